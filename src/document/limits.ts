@@ -1,0 +1,14 @@
+/** Sizes that a shadow must keep to. Defaults are those of the AWS quotas (PROTOCOL 3). */
+export interface Limits {
+  /** Bytes of the compact JSON of desired and reported together, after the merge. */
+  readonly maxDocumentBytes: number;
+  /** Levels of member names (and arrays) inside one section. */
+  readonly maxDepth: number;
+  /** UTF-8 bytes of a client token. */
+  readonly maxClientTokenBytes: number;
+}
+
+export const DEFAULT_LIMITS: Limits = { maxDocumentBytes: 8192, maxDepth: 8, maxClientTokenBytes: 64 };
+
+/** A deleted shadow's version is remembered for 48 h, in seconds (PROTOCOL 2.5). */
+export const TOMBSTONE_SECONDS = 48 * 3600;

@@ -1,0 +1,52 @@
+import type { Position } from './position.js';
+import type { ShadowRecord } from './shadow-store.js';
+
+/** What a reader of the feed cares about; absent members mean "any". `name: null` is the classic shadow. */
+export interface ShadowFilter {
+  readonly tenant: string;
+  readonly thing?: string;
+  readonly name?: string | null;
+}
+
+/** All changes of one revision, in their order. Without changes it is a bookmark: nothing happened up to `position`. */
+export interface FeedBatch {
+  readonly position: Position;
+  readonly records: readonly ShadowRecord[];
+}
+
+export type GapReason = 'compacted' | 'epoch-changed';
+
+/** The history after a position is not to be had: load the base again. */
+export class FeedGap extends Error {
+  override readonly name = 'FeedGap';
+  constructor(readonly reason: GapReason) {
+    super(`the history is not available: ${reason}`);
+  }
+}
+
+/**
+ * Base state at one position, then everything after it, gap-free, in revision order, without duplicates. Lost members,
+ * stalls and reconnects are the feed's own business and not seen by its readers.
+ */
+export interface ShadowFeed {
+  /**
+   * The present position, from a linearizable read.
+   * @throws ShadowError storageUnavailable
+   */
+  head(signal: AbortSignal): Promise<Position>;
+
+  /** Every live record (tombstones left out) that `filter` matches, all as of the one position, in pages. */
+  base(filter: ShadowFilter, signal: AbortSignal): Promise<{ position: Position; records: AsyncIterable<ShadowRecord> }>;
+
+  /**
+   * Whole revisions after `position`; every tenant, tombstones included. Goes on through faults until `signal`.
+   * @throws FeedGap when `position` is not in the history any more, or belongs to another one
+   */
+  after(position: Position, signal: AbortSignal): AsyncIterable<FeedBatch>;
+
+  /** Ready when a live `after` stream follows the store; else why not. */
+  readonly health: { readonly ok: boolean; readonly reason: string };
+}
+
+/** Injection token of the ShadowFeed. */
+export const SHADOW_FEED = Symbol('ShadowFeed');

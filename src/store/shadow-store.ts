@@ -1,0 +1,86 @@
+import type { ChangeRecord, ShadowState } from '../document/shadow-document.js';
+import type { Position } from './position.js';
+
+/** Names one shadow. `name` is `null` for the classic one. Names are already checked against the AWS alphabets. */
+export interface ShadowKey {
+  readonly tenant: string;
+  readonly thing: string;
+  readonly name: string | null;
+}
+
+/** One record as it is kept: the state, what changed it last, and where in the history of the store that happened. */
+export interface ShadowRecord {
+  readonly key: ShadowKey;
+  readonly state: ShadowState;
+  readonly change: ChangeRecord;
+  readonly position: Position;
+}
+
+export interface RequestOptions {
+  /** Epoch milliseconds after which the caller no longer waits. */
+  readonly deadline: number;
+}
+
+/** Result of a change: the next state, and its record. */
+export interface Changed {
+  readonly state: ShadowState;
+  readonly change: ChangeRecord;
+}
+
+/**
+ * A change of one shadow. It must be pure: it runs again when another writer was faster, and it may first run on a
+ * guess. It refuses by throwing a ShadowError; a refusal computed from a guess is repeated on fresh data before it is
+ * final. An expired tombstone is handed to it like any other; it knows the time.
+ */
+export type Change = (current: ShadowState | null) => Changed;
+
+export interface ThingPage {
+  readonly things: readonly { readonly thing: string; readonly shadows: readonly (string | null)[] }[];
+  /** Opaque; absent on the last page. */
+  readonly next?: string;
+}
+
+export interface NamePage {
+  readonly names: readonly string[];
+  readonly next?: string;
+}
+
+/** Everything the service may ask of storage. Implementations: etcd, memory. One suite tests both. */
+export interface ShadowStore {
+  /**
+   * The record, tombstones included, or null. Linearizable.
+   * @throws ShadowError storageUnavailable
+   */
+  get(key: ShadowKey, options: RequestOptions): Promise<ShadowRecord | null>;
+
+  /**
+   * Applies `change` exactly once and returns what was committed. Changes of one shadow run in the order in which they
+   * were handed over.
+   * @throws ShadowError what `change` throws; storageUnavailable when nothing was written; outcomeUnknown when it may
+   * have been; storageFull; tooManyRequests when the queue of the shadow is full
+   */
+  update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord>;
+
+  /**
+   * Names of the named shadows of a thing in byte order, deleted ones left out. A page may be short.
+   * @param limit 1 to 100
+   * @param after opaque `next` of the page before
+   * @throws ShadowError invalidRequest for a bad `after`; storageUnavailable
+   */
+  listNames(tenant: string, thing: string, limit: number, after: string | undefined, options: RequestOptions): Promise<NamePage>;
+
+  /** Things that have a shadow, in an order that is stable but not alphabetical. As listNames otherwise. */
+  listThings(tenant: string, limit: number, after: string | undefined, options: RequestOptions): Promise<ThingPage>;
+
+  /**
+   * The record as it was just before `position`, or null if there was none (documents need it).
+   * @throws ShadowError cursorGone when the history was compacted
+   */
+  getBefore(key: ShadowKey, position: Position, options: RequestOptions): Promise<ShadowRecord | null>;
+
+  /** Ends all work; pending calls fail with `draining`. */
+  close(): Promise<void>;
+}
+
+/** Injection token of the ShadowStore. */
+export const SHADOW_STORE = Symbol('ShadowStore');
