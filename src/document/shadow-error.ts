@@ -18,7 +18,11 @@ const ROWS = {
     aws: 'InvalidRequestException',
     text: 'JSON contains too many levels of nesting; maximum is {detail}',
   },
-  nullInArray: { http: 400, aws: 'InvalidRequestException', text: 'Array contains null at {detail}; remove the element' },
+  nullInArray: {
+    http: 400,
+    aws: 'InvalidRequestException',
+    text: 'Array contains null at {detail}; remove the element',
+  },
   numberTooLarge: {
     http: 400,
     aws: 'InvalidRequestException',
@@ -52,8 +56,16 @@ const ROWS = {
   },
   tooManyRequests: { http: 429, aws: 'ThrottlingException', text: 'Too many requests: {detail}' },
   internal: { http: 500, aws: 'InternalFailureException', text: 'Internal service failure' },
-  storageUnavailable: { http: 503, aws: 'ServiceUnavailableException', text: 'The storage did not answer in time; try again' },
-  storageFull: { http: 503, aws: 'ServiceUnavailableException', text: 'The storage is full; updates are refused, reads and deletes go on' },
+  storageUnavailable: {
+    http: 503,
+    aws: 'ServiceUnavailableException',
+    text: 'The storage did not answer in time; try again',
+  },
+  storageFull: {
+    http: 503,
+    aws: 'ServiceUnavailableException',
+    text: 'The storage is full; updates are refused, reads and deletes go on',
+  },
   // The request may or may not have been applied: never "rejected" as if it had not (DESIGN 3).
   outcomeUnknown: {
     http: 503,

@@ -36,7 +36,10 @@ export interface ShadowFeed {
   head(signal: AbortSignal): Promise<Position>;
 
   /** Every live record (tombstones left out) that `filter` matches, all as of the one position, in pages. */
-  base(filter: ShadowFilter, signal: AbortSignal): Promise<{ position: Position; records: AsyncIterable<ShadowRecord> }>;
+  base(
+    filter: ShadowFilter,
+    signal: AbortSignal,
+  ): Promise<{ position: Position; records: AsyncIterable<ShadowRecord> }>;
 
   /**
    * Whole revisions after `position`; every tenant, tombstones included. Goes on through faults until `signal`.

@@ -67,7 +67,13 @@ export interface ShadowStore {
    * @param after opaque `next` of the page before
    * @throws ShadowError invalidRequest for a bad `after`; storageUnavailable
    */
-  listNames(tenant: string, thing: string, limit: number, after: string | undefined, options: RequestOptions): Promise<NamePage>;
+  listNames(
+    tenant: string,
+    thing: string,
+    limit: number,
+    after: string | undefined,
+    options: RequestOptions,
+  ): Promise<NamePage>;
 
   /** Things that have a shadow, in an order that is stable but not alphabetical. As listNames otherwise. */
   listThings(tenant: string, limit: number, after: string | undefined, options: RequestOptions): Promise<ThingPage>;

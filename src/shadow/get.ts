@@ -1,0 +1,29 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { isTombstone, type ShadowDocument } from '../document/shadow-document.js';
+import { ShadowError } from '../document/shadow-error.js';
+import { displayName } from '../document/shadow-name.js';
+import {
+  SHADOW_STORE,
+  type RequestOptions,
+  type ShadowKey,
+  type ShadowRecord,
+  type ShadowStore,
+} from '../store/shadow-store.js';
+
+/** A record whose shadow exists. */
+export interface LiveRecord extends ShadowRecord {
+  readonly state: ShadowDocument;
+}
+
+/** Reads one shadow, linearizably. */
+@Injectable()
+export class GetShadow {
+  constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}
+
+  /** @throws ShadowError notFound; what the store throws */
+  async run(key: ShadowKey, options: RequestOptions): Promise<LiveRecord> {
+    const record = await this.store.get(key, options);
+    if (record === null || isTombstone(record.state)) throw new ShadowError('notFound', displayName(key.thing, key.name));
+    return { ...record, state: record.state };
+  }
+}

@@ -1,0 +1,55 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Principal } from '../auth/principal.js';
+import { CLOCK, type Clock } from '../config/clock.js';
+import { CONFIG, type Config } from '../config/config.js';
+import { applyUpdate } from '../document/apply-update.js';
+import type { UpdateRequest } from '../document/parse-request.js';
+import type { ShadowState } from '../document/shadow-document.js';
+import { ShadowError } from '../document/shadow-error.js';
+import {
+  SHADOW_STORE,
+  type Changed,
+  type RequestOptions,
+  type ShadowKey,
+  type ShadowStore,
+} from '../store/shadow-store.js';
+import type { LiveRecord } from './get.js';
+
+/** A condition of the caller on the present state, beside the `version` of the request; it refuses by throwing. */
+export type Precondition = (current: ShadowState | null) => void;
+
+/** Merges a patch into one shadow. The answers to subscribers come from the feed, never from here. */
+@Injectable()
+export class UpdateShadow {
+  constructor(
+    @Inject(SHADOW_STORE) private readonly store: ShadowStore,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** @throws ShadowError versionConflict, tooLarge, tooDeep; what `precondition` and the store throw */
+  async run(
+    key: ShadowKey,
+    request: UpdateRequest,
+    who: Principal,
+    options: RequestOptions,
+    precondition?: Precondition,
+  ): Promise<LiveRecord> {
+    // One clock reading for the whole update: accepted, delta, documents and the kept leaves agree (PROTOCOL 2.3).
+    const at = this.clock.now();
+    const context = { now: at, limits: this.config.limits };
+    const change = (current: ShadowState | null): Changed => {
+      precondition?.(current);
+      const token = request.clientToken === undefined ? {} : { clientToken: request.clientToken };
+      return {
+        state: applyUpdate(current, request, context),
+        change: { kind: 'update', patch: request.state, ...token, principal: who.id, at },
+      };
+    };
+    try {
+      return (await this.store.update(key, change, options)) as LiveRecord;
+    } catch (error) {
+      throw error instanceof ShadowError ? error.withToken(request.clientToken) : error;
+    }
+  }
+}

@@ -1,0 +1,23 @@
+import type { Position } from '../position.js';
+
+/**
+ * Which history this node reads and writes: cluster id and epoch. One object per node, shared by the store and the
+ * feed, so that a revision from either carries the same name. The feed moves it when it sees the history go backwards.
+ */
+export class EtcdHistory {
+  #epoch = 0;
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Called by the feed alone: epochs only grow. */
+  enter(epoch: number): void {
+    this.#epoch = Math.max(this.#epoch, epoch);
+  }
+
+  /** @param header header of an etcd response; int64 come as decimal strings */
+  position(header: { readonly cluster_id: string; readonly revision: string }): Position {
+    return { cluster: header.cluster_id, epoch: this.#epoch, revision: Number(header.revision) };
+  }
+}

@@ -1,0 +1,49 @@
+import type { ShadowKey } from '../shadow-store.js';
+
+/**
+ * `{prefix}shadows/{bb}/{tenant}/{thing}/c` for the classic shadow and `…/n:{name}` for a named one. `bb` is one of
+ * 256 buckets: etcd walks the rest of the index for every page of a range, so one range over a million keys is
+ * quadratic and 256 small ones are not. Names are checked before they come here; nothing needs escaping.
+ */
+
+export const BUCKETS = 256;
+
+const hex = (bucket: number): string => bucket.toString(16).padStart(2, '0');
+
+/** FNV-1a over the ASCII bytes of tenant and thing: stable across versions, since keys depend on it. */
+export function bucketOf(tenant: string, thing: string): number {
+  let hash = 0x811c9dc5;
+  const text = `${tenant}/${thing}`;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  // Fold all four bytes into one: the low byte of FNV alone is the weakest.
+  return (hash ^ (hash >>> 8) ^ (hash >>> 16) ^ (hash >>> 24)) & 0xff;
+}
+
+export const shadowsPrefix = (prefix: string): string => `${prefix}shadows/`;
+
+export const bucketPrefix = (prefix: string, bucket: number): string => `${prefix}shadows/${hex(bucket)}/`;
+
+export const thingPrefix = (prefix: string, tenant: string, thing: string): string =>
+  `${bucketPrefix(prefix, bucketOf(tenant, thing))}${tenant}/${thing}/`;
+
+export function formatKey(prefix: string, key: ShadowKey): string {
+  return thingPrefix(prefix, key.tenant, key.thing) + (key.name === null ? 'c' : `n:${key.name}`);
+}
+
+/** The shadow that an etcd key names, or null for a key that is not ours. */
+export function parseKey(prefix: string, key: string): ShadowKey | null {
+  const start = prefix.length + 'shadows/'.length;
+  if (!key.startsWith(shadowsPrefix(prefix))) return null;
+  const [bucket, tenant, thing, tail, ...rest] = key.slice(start).split('/');
+  if (rest.length > 0 || bucket?.length !== 2 || !tenant || !thing || !tail) return null;
+  if (tail === 'c') return { tenant, thing, name: null };
+  return tail.startsWith('n:') && tail.length > 2 ? { tenant, thing, name: tail.slice(2) } : null;
+}
+
+/** First key behind all keys that start with `prefix`, as etcd's `range_end`. `prefix` ends in `/`, never in 0xff. */
+export function rangeEnd(prefix: string): Buffer {
+  const end = Buffer.from(prefix);
+  const last = end.length - 1;
+  end.writeUInt8(end.readUInt8(last) + 1, last);
+  return end;
+}

@@ -1,0 +1,143 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { noop } from 'cockatiel';
+import { Etcd3 } from 'etcd3';
+import { freePort } from './ports.js';
+
+export interface EtcdOptions {
+  /** Kept on stop() when given; else a temporary folder that goes with the server. */
+  readonly dataDir?: string;
+  readonly port?: number;
+  /** Bytes of `--quota-backend-bytes`. */
+  readonly quotaBytes?: number;
+  /** More flags of the server. */
+  readonly args?: readonly string[];
+}
+
+/** One single-member etcd of a test. It is ours: started here, ended by its process id. */
+export interface EtcdServer {
+  /** As the client wants it, such as `http://127.0.0.1:21000`. */
+  readonly endpoint: string;
+  readonly port: number;
+  readonly dataDir: string;
+  readonly pid: number;
+  /** Ends the server in order and removes a temporary data folder. May be called twice. */
+  stop(): Promise<void>;
+  /** Ends the server in order; data folder and port stay for restart(). */
+  shutdown(): Promise<void>;
+  kill9(): Promise<void>;
+  /** SIGSTOP: connections stay open, nothing answers. */
+  pause(): void;
+  resume(): void;
+  /** Starts again on the same data and port; ends a running one in order first. */
+  restart(): Promise<void>;
+  /** A plain client without retries, closed by stop(). */
+  readonly client: Etcd3;
+}
+
+const START_TIMEOUT_MS = 20_000;
+
+/** Ends when a linearizable read of the server that we started is answered. */
+async function ready(child: ChildProcess, endpoint: string, output: () => string): Promise<void> {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  for (;;) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`etcd ended at start: ${output()}`);
+    const probe = plainClient(endpoint, 500);
+    try {
+      await probe.kv.range({ key: Buffer.from('ready'), count_only: true });
+      if (child.exitCode === null) return;
+    } catch (error) {
+      if (Date.now() > deadline) throw new Error(`etcd not ready: ${String(error)}: ${output()}`, { cause: error });
+      await pause(20);
+    } finally {
+      probe.close();
+    }
+  }
+}
+
+function plainClient(endpoint: string, timeoutMs: number): Etcd3 {
+  return new Etcd3({
+    hosts: endpoint,
+    faultHandling: { global: noop, host: () => noop },
+    defaultCallOptions: (context) => (context.isStream ? {} : { deadline: Date.now() + timeoutMs }),
+    grpcOptions: { 'grpc.max_receive_message_length': -1, 'grpc.use_local_subchannel_pool': 1 },
+  });
+}
+
+async function end(child: ChildProcess | null, signal: NodeJS.Signals): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  // A stopped process only takes SIGKILL.
+  if (signal !== 'SIGKILL') child.kill('SIGCONT');
+  child.kill(signal);
+  await ended;
+}
+
+export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdServer> {
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'umbra-etcd-')));
+  const port = options.port ?? (await freePort());
+  const peer = `http://127.0.0.1:${await freePort()}`;
+  const endpoint = `http://127.0.0.1:${port}`;
+  const args = [
+    '--name',
+    'test',
+    '--data-dir',
+    dataDir,
+    '--log-level',
+    'error',
+    '--logger',
+    'zap',
+    '--log-outputs',
+    'stderr',
+  ];
+  args.push('--listen-client-urls', endpoint, '--advertise-client-urls', endpoint, '--listen-peer-urls', peer);
+  args.push('--initial-advertise-peer-urls', peer, '--initial-cluster', `test=${peer}`);
+  if (options.quotaBytes !== undefined) args.push('--quota-backend-bytes', String(options.quotaBytes));
+  args.push(...(options.args ?? []));
+
+  let child: ChildProcess | null = null;
+  const killAtExit = (): void => void child?.kill('SIGKILL');
+  const start = async (): Promise<void> => {
+    let text = '';
+    const started = spawn('etcd', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    child = started;
+    started.stderr.on('data', (chunk: Buffer) => (text = (text + chunk.toString()).slice(-2000)));
+    const failed = once(started, 'error').then(([error]) => Promise.reject(error as Error));
+    failed.catch(() => undefined);
+    await Promise.race([ready(started, endpoint, () => text), failed]);
+  };
+  process.once('exit', killAtExit);
+  const client = plainClient(endpoint, 5_000);
+  await start().catch(async (error: unknown) => {
+    await end(child, 'SIGKILL');
+    throw error;
+  });
+
+  return {
+    endpoint,
+    port,
+    dataDir,
+    client,
+    get pid() {
+      return child?.pid ?? -1;
+    },
+    async stop() {
+      client.close();
+      await end(child, 'SIGTERM');
+      process.removeListener('exit', killAtExit);
+      if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
+    },
+    shutdown: () => end(child, 'SIGTERM'),
+    kill9: () => end(child, 'SIGKILL'),
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
+    async restart() {
+      await end(child, 'SIGTERM');
+      await start();
+    },
+  };
+}

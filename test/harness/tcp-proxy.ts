@@ -1,0 +1,144 @@
+import { createServer, connect, type Server, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { freePort } from './ports.js';
+
+/**
+ * What happens to the bytes.
+ * - `pass`: nothing.
+ * - `blackhole`: both ways are swallowed, connections stay open, new ones are accepted and hear nothing.
+ * - `refuse`: new connections are reset at once and old ones cut.
+ * - `cut-on-response`: requests reach the server; the connection is cut instead of delivering the next response bytes,
+ *   then the mode is `pass` again. A lost answer.
+ */
+export type ProxyMode = 'pass' | 'blackhole' | 'refuse' | 'cut-on-response';
+
+interface Pair {
+  readonly client: Socket;
+  readonly server: Socket;
+}
+
+/** A TCP proxy on the loopback whose faults a test switches. */
+export class TcpProxy {
+  #mode: ProxyMode = 'pass';
+  #latencyMs = 0;
+  #cutAfter: number | null = null;
+  readonly #pairs = new Set<Pair>();
+  /** Responses that were lost to `cut-on-response`. */
+  cuts = 0;
+  /** Connections accepted so far. */
+  connections = 0;
+
+  private constructor(
+    private readonly server: Server,
+    readonly port: number,
+    private readonly targetPort: number,
+  ) {}
+
+  static async start(targetPort: number): Promise<TcpProxy> {
+    const port = await freePort();
+    const server = createServer();
+    const proxy = new TcpProxy(server, port, targetPort);
+    server.on('connection', (socket) => proxy.accept(socket));
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return proxy;
+  }
+
+  get endpoint(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get mode(): ProxyMode {
+    return this.#mode;
+  }
+
+  set(mode: ProxyMode): void {
+    this.#mode = mode;
+    if (mode === 'refuse') this.cutAll();
+  }
+
+  /** Milliseconds added to every chunk, each way. */
+  latency(ms: number): void {
+    this.#latencyMs = ms;
+  }
+
+  /** Cuts all connections once `bytes` more have come from the server; those bytes are delivered. */
+  cutAfterResponseBytes(bytes: number): void {
+    this.#cutAfter = bytes;
+  }
+
+  cutAll(): void {
+    for (const pair of this.#pairs) this.cut(pair);
+  }
+
+  async stop(): Promise<void> {
+    this.cutAll();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  private cut(pair: Pair): void {
+    this.#pairs.delete(pair);
+    pair.client.destroy();
+    pair.server.destroy();
+  }
+
+  private accept(client: Socket): void {
+    this.connections++;
+    client.on('error', () => undefined);
+    if (this.#mode === 'refuse') return void client.resetAndDestroy();
+    const server = connect(this.targetPort, '127.0.0.1');
+    const pair = { client, server };
+    this.#pairs.add(pair);
+    client.setNoDelay(true);
+    server.setNoDelay(true);
+    server.on('error', () => this.cut(pair));
+    server.on('close', () => this.cut(pair));
+    client.on('close', () => this.cut(pair));
+    client.on('data', (chunk) => this.forward(chunk, client, server));
+    server.on('data', (chunk) => this.respond(chunk, pair));
+  }
+
+  private respond(chunk: Buffer, pair: Pair): void {
+    if (this.#mode === 'cut-on-response' && carriesData(chunk)) {
+      this.#mode = 'pass';
+      this.cuts++;
+      return this.cut(pair);
+    }
+    this.forward(chunk, pair.server, pair.client);
+    if (this.#cutAfter === null) return;
+    this.#cutAfter -= chunk.length;
+    if (this.#cutAfter > 0) return;
+    this.#cutAfter = null;
+    // end() delivers what was written first.
+    this.#pairs.delete(pair);
+    pair.client.end(() => this.cut(pair));
+    this.cutAll();
+  }
+
+  private forward(chunk: Buffer, from: Socket, to: Socket): void {
+    if (this.#mode === 'blackhole') return;
+    const send = (): void => {
+      if (this.#mode === 'blackhole' || to.destroyed) return;
+      // Back-pressure, so that a stopped reader stops the sender as without the proxy.
+      if (!to.write(chunk)) {
+        from.pause();
+        to.once('drain', () => from.resume());
+      }
+    };
+    if (this.#latencyMs === 0) send();
+    else setTimeout(send, this.#latencyMs);
+  }
+}
+
+/** Whether a chunk of HTTP/2 frames holds a DATA frame or headers: SETTINGS, PING and window updates are no response. */
+function carriesData(chunk: Buffer): boolean {
+  let at = 0;
+  while (at + 9 <= chunk.length) {
+    const length = chunk.readUIntBE(at, 3);
+    const type = chunk[at + 3];
+    if (type === 0 || type === 1) return true;
+    at += 9 + length;
+  }
+  return false;
+}
