@@ -1,0 +1,21 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { LOGGER, type Logger } from '../telemetry/logger.js';
+import { CLOCK, type Clock } from './clock.js';
+import { CONFIG, type Config } from './config.js';
+
+/** What every part may ask for: the configuration, the time, the log. */
+@Module({})
+export class ConfigModule {
+  static forRoot(config: Config, logger: Logger, clock: Clock): DynamicModule {
+    return {
+      module: ConfigModule,
+      global: true,
+      providers: [
+        { provide: CONFIG, useValue: config },
+        { provide: LOGGER, useValue: logger },
+        { provide: CLOCK, useValue: clock },
+      ],
+      exports: [CONFIG, LOGGER, CLOCK],
+    };
+  }
+}

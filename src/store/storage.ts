@@ -1,0 +1,14 @@
+import type { ShadowFeed } from './shadow-feed.js';
+import type { ShadowStore } from './shadow-store.js';
+
+/** A store and the feed of its changes, opened and closed together. */
+export interface Storage {
+  readonly store: ShadowStore;
+  readonly feed: ShadowFeed;
+  /** Whether requests can be served; else why not, in words for an operator. */
+  health(): { readonly ok: boolean; readonly reason: string };
+  close(): Promise<void>;
+}
+
+/** Injection token of the Storage. */
+export const STORAGE = Symbol('Storage');
