@@ -3,7 +3,6 @@ import { SYSTEM_CLOCK, type Clock } from './config/clock.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { HealthModule } from './health/health.module.js';
-import { HttpModule } from './http/http.module.js';
 import { MqttModule } from './mqtt/mqtt.module.js';
 import { ShadowModule } from './shadow/shadow.module.js';
 import { StoreModule } from './store/store.module.js';
@@ -31,7 +30,6 @@ export class AppModule {
         StoreModule.forRoot(storage),
         WatchModule,
         HealthModule,
-        HttpModule,
         MqttModule,
         ShadowModule,
         ThingsModule,

@@ -1,8 +1,8 @@
 /** Sizes that a shadow must keep to. Defaults are those of the AWS quotas (PROTOCOL 3). */
 export interface Limits {
-  /** Bytes of the compact JSON of desired and reported together, after the merge. */
+  /** Bytes of the compact JSON of `{"desired":…,"reported":…}` after the merge. */
   readonly maxDocumentBytes: number;
-  /** Levels of member names (and arrays) inside one section. */
+  /** Levels of member names and array elements inside one section. At most 100: documents are walked recursively. */
   readonly maxDepth: number;
   /** UTF-8 bytes of a client token. */
   readonly maxClientTokenBytes: number;

@@ -1,6 +1,7 @@
 /**
- * The shapes of a shadow. Everything here is plain JSON data; objects that hold members named by clients have a
- * null prototype, so that a member called `__proto__` or `constructor` is just a member.
+ * The shapes of a shadow. Everything here is plain JSON data, as JSON.parse or `emptyObject` makes it. So that a member
+ * called `__proto__` or `constructor` is just a member, names chosen by clients are read with own-property checks
+ * (`own` of json.ts) and written only into objects that inherit nothing (`emptyObject`).
  */
 
 export type Json = null | boolean | number | string | Json[] | JsonObject;

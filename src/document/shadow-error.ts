@@ -46,7 +46,11 @@ const ROWS = {
   methodNotAllowed: { http: 405, aws: 'MethodNotAllowedException', text: 'Method not allowed; use {detail}' },
   versionConflict: { http: 409, aws: 'ConflictException', text: 'Version conflict' },
   cursorGone: { http: 410, aws: 'ResourceNotFoundException', text: 'The cursor is no longer available: {detail}' },
-  preconditionFailed: { http: 412, aws: 'ConflictException', text: 'The shadow is at version {detail}' },
+  preconditionFailed: {
+    http: 412,
+    aws: 'ConflictException',
+    text: 'A condition of the request does not hold: {detail}',
+  },
   tooLarge: { http: 413, aws: 'RequestEntityTooLargeException', text: 'The payload exceeds the maximum size allowed' },
   // "documented" is AWS's own spelling (PROTOCOL 4.1).
   notUtf8: {

@@ -40,7 +40,10 @@ export class DeleteShadow {
     const token = clientToken === undefined ? {} : { clientToken };
     const change = (current: ShadowState | null): Changed => {
       precondition?.(current);
-      return { state: applyDelete(current, { now: at, name }), change: { kind: 'delete', ...token, principal: who.id, at } };
+      return {
+        state: applyDelete(current, { now: at, displayName: name }),
+        change: { kind: 'delete', ...token, principal: who.id, at },
+      };
     };
     try {
       return (await this.store.update(key, change, options)) as DeletedRecord;

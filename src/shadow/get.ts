@@ -23,7 +23,8 @@ export class GetShadow {
   /** @throws ShadowError notFound; what the store throws */
   async run(key: ShadowKey, options: RequestOptions): Promise<LiveRecord> {
     const record = await this.store.get(key, options);
-    if (record === null || isTombstone(record.state)) throw new ShadowError('notFound', displayName(key.thing, key.name));
+    if (record === null || isTombstone(record.state))
+      throw new ShadowError('notFound', displayName(key.thing, key.name));
     return { ...record, state: record.state };
   }
 }

@@ -1,11 +1,19 @@
 import type { Position } from './position.js';
-import type { ShadowRecord } from './shadow-store.js';
+import type { ShadowKey, ShadowRecord } from './shadow-store.js';
 
 /** What a reader of the feed cares about; absent members mean "any". `name: null` is the classic shadow. */
 export interface ShadowFilter {
   readonly tenant: string;
   readonly thing?: string;
   readonly name?: string | null;
+}
+
+export function matches(filter: ShadowFilter, key: ShadowKey): boolean {
+  return (
+    filter.tenant === key.tenant &&
+    (filter.thing === undefined || filter.thing === key.thing) &&
+    (filter.name === undefined || filter.name === key.name)
+  );
 }
 
 /** All changes of one revision, in their order. Without changes it is a bookmark: nothing happened up to `position`. */
@@ -35,14 +43,20 @@ export interface ShadowFeed {
    */
   head(signal: AbortSignal): Promise<Position>;
 
-  /** Every live record (tombstones left out) that `filter` matches, all as of the one position, in pages. */
+  /**
+   * Every live record (tombstones left out) that `filter` matches, all as of the one position, in pages.
+   * @throws ShadowError storageUnavailable; the iteration throws it too, and FeedGap when the pages that are left
+   * cannot be had as of `position` any more
+   */
   base(
     filter: ShadowFilter,
     signal: AbortSignal,
   ): Promise<{ position: Position; records: AsyncIterable<ShadowRecord> }>;
 
   /**
-   * Whole revisions after `position`; every tenant, tombstones included. Goes on through faults until `signal`.
+   * Whole revisions after `position`; every tenant, tombstones included. Goes on through faults until `signal`, then
+   * ends. Where the store's revision was beyond `position` although no shadow changed, a batch without records soon
+   * tells so: a reader always learns that it has caught up.
    * @throws FeedGap when `position` is not in the history any more, or belongs to another one
    */
   after(position: Position, signal: AbortSignal): AsyncIterable<FeedBatch>;

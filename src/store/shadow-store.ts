@@ -35,6 +35,7 @@ export interface Changed {
 export type Change = (current: ShadowState | null) => Changed;
 
 export interface ThingPage {
+  /** `shadows`: the first 100 of a thing at most, `null` for the classic one; listNames has them all. */
   readonly things: readonly { readonly thing: string; readonly shadows: readonly (string | null)[] }[];
   /** Opaque; absent on the last page. */
   readonly next?: string;

@@ -1,4 +1,6 @@
-import { pino, type Logger } from 'pino';
+import { pino, type Logger, type LoggerOptions, type DestinationStream } from 'pino';
+import { PinoPretty } from 'pino-pretty';
+import type { Config } from '../config/config.js';
 
 export type { Logger };
 
@@ -7,3 +9,26 @@ export const LOGGER = Symbol('Logger');
 
 /** A logger for tests and tools that want to hear nothing. */
 export const SILENT_LOGGER: Logger = pino({ level: 'silent' });
+
+/** Members that hold secrets wherever they stand, up to three levels down; pino knows no deeper wildcard. */
+const SECRET_MEMBERS = ['password', 'secret', 'token', 'authorization', 'cookie', 'privateKey', 'tls.key'];
+const REDACTED = SECRET_MEMBERS.flatMap((member) => [member, `*.${member}`, `*.*.${member}`]);
+
+/**
+ * The logger of the node: lines of JSON, or coloured text where a person reads along. Nothing that a device sent is
+ * logged at info or above; events log names, sizes and versions.
+ */
+export function createLogger(config: Pick<Config, 'logLevel' | 'nodeId'>, output?: DestinationStream): Logger {
+  const options: LoggerOptions = {
+    level: config.logLevel,
+    base: { node: config.nodeId },
+    redact: { paths: REDACTED, censor: '[secret]' },
+  };
+  return pino(options, output ?? destination());
+}
+
+/** Both write synchronously: the last line before a crash is the one that is needed. */
+function destination(): DestinationStream {
+  if (!process.stdout.isTTY) return pino.destination({ dest: 1, sync: true });
+  return PinoPretty({ sync: true, ignore: 'pid,hostname,node', translateTime: 'SYS:HH:MM:ss.l' });
+}

@@ -1,5 +1,5 @@
 import type { Position } from '../store/position.js';
-import type { GapReason, ShadowFilter } from '../store/shadow-feed.js';
+import type { FeedBatch, GapReason, ShadowFilter } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 
 /**
@@ -38,10 +38,23 @@ export interface Subscription extends AsyncIterable<ShadowEvent> {
   close(): void;
 }
 
+/** Hears every change of every tenant as it is applied, synchronously: it must be quick. What it throws is logged. */
+export interface FeedListener {
+  batch(batch: FeedBatch): void;
+  /** Changes were missed; the batches that follow are whole again. */
+  gap(reason: GapReason): void;
+}
+
 export interface WatchHub {
   /** Follows the store. Resolves when the feed is there; it keeps trying while it is not. */
   start(): Promise<void>;
+  /**
+   * A reader from `now` on is told its cursor at once, in a bookmark.
+   * @throws ShadowError tooManyRequests; draining
+   */
   subscribe(options: SubscribeOptions): Subscription;
+  /** For readers inside the process that keep up by construction, such as the MQTT publisher. Returns its end. */
+  follow(listener: FeedListener): () => void;
   /** Whether changes arrive; else why not. */
   readonly health: { readonly ok: boolean; readonly reason: string };
   /** Ends every subscription with `draining`. */

@@ -6,11 +6,12 @@ import { freePort } from './ports.js';
  * What happens to the bytes.
  * - `pass`: nothing.
  * - `blackhole`: both ways are swallowed, connections stay open, new ones are accepted and hear nothing.
+ * - `lose-responses`: requests reach the server, nothing comes back. Only cutAll() heals such connections.
  * - `refuse`: new connections are reset at once and old ones cut.
  * - `cut-on-response`: requests reach the server; the connection is cut instead of delivering the next response bytes,
  *   then the mode is `pass` again. A lost answer.
  */
-export type ProxyMode = 'pass' | 'blackhole' | 'refuse' | 'cut-on-response';
+export type ProxyMode = 'pass' | 'blackhole' | 'lose-responses' | 'refuse' | 'cut-on-response';
 
 interface Pair {
   readonly client: Socket;
@@ -100,6 +101,7 @@ export class TcpProxy {
   }
 
   private respond(chunk: Buffer, pair: Pair): void {
+    if (this.#mode === 'lose-responses') return;
     if (this.#mode === 'cut-on-response' && carriesData(chunk)) {
       this.#mode = 'pass';
       this.cuts++;

@@ -35,7 +35,9 @@ export function parseKey(prefix: string, key: string): ShadowKey | null {
   const start = prefix.length + 'shadows/'.length;
   if (!key.startsWith(shadowsPrefix(prefix))) return null;
   const [bucket, tenant, thing, tail, ...rest] = key.slice(start).split('/');
-  if (rest.length > 0 || bucket?.length !== 2 || !tenant || !thing || !tail) return null;
+  if (rest.length > 0 || !tenant || !thing || !tail) return null;
+  // A key in a foreign bucket would be listed and never found.
+  if (bucket !== hex(bucketOf(tenant, thing))) return null;
   if (tail === 'c') return { tenant, thing, name: null };
   return tail.startsWith('n:') && tail.length > 2 ? { tenant, thing, name: tail.slice(2) } : null;
 }

@@ -1,0 +1,65 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AppModule, type AppParts } from './app.module.js';
+import { HealthRegistry } from './health/health-registry.js';
+import { configureHttp, createHttpAdapter } from './http/http-adapter.js';
+import { listenHttp, type HttpAddresses } from './http/listen.js';
+import { MqttTransport } from './mqtt/mqtt-transport.js';
+import type { MqttAddresses } from './mqtt/listeners.js';
+import { NestLogger } from './telemetry/nest-logger.js';
+import { WATCH_HUB, type WatchHub } from './watch/subscription.js';
+
+export interface NodeAddresses extends HttpAddresses, MqttAddresses {}
+
+/** One running node: every door open, the hub following. */
+export interface UmbraNode {
+  readonly addresses: NodeAddresses;
+  readonly health: HealthRegistry;
+  /** The application, for tests that look inside. */
+  readonly app: NestFastifyApplication;
+  /**
+   * Ends it in order: ready turns false, doors stop accepting, what is in flight is finished, clients are told, streams
+   * end with `draining`. The storage stays open; its owner closes it. Takes at most `config.drainTimeoutMs`.
+   */
+  drain(): Promise<void>;
+}
+
+/**
+ * Builds a node from its parts and opens its doors.
+ * @throws Error EADDRINUSE and the like, with the port in it
+ */
+export async function startNode(parts: AppParts): Promise<UmbraNode> {
+  const { config, logger, storage } = parts;
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(parts), createHttpAdapter(config), {
+    logger: new NestLogger(logger),
+    bodyParser: false,
+    abortOnError: false,
+  });
+  const health = app.get(HealthRegistry);
+  const hub = app.get<WatchHub>(WATCH_HUB, { strict: false });
+  const mqtt = app.get(MqttTransport, { strict: false });
+  health.register('etcd', () => storage.health());
+  health.register('feed', () => hub.health);
+  health.register('mqtt', () => mqtt.health);
+  configureHttp(app);
+  app.connectMicroservice({ strategy: mqtt }, { inheritAppConfig: false });
+  let http: HttpAddresses;
+  try {
+    await app.startAllMicroservices();
+    http = await listenHttp(app, config, (server) => mqtt.attachWebSocket(server));
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  return {
+    addresses: { ...http, ...mqtt.addresses() },
+    health,
+    app,
+    drain: async () => {
+      health.drain();
+      await mqtt.drain();
+      await hub.close();
+      await app.close();
+    },
+  };
+}

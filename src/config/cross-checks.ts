@@ -1,0 +1,131 @@
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import type { ConfigProblem } from './config-error.js';
+import type { Env } from './env.js';
+import { isLoopback } from './loopback.js';
+
+/** A document on its way in has the envelope of the request around it, and may be indented. */
+const MIN_ENVELOPE_BYTES = 1024;
+
+type Add = (variable: keyof Env, problem: string) => void;
+
+/** What no variable shows alone. Called only when each of them is right for itself. */
+export function crossChecks(env: Env): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const add: Add = (variable, problem) => problems.push({ variable, problem });
+  for (const check of [checkHosts, checkPorts, checkTls, checkEtcd, checkSizes]) check(env, add);
+  return problems;
+}
+
+function checkHosts(env: Env, add: Add): void {
+  if (env.UMBRA_INSECURE) return;
+  for (const name of ['UMBRA_HTTP_HOST', 'UMBRA_MQTT_HOST'] as const) {
+    if (isLoopback(env[name])) continue;
+    add(
+      name,
+      `is "${env[name]}", but the node does not ask who connects and therefore listens on loopback only; ` +
+        `use ${name}=127.0.0.1, or UMBRA_INSECURE=true if a firewall or a proxy keeps strangers out`,
+    );
+  }
+}
+
+function checkPorts(env: Env, add: Add): void {
+  const taken = new Map<number, string>();
+  for (const name of ['UMBRA_HTTP_PORT', 'UMBRA_HTTPS_PORT', 'UMBRA_MQTT_PORT', 'UMBRA_MQTTS_PORT'] as const) {
+    const port = env[name];
+    if (port === null || port === 0) continue;
+    const other = taken.get(port);
+    if (other !== undefined) add(name, `is ${port}, which is ${other} too; use another port, or 0 for any free one`);
+    taken.set(port, name);
+  }
+}
+
+function checkTls(env: Env, add: Add): void {
+  const port = (['UMBRA_HTTPS_PORT', 'UMBRA_MQTTS_PORT'] as const).find((name) => env[name] !== null);
+  for (const [name, path, example] of [
+    ['UMBRA_TLS_CERT', env.UMBRA_TLS_CERT, '/etc/umbra/tls.crt'],
+    ['UMBRA_TLS_KEY', env.UMBRA_TLS_KEY, '/etc/umbra/tls.key'],
+  ] as const) {
+    if (path !== null) continue;
+    const because = port ?? ((env.UMBRA_TLS_CERT ?? env.UMBRA_TLS_KEY) ? 'its other half' : null);
+    if (because !== null) add(name, `is missing, and ${because} needs it, e.g. ${name}=${example}`);
+  }
+  checkPair(env, 'UMBRA_TLS_CERT', 'UMBRA_TLS_KEY', 'UMBRA_TLS_CA', add);
+}
+
+/** Reads the files as the node will: a key that does not belong to its certificate is found here, not by a device. */
+function checkPair(env: Env, certName: keyof Env, keyName: keyof Env, caName: keyof Env, add: Add): void {
+  const files = [certName, keyName, caName].map((name) => readPem(env, name, add));
+  const [cert, key, ca] = files;
+  for (const [name, options] of [
+    [certName, { cert }],
+    [keyName, { key }],
+    [caName, { ca }],
+  ] as const) {
+    const pem = Object.values(options)[0];
+    if (pem && !isUsable(options)) add(name, 'names a file that holds no PEM that TLS can use; make it again');
+    else if (pem && name === keyName && cert && isUsable({ cert }) && !isUsable({ cert, key })) {
+      add(keyName, `names a key that does not belong to ${certName}; give the key that the certificate was made with`);
+    }
+  }
+}
+
+function readPem(env: Env, name: keyof Env, add: Add): Buffer | undefined {
+  const path = env[name];
+  if (typeof path !== 'string') return undefined;
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    // The path of a key is not repeated: some people put the key itself there.
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    add(name, `names a file that cannot be read (${code}); give the path of a file that this user may read`);
+    return undefined;
+  }
+}
+
+function isUsable(options: { cert?: Buffer | undefined; key?: Buffer | undefined; ca?: Buffer | undefined }): boolean {
+  try {
+    createSecureContext(options);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function checkEtcd(env: Env, add: Add): void {
+  const endpoints = env.UMBRA_ETCD_ENDPOINTS;
+  const secured = endpoints.filter((url) => url.startsWith('https:')).length;
+  if (secured > 0 && secured < endpoints.length) add('UMBRA_ETCD_ENDPOINTS', 'mixes http and https; use one of them');
+  if (endpoints.some((url) => Number(url.split(':').at(-1)) > 65_535)) {
+    add('UMBRA_ETCD_ENDPOINTS', 'has a port above 65535, e.g. UMBRA_ETCD_ENDPOINTS=http://etcd-0:2379');
+  }
+  for (const name of ['UMBRA_ETCD_CA', 'UMBRA_ETCD_CERT', 'UMBRA_ETCD_KEY', 'UMBRA_ETCD_USER'] as const) {
+    if (env[name] === null) continue;
+    if (endpoints.length === 0) add(name, 'is set, but UMBRA_ETCD_ENDPOINTS is not; set both or none');
+    else if (name !== 'UMBRA_ETCD_USER' && secured === 0)
+      add(name, 'is set, but UMBRA_ETCD_ENDPOINTS has no https URL');
+  }
+  checkTogether(env, 'UMBRA_ETCD_USER', 'UMBRA_ETCD_PASSWORD', add);
+  checkTogether(env, 'UMBRA_ETCD_PASSWORD', 'UMBRA_ETCD_USER', add);
+  checkTogether(env, 'UMBRA_ETCD_CERT', 'UMBRA_ETCD_KEY', add);
+  checkTogether(env, 'UMBRA_ETCD_KEY', 'UMBRA_ETCD_CERT', add);
+  checkTogether(env, 'UMBRA_ETCD_CERT', 'UMBRA_ETCD_CA', add);
+  checkPair(env, 'UMBRA_ETCD_CERT', 'UMBRA_ETCD_KEY', 'UMBRA_ETCD_CA', add);
+}
+
+function checkTogether(env: Env, given: keyof Env, needed: keyof Env, add: Add): void {
+  if (env[given] !== null && env[needed] === null) add(needed, `is missing, and ${given} needs it; set both or none`);
+}
+
+function checkSizes(env: Env, add: Add): void {
+  const least = env.UMBRA_MAX_DOCUMENT_BYTES + MIN_ENVELOPE_BYTES;
+  for (const name of ['UMBRA_HTTP_MAX_BODY_BYTES', 'UMBRA_MQTT_MAX_PACKET_BYTES'] as const) {
+    if (env[name] < least) add(name, `is ${env[name]}; with UMBRA_MAX_DOCUMENT_BYTES it must be at least ${least}`);
+  }
+  if (env.UMBRA_ETCD_CALL_TIMEOUT_MS > env.UMBRA_REQUEST_TIMEOUT_MS) {
+    add(
+      'UMBRA_ETCD_CALL_TIMEOUT_MS',
+      'must not be more than UMBRA_REQUEST_TIMEOUT_MS, or no second member is ever tried',
+    );
+  }
+}

@@ -1,0 +1,88 @@
+import { emptyObject, jsonBytes, own } from './json.js';
+import type { Limits } from './limits.js';
+import { TOMBSTONE_SECONDS } from './limits.js';
+import { mergeSection } from './merge.js';
+import { epochSeconds, mergeMetadata, sectionMetadata } from './metadata.js';
+import type { UpdateRequest } from './parse-request.js';
+import type { JsonObject, MetadataObject, ShadowDocument, ShadowState, StatePatch } from './shadow-document.js';
+import { isTombstone, SECTIONS } from './shadow-document.js';
+import { ShadowError } from './shadow-error.js';
+
+export interface UpdateContext {
+  /** Epoch milliseconds, one reading for the whole update. */
+  readonly now: number;
+  readonly limits: Limits;
+}
+
+type Draft<T> = { -readonly [K in keyof T]: T[K] };
+
+const NOTHING: ShadowDocument = Object.freeze({ version: 0, metadata: Object.freeze({}) });
+const NO_MEMBERS = Object.freeze(emptyObject());
+
+/**
+ * The whole rule of an update: version check, merge, stamps, size (PROTOCOL 2.2, 2.3, 2.5, 2.7). Pure: it may run again
+ * on fresher data. The result shares what did not change with `current`, and values with the request.
+ * @throws ShadowError versionConflict, tooLarge; with the client token of the request
+ */
+export function applyUpdate(
+  current: ShadowState | null,
+  request: UpdateRequest,
+  context: UpdateContext,
+): ShadowDocument {
+  const stored = storedVersion(current, context.now);
+  if (request.version !== undefined && request.version !== stored) {
+    throw new ShadowError('versionConflict', '', request.clientToken);
+  }
+  const base = current === null || isTombstone(current) ? NOTHING : current;
+  const document = mergeDocument(base, request.state, (stored ?? 0) + 1, epochSeconds(context.now));
+  if (documentBytes(document) > context.limits.maxDocumentBytes) {
+    throw new ShadowError('tooLarge', '', request.clientToken);
+  }
+  return document;
+}
+
+/**
+ * The version that an update must carry if it carries one, and that the next document follows; null when the shadow
+ * never was, as far as anyone remembers. A delete at V has used up V+1 for itself, so for 48 h the shadow goes on at
+ * V+2, and a client that still sends V is told of the conflict (PROTOCOL 2.5).
+ * @param nowMs epoch milliseconds
+ */
+export function storedVersion(current: ShadowState | null, nowMs: number): number | null {
+  if (current === null) return null;
+  if (!isTombstone(current)) return current.version;
+  return epochSeconds(nowMs) - current.deletedAt < TOMBSTONE_SECONDS ? current.version + 1 : null;
+}
+
+/** Bytes that count against the limit: the compact JSON of `{"desired":…,"reported":…}` (PROTOCOL 3). */
+export function documentBytes(document: ShadowDocument): number {
+  return jsonBytes({ desired: document.desired, reported: document.reported });
+}
+
+function mergeDocument(base: ShadowDocument, patch: StatePatch, version: number, seconds: number): ShadowDocument {
+  const metadata: Draft<ShadowDocument['metadata']> = {};
+  const document: Draft<ShadowDocument> = { version, metadata };
+  if (patch === null) return document;
+  for (const section of SECTIONS) {
+    const change = own<JsonObject | null>(patch, section);
+    if (change === null) continue;
+    const before = base[section];
+    const stamps = sectionMetadata(base, section);
+    const [state, nodes] = change === undefined ? [before, stamps] : mergeBoth(before, stamps, change, seconds);
+    // A section without a member is no section (PROTOCOL 2.2, clean-up).
+    if (state === undefined || Object.keys(state).length === 0) continue;
+    document[section] = state;
+    metadata[section] = nodes;
+  }
+  return document;
+}
+
+function mergeBoth(
+  before: JsonObject | undefined,
+  stamps: MetadataObject,
+  change: JsonObject,
+  seconds: number,
+): [JsonObject, MetadataObject] {
+  const after = mergeSection(before, change);
+  const leaf = { timestamp: seconds };
+  return [after, mergeMetadata({ state: before ?? NO_MEMBERS, metadata: stamps }, after, change, leaf)];
+}

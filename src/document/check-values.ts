@@ -1,0 +1,59 @@
+import type { Json, JsonObject } from './shadow-document.js';
+import { ShadowError } from './shadow-error.js';
+import { isObject } from './json.js';
+
+type FaultCode = 'tooDeep' | 'nullInArray' | 'numberTooLarge';
+
+interface Fault {
+  readonly code: FaultCode;
+  /** Where it is, from the inside out: it is put together only when there is a fault. */
+  readonly path: string[];
+}
+
+/** Characters of a client's own words in an error text: enough to find the place, too few to echo a whole payload. */
+const MAX_QUOTED = 100;
+
+/** A client's word, short enough to stand in an error text. */
+export function quote(text: string): string {
+  return text.length <= MAX_QUOTED ? text : `${text.slice(0, MAX_QUOTED)}…`;
+}
+
+/**
+ * Refuses what a section cannot keep, in one walk that goes no deeper than `maxDepth` levels. A member or an array
+ * element is a level; an empty container at the limit is fine (PROTOCOL 3).
+ * @throws ShadowError tooDeep, nullInArray (at any depth below an array), numberTooLarge (overflows to Infinity)
+ */
+export function checkSection(section: string, patch: JsonObject, maxDepth: number): void {
+  const fault = findFault(patch, 0, maxDepth, false);
+  if (fault === null) return;
+  const where = quote(section + fault.path.reverse().join(''));
+  throw new ShadowError(fault.code, fault.code === 'tooDeep' ? String(maxDepth) : where);
+}
+
+function findFault(value: Json, level: number, maxDepth: number, inArray: boolean): Fault | null {
+  if (value === null) return inArray ? { code: 'nullInArray', path: [] } : null;
+  if (typeof value === 'number') return Number.isFinite(value) ? null : { code: 'numberTooLarge', path: [] };
+  if (Array.isArray(value)) return findInArray(value, level, maxDepth);
+  if (!isObject(value)) return null;
+  for (const member of Object.keys(value)) {
+    if (level >= maxDepth) return { code: 'tooDeep', path: [] };
+    const fault = findFault(value[member]!, level + 1, maxDepth, inArray);
+    if (fault !== null) {
+      fault.path.push(`.${quote(member)}`);
+      return fault;
+    }
+  }
+  return null;
+}
+
+function findInArray(array: Json[], level: number, maxDepth: number): Fault | null {
+  if (array.length > 0 && level >= maxDepth) return { code: 'tooDeep', path: [] };
+  for (let i = 0; i < array.length; i++) {
+    const fault = findFault(array[i]!, level + 1, maxDepth, true);
+    if (fault !== null) {
+      fault.path.push(`[${i}]`);
+      return fault;
+    }
+  }
+  return null;
+}

@@ -1,0 +1,28 @@
+import { ShadowError } from './shadow-error.js';
+
+// PROTOCOL 3. Both alphabets are ASCII, so characters are bytes.
+const THING = /^[a-zA-Z0-9:_-]{1,128}$/;
+const SHADOW = /^[$a-zA-Z0-9:_-]{1,64}$/;
+
+export function isThingName(name: string): boolean {
+  return typeof name === 'string' && THING.test(name);
+}
+
+export function isShadowName(name: string): boolean {
+  return typeof name === 'string' && SHADOW.test(name);
+}
+
+/** @throws ShadowError invalidThingName */
+export function checkThingName(name: string): void {
+  if (!isThingName(name)) throw new ShadowError('invalidThingName');
+}
+
+/** @throws ShadowError invalidShadowName */
+export function checkShadowName(name: string): void {
+  if (!isShadowName(name)) throw new ShadowError('invalidShadowName');
+}
+
+/** What the 404 text calls a shadow (PROTOCOL 4.1): the thing for the classic one (`null`), else `thing~shadow`. */
+export function displayName(thing: string, name: string | null): string {
+  return name === null ? thing : `${thing}~${name}`;
+}

@@ -1,0 +1,95 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { isTombstone, type ShadowState } from '../document/shadow-document.js';
+import { ShadowError } from '../document/shadow-error.js';
+import type { Precondition } from '../shadow/update.js';
+
+interface EntityTag {
+  readonly weak: boolean;
+  readonly value: string;
+}
+type EntityTags = '*' | readonly EntityTag[];
+
+/** If-Match and If-None-Match of one request (RFC 9110 section 13.1); the entity tag of a shadow is its version. */
+export interface Conditions {
+  readonly ifMatch?: EntityTags;
+  readonly ifNoneMatch?: EntityTags;
+}
+
+/** Entity tags in one header; more are refused. */
+const MAX_TAGS = 32;
+// RFC 9110 section 8.8.3: any visible character but the quote.
+const TAG = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/;
+
+export const entityTag = (version: number): string => `"${version}"`;
+
+/** @throws ShadowError invalidRequest for a header that is neither `*` nor a list of quoted tags */
+export function parseConditions(headers: IncomingHttpHeaders): Conditions {
+  const ifMatch = parseTags('If-Match', headers['if-match']);
+  const ifNoneMatch = parseTags('If-None-Match', headers['if-none-match']);
+  return { ...(ifMatch && { ifMatch }), ...(ifNoneMatch && { ifNoneMatch }) };
+}
+
+/**
+ * What the conditions make of the present state; If-Match counts first. A deleted shadow has no tag.
+ * `none-match` means that a reader has this version already, or that a writer did not expect it.
+ */
+export function evaluate(
+  { ifMatch, ifNoneMatch }: Conditions,
+  current: ShadowState | null,
+): 'pass' | 'match' | 'none-match' {
+  const version = versionOf(current);
+  if (ifMatch && !includes(ifMatch, version, 'strong')) return 'match';
+  if (ifNoneMatch && includes(ifNoneMatch, version, 'weak')) return 'none-match';
+  return 'pass';
+}
+
+/** Refuses a write whose conditions do not hold with preconditionFailed; undefined when there are none. */
+export function preconditionOf(conditions: Conditions): Precondition | undefined {
+  if (!conditions.ifMatch && !conditions.ifNoneMatch) return undefined;
+  return (current) => {
+    if (evaluate(conditions, current) !== 'pass') throw preconditionFailed(current);
+  };
+}
+
+export function preconditionFailed(current: ShadowState | null): ShadowError {
+  const version = versionOf(current);
+  return new ShadowError(
+    'preconditionFailed',
+    version === null ? 'the shadow does not exist' : `the shadow is at version ${version}`,
+  );
+}
+
+/** The conditions of the request. */
+export const FromConditions = createParamDecorator((_: unknown, context: ExecutionContext) =>
+  parseConditions(context.switchToHttp().getRequest<FastifyRequest>().headers),
+);
+
+function versionOf(current: ShadowState | null): number | null {
+  return current === null || isTombstone(current) ? null : current.version;
+}
+
+function includes(tags: EntityTags, version: number | null, comparison: 'strong' | 'weak'): boolean {
+  if (version === null) return false;
+  if (tags === '*') return true;
+  return tags.some(({ weak, value }) => value === String(version) && (comparison === 'weak' || !weak));
+}
+
+function parseTags(header: string, text: string | undefined): EntityTags | undefined {
+  if (text === undefined) return undefined;
+  if (text.trim() === '*') return '*';
+  // Our own tags hold no comma; one with a comma is cut into pieces, none of which is a tag, and refused.
+  const parts = text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  const tags = parts.slice(0, MAX_TAGS + 1).map((part) => TAG.exec(part));
+  if (tags.length === 0 || tags.length > MAX_TAGS || tags.includes(null)) {
+    throw new ShadowError(
+      'invalidRequest',
+      `${header} must be * or a list of at most ${MAX_TAGS} quoted versions such as "3"`,
+    );
+  }
+  return tags.map((match) => ({ weak: match?.[1] !== undefined, value: match?.[2] ?? '' }));
+}

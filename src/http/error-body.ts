@@ -1,0 +1,49 @@
+import type { ShadowError } from '../document/shadow-error.js';
+import { QueryError } from './query.js';
+
+/** An error answer, whole, for either door. */
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: object;
+}
+
+const AWS_PATH = /^\/(?:things|api|topics)(?:[/?]|$)/;
+
+/** Whether a request came to the AWS data plane, whose clients expect errors in the AWS shape. */
+export const isAwsPath = (url: string): boolean => AWS_PATH.test(url);
+
+/** Seconds that a refused caller should wait before it tries again. */
+const RETRY_AFTER_S = '1';
+
+/** PROTOCOL 4.2: the colon at the end is AWS's own, the body is not the one of MQTT. */
+export function awsError(error: ShadowError, requestId: string): ErrorAnswer {
+  return {
+    status: error.status,
+    headers: { 'content-type': 'application/json', 'x-amzn-errortype': `${error.awsType}:`, ...hints(error) },
+    body: { message: error.message, traceId: requestId },
+  };
+}
+
+/** RFC 9457. `type` is a name for programs, `detail` says what to change, `requestId` finds the line in the log. */
+export function problem(error: ShadowError, requestId: string): ErrorAnswer {
+  const words = error.code.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return {
+    status: error.status,
+    headers: { 'content-type': 'application/problem+json', ...hints(error) },
+    body: {
+      type: `urn:umbra:problem:${words.replaceAll(' ', '-')}`,
+      title: words.charAt(0).toUpperCase() + words.slice(1),
+      status: error.status,
+      detail: error.message,
+      instance: `urn:uuid:${requestId}`,
+      requestId,
+      ...(error instanceof QueryError && { errors: error.errors }),
+      ...(error.clientToken !== undefined && { clientToken: error.clientToken }),
+    },
+  };
+}
+
+function hints(error: ShadowError): Record<string, string> {
+  return error.status === 429 || error.status === 503 ? { 'retry-after': RETRY_AFTER_S } : {};
+}

@@ -1,0 +1,97 @@
+import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
+
+export interface StreamOptions {
+  /** Milliseconds for which a client may take nothing while something waits for it. */
+  readonly stallMs?: number;
+  /** Milliseconds for the last bytes after the end. */
+  readonly lingerMs?: number;
+}
+
+/** First and greatest pause before a client connects again, in milliseconds; random, so that not all come at once. */
+const RETRY_MS = [1_000, 3_000] as const;
+
+/**
+ * Server-sent events over one response, with back-pressure: `write` resolves only when the socket takes more, so that
+ * its caller stops pulling from a bounded subscription. Nothing is queued here beyond one event and Node's own buffer.
+ */
+export class EventStream {
+  /** The client is gone, or the stream has ended. */
+  #closed = false;
+  #abandoned = false;
+  #wake: (() => void) | null = null;
+  readonly #raw: ServerResponse;
+  readonly #stallMs: number;
+  readonly #lingerMs: number;
+
+  /** Sends the headers. From here on the reply belongs to the stream. */
+  constructor(reply: FastifyReply, onClose: () => void, { stallMs = 30_000, lingerMs = 5_000 }: StreamOptions = {}) {
+    reply.hijack();
+    this.#raw = reply.raw;
+    this.#stallMs = stallMs;
+    this.#lingerMs = lingerMs;
+    this.#raw.on('drain', () => this.#wake?.());
+    this.#raw.on('error', () => this.#raw.destroy());
+    this.#raw.once('close', () => {
+      this.#closed = true;
+      this.#wake?.();
+      onClose();
+    });
+    // Bookmarks keep an idle stream alive; a client that is gone is noticed by TCP or by `stallMs`.
+    this.#raw.socket?.setTimeout(0);
+    this.#raw.socket?.setNoDelay(true);
+    this.#raw.writeHead(200, { ...headersOf(reply), ...EVENT_HEADERS });
+    this.#raw.write(`retry: ${Math.round(RETRY_MS[0] + Math.random() * (RETRY_MS[1] - RETRY_MS[0]))}\n\n`);
+  }
+
+  /**
+   * False when the client is gone, took nothing for too long, or the stream was abandoned while it waited. A promise
+   * only when the socket is full: most writes need no turn of the event loop.
+   */
+  write(frame: string): boolean | Promise<boolean> {
+    if (this.#closed) return false;
+    return this.#raw.write(frame) || this.untilDrained();
+  }
+
+  /** Stops a `write` that waits: what it waits for is of no use any more. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#wake?.();
+  }
+
+  /** Sends a last frame and closes; a client that does not take it within `lingerMs` is cut off. */
+  end(frame: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#raw.end(frame);
+    const timer = setTimeout(() => this.#raw.destroy(), this.#lingerMs);
+    this.#raw.once('close', () => clearTimeout(timer));
+  }
+
+  private async untilDrained(): Promise<boolean> {
+    if (this.#abandoned) return false;
+    let stalled = false;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => ((stalled = true), resolve()), this.#stallMs);
+      this.#wake = () => (clearTimeout(timer), resolve());
+    });
+    this.#wake = null;
+    return !stalled && !this.#closed && !this.#abandoned;
+  }
+}
+
+const EVENT_HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-store',
+  // Reverse proxies would hold events back.
+  'x-accel-buffering': 'no',
+};
+
+function headersOf(reply: FastifyReply): Record<string, string> {
+  return Object.fromEntries(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)]));
+}
+
+/** One event in the text format of the HTML standard. `data` must be a single line, as compact JSON is. */
+export function frame(event: string, data: string, id?: string): string {
+  return `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`;
+}

@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { createServer } from 'node:https';
+import { isIPv6, type AddressInfo, type Server as NetServer } from 'node:net';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
+import type { Config, TlsFiles } from '../config/config.js';
+import { onClientError } from './client-error.js';
+import { SERVER_OPTIONS, SOCKET_IDLE_MS } from './http-adapter.js';
+
+/** Origins such as `http://127.0.0.1:8080`. */
+export interface HttpAddresses {
+  readonly http: string;
+  readonly https: string | null;
+}
+
+/**
+ * Opens the HTTP door, and the HTTPS one where there is a port for it. Both serve the same routes; both close with the
+ * application.
+ * @param attach is called with each server before it listens
+ * @throws Error EADDRINUSE and the like, with the port in it
+ */
+export async function listenHttp(
+  app: NestFastifyApplication,
+  config: Config,
+  attach: (server: Server) => void = () => undefined,
+): Promise<HttpAddresses> {
+  const { host, port, tlsPort } = config.http;
+  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  const secure = tlsPort !== null && config.tls ? secureServer(fastify, config.tls) : null;
+  attach(fastify.server);
+  if (secure) {
+    attach(secure);
+    fastify.addHook('onClose', () => closed(secure));
+  }
+  await app.listen(port, host);
+  if (secure && tlsPort !== null) {
+    secure.listen(tlsPort, host);
+    await once(secure, 'listening');
+  }
+  return { http: origin('http', host, fastify.server), https: secure && origin('https', host, secure) };
+}
+
+function secureServer(fastify: FastifyInstance, files: TlsFiles): Server {
+  const options = {
+    ...SERVER_OPTIONS,
+    cert: readFileSync(files.cert),
+    key: readFileSync(files.key),
+    minVersion: 'TLSv1.2' as const,
+    handshakeTimeout: SERVER_OPTIONS.headersTimeout,
+  };
+  const server = createServer(options, (request, response) => fastify.routing(request, response));
+  server.setTimeout(SOCKET_IDLE_MS);
+  server.on('clientError', onClientError);
+  return server;
+}
+
+/** Requests in flight are finished; streams have been ended before. */
+async function closed(server: Server): Promise<void> {
+  if (!server.listening) return;
+  server.close();
+  server.closeIdleConnections();
+  await once(server, 'close');
+}
+
+function origin(scheme: string, host: string, server: NetServer): string {
+  const { port } = server.address() as AddressInfo;
+  return `${scheme}://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}

@@ -1,0 +1,46 @@
+/** Bodies that several descriptions show. */
+
+const METADATA = { desired: { led: { timestamp: 1700000000 } }, reported: { led: { timestamp: 1699999000 } } };
+
+export const UPDATE = { state: { desired: { led: 'on' } }, version: 3, clientToken: 'app-17' };
+
+export const SHADOW = {
+  state: { desired: { led: 'on' }, reported: { led: 'off' }, delta: { led: 'on' } },
+  metadata: METADATA,
+  version: 4,
+  timestamp: 1700000000,
+};
+
+const CHANGE = {
+  kind: 'updated',
+  thing: 'lamp-1',
+  shadow: null,
+  version: 4,
+  revision: 1207,
+  time: '2023-11-14T22:13:20.000Z',
+  patch: { desired: { led: 'on' } },
+  delta: { led: 'on' },
+  document: { state: { desired: { led: 'on' }, reported: { led: 'off' } }, metadata: METADATA, version: 4 },
+  clientToken: 'app-17',
+  principal: 'anonymous',
+};
+
+export const WATCH_EXAMPLE = `retry: 1830
+
+event: change
+id: MS5jMS4wLjEyMDcuYWxs
+data: ${JSON.stringify(CHANGE)}
+
+event: bookmark
+id: MS5jMS4wLjEyMTEuYWxs
+data: {"revision":1211}
+
+`;
+
+export const WATCH_ERRORS = {
+  invalidRequest: 'Invalid cursor: send one back exactly as it was received',
+  cursorGone: 'The changes after the cursor are no longer kept; load the present state',
+  tooManyRequests: 'the node has its greatest number of streams',
+  internal: '',
+  draining: '',
+} as const;

@@ -1,0 +1,42 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import type { FastifyInstance } from 'fastify';
+import { ASSETS, assetOf, PAGE, PAGE_POLICY, START_SCRIPT } from './page.js';
+import { SCHEMAS } from './schemas.js';
+
+const ABOUT = `Device shadows: the AWS IoT data plane under \`/things\` and \`/api\`, and our own API under \`/v1\`.
+Shadows of the two are the same shadows. Bodies are read as UTF-8 JSON whatever their content type says.`;
+
+/** The description of every route that the application has. */
+export function openApiOf(app: NestFastifyApplication): OpenAPIObject {
+  const about = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('Umbra')
+    .setDescription(ABOUT)
+    .setVersion('1');
+  const config = { ...about.build(), components: { schemas: SCHEMAS } } as unknown as Omit<OpenAPIObject, 'paths'>;
+  return SwaggerModule.createDocument(app, config);
+}
+
+/**
+ * /openapi.json, and /docs to read it. Everything comes from this process; the page may call no other host.
+ * SwaggerModule.setup() would do the same through @fastify/static, with a whole folder and a wildcard route.
+ */
+export function serveOpenApi(app: NestFastifyApplication): void {
+  const server = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  let description: Buffer | undefined;
+  server.get('/openapi.json', (_request, reply) => {
+    description ??= Buffer.from(JSON.stringify(openApiOf(app)));
+    return reply.header('content-type', 'application/json').send(description);
+  });
+  server.get('/docs', (_request, reply) => reply.headers(PAGE_POLICY).type('text/html').send(PAGE));
+  server.get('/docs/start.js', (_request, reply) => reply.type('text/javascript').send(START_SCRIPT));
+  for (const [name, type] of Object.entries(ASSETS)) {
+    server.get(`/docs/${name}`, async (_request, reply) =>
+      reply
+        .type(type)
+        .header('cache-control', 'public, max-age=3600')
+        .send(await assetOf(name)),
+    );
+  }
+}

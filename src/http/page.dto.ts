@@ -1,0 +1,44 @@
+import { Transform } from 'class-transformer';
+import { IsInt, IsNotEmpty, IsOptional, IsString, Max, Min } from 'class-validator';
+
+/** PROTOCOL 3 for AWS; ours are the same, so that a page is one read of the store. */
+const MAX_PAGE = 100;
+const DEFAULT_PAGE = 25;
+
+/** What is not a plain number stays as it is, for the rule behind it to refuse. */
+const ToInteger = (): PropertyDecorator =>
+  Transform(({ value }: { value: unknown }) =>
+    typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value,
+  );
+
+const sizeMessage = `$property must be given once, as a whole number from 1 to ${MAX_PAGE}`;
+const tokenMessage = '$property must be given once, as the page before gave it';
+
+/** A page of one of our own lists. */
+export class PageQuery {
+  @ToInteger()
+  @IsInt({ message: sizeMessage })
+  @Min(1, { message: sizeMessage })
+  @Max(MAX_PAGE, { message: sizeMessage })
+  limit: number = DEFAULT_PAGE;
+
+  /** `next` of the page before. */
+  @IsOptional()
+  @IsString({ message: tokenMessage })
+  @IsNotEmpty({ message: tokenMessage })
+  after?: string;
+}
+
+/** A page of ListNamedShadowsForThing (PROTOCOL 4.2). */
+export class AwsPageQuery {
+  @ToInteger()
+  @IsInt({ message: sizeMessage })
+  @Min(1, { message: sizeMessage })
+  @Max(MAX_PAGE, { message: sizeMessage })
+  pageSize: number = DEFAULT_PAGE;
+
+  @IsOptional()
+  @IsString({ message: tokenMessage })
+  @IsNotEmpty({ message: tokenMessage })
+  nextToken?: string;
+}

@@ -1,0 +1,43 @@
+import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { run, step, stopWith } from './steps.mjs';
+
+const SETTINGS = ['package-lock.json', 'nest-cli.json', 'tsconfig.json', 'tsconfig.build.json'];
+
+/** Compiles src to dist when something in src is newer than the last build that succeeded. */
+export function ensureBuild(root) {
+  const stamp = statSync(join(root, 'dist', '.built'), { throwIfNoEntry: false });
+  if (stamp !== undefined && existsSync(join(root, 'dist', 'main.js')) && stamp.mtimeMs >= newestSource(root)) return;
+  build(root);
+}
+
+function build(root) {
+  const stamp = join(root, 'dist', '.built');
+  // What changes while the compiler runs is newer than the build.
+  const start = new Date();
+  rmSync(stamp, { force: true });
+  step('building', () => {
+    run(process.execPath, [join('node_modules', '@nestjs', 'cli', 'bin', 'nest.js'), 'build'], { cwd: root });
+    writeFileSync(stamp, '');
+    utimesSync(stamp, start, start);
+  });
+}
+
+/** Folders count too: they tell of files that were removed or renamed. */
+function newestSource(root) {
+  const src = join(root, 'src');
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => !name.endsWith('.spec.ts'));
+  const paths = [src, ...files.map((name) => join(src, name)), ...SETTINGS.map((name) => join(root, name))];
+  // A file may go between the listing and the look.
+  return Math.max(...paths.map((path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0));
+}
+
+// `npm run build` builds whether it is needed or not.
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  try {
+    build(join(dirname(fileURLToPath(import.meta.url)), '..', '..'));
+  } catch (error) {
+    stopWith(error);
+  }
+}

@@ -1,0 +1,86 @@
+import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { run, step, Stop } from './steps.mjs';
+
+/** Programs that npm cannot install. */
+export const ETCD = { program: 'etcd', debian: 'etcd-server', fedora: 'etcd', macos: 'etcd' };
+export const MOSQUITTO = { program: 'mosquitto', debian: 'mosquitto', fedora: 'mosquitto', macos: 'mosquitto' };
+export const MOSQUITTO_CLIENTS = {
+  program: 'mosquitto_sub',
+  debian: 'mosquitto-clients',
+  fedora: 'mosquitto',
+  macos: 'mosquitto',
+};
+export const OPENSSL = { program: 'openssl', debian: 'openssl', fedora: 'openssl', macos: 'openssl' };
+
+const POLICY = '/usr/sbin/policy-rc.d';
+
+/** The PATH with the folders in which Debian keeps its servers, and which only root has on it. */
+export function widePath(path = process.env.PATH ?? '') {
+  const folders = path.split(delimiter).filter(Boolean);
+  for (const folder of ['/usr/local/sbin', '/usr/sbin', '/sbin']) if (!folders.includes(folder)) folders.push(folder);
+  return folders.join(delimiter);
+}
+
+/** Installs what is missing where that can be done without asking (Debian, as root). Throws Stop with what to do else. */
+export function ensurePrograms(
+  needs,
+  { path = process.env.PATH ?? '', uid = process.getuid?.(), policy = POLICY } = {},
+) {
+  const missing = needs.filter(({ program }) => !find(program, path));
+  if (missing.length === 0) return;
+  if (find('apt-get', path) && uid === 0) {
+    const packages = missing.map(({ debian }) => debian);
+    step(`installing ${packages.join(', ')} (apt-get)`, () =>
+      withoutServices(policy, () => aptInstall(packages, path)),
+    );
+    // On a machine with systemd the packages have registered their services for the next start of the machine.
+    if (existsSync('/run/systemd/system')) {
+      process.stderr.write('umbra: the packaged services are not needed; see `systemctl disable etcd mosquitto`\n');
+    }
+  }
+  const still = missing.filter(({ program }) => !find(program, path));
+  if (still.length > 0) throw new Stop(advice(still));
+}
+
+function aptInstall(packages, path) {
+  const env = { ...process.env, PATH: path, DEBIAN_FRONTEND: 'noninteractive' };
+  // Somebody else's apt-get may be at work; wait for it, in seconds.
+  const options = ['-q', '-o', 'DPkg::Lock::Timeout=120'];
+  run('apt-get', [...options, 'update'], { env });
+  run('apt-get', [...options, 'install', '-y', '--no-install-recommends', ...packages], { env });
+}
+
+/** Debian starts the service of a package as it installs it, unless this file says no (101). */
+function withoutServices(policy, work) {
+  const ours = !existsSync(policy);
+  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    work();
+  } finally {
+    if (ours) rmSync(policy, { force: true });
+  }
+}
+
+function find(program, path) {
+  return path.split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function advice(missing) {
+  const list = (system) => [...new Set(missing.map((need) => need[system]))].join(' ');
+  const lines = [
+    `Missing: ${missing.map(({ program }) => program).join(', ')}. Install:`,
+    `  Debian, Ubuntu:  apt-get install ${list('debian')}   (as root)`,
+    `  Fedora:          dnf install ${list('fedora')}`,
+    `  macOS:           brew install ${list('macos')}`,
+  ];
+  if (missing.includes(ETCD)) lines.push('  or use an etcd that runs elsewhere: UMBRA_ETCD_ENDPOINTS=http://host:2379');
+  return lines.join('\n');
+}

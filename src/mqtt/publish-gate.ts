@@ -1,0 +1,69 @@
+import type { AuthorizePublishHandler } from './aedes-hooks.js';
+import type { Logger } from '../telemetry/logger.js';
+import type { AedesClient } from './aedes-parts.js';
+import { connectionOf, endConnection, REASON } from './connection.js';
+import type { Acknowledgement } from './request-queue.js';
+import { isReserved, parseRequestTopic, type RequestTopic } from './topics.js';
+
+export interface IncomingRequest {
+  readonly client: AedesClient;
+  readonly topic: string;
+  readonly request: RequestTopic;
+  readonly payload: Buffer;
+}
+
+/** Answers one request; never rejects. */
+export type RequestHandler = (incoming: IncomingRequest) => Promise<Acknowledgement>;
+
+/**
+ * What clients may publish: requests. aedes waits for this before it sends the PUBACK, so a PUBACK says that the update
+ * is committed.
+ */
+export class PublishGate {
+  /** Set when the transport listens. */
+  handle: RequestHandler = () => Promise.resolve('withheld');
+
+  constructor(
+    private readonly forward: (incoming: IncomingRequest) => void,
+    private readonly logger: Logger,
+  ) {}
+
+  /** The `authorizePublish` of aedes; it also sees wills, which then act as requests. */
+  readonly decide: AuthorizePublishHandler = (anyClient, packet, done) => {
+    const client = anyClient as AedesClient | null;
+    if (client === null) return done(new Error('nobody publishes'));
+    const isWill = packet.cmd === undefined;
+    if (packet.qos === 2 && !isWill) {
+      this.logger.info({ clientId: client.id, reason: 'qos-2' }, 'publish refused');
+      return endConnection(client, REASON.qosNotSupported, 'QoS 2 is not supported');
+    }
+    const request = parseRequestTopic(packet.topic);
+    const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
+    const incoming = request && { client, topic: packet.topic, request, payload };
+    connectionOf(client).requests.push(
+      incoming ? () => this.handle(incoming) : () => Promise.resolve(this.refusal(client, packet.topic)),
+      (how) => {
+        if (how === 'refused') return done(new Error('publishing to this topic is not allowed'));
+        if (how === 'withheld' && packet.qos > 0) return this.withhold(client);
+        if (incoming && request?.problem === null) this.forward(incoming);
+        // A QoS 0 sender may be gone already; there is nobody to acknowledge to.
+        if (!client.closed || isWill) done(null);
+      },
+    );
+  };
+
+  /**
+   * Topics of the reserved space that are no request are dropped (PROTOCOL 1.6); closing an MQTT 3.1.1 connection for
+   * them would make a client that resends its message come back for ever. Everything else is refused.
+   */
+  private refusal(client: AedesClient, topic: string): Acknowledgement {
+    const dropped = client.version !== 5 && isReserved(topic);
+    this.logger.info({ clientId: client.id, reason: dropped ? 'dropped' : 'refused' }, 'publish outside the requests');
+    return dropped ? 'done' : 'refused';
+  }
+
+  private withhold(client: AedesClient): void {
+    this.logger.warn({ clientId: client.id, reason: 'outcome-unknown' }, 'connection closed without PUBACK');
+    endConnection(client, REASON.unspecified, 'outcome unknown');
+  }
+}

@@ -1,0 +1,48 @@
+import type { Logger } from '../telemetry/logger.js';
+import type { AuthorizeSubscribeHandler } from './aedes-hooks.js';
+import type { AedesClient, ParsedPacket } from './aedes-parts.js';
+import { canMatchShadowTopic } from './topic-filter.js';
+
+/** Filters in one SUBSCRIBE; AWS takes 8. More end the connection. */
+const MAX_FILTERS = 64;
+/** Filters of one connection; AWS takes 50. More are refused in the SUBACK. */
+const MAX_SUBSCRIPTIONS = 1000;
+
+/** What clients may subscribe to: filters that can match a shadow topic. Others fail in the SUBACK, each on its own. */
+export class SubscribeGate {
+  constructor(private readonly logger: Logger) {}
+
+  /** The `authorizeSubscribe` of aedes. */
+  readonly decide: AuthorizeSubscribeHandler = (anyClient, subscription, done) => {
+    const client = anyClient as AedesClient;
+    const known = subscription.topic in client.subscriptions;
+    const allowed =
+      canMatchShadowTopic(subscription.topic) &&
+      (known || Object.keys(client.subscriptions).length < MAX_SUBSCRIPTIONS);
+    if (!allowed) this.logger.info({ clientId: client.id }, 'subscription refused');
+    done(null, allowed ? subscription : null);
+  };
+
+  /** Looks at each packet before aedes does. */
+  watch(client: AedesClient): void {
+    // aedes reads and writes members of this object by filter.
+    client.subscriptions = Object.create(null) as AedesClient['subscriptions'];
+    client._parser.prependListener('packet', (packet: ParsedPacket) => this.inspect(client, packet));
+  }
+
+  private inspect(client: AedesClient, packet: ParsedPacket): void {
+    if (packet.cmd !== 'subscribe' || packet.subscriptions === undefined) return;
+    if (packet.subscriptions.length > MAX_FILTERS) {
+      this.logger.info({ clientId: client.id, reason: 'too-many-filters' }, 'connection closed');
+      // aedes ends the connection for a command that it does not know.
+      packet.cmd = 'refused';
+      return;
+    }
+    for (const subscription of packet.subscriptions) {
+      // There is no QoS 2 here: the highest that can be granted is 1 (MQTT-3.9.3).
+      if (subscription.qos === 2) subscription.qos = 1;
+      // aedes collects filters as members of a plain object, where this one would replace the prototype.
+      if (subscription.topic === '__proto__') subscription.topic = 'refused/__proto__';
+    }
+  }
+}

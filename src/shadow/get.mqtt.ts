@@ -1,0 +1,34 @@
+import { Controller, Inject, UseFilters } from '@nestjs/common';
+import { Ctx, MessagePattern } from '@nestjs/microservices';
+import { Action } from '../auth/action.js';
+import { CLOCK, type Clock } from '../config/clock.js';
+import { CONFIG, type Config } from '../config/config.js';
+import { getAccepted, type GetAccepted } from '../document/messages.js';
+import { parseClientToken } from '../document/parse-request.js';
+import { ShadowError } from '../document/shadow-error.js';
+import { MqttErrorFilter } from '../mqtt/mqtt-error.filter.js';
+import { MQTT_DOOR, MqttRequest, requestPatterns } from '../mqtt/mqtt-request.js';
+import { GetShadow } from './get.js';
+
+@Controller()
+@UseFilters(MqttErrorFilter)
+export class GetShadowMqtt {
+  constructor(
+    @Inject(GetShadow) private readonly get: GetShadow,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** Its result is what goes out on `get/accepted`. */
+  @MessagePattern(requestPatterns('get'), MQTT_DOOR)
+  @Action('shadow:get')
+  async run(@Ctx() request: MqttRequest): Promise<GetAccepted> {
+    const clientToken = parseClientToken(request.payload, this.config.limits);
+    try {
+      const { state } = await this.get.run(request.key, request);
+      return getAccepted(state, this.clock.now(), clientToken);
+    } catch (error) {
+      throw error instanceof ShadowError ? error.withToken(clientToken) : error;
+    }
+  }
+}

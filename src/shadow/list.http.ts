@@ -1,0 +1,73 @@
+import { Controller, Get, Inject, Query, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { Action } from '../auth/action.js';
+import { CLOCK, type Clock } from '../config/clock.js';
+import { ShadowError } from '../document/shadow-error.js';
+import { json } from '../http/answer.js';
+import { Describe } from '../http/openapi/describe.js';
+import { AwsPageQuery, PageQuery } from '../http/page.dto.js';
+import { queryOf } from '../http/query.js';
+import { FromCaller, FromThing, type Caller } from '../http/target.js';
+import { GetShadow } from './get.js';
+import { ListShadows } from './list.js';
+import { awsList, list } from './shadow.openapi.js';
+
+/** ListNamedShadowsForThing of the AWS data plane (PROTOCOL 4.2). */
+@Controller('api/things/shadow/ListNamedShadowsForThing')
+export class AwsListShadowsController {
+  constructor(
+    private readonly shadows: ListShadows,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  @Get(':thing')
+  @Action('shadow:list')
+  @Describe(awsList)
+  async list(
+    @FromThing() thing: string,
+    @FromCaller() { principal, options }: Caller,
+    @Query(queryOf(AwsPageQuery)) { pageSize: limit, nextToken: after }: AwsPageQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Buffer> {
+    const query = { tenant: principal.tenant, thing, limit, ...(after !== undefined && { after }) };
+    const { names, next } = await this.shadows.run(query, options);
+    const timestamp = Math.floor(this.clock.now() / 1000);
+    return json(reply, { results: names, ...(next !== undefined && { nextToken: next }), timestamp });
+  }
+}
+
+@Controller('v1/things/:thing/shadows')
+export class ListShadowsController {
+  constructor(
+    private readonly shadows: ListShadows,
+    private readonly shadow: GetShadow,
+  ) {}
+
+  @Get()
+  @Action('shadow:list')
+  @Describe(list)
+  async list(
+    @FromThing() thing: string,
+    @FromCaller() caller: Caller,
+    @Query(queryOf(PageQuery)) { limit, after }: PageQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Buffer> {
+    const query = { tenant: caller.principal.tenant, thing, limit, ...(after !== undefined && { after }) };
+    const [{ names, next }, classic] = await Promise.all([
+      this.shadows.run(query, caller.options),
+      this.hasClassic(thing, caller),
+    ]);
+    return json(reply, { thing, classic, names, ...(next !== undefined && { next }) });
+  }
+
+  /** The classic shadow has no name to be listed under, but whoever lists a thing's shadows wants to know of it. */
+  private async hasClassic(thing: string, { principal, options }: Caller): Promise<boolean> {
+    try {
+      await this.shadow.run({ tenant: principal.tenant, thing, name: null }, options);
+      return true;
+    } catch (error) {
+      if (error instanceof ShadowError && error.code === 'notFound') return false;
+      throw error;
+    }
+  }
+}

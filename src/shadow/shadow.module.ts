@@ -1,0 +1,33 @@
+import { Module } from '@nestjs/common';
+import { WatchModule } from '../watch/watch.module.js';
+import { AwsDeleteShadowController, DeleteShadowController } from './delete.http.js';
+import { DeleteShadow } from './delete.js';
+import { AwsGetShadowController, GetShadowController } from './get.http.js';
+import { GetShadow } from './get.js';
+import { AwsListShadowsController, ListShadowsController } from './list.http.js';
+import { ListShadows } from './list.js';
+import { AwsUpdateShadowController, UpdateShadowController } from './update.http.js';
+import { UpdateShadow } from './update.js';
+import { WatchShadowController } from './watch.http.js';
+import { WatchShadows } from './watch.js';
+
+const USE_CASES = [GetShadow, UpdateShadow, DeleteShadow, ListShadows, WatchShadows];
+
+/** The operations on shadows, and every door to them. */
+@Module({
+  imports: [WatchModule],
+  controllers: [
+    AwsGetShadowController,
+    GetShadowController,
+    AwsUpdateShadowController,
+    UpdateShadowController,
+    AwsDeleteShadowController,
+    DeleteShadowController,
+    AwsListShadowsController,
+    ListShadowsController,
+    WatchShadowController,
+  ],
+  providers: USE_CASES,
+  exports: USE_CASES,
+})
+export class ShadowModule {}

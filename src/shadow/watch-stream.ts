@@ -1,0 +1,122 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ShadowError } from '../document/shadow-error.js';
+import { EventStream, frame } from '../http/event-stream.js';
+import type { ShadowFilter } from '../store/shadow-feed.js';
+import type { ShadowRecord } from '../store/shadow-store.js';
+import { encodeCursor } from '../watch/cursor.js';
+import type { EndReason, ShadowEvent, Subscription } from '../watch/subscription.js';
+import type { WatchQuery } from './watch.dto.js';
+import { END_MESSAGES, watchEvent, type WatchShadows } from './watch.js';
+
+/** Milliseconds that a resuming stream waits for news of its cursor, so that a lost one gets a 410 and no stream. */
+const KNOWN_GONE_MS = 250;
+
+type Events = AsyncIterator<ShadowEvent>;
+
+/**
+ * Writes one subscription as server-sent events until either side ends it.
+ * @throws ShadowError, before anything was sent: invalidRequest, tooManyRequests, cursorGone, draining
+ */
+export async function streamWatch(
+  shadows: WatchShadows,
+  { tenant, thing, name }: ShadowFilter,
+  query: WatchQuery,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const filter = { tenant, ...(thing !== undefined && { thing }), ...(name !== undefined && { name }) };
+  // A browser that connects again repeats the address it was given, and adds the header.
+  const cursor = lastEventId(request) ?? query.cursor;
+  if (request.method === 'HEAD') return void reply.header('content-type', 'text/event-stream').send();
+  const subscription = shadows.run(filter, { ...(cursor !== undefined && { cursor }), initial: query.initial });
+  try {
+    await serve(subscription, cursor !== undefined, request, reply);
+  } finally {
+    subscription.close();
+  }
+}
+
+async function serve(
+  subscription: Subscription,
+  resumes: boolean,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const events = subscription[Symbol.asyncIterator]();
+  const first = events.next();
+  if (resumes) await refuseIfGone(subscription, first);
+  const stream = new EventStream(reply, () => subscription.close());
+  let reason: EndReason | null = null;
+  void subscription.ended.then((ended) => {
+    reason = ended;
+    stream.abandon();
+  });
+  try {
+    if (await copy(events, first, stream)) reason = await subscription.ended;
+    const end = reason ?? 'too-slow';
+    stream.end(frame('end', JSON.stringify({ reason: end, message: END_MESSAGES[end], reload: reloadUrl(request) })));
+  } finally {
+    stream.end('');
+  }
+}
+
+/** Whether the events came to their end; false when the client took no more of them. */
+async function copy(events: Events, first: ReturnType<Events['next']>, stream: EventStream): Promise<boolean> {
+  for (let next = await first; !next.done; next = await events.next()) {
+    const text = textOf(next.value);
+    if (text === null) continue;
+    const written = stream.write(text);
+    if (written !== true && !(await written)) return false;
+  }
+  return true;
+}
+
+async function refuseIfGone(subscription: Subscription, first: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<null>((resolve) => (timer = setTimeout(resolve, KNOWN_GONE_MS, null)));
+  const ended = await Promise.race([subscription.ended, first.then(() => null), patience]);
+  clearTimeout(timer);
+  if (ended === 'compacted' || ended === 'epoch-changed') throw new ShadowError('cursorGone', END_MESSAGES[ended]);
+  if (ended === 'draining') throw new ShadowError('draining');
+}
+
+function lastEventId(request: FastifyRequest): string | undefined {
+  const header = request.headers['last-event-id'];
+  // An empty one is what a client sends that has seen no id.
+  return typeof header === 'string' && header !== '' ? header : undefined;
+}
+
+/** Where to start over: the same stream with the present state first. */
+function reloadUrl(request: FastifyRequest): string {
+  const [path = '', search = ''] = request.url.split('?', 2);
+  const query = new URLSearchParams(search);
+  query.delete('cursor');
+  query.set('initial', 'true');
+  return `${path}?${query.toString()}`;
+}
+
+/** One text per change, however many streams send it; kept as long as the record itself. */
+const TEXTS = new WeakMap<ShadowRecord, string>();
+
+function dataOf(record: ShadowRecord): string {
+  const known = TEXTS.get(record);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(watchEvent(record));
+  TEXTS.set(record, text);
+  return text;
+}
+
+function textOf(event: ShadowEvent): string | null {
+  switch (event.kind) {
+    case 'change':
+      return frame('change', dataOf(event.record), encodeCursor(event.cursor));
+    case 'initial':
+      // No id: a client that is cut off before the bookmark starts over with the whole present state.
+      return frame('initial', dataOf(event.record));
+    case 'bookmark':
+      return frame('bookmark', JSON.stringify({ revision: event.cursor.revision }), encodeCursor(event.cursor));
+    case 'gap':
+      // Only for readers that asked for gaps; these streams end instead.
+      return null;
+  }
+}

@@ -1,0 +1,28 @@
+import { Controller, Get, Query, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Action } from '../auth/action.js';
+import { Describe } from '../http/openapi/describe.js';
+import { queryOf } from '../http/query.js';
+import { FromTarget, type Target } from '../http/target.js';
+import { watch } from './shadow.openapi.js';
+import { streamWatch } from './watch-stream.js';
+import { WatchQuery } from './watch.dto.js';
+import { WatchShadows } from './watch.js';
+
+/** One shadow. */
+@Controller('v1/things/:thing/shadow/watch')
+export class WatchShadowController {
+  constructor(private readonly shadows: WatchShadows) {}
+
+  @Get()
+  @Action('shadow:watch')
+  @Describe(watch)
+  async watch(
+    @FromTarget() { key }: Target,
+    @Query(queryOf(WatchQuery)) query: WatchQuery,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await streamWatch(this.shadows, key, query, request, reply);
+  }
+}

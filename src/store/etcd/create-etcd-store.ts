@@ -1,0 +1,69 @@
+import type { Clock } from '../../config/clock.js';
+import type { Config } from '../../config/config.js';
+import type { Logger } from '../../telemetry/logger.js';
+import { DeadlineSweep } from '../deadline-sweep.js';
+import { ShadowQueue } from '../shadow-queue.js';
+import type { ShadowStore } from '../shadow-store.js';
+import { EtcdCluster, type CreateClient } from './etcd-cluster.js';
+import { EtcdShadowStore } from './etcd-shadow-store.js';
+import { GatheredReads } from './gathered-reads.js';
+import { GroupCommit, type GroupCommitOptions } from './group-commit.js';
+import type { EtcdHistory } from './history.js';
+import { RecordCache } from './record-cache.js';
+import { ShadowLister } from './shadow-lister.js';
+import { ShadowWriter } from './shadow-writer.js';
+import { StorageGuard } from './storage-guard.js';
+import { TombstoneLeases } from './tombstone-leases.js';
+
+export interface EtcdStoreOptions {
+  readonly config: Pick<Config, 'etcd' | 'maxQueuedPerShadow' | 'cacheEntries'>;
+  readonly history: EtcdHistory;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Swapped by tests that count calls. */
+  readonly createClient?: CreateClient;
+  readonly commit?: GroupCommitOptions;
+  /** Milliseconds between two looks at the room that is left. */
+  readonly guardPeriodMs?: number;
+}
+
+export interface EtcdStore {
+  readonly store: ShadowStore;
+  readonly cluster: EtcdCluster;
+  readonly commit: GroupCommit;
+  /** The feed offers what it sees, and takes what need not be parsed again. */
+  readonly cache: RecordCache;
+  readonly guard: StorageGuard;
+  close(): Promise<void>;
+}
+
+/** The store over etcd with all its parts; closing it closes them. The endpoints must be known by now. */
+export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
+  const { config, history, logger, clock } = options;
+  const cluster = new EtcdCluster(config.etcd, clock, logger, options.createClient);
+  const commit = new GroupCommit(cluster, history, clock, logger, options.commit);
+  const reads = new GatheredReads(cluster, history, clock, logger);
+  const cache = new RecordCache(config.cacheEntries, history);
+  const leases = new TombstoneLeases(cluster, clock);
+  const guard = new StorageGuard(cluster, config.etcd, clock, logger, {
+    ...(options.guardPeriodMs === undefined ? {} : { periodMs: options.guardPeriodMs }),
+    onNearlyFull: () =>
+      leases
+        .prepare(clock.now() + config.etcd.callTimeoutMs)
+        .catch((error: unknown) => logger.warn({ err: error }, 'no lease for tombstones')),
+  });
+  const queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock));
+  const writer = new ShadowWriter({ commit, reads, cache, leases, guard, logger });
+  const lister = new ShadowLister(cluster, config.etcd.prefix, logger);
+  const close = (): void => {
+    guard.close();
+    queue.close();
+    commit.close();
+    reads.close();
+    cluster.close();
+  };
+  const context = { prefix: config.etcd.prefix, history, clock, logger };
+  const store = new EtcdShadowStore({ queue, reads, writer, lister, close }, context);
+  guard.start();
+  return { store, cluster, commit, cache, guard, close: () => store.close() };
+}

@@ -1,0 +1,176 @@
+import type { Clock } from '../../config/clock.js';
+import { ShadowError } from '../../document/shadow-error.js';
+import type { Logger } from '../../telemetry/logger.js';
+import { DeadlineSweep } from '../deadline-sweep.js';
+import type { EtcdCluster } from './etcd-cluster.js';
+import { classify } from './etcd-error.js';
+import { FairQueue, type Answer } from './fair-queue.js';
+import type { EtcdHistory } from './history.js';
+import { buildNestedTxn, parseNestedTxn } from './nested-txn.js';
+import { PendingWrite, type CasOutcome, type CasWrite } from './pending-write.js';
+import { SendSlots } from './send-slots.js';
+
+/** Beyond 64 a batch is past its knee; etcd's own limit is 127 (PERFORMANCE 1). */
+const MAX_WRITES = 100;
+/** etcd refuses requests of 1.5 MiB. */
+const MAX_BYTES = 1024 * 1024;
+/** Milliseconds that a call ends before the last deadline of its batch, so that its own error says what happened. */
+const MARGIN_MS = 30;
+
+/** The lease of this write does not exist; nothing was written. */
+export class LeaseGone extends Error {
+  override readonly name = 'LeaseGone';
+}
+
+export interface GroupCommitOptions {
+  /** Batches under way at once; 2 to 4. */
+  readonly inFlight?: number;
+  /** Writes that may wait, over all tenants. */
+  readonly maxQueued?: number;
+}
+
+/** Many CAS writes of many callers, one Txn (DESIGN 4). */
+export class GroupCommit {
+  readonly #queue = new FairQueue<PendingWrite>();
+  /** Keys of batches under way: a key is in one batch at a time. */
+  readonly #busyKeys = new Set<string>();
+  /** Every write that is not settled. */
+  readonly #pending = new Set<PendingWrite>();
+  readonly #slots: SendSlots<PendingWrite>;
+  readonly #sweep: DeadlineSweep;
+  readonly #maxQueued: number;
+  #closed = false;
+
+  constructor(
+    private readonly cluster: EtcdCluster,
+    private readonly history: EtcdHistory,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+    options: GroupCommitOptions = {},
+  ) {
+    this.#maxQueued = options.maxQueued ?? 20_000;
+    this.#sweep = new DeadlineSweep(clock);
+    this.#slots = new SendSlots(
+      options.inFlight ?? 2,
+      () => this.gather(),
+      (batch) => this.commit(batch),
+    );
+  }
+
+  /** Writes that wait for a slot. */
+  get queued(): number {
+    return this.#queue.size;
+  }
+
+  /**
+   * Sends the write with the next batch.
+   * @throws ShadowError storageUnavailable, storageFull, tooLarge, tooManyRequests, draining; LeaseGone. After each of
+   * them nothing was and will be written
+   */
+  submit(write: CasWrite): Promise<CasOutcome> {
+    if (this.#closed) return Promise.reject(new ShadowError('draining'));
+    if (this.#queue.size >= this.#maxQueued) {
+      return Promise.reject(new ShadowError('tooManyRequests', `${this.#maxQueued} writes wait on this node already`));
+    }
+    return new Promise((resolve, reject) => {
+      const pending = new PendingWrite(write, resolve, reject, (settled) => {
+        this.#pending.delete(settled);
+        this.#sweep.delete(settled);
+      });
+      this.#pending.add(pending);
+      this.#sweep.add(pending);
+      this.#queue.push(write.tenant, pending);
+      this.#slots.kick();
+    });
+  }
+
+  /** Ends all: what was not sent with `draining`, what was with `unknown`. */
+  close(): void {
+    this.#closed = true;
+    this.#queue.drain();
+    for (const pending of this.#pending) pending.refuse(new ShadowError('draining'));
+  }
+
+  private gather(): PendingWrite[] {
+    let count = 0;
+    let bytes = 0;
+    return this.#queue.take((pending): Answer => {
+      if (pending.settled) return 'drop';
+      if (this.#busyKeys.has(pending.write.key)) return 'skip';
+      if (count >= MAX_WRITES || (count > 0 && bytes + pending.bytes > MAX_BYTES)) return 'stop';
+      count++;
+      bytes += pending.bytes;
+      this.#busyKeys.add(pending.write.key);
+      return 'take';
+    });
+  }
+
+  private async commit(batch: PendingWrite[]): Promise<void> {
+    try {
+      await this.deliver(batch);
+    } catch (error) {
+      // Nothing may be left without an answer, whatever went wrong here.
+      this.logger.error({ err: error }, 'group commit failed');
+      for (const pending of batch) pending.refuse(new ShadowError('storageUnavailable'));
+    } finally {
+      for (const { write } of batch) this.#busyKeys.delete(write.key);
+    }
+  }
+
+  /** Sends the same guarded writes until each one is settled: the guards fence an attempt that arrives late. */
+  private async deliver(batch: readonly PendingWrite[]): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      // An attempt that cannot be answered in time would only turn "not written" into "unknown".
+      for (const pending of batch) if (pending.deadline - this.clock.now() <= MARGIN_MS) pending.expire();
+      const open = batch.filter((pending) => !pending.settled);
+      if (open.length === 0) return;
+      const member = this.cluster.current();
+      const last = Math.max(...open.map((pending) => pending.deadline));
+      const timeoutMs = Math.max(1, Math.min(this.cluster.callTimeoutMs, last - this.clock.now() - MARGIN_MS));
+      try {
+        const request = buildNestedTxn(open.map((pending) => pending.write));
+        for (const pending of open) pending.sent = true;
+        const response = await this.cluster.call(member, (client, call) => client.kv.txn(request, call), timeoutMs);
+        return this.settle(open, response);
+      } catch (error) {
+        const fault = classify(error);
+        for (const pending of open) {
+          pending.sent = false;
+          if (fault === 'in-doubt') pending.doubted = true;
+        }
+        if (fault === 'in-doubt' || fault === 'not-applied') {
+          this.cluster.rotate(member, error);
+          await this.cluster.pause(attempt, last);
+        } else if (fault === 'storage-full') {
+          for (const pending of open) pending.refuse(new ShadowError('storageFull'));
+        } else if (fault === 'lease-gone' && open.some(({ write }) => write.lease !== undefined)) {
+          for (const pending of open) if (pending.write.lease !== undefined) pending.refuse(new LeaseGone());
+        } else {
+          return this.split(open, error);
+        }
+      }
+    }
+  }
+
+  /** One bad write must not take the others with it: halves go on alone, until the bad one is. */
+  private async split(open: readonly PendingWrite[], error: unknown): Promise<void> {
+    const [only] = open;
+    if (open.length === 1 && only) {
+      this.logger.error({ key: only.write.key, err: error }, 'etcd refuses a write');
+      return only.refuse(new ShadowError(classify(error) === 'too-large' ? 'tooLarge' : 'storageUnavailable'));
+    }
+    const half = Math.ceil(open.length / 2);
+    await this.deliver(open.slice(0, half));
+    await this.deliver(open.slice(half));
+  }
+
+  private settle(open: readonly PendingWrite[], response: Parameters<typeof parseNestedTxn>[0]): void {
+    const { header, results } = parseNestedTxn(response, open.length);
+    const position = this.history.position(header);
+    open.forEach((pending, i) => {
+      const result = results[i]!;
+      if (result.won) pending.settle({ kind: 'won', position });
+      else pending.settle({ kind: 'lost', current: result.current, position, doubted: pending.doubted });
+    });
+  }
+}

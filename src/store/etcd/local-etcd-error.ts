@@ -1,0 +1,21 @@
+/** The local etcd cannot be had. The message is for the operator: what happened, and what to do. */
+export class LocalEtcdError extends Error {
+  override readonly name = 'LocalEtcdError';
+  constructor(
+    readonly problem: string,
+    readonly advice: string,
+    /** etcd's last words, oldest first. */
+    readonly lastLines: readonly string[] = [],
+  ) {
+    const said = lastLines.length === 0 ? [] : ['The last that etcd said:', ...lastLines.map((line) => `  ${line}`)];
+    super([problem, ...said, advice].join('\n'));
+  }
+}
+
+export const INSTALL_ADVICE = [
+  'Install etcd, or use one that runs elsewhere:',
+  '  Debian, Ubuntu:  apt-get install etcd-server',
+  '  Fedora:          dnf install etcd',
+  '  macOS:           brew install etcd',
+  '  elsewhere:       UMBRA_ETCD_ENDPOINTS=http://host:2379',
+].join('\n');

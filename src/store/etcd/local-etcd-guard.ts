@@ -1,0 +1,64 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+
+/** Seconds that etcd has after SIGTERM before it is killed. It syncs every write before it answers, so nothing is lost. */
+export const TERM_SECONDS = 5;
+
+/** What the guard is called in the process table. */
+export const GUARD_NAME = 'umbra-etcd-guard';
+
+/** Exit code of a shell for a command that it did not find. */
+export const NOT_FOUND = 127;
+
+export type Guard = ChildProcessByStdio<Writable, Readable, Readable>;
+
+/**
+ * The parent of etcd. Its standard input is a pipe that the node holds open and never writes to: it closes when the
+ * node ends, however it ends, and then etcd is stopped. Asking for a stop is closing the pipe: the same path.
+ * - ETCD_* variables would be read by etcd as flags; only the one that arm64 builds of 3.4 need is kept.
+ * - `$watch` and etcd must not hold each other's files: a pipe is closed when its last holder closes it.
+ */
+const SCRIPT = `
+command -v etcd >/dev/null 2>&1 || exit ${NOT_FOUND}
+for name in $(env | sed -n 's/^\\(ETCD_[A-Za-z0-9_]*\\)=.*/\\1/p'); do
+  [ "$name" = ETCD_UNSUPPORTED_ARCH ] || unset "$name"
+done
+exec 3<&0 </dev/null
+etcd "$@" 3<&- &
+etcd=$!
+(
+  exec >/dev/null 2>&1
+  while read -r _ <&3; do :; done
+  kill -TERM $etcd
+  n=0
+  while kill -0 $etcd && [ $n -lt ${TERM_SECONDS} ]; do sleep 1 3<&-; n=$((n + 1)); done
+  kill -KILL $etcd
+) &
+watch=$!
+exec 3<&-
+wait $etcd
+code=$?
+kill -KILL $watch 2>/dev/null
+exit $code
+`;
+
+/**
+ * Starts etcd under its guard, in a process group of its own whose id is the guard's: Ctrl-C in the terminal reaches
+ * the node only, which drains before it lets etcd go.
+ */
+export function spawnGuard(flags: readonly string[], env?: NodeJS.ProcessEnv): Guard {
+  const options = { stdio: ['pipe', 'pipe', 'pipe'] as ['pipe', 'pipe', 'pipe'], detached: true };
+  const guard = spawn('/bin/sh', ['-c', SCRIPT, GUARD_NAME, ...flags], env ? { ...options, env } : options);
+  // Closing a pipe whose reader is gone is no news.
+  guard.stdin.on('error', () => undefined);
+  return guard;
+}
+
+/** Ends whatever is left of a guard's process group at once. */
+export function killGroup(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch {
+    // Nobody is left in it.
+  }
+}

@@ -1,0 +1,45 @@
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import type { Logger } from '../../telemetry/logger.js';
+
+const MAX_LINES = 12;
+const MAX_LENGTH = 400;
+
+/** Follows what etcd writes: faults go to the log of the node, the last lines are kept for an error message. */
+export class LocalEtcdLog {
+  private lines: string[] = [];
+
+  constructor(private readonly logger: Logger) {}
+
+  follow(...streams: Readable[]): void {
+    for (const stream of streams) createInterface({ input: stream }).on('line', (line) => this.hear(line));
+  }
+
+  /** The last lines, oldest first; then the memory is empty. */
+  take(): string[] {
+    const lines = this.lines;
+    this.lines = [];
+    return lines;
+  }
+
+  private hear(line: string): void {
+    const { level, text } = readLine(line);
+    this.lines = [...this.lines.slice(1 - MAX_LINES), text];
+    // etcd warns of many things that are no fault of anybody, such as one slow write.
+    if (level === 'warn') this.logger.debug({ etcd: text }, 'local etcd warns');
+    else if (level !== 'info' && level !== 'debug') this.logger.warn({ etcd: text }, 'local etcd reports a fault');
+  }
+}
+
+/** A line of etcd's JSON log in a few words; anything else (a panic, the shell) as it is. */
+function readLine(line: string): { level: string; text: string } {
+  const short = line.slice(0, MAX_LENGTH);
+  try {
+    const { level, msg, error } = JSON.parse(line) as Record<string, unknown>;
+    if (typeof level !== 'string' || typeof msg !== 'string') return { level: 'other', text: short };
+    const reason = typeof error === 'string' ? `: ${error}` : '';
+    return { level, text: `${level} ${msg}${reason}`.slice(0, MAX_LENGTH) };
+  } catch {
+    return { level: 'other', text: short };
+  }
+}

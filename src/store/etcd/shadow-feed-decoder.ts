@@ -1,0 +1,47 @@
+import type { IKeyValue } from 'etcd3';
+import type { Logger } from '../../telemetry/logger.js';
+import type { ShadowRecord } from '../shadow-store.js';
+import { decodeRecord } from './codec.js';
+import type { EtcdHistory } from './history.js';
+import { parseKey } from './keys.js';
+
+/** Foreign keys that are named in the log, once each; then it is clear enough that something else writes here. */
+const MAX_NAMED = 1_000;
+
+/** Turns what lies under the shadow prefix into records. Others can write there too; that must never stop a feed. */
+export class FeedDecoder {
+  readonly #named = new Set<string>();
+  /** Written by feeds to see their own progress. */
+  readonly marker: string;
+
+  constructor(
+    private readonly prefix: string,
+    private readonly history: EtcdHistory,
+    private readonly logger: Logger,
+  ) {
+    this.marker = `${prefix}shadows/marker`;
+  }
+
+  /** The record, or null, with a line in the log, for a value that is not ours. */
+  decode(kv: IKeyValue, cluster: string): ShadowRecord | null {
+    const name = kv.key.toString();
+    if (name === this.marker) return null;
+    try {
+      const key = parseKey(this.prefix, name);
+      if (!key) throw new Error('not the key of a shadow');
+      const { state, change } = decodeRecord(kv.value);
+      const position = this.history.position({ cluster_id: cluster, revision: kv.mod_revision });
+      return { key, state, change, position };
+    } catch (error) {
+      this.#report(name, kv.mod_revision, error);
+      return null;
+    }
+  }
+
+  #report(key: string, revision: string, error: unknown): void {
+    if (this.#named.size >= MAX_NAMED || this.#named.has(key)) return;
+    this.#named.add(key);
+    const reason = error instanceof Error ? error.message : String(error);
+    this.logger.warn({ key, revision, reason }, 'skipped a value in etcd that is not a shadow record');
+  }
+}

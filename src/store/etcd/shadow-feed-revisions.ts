@@ -1,0 +1,60 @@
+import type { IEvent, IKeyValue } from 'etcd3';
+
+/** What one revision put, in the order of its transaction. Without puts it only says how far the history is known. */
+export interface RawRevision {
+  readonly revision: number;
+  readonly puts: readonly IKeyValue[];
+}
+
+/**
+ * Makes whole revisions of the parts of a watch stream. One revision can be cut by fragments; a catch-up response can
+ * hold 1,000 revisions. A revision is handed on as soon as the next one begins, so at most one waits in memory.
+ */
+export class RevisionAssembler {
+  #cursor: number;
+  #open: IKeyValue[] = [];
+  #revision = 0;
+
+  /** @param cursor last revision that the reader has had */
+  constructor(cursor: number) {
+    this.#cursor = cursor;
+  }
+
+  get cursor(): number {
+    return this.#cursor;
+  }
+
+  /**
+   * @param more whether the response goes on in another fragment
+   * @throws Error when revisions go backwards
+   */
+  take(events: readonly IEvent[], more: boolean): RawRevision[] {
+    const whole: RawRevision[] = [];
+    for (const { type, kv } of events) {
+      const revision = Number(kv.mod_revision);
+      // Some servers send events twice (etcd #15274).
+      if (revision <= this.#cursor) continue;
+      if (revision < this.#revision) throw new Error(`revision ${revision} came after ${this.#revision}`);
+      if (revision > this.#revision) this.#finish(whole);
+      this.#revision = revision;
+      // A DELETE is the lease of a tombstone that ran out: the put of the tombstone was the delete.
+      if ((type as unknown) === 'Put') this.#open.push(kv);
+    }
+    if (!more) this.#finish(whole);
+    return whole;
+  }
+
+  /** A periodic progress notice, which the server orders with the events: nothing more up to `revision`. */
+  progress(revision: number): RawRevision[] {
+    if (this.#revision > this.#cursor || revision <= this.#cursor) return [];
+    this.#cursor = revision;
+    return [{ revision, puts: [] }];
+  }
+
+  #finish(whole: RawRevision[]): void {
+    if (this.#revision <= this.#cursor) return;
+    this.#cursor = this.#revision;
+    whole.push({ revision: this.#revision, puts: this.#open });
+    this.#open = [];
+  }
+}

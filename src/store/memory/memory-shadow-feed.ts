@@ -1,0 +1,96 @@
+import { isTombstone } from '../../document/shadow-document.js';
+import { sameHistory, type Position } from '../position.js';
+import { FeedGap, matches, type FeedBatch, type ShadowFeed, type ShadowFilter } from '../shadow-feed.js';
+import type { ShadowRecord } from '../shadow-store.js';
+import type { ChangeLog } from './change-log.js';
+
+/** What the feed follows; a MemoryShadowStore is one. */
+export interface MemorySource {
+  readonly log: ChangeLog;
+  readonly position: Position;
+  /** The last record of every shadow, tombstones included. */
+  readonly records: readonly ShadowRecord[];
+}
+
+export class MemoryShadowFeed implements ShadowFeed {
+  readonly health = { ok: true, reason: 'following the memory of this process' };
+
+  constructor(private readonly source: MemorySource) {}
+
+  async head(signal: AbortSignal): Promise<Position> {
+    signal.throwIfAborted();
+    return this.source.position;
+  }
+
+  async base(
+    filter: ShadowFilter,
+    signal: AbortSignal,
+  ): Promise<{ position: Position; records: AsyncIterable<ShadowRecord> }> {
+    const position = await this.head(signal);
+    const records = this.source.records.filter((record) => !isTombstone(record.state) && matches(filter, record.key));
+    return { position, records: each(records, signal) };
+  }
+
+  async *after(position: Position, signal: AbortSignal): AsyncGenerator<FeedBatch> {
+    let cursor = position.revision;
+    if (!this.#has(position)) throw new FeedGap('epoch-changed');
+    while (!signal.aborted) {
+      if (!sameHistory(position, this.source.position)) throw new FeedGap('epoch-changed');
+      if (cursor + 1 < this.source.log.compacted) throw new FeedGap('compacted');
+      const batch = this.#next({ ...position, revision: cursor });
+      if (batch) {
+        cursor = batch.position.revision;
+        yield batch;
+      } else {
+        await this.#change(signal);
+      }
+    }
+  }
+
+  #has(position: Position): boolean {
+    const head = this.source.position;
+    return sameHistory(position, head) && position.revision <= head.revision;
+  }
+
+  /** The first revision after `cursor`; the log is in order, so it is found by halving. */
+  #next(cursor: Position): FeedBatch | null {
+    const { records } = this.source.log;
+    let from = 0;
+    for (let end = records.length; from < end;) {
+      const middle = (from + end) >>> 1;
+      if (revisionOf(records[middle]) > cursor.revision) end = middle;
+      else from = middle + 1;
+    }
+    const position = records[from]?.position;
+    if (!position) {
+      const head = this.source.position;
+      return head.revision > cursor.revision ? { position: head, records: [] } : null;
+    }
+    let to = from;
+    while (revisionOf(records[to]) === position.revision) to++;
+    return { position, records: records.slice(from, to) };
+  }
+
+  /** Until the log grows or the reader has gone. A turn of the loop later, so that a revision of many records is whole. */
+  #change(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        stop();
+        signal.removeEventListener('abort', done);
+        setImmediate(resolve);
+      };
+      const stop = this.source.log.onAppend(done);
+      signal.addEventListener('abort', done, { once: true });
+      if (signal.aborted) done();
+    });
+  }
+}
+
+const revisionOf = (record: ShadowRecord | undefined): number => record?.position.revision ?? -1;
+
+async function* each(records: readonly ShadowRecord[], signal: AbortSignal): AsyncGenerator<ShadowRecord> {
+  for (const record of records) {
+    if (signal.aborted) return;
+    yield record;
+  }
+}

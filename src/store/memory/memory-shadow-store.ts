@@ -1,0 +1,137 @@
+import { SYSTEM_CLOCK, type Clock } from '../../config/clock.js';
+import { isTombstone } from '../../document/shadow-document.js';
+import { ShadowError } from '../../document/shadow-error.js';
+import { DeadlineSweep } from '../deadline-sweep.js';
+import { decodeNamePage, decodeThingPage, encodeNamePage, encodeThingPage, MAX_LISTED_SHADOWS } from '../page-token.js';
+import { sameHistory, type Position } from '../position.js';
+import { ShadowQueue } from '../shadow-queue.js';
+import type {
+  Change,
+  NamePage,
+  RequestOptions,
+  ShadowKey,
+  ShadowRecord,
+  ShadowStore,
+  ThingPage,
+} from '../shadow-store.js';
+import { ChangeLog } from './change-log.js';
+
+const idOf = (key: ShadowKey): string => `${key.tenant}/${key.thing}/${key.name === null ? 'c' : `n:${key.name}`}`;
+const byBytes = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** The store of tests, and the second implementation that keeps the contract honest. Everything ends with the process. */
+export class MemoryShadowStore implements ShadowStore {
+  /** What a feed over this store follows. */
+  readonly log = new ChangeLog();
+  /** Every version of every shadow, oldest first, for getBefore. */
+  readonly #versions = new Map<string, ShadowRecord[]>();
+  readonly #queue: ShadowQueue;
+  readonly #clock: Clock;
+  #position: Position = { cluster: 'memory', epoch: 0, revision: 1 };
+  #closed = false;
+
+  constructor(options: { readonly clock?: Clock; readonly maxQueuedPerShadow?: number } = {}) {
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#queue = new ShadowQueue(options.maxQueuedPerShadow ?? 1000, new DeadlineSweep(this.#clock));
+  }
+
+  /** The present position. */
+  get position(): Position {
+    return this.#position;
+  }
+
+  /** The last record of every shadow, tombstones included. */
+  get records(): ShadowRecord[] {
+    return [...this.#versions.values()].flatMap((versions) => versions.slice(-1));
+  }
+
+  async get(key: ShadowKey, options: RequestOptions): Promise<ShadowRecord | null> {
+    await this.turn(options);
+    return this.current(key);
+  }
+
+  update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
+    return this.#queue.run(idOf(key), options.deadline, async () => {
+      await this.turn(options);
+      const { state, change: made } = change(this.current(key)?.state ?? null);
+      this.#position = { ...this.#position, revision: this.#position.revision + 1 };
+      const record: ShadowRecord = { key, state, change: made, position: this.#position };
+      const versions = this.#versions.get(idOf(key));
+      if (versions) versions.push(record);
+      else this.#versions.set(idOf(key), [record]);
+      this.log.append(record);
+      return record;
+    });
+  }
+
+  async listNames(
+    tenant: string,
+    thing: string,
+    limit: number,
+    after: string | undefined,
+    options: RequestOptions,
+  ): Promise<NamePage> {
+    const last = after === undefined ? '' : decodeNamePage(after);
+    await this.turn(options);
+    const names = this.live(tenant)
+      .filter((key) => key.thing === thing && key.name !== null && key.name > last)
+      .map((key) => key.name as string)
+      .sort(byBytes);
+    const page = names.slice(0, limit);
+    return names.length > limit ? { names: page, next: encodeNamePage(page.at(-1) ?? '') } : { names: page };
+  }
+
+  async listThings(
+    tenant: string,
+    limit: number,
+    after: string | undefined,
+    options: RequestOptions,
+  ): Promise<ThingPage> {
+    const last = after === undefined ? '' : decodeThingPage(after, tenant).thing;
+    await this.turn(options);
+    const shadows = new Map<string, (string | null)[]>();
+    for (const { thing, name } of this.live(tenant)) {
+      if (thing > last) shadows.set(thing, [...(shadows.get(thing) ?? []), name]);
+    }
+    const things = [...shadows.keys()].sort(byBytes).map((thing) => ({
+      thing,
+      shadows: (shadows.get(thing) ?? [])
+        .sort((a, b) => (a === null ? -1 : b === null ? 1 : byBytes(a, b)))
+        .slice(0, MAX_LISTED_SHADOWS),
+    }));
+    const page = things.slice(0, limit);
+    const end = page.at(-1);
+    return things.length > limit && end ? { things: page, next: encodeThingPage(tenant, end.thing) } : { things: page };
+  }
+
+  async getBefore(key: ShadowKey, position: Position, options: RequestOptions): Promise<ShadowRecord | null> {
+    await this.turn(options);
+    if (!sameHistory(position, this.#position) || position.revision - 1 > this.#position.revision) {
+      throw new ShadowError('cursorGone', 'it belongs to another history');
+    }
+    if (position.revision - 1 < this.log.compacted) throw new ShadowError('cursorGone', 'it was compacted');
+    return this.#versions.get(idOf(key))?.findLast((each) => each.position.revision < position.revision) ?? null;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#queue.close();
+  }
+
+  private current(key: ShadowKey): ShadowRecord | null {
+    return this.#versions.get(idOf(key))?.at(-1) ?? null;
+  }
+
+  private live(tenant: string): ShadowKey[] {
+    return this.records
+      .filter((record) => record.key.tenant === tenant && !isTombstone(record.state))
+      .map((record) => record.key);
+  }
+
+  /** Every call waits a turn of the loop, as a call over the network would: callers cannot count on less. */
+  private async turn(options: RequestOptions): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.#closed) throw new ShadowError('draining');
+    if (options.deadline <= this.#clock.now()) throw new ShadowError('storageUnavailable');
+  }
+}

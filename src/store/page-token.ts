@@ -1,0 +1,51 @@
+import { ShadowError } from '../document/shadow-error.js';
+import { isShadowName, isThingName } from '../document/shadow-name.js';
+import { bucketOf, BUCKETS } from './etcd/keys.js';
+
+/** Shadows of one thing that a page of things names at most; listNames pages through all of them. */
+export const MAX_LISTED_SHADOWS = 100;
+
+/** Where a listing of things goes on: behind `thing`, or at the start of `bucket` when it is empty. */
+export interface ThingPlace {
+  readonly bucket: number;
+  readonly thing: string;
+}
+
+const encode = (parts: readonly string[]): string => Buffer.from(parts.join('/')).toString('base64url');
+
+function decode(token: string, kind: string, parts: number): string[] {
+  const text = token.length <= 512 ? Buffer.from(token, 'base64url').toString('latin1') : '';
+  const found = text.split('/');
+  // Encoding again catches what base64url decoding lets pass: foreign characters, a cut end.
+  if (encode(found) !== token || found[0] !== kind || found.length !== parts) throw invalid();
+  return found;
+}
+
+const invalid = (): ShadowError =>
+  new ShadowError('invalidRequest', "Invalid nextToken: pass the value of the page before unchanged, or none");
+
+/** Token of the page after `name`. */
+export const encodeNamePage = (name: string): string => encode(['n1', name]);
+
+/** @throws ShadowError invalidRequest for anything that encodeNamePage did not make */
+export function decodeNamePage(token: string): string {
+  const [, name = ''] = decode(token, 'n1', 2);
+  if (!isShadowName(name)) throw invalid();
+  return name;
+}
+
+/** Token of the page that begins behind `thing`. */
+export const encodeThingPage = (tenant: string, thing: string): string =>
+  encode(['t1', String(bucketOf(tenant, thing)), thing]);
+
+/** Token of the page that begins with a bucket. */
+export const encodeBucketPage = (bucket: number): string => encode(['t1', String(bucket), '']);
+
+/** @throws ShadowError invalidRequest for anything that was not made for this tenant */
+export function decodeThingPage(token: string, tenant: string): ThingPlace {
+  const [, number = '', thing = ''] = decode(token, 't1', 3);
+  const bucket = /^\d{1,3}$/.test(number) ? Number(number) : BUCKETS;
+  if (bucket >= BUCKETS) throw invalid();
+  if (thing !== '' && (!isThingName(thing) || bucketOf(tenant, thing) !== bucket)) throw invalid();
+  return { bucket, thing };
+}

@@ -1,0 +1,34 @@
+import { Controller, Get, Query, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { Action } from '../auth/action.js';
+import { json } from '../http/answer.js';
+import { Describe } from '../http/openapi/describe.js';
+import { PageQuery } from '../http/page.dto.js';
+import { queryOf } from '../http/query.js';
+import { FromCaller, type Caller } from '../http/target.js';
+import { ListThings } from './list.js';
+import { listThings } from './things.openapi.js';
+
+@Controller('v1/things')
+export class ListThingsController {
+  constructor(private readonly things: ListThings) {}
+
+  @Get()
+  @Action('thing:list')
+  @Describe(listThings)
+  async list(
+    @FromCaller() { principal, options }: Caller,
+    @Query(queryOf(PageQuery)) { limit, after }: PageQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Buffer> {
+    const query = { tenant: principal.tenant, limit, ...(after !== undefined && { after }) };
+    const { things, next } = await this.things.run(query, options);
+    // The same two members as the list of one thing's shadows; the store's null is the classic one.
+    const rows = things.map(({ thing, shadows }) => ({
+      thing,
+      classic: shadows.includes(null),
+      names: shadows.filter((name) => name !== null),
+    }));
+    return json(reply, { things: rows, ...(next !== undefined && { next }) });
+  }
+}

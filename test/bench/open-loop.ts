@@ -1,0 +1,30 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+/**
+ * Calls `send` at a fixed rate whatever the answers do, and measures from the moment at which each call was due: a
+ * system that falls behind cannot hide it by slowing the load down.
+ *
+ * @param perSecond calls per second
+ * @param seconds length of the window
+ * @returns latencies in milliseconds; a failed call throws
+ */
+export async function openLoop(
+  perSecond: number,
+  seconds: number,
+  send: (index: number) => Promise<void>,
+): Promise<number[]> {
+  const start = performance.now();
+  const total = perSecond * seconds;
+  const running: Promise<number>[] = [];
+  while (running.length < total) {
+    const due = Math.min(total, Math.floor(((performance.now() - start) / 1000) * perSecond));
+    while (running.length < due) running.push(timed(send, running.length, start + (running.length / perSecond) * 1000));
+    await pause(1);
+  }
+  return Promise.all(running);
+}
+
+async function timed(send: (index: number) => Promise<void>, index: number, dueAt: number): Promise<number> {
+  await send(index);
+  return performance.now() - dueAt;
+}

@@ -1,0 +1,134 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEtcd } from '../harness/etcd.js';
+import { startNode } from '../harness/node-process.js';
+import { cleanupAfterAll } from './steps/cleanup.js';
+import { Device, topic } from './steps/device.js';
+import { CurlReader } from './steps/event-stream.js';
+import { Load } from './steps/load.js';
+import { commandLine, processesWith } from './steps/processes.js';
+import { http, Rest } from './steps/rest.js';
+import { until } from './steps/until.js';
+
+const cleanup = cleanupAfterAll();
+/** MQTT 5: Server shutting down. */
+const SERVER_SHUTTING_DOWN = 0x8b;
+
+describe('SIGTERM', () => {
+  it('under load: clients are told, the streams end with a reason, exit 0, and nothing acknowledged is lost', async () => {
+    const etcd = await startEtcd();
+    cleanup(() => etcd.stop());
+    const env = { UMBRA_ETCD_ENDPOINTS: etcd.endpoint };
+    const node = await startNode({ env });
+    cleanup(() => node.stop());
+    const device = await Device.connect(node.mqttUrl);
+    cleanup(() => device.close());
+    const stream = new CurlReader();
+    cleanup(() => stream.kill());
+    await stream.start(`${node.httpUrl}/v1/watch`);
+    const load = new Load('drain');
+    cleanup(() => load.stop());
+    load.rest(node.httpUrl, 4);
+    await load.mqtt(node.mqttUrl, 2);
+    await until('the load flows', () => load.progress >= 200);
+
+    expect(await node.stop()).toEqual({ code: 0, signal: null });
+    expect(device.disconnects).toEqual([SERVER_SHUTTING_DOWN]);
+    const last = stream.events.at(-1);
+    expect(last).toMatchObject({ event: 'end', data: expect.stringContaining('draining') });
+    await load.stop();
+
+    const successor = await startNode({ env });
+    cleanup(() => successor.stop());
+    expect(load.acknowledged.length).toBeGreaterThanOrEqual(150);
+    expect(await load.missing(successor.httpUrl)).toEqual([]);
+  }, 90_000);
+
+  it('ready is false first, and what is in flight is answered', async () => {
+    const etcd = await startEtcd();
+    cleanup(() => etcd.stop());
+    const node = await startNode({ env: { UMBRA_ETCD_ENDPOINTS: etcd.endpoint } });
+    cleanup(() => node.stop());
+    const rest = new Rest(node.httpUrl);
+    const device = await Device.connect(node.mqttUrl);
+    cleanup(() => device.close());
+    await rest.update('in-flight', { state: { reported: { a: 1 } } });
+
+    etcd.pause();
+    cleanup(() => etcd.resume());
+    const inFlight = rest.update('in-flight', { state: { reported: { b: 2 } } });
+    const published = device.publish(topic('in-flight-mqtt', 'update'), { state: { reported: { c: 3 } } });
+    published.catch(() => undefined);
+    // Both are on their way before the health checks are: the node reads its sockets in turn.
+    for (let round = 0; round < 3; round++) await rest.live();
+    node.signal('SIGTERM');
+    const ready = await until('ready tells of the drain', async () => {
+      const answer = await http(`${node.httpUrl}/health/ready`);
+      return /drain|shutting/i.test(answer.text) && answer;
+    });
+    expect(ready.status).toBe(503);
+    etcd.resume();
+
+    expect(await inFlight).toMatchObject({ status: 200, json: { version: 2 } });
+    await published;
+    expect(await node.exited).toEqual({ code: 0, signal: null });
+  }, 60_000);
+
+  it('ends within its bound when etcd never answers', async () => {
+    const etcd = await startEtcd();
+    cleanup(() => etcd.stop());
+    const env = {
+      UMBRA_ETCD_ENDPOINTS: etcd.endpoint,
+      UMBRA_DRAIN_TIMEOUT_MS: '2000',
+      UMBRA_REQUEST_TIMEOUT_MS: '60000',
+    };
+    const node = await startNode({ env });
+    cleanup(() => node.stop());
+    etcd.pause();
+    cleanup(() => etcd.resume());
+    const stuck = new Rest(node.httpUrl).update('stuck', { state: {} }).catch(() => null);
+    const start = Date.now();
+    const { code } = await node.stop();
+    expect(code).toBe(0);
+    // The bound, and room for a busy machine; the harness would kill after 30 s.
+    expect(Date.now() - start).toBeLessThan(12_000);
+    await stuck;
+  }, 60_000);
+
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s of a node with its own etcd leaves no process behind',
+    async (signal) => {
+      const dataDir = await mkdtemp(join(tmpdir(), 'umbra-drain-'));
+      cleanup(() => rm(dataDir, { recursive: true, force: true }));
+      const node = await startNode({ dataDir });
+      cleanup(() => node.stop());
+      expect(processesWith(dataDir).some((pid) => /^(\S*\/)?etcd /.test(commandLine(pid)))).toBe(true);
+      node.signal(signal);
+      expect(await node.exited).toEqual({ code: 0, signal: null });
+      expect(processesWith(dataDir).map(commandLine)).toEqual([]);
+    },
+    60_000,
+  );
+});
+
+it('kill -9 of a node with its own etcd: the next start on the same folder works and has the data', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'umbra-kill-'));
+  cleanup(() => rm(dataDir, { recursive: true, force: true }));
+  for (let life = 1; life <= 3; life++) {
+    const node = await startNode({ dataDir });
+    cleanup(() => node.stop());
+    const rest = new Rest(node.httpUrl);
+    if (life > 1) expect((await rest.get('survivor')).json).toMatchObject({ version: life - 1 });
+    expect((await rest.update('survivor', { state: { reported: { [`life${life}`]: true } } })).json).toMatchObject({
+      version: life,
+    });
+    await node.kill9();
+  }
+  const last = await startNode({ dataDir });
+  cleanup(() => last.stop());
+  const state = { reported: { life1: true, life2: true, life3: true } };
+  expect((await new Rest(last.httpUrl).get('survivor')).json).toMatchObject({ version: 3, state });
+  await last.stop();
+  expect(processesWith(dataDir).map(commandLine)).toEqual([]);
+}, 120_000);

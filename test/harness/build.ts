@@ -1,0 +1,59 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const ROOT = process.cwd();
+const LOCK = join(ROOT, 'node_modules', '.cache', 'umbra-e2e-build');
+/** Milliseconds after which a lock is taken for that of a build that died. */
+const LOCK_TIMEOUT_MS = 120_000;
+
+/**
+ * The program to run as a node: dist/main.js, built when a source is newer, by one Jest worker for all of them.
+ * UMBRA_E2E_MAIN names another build to test, as it is.
+ */
+export async function builtMain(): Promise<string> {
+  const given = process.env['UMBRA_E2E_MAIN'];
+  if (given) return given;
+  const main = join(ROOT, 'dist', 'main.js');
+  while (!isCurrent(main)) {
+    if (takeLock()) {
+      try {
+        if (!isCurrent(main)) build();
+      } finally {
+        rmSync(LOCK, { recursive: true, force: true });
+      }
+      return main;
+    }
+    await pause(200);
+  }
+  return main;
+}
+
+function isCurrent(main: string): boolean {
+  return existsSync(main) && !existsSync(LOCK) && statSync(main).mtimeMs >= newestSource(join(ROOT, 'src'));
+}
+
+function newestSource(folder: string): number {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => !name.endsWith('.spec.ts'))
+    .map((name) => statSync(join(folder, name)))
+    .reduce((newest, file) => (file.isFile() ? Math.max(newest, file.mtimeMs) : newest), 0);
+}
+
+function takeLock(): boolean {
+  mkdirSync(join(LOCK, '..'), { recursive: true });
+  try {
+    mkdirSync(LOCK);
+    return true;
+  } catch {
+    const age = Date.now() - (statSync(LOCK, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (age > LOCK_TIMEOUT_MS) rmSync(LOCK, { recursive: true, force: true });
+    return false;
+  }
+}
+
+function build(): void {
+  const { status, stdout, stderr } = spawnSync('npm', ['run', '-s', 'build'], { cwd: ROOT, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`npm run build failed:\n${stdout}\n${stderr}`);
+}

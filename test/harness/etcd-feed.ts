@@ -1,0 +1,93 @@
+import { SYSTEM_CLOCK } from '../../src/config/clock.js';
+import type { EtcdConfig } from '../../src/config/config.js';
+import { encodeRecord } from '../../src/store/etcd/codec.js';
+import { EtcdCluster } from '../../src/store/etcd/etcd-cluster.js';
+import { EtcdHistory } from '../../src/store/etcd/history.js';
+import { formatKey } from '../../src/store/etcd/keys.js';
+import { EtcdShadowFeed } from '../../src/store/etcd/shadow-feed.js';
+import type { WatchTimes } from '../../src/store/etcd/watch-session.js';
+import { SILENT_LOGGER, type Logger } from '../../src/telemetry/logger.js';
+import { changeOf, keyOf, stateOf, type FeedFixture, type Write } from '../suites/feed-fixture.js';
+import type { EtcdServer } from './etcd.js';
+
+export interface EtcdFeedOptions {
+  /** Members, or proxies to them. */
+  readonly endpoints?: readonly string[];
+  readonly prefix?: string;
+  readonly times?: WatchTimes;
+  readonly logger?: Logger;
+  readonly callTimeoutMs?: number;
+}
+
+export interface EtcdFeedFixture extends FeedFixture {
+  readonly feed: EtcdShadowFeed;
+  readonly history: EtcdHistory;
+}
+
+let prefixes = 0;
+
+/** A feed over a real etcd. Every fixture has its own prefix, so that tests can share a server. */
+export function etcdFeed(server: EtcdServer, options: EtcdFeedOptions = {}): EtcdFeedFixture {
+  const config: EtcdConfig = {
+    endpoints: options.endpoints ?? [server.endpoint],
+    tls: { ca: null, cert: null, key: null },
+    user: null,
+    password: null,
+    prefix: options.prefix ?? `/feed${process.pid}-${prefixes++}/`,
+    quotaBytes: 1 << 30,
+    callTimeoutMs: options.callTimeoutMs ?? 1_000,
+  };
+  const history = new EtcdHistory();
+  const logger = options.logger ?? SILENT_LOGGER;
+  const cluster = new EtcdCluster(config, SYSTEM_CLOCK, SILENT_LOGGER);
+  const feed = new EtcdShadowFeed({
+    config,
+    credentials: {},
+    calls: cluster,
+    history,
+    logger,
+    ...(options.times ? { times: options.times } : {}),
+  });
+  return {
+    feed,
+    history,
+    commit: (writes) => commit(server, config.prefix, writes),
+    async compact(revision) {
+      await server.client.kv.compact({ revision: String(revision), physical: true });
+    },
+    async foreign() {
+      const put = (key: string, value: string) => server.client.put(config.prefix + key).value(value);
+      await put('shadows/00/t1/broken/c', '{"version":');
+      await put('shadows/00/t1/other/c', 'null');
+      await put('shadows/zz', '{}');
+      await put('shadows/00/t1/empty/c', '');
+    },
+    async close() {
+      cluster.close();
+    },
+  };
+}
+
+/** As the group commit writes: one nested Txn per shadow. */
+async function commit(server: EtcdServer, prefix: string, writes: readonly Write[]): Promise<number> {
+  const success = writes.map((write) => {
+    const value = encodeRecord({ state: stateOf(write), change: changeOf(write), writes: [`w${write.version}`] });
+    const put = { request_put: { key: Buffer.from(formatKey(prefix, write.key)), value } };
+    return { request_txn: { compare: [], success: [put], failure: [] } };
+  });
+  const { header } = await server.client.kv.txn({ compare: [], success, failure: [] });
+  return Number(header.revision);
+}
+
+/** `count` revisions of one record each, 100 commits in flight. Returns the last revision. */
+export async function commitMany(fixture: FeedFixture, count: number): Promise<number> {
+  let last = 0;
+  for (let from = 0; from < count; from += 100) {
+    const size = Math.min(100, count - from);
+    const revisions = await Promise.all(
+      Array.from({ length: size }, (_, i) => fixture.commit([{ key: keyOf(`m${i}`), version: from + i + 1 }])),
+    );
+    last = Math.max(last, ...revisions);
+  }
+  return last;
+}

@@ -1,0 +1,36 @@
+import { SYSTEM_CLOCK } from '../../src/config/clock.js';
+import type { EtcdConfig } from '../../src/config/config.js';
+import { createEtcdStore, type EtcdStore, type EtcdStoreOptions } from '../../src/store/etcd/create-etcd-store.js';
+import { EtcdHistory } from '../../src/store/etcd/history.js';
+import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
+
+/** Configuration of tests for servers of tests. */
+export function etcdConfig(endpoints: readonly string[], changes: Partial<EtcdConfig> = {}): EtcdConfig {
+  return {
+    endpoints,
+    tls: { ca: null, cert: null, key: null },
+    user: null,
+    password: null,
+    prefix: '/test/v1/',
+    quotaBytes: 1024 ** 3,
+    callTimeoutMs: 1_000,
+    ...changes,
+  };
+}
+
+export const TEST_QUEUE = 100;
+
+/** A store as a node opens it. */
+export function openEtcdStore(
+  endpoints: readonly string[],
+  changes: Partial<EtcdConfig> = {},
+  options: Partial<EtcdStoreOptions> = {},
+): EtcdStore {
+  return createEtcdStore({
+    config: { etcd: etcdConfig(endpoints, changes), maxQueuedPerShadow: TEST_QUEUE, cacheEntries: 10_000 },
+    history: new EtcdHistory(),
+    logger: SILENT_LOGGER,
+    clock: SYSTEM_CLOCK,
+    ...options,
+  });
+}

@@ -1,0 +1,100 @@
+import 'reflect-metadata';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { ConfigModule } from '../../src/config/config.module.js';
+import type { Config } from '../../src/config/config.js';
+import { loadConfig } from '../../src/config/load-config.js';
+import { HealthModule } from '../../src/health/health.module.js';
+import { HealthRegistry } from '../../src/health/health-registry.js';
+import { configureHttp, createHttpAdapter } from '../../src/http/http-adapter.js';
+import { HttpModule } from '../../src/http/http.module.js';
+import { listenHttp } from '../../src/http/listen.js';
+import { ShadowModule } from '../../src/shadow/shadow.module.js';
+import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
+import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js';
+import { StoreModule } from '../../src/store/store.module.js';
+import type { ShadowStore } from '../../src/store/shadow-store.js';
+import type { Storage } from '../../src/store/storage.js';
+import { SILENT_LOGGER, type Logger } from '../../src/telemetry/logger.js';
+import { ThingsModule } from '../../src/things/things.module.js';
+import { WATCH_HUB, type WatchHub } from '../../src/watch/subscription.js';
+import { SettableClock } from './clock.js';
+import { freePort } from './ports.js';
+
+/** The HTTP door of a node over a memory store, without MQTT: for tests that are about HTTP alone. */
+export interface HttpNode {
+  readonly url: string;
+  readonly httpsUrl: string | null;
+  readonly port: number;
+  readonly clock: SettableClock;
+  readonly store: MemoryShadowStore;
+  readonly hub: WatchHub;
+  readonly health: HealthRegistry;
+  readonly app: NestFastifyApplication;
+  stop(): Promise<void>;
+}
+
+export interface HttpNodeOptions {
+  readonly http?: Partial<Config['http']>;
+  readonly watch?: Partial<Config['watch']>;
+  readonly tls?: Config['tls'];
+  readonly logger?: Logger;
+  /** What the routes see instead of the memory store. */
+  readonly wrap?: (store: ShadowStore) => ShadowStore;
+  /** Another node's store: two nodes then serve the same shadows. */
+  readonly store?: MemoryShadowStore;
+  readonly clock?: SettableClock;
+}
+
+@Module({})
+class HttpNodeModule {
+  static forRoot(config: Config, logger: Logger, clock: SettableClock, storage: Storage): DynamicModule {
+    const imports = [ConfigModule.forRoot(config, logger, clock), StoreModule.forRoot(storage)];
+    return { module: HttpNodeModule, imports: [...imports, HealthModule, HttpModule, ShadowModule, ThingsModule] };
+  }
+}
+
+export async function startHttpNode(options: HttpNodeOptions = {}): Promise<HttpNode> {
+  const clock = options.clock ?? new SettableClock();
+  const store = options.store ?? new MemoryShadowStore({ clock });
+  const port = await freePort();
+  const base = loadConfig({});
+  const config: Config = {
+    ...base,
+    http: { ...base.http, host: '127.0.0.1', port, tlsPort: null, ...options.http },
+    watch: { ...base.watch, ...options.watch },
+    tls: options.tls ?? null,
+  };
+  const storage: Storage = {
+    store: options.wrap?.(store) ?? store,
+    feed: new MemoryShadowFeed(store),
+    health: () => ({ ok: true, reason: 'in memory' }),
+    close: () => store.close(),
+  };
+  const logger = options.logger ?? SILENT_LOGGER;
+  const app = await NestFactory.create<NestFastifyApplication>(
+    HttpNodeModule.forRoot(config, logger, clock, storage),
+    createHttpAdapter(config),
+    { logger: ['error', 'fatal'], bodyParser: false, abortOnError: false },
+  );
+  configureHttp(app);
+  const addresses = await listenHttp(app, config);
+  const hub = app.get<WatchHub>(WATCH_HUB, { strict: false });
+  await hub.start();
+  return {
+    url: addresses.http,
+    httpsUrl: addresses.https,
+    port,
+    clock,
+    store,
+    hub,
+    health: app.get(HealthRegistry, { strict: false }),
+    app,
+    async stop() {
+      await hub.close();
+      await app.close();
+      if (!options.store) await store.close();
+    },
+  };
+}

@@ -1,0 +1,185 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { builtMain } from './build.js';
+
+export interface NodeOptions {
+  /** Variables beside the defaults of a test node; `undefined` removes one. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Kept on stop() when given; else a temporary folder that goes with the node. */
+  readonly dataDir?: string;
+  /** false: do not wait until /health/ready says 200 after the log line. */
+  readonly untilHealthy?: boolean;
+}
+
+/** How a process ended. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** One real node of a test: its own process, started here and ended by its process id. */
+export interface NodeProcess {
+  readonly pid: number;
+  readonly dataDir: string;
+  readonly exited: Promise<Exit>;
+  readonly running: boolean;
+  /** Everything written to stdout and stderr so far. */
+  logs(): string;
+  signal(signal: NodeJS.Signals): void;
+  /** SIGTERM, then the exit. Removes a temporary data folder. May be called twice. */
+  stop(): Promise<Exit>;
+  /** SIGKILL, then the exit; the data folder stays. */
+  kill9(): Promise<void>;
+}
+
+/** A node that has said `ready`. */
+export interface ReadyNode extends NodeProcess {
+  readonly httpUrl: string;
+  readonly httpsUrl: string | null;
+  readonly mqttUrl: string;
+  readonly mqttsUrl: string | null;
+}
+
+/** Milliseconds until `ready`: on a busy machine the local etcd takes most of it. */
+const START_TIMEOUT_MS = 30_000;
+/** Longer than the drain of any node in the tests. */
+const STOP_TIMEOUT_MS = 30_000;
+/** Characters of output that are kept. */
+const MAX_LOG = 4_000_000;
+
+/** Starts a node without waiting for anything but the process. */
+export async function spawnNode(options: NodeOptions = {}): Promise<NodeProcess> {
+  const main = await builtMain();
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'umbra-node-')));
+  const child = spawn(process.execPath, ['--enable-source-maps', main], {
+    env: environment(dataDir, options.env ?? {}),
+    // Away from the repository, so that nobody's .env is read.
+    cwd: dataDir,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8');
+    stream.on('data', (chunk: string) => (text = (text + chunk).slice(-MAX_LOG)));
+  }
+  const exited = once(child, 'close').then(([code, signal]) => ({ code, signal }) as Exit);
+  const killAtExit = (): void => void child.kill('SIGKILL');
+  process.once('exit', killAtExit);
+  void exited.then(() => process.removeListener('exit', killAtExit));
+  return {
+    pid: child.pid ?? -1,
+    dataDir,
+    exited,
+    get running() {
+      return isRunning(child);
+    },
+    logs: () => text,
+    signal: (signal) => void child.kill(signal),
+    async stop() {
+      const exit = await end(child, exited);
+      if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
+      return exit;
+    },
+    async kill9() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+/** Starts a node, and waits for the log line that says where it listens and for its readiness. */
+export async function startNode(options: NodeOptions = {}): Promise<ReadyNode> {
+  const node = await spawnNode(options);
+  try {
+    const { http, https, mqtt, mqtts } = await readyLine(node);
+    if (options.untilHealthy !== false) await healthy(node, http);
+    // Getters of the process stay live.
+    return Object.assign(Object.create(node) as NodeProcess, {
+      httpUrl: http,
+      httpsUrl: https,
+      mqttUrl: mqtt,
+      mqttsUrl: mqtts,
+    });
+  } catch (error) {
+    await node.kill9();
+    await node.stop();
+    throw error;
+  }
+}
+
+interface ReadyLine {
+  readonly http: string;
+  readonly https: string | null;
+  readonly mqtt: string;
+  readonly mqtts: string | null;
+}
+
+async function readyLine(node: NodeProcess): Promise<ReadyLine> {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  for (;;) {
+    const line = logLines(node.logs()).find(({ msg }) => msg === 'ready');
+    if (line) return line as unknown as ReadyLine;
+    if (!node.running) throw new Error(`the node ended at start:\n${node.logs()}`);
+    if (Date.now() > deadline) throw new Error(`the node did not get ready:\n${node.logs()}`);
+    await pause(20);
+  }
+}
+
+async function healthy(node: NodeProcess, httpUrl: string): Promise<void> {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  for (;;) {
+    const response = await fetch(`${httpUrl}/health/ready`);
+    const text = await response.text();
+    if (response.status === 200) return;
+    if (Date.now() > deadline) throw new Error(`not healthy: ${text}\n${node.logs()}`);
+    await pause(20);
+  }
+}
+
+/** The JSON lines of a log; others are left out. */
+export function logLines(text: string): Record<string, unknown>[] {
+  return text.split('\n').flatMap((line) => {
+    if (!line.startsWith('{')) return [];
+    try {
+      return [JSON.parse(line) as Record<string, unknown>];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function isRunning(child: ChildProcess): boolean {
+  return child.exitCode === null && child.signalCode === null;
+}
+
+async function end(child: ChildProcess, exited: Promise<Exit>): Promise<Exit> {
+  if (!isRunning(child)) return exited;
+  child.kill('SIGCONT');
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+  try {
+    return await exited;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function environment(dataDir: string, given: Readonly<Record<string, string | undefined>>): NodeJS.ProcessEnv {
+  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('UMBRA_')));
+  const env: NodeJS.ProcessEnv = {
+    ...clean,
+    UMBRA_HTTP_PORT: '0',
+    UMBRA_MQTT_PORT: '0',
+    UMBRA_DATA_DIR: dataDir,
+    UMBRA_LOG_LEVEL: 'info',
+  };
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) delete env[name];
+    else env[name] = value;
+  }
+  return env;
+}

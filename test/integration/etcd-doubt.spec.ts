@@ -1,0 +1,177 @@
+import { ShadowError } from '../../src/document/shadow-error.js';
+import { decodeRecord } from '../../src/store/etcd/codec.js';
+import type { EtcdStore } from '../../src/store/etcd/create-etcd-store.js';
+import { formatKey } from '../../src/store/etcd/keys.js';
+import { documentOf, increment, shadow, within } from '../harness/changes.js';
+import { openEtcdStore } from '../harness/etcd-store.js';
+import { startEtcd, type EtcdServer } from '../harness/etcd.js';
+import { freePort } from '../harness/ports.js';
+import { TcpProxy } from '../harness/tcp-proxy.js';
+import { until } from '../harness/until.js';
+
+const codeOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'none',
+    (error: unknown) => (error instanceof ShadowError ? error.code : String(error)),
+  );
+
+/** A write whose answer is lost is applied once, and its caller is told the truth (ETCD 3.3). */
+describe('writes in doubt', () => {
+  let server: EtcdServer;
+  let proxy: TcpProxy;
+  let direct: EtcdStore;
+  const opened: EtcdStore[] = [];
+
+  beforeAll(async () => {
+    server = await startEtcd();
+    direct = openEtcdStore([server.endpoint]);
+  });
+  afterAll(async () => {
+    await direct.close();
+    await server.stop();
+  });
+  beforeEach(async () => void (proxy = await TcpProxy.start(server.port)));
+  afterEach(async () => {
+    for (const store of opened.splice(0)) await store.close();
+    await proxy.stop();
+  });
+
+  const open = (...endpoints: string[]): EtcdStore => {
+    const store = openEtcdStore(endpoints, { callTimeoutMs: 200 }, { guardPeriodMs: 3_600_000 });
+    opened.push(store);
+    return store;
+  };
+  /** Writes that etcd has seen for a shadow. */
+  const writesOf = async (thing: string): Promise<number> => {
+    const { kvs } = await server.client.kv.range({ key: Buffer.from(formatKey('/test/v1/', shadow(thing))) });
+    return Number(kvs[0]?.version ?? 0);
+  };
+
+  it('has won exactly once when the connection is cut instead of the answer', async () => {
+    const { store } = open(proxy.endpoint);
+    for (let i = 0; i < 5; i++) {
+      await store.update(shadow(`cut-${i}`), increment, within());
+      proxy.set('cut-on-response');
+      const record = await store.update(shadow(`cut-${i}`), increment, within());
+      expect(proxy.cuts).toBe(i + 1);
+      expect(documentOf(record)).toMatchObject({ version: 2, reported: { count: 2 } });
+      expect(await writesOf(`cut-${i}`)).toBe(2);
+      expect(await direct.store.get(shadow(`cut-${i}`), within())).toEqual(record);
+    }
+  });
+
+  it('has won exactly once for every write of a batch', async () => {
+    const { store } = open(proxy.endpoint);
+    const things = Array.from({ length: 50 }, (_, i) => `batch-${i}`);
+    await Promise.all(things.map((thing) => store.update(shadow(thing), increment, within())));
+    proxy.set('cut-on-response');
+    const records = await Promise.all(things.map((thing) => store.update(shadow(thing), increment, within())));
+    expect(proxy.cuts).toBe(1);
+    expect(records.map((record) => documentOf(record).version)).toEqual(things.map(() => 2));
+    for (const thing of things) expect(await writesOf(thing)).toBe(2);
+  });
+
+  it.each([1, 7, 12])('has won when %i others have written on top of it meanwhile', async (others) => {
+    const { store } = open(proxy.endpoint);
+    const thing = `overtaken-${others}`;
+    await store.update(shadow(thing), increment, within());
+    proxy.set('lose-responses');
+    const doubted = store.update(shadow(thing), increment, within(10_000));
+    await until('the write is applied', async () => (await writesOf(thing)) === 2);
+    for (let i = 0; i < others; i++) await direct.store.update(shadow(thing), increment, within());
+    proxy.set('pass');
+    proxy.cutAll();
+    const record = await doubted;
+    expect(documentOf(record)).toMatchObject({ version: 2, reported: { count: 2 } });
+    expect(await direct.store.getBefore(shadow(thing), { ...record.position, revision: record.position.revision + 1 }, within())).toEqual(record);
+    expect(documentOf(await direct.store.get(shadow(thing), within())).reported).toEqual({ count: 2 + others });
+  });
+
+  it.each([1, 12])('has lost, and is made again, when %i others were faster', async (others) => {
+    const { store } = open(proxy.endpoint);
+    const thing = `beaten-${others}`;
+    await store.update(shadow(thing), increment, within());
+    // Not even the request arrives.
+    proxy.set('blackhole');
+    const doubted = store.update(shadow(thing), increment, within(10_000));
+    for (let i = 0; i < others; i++) await direct.store.update(shadow(thing), increment, within());
+    proxy.set('pass');
+    proxy.cutAll();
+    expect(documentOf(await doubted)).toMatchObject({ version: 2 + others, reported: { count: 2 + others } });
+    expect(await writesOf(thing)).toBe(2 + others);
+  });
+
+  it('is outcomeUnknown when the deadline comes first, although it was applied', async () => {
+    const { store } = open(proxy.endpoint);
+    await store.update(shadow('unknown'), increment, within());
+    proxy.set('lose-responses');
+    expect(await codeOf(store.update(shadow('unknown'), increment, within(500)))).toBe('outcomeUnknown');
+    expect(await writesOf('unknown')).toBe(2);
+    proxy.set('pass');
+    proxy.cutAll();
+    // The next one finds it.
+    expect(documentOf(await store.update(shadow('unknown'), increment, within())).reported).toEqual({ count: 3 });
+  });
+
+  it('is storageUnavailable when no request ever left', async () => {
+    const { store } = open(`http://127.0.0.1:${await freePort()}`);
+    expect(await codeOf(store.update(shadow('nowhere'), increment, within(300)))).toBe('storageUnavailable');
+    const known = open(proxy.endpoint);
+    await known.store.update(shadow('refused'), increment, within());
+    proxy.set('refuse');
+    // The first attempt may meet the connection being cut; those after it find none.
+    await codeOf(known.store.get(shadow('refused'), within(100)));
+    expect(await codeOf(known.store.update(shadow('refused'), increment, within(300)))).toBe('storageUnavailable');
+    expect(await writesOf('refused')).toBe(1);
+  });
+
+  it('leaves a dead member, and one that hangs, for the next', async () => {
+    const { store, cluster } = open(`http://127.0.0.1:${await freePort()}`, proxy.endpoint, server.endpoint);
+    expect(documentOf(await store.update(shadow('members'), increment, within())).version).toBe(1);
+    expect(cluster.current().host).toBe(proxy.endpoint);
+    proxy.set('blackhole');
+    expect(documentOf(await store.update(shadow('members'), increment, within())).version).toBe(2);
+    expect(cluster.current().host).toBe(server.endpoint);
+    expect(await cluster.status()).toEqual({ ok: true, reason: expect.stringContaining(server.endpoint) });
+  });
+
+  it('says which member fails, and how', async () => {
+    const dead = `http://127.0.0.1:${await freePort()}`;
+    const { cluster } = open(dead);
+    expect(await cluster.status()).toEqual({ ok: false, reason: expect.stringMatching(/does not answer.*ECONNREFUSED/) });
+  });
+
+  it('ends with the truth when the store closes: what was sent is unknown, what waited is draining', async () => {
+    const { store } = open(proxy.endpoint);
+    await store.update(shadow('closing'), increment, within());
+    proxy.set('blackhole');
+    const before = proxy.connections;
+    const sent = codeOf(store.update(shadow('closing'), increment, within()));
+    const waiting = codeOf(store.update(shadow('closing'), increment, within()));
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    await store.close();
+    expect(await Promise.all([sent, waiting])).toEqual(['outcomeUnknown', 'draining']);
+    expect(proxy.connections).toBe(before);
+  });
+
+  it('survives kill -9 of the server between its writes', async () => {
+    const own = await startEtcd();
+    const { store } = open(own.endpoint);
+    let acknowledged = 0;
+    const traffic = (async () => {
+      for (let i = 0; i < 200; i++) {
+        await store.update(shadow('killed'), increment, within(20_000));
+        acknowledged++;
+      }
+    })();
+    await until('some writes', () => acknowledged > 20);
+    await own.kill9();
+    await own.restart();
+    await traffic;
+    expect(documentOf(await store.get(shadow('killed'), within())).reported).toEqual({ count: 200 });
+    const { kvs } = await own.client.kv.range({ key: Buffer.from(formatKey('/test/v1/', shadow('killed'))) });
+    expect(kvs[0]?.version).toBe('200');
+    expect(new Set(decodeRecord(kvs[0]!.value).writes).size).toBe(8);
+    await own.stop();
+  });
+});

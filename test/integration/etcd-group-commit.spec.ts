@@ -1,0 +1,186 @@
+import type { ITxnRequest } from 'etcd3';
+import { SYSTEM_CLOCK } from '../../src/config/clock.js';
+import { createEtcdClient } from '../../src/store/etcd/etcd-client.js';
+import { EtcdCluster } from '../../src/store/etcd/etcd-cluster.js';
+import { GroupCommit, LeaseGone } from '../../src/store/etcd/group-commit.js';
+import { EtcdHistory } from '../../src/store/etcd/history.js';
+import type { CasWrite } from '../../src/store/etcd/pending-write.js';
+import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
+import { documentOf, increment, shadow, within } from '../harness/changes.js';
+import { etcdConfig, openEtcdStore } from '../harness/etcd-store.js';
+import { startEtcd, type EtcdServer } from '../harness/etcd.js';
+import { EtcdRecorder } from '../harness/recorder.js';
+
+/** Write Txns among the recorded calls, each as the keys it holds. */
+const batches = (recorder: EtcdRecorder): string[][] =>
+  recorder.calls
+    .map(({ request }) => (request as ITxnRequest).success ?? [])
+    .filter((ops) => ops[0]?.request_txn)
+    .map((ops) => ops.map((op) => String(op.request_txn?.compare?.[0]?.key)));
+
+describe('group commit', () => {
+  let server: EtcdServer;
+  const recorder = new EtcdRecorder();
+  const closers: (() => unknown)[] = [];
+  const recording = (host: string) =>
+    recorder.attach(createEtcdClient(host, etcdConfig([host]), {}, 'own'));
+
+  beforeAll(async () => void (server = await startEtcd()));
+  afterAll(() => server.stop());
+  beforeEach(() => recorder.clear());
+  afterEach(async () => {
+    for (const close of closers.splice(0)) await close();
+  });
+
+  const openStore = () => {
+    const opened = openEtcdStore([server.endpoint], {}, { createClient: recording, guardPeriodMs: 3_600_000 });
+    closers.push(() => opened.close());
+    return opened;
+  };
+  const openCommit = (endpoint = server.endpoint, inFlight = 2) => {
+    const cluster = new EtcdCluster(etcdConfig([endpoint]), SYSTEM_CLOCK, SILENT_LOGGER, recording);
+    const commit = new GroupCommit(cluster, new EtcdHistory(), SYSTEM_CLOCK, SILENT_LOGGER, { inFlight });
+    closers.push(() => (commit.close(), cluster.close()));
+    return commit;
+  };
+  let keys = 0;
+  const put = (changes: Partial<CasWrite> = {}): CasWrite => ({
+    key: `/group/${++keys}`,
+    guard: 0,
+    value: Buffer.from('value'),
+    tenant: 'acme',
+    ...within(),
+    ...changes,
+  });
+
+  it('puts 500 concurrent updates of distinct shadows into few Txns', async () => {
+    const { store } = openStore();
+    await Promise.all(Array.from({ length: 500 }, (_, i) => store.update(shadow(`b-${i}`), increment, within())));
+    expect(batches(recorder).flat()).toHaveLength(500);
+    expect(batches(recorder).length).toBeLessThanOrEqual(10);
+    // With the reads for the first guess.
+    expect(recorder.count('txn')).toBeLessThanOrEqual(20);
+    expect(recorder.calls.filter(({ method }) => method !== 'txn')).toEqual([]);
+  });
+
+  it('sends a lone update at once, in one Txn, when a guess is there', async () => {
+    const { store } = openStore();
+    await store.update(shadow('lone'), increment, within());
+    recorder.clear();
+    await store.update(shadow('lone'), increment, within());
+    expect(batches(recorder)).toHaveLength(1);
+    expect(recorder.calls).toHaveLength(1);
+  });
+
+  it('answers a lost CAS from its failure branch, without a read', async () => {
+    const { store } = openStore();
+    const other = openEtcdStore([server.endpoint]);
+    closers.push(() => other.close());
+    await store.update(shadow('lost'), increment, within());
+    await other.store.update(shadow('lost'), increment, within());
+    recorder.clear();
+    expect(documentOf(await store.update(shadow('lost'), increment, within())).reported).toEqual({ count: 3 });
+    expect(batches(recorder)).toHaveLength(2);
+    expect(recorder.calls).toHaveLength(2);
+  });
+
+  it('reads many shadows in one Txn', async () => {
+    const { store } = openStore();
+    await store.update(shadow('r-5'), increment, within());
+    recorder.clear();
+    const found = await Promise.all(Array.from({ length: 100 }, (_, i) => store.get(shadow(`r-${i}`), within())));
+    expect(recorder.calls).toHaveLength(1);
+    expect(found.findIndex((record) => record !== null)).toBe(5);
+  });
+
+  it('reads a shadow that many ask for once', async () => {
+    const { store } = openStore();
+    await Promise.all(Array.from({ length: 50 }, () => store.get(shadow('popular'), within())));
+    expect((recorder.calls[0]?.request as ITxnRequest).success).toHaveLength(1);
+  });
+
+  it('never holds a key twice in the batches under way, and decides each write for itself', async () => {
+    const commit = openCommit();
+    const doubles = Array.from({ length: 4 }, () => put({ key: '/group/double' }));
+    const others = Array.from({ length: 20 }, () => put());
+    const outcomes = await Promise.all([...doubles, ...others].map((write) => commit.submit(write)));
+    expect(outcomes.slice(0, 4).map(({ kind }) => kind).sort()).toEqual(['lost', 'lost', 'lost', 'won']);
+    expect(outcomes.slice(4).every(({ kind }) => kind === 'won')).toBe(true);
+    for (const batch of batches(recorder)) expect(new Set(batch).size).toBe(batch.length);
+  });
+
+  it('tells a loser what is there, and lets the others of its batch win at one revision', async () => {
+    const commit = openCommit();
+    const first = put({ value: Buffer.from('first') });
+    await commit.submit(first);
+    recorder.clear();
+    const [lost, ...won] = await Promise.all([{ ...first, value: Buffer.from('x') }, put(), put()].map((w) => commit.submit(w)));
+    expect(batches(recorder)).toHaveLength(1);
+    expect(lost).toMatchObject({ kind: 'lost', doubted: false, current: { value: Buffer.from('first') } });
+    expect(won.map(({ kind }) => kind)).toEqual(['won', 'won']);
+    const revisions = won.map((outcome) => (outcome.kind === 'won' ? outcome.position.revision : -1));
+    expect(new Set(revisions).size).toBe(1);
+    const { kvs } = await server.client.kv.range({ key: Buffer.from(`/group/${keys}`) });
+    expect(Number(kvs[0]?.mod_revision)).toBe(revisions[0]);
+  });
+
+  it('keeps to the bytes that etcd takes', async () => {
+    const commit = openCommit();
+    const writes = Array.from({ length: 12 }, () => put({ value: Buffer.alloc(300_000) }));
+    const outcomes = await Promise.all(writes.map((write) => commit.submit(write)));
+    expect(outcomes.every(({ kind }) => kind === 'won')).toBe(true);
+    expect(batches(recorder).map((batch) => batch.length)).toEqual([3, 3, 3, 3]);
+  });
+
+  it('gives a small tenant its turn beside one with many writes', async () => {
+    const commit = openCommit(server.endpoint, 1);
+    const order: string[] = [];
+    const submit = (tenant: string) => commit.submit(put({ tenant })).then(() => order.push(tenant));
+    const crowd = Array.from({ length: 1_000 }, () => submit('crowd'));
+    const lone = submit('lone');
+    await Promise.all([...crowd, lone]);
+    // In the first batch of ten.
+    expect(order.indexOf('lone')).toBeLessThan(100);
+  });
+
+  it('refuses a write whose lease is gone, and only that', async () => {
+    const commit = openCommit();
+    const [gone, ...others] = await Promise.allSettled([put({ lease: '12345' }), put(), put()].map((w) => commit.submit(w)));
+    expect(gone).toMatchObject({ status: 'rejected', reason: expect.any(LeaseGone) });
+    expect(others).toMatchObject([{ value: { kind: 'won' } }, { value: { kind: 'won' } }]);
+  });
+
+  it('refuses more writes than may wait, and takes the others', async () => {
+    const cluster = new EtcdCluster(etcdConfig([server.endpoint]), SYSTEM_CLOCK, SILENT_LOGGER);
+    const commit = new GroupCommit(cluster, new EtcdHistory(), SYSTEM_CLOCK, SILENT_LOGGER, { maxQueued: 10 });
+    closers.push(() => (commit.close(), cluster.close()));
+    const results = await Promise.allSettled(Array.from({ length: 12 }, () => commit.submit(put())));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(10);
+    expect(results.at(-1)).toMatchObject({ reason: { code: 'tooManyRequests' } });
+  });
+});
+
+describe('group commit against a server that takes less', () => {
+  let server: EtcdServer;
+  beforeAll(async () => {
+    server = await startEtcd({ args: ['--max-txn-ops', '20', '--max-request-bytes', '65536'] });
+  });
+  afterAll(() => server.stop());
+
+  it('splits what is too much, and refuses only the write that is too large by itself', async () => {
+    const cluster = new EtcdCluster(etcdConfig([server.endpoint]), SYSTEM_CLOCK, SILENT_LOGGER);
+    const commit = new GroupCommit(cluster, new EtcdHistory(), SYSTEM_CLOCK, SILENT_LOGGER);
+    const writes = Array.from({ length: 100 }, (_, i) => ({
+      key: `/split/${i}`,
+      guard: 0,
+      value: Buffer.alloc(i === 37 ? 100_000 : 100),
+      tenant: 'acme',
+      ...within(20_000),
+    }));
+    const results = await Promise.allSettled(writes.map((write) => commit.submit(write)));
+    expect(results[37]).toMatchObject({ status: 'rejected', reason: { code: 'tooLarge' } });
+    expect(results.filter((result) => result.status === 'fulfilled' && result.value.kind === 'won')).toHaveLength(99);
+    commit.close();
+    cluster.close();
+  });
+});

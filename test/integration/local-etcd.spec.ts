@@ -1,0 +1,188 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface, type Interface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
+import { transformFileSync } from '@swc/core';
+import { LocalEtcd } from '../../src/store/etcd/local-etcd.js';
+import { processTable } from '../../src/store/etcd/process-table.js';
+import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
+import { freePort } from '../harness/ports.js';
+
+/** Stands in for the node: it starts etcd, tells where, and on SIGINT uses etcd once more before it lets go of it. */
+const PARENT = `
+import { LocalEtcd } from './local-etcd.js';
+const silent = () => undefined;
+const etcd = new LocalEtcd({ dataDir: process.argv[2], logger: { debug: silent, info: silent, warn: silent, error: silent } });
+process.on('SIGINT', async () => {
+  const answer = await fetch(endpoint + '/v3/kv/range', { method: 'POST', body: '{"key":"AA=="}' });
+  console.log('drained ' + answer.status);
+  await etcd.stop();
+  process.exit(0);
+});
+const endpoint = await etcd.start();
+console.log(endpoint);
+`;
+
+const SOURCES = new URL('../../src/store/etcd/', import.meta.url).pathname;
+
+let program: string;
+let folder: string;
+const parents: Parent[] = [];
+
+interface Parent {
+  readonly process: ChildProcessWithoutNullStreams;
+  readonly lines: Interface;
+  readonly endpoint: string;
+}
+
+beforeAll(() => {
+  program = mkdtempSync(join(tmpdir(), 'umbra-local-etcd-program-'));
+  writeFileSync(join(program, 'package.json'), '{"type":"module"}');
+  writeFileSync(join(program, 'parent.js'), PARENT);
+  for (const name of readdirSync(SOURCES)) {
+    if (!/^(local-etcd.*|process-table|loopback-port)\.ts$/.test(name) || name.endsWith('.spec.ts')) continue;
+    writeFileSync(join(program, name.replace(/\.ts$/, '.js')), transformFileSync(join(SOURCES, name)).code);
+  }
+});
+afterAll(() => rmSync(program, { recursive: true, force: true }));
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'umbra-local-etcd-'));
+});
+afterEach(async () => {
+  for (const parent of parents.splice(0)) parent.process.kill('SIGKILL');
+  await untilGone();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function startParent(): Promise<Parent> {
+  // In a group of its own, as a terminal starts it, so that a signal to the group is a Ctrl-C.
+  const child = spawn(process.execPath, [join(program, 'parent.js'), folder], { detached: true });
+  child.stderr.pipe(process.stderr);
+  const lines = createInterface({ input: child.stdout });
+  const [endpoint] = (await Promise.race([once(lines, 'line'), once(child, 'exit')])) as [string];
+  const parent = { process: child, lines, endpoint };
+  parents.push(parent);
+  return parent;
+}
+
+/** Guards and etcds of the folder of this test; the guard leads their process group. */
+const family = () => processTable().filter(({ command }) => command.includes(`--data-dir ${folder}/etcd`));
+const etcdPid = () => family().find(({ command }) => command.startsWith('etcd'))?.pid as number;
+const guardPid = () => family().find(({ pid, group }) => pid === group)?.pid as number;
+
+async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const deadline = Date.now() + 15_000;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`not within 15 s: ${what}`);
+    await pause(20);
+  }
+}
+const untilGone = () => until(() => family().length === 0, 'guard and etcd are gone');
+
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+async function put(endpoint: string, value: string): Promise<void> {
+  const body = JSON.stringify({ key: base64('kept'), value: base64(value) });
+  expect((await fetch(`${endpoint}/v3/kv/put`, { method: 'POST', body })).status).toBe(200);
+}
+async function get(endpoint: string): Promise<string | null> {
+  try {
+    const body = JSON.stringify({ key: base64('kept') });
+    const response = await fetch(`${endpoint}/v3/kv/range`, { method: 'POST', body, signal: AbortSignal.timeout(2000) });
+    const { kvs } = (await response.json()) as { kvs?: { value: string }[] };
+    return kvs?.[0] ? Buffer.from(kvs[0].value, 'base64').toString() : null;
+  } catch {
+    return null;
+  }
+}
+
+describe('the local etcd', () => {
+  it('answers on loopback, and stop() leaves nothing but the data', async () => {
+    const first = new LocalEtcd({ dataDir: folder, logger: SILENT_LOGGER });
+    const endpoint = await first.start();
+    const port = Number(new URL(endpoint).port);
+    expect(port >= 20_000 && port < 32_768).toBe(true);
+    await put(endpoint, 'one');
+    await first.stop();
+    expect(family()).toEqual([]);
+    expect(readdirSync(folder)).toEqual(['etcd']);
+
+    const second = new LocalEtcd({ dataDir: folder, logger: SILENT_LOGGER });
+    expect(await get(await second.start())).toBe('one');
+    await second.stop();
+  });
+
+  it('ends with a node that is killed, guard and all, and starts again on the same folder', async () => {
+    const parent = await startParent();
+    await put(parent.endpoint, 'before the kill');
+    expect(family().length).toBeGreaterThanOrEqual(2);
+    parent.process.kill('SIGKILL');
+    await untilGone();
+    expect(await get((await startParent()).endpoint)).toBe('before the kill');
+  });
+
+  it('starts at once after a kill, without waiting for anybody to clean up', async () => {
+    const parent = await startParent();
+    await put(parent.endpoint, 'before the kill');
+    parent.process.kill('SIGKILL');
+    await once(parent.process, 'exit');
+    expect(await get((await startParent()).endpoint)).toBe('before the kill');
+  });
+
+  it('is taken over when node and guard were both killed and etcd stayed behind', async () => {
+    const parent = await startParent();
+    await put(parent.endpoint, 'before the kill');
+    const left = etcdPid();
+    for (const { pid } of family().filter((entry) => entry.pid !== left)) process.kill(pid, 'SIGKILL');
+    parent.process.kill('SIGKILL');
+    await once(parent.process, 'exit');
+    expect(await get((await startParent()).endpoint)).toBe('before the kill');
+    expect(etcdPid()).not.toBe(left);
+  });
+
+  it('outlives a Ctrl-C until the node has drained', async () => {
+    const parent = await startParent();
+    const drained = once(parent.lines, 'line');
+    const ended = once(parent.process, 'exit');
+    process.kill(-(parent.process.pid as number), 'SIGINT');
+    expect(await drained).toEqual(['drained 200']);
+    expect(await ended).toEqual([0, null]);
+    expect(family()).toEqual([]);
+  });
+
+  it.each([
+    ['etcd', etcdPid],
+    ['its guard', guardPid],
+  ])('comes back on the same port when %s is killed', async (_name, pid) => {
+    const { endpoint } = await startParent();
+    await put(endpoint, 'before the kill');
+    const before = etcdPid();
+    process.kill(pid(), 'SIGKILL');
+    await until(() => etcdPid() !== before && etcdPid() !== undefined, 'another etcd is there');
+    await until(async () => (await get(endpoint)) === 'before the kill', 'it answers on the same port');
+  });
+
+  it('refuses a folder that another node uses, and names that node', async () => {
+    const parent = await startParent();
+    const second = new LocalEtcd({ dataDir: folder, logger: SILENT_LOGGER });
+    await expect(second.start()).rejects.toThrow(`in use by another node, process ${parent.process.pid}`);
+    expect(await get(parent.endpoint)).toBeNull();
+    await put(parent.endpoint, 'still there');
+  });
+
+  it('refuses a folder on which somebody else runs an etcd, and leaves that alone', async () => {
+    const [client, peer] = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
+    const urls = ['--listen-client-urls', client, '--advertise-client-urls', client, '--listen-peer-urls', peer];
+    const stranger = spawn('etcd', ['--data-dir', join(folder, 'etcd'), ...urls], { stdio: 'ignore' });
+    await until(async () => (await fetch(`${client}/health`).catch(() => null))?.ok === true, 'it answers');
+    const node = new LocalEtcd({ dataDir: folder, logger: SILENT_LOGGER });
+    await expect(node.start()).rejects.toThrow(`did not start, process ${stranger.pid}`);
+    expect(stranger.exitCode).toBeNull();
+    const ended = once(stranger, 'exit');
+    stranger.kill('SIGTERM');
+    await ended;
+  });
+});
