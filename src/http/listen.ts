@@ -7,6 +7,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import type { Config, TlsFiles } from '../config/config.js';
 import { onClientError } from './client-error.js';
+import { Connections } from './connections.js';
 import { SERVER_OPTIONS, SOCKET_IDLE_MS } from './http-adapter.js';
 
 /** Origins such as `http://127.0.0.1:8080`. */
@@ -29,11 +30,14 @@ export async function listenHttp(
   const { host, port, tlsPort } = config.http;
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   const secure = tlsPort !== null && config.tls ? secureServer(fastify, config.tls) : null;
-  attach(fastify.server);
-  if (secure) {
-    attach(secure);
-    fastify.addHook('onClose', () => closed(secure));
-  }
+  const servers = secure ? [fastify.server, secure] : [fastify.server];
+  const connections = servers.map((server) => new Connections(server));
+  for (const server of servers) attach(server);
+  fastify.addHook('preClose', (done) => {
+    for (const each of connections) each.drain(config.drainTimeoutMs);
+    done();
+  });
+  if (secure) fastify.addHook('onClose', () => closed(secure));
   await app.listen(port, host);
   if (secure && tlsPort !== null) {
     secure.listen(tlsPort, host);
@@ -56,11 +60,9 @@ function secureServer(fastify: FastifyInstance, files: TlsFiles): Server {
   return server;
 }
 
-/** Requests in flight are finished; streams have been ended before. */
 async function closed(server: Server): Promise<void> {
   if (!server.listening) return;
   server.close();
-  server.closeIdleConnections();
   await once(server, 'close');
 }
 

@@ -11,6 +11,11 @@ export function requestPatterns(operation: Operation): string[] {
   return [`$aws/things/+/shadow/${operation}`, `$aws/things/+/shadow/name/+/${operation}`];
 }
 
+export interface Sender {
+  readonly principal: Principal;
+  readonly clientId: string;
+}
+
 /** The context of one request: what a handler gets beside nothing else. Without Nest's envelope. */
 export class MqttRequest {
   #handedOver = false;
@@ -20,12 +25,19 @@ export class MqttRequest {
     readonly key: ShadowKey,
     readonly operation: Operation,
     readonly payload: Buffer,
-    readonly principal: Principal,
-    readonly clientId: string,
+    readonly sender: Sender,
     readonly requestId: string,
     /** Epoch milliseconds after which nobody waits for the answer. */
     readonly deadline: number,
   ) {}
+
+  get principal(): Principal {
+    return this.sender.principal;
+  }
+
+  get clientId(): string {
+    return this.sender.clientId;
+  }
 
   /** To be called before a change is handed over: from here on an unforeseen error does not mean "not applied". */
   handOver(): void {

@@ -117,8 +117,7 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
       { tenant: principal.tenant, thing, name },
       operation,
       payload,
-      principal,
-      client.id,
+      { principal, clientId: client.id },
       `${this.#requestPrefix}-${(++this.#requests).toString(36)}`,
       this.clock.now() + this.config.requestTimeoutMs,
     );

@@ -22,7 +22,7 @@ function decode(token: string, kind: string, parts: number): string[] {
 }
 
 const invalid = (): ShadowError =>
-  new ShadowError('invalidRequest', "Invalid nextToken: pass the value of the page before unchanged, or none");
+  new ShadowError('invalidRequest', 'Invalid nextToken: pass the value of the page before unchanged, or none');
 
 /** Token of the page after `name`. */
 export const encodeNamePage = (name: string): string => encode(['n1', name]);

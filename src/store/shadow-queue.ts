@@ -52,7 +52,9 @@ export class ShadowQueue {
       return this.work(shadow, task);
     }
     if (line.waiting.length - line.head >= this.maxPerShadow) {
-      return Promise.reject(new ShadowError('tooManyRequests', `${this.maxPerShadow} changes of this shadow wait already`));
+      return Promise.reject(
+        new ShadowError('tooManyRequests', `${this.maxPerShadow} changes of this shadow wait already`),
+      );
     }
     if (this.#waiting >= MAX_WAITING) {
       return Promise.reject(new ShadowError('tooManyRequests', `${MAX_WAITING} changes wait on this node already`));

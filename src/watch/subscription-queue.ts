@@ -7,7 +7,7 @@ const DONE: Result = { value: undefined, done: true };
 
 export interface QueueOptions {
   readonly filter: ShadowFilter;
-  /** Events that may wait. */
+  /** Records that may wait. */
   readonly maxQueued: number;
   readonly onGap: 'end' | 'notify';
   /** Called once, when it ends. */
@@ -21,6 +21,8 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
   #reason: EndReason | null = null;
   #events: ShadowEvent[] = [];
   #first = 0;
+  /** Of those that wait. They are few by themselves and take no room from the records. */
+  #bookmarks = 0;
   #readers: ((result: Result) => void)[] = [];
   #hasRoom: (() => void) | null = null;
   #abort: AbortController | null = null;
@@ -40,9 +42,9 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
     return this.#reason !== null;
   }
 
-  /** Events that wait for the reader. */
+  /** Records that wait for the reader. */
   get size(): number {
-    return this.#events.length - this.#first;
+    return this.#events.length - this.#first - this.#bookmarks;
   }
 
   get isFull(): boolean {
@@ -75,17 +77,19 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
 
   /** Whether nothing came, and nothing waits, since this was asked last. */
   takeIdle(): boolean {
-    const idle = !this.#busy && this.size === 0;
+    const idle = !this.#busy && this.#events.length === 0;
     this.#busy = false;
     return idle;
   }
 
   push(event: ShadowEvent): void {
     if (this.isEnded) return;
-    if (event.kind !== 'bookmark') this.#busy = true;
+    const isBookmark = event.kind === 'bookmark';
+    if (!isBookmark) this.#busy = true;
     const reader = this.#readers.shift();
     if (reader) return reader({ value: event, done: false });
-    if (this.isFull) return this.end('too-slow');
+    if (isBookmark) this.#bookmarks++;
+    else if (this.isFull) return this.end('too-slow');
     this.#events.push(event);
   }
 
@@ -138,6 +142,7 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
       return new Promise((resolve) => this.#readers.push(resolve));
     }
     this.#first++;
+    if (event.kind === 'bookmark') this.#bookmarks--;
     if (this.#first === this.#events.length) this.#clear();
     else if (this.#first >= 1024) {
       this.#events = this.#events.slice(this.#first);
@@ -159,5 +164,6 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
   #clear(): void {
     this.#events = [];
     this.#first = 0;
+    this.#bookmarks = 0;
   }
 }

@@ -75,7 +75,7 @@ export class ShadowWatchHub implements WatchHub {
     }
     const queue = new SubscriptionQueue({
       filter: options.filter,
-      maxQueued: options.maxQueued ?? maxQueued,
+      maxQueued: Math.max(1, options.maxQueued ?? maxQueued),
       onGap: options.onGap ?? 'end',
       onEnd: (ended) => this.#leave(ended),
     });

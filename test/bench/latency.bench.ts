@@ -30,7 +30,7 @@ interface Stand {
 async function setUp(): Promise<Stand> {
   const etcd = await startEtcd();
   const node = await startNode({
-    env: { UMBRA_ETCD_ENDPOINTS: etcd.endpoint, UMBRA_LOG_LEVEL: 'warn', UMBRA_HTTP_PORT: '0' },
+    env: { UMBRA_ETCD_ENDPOINTS: etcd.endpoint },
   }).catch(async (error: unknown) => {
     await etcd.stop();
     throw error;

@@ -7,6 +7,7 @@ import { startEtcd } from '../harness/etcd.js';
 import { logLines, spawnNode, startNode, type NodeOptions } from '../harness/node-process.js';
 import { freePort } from '../harness/ports.js';
 import { cleanupAfterAll } from './steps/cleanup.js';
+import { commandLine, processesWith } from './steps/processes.js';
 import { Rest } from './steps/rest.js';
 import { until } from './steps/until.js';
 
@@ -17,6 +18,8 @@ async function failedStart(options: NodeOptions): Promise<{ code: number | null;
   const node = await spawnNode(options);
   cleanup(() => node.stop());
   const { code } = await node.exited;
+  // Whatever it had started before it failed is gone with it.
+  expect(processesWith(node.dataDir).map(commandLine)).toEqual([]);
   return { code, output: node.logs() };
 }
 
@@ -75,7 +78,7 @@ it('etcd missing from PATH: says what to install', async () => {
 it('etcd out of reach: the node starts, is not ready and says why, and becomes ready when etcd comes', async () => {
   const etcdPort = await freePort();
   const env = { UMBRA_ETCD_ENDPOINTS: `http://127.0.0.1:${etcdPort}`, UMBRA_REQUEST_TIMEOUT_MS: '1000' };
-  const node = await startNode({ env, untilHealthy: false });
+  const node = await startNode({ env, until: 'listening' });
   cleanup(() => node.stop());
   const rest = new Rest(node.httpUrl);
   expect((await rest.live()).status).toBe(200);

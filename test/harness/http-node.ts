@@ -8,7 +8,6 @@ import { loadConfig } from '../../src/config/load-config.js';
 import { HealthModule } from '../../src/health/health.module.js';
 import { HealthRegistry } from '../../src/health/health-registry.js';
 import { configureHttp, createHttpAdapter } from '../../src/http/http-adapter.js';
-import { HttpModule } from '../../src/http/http.module.js';
 import { listenHttp } from '../../src/http/listen.js';
 import { ShadowModule } from '../../src/shadow/shadow.module.js';
 import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
@@ -51,7 +50,7 @@ export interface HttpNodeOptions {
 class HttpNodeModule {
   static forRoot(config: Config, logger: Logger, clock: SettableClock, storage: Storage): DynamicModule {
     const imports = [ConfigModule.forRoot(config, logger, clock), StoreModule.forRoot(storage)];
-    return { module: HttpNodeModule, imports: [...imports, HealthModule, HttpModule, ShadowModule, ThingsModule] };
+    return { module: HttpNodeModule, imports: [...imports, HealthModule, ShadowModule, ThingsModule] };
   }
 }
 

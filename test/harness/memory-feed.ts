@@ -7,7 +7,13 @@ import { changeOf, stateOf, type FeedFixture, type Write } from '../suites/feed-
 export function memoryFeed(): FeedFixture {
   const log = new ChangeLog();
   const last = new Map<string, ShadowRecord>();
-  const source = { log, position: { cluster: 'memory', epoch: 0, revision: 1 }, records: [] as ShadowRecord[] };
+  const source = {
+    log,
+    position: { cluster: 'memory', epoch: 0, revision: 1 },
+    get records() {
+      return [...last.values()];
+    },
+  };
   return {
     feed: new MemoryShadowFeed(source),
     async commit(writes: readonly Write[]) {
@@ -16,7 +22,6 @@ export function memoryFeed(): FeedFixture {
       for (const write of writes) {
         const record = { key: write.key, state: stateOf(write), change: changeOf(write), position };
         last.set(`${write.key.tenant}/${write.key.thing}/${write.key.name}`, record);
-        source.records = [...last.values()];
         log.append(record);
       }
       return position.revision;

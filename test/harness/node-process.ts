@@ -11,8 +11,8 @@ export interface NodeOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Kept on stop() when given; else a temporary folder that goes with the node. */
   readonly dataDir?: string;
-  /** false: do not wait until /health/ready says 200 after the log line. */
-  readonly untilHealthy?: boolean;
+  /** `listening`: the doors are open, but it may still wait for its etcd. */
+  readonly until?: 'ready' | 'listening';
 }
 
 /** How a process ended. */
@@ -50,6 +50,8 @@ const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 30_000;
 /** Characters of output that are kept. */
 const MAX_LOG = 4_000_000;
+/** Characters of output that an error tells. */
+const MAX_SHOWN = 3_000;
 
 /** Starts a node without waiting for anything but the process. */
 export async function spawnNode(options: NodeOptions = {}): Promise<NodeProcess> {
@@ -91,12 +93,11 @@ export async function spawnNode(options: NodeOptions = {}): Promise<NodeProcess>
   };
 }
 
-/** Starts a node, and waits for the log line that says where it listens and for its readiness. */
+/** Starts a node, and waits for the log line that says where it listens, by default the one when it is ready. */
 export async function startNode(options: NodeOptions = {}): Promise<ReadyNode> {
   const node = await spawnNode(options);
   try {
-    const { http, https, mqtt, mqtts } = await readyLine(node);
-    if (options.untilHealthy !== false) await healthy(node, http);
+    const { http, https, mqtt, mqtts } = await addresses(node, options.until ?? 'ready');
     // Getters of the process stay live.
     return Object.assign(Object.create(node) as NodeProcess, {
       httpUrl: http,
@@ -111,31 +112,20 @@ export async function startNode(options: NodeOptions = {}): Promise<ReadyNode> {
   }
 }
 
-interface ReadyLine {
+interface Addresses {
   readonly http: string;
   readonly https: string | null;
   readonly mqtt: string;
   readonly mqtts: string | null;
 }
 
-async function readyLine(node: NodeProcess): Promise<ReadyLine> {
+async function addresses(node: NodeProcess, message: string): Promise<Addresses> {
   const deadline = Date.now() + START_TIMEOUT_MS;
   for (;;) {
-    const line = logLines(node.logs()).find(({ msg }) => msg === 'ready');
-    if (line) return line as unknown as ReadyLine;
-    if (!node.running) throw new Error(`the node ended at start:\n${node.logs()}`);
-    if (Date.now() > deadline) throw new Error(`the node did not get ready:\n${node.logs()}`);
-    await pause(20);
-  }
-}
-
-async function healthy(node: NodeProcess, httpUrl: string): Promise<void> {
-  const deadline = Date.now() + START_TIMEOUT_MS;
-  for (;;) {
-    const response = await fetch(`${httpUrl}/health/ready`);
-    const text = await response.text();
-    if (response.status === 200) return;
-    if (Date.now() > deadline) throw new Error(`not healthy: ${text}\n${node.logs()}`);
+    const line = logLines(node.logs()).find(({ msg }) => msg === message);
+    if (line) return line as unknown as Addresses;
+    if (!node.running) throw new Error(`the node ended at start:\n${node.logs().slice(-MAX_SHOWN)}`);
+    if (Date.now() > deadline) throw new Error(`the node is not ${message}:\n${node.logs().slice(-MAX_SHOWN)}`);
     await pause(20);
   }
 }

@@ -83,7 +83,13 @@ describe('writes in doubt', () => {
     proxy.cutAll();
     const record = await doubted;
     expect(documentOf(record)).toMatchObject({ version: 2, reported: { count: 2 } });
-    expect(await direct.store.getBefore(shadow(thing), { ...record.position, revision: record.position.revision + 1 }, within())).toEqual(record);
+    expect(
+      await direct.store.getBefore(
+        shadow(thing),
+        { ...record.position, revision: record.position.revision + 1 },
+        within(),
+      ),
+    ).toEqual(record);
     expect(documentOf(await direct.store.get(shadow(thing), within())).reported).toEqual({ count: 2 + others });
   });
 
@@ -138,7 +144,10 @@ describe('writes in doubt', () => {
   it('says which member fails, and how', async () => {
     const dead = `http://127.0.0.1:${await freePort()}`;
     const { cluster } = open(dead);
-    expect(await cluster.status()).toEqual({ ok: false, reason: expect.stringMatching(/does not answer.*ECONNREFUSED/) });
+    expect(await cluster.status()).toEqual({
+      ok: false,
+      reason: expect.stringMatching(/does not answer.*ECONNREFUSED/),
+    });
   });
 
   it('ends with the truth when the store closes: what was sent is unknown, what waited is draining', async () => {

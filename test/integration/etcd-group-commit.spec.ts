@@ -22,8 +22,7 @@ describe('group commit', () => {
   let server: EtcdServer;
   const recorder = new EtcdRecorder();
   const closers: (() => unknown)[] = [];
-  const recording = (host: string) =>
-    recorder.attach(createEtcdClient(host, etcdConfig([host]), {}, 'own'));
+  const recording = (host: string) => recorder.attach(createEtcdClient(host, etcdConfig([host]), {}, 'own'));
 
   beforeAll(async () => void (server = await startEtcd()));
   afterAll(() => server.stop());
@@ -104,7 +103,12 @@ describe('group commit', () => {
     const doubles = Array.from({ length: 4 }, () => put({ key: '/group/double' }));
     const others = Array.from({ length: 20 }, () => put());
     const outcomes = await Promise.all([...doubles, ...others].map((write) => commit.submit(write)));
-    expect(outcomes.slice(0, 4).map(({ kind }) => kind).sort()).toEqual(['lost', 'lost', 'lost', 'won']);
+    expect(
+      outcomes
+        .slice(0, 4)
+        .map(({ kind }) => kind)
+        .sort(),
+    ).toEqual(['lost', 'lost', 'lost', 'won']);
     expect(outcomes.slice(4).every(({ kind }) => kind === 'won')).toBe(true);
     for (const batch of batches(recorder)) expect(new Set(batch).size).toBe(batch.length);
   });
@@ -114,7 +118,9 @@ describe('group commit', () => {
     const first = put({ value: Buffer.from('first') });
     await commit.submit(first);
     recorder.clear();
-    const [lost, ...won] = await Promise.all([{ ...first, value: Buffer.from('x') }, put(), put()].map((w) => commit.submit(w)));
+    const [lost, ...won] = await Promise.all(
+      [{ ...first, value: Buffer.from('x') }, put(), put()].map((w) => commit.submit(w)),
+    );
     expect(batches(recorder)).toHaveLength(1);
     expect(lost).toMatchObject({ kind: 'lost', doubted: false, current: { value: Buffer.from('first') } });
     expect(won.map(({ kind }) => kind)).toEqual(['won', 'won']);
@@ -145,7 +151,9 @@ describe('group commit', () => {
 
   it('refuses a write whose lease is gone, and only that', async () => {
     const commit = openCommit();
-    const [gone, ...others] = await Promise.allSettled([put({ lease: '12345' }), put(), put()].map((w) => commit.submit(w)));
+    const [gone, ...others] = await Promise.allSettled(
+      [put({ lease: '12345' }), put(), put()].map((w) => commit.submit(w)),
+    );
     expect(gone).toMatchObject({ status: 'rejected', reason: expect.any(LeaseGone) });
     expect(others).toMatchObject([{ value: { kind: 'won' } }, { value: { kind: 'won' } }]);
   });

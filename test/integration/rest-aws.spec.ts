@@ -8,7 +8,7 @@ describe('the AWS data plane over HTTP', () => {
   afterAll(() => node.stop());
 
   const send = (method: string, path: string, body?: string | Uint8Array, headers: Record<string, string> = {}) =>
-    fetch(node.url + path, { method, headers, ...(body !== undefined && { body: body as BodyInit }) });
+    fetch(node.url + path, { method, headers, ...(body !== undefined && { body: body as never }) });
   const update = (path: string, body: unknown, headers?: Record<string, string>) =>
     send('POST', path, JSON.stringify(body), headers);
 

@@ -13,7 +13,7 @@ const never = new AbortController().signal;
 const QUICK = { openMs: 1_000, probeMs: 200, stallMs: 600 };
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 20_000; !condition(); ) {
+  for (const deadline = Date.now() + 20_000; !condition();) {
     if (Date.now() > deadline) throw new Error(`never: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
@@ -57,7 +57,7 @@ class Writer {
   constructor(fixture: EtcdFeedFixture) {
     this.#running = (async () => {
       for (let version = 1; !this.#stopped; version++) {
-        for (let done = false; !done; ) {
+        for (let done = false; !done;) {
           try {
             await fixture.commit([{ key: keyOf('w'), version }]);
             done = true;
@@ -167,6 +167,7 @@ describe('the feed of etcd when the connection is cut', () => {
       cursor: 1,
       times: QUICK,
       quorum: async () => 1_000_000_000,
+      poke: () => undefined,
     });
     const config = { user: null, password: null, callTimeoutMs: 500 } as Parameters<typeof createEtcdClient>[1];
     const { cluster_id: cluster } = (await server.client.kv.range({ key: Buffer.from('x') })).header;
@@ -175,7 +176,7 @@ describe('the feed of etcd when the connection is cut', () => {
     const wrong = await WatchSession.open(options(createEtcdClient(server.endpoint, config, {}, 'own'), '1')).catch(
       (error: unknown) => error,
     );
-    expect(wrong).toMatchObject({ kind: 'other-cluster' });
+    expect(wrong).toMatchObject({ kind: 'other-history' });
   });
 
   it('goes on after a restart of the only member', async () => {

@@ -7,12 +7,14 @@ export interface Write {
   readonly key: ShadowKey;
   readonly version: number;
   readonly deleted?: boolean;
+  /** Characters that make the record large. */
+  readonly padding?: number;
 }
 
 /** A feed, and hands on the store below it. */
 export interface FeedFixture {
   readonly feed: ShadowFeed;
-  /** All in one revision, which it returns. */
+  /** All in one revision, which it returns. Of nothing: a revision that changes something other than shadows. */
   commit(writes: readonly Write[]): Promise<number>;
   /** Forgets the history before the revision. */
   compact(revision: number): Promise<void>;
@@ -23,10 +25,14 @@ export interface FeedFixture {
 
 export const keyOf = (thing: string, name: string | null = null, tenant = 't1'): ShadowKey => ({ tenant, thing, name });
 
-export const stateOf = ({ version, deleted }: Write): ShadowState =>
+export const stateOf = ({ version, deleted, padding = 0 }: Write): ShadowState =>
   deleted
     ? { deleted: true, version, deletedAt: 1_700_000_000 }
-    : { version, reported: { n: version }, metadata: { reported: { n: { timestamp: 1_700_000_000 } } } };
+    : {
+        version,
+        reported: { n: version, padding: '-'.repeat(padding) },
+        metadata: { reported: { n: { timestamp: 1_700_000_000 } } },
+      };
 
 export const changeOf = (write: Write): ShadowRecord['change'] => ({
   kind: write.deleted ? 'delete' : 'update',

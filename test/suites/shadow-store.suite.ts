@@ -79,7 +79,9 @@ export function testShadowStore(name: string, open: () => Promise<StoreUnderTest
         const text =
           '{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}},"a.b":1,"":2,"\\u0000":3,"☃\\ud83d\\ude00":"é","toString":null,"hasOwnProperty":[1,[2]]}';
         await one.update(key, report(JSON.parse(text)), within());
-        expect(JSON.stringify(documentOf(await other.get(key, within())).reported)).toBe(JSON.stringify(JSON.parse(text)));
+        expect(JSON.stringify(documentOf(await other.get(key, within())).reported)).toBe(
+          JSON.stringify(JSON.parse(text)),
+        );
         expect(({} as Record<string, unknown>).polluted).toBeUndefined();
       });
     });
@@ -111,7 +113,9 @@ export function testShadowStore(name: string, open: () => Promise<StoreUnderTest
             return report({ list: [...list, n] })(current);
           };
         await Promise.all(Array.from({ length: 50 }, (_, i) => one.update(key, append(i), within(20_000))));
-        expect(documentOf(await one.get(key, within())).reported?.list).toEqual(Array.from({ length: 50 }, (_, i) => i));
+        expect(documentOf(await one.get(key, within())).reported?.list).toEqual(
+          Array.from({ length: 50 }, (_, i) => i),
+        );
       });
 
       it('are refused when too many wait, and the others are applied', async () => {
@@ -147,7 +151,9 @@ export function testShadowStore(name: string, open: () => Promise<StoreUnderTest
       it('does not stop the changes behind it', async () => {
         const key = fresh();
         const codes = await Promise.all(
-          [increment, expectVersion(9, increment), increment].map((change) => codeOf(one.update(key, change, within()))),
+          [increment, expectVersion(9, increment), increment].map((change) =>
+            codeOf(one.update(key, change, within())),
+          ),
         );
         expect(codes).toEqual(['none', 'versionConflict', 'none']);
       });
@@ -177,7 +183,10 @@ export function testShadowStore(name: string, open: () => Promise<StoreUnderTest
         expect(deleted).toMatchObject({ state: { deleted: true, version: 1 }, change: { kind: 'delete' } });
         expect(await other.get(key, within())).toEqual(deleted);
         expect(await codeOf(other.update(key, remove, within()))).toBe('notFound');
-        expect(documentOf(await other.update(key, increment, within()))).toMatchObject({ version: 2, reported: { count: 1 } });
+        expect(documentOf(await other.update(key, increment, within()))).toMatchObject({
+          version: 2,
+          reported: { count: 1 },
+        });
       });
     });
 
@@ -194,7 +203,11 @@ export function testShadowStore(name: string, open: () => Promise<StoreUnderTest
 
       it('is cursorGone in another cluster, in another epoch and beyond the end', async () => {
         const { key, position } = await one.update(fresh(), increment, within());
-        for (const wrong of [{ cluster: 'elsewhere' }, { epoch: position.epoch + 1 }, { revision: position.revision + 1e6 }]) {
+        for (const wrong of [
+          { cluster: 'elsewhere' },
+          { epoch: position.epoch + 1 },
+          { revision: position.revision + 1e6 },
+        ]) {
           expect(await codeOf(one.getBefore(key, { ...position, ...wrong }, within()))).toBe('cursorGone');
         }
       });

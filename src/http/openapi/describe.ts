@@ -1,5 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { ShadowError, type ShadowErrorCode } from '../../document/shadow-error.js';
 import { awsError, problem } from '../error-body.js';
 import { PARAMETERS, type ParameterName } from './parameters.js';
@@ -55,14 +55,16 @@ export function Describe(operation: OperationDescription): MethodDecorator {
   const { id, tag, summary, description = '', body } = operation;
   return applyDecorators(
     ApiTags(tag),
-    ApiOperation({ operationId: id, summary, description }),
+    ApiOperation({ operationId: id, summary, description, ...(body && { requestBody: requestBody(body) }) }),
     ...(operation.parameters ?? []).map(parameter),
-    ...(body
-      ? [ApiBody({ required: body.required, content: content(body.contentType, body.schema, body.examples) } as never)]
-      : []),
     ...Object.entries(operation.answers).map(([status, answer]) => response(Number(status), answer)),
     ...errorResponses(operation),
   );
+}
+
+// ApiBody has no place for examples of a content type; the operation itself has.
+function requestBody({ schema, required, contentType, examples }: NonNullable<OperationDescription['body']>): never {
+  return { required, content: content(contentType, schema, examples) } as never;
 }
 
 function parameter(name: ParameterName): MethodDecorator {
@@ -102,7 +104,7 @@ function errorResponses({ errors = {}, tag }: OperationDescription): MethodDecor
   }
   return [...byStatus].map(([status, rows]) =>
     response(status, {
-      description: rows.map(({ message }) => message).join(' | '),
+      description: rows.map(({ code }) => code).join(', '),
       schema: aws ? 'AwsError' : 'Problem',
       contentType: aws ? 'application/json' : 'application/problem+json',
       ...(aws && { headers: { 'x-amzn-errortype': `${rows[0]?.awsType}:` } }),

@@ -40,11 +40,12 @@ export function encodeRecord(record: EtcdRecord): Buffer {
  * @throws Error with the reason when the value is not one of ours; the caller names the key
  */
 export function decodeRecord(value: Uint8Array): EtcdRecord {
-  const wire = JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as Wire;
-  if (!Number.isSafeInteger(wire.version) || typeof wire.change !== 'object' || !Array.isArray(wire.writes)) {
+  const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString();
+  const wire = JSON.parse(text) as Partial<Wire> | null;
+  if (!wire || !Number.isSafeInteger(wire.version) || !wire.change?.kind || !Array.isArray(wire.writes)) {
     throw new Error('not a shadow record: version, change and writes are required');
   }
-  const { version, change, writes } = wire;
+  const { version, change, writes } = wire as Wire;
   if (wire.deletedAt !== undefined)
     return { state: { deleted: true, version, deletedAt: wire.deletedAt }, change, writes };
   const state: ShadowDocument = {

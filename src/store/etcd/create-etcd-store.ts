@@ -47,10 +47,10 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
   const leases = new TombstoneLeases(cluster, clock);
   const guard = new StorageGuard(cluster, config.etcd, clock, logger, {
     ...(options.guardPeriodMs === undefined ? {} : { periodMs: options.guardPeriodMs }),
-    onNearlyFull: () =>
-      leases
-        .prepare(clock.now() + config.etcd.callTimeoutMs)
-        .catch((error: unknown) => logger.warn({ err: error }, 'no lease for tombstones')),
+    onNearlyFull: () => {
+      const ready = leases.prepare(clock.now() + config.etcd.callTimeoutMs);
+      ready.catch((error: unknown) => logger.warn({ err: error }, 'no lease for tombstones'));
+    },
   });
   const queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock));
   const writer = new ShadowWriter({ commit, reads, cache, leases, guard, logger });

@@ -1,4 +1,4 @@
-import type { EtcdRecord } from './codec.js';
+import { decodeRecord, type EtcdRecord } from './codec.js';
 import type { EtcdHistory } from './history.js';
 
 export interface CachedRecord {
@@ -14,6 +14,8 @@ export interface CachedRecord {
 export class RecordCache {
   /** Oldest use first. */
   readonly #entries = new Map<string, CachedRecord>();
+  /** Own writes on their way. */
+  readonly #expected = new Map<string, { readonly value: Buffer; readonly record: EtcdRecord }>();
   #epoch: number;
 
   constructor(
@@ -37,14 +39,32 @@ export class RecordCache {
     return entry;
   }
 
-  /** The record that `revision` wrote, if it is the one held: spares whoever follows the store the parsing. */
-  at(key: string, revision: number): EtcdRecord | undefined {
-    this.checkEpoch();
-    const entry = this.#entries.get(key);
-    return entry?.revision === revision ? entry.record : undefined;
+  /** A write of our own that is on its way; `unexpect` ends it. A shadow has one at a time. */
+  expect(key: string, value: Buffer, record: EtcdRecord): void {
+    this.#expected.set(key, { value, record });
   }
 
-  /** From own writes and from the feed; what is older than the record held changes nothing. */
+  unexpect(key: string): void {
+    this.#expected.delete(key);
+  }
+
+  /**
+   * The record of an event of the watch. Our own writes come back through it, often before their own answer: they are
+   * not parsed again. Only what is held is brought up to date: most shadows that a node hears of are served by others.
+   * @throws Error when the value is not one of ours
+   */
+  fromFeed(key: string, value: Buffer, revision: number): EtcdRecord {
+    this.checkEpoch();
+    const held = this.#entries.get(key);
+    if (held?.revision === revision) return held.record;
+    const expected = this.#expected.get(key);
+    const record = expected?.value.equals(value) ? expected.record : decodeRecord(value);
+    // In its old place: being changed by others is no use of it here.
+    if (held && held.revision < revision) this.#entries.set(key, { record, revision });
+    return record;
+  }
+
+  /** From own reads and writes; what is older than the record held changes nothing. */
   offer(key: string, record: EtcdRecord, revision: number): void {
     this.checkEpoch();
     const held = this.#entries.get(key);

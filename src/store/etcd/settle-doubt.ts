@@ -50,7 +50,11 @@ export async function settleDoubt(
   return { kind: 'unknown' };
 }
 
-async function previous(write: DoubtedWrite, seen: RawRecord, reads: GatheredReads): Promise<RawRecord | null | 'gone'> {
+async function previous(
+  write: DoubtedWrite,
+  seen: RawRecord,
+  reads: GatheredReads,
+): Promise<RawRecord | null | 'gone'> {
   try {
     return (await reads.get(write.key, write.deadline, seen.revision - 1)).current;
   } catch (error) {

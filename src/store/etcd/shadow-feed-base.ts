@@ -37,7 +37,7 @@ export class FeedBase {
       for await (const kvs of this.#pages(ranges, position.revision)) {
         for (const kv of kvs) {
           if (signal.aborted) return;
-          const record = this.decoder.decode(kv, position.cluster);
+          const record = this.decoder.decode(kv, position);
           if (record && !isTombstone(record.state) && matches(filter, record.key)) yield record;
         }
       }

@@ -1,8 +1,8 @@
 import type { IKeyValue } from 'etcd3';
 import type { Logger } from '../../telemetry/logger.js';
+import type { Position } from '../position.js';
 import type { ShadowRecord } from '../shadow-store.js';
 import { decodeRecord } from './codec.js';
-import type { EtcdHistory } from './history.js';
 import { parseKey } from './keys.js';
 
 /** Foreign keys that are named in the log, once each; then it is clear enough that something else writes here. */
@@ -16,22 +16,20 @@ export class FeedDecoder {
 
   constructor(
     private readonly prefix: string,
-    private readonly history: EtcdHistory,
     private readonly logger: Logger,
   ) {
     this.marker = `${prefix}shadows/marker`;
   }
 
   /** The record, or null, with a line in the log, for a value that is not ours. */
-  decode(kv: IKeyValue, cluster: string): ShadowRecord | null {
+  decode(kv: IKeyValue, { cluster, epoch }: Omit<Position, 'revision'>): ShadowRecord | null {
     const name = kv.key.toString();
     if (name === this.marker) return null;
     try {
       const key = parseKey(this.prefix, name);
       if (!key) throw new Error('not the key of a shadow');
       const { state, change } = decodeRecord(kv.value);
-      const position = this.history.position({ cluster_id: cluster, revision: kv.mod_revision });
-      return { key, state, change, position };
+      return { key, state, change, position: { cluster, epoch, revision: Number(kv.mod_revision) } };
     } catch (error) {
       this.#report(name, kv.mod_revision, error);
       return null;

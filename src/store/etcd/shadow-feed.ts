@@ -52,7 +52,7 @@ export class EtcdShadowFeed implements ShadowFeed {
   constructor(private readonly options: FeedOptions) {
     const { config, calls, history, logger } = options;
     this.#history = new FeedHistory(calls, config.prefix, history, logger);
-    this.#decoder = new FeedDecoder(config.prefix, history, logger);
+    this.#decoder = new FeedDecoder(config.prefix, logger);
     this.#base = new FeedBase(calls, config.prefix, this.#decoder);
     this.#times = options.times ?? WATCH_TIMES;
   }
@@ -78,7 +78,7 @@ export class EtcdShadowFeed implements ShadowFeed {
       try {
         // Before anything is handed out a compaction only means to begin again.
         const first = await pages.next();
-        return { position, records: startingWith(first, pages) };
+        return { position, records: this.#oneHistory(position, first, pages) };
       } catch (error) {
         if (!(error instanceof FeedGap) || attempt === BASE_ATTEMPTS) throw error;
       }
@@ -97,7 +97,7 @@ export class EtcdShadowFeed implements ShadowFeed {
           if (signal.aborted) return;
           if (error instanceof FeedGap) throw error;
           if (error instanceof WatchEnd && error.kind === 'compacted') throw new FeedGap('compacted');
-          if (error instanceof WatchEnd && error.kind === 'other-cluster') throw new FeedGap('epoch-changed');
+          if (error instanceof WatchEnd && error.kind === 'other-history') throw new FeedGap('epoch-changed');
           this.#lost(follower, host, error);
         }
         await this.#backOff(follower, signal);
@@ -122,7 +122,7 @@ export class EtcdShadowFeed implements ShadowFeed {
       if (signal.aborted) return;
       follower.ok = true;
       follower.reason = `following ${host}`;
-      marker = setInterval(() => void this.#mark(follower, head.revision), MARKER_MS);
+      marker = setInterval(() => this.#mark(follower, head.revision), MARKER_MS);
       for (;;) yield* this.#batches(await session.read(), follower);
     } finally {
       clearInterval(marker);
@@ -139,7 +139,12 @@ export class EtcdShadowFeed implements ShadowFeed {
       cluster: follower.start.cluster,
       cursor: follower.cursor,
       times: this.#times,
-      quorum: async () => (await this.#history.head()).revision,
+      quorum: async () => {
+        const head = await this.#history.head();
+        if (head.epoch === follower.start.epoch) return head.revision;
+        throw new WatchEnd('other-history', `follows epoch ${follower.start.epoch}; now it is ${head.epoch}`);
+      },
+      poke: () => void this.#writeMarker(),
     });
   }
 
@@ -152,7 +157,7 @@ export class EtcdShadowFeed implements ShadowFeed {
       this.#history.observe(revision, puts.at(-1));
       const records: ShadowRecord[] = [];
       for (const kv of puts) {
-        const record = this.#decoder.decode(kv, cluster);
+        const record = this.#decoder.decode(kv, follower.start);
         if (record) records.push(record);
       }
       follower.cursor = revision;
@@ -172,18 +177,35 @@ export class EtcdShadowFeed implements ShadowFeed {
    * written under the watched prefix comes in order on every version. It happens once per stream at most, and is
    * shared by all that wait.
    */
-  async #mark(follower: Follower, target: number): Promise<void> {
-    if (follower.cursor >= target || this.#marked >= target || this.#marking) return;
+  #mark(follower: Follower, target: number): void {
+    if (follower.cursor < target && this.#marked < target) void this.#writeMarker();
+  }
+
+  async #writeMarker(): Promise<void> {
+    if (this.#marking) return;
     this.#marking = true;
     try {
-      const put = (client: Etcd3) =>
-        client.kv.put({ key: Buffer.from(this.#decoder.marker), value: Buffer.from('{}') });
-      const { header } = await this.options.calls.read(put, Date.now() + CALL_MS);
+      const put = { key: Buffer.from(this.#decoder.marker), value: Buffer.from('{}') };
+      const { header } = await this.options.calls.read((client) => client.kv.put(put), Date.now() + CALL_MS);
       this.#marked = Number(header.revision);
     } catch (error) {
       this.options.logger.debug({ reason: String(error) }, 'the progress marker was not written');
     } finally {
       this.#marking = false;
+    }
+  }
+
+  /** A list that goes on over a restored backup would mix two histories. */
+  async *#oneHistory(
+    position: Position,
+    first: IteratorResult<ShadowRecord>,
+    rest: AsyncIterable<ShadowRecord>,
+  ): AsyncGenerator<ShadowRecord> {
+    if (first.done) return;
+    yield first.value;
+    for await (const record of rest) {
+      if (position.epoch !== this.#history.epoch) throw new FeedGap('epoch-changed');
+      yield record;
     }
   }
 
@@ -211,10 +233,4 @@ export class EtcdShadowFeed implements ShadowFeed {
     const ms = Math.min(BACK_OFF.first * 2 ** follower.failures++, BACK_OFF.longest) * (0.5 + Math.random());
     await pause(ms, undefined, { signal }).catch(() => undefined);
   }
-}
-
-async function* startingWith<T>(first: IteratorResult<T>, rest: AsyncGenerator<T>): AsyncGenerator<T> {
-  if (first.done) return;
-  yield first.value;
-  yield* rest;
 }

@@ -104,8 +104,9 @@ export class ShadowWriter {
     deadline: number,
     lease: string | undefined,
   ): Promise<CasOutcome | 'lease-gone'> {
+    const value = encodeRecord(record);
+    this.parts.cache.expect(key, value, record);
     try {
-      const value = encodeRecord(record);
       const write = { key, guard, value, deadline, tenant };
       return await this.parts.commit.submit(lease === undefined ? write : { ...write, lease });
     } catch (error) {
@@ -115,6 +116,8 @@ export class ShadowWriter {
       }
       if (error instanceof ShadowError && error.code === 'storageFull') this.parts.guard.refused();
       throw error;
+    } finally {
+      this.parts.cache.unexpect(key);
     }
   }
 

@@ -89,7 +89,8 @@ export class StorageGuard {
     const before = this.#use;
     this.#use = use;
     if (use.full === before.full) return;
-    if (use.full) this.logger.error({ reason: use.reason }, 'storage full: updates are refused, reads and deletes go on');
+    if (use.full)
+      this.logger.error({ reason: use.reason }, 'storage full: updates are refused, reads and deletes go on');
     else this.logger.info({ reason: use.reason }, 'storage has room again: updates are taken');
   }
 

@@ -15,11 +15,11 @@ export interface WatchTimes {
 
 export const WATCH_TIMES: WatchTimes = { openMs: 2_000, probeMs: 3_000, stallMs: 6_000 };
 
-/** `lost`: take another member and go on. `compacted`, `other-cluster`: the revisions after the cursor are not there. */
+/** `lost`: take another member and go on. `compacted`, `other-history`: the revisions after the cursor are not there. */
 export class WatchEnd extends Error {
   override readonly name = 'WatchEnd';
   constructor(
-    readonly kind: 'lost' | 'compacted' | 'other-cluster',
+    readonly kind: 'lost' | 'compacted' | 'other-history',
     reason: string,
   ) {
     super(reason);
@@ -34,8 +34,10 @@ export interface SessionOptions {
   /** Last revision that the reader has had. */
   readonly cursor: number;
   readonly times: WatchTimes;
-  /** The revision of the cluster from a linearizable read that does not use `client`. */
+  /** The revision of the cluster from a linearizable read that does not use `client`. A WatchEnd ends the session. */
   readonly quorum: () => Promise<number>;
+  /** Makes an event: etcd 3.4.25-3.4.30 and 3.5.8-3.5.12 answer no probe on a new watch that is quiet (#17507). */
+  readonly poke: () => void;
 }
 
 type Stream = ClientDuplexStream<IWatchRequest, IWatchResponse>;
@@ -59,6 +61,7 @@ export class WatchSession {
   #paused = false;
   #lastFrame = Date.now();
   #lastProbe = Date.now();
+  #poked = false;
   /** Highest revision that the member is known to have. */
   #memberAt = 0;
   #target = { revision: 0, since: 0 };
@@ -138,9 +141,10 @@ export class WatchSession {
   #take(response: IWatchResponse): void {
     if (this.#end) return;
     this.#lastFrame = Date.now();
+    this.#poked = false;
     const revision = Number(response.header.revision);
     if (response.header.cluster_id !== this.options.cluster) {
-      return this.#finish(new WatchEnd('other-cluster', `belongs to cluster ${response.header.cluster_id}`));
+      return this.#finish(new WatchEnd('other-history', `belongs to cluster ${response.header.cluster_id}`));
     }
     if (response.canceled) return this.#finish(canceled(response));
     this.#memberAt = Math.max(this.#memberAt, revision);
@@ -181,8 +185,12 @@ export class WatchSession {
   /** The silence of a stream that we paused ourselves says nothing. */
   #check(): void {
     if (this.#paused || this.#end) return;
-    const { times, quorum } = this.options;
+    const { times, quorum, poke } = this.options;
     const now = Date.now();
+    if (!this.#poked && now - this.#lastFrame > Math.max(times.probeMs, times.stallMs / 2)) {
+      this.#poked = true;
+      poke();
+    }
     if (now - this.#lastFrame > times.stallMs) {
       return this.#finish(new WatchEnd('lost', `is silent for ${times.stallMs / 1000} s`));
     }
@@ -199,7 +207,7 @@ export class WatchSession {
     this.#asking = true;
     quorum()
       .then((revision) => (this.#target = { revision, since: Date.now() }))
-      .catch(() => undefined)
+      .catch((error: unknown) => error instanceof WatchEnd && this.#finish(error))
       .finally(() => (this.#asking = false));
   }
 

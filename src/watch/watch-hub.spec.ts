@@ -1,0 +1,149 @@
+import type { WatchConfig } from '../config/config.js';
+import { ShadowError } from '../document/shadow-error.js';
+import type { Position } from '../store/position.js';
+import { FeedGap, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
+import type { ShadowRecord } from '../store/shadow-store.js';
+import { SILENT_LOGGER } from '../telemetry/logger.js';
+import { ShadowWatchHub } from './watch-hub.js';
+
+const CONFIG: WatchConfig = { historyRecords: 10, maxQueued: 10, maxSubscriptions: 10, bookmarkMs: 60_000 };
+const ALL = { tenant: 't' };
+
+function record(position: Position): ShadowRecord {
+  return {
+    key: { tenant: 't', thing: 'a', name: null },
+    state: { version: position.revision, metadata: {} },
+    change: { kind: 'update', principal: 'p', at: 0 },
+    position,
+  };
+}
+
+/** A feed whose faults a test plays by hand. */
+class ScriptedFeed implements ShadowFeed {
+  readonly health = { ok: true, reason: 'following the script' };
+  position: Position = { cluster: 'c', epoch: 0, revision: 1 };
+  failingHeads = 0;
+  heads = 0;
+  readonly starts: number[] = [];
+  #steps: (FeedBatch | Error)[] = [];
+  #wake: (() => void) | null = null;
+
+  async head(): Promise<Position> {
+    this.heads++;
+    if (this.failingHeads-- > 0) throw new ShadowError('storageUnavailable');
+    return this.position;
+  }
+
+  base(): never {
+    throw new ShadowError('storageUnavailable');
+  }
+
+  async *after(position: Position, signal: AbortSignal): AsyncGenerator<FeedBatch> {
+    this.starts.push(position.revision);
+    signal.addEventListener('abort', () => this.#wake?.(), { once: true });
+    while (!signal.aborted) {
+      const step = this.#steps.shift();
+      if (step instanceof Error) throw step;
+      if (step) yield step;
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  change(): FeedBatch {
+    this.position = { ...this.position, revision: this.position.revision + 1 };
+    const batch = { position: this.position, records: [record(this.position)] };
+    this.play(batch);
+    return batch;
+  }
+
+  play(step: FeedBatch | Error): void {
+    this.#steps.push(step);
+    this.#wake?.();
+  }
+}
+
+describe('ShadowWatchHub over faults of its feed', () => {
+  let feed: ScriptedFeed;
+  let hub: ShadowWatchHub;
+  beforeEach(() => {
+    feed = new ScriptedFeed();
+    hub = new ShadowWatchHub(feed, CONFIG, SILENT_LOGGER);
+  });
+  afterEach(() => hub.close());
+
+  it('says what it waits for until the store answers', async () => {
+    expect(hub.health).toEqual({ ok: false, reason: 'the hub has not been started' });
+    feed.failingHeads = 1;
+    const started = hub.start();
+    expect(hub.health).toEqual({ ok: false, reason: 'waiting for the first answer of the store' });
+    await started;
+    expect(feed.heads).toBe(2);
+    expect(hub.health).toEqual(feed.health);
+  });
+
+  it.each<GapReason>(['compacted', 'epoch-changed'])('starts anew after %s and tells everybody', async (reason) => {
+    await hub.start();
+    const ending = hub.subscribe({ filter: ALL, from: 'now' });
+    const told = hub.subscribe({ filter: ALL, from: 'now', onGap: 'notify' })[Symbol.asyncIterator]();
+    await told.next();
+    const gaps: GapReason[] = [];
+    const seen: number[] = [];
+    hub.follow({ batch: (batch) => seen.push(batch.position.revision), gap: (why) => gaps.push(why) });
+    feed.position = { cluster: 'c', epoch: reason === 'epoch-changed' ? 1 : 0, revision: 500 };
+    feed.failingHeads = 1;
+    feed.play(new FeedGap(reason));
+    expect(await ending.ended).toBe(reason);
+    const gap = { kind: 'gap', reason, cursor: { ...feed.position, seen: null } };
+    expect((await told.next()).value).toEqual(gap);
+    const batch = feed.change();
+    expect((await told.next()).value).toMatchObject({ kind: 'change', record: { position: batch.position } });
+    expect(gaps).toEqual([reason]);
+    expect(seen).toEqual([501]);
+  });
+
+  it('gives readers that came during the gap the gap too', async () => {
+    await hub.start();
+    feed.position = { ...feed.position, revision: 50 };
+    feed.failingHeads = 1;
+    feed.play(new FeedGap('compacted'));
+    while (feed.heads < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(hub.health).toMatchObject({ ok: false });
+    expect(await hub.subscribe({ filter: ALL, from: 'now' }).ended).toBe('compacted');
+  });
+
+  it('goes on from its own position after an unexpected error, and refuses a repeated revision', async () => {
+    await hub.start();
+    const reader = hub.subscribe({ filter: ALL, from: 'now' })[Symbol.asyncIterator]();
+    await reader.next();
+    const first = feed.change();
+    await reader.next();
+    feed.play(new Error('unexpected'));
+    const second = feed.change();
+    expect((await reader.next()).value).toMatchObject({ record: { position: second.position } });
+    feed.play(first);
+    const third = feed.change();
+    expect((await reader.next()).value).toMatchObject({ record: { position: third.position } });
+    expect(feed.starts).toEqual([1, 2, 3]);
+  });
+
+  it('accepts a cursor of a node that is ahead, and delivers only what comes after it', async () => {
+    await hub.start();
+    const live = { ...feed.position };
+    feed.position = { ...live, revision: 3 };
+    const reader = hub.subscribe({ filter: ALL, from: { ...live, revision: 3, seen: null } });
+    while (hub.counts.places === 0) await new Promise((resolve) => setImmediate(resolve));
+    feed.position = live;
+    for (let i = 0; i < 3; i++) feed.change();
+    expect((await reader[Symbol.asyncIterator]().next()).value).toMatchObject({ cursor: { revision: 4 } });
+  });
+
+  it('ends what waits when it closes before it ever started', async () => {
+    feed.failingHeads = Infinity;
+    const started = hub.start();
+    const readers = (['now', 'initial'] as const).map((from) => hub.subscribe({ filter: ALL, from }));
+    await hub.close();
+    await started;
+    expect(await Promise.all(readers.map((reader) => reader.ended))).toEqual(['draining', 'draining']);
+    expect(hub.counts.subscriptions).toBe(0);
+  });
+});

@@ -1,0 +1,46 @@
+/**
+ * Rule 1 of the style, as a function: whoever knows a route or a topic can name the file.
+ *
+ * 1. Drop what only says where or which: `v1`, `api`, `$aws`, parameters (`:thing`, `+`), the selector `name/{shadow}`,
+ *    and the sections `desired` and `reported`.
+ * 2. A trailing verb is the file: `…/shadow/watch` is `watch`, `ListNamedShadowsForThing` is `list`.
+ * 3. Else the method is: GET of a plural is `list`, of anything else `get`; POST, PUT and PATCH are `update`.
+ * 4. The last noun is the folder, in its singular where that is the folder's name; without a noun it is `things`, since
+ *    everything there is belongs to one.
+ * 5. The transport is the suffix.
+ */
+export function fileOf(route: Route, folders: ReadonlySet<string>): string {
+  const words = route.path.split('/').filter((word) => word !== '' && !DROPPED.has(word) && !isParameter(word));
+  // `name/+` of a topic: the selector of a named shadow, not a noun.
+  const plain = words.filter((word) => word !== 'name');
+  const verb = verbOf(plain.at(-1));
+  const nouns = verb === null ? plain : plain.slice(0, -1);
+  const last = nouns.at(-1) ?? 'things';
+  const folder = folders.has(last) ? last : last.replace(/s$/, '');
+  const isPlural = route.path.endsWith(last) && last.endsWith('s');
+  return `src/${folder}/${verb ?? byMethod(route.method, isPlural)}.${route.transport}.ts`;
+}
+
+export interface Route {
+  readonly path: string;
+  /** HTTP method; topics have none. */
+  readonly method: string | null;
+  readonly transport: 'http' | 'mqtt';
+}
+
+const DROPPED = new Set(['v1', 'api', '$aws', 'desired', 'reported']);
+const VERBS = new Set(['get', 'update', 'delete', 'list', 'watch', 'live', 'ready']);
+
+const isParameter = (word: string): boolean => word.startsWith(':') || word === '+';
+
+function verbOf(word: string | undefined): string | null {
+  // The first word of a name such as ListNamedShadowsForThing.
+  const first = /^[A-Z]?[a-z]+/.exec(word ?? '')?.[0].toLowerCase();
+  return first !== undefined && VERBS.has(first) ? first : null;
+}
+
+function byMethod(method: string | null, isPlural: boolean): string {
+  if (method === 'GET') return isPlural ? 'list' : 'get';
+  if (method === 'DELETE') return 'delete';
+  return 'update';
+}

@@ -1,0 +1,150 @@
+import Ajv2020, { type AnySchema } from 'ajv/dist/2020.js';
+import type { FastifyInstance } from 'fastify';
+import { startHttpNode, type HttpNode } from '../harness/http-node.js';
+
+interface Content {
+  readonly schema: object;
+  readonly examples?: Record<string, { value: unknown }>;
+}
+interface Operation {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly parameters?: { name: string; in: string }[];
+  readonly requestBody?: { content: Record<string, Content> };
+  readonly responses: Record<string, { description: string; content?: Record<string, Content> }>;
+}
+interface Description {
+  readonly openapi: string;
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: { schemas: Record<string, object> };
+}
+
+describe('the description of the API', () => {
+  let node: HttpNode;
+  let description: Description;
+  beforeAll(async () => {
+    node = await startHttpNode();
+    const response = await fetch(`${node.url}/openapi.json`);
+    expect(response.headers.get('content-type')).toBe('application/json');
+    description = (await response.json()) as Description;
+  });
+  afterAll(() => node.stop());
+
+  const operations = () =>
+    Object.entries(description.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({ route: `${method.toUpperCase()} ${path}`, operation })),
+    );
+
+  it('is OpenAPI 3.1 and has every route', () => {
+    expect(description.openapi).toBe('3.1.0');
+    expect(
+      operations()
+        .map(({ route }) => route)
+        .sort(),
+    ).toEqual([
+      'DELETE /things/{thing}/shadow',
+      'DELETE /v1/things/{thing}/shadow',
+      'GET /api/things/shadow/ListNamedShadowsForThing/{thing}',
+      'GET /health/live',
+      'GET /health/ready',
+      'GET /things/{thing}/shadow',
+      'GET /v1/things',
+      'GET /v1/things/{thing}/shadow',
+      'GET /v1/things/{thing}/shadow/watch',
+      'GET /v1/things/{thing}/shadows',
+      'GET /v1/things/{thing}/watch',
+      'GET /v1/watch',
+      'PATCH /v1/things/{thing}/shadow',
+      'PATCH /v1/things/{thing}/shadow/desired',
+      'PATCH /v1/things/{thing}/shadow/reported',
+      'POST /things/{thing}/shadow',
+    ]);
+    const known = (node.app.getHttpAdapter().getInstance() as unknown as FastifyInstance).printRoutes({
+      commonPrefix: false,
+    });
+    expect(known).toContain('openapi.json');
+  });
+
+  it('tells of each operation what it is, and has an example for every body and every error', () => {
+    for (const { route, operation } of operations()) {
+      expect([route, operation.operationId, operation.summary]).toEqual([
+        route,
+        expect.stringMatching(/./),
+        expect.stringMatching(/./),
+      ]);
+      const contents = [operation.requestBody, ...Object.values(operation.responses)].flatMap((part) =>
+        Object.values(part?.content ?? {}),
+      );
+      expect([route, contents.length > 0]).toEqual([route, true]);
+      for (const { examples } of contents)
+        expect([route, Object.keys(examples ?? {}).length > 0]).toEqual([route, true]);
+    }
+    const ids = operations().map(({ operation }) => operation.operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('has examples that are what their schemas say', () => {
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    const { components } = description;
+    for (const { route, operation } of operations()) {
+      const contents = [operation.requestBody, ...Object.values(operation.responses)].flatMap((part) =>
+        Object.values(part?.content ?? {}),
+      );
+      for (const { schema, examples = {} } of contents) {
+        const check = ajv.compile({ ...schema, components } as AnySchema);
+        for (const [name, { value }] of Object.entries(examples)) {
+          expect([route, name, check(value) ? null : check.errors]).toEqual([route, name, null]);
+        }
+      }
+    }
+  });
+
+  it('is right about what the service answers', async () => {
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    const { components } = description;
+    const check = async (route: string, status: number, response: Response): Promise<void> => {
+      const operation = operations().find((each) => each.route === route)?.operation;
+      const type = response.headers.get('content-type') ?? '';
+      const content = operation?.responses[String(status)]?.content?.[type];
+      expect([route, response.status, type, content !== undefined]).toEqual([route, status, type, true]);
+      const valid = ajv.compile({ ...content?.schema, components } as AnySchema);
+      expect([route, valid(await response.json()), valid.errors]).toEqual([route, true, null]);
+    };
+    const aws = `${node.url}/things/t/shadow`;
+    const ours = `${node.url}/v1/things/t/shadow`;
+    const body = '{"state":{"desired":{"a":1}}}';
+    await check('POST /things/{thing}/shadow', 200, await fetch(aws, { method: 'POST', body }));
+    await check('POST /things/{thing}/shadow', 400, await fetch(aws, { method: 'POST', body: '{' }));
+    await check('GET /things/{thing}/shadow', 200, await fetch(aws));
+    await check('PATCH /v1/things/{thing}/shadow', 200, await fetch(ours, { method: 'PATCH', body }));
+    await check(
+      'PATCH /v1/things/{thing}/shadow',
+      412,
+      await fetch(ours, { method: 'PATCH', body, headers: { 'if-match': '"9"' } }),
+    );
+    await check('GET /v1/things/{thing}/shadow', 200, await fetch(ours));
+    await check('GET /v1/things/{thing}/shadows', 200, await fetch(`${ours}s`));
+    await check('GET /v1/things', 200, await fetch(`${node.url}/v1/things`));
+    await check('GET /v1/things', 400, await fetch(`${node.url}/v1/things?limit=0`));
+    await check('GET /health/ready', 200, await fetch(`${node.url}/health/ready`));
+    await check('DELETE /v1/things/{thing}/shadow', 200, await fetch(ours, { method: 'DELETE' }));
+    await check('GET /v1/things/{thing}/shadow', 404, await fetch(ours));
+  });
+
+  it('can be read on a page that loads everything from here, and may load nothing from elsewhere', async () => {
+    const page = await fetch(`${node.url}/docs`);
+    const html = await page.text();
+    expect(page.headers.get('content-type')).toMatch(/^text\/html/);
+    expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'; .*connect-src 'self'/);
+    expect(html).not.toMatch(/(?:src|href)="(?:https?:)?\/\//);
+    const links = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => link ?? '');
+    expect(links).toHaveLength(5);
+    for (const link of links) {
+      const response = await fetch(node.url + link);
+      expect([link, response.status, (await response.arrayBuffer()).byteLength > 100]).toEqual([link, 200, true]);
+    }
+    const script = await (await fetch(`${node.url}/docs/start.js`)).text();
+    expect(script).toContain('validatorUrl: null');
+    expect((await fetch(`${node.url}/docs/..%2f..%2fpackage.json`)).status).toBe(404);
+  });
+});

@@ -1,0 +1,124 @@
+import { ShadowError } from '../../src/document/shadow-error.js';
+import type { ShadowStore } from '../../src/store/shadow-store.js';
+import { startMqttNode, type MqttNode } from '../harness/mqtt-node.js';
+import { until } from '../harness/until.js';
+
+/** A memory store whose updates wait, or end otherwise, as a test says. */
+class Interposed {
+  gate: Promise<void> = Promise.resolve();
+  failures: Error[] = [];
+  waiting = 0;
+
+  readonly wrap = (store: ShadowStore): ShadowStore =>
+    new Proxy(store, {
+      get: (target, member) => {
+        if (member === 'update') return (...args: Parameters<ShadowStore['update']>) => this.update(target, args);
+        const value = Reflect.get(target, member) as unknown;
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+
+  private async update(store: ShadowStore, args: Parameters<ShadowStore['update']>) {
+    this.waiting++;
+    await this.gate;
+    this.waiting--;
+    const failure = this.failures.shift();
+    if (failure instanceof ShadowError && failure.code === 'outcomeUnknown') await store.update(...args);
+    if (failure) throw failure;
+    return store.update(...args);
+  }
+}
+
+const TOPIC = '$aws/things/T/shadow';
+const UPDATE = { state: { reported: { a: 1 } }, clientToken: 't' };
+
+describe.each([4, 5] as const)('PUBACK, MQTT version %i', (protocolVersion) => {
+  const store = new Interposed();
+  let node: MqttNode;
+
+  beforeEach(async () => {
+    node = await startMqttNode({ wrap: store.wrap });
+  });
+  afterEach(() => node.stop());
+
+  it('comes after the commit, and other clients do not wait', async () => {
+    let open = (): void => {};
+    store.gate = new Promise((resolve) => (open = resolve));
+    const client = await node.connect({ protocolVersion });
+    let acknowledged = false;
+    const update = client.publish(`${TOPIC}/update`, UPDATE).then(() => (acknowledged = true));
+    await until('the update in the store', () => store.waiting === 1);
+    const other = await node.connect();
+    await other.subscribe(`${TOPIC}/get/+`);
+    await other.publish(`${TOPIC}/get`);
+    expect((await other.next(`${TOPIC}/get/rejected`)).json.code).toBe(404);
+    expect(acknowledged).toBe(false);
+    open();
+    await update;
+    expect(node.store.records).toHaveLength(1);
+  });
+
+  it('comes for what was rejected, with the reason on the topic', async () => {
+    store.failures = [new ShadowError('storageUnavailable'), new ShadowError('storageFull')];
+    const client = await node.connect({ protocolVersion });
+    await client.subscribe(`${TOPIC}/update/+`);
+    await client.publish(`${TOPIC}/update`, UPDATE);
+    await client.publish(`${TOPIC}/update`, UPDATE);
+    const codes = [await client.next(`${TOPIC}/update/rejected`), await client.next(`${TOPIC}/update/rejected`, 2)];
+    expect(codes.map(({ json }) => [json.code, json.clientToken])).toEqual([
+      [503, 't'],
+      [503, 't'],
+    ]);
+  });
+
+  it.each([
+    ['an unknown outcome', new ShadowError('outcomeUnknown')],
+    ['an unforeseen error', new Error('surprise')],
+  ])(
+    'does not come for %s: the connection ends, nobody reads "rejected", and the device sends again',
+    async (_, error) => {
+      store.failures = [error];
+      const watcher = await node.connect();
+      await watcher.subscribe(`${TOPIC}/update/+`);
+      const device = await node.connect({ protocolVersion, reconnectPeriod: 50, clientId: 'device' });
+      await device.publish(`${TOPIC}/update`, UPDATE);
+      expect(device.closed).toBe(true);
+      const times = error instanceof ShadowError ? 2 : 1;
+      await watcher.next(`${TOPIC}/update/accepted`, times);
+      expect(watcher.topics()).not.toContain(`${TOPIC}/update/rejected`);
+    },
+  );
+
+  it('comes in the order of the requests', async () => {
+    let open = (): void => {};
+    store.gate = new Promise((resolve) => (open = resolve));
+    const client = await node.connect({ protocolVersion });
+    const order: string[] = [];
+    const slow = client.publish(`${TOPIC}/update`, UPDATE).then(() => order.push('update'));
+    const fast = client.publish(`${TOPIC}/get`).then(() => order.push('get'));
+    await until('the update in the store', () => store.waiting === 1);
+    open();
+    await Promise.all([slow, fast]);
+    expect(order).toEqual(['update', 'get']);
+  });
+
+  it('is awaited by a shutdown, which then tells subscribers what was committed', async () => {
+    let open = (): void => {};
+    store.gate = new Promise((resolve) => (open = resolve));
+    const client = await node.connect({ protocolVersion });
+    await client.subscribe(`${TOPIC}/update/accepted`);
+    let reason: number | undefined;
+    client.mqtt.on('disconnect', (packet) => (reason = packet.reasonCode));
+    const update = client.publish(`${TOPIC}/update`, UPDATE);
+    await until('the update in the store', () => store.waiting === 1);
+    const drained = node.transport.drain();
+    await expect(node.connect()).rejects.toThrow();
+    expect(node.transport.health).toMatchObject({ ok: false, reason: 'draining', connections: 1 });
+    open();
+    await Promise.all([update, drained]);
+    await until('the end of the connection', () => client.closed);
+    expect(client.topics()).toEqual([`${TOPIC}/update/accepted`]);
+    expect(reason).toBe(protocolVersion === 5 ? 0x8b : undefined);
+    expect(node.broker.connections).toBe(0);
+  });
+});

@@ -1,0 +1,267 @@
+import { readFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import mqttPacket from 'mqtt-packet';
+import WebSocket from 'ws';
+import { createAuthority, type Authority, type KeyPair } from '../harness/certificates.js';
+import { startMqttNode, type MqttNode, type TestClient } from '../harness/mqtt-node.js';
+import { until } from '../harness/until.js';
+
+const TOPIC = '$aws/things/T/shadow';
+
+/** A `get` there and back. */
+async function works(client: TestClient): Promise<void> {
+  await client.subscribe(`${TOPIC}/get/+`);
+  await client.publish(`${TOPIC}/get`);
+  expect((await client.next(`${TOPIC}/get/rejected`)).json.code).toBe(404);
+}
+
+describe('WebSockets', () => {
+  let node: MqttNode;
+  let port: number;
+  beforeAll(async () => {
+    node = await startMqttNode();
+    port = await node.attachHttp();
+  });
+  afterAll(() => node.stop());
+
+  it.each([4, 5] as const)('carry MQTT version %i at /mqtt', async (protocolVersion) => {
+    await works(await node.connect({ protocolVersion }, `ws://127.0.0.1:${port}/mqtt`));
+  });
+
+  it.each([['mqtt'], ['mqttv3.1'], ['mqttv3.1', 'mqtt']])('answer sub-protocol %s %s', async (...offered: string[]) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/mqtt?X-Amz-Signature=abc`, offered.filter(Boolean));
+    await new Promise((resolve, reject) => {
+      socket.once('open', resolve);
+      socket.once('error', reject);
+    });
+    expect(socket.protocol).toBe(offered.includes('mqtt') ? 'mqtt' : 'mqttv3.1');
+    socket.terminate();
+  });
+
+  it.each([
+    ['/other', ['mqtt'], 404],
+    ['/mqtt/x', ['mqtt'], 404],
+    ['/mqtt', ['soap'], 400],
+    ['/mqtt', [], 400],
+  ])('refuse %s with %j: %i', async (path, protocols, status) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols);
+    const answer = await new Promise<number | undefined>((resolve) => {
+      socket.once('unexpected-response', (_request, response) => resolve(response.statusCode));
+      socket.once('error', () => resolve(undefined));
+    });
+    expect(answer).toBe(status);
+  });
+
+  it('end a connection whose frame is too long, and leave plain HTTP alone', async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/mqtt`, ['mqtt']);
+    await new Promise((resolve) => socket.once('open', resolve));
+    const closed = new Promise<number>((resolve) => socket.once('close', resolve));
+    socket.send(Buffer.alloc(1024 * 1024));
+    expect(await closed).toBe(1009);
+    await works(await node.connect({}, `ws://127.0.0.1:${port}/mqtt`));
+    await new Promise((resolve) =>
+      get(`http://127.0.0.1:${port}/`, { timeout: 100 }).once('error', resolve).once('timeout', resolve),
+    );
+  });
+});
+
+describe('TLS', () => {
+  let authority: Authority;
+  let device: KeyPair;
+  let node: MqttNode;
+  beforeAll(async () => {
+    authority = await createAuthority();
+    device = await authority.client('device-1');
+    node = await startMqttNode({ tls: { ...authority.server, ca: authority.ca } });
+  });
+  afterAll(async () => {
+    await node.stop();
+    await authority.remove();
+  });
+
+  const identity = (pair: KeyPair) => ({ cert: readFileSync(pair.cert), key: readFileSync(pair.key) });
+  const trust = () => ({ ca: readFileSync(authority.ca) });
+
+  it.each([4, 5] as const)('serves clients with a certificate, version %i', async (protocolVersion) => {
+    const options = { protocolVersion, ...trust(), ...identity(device), username: '?SDK=JavaScript&Version=2.2.16' };
+    await works(await node.connect(options, node.tlsUrl!.replace('127.0.0.1', 'localhost')));
+  });
+
+  it('refuses clients without a certificate or with one of another authority', async () => {
+    const other = await createAuthority();
+    try {
+      await expect(node.connect(trust(), node.tlsUrl!)).rejects.toThrow();
+      const foreign = identity(await other.client('device-1'));
+      await expect(node.connect({ ...trust(), ...foreign }, node.tlsUrl!)).rejects.toThrow();
+    } finally {
+      await other.remove();
+    }
+  });
+
+  async function handshake(options: ConnectionOptions): Promise<TLSSocket> {
+    const port = Number(new URL(node.tlsUrl!).port);
+    const socket = connectTls({ port, host: '127.0.0.1', ...trust(), ...identity(device), ...options });
+    return new Promise((resolve, reject) => {
+      socket.once('secureConnect', () => resolve(socket));
+      socket.once('error', reject);
+    });
+  }
+
+  it.each([
+    [['x-amzn-mqtt-ca'], 'x-amzn-mqtt-ca'],
+    [['mqtt'], 'mqtt'],
+    [['h2', 'mqtt'], 'mqtt'],
+    [undefined, false],
+  ])('agrees on ALPN %j', async (ALPNProtocols, agreed) => {
+    const socket = await handshake(ALPNProtocols ? { ALPNProtocols } : {});
+    expect(socket.alpnProtocol).toBe(agreed);
+    socket.destroy();
+  });
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('speaks %s', async (version) => {
+    const socket = await handshake({ minVersion: version, maxVersion: version });
+    expect(socket.getProtocol()).toBe(version);
+    socket.destroy();
+  });
+
+  it('refuses TLS 1.1 and unknown ALPN names', async () => {
+    await expect(
+      handshake({ minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' }),
+    ).rejects.toThrow();
+    await expect(handshake({ ALPNProtocols: ['h2'] })).rejects.toThrow();
+  });
+});
+
+describe('TLS without an authority for clients', () => {
+  it('asks for no certificate', async () => {
+    const authority = await createAuthority();
+    const node = await startMqttNode({ tls: { ...authority.server, ca: null } });
+    try {
+      await works(
+        await node.connect({ ca: readFileSync(authority.ca) }, node.tlsUrl!.replace('127.0.0.1', 'localhost')),
+      );
+    } finally {
+      await node.stop();
+      await authority.remove();
+    }
+  });
+});
+
+describe('garbage', () => {
+  let node: MqttNode;
+  beforeAll(async () => {
+    node = await startMqttNode();
+  });
+  afterAll(() => node.stop());
+
+  const connectPacket = (protocolVersion: 4 | 5): Buffer =>
+    mqttPacket.generate({
+      cmd: 'connect',
+      clientId: 'raw',
+      protocolId: 'MQTT',
+      protocolVersion,
+      clean: true,
+      keepalive: 60,
+    });
+
+  function open(): { socket: Socket; closed: Promise<void> } {
+    const socket = connectTcp(node.port, '127.0.0.1');
+    socket.on('error', () => {});
+    return { socket, closed: new Promise((resolve) => socket.once('close', () => resolve())) };
+  }
+
+  const subscribe = (version: 4 | 5, topic: string): Buffer =>
+    mqttPacket.generate(
+      { cmd: 'subscribe', messageId: 1, subscriptions: [{ topic, qos: 0 }] },
+      { protocolVersion: version },
+    );
+
+  it.each([
+    ['an HTTP request', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
+    ['zeros', Buffer.alloc(64)],
+    ['ones', Buffer.alloc(64, 0xff)],
+    [
+      'a publish before CONNECT',
+      mqttPacket.generate({ cmd: 'publish', topic: 'a', payload: '', qos: 0, dup: false, retain: false }),
+    ],
+    ['two CONNECTs', Buffer.concat([connectPacket(4), connectPacket(4)])],
+    ['a packet of unknown type', Buffer.concat([connectPacket(4), Buffer.from([0x00, 0x00])])],
+    ['a malformed length', Buffer.concat([connectPacket(5), Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0xff])])],
+    [
+      'an announced length beyond the limit',
+      Buffer.concat([connectPacket(4), Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f])]),
+    ],
+    ['a filter with # in the middle', Buffer.concat([connectPacket(5), subscribe(5, 'a/#/b')])],
+    ['an empty filter', Buffer.concat([connectPacket(4), subscribe(4, '')])],
+    ['an unknown protocol level', Buffer.from([0x10, 0x0d, 0, 4, 0x4d, 0x51, 0x54, 0x54, 9, 2, 0, 60, 0, 1, 0x61])],
+    [
+      'a topic alias out of range',
+      Buffer.concat([
+        connectPacket(5),
+        mqttPacket.generate(
+          { cmd: 'publish', topic: 'a', payload: '', qos: 0, dup: false, retain: false, properties: { topicAlias: 3 } },
+          { protocolVersion: 5 },
+        ),
+      ]),
+    ],
+  ])('%s ends the connection, and nothing else', async (_name, bytes) => {
+    const { socket, closed } = open();
+    socket.resume();
+    socket.write(bytes);
+    await closed;
+    await works(await node.connect());
+  });
+
+  it('truncated and changed packets never stop the node', async () => {
+    const publish = mqttPacket.generate(
+      {
+        cmd: 'publish',
+        messageId: 3,
+        topic: `${TOPIC}/update`,
+        payload: '{"state":{}}',
+        qos: 1,
+        dup: false,
+        retain: false,
+      },
+      { protocolVersion: 5 },
+    );
+    const whole = Buffer.concat([connectPacket(5), subscribe(5, `${TOPIC}/#`), publish]);
+    for (let i = 0; i < whole.length; i++) {
+      const changed = Buffer.from(whole);
+      changed[i] = (changed[i] as number) ^ (1 << (i % 8));
+      for (const bytes of [whole.subarray(0, i), changed]) {
+        const { socket, closed } = open();
+        socket.resume();
+        socket.end(bytes);
+        await closed;
+      }
+    }
+    await works(await node.connect());
+  });
+
+  it('refuses more filters in one SUBSCRIBE than there may be', async () => {
+    const client = await node.connect();
+    const filters = Array.from({ length: 65 }, (_, i) => `$aws/things/T${i}/shadow/#`);
+    client.mqtt.subscribe(filters, { qos: 1 });
+    await until('the end of the connection', () => client.closed);
+  });
+
+  it('refuses more filters of one connection than there may be, in the SUBACK', async () => {
+    const client = await node.connect();
+    for (let n = 0; n < 20; n++) {
+      const filters = Array.from({ length: 50 }, (_, i) => `$aws/things/T${n}-${i}/shadow/#`);
+      expect(new Set(await client.subscribe(filters))).toEqual(new Set([1]));
+    }
+    expect(await client.subscribe(['$aws/things/U/shadow/#', '$aws/things/T0-0/shadow/#'])).toEqual([0x80, 1]);
+  });
+
+  it('lets no connection wait for its CONNECT for ever', () => {
+    const { socket } = open();
+    // Ten seconds of a test would only test the timer of aedes: what counts is that it is set.
+    const options = (node.broker as unknown as { aedes: { opts: { connectTimeout: number } } }).aedes.opts;
+    expect(options.connectTimeout).toBe(10_000);
+    socket.destroy();
+  });
+});
