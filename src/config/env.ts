@@ -196,6 +196,8 @@ export class Env {
   UMBRA_MAX_DEPTH = DEFAULT_LIMITS.maxDepth;
   @integer({ min: 1, max: 1024, unit: 'bytes', meaning: 'Longest client token, in UTF-8.' })
   UMBRA_MAX_CLIENT_TOKEN_BYTES = DEFAULT_LIMITS.maxClientTokenBytes;
+  @integer({ min: 1024, max: 512 * 1024, unit: 'bytes', meaning: 'Largest update as it is sent, before it is merged.' })
+  UMBRA_MAX_REQUEST_BYTES = DEFAULT_LIMITS.maxRequestBytes;
   @integer({ min: 100, max: 300_000, unit: 'ms', meaning: 'Time from the arrival of a request to its answer.' })
   UMBRA_REQUEST_TIMEOUT_MS = 5000;
   @integer({

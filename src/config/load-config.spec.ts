@@ -25,7 +25,7 @@ describe('loadConfig', () => {
       mqtt: { host: '127.0.0.1', port: 1883, tlsPort: null, maxPacketBytes: 262_144, drainTimeoutMs: 10_000 },
       tls: null,
       etcd: { endpoints: [], prefix: '/umbra/v1/', user: null, password: null, quotaBytes: 8_160_437_862 },
-      limits: { maxDocumentBytes: 8192, maxDepth: 8, maxClientTokenBytes: 64 },
+      limits: { maxDocumentBytes: 8192, maxDepth: 8, maxClientTokenBytes: 64, maxRequestBytes: 131_072 },
       requestTimeoutMs: 5000,
       insecure: false,
       logLevel: 'info',

@@ -116,6 +116,7 @@ function toConfig(env: Env): Config {
       maxDocumentBytes: env.UMBRA_MAX_DOCUMENT_BYTES,
       maxDepth: env.UMBRA_MAX_DEPTH,
       maxClientTokenBytes: env.UMBRA_MAX_CLIENT_TOKEN_BYTES,
+      maxRequestBytes: env.UMBRA_MAX_REQUEST_BYTES,
     },
     requestTimeoutMs: env.UMBRA_REQUEST_TIMEOUT_MS,
     maxQueuedPerShadow: env.UMBRA_MAX_QUEUED_PER_SHADOW,

@@ -6,9 +6,16 @@ export interface Limits {
   readonly maxDepth: number;
   /** UTF-8 bytes of a client token. */
   readonly maxClientTokenBytes: number;
+  /** Bytes of an update as it was sent: what is sent is kept beside the document, also nulls that leave nothing in it. */
+  readonly maxRequestBytes: number;
 }
 
-export const DEFAULT_LIMITS: Limits = { maxDocumentBytes: 8192, maxDepth: 8, maxClientTokenBytes: 64 };
+export const DEFAULT_LIMITS: Limits = {
+  maxDocumentBytes: 8192,
+  maxDepth: 8,
+  maxClientTokenBytes: 64,
+  maxRequestBytes: 128 * 1024,
+};
 
 /** A deleted shadow's version is remembered for 48 h, in seconds (PROTOCOL 2.5). */
 export const TOMBSTONE_SECONDS = 48 * 3600;

@@ -39,7 +39,7 @@ describe('parseUpdate', () => {
   });
 
   it('does not look into members that it ignores, however deep', () => {
-    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+    const deep = '['.repeat(10_000) + ']'.repeat(100_000);
     expect(update(`{"other":${deep},${OK}}`).state).toEqual({ reported: { a: 1 } });
   });
 
@@ -87,6 +87,21 @@ describe('parseUpdate', () => {
     } catch (error) {
       expect((error as Error).message).toMatch(/^State contains an invalid node: 'x{100}…'$/);
     }
+  });
+});
+
+describe('the size of a request', () => {
+  const nulls = (bytes: number) => {
+    const empty = '{"clientToken":"k","state":{"desired":{"":null}}}';
+    return empty.replace('""', `"${'x'.repeat(bytes - empty.length)}"`);
+  };
+
+  it('takes what leaves nothing in the document up to the limit', () => {
+    expect(update(nulls(DEFAULT_LIMITS.maxRequestBytes)).clientToken).toBe('k');
+  });
+
+  it('refuses one byte more, with the token, although the merged document would be small', () => {
+    expect(refusal(() => update(nulls(DEFAULT_LIMITS.maxRequestBytes + 1)))).toEqual(['tooLarge', 'k']);
   });
 });
 

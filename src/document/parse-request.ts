@@ -17,8 +17,8 @@ export interface UpdateRequest {
  * Checks an update in the order of PROTOCOL 2.7, steps 1 to 6. Unknown members beside `state` are ignored; of
  * duplicate members the last counts. Integers beyond 2^53 lose digits, as in every JavaScript parser.
  * @throws ShadowError notUtf8, invalidJson, missingState, invalidClientToken, stateNotObject, invalidStateNode,
- * desiredNotObject, reportedNotObject, invalidVersion, tooDeep, nullInArray, numberTooLarge; with the client token
- * when a valid one could be read
+ * desiredNotObject, reportedNotObject, invalidVersion, tooDeep, nullInArray, numberTooLarge, tooLarge; with the client
+ * token when a valid one could be read
  */
 export function parseUpdate(payload: Uint8Array, limits: Limits): UpdateRequest {
   const request = parseJson(payload, limits.maxDepth);
@@ -30,6 +30,7 @@ export function parseUpdate(payload: Uint8Array, limits: Limits): UpdateRequest 
     const state = own(request, 'state');
     if (state === undefined) throw new ShadowError('missingState');
     if (!tokenIsValid) throw new ShadowError('invalidClientToken');
+    if (payload.length > limits.maxRequestBytes) throw new ShadowError('tooLarge');
     checkShape(state);
     const version = readVersion(request);
     checkDepth(state, limits.maxDepth);

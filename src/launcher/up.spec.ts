@@ -22,12 +22,13 @@ const LAUNCHER = dirname(fileURLToPath(import.meta.url));
 /** The node of these tests. */
 const MAIN = `
 console.log('main runs');
-if (!process.argv.includes('--stay') && !process.env.STAY) process.exit(7);
+if (!process.env.STAY) process.exit(7);
 const signals = [];
-process.on('SIGTERM', () => signals.push('SIGTERM'));
-process.on('SIGINT', () => { signals.push('SIGINT'); if (signals.length > 1) { console.log(signals.join()); process.exit(9); } });
+const note = (signal) => { if (signals.push(signal) === 2) { console.log(signals.sort().join()); process.exit(9); } };
+process.on('SIGTERM', note);
+process.on('SIGINT', note);
 setInterval(() => undefined, 1000);
-console.log('main waits');
+console.log(process.pid);
 `;
 /** Stands in for npm: installs a compiler that copies. */
 const NPM = `#!/bin/sh
@@ -154,22 +155,19 @@ describe('npm run up', () => {
     const launcher = spawn(process.execPath, args, {
       env: environment({ STAY: '1' }),
     }) as ChildProcessWithoutNullStreams;
-    const lines: string[] = [];
-    const waits = new Promise<void>((done) =>
-      createInterface({ input: launcher.stdout }).on(
-        'line',
-        (line) => (lines.push(line), line === 'main waits' && done()),
-      ),
-    );
+    const lines = createInterface({ input: launcher.stdout })[Symbol.asyncIterator]();
+    const next = async () => String((await lines.next()).value);
     const ended = once(launcher, 'exit');
-    await waits;
-    // The node ends at the second signal that it sees.
-    launcher.kill('SIGTERM');
-    launcher.kill('SIGTERM');
-    launcher.kill('SIGINT');
-    launcher.kill('SIGINT');
-    expect(await ended).toEqual([9, null]);
-    expect(lines.at(-1)?.split(',').sort()).toEqual(['SIGINT', 'SIGTERM']);
+    expect(await next()).toBe('main runs');
+    const node = Number(await next());
+    try {
+      // The node ends at the second signal that it sees, whichever that is.
+      for (const signal of ['SIGTERM', 'SIGTERM', 'SIGINT', 'SIGINT'] as const) launcher.kill(signal);
+      expect(await next()).toBe('SIGINT,SIGTERM');
+      expect(await ended).toEqual([9, null]);
+    } finally {
+      for (const pid of [launcher.pid ?? 0, node]) spawnSync('kill', ['-9', String(pid)]);
+    }
   });
 
   it('ends as a shell would when a signal ended the node', () => {

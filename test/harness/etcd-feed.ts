@@ -56,11 +56,12 @@ export function etcdFeed(server: EtcdServer, options: EtcdFeedOptions = {}): Etc
       await server.client.kv.compact({ revision: String(revision), physical: true });
     },
     async foreign() {
-      const put = (key: string, value: string) => server.client.put(config.prefix + key).value(value);
-      await put('shadows/00/t1/broken/c', '{"version":');
-      await put('shadows/00/t1/other/c', 'null');
-      await put('shadows/zz', '{}');
-      await put('shadows/00/t1/empty/c', '');
+      const put = (key: string, value: string) => server.client.put(key).value(value);
+      const { prefix } = config;
+      await put(formatKey(prefix, keyOf('broken')), '{"version":');
+      await put(formatKey(prefix, keyOf('other')), 'null');
+      await put(formatKey(prefix, keyOf('empty')), '');
+      await put(`${prefix}shadows/zz`, '{}');
     },
     async close() {
       cluster.close();

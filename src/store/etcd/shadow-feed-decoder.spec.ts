@@ -6,6 +6,7 @@ import { FeedDecoder } from './shadow-feed-decoder.js';
 
 const HISTORY = { cluster: 'c', epoch: 3 };
 const KEY = { tenant: 't', thing: 'a', name: null };
+const PLACE = formatKey('/p/', KEY);
 const change = { kind: 'update' as const, principal: 'p', at: 5 };
 const good = encodeRecord({ state: { version: 1, metadata: {} }, change, writes: ['w'] });
 
@@ -22,7 +23,7 @@ describe('FeedDecoder', () => {
   });
 
   it('gives a record its place in the history', () => {
-    expect(decoder.decode(kv(formatKey('/p/', KEY), good), HISTORY)).toMatchObject({
+    expect(decoder.decode(kv(PLACE, good), HISTORY)).toMatchObject({
       key: KEY,
       change,
       position: { cluster: 'c', epoch: 3, revision: 9 },
@@ -31,11 +32,11 @@ describe('FeedDecoder', () => {
   });
 
   it.each([
-    ['broken JSON', '/p/shadows/00/t/a/c', '{"version":', 'JSON'],
-    ['null', '/p/shadows/00/t/a/c', 'null', 'null'],
-    ['JSON of something else', '/p/shadows/00/t/a/c', '[1]', 'not a shadow record'],
-    ['nothing', '/p/shadows/00/t/a/c', '', 'JSON'],
-    ['bytes that are no text', '/p/shadows/00/t/a/c', Buffer.from([0xff, 0xfe, 0x00]), 'JSON'],
+    ['broken JSON', PLACE, '{"version":', 'JSON'],
+    ['null', PLACE, 'null', 'null'],
+    ['JSON of something else', PLACE, '[1]', 'not a shadow record'],
+    ['nothing', PLACE, '', 'JSON'],
+    ['bytes that are no text', PLACE, Buffer.from([0xff, 0xfe, 0x00]), 'JSON'],
     ['the key of something else', '/p/shadows/zz', good, 'not the key of a shadow'],
   ])('skips %s, and names the key and the reason once', (_, key, value, reason) => {
     for (let i = 0; i < 3; i++) expect(decoder.decode(kv(key, value), HISTORY)).toBeNull();

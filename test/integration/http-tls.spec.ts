@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { connect } from 'node:tls';
+import { createAuthority, type Authority } from '../harness/certificates.js';
+import { EventReader } from '../harness/event-reader.js';
+import { startHttpNode, type HttpNode } from '../harness/http-node.js';
+import { freePort } from '../harness/ports.js';
+
+describe('HTTPS', () => {
+  let authority: Authority;
+  let node: HttpNode;
+  beforeAll(async () => {
+    authority = await createAuthority();
+    const { cert, key } = authority.server;
+    node = await startHttpNode({ tls: { cert, key, ca: null }, http: { tlsPort: await freePort() } });
+  });
+  afterAll(async () => {
+    await node.stop();
+    await authority.remove();
+  });
+
+  function send(method: string, path: string, body = ''): Promise<{ status: number; text: string }> {
+    return new Promise((resolve, reject) => {
+      const ca = readFileSync(authority.ca);
+      const sent = request(`${node.httpsUrl}${path}`, { method, ca }, (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+      });
+      sent.on('error', reject).end(body);
+    });
+  }
+
+  it('serves the same routes as HTTP', async () => {
+    expect((await send('POST', '/things/tls/shadow', '{"state":{"reported":{"a":1}}}')).status).toBe(200);
+    expect(await (await fetch(`${node.url}/things/tls/shadow`)).json()).toMatchObject({
+      state: { reported: { a: 1 } },
+    });
+    expect(await send('PUT', '/things/tls/shadow')).toMatchObject({
+      status: 405,
+      text: expect.stringContaining('traceId'),
+    });
+  });
+
+  it('refuses TLS 1.1', async () => {
+    const { port } = new URL(node.httpsUrl ?? '');
+    const socket = connect({
+      port: Number(port),
+      host: '127.0.0.1',
+      maxVersion: 'TLSv1.1',
+      minVersion: 'TLSv1',
+      ca: readFileSync(authority.ca),
+    });
+    const error = await new Promise<Error>((resolve) => socket.once('error', resolve));
+    expect(error.message).toMatch(/protocol|alert|unsupported|version/i);
+  });
+
+  it('closes with the node, a silent connection and a stream included', async () => {
+    const { cert, key } = authority.server;
+    const other = await startHttpNode({ tls: { cert, key, ca: null }, http: { tlsPort: await freePort() } });
+    const silent = connect({
+      port: Number(new URL(other.httpsUrl ?? '').port),
+      host: '127.0.0.1',
+      ca: readFileSync(authority.ca),
+    });
+    await new Promise((resolve) => silent.once('secureConnect', resolve));
+    silent.on('error', () => undefined);
+    const stream = await EventReader.open(`${other.url}/v1/watch`);
+    await other.stop();
+    expect((await stream.nextOf('end')).data['reason']).toBe('draining');
+    await new Promise((resolve) => (silent.destroyed ? resolve(null) : silent.once('close', resolve)));
+  });
+});
