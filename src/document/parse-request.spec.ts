@@ -39,7 +39,7 @@ describe('parseUpdate', () => {
   });
 
   it('does not look into members that it ignores, however deep', () => {
-    const deep = '['.repeat(10_000) + ']'.repeat(100_000);
+    const deep = '['.repeat(10_000) + ']'.repeat(10_000);
     expect(update(`{"other":${deep},${OK}}`).state).toEqual({ reported: { a: 1 } });
   });
 
