@@ -33,7 +33,7 @@ describe('EventStream', () => {
     socket.on('error', () => undefined);
     socket.pause();
     await once(socket, 'connect');
-    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
     return { stream: await opened, client: socket, closed };
   }
 

@@ -166,7 +166,11 @@ describe('npm run up', () => {
       expect(await next()).toBe('SIGINT,SIGTERM');
       expect(await ended).toEqual([9, null]);
     } finally {
-      for (const pid of [launcher.pid ?? 0, node]) spawnSync('kill', ['-9', String(pid)]);
+      // Only when the test fails there is somebody left.
+      if (launcher.exitCode === null) {
+        launcher.kill('SIGKILL');
+        process.kill(node, 'SIGKILL');
+      }
     }
   });
 

@@ -22,6 +22,8 @@ export interface EtcdFeedOptions {
 export interface EtcdFeedFixture extends FeedFixture {
   readonly feed: EtcdShadowFeed;
   readonly history: EtcdHistory;
+  /** Calls so far that are not the watch itself. */
+  readonly calls: number;
 }
 
 let prefixes = 0;
@@ -40,10 +42,16 @@ export function etcdFeed(server: EtcdServer, options: EtcdFeedOptions = {}): Etc
   const history = new EtcdHistory();
   const logger = options.logger ?? SILENT_LOGGER;
   const cluster = new EtcdCluster(config, SYSTEM_CLOCK, SILENT_LOGGER);
+  let calls = 0;
   const feed = new EtcdShadowFeed({
     config,
     credentials: {},
-    calls: cluster,
+    calls: {
+      read(call, deadline) {
+        calls++;
+        return cluster.read(call, deadline);
+      },
+    },
     history,
     logger,
     ...(options.times ? { times: options.times } : {}),
@@ -51,6 +59,9 @@ export function etcdFeed(server: EtcdServer, options: EtcdFeedOptions = {}): Etc
   return {
     feed,
     history,
+    get calls() {
+      return calls;
+    },
     commit: (writes) => commit(server, config.prefix, writes),
     async compact(revision) {
       await server.client.kv.compact({ revision: String(revision), physical: true });

@@ -44,6 +44,9 @@ export interface HttpNodeOptions {
   /** Another node's store: two nodes then serve the same shadows. */
   readonly store?: MemoryShadowStore;
   readonly clock?: SettableClock;
+  /** Another storage than the memory one; `store` of the node is then of no use. Closed with the node. */
+  readonly open?: (parts: { config: Config; logger: Logger; clock: SettableClock }) => Storage;
+  readonly etcd?: Partial<Config['etcd']>;
 }
 
 @Module({})
@@ -63,15 +66,16 @@ export async function startHttpNode(options: HttpNodeOptions = {}): Promise<Http
     ...base,
     http: { ...base.http, host: '127.0.0.1', port, tlsPort: null, ...options.http },
     watch: { ...base.watch, ...options.watch },
+    etcd: { ...base.etcd, ...options.etcd },
     tls: options.tls ?? null,
   };
-  const storage: Storage = {
+  const logger = options.logger ?? SILENT_LOGGER;
+  const storage: Storage = options.open?.({ config, logger, clock }) ?? {
     store: options.wrap?.(store) ?? store,
     feed: new MemoryShadowFeed(store),
     health: () => ({ ok: true, reason: 'in memory' }),
     close: () => store.close(),
   };
-  const logger = options.logger ?? SILENT_LOGGER;
   const app = await NestFactory.create<NestFastifyApplication>(
     HttpNodeModule.forRoot(config, logger, clock, storage),
     createHttpAdapter(config),
@@ -93,7 +97,7 @@ export async function startHttpNode(options: HttpNodeOptions = {}): Promise<Http
     async stop() {
       await hub.close();
       await app.close();
-      if (!options.store) await store.close();
+      if (!options.store) await storage.close();
     },
   };
 }

@@ -159,6 +159,21 @@ describe('the feed of etcd when the connection is cut', () => {
     await fixture.close();
   });
 
+  it('keeps a quiet watch alive, and writes nothing for that', async () => {
+    const fixture = etcdFeed(server, { endpoints: [proxy.endpoint], times: QUICK });
+    const start = await fixture.feed.head(never);
+    const follower = new Follower(fixture.feed, start);
+    await until(() => fixture.feed.health.ok, 'following');
+    const { connections } = proxy;
+    // Every probe asks the cluster once: eight of them take longer than a silence that ends a session.
+    const calls = fixture.calls;
+    await until(() => fixture.calls >= calls + 8, 'probes');
+    expect((await fixture.feed.head(never)).revision).toBe(start.revision);
+    expect(proxy.connections).toBe(connections);
+    await follower.stop();
+    await fixture.close();
+  });
+
   it('ends a session whose member stays behind the cluster', async () => {
     const options = (client: SessionOptions['client'], cluster: string): SessionOptions => ({
       client,

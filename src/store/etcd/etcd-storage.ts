@@ -19,9 +19,10 @@ export interface EtcdStorageOptions {
 /** The store and the feed over one etcd cluster. The endpoints must be known by now; etcd need not answer yet. */
 export function openEtcdStorage({ config, logger, clock }: EtcdStorageOptions): Storage {
   const history = new EtcdHistory();
-  const { store, cluster, guard } = createEtcdStore({ config, history, logger, clock });
+  const { store, cluster, cache, guard } = createEtcdStore({ config, history, logger, clock });
   const credentials = readCredentials(config.etcd.tls);
-  const feed = new EtcdShadowFeed({ config: config.etcd, credentials, calls: cluster, history, logger });
+  const read = cache.fromFeed.bind(cache);
+  const feed = new EtcdShadowFeed({ config: config.etcd, credentials, calls: cluster, history, logger, read });
   const probe = new EtcdProbe(cluster);
   return {
     store,

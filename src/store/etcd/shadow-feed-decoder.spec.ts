@@ -33,7 +33,7 @@ describe('FeedDecoder', () => {
 
   it.each([
     ['broken JSON', PLACE, '{"version":', 'JSON'],
-    ['null', PLACE, 'null', 'null'],
+    ['null', PLACE, 'null', 'not a shadow record'],
     ['JSON of something else', PLACE, '[1]', 'not a shadow record'],
     ['nothing', PLACE, '', 'JSON'],
     ['bytes that are no text', PLACE, Buffer.from([0xff, 0xfe, 0x00]), 'JSON'],

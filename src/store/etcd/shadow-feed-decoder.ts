@@ -2,11 +2,14 @@ import type { IKeyValue } from 'etcd3';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Position } from '../position.js';
 import type { ShadowRecord } from '../shadow-store.js';
-import { decodeRecord } from './codec.js';
+import { decodeRecord, type EtcdRecord } from './codec.js';
 import { parseKey } from './keys.js';
 
 /** Foreign keys that are named in the log, once each; then it is clear enough that something else writes here. */
 const MAX_NAMED = 1_000;
+
+/** Reads a value at a revision of its key; a RecordCache knows many without parsing them. */
+export type ReadRecord = (key: string, value: Buffer, revision: number) => EtcdRecord;
 
 /** Turns what lies under the shadow prefix into records. Others can write there too; that must never stop a feed. */
 export class FeedDecoder {
@@ -17,6 +20,7 @@ export class FeedDecoder {
   constructor(
     private readonly prefix: string,
     private readonly logger: Logger,
+    private readonly read: ReadRecord = (_key, value) => decodeRecord(value),
   ) {
     this.marker = `${prefix}shadows/marker`;
   }
@@ -28,8 +32,9 @@ export class FeedDecoder {
     try {
       const key = parseKey(this.prefix, name);
       if (!key) throw new Error('not the key of a shadow');
-      const { state, change } = decodeRecord(kv.value);
-      return { key, state, change, position: { cluster, epoch, revision: Number(kv.mod_revision) } };
+      const revision = Number(kv.mod_revision);
+      const { state, change } = this.read(name, kv.value, revision);
+      return { key, state, change, position: { cluster, epoch, revision } };
     } catch (error) {
       this.#report(name, kv.mod_revision, error);
       return null;

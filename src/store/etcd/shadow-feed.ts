@@ -9,7 +9,7 @@ import { createEtcdClient, type EtcdCredentials } from './etcd-client.js';
 import type { EtcdHistory } from './history.js';
 import { shadowsPrefix } from './keys.js';
 import { FeedBase } from './shadow-feed-base.js';
-import { FeedDecoder } from './shadow-feed-decoder.js';
+import { FeedDecoder, type ReadRecord } from './shadow-feed-decoder.js';
 import { CALL_MS, FeedHistory, type EtcdCalls } from './shadow-feed-history.js';
 import type { RawRevision } from './shadow-feed-revisions.js';
 import { WATCH_TIMES, WatchEnd, WatchSession, type WatchTimes } from './watch-session.js';
@@ -21,6 +21,8 @@ export interface FeedOptions {
   readonly history: EtcdHistory;
   readonly logger: Logger;
   readonly times?: WatchTimes;
+  /** Spares the parsing of values that the node knows already, above all of its own writes. */
+  readonly read?: ReadRecord;
 }
 
 /** One `after` stream: where it has got to, and how it is. */
@@ -52,7 +54,7 @@ export class EtcdShadowFeed implements ShadowFeed {
   constructor(private readonly options: FeedOptions) {
     const { config, calls, history, logger } = options;
     this.#history = new FeedHistory(calls, config.prefix, history, logger);
-    this.#decoder = new FeedDecoder(config.prefix, logger);
+    this.#decoder = new FeedDecoder(config.prefix, logger, options.read);
     this.#base = new FeedBase(calls, config.prefix, this.#decoder);
     this.#times = options.times ?? WATCH_TIMES;
   }

@@ -187,7 +187,8 @@ export class WatchSession {
     if (this.#paused || this.#end) return;
     const { times, quorum, poke } = this.options;
     const now = Date.now();
-    if (!this.#poked && now - this.#lastFrame > Math.max(times.probeMs, times.stallMs / 2)) {
+    // Later than the answer to a probe would be: a quiet cluster must not be written to for nothing.
+    if (!this.#poked && now - this.#lastFrame > (times.probeMs + times.stallMs) / 2) {
       this.#poked = true;
       poke();
     }
