@@ -57,9 +57,12 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
     app,
     drain: async () => {
       health.drain();
+      // Both doors at once, so that the bound is theirs together. The hub goes on until MQTT has told what it committed;
+      // its end then ends the streams, for which HTTP waits.
+      const closed = app.close();
       await mqtt.drain();
       await hub.close();
-      await app.close();
+      await closed;
     },
   };
 }

@@ -12,7 +12,7 @@ export class LiveController {
   @Header('cache-control', 'no-store')
   @Action('public')
   @Describe(live)
-  live(@Res({ passthrough: true }) reply: FastifyReply): Buffer {
+  live(@Res({ passthrough: true }) reply: FastifyReply): string {
     return json(reply, { live: true });
   }
 }

@@ -15,7 +15,7 @@ export class ReadyController {
   @Header('cache-control', 'no-store')
   @Action('public')
   @Describe(ready)
-  ready(@Res({ passthrough: true }) reply: FastifyReply): Buffer {
+  ready(@Res({ passthrough: true }) reply: FastifyReply): string {
     const report = this.health.report();
     if (!report.ready) void reply.code(503);
     return json(reply, report);

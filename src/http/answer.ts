@@ -1,17 +1,19 @@
 import type { FastifyReply } from 'fastify';
 import { entityTag } from './conditions.js';
 
+const asItIs = (text: unknown): string => text as string;
+
 /**
- * A JSON answer as bytes: Fastify would add a charset to the content type, which AWS does not send and JSON does not
- * have (RFC 8259 section 11).
+ * A JSON answer. With a serialiser of its own Fastify adds no charset to the content type, which AWS does not send and
+ * JSON does not have (RFC 8259 section 11). A string leaves in one write together with the headers, a Buffer in two.
  */
-export function json(reply: FastifyReply, body: object): Buffer {
-  void reply.header('content-type', 'application/json');
-  return Buffer.from(JSON.stringify(body));
+export function json(reply: FastifyReply, body: object): string {
+  void reply.header('content-type', 'application/json').serializer(asItIs);
+  return JSON.stringify(body);
 }
 
 /** The same, with the version of the shadow as its entity tag. */
-export function versioned(reply: FastifyReply, version: number, body: object): Buffer {
+export function versioned(reply: FastifyReply, version: number, body: object): string {
   void reply.header('etag', entityTag(version));
   return json(reply, body);
 }

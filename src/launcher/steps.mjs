@@ -30,14 +30,16 @@ export function run(program, args, options = {}) {
     });
     if (status === 0) return;
     const why = error?.message ?? (signal ? `ended by ${signal}` : `exit code ${status}`);
-    throw new Stop(`\`${[program, ...args].join(' ')}\` failed (${why}):\n${tail(`${stdout ?? ''}${stderr ?? ''}`)}`);
+    throw new Stop(`\`${[program, ...args].join(' ')}\` failed (${why}):\n${ends(`${stdout ?? ''}${stderr ?? ''}`)}`);
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM']) process.removeListener(signal, ignore);
   }
 }
 
-function tail(text) {
-  return text.trim().split('\n').slice(-40).join('\n');
+/** Some programs say what is wrong first, others last. */
+function ends(text) {
+  const lines = text.trim().split('\n');
+  return (lines.length <= 60 ? lines : [...lines.slice(0, 20), '…', ...lines.slice(-40)]).join('\n');
 }
 
 /** Ends the process with the text of a Stop; anything else is a fault of ours and keeps its stack. */

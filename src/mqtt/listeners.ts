@@ -17,6 +17,8 @@ export interface MqttAddresses {
 
 /** Milliseconds after which the operating system asks whether a silent peer is still there. */
 const KEEP_ALIVE_MS = 60_000;
+/** Connections that may wait to be accepted: thousands of devices come back at once. The kernel may allow fewer. */
+const BACKLOG = 4096;
 /** Connections of one listener; more are closed at once. */
 const MAX_CONNECTIONS = 100_000;
 /** Names that AWS clients ask for by ALPN; those who ask for none are served as well (CLIENTS, TLS port). */
@@ -92,7 +94,7 @@ export class MqttListeners {
     server.on('drop', () => this.logger.warn({ reason: 'too-many-connections' }, 'connection refused'));
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ port, host: this.config.mqtt.host }, () => {
+      server.listen({ port, host: this.config.mqtt.host, backlog: BACKLOG }, () => {
         server.removeListener('error', reject);
         // Such as EMFILE: the node goes on with the connections it has.
         server.on('error', (error) => this.logger.error({ err: error }, 'an MQTT listener failed'));

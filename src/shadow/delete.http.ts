@@ -26,7 +26,7 @@ export class AwsDeleteShadowController {
     @FromTarget() { key, principal, options }: Target,
     @RawBody() body: Uint8Array,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Buffer> {
+  ): Promise<string> {
     const token = parseClientToken(body, this.config.limits);
     const { state, change } = await this.shadow.run(key, token, principal, options);
     return json(reply, deleteAccepted(state, change));
@@ -48,7 +48,7 @@ export class DeleteShadowController {
     @RawBody() body: Uint8Array,
     @FromConditions() conditions: Conditions,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Buffer> {
+  ): Promise<string> {
     const token = parseClientToken(body, this.config.limits);
     const { state, change } = await this.shadow.run(key, token, principal, options, preconditionOf(conditions));
     return json(reply, deleteAccepted(state, change));

@@ -21,7 +21,7 @@ export class AwsGetShadowController {
   @Get()
   @Action('shadow:get')
   @Describe(awsGet)
-  async get(@FromTarget() { key, options }: Target, @Res({ passthrough: true }) reply: FastifyReply): Promise<Buffer> {
+  async get(@FromTarget() { key, options }: Target, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     const { state } = await this.shadow.run(key, options);
     return json(reply, getAccepted(state, this.clock.now()));
   }
@@ -42,7 +42,7 @@ export class GetShadowController {
     @FromTarget() { key, options }: Target,
     @FromConditions() conditions: Conditions,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Buffer | undefined> {
+  ): Promise<string | undefined> {
     const { state } = await this.shadow.run(key, options);
     const outcome = evaluate(conditions, state);
     if (outcome === 'match') throw preconditionFailed(state);

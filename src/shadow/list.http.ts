@@ -28,7 +28,7 @@ export class AwsListShadowsController {
     @FromCaller() { principal, options }: Caller,
     @Query(queryOf(AwsPageQuery)) { pageSize: limit, nextToken: after }: AwsPageQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Buffer> {
+  ): Promise<string> {
     const query = { tenant: principal.tenant, thing, limit, ...(after !== undefined && { after }) };
     const { names, next } = await this.shadows.run(query, options);
     const timestamp = Math.floor(this.clock.now() / 1000);
@@ -51,7 +51,7 @@ export class ListShadowsController {
     @FromCaller() caller: Caller,
     @Query(queryOf(PageQuery)) { limit, after }: PageQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Buffer> {
+  ): Promise<string> {
     const query = { tenant: caller.principal.tenant, thing, limit, ...(after !== undefined && { after }) };
     const [{ names, next }, classic] = await Promise.all([
       this.shadows.run(query, caller.options),

@@ -29,7 +29,7 @@ export class AwsUpdateShadowController {
     @FromTarget() { key, principal, options }: Target,
     @RawBody() body: Uint8Array,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Buffer> {
+  ): Promise<string> {
     const request = parseUpdate(body, this.config.limits);
     const { state, change } = await this.shadow.run(key, request, principal, options);
     return json(reply, updateAccepted(state, change));
@@ -52,7 +52,7 @@ export class UpdateShadowController {
     @RawBody() body: Uint8Array,
     @FromConditions() conditions: Conditions,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Buffer> {
+  ): Promise<string> {
     return this.run(target, body, conditions, reply);
   }
 
@@ -64,7 +64,7 @@ export class UpdateShadowController {
     @RawBody() body: Uint8Array,
     @FromConditions() conditions: Conditions,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Buffer> {
+  ): Promise<string> {
     return this.run(target, this.asUpdate('desired', body), conditions, reply);
   }
 
@@ -76,11 +76,11 @@ export class UpdateShadowController {
     @RawBody() body: Uint8Array,
     @FromConditions() conditions: Conditions,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Buffer> {
+  ): Promise<string> {
     return this.run(target, this.asUpdate('reported', body), conditions, reply);
   }
 
-  private async run(target: Target, body: Uint8Array, conditions: Conditions, reply: FastifyReply): Promise<Buffer> {
+  private async run(target: Target, body: Uint8Array, conditions: Conditions, reply: FastifyReply): Promise<string> {
     const request = parseUpdate(body, this.config.limits);
     const precondition = preconditionOf(conditions);
     const { state, change } = await this.shadow.run(

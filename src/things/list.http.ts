@@ -20,7 +20,7 @@ export class ListThingsController {
     @FromCaller() { principal, options }: Caller,
     @Query(queryOf(PageQuery)) { limit, after }: PageQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Buffer> {
+  ): Promise<string> {
     const query = { tenant: principal.tenant, limit, ...(after !== undefined && { after }) };
     const { things, next } = await this.things.run(query, options);
     // The same two members as the list of one thing's shadows; the store's null is the classic one.

@@ -196,3 +196,18 @@ describe('Dockerfile', () => {
     expect(podOf(byName('Deployment', 'umbra')).containers[0]?.image).toBe(image);
   });
 });
+
+describe('package-lock.json', () => {
+  // npm drops what the registry of the day does not offer, and then `npm ci` refuses the file everywhere.
+  it('names every optional package, also those of other platforms', () => {
+    const { packages } = JSON.parse(text('package-lock.json')) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+    };
+    const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        (name) => !packages[`node_modules/${name}`] && !packages[`${path}/node_modules/${name}`],
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+});

@@ -10,6 +10,7 @@ import type { Config } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { createHttpAdapter } from '../../src/http/http-adapter.js';
 import { MqttBroker } from '../../src/mqtt/broker.js';
+import { CurrentDeltas } from '../../src/mqtt/current-deltas.js';
 import { MqttModule } from '../../src/mqtt/mqtt.module.js';
 import { MqttTransport } from '../../src/mqtt/mqtt-transport.js';
 import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
@@ -32,6 +33,7 @@ export interface MqttNode {
   readonly store: MemoryShadowStore;
   readonly transport: MqttTransport;
   readonly broker: MqttBroker;
+  readonly currentDeltas: CurrentDeltas;
   readonly hub: WatchHub;
   connect(options?: IClientOptions, url?: string): Promise<TestClient>;
   /** An HTTP server of the test, whose upgrades MQTT gets. Returns its port. */
@@ -96,6 +98,7 @@ export async function startMqttNode(options: MqttNodeOptions = {}): Promise<Mqtt
     store,
     transport,
     broker: app.get(MqttBroker, { strict: false }),
+    currentDeltas: app.get(CurrentDeltas, { strict: false }),
     hub,
     async connect(clientOptions = {}, to = url) {
       const client = await TestClient.connect(to, clientOptions);

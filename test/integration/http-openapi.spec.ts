@@ -1,4 +1,4 @@
-import Ajv2020, { type AnySchema } from 'ajv/dist/2020.js';
+import { Ajv2020, type AnySchema } from 'ajv/dist/2020.js';
 import type { FastifyInstance } from 'fastify';
 import { startHttpNode, type HttpNode } from '../harness/http-node.js';
 

@@ -16,6 +16,9 @@ const MARGIN_MS = 20;
 /** Milliseconds between attempts: one jittered step per round over all hosts, up to the last. */
 const PAUSES_MS = [10, 25, 50, 100, 200];
 
+/** Milliseconds between two lines of the log about members that fail. */
+const REPORT_MS = 1_000;
+
 /** One member and the client for it. A new client is a new Member: whoever holds the old one cannot spoil it. */
 export interface Member {
   readonly host: string;
@@ -45,6 +48,7 @@ export class EtcdCluster {
   #at = 0;
   #closed = false;
   #lastError: string | null = null;
+  #reportedAt = -Infinity;
 
   /** @param create swapped by tests that count calls */
   constructor(
@@ -81,7 +85,16 @@ export class EtcdCluster {
     }
     if (index !== this.#at) return;
     this.#at = (index + 1) % this.#members.length;
-    this.logger.warn({ host: from.host, next: this.current().host, err: error }, 'etcd member failed; trying the next');
+    this.report(from.host, error);
+  }
+
+  /** While etcd is away every call fails several times; one line a second tells as much. */
+  private report(host: string, error: unknown): void {
+    const now = performance.now();
+    const level = now - this.#reportedAt < REPORT_MS ? 'debug' : 'warn';
+    if (level === 'warn') this.#reportedAt = now;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.logger[level]({ host, next: this.current().host, reason }, 'etcd member failed; trying the next');
   }
 
   /** One call to one member, ended after `timeoutMs` at the latest, whatever the library does. */

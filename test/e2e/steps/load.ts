@@ -37,7 +37,9 @@ export class Load {
 
   async mqtt(url: string, writers: number): Promise<void> {
     for (let writer = 0; writer < writers; writer++) {
-      const device = await Device.connect(url, { reconnectPeriod: 200 });
+      // A session that stays: what is sent again after a lost connection may be rejected before a new SUBSCRIBE is there.
+      const session = { clean: false, properties: { sessionExpiryInterval: 600 } };
+      const device = await Device.connect(url, { reconnectPeriod: 200, ...session });
       device.client.on('message', (_name, payload) => this.noteRejected(payload));
       await device.subscribe(topic('+', 'update/rejected'));
       this.#workers.push(this.mqttWriter(device, `${this.prefix}-mqtt-${writer}`));
