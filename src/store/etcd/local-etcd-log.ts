@@ -8,11 +8,17 @@ const MAX_LENGTH = 400;
 /** Follows what etcd writes: faults go to the log of the node, the last lines are kept for an error message. */
 export class LocalEtcdLog {
   private lines: string[] = [];
+  private stopping = false;
 
   constructor(private readonly logger: Logger) {}
 
   follow(...streams: Readable[]): void {
     for (const stream of streams) createInterface({ input: stream }).on('line', (line) => this.hear(line));
+  }
+
+  /** From here on etcd is told to end, and that it and the shell around it say so is no fault. */
+  expectEnd(): void {
+    this.stopping = true;
   }
 
   /** The last lines, oldest first; then the memory is empty. */
@@ -26,7 +32,7 @@ export class LocalEtcdLog {
     const { level, text } = readLine(line);
     this.lines = [...this.lines.slice(1 - MAX_LINES), text];
     // etcd warns of many things that are no fault of anybody, such as one slow write.
-    if (level === 'warn') this.logger.debug({ etcd: text }, 'local etcd warns');
+    if (this.stopping || level === 'warn') this.logger.debug({ etcd: text }, 'local etcd says');
     else if (level !== 'info' && level !== 'debug') this.logger.warn({ etcd: text }, 'local etcd reports a fault');
   }
 }

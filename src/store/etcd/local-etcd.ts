@@ -85,6 +85,7 @@ export class LocalEtcd {
   async stop(): Promise<void> {
     if (this.stopping.signal.aborted) return;
     this.stopping.abort();
+    this.log.expectEnd();
     if (this.running) await this.end(this.running);
     await this.supervision;
     this.owner.release();
