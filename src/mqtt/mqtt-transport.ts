@@ -111,6 +111,8 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
     const { client, request, payload } = incoming;
     const { principal } = connectionOf(client);
     if (request.problem !== null) return this.reject(incoming, new ShadowError(request.problem));
+    // `rejected` would no longer reach everybody, so a PUBACK must not say that the message has been dealt with.
+    if (this.#draining && incoming.qos > 0) return 'unanswered';
     if (this.#draining) return this.reject(incoming, new ShadowError('draining'));
     const { operation, thing, name } = request;
     const context = new MqttRequest(

@@ -3,13 +3,14 @@ import type { Logger } from '../telemetry/logger.js';
 import type { AedesClient } from './aedes-parts.js';
 import { connectionOf, endConnection, REASON } from './connection.js';
 import type { Acknowledgement } from './request-queue.js';
-import { isReserved, parseRequestTopic, type RequestTopic } from './topics.js';
+import { parseRequestTopic, type RequestTopic } from './topics.js';
 
 export interface IncomingRequest {
   readonly client: AedesClient;
   readonly topic: string;
   readonly request: RequestTopic;
   readonly payload: Buffer;
+  readonly qos: number;
 }
 
 /** Answers one request; never rejects. */
@@ -39,10 +40,12 @@ export class PublishGate {
     }
     const request = parseRequestTopic(packet.topic);
     const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
-    const incoming = request && { client, topic: packet.topic, request, payload };
+    const incoming = request && { client, topic: packet.topic, request, payload, qos: packet.qos };
     connectionOf(client).requests.push(
-      incoming ? () => this.handle(incoming) : () => Promise.resolve(this.refusal(client, packet.topic)),
+      incoming ? () => this.handle(incoming) : () => Promise.resolve(this.refusal(client)),
       (how) => {
+        // The broker is closing: without a PUBACK the client sends it again to another node.
+        if (how === 'unanswered') return;
         if (how === 'refused') return done(new Error('publishing to this topic is not allowed'));
         if (how === 'withheld' && packet.qos > 0) return this.withhold(client);
         if (incoming && request?.problem === null) this.forward(incoming);
@@ -52,14 +55,10 @@ export class PublishGate {
     );
   };
 
-  /**
-   * Topics of the reserved space that are no request are dropped (PROTOCOL 1.6); closing an MQTT 3.1.1 connection for
-   * them would make a client that resends its message come back for ever. Everything else is refused.
-   */
-  private refusal(client: AedesClient, topic: string): Acknowledgement {
-    const dropped = client.version !== 5 && isReserved(topic);
-    this.logger.info({ clientId: client.id, reason: dropped ? 'dropped' : 'refused' }, 'publish outside the requests');
-    return dropped ? 'done' : 'refused';
+  /** MQTT 5 gets PUBACK 135 and stays; MQTT 3.1.1 has no such answer, so aedes closes its connection, as AWS does. */
+  private refusal(client: AedesClient): Acknowledgement {
+    this.logger.info({ clientId: client.id, reason: 'no-request-topic' }, 'publish refused');
+    return 'refused';
   }
 
   private withhold(client: AedesClient): void {

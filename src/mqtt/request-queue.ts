@@ -4,6 +4,8 @@ export type Acknowledgement =
   | 'done'
   /** It may have been applied: no PUBACK, so that the client sends it again (DESIGN 3). */
   | 'withheld'
+  /** Nothing was done, and the connection ends by itself: neither an answer nor a PUBACK. */
+  | 'unanswered'
   /** Not a message that clients may publish. */
   | 'refused';
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { isReserved, isWithinLimits, parseRequestTopic, shadowTopic } from './topics.js';
+import { isWithinLimits, parseRequestTopic, shadowTopic } from './topics.js';
 
 const T129 = 'x'.repeat(129);
 const S65 = 's'.repeat(65);
@@ -72,11 +72,4 @@ describe('limits', () => {
     ['€'.repeat(86), false],
     ['a\0b', false],
   ])('counts bytes, %#', (topic, expected) => expect(isWithinLimits(topic)).toBe(expected));
-
-  it.each([
-    ['$aws/x', true],
-    ['$AWS/things', true],
-    ['$awsome', false],
-    ['a/$aws/', false],
-  ])('reserved: %s', (topic, expected) => expect(isReserved(topic)).toBe(expected));
 });

@@ -46,11 +46,6 @@ export function parseRequestTopic(topic: string): RequestTopic | null {
   return null;
 }
 
-/** Whether a topic lies in the space that the service keeps for itself, in whatever case its first level is written. */
-export function isReserved(topic: string): boolean {
-  return /^\$aws(\/|$)/i.test(topic);
-}
-
 /** Whether a topic or a filter may exist at all: at most 256 bytes, and no NUL (MQTT-1.5.3-2). */
 export function isWithinLimits(topic: string): boolean {
   // A UTF-16 unit is at most 3 bytes of UTF-8: short topics need no count.

@@ -92,7 +92,9 @@ describe('SIGTERM', () => {
     cleanup(() => node.stop());
     etcd.pause();
     cleanup(() => etcd.resume());
-    const stuck = new Rest(node.httpUrl).update('stuck', { state: {} }).catch(() => null);
+    const rest = new Rest(node.httpUrl);
+    const stuck = rest.update('stuck', { state: {} }).catch(() => null);
+    for (let round = 0; round < 5; round++) await rest.live();
     const start = Date.now();
     const { code } = await node.stop();
     expect(code).toBe(0);
