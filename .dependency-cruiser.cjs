@@ -1,17 +1,34 @@
 /** The layers of docs/architecture.md, as rules. Each comment says why the wall is there. */
-const onlyFrom = (name, comment, from, to) => ({ name, comment, severity: 'error', from: { pathNot: from }, to: { path: to } });
+const onlyFrom = (name, comment, from, to) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: { pathNot: from },
+  to: { path: to },
+});
 
 module.exports = {
   forbidden: [
     {
       name: 'document-is-pure',
-      comment: 'The shadow document is a pure core: it imports nothing from outside itself, so that it can be read and tested alone.',
+      comment:
+        'The shadow document is a pure core: it imports nothing from outside itself, so that it can be read and tested alone.',
       severity: 'error',
       from: { path: '^src/document/', pathNot: '\\.spec\\.ts$' },
       to: { pathNot: '^src/document/' },
     },
-    onlyFrom('only-store-etcd-imports-etcd3', 'etcd and its traps stay behind the store contract.', '^(src/store/etcd/|test/)', 'node_modules/(etcd3|@grpc|cockatiel)/'),
-    onlyFrom('only-mqtt-imports-brokers', 'MQTT packets stay behind the MQTT door.', '^(src/mqtt/|test/)', 'node_modules/(mqtt|mqtt-packet|aedes|aedes-persistence|aedes-packet|mqemitter)/'),
+    onlyFrom(
+      'only-store-etcd-imports-etcd3',
+      'etcd and its traps stay behind the store contract.',
+      '^(src/store/etcd/|test/)',
+      'node_modules/(etcd3|@grpc|cockatiel)/',
+    ),
+    onlyFrom(
+      'only-mqtt-imports-brokers',
+      'MQTT packets stay behind the MQTT door.',
+      '^(src/mqtt/|test/)',
+      'node_modules/(mqtt|mqtt-packet|aedes|aedes-persistence|aedes-packet|mqemitter)/',
+    ),
     {
       name: 'doors-do-not-know-storage',
       comment: 'Doors call use cases; only modules wire implementations.',
@@ -19,13 +36,27 @@ module.exports = {
       from: { path: '^src/(shadow|things|mqtt|http|health)/', pathNot: '(\\.module|\\.spec)\\.ts$' },
       to: { path: '^src/store/(etcd|memory)/' },
     },
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
-    { name: 'src-does-not-import-test', severity: 'error', from: { path: '^src/' , pathNot: '\\.spec\\.ts$' }, to: { path: '^test/' } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'src-does-not-import-test',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^test/' },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'], mainFields: ['module', 'main', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      mainFields: ['module', 'main', 'types'],
+    },
   },
 };

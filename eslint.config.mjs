@@ -25,6 +25,11 @@ export default tseslint.config(
   {
     files: ['src/**/*.ts'],
     ignores: ['src/config/env.ts'],
-    rules: { 'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'Only src/config/env.ts reads the environment.' }] },
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'Only src/config/env.ts reads the environment.' },
+      ],
+    },
   },
 );

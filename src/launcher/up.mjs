@@ -41,8 +41,12 @@ function etcdEndpoints() {
 }
 
 function runNode() {
-  // Out of the terminal's process group: each signal reaches the node once, through us.
-  const node = spawn(process.execPath, ['--enable-source-maps', 'dist/main.js'], { stdio: 'inherit', detached: true });
+  const node = spawn(process.execPath, ['--enable-source-maps', 'dist/main.js', '--welcome'], {
+    // The channel carries no message: when it closes, the node knows that nobody is left to hand signals on.
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    // Out of the terminal's process group: each signal reaches the node once, through us.
+    detached: true,
+  });
   const sent = new Map();
   const forward = (signal) => {
     const now = performance.now();

@@ -27,6 +27,7 @@ const signals = [];
 const note = (signal) => { if (signals.push(signal) === 2) { console.log(signals.sort().join()); process.exit(9); } };
 process.on('SIGTERM', note);
 process.on('SIGINT', note);
+process.once('disconnect', () => { process.stdout.write('nobody is left\\n'); process.exit(0); });
 setInterval(() => undefined, 1000);
 console.log(process.pid);
 `;
@@ -172,6 +173,19 @@ describe('npm run up', () => {
         process.kill(node, 'SIGKILL');
       }
     }
+  });
+
+  it('lets the node know when it is killed itself', async () => {
+    const launcher = spawn(process.execPath, [join(root, 'src', 'launcher', 'up.mjs')], {
+      env: environment({ STAY: '1' }),
+    });
+    const lines = createInterface({ input: launcher.stdout })[Symbol.asyncIterator]();
+    const heard: unknown[] = [];
+    while (heard.length < 2) heard.push((await lines.next()).value);
+    launcher.kill('SIGKILL');
+    // The node has inherited the output, so the lines end when it does.
+    expect(await lines.next()).toEqual({ done: false, value: 'nobody is left' });
+    expect((await lines.next()).done).toBe(true);
   });
 
   it('ends as a shell would when a signal ended the node', () => {

@@ -20,7 +20,10 @@ describe('createLogger', () => {
     const { logger, lines } = recorder();
     const secret = 'hunter2';
     logger.info({ password: secret, token: secret });
-    logger.info({ etcd: { password: secret, tls: { key: secret } }, headers: { authorization: secret, cookie: secret } });
+    logger.info({
+      etcd: { password: secret, tls: { key: secret } },
+      headers: { authorization: secret, cookie: secret },
+    });
     logger.info({ config: { etcd: { password: secret } }, req: { headers: { authorization: secret } } });
     expect(JSON.stringify(lines)).not.toContain(secret);
     expect(JSON.stringify(lines).match(/\[secret\]/g)).toHaveLength(8);

@@ -91,7 +91,11 @@ async function put(endpoint: string, value: string): Promise<void> {
 async function get(endpoint: string): Promise<string | null> {
   try {
     const body = JSON.stringify({ key: base64('kept') });
-    const response = await fetch(`${endpoint}/v3/kv/range`, { method: 'POST', body, signal: AbortSignal.timeout(2000) });
+    const response = await fetch(`${endpoint}/v3/kv/range`, {
+      method: 'POST',
+      body,
+      signal: AbortSignal.timeout(2000),
+    });
     const { kvs } = (await response.json()) as { kvs?: { value: string }[] };
     return kvs?.[0] ? Buffer.from(kvs[0].value, 'base64').toString() : null;
   } catch {
@@ -113,6 +117,18 @@ describe('the local etcd', () => {
     const second = new LocalEtcd({ dataDir: folder, logger: SILENT_LOGGER });
     expect(await get(await second.start())).toBe('one');
     await second.stop();
+  });
+
+  it('can be stopped while it starts', async () => {
+    const etcd = new LocalEtcd({ dataDir: folder, logger: SILENT_LOGGER });
+    const started = etcd.start().catch((error: unknown) => String(error));
+    await until(() => family().length > 0, 'etcd was started');
+    await etcd.stop();
+    expect(await started).toMatch(/stopped while it started/);
+    expect(family()).toEqual([]);
+    const again = new LocalEtcd({ dataDir: folder, logger: SILENT_LOGGER });
+    await again.start();
+    await again.stop();
   });
 
   it('ends with a node that is killed, guard and all, and starts again on the same folder', async () => {

@@ -74,6 +74,7 @@ export class LocalEtcd {
         return this.endpoint;
       }
       await this.end(running);
+      if (this.stopping.signal.aborted) throw new LocalEtcdError('etcd was stopped while it started.', 'Start again.');
       const error = await this.startError(outcome, running);
       if (tries < MAX_PORT_TRIES && error.lastLines.some((line) => /address already in use/.test(line))) continue;
       this.owner.release();
