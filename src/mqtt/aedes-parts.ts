@@ -44,6 +44,8 @@ export interface AedesClient extends Client {
   /** Filter to what was granted. */
   subscriptions: Record<string, { readonly qos: number }>;
   readonly connackSent: boolean;
+  /** The client has said DISCONNECT. */
+  readonly _disconnected: boolean;
   readonly _parser: PacketParser;
   /** Identifier of the next packet, 1 to 65535. */
   _nextId: number;

@@ -10,6 +10,7 @@ import type { AedesClient, OutgoingPacket } from './aedes-parts.js';
 import { authenticate } from './authenticate.js';
 import { attachConnection, connectionOf } from './connection.js';
 import { ForwardGate } from './forward-gate.js';
+import { letPeerClose } from './graceful-end.js';
 import { PublishGate, type IncomingRequest } from './publish-gate.js';
 import { replaySession } from './session-replay.js';
 import { SessionStore } from './session-store.js';
@@ -140,6 +141,7 @@ export class MqttBroker {
     const connection = attachConnection(client);
     this.#subscribe.watch(client);
     containErrors(client);
+    letPeerClose(stream, client);
     // aedes reads when it has worked off what it read before. While the requests are many, there is nothing for it to
     // read; each request that ends makes it ask again.
     const read = stream.read.bind(stream);

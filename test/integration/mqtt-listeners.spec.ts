@@ -189,6 +189,21 @@ describe('garbage', () => {
       { protocolVersion: version },
     );
 
+  it('does not reset a connection that says DISCONNECT before its last bytes are sent', async () => {
+    const socket = connectTcp({ port: node.port, host: '127.0.0.1', allowHalfOpen: true });
+    const errors: string[] = [];
+    socket.on('error', ({ message }) => errors.push(message));
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write(Buffer.concat([connectPacket(4), Buffer.from([0xe0, 0x00])]));
+    socket.resume();
+    await new Promise((resolve) => socket.once('end', resolve));
+    // Like the last record of TLS, which leaves after the DISCONNECT.
+    for (let i = 0; i < 3; i++) await new Promise((resolve) => socket.write('still here', resolve));
+    socket.end();
+    await closed;
+    expect(errors).toEqual([]);
+  });
+
   it.each([
     ['an HTTP request', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
     ['zeros', Buffer.alloc(64)],
