@@ -10,6 +10,7 @@ import type { AedesClient, OutgoingPacket } from './aedes-parts.js';
 import { authenticate } from './authenticate.js';
 import { attachConnection, connectionOf } from './connection.js';
 import { ForwardGate } from './forward-gate.js';
+import { GatheredWrites } from './gathered-writes.js';
 import { PublishGate, type IncomingRequest } from './publish-gate.js';
 import { replaySession } from './session-replay.js';
 import { SessionStore } from './session-store.js';
@@ -51,6 +52,7 @@ export class MqttBroker {
   /** A client has subscribed, or resumed a session with subscriptions. */
   onSubscribed: (client: AedesClient, filters: readonly string[]) => void = () => {};
   readonly #forward: ForwardGate;
+  readonly #writes = new GatheredWrites();
   readonly #subscribe: SubscribeGate;
   readonly #aedes: ShadowAedes;
   #counter = 0;
@@ -104,6 +106,7 @@ export class MqttBroker {
 
   /** Takes over a new connection, of whatever transport. */
   accept(stream: Duplex, request?: IncomingMessage): void {
+    this.#writes.attach(stream);
     const client = this.#aedes.handle(stream, request) as AedesClient;
     const connection = attachConnection(client);
     this.#subscribe.watch(client);

@@ -24,6 +24,9 @@ export const SCALES: Record<Scale['kind'], Scale> = {
   smoke: { kind: 'smoke', pairs: 1, seconds: 0.2 },
 };
 
+/** Milliseconds for ending one part. */
+const END_MS = 20_000;
+
 export interface RunningNode {
   readonly process: ReadyNode;
   readonly mqttPort: number;
@@ -69,9 +72,11 @@ export class Lab {
 
   /** A node of its own prefix, so that peers on one etcd do not hear each other; or of the prefix given. */
   async node(peer: Peer, at: NodePlace = {}): Promise<RunningNode> {
-    const start = performance.now();
     const endpoints = (at.etcd ?? []).map(({ endpoint }) => endpoint).join(',');
-    const node = await startNode({
+    const main = process.env['UMBRA_E2E_MAIN'];
+    if (at.main !== undefined) process.env['UMBRA_E2E_MAIN'] = at.main;
+    const start = performance.now();
+    const starting = startNode({
       env: {
         BENCH_PEER: peer,
         BENCH_REDIS_PORT: at.redis === undefined ? undefined : String(at.redis.port),
@@ -83,6 +88,8 @@ export class Lab {
         ...at.env,
       },
     });
+    process.env['UMBRA_E2E_MAIN'] = main;
+    const node = await starting;
     const readySeconds = (performance.now() - start) / 1000;
     this.#ends.push(() => node.stop());
     const port = (url: string): number => Number(new URL(url).port);
@@ -101,7 +108,8 @@ export class Lab {
   async end(): Promise<void> {
     for (const end of this.#ends.splice(0).reverse()) {
       try {
-        await end();
+        // What does not end must not keep the other benches from their turn.
+        await Promise.race([end(), new Promise((resolve) => setTimeout(resolve, END_MS).unref())]);
       } catch (error) {
         process.stderr.write(`${String(error)}\n`);
       }
@@ -145,5 +153,7 @@ export interface NodePlace {
   readonly etcd?: readonly EtcdServer[];
   readonly redis?: RedisServer;
   readonly prefix?: string;
+  /** The program of another build. */
+  readonly main?: string;
   readonly env?: Readonly<Record<string, string>>;
 }

@@ -12,6 +12,7 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     smoke: { type: 'boolean', default: false },
     json: { type: 'string' },
+    against: { type: 'string' },
   },
 });
 const unknown = positionals.filter((name) => !(name in BENCHES));
@@ -23,7 +24,7 @@ const scale: Scale = SCALES[values.smoke ? 'smoke' : values.quick ? 'quick' : 'f
 const results: NamedResult[] = [];
 let failed = 0;
 for (const [bench, { title, run }] of Object.entries(BENCHES)) {
-  if (positionals.length > 0 && !positionals.includes(bench)) continue;
+  if (positionals.length > 0 ? !positionals.includes(bench) : bench === 'against') continue;
   const lab = new Lab(scale);
   process.stderr.write(`${bench} `);
   try {

@@ -1,5 +1,6 @@
 import type { Lab } from '../lab.js';
 import type { Result } from '../result.js';
+import { against } from './against.js';
 import { connections } from './connections.js';
 import { desired } from './desired.js';
 import { fanOut } from './fan-out.js';
@@ -40,5 +41,6 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   nodes: { title: '800 devices over 1, 2 and 4 nodes', run: nodes },
   stored: { title: '10 k, 100 k and 1 M stored shadows', run: stored },
   connections: { title: '20 k idle connections', run: connections },
+  against: { title: 'this tree over another revision (--against), 400 devices', run: against },
   profile: { title: 'where the time of the node goes, 1,600 devices', run: profile },
 };

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Lab } from '../lab.js';
 import { UpdateLoad } from '../load/update-load.js';
@@ -10,6 +10,7 @@ import { shares } from '../shares.js';
 export async function profile(lab: Lab): Promise<Result> {
   const etcd = [await lab.etcd()];
   const file = join(process.env['BENCH_PROFILE_DIR'] ?? lab.folder(), 'umbra.cpuprofile');
+  rmSync(file, { force: true });
   const { mqttPort, process: node } = await lab.node('umbra', { etcd, env: { BENCH_PROFILE: file } });
   const load = await UpdateLoad.open({ ports: [mqttPort], devices: lab.size(1600, 1600, 20), prefix: 'profile' });
   lab.onEnd(() => load.end());

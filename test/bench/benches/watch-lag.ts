@@ -22,7 +22,6 @@ export async function watchLag(lab: Lab): Promise<Result> {
   lab.onEnd(() => writer.close());
   lab.onEnd(() => reader.close());
   const abort = new AbortController();
-  lab.onEnd(() => abort.abort());
   const dueAt = new Map<string, number>();
   let lags: number[] = [];
   const head = await reader.feed.head(abort.signal);
@@ -36,7 +35,10 @@ export async function watchLag(lab: Lab): Promise<Result> {
       }
     }
   })();
-  lab.onEnd(() => following);
+  lab.onEnd(() => {
+    abort.abort();
+    return following;
+  });
   let n = 0;
   const ratios: number[] = [];
   const commits: number[] = [];
