@@ -43,5 +43,9 @@ export interface AedesClient extends Client {
   /** Identifier of the next packet, 1 to 65535. */
   _nextId: number;
   deliverQoS(packet: OutgoingPacket, done: () => void): void;
-  deliver0(packet: OutgoingPacket, done: () => void): void;
+  deliver0: (packet: OutgoingPacket, done: () => void) => void;
+  /** Calls back when the socket takes more; ends the connection when that takes longer than `drainTimeout`. */
+  waitForDrain(done: () => void): void;
+  /** The last `brokerCounter` that it got, by broker. */
+  readonly duplicates: Record<string, number>;
 }

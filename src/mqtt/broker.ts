@@ -12,6 +12,7 @@ import { attachConnection, connectionOf } from './connection.js';
 import { ForwardGate } from './forward-gate.js';
 import { GatheredWrites } from './gathered-writes.js';
 import { PublishGate, type IncomingRequest } from './publish-gate.js';
+import { shareSerialised } from './qos0-delivery.js';
 import { replaySession } from './session-replay.js';
 import { SessionStore } from './session-store.js';
 import { SubscribeGate } from './subscribe-gate.js';
@@ -109,6 +110,7 @@ export class MqttBroker {
     this.#writes.attach(stream);
     const client = this.#aedes.handle(stream, request) as AedesClient;
     const connection = attachConnection(client);
+    shareSerialised(client, this.#forward.decide as never);
     this.#subscribe.watch(client);
     // aedes reads when it has worked off what it read before. While the requests are many, there is nothing for it to
     // read; each request that ends makes it ask again.

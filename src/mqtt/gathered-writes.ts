@@ -58,11 +58,18 @@ class Gathered {
   flush(): void {
     const chunks = this.#chunks;
     if (chunks.length === 0) return;
-    const all = Buffer.allocUnsafe(this.#bytes);
+    const bytes = joined(chunks, this.#bytes);
     this.#chunks = [];
     this.#bytes = 0;
-    let at = 0;
-    for (const chunk of chunks) at += typeof chunk === 'string' ? all.write(chunk, at) : chunk.copy(all, at);
-    if (this.stream.writable) this.#write(all);
+    if (this.stream.writable) this.#write(bytes);
   }
+}
+
+function joined(chunks: readonly Chunk[], bytes: number): Buffer {
+  // A message to very many is shared by all of them.
+  if (chunks.length === 1 && Buffer.isBuffer(chunks[0])) return chunks[0];
+  const all = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  for (const chunk of chunks) at += typeof chunk === 'string' ? all.write(chunk, at) : chunk.copy(all, at);
+  return all;
 }

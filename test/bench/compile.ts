@@ -12,9 +12,10 @@ const FOLDERS = ['src', 'test/bench', 'test/harness'];
  * @returns the folder; it holds src/ and test/ as the repository does
  */
 export function compile(root: string, revision?: string): string {
-  const out = join(root, 'node_modules', '.cache', revision === undefined ? 'umbra-bench' : 'umbra-bench-against');
+  // A folder for each run: two may go on at once, of different sources.
+  const out = mkdtempSync(join(root, 'node_modules', '.cache', 'umbra-bench-'));
+  process.once('exit', () => rmSync(out, { recursive: true, force: true }));
   const other = revision === undefined ? null : checkOut(root, revision);
-  rmSync(out, { recursive: true, force: true });
   const settings = JSON.parse(readFileSync(join(root, '.swcrc'), 'utf8')) as Options;
   for (const folder of FOLDERS) {
     const from = join(folder === 'src' && other !== null ? other : root, folder);

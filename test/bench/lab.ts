@@ -84,6 +84,8 @@ export class Lab {
         UMBRA_ETCD_ENDPOINTS: endpoints || 'http://127.0.0.1:1',
         UMBRA_ETCD_PREFIX: at.prefix ?? `/bench/${++this.#prefixes}/`,
         UMBRA_LOG_LEVEL: 'info',
+        // A peer that is too slow for its clients is measured as slow, not cut off.
+        UMBRA_REQUEST_TIMEOUT_MS: '30000',
         NODE_OPTIONS: '--expose-gc',
         ...at.env,
       },

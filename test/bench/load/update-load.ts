@@ -103,7 +103,7 @@ export class UpdateLoad implements Load {
   }
 
   private async quiet(): Promise<void> {
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 35_000;
     while (this.updaters.some(({ state }) => state !== DONE)) {
       if (this.#failure) throw this.#failure;
       if (Date.now() > deadline) throw new Error('updates without an answer');
