@@ -6,6 +6,7 @@ import type { NamedResult, Row } from './result.js';
  * `npm run bench:compare [OLD] NEW`: the ratios of two runs side by side. OLD is the stored baseline when it is left out.
  * Where the spreads do not overlap, it is said: that is no noise. Exits with 1 when such a change is for the worse.
  */
+/** Stored by whoever has made a full run on a quiet machine. */
 const BASELINE = 'test/bench/baseline.json';
 
 interface Run {
