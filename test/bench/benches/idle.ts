@@ -4,6 +4,7 @@ import { EtcdHistory } from '../../../src/store/etcd/history.js';
 import { SILENT_LOGGER } from '../../../src/telemetry/logger.js';
 import { etcdConfig } from '../../harness/etcd-store.js';
 import type { Lab, Side } from '../lab.js';
+import { HttpConnection } from '../load/http-connection.js';
 import { connectMany, topicBytes } from '../load/mqtt-device.js';
 import { openLoop } from '../load/open-loop.js';
 import { cpuSeconds } from '../load/process-usage.js';
@@ -28,6 +29,7 @@ export async function idle(lab: Lab): Promise<Result> {
     run: () => openLoop(RATE, seconds, () => send(++next)),
   });
   const mqtt = await byMqtt(lab, node.mqttPort);
+  const rest = await byRest(lab, node.httpPort);
   const revisions = new Map<number, string>();
   const found = await lab.alternate({
     cas: loop((n) => cas(etcd.client, Buffer.from(`/idle/${n}`), revisions.get(n) ?? '0')),
@@ -38,12 +40,14 @@ export async function idle(lab: Lab): Promise<Result> {
     ),
     puback: loop((n) => mqtt(n, 'puback')),
     accepted: loop((n) => mqtt(n, 'accepted')),
+    rest: loop(rest),
   });
   return {
     rows: [
       ratio('p50, the store over one CAS', found.store, found.cas, p50, atMost(1.1)),
       ratio('p50, MQTT until PUBACK over one CAS', found.puback, found.cas, p50),
       ratio('p50, MQTT until accepted over one CAS', found.accepted, found.cas, p50),
+      ratio('p50, REST over one CAS', found.rest, found.cas, p50),
     ],
     notes: [
       ...Object.entries(found).map(([name, samples]) => note(name, samples)),
@@ -70,6 +74,22 @@ async function byMqtt(lab: Lab, port: number): Promise<(n: number, until: 'pubac
       queues.accepted.push(until === 'accepted' ? resolve : () => {});
       devices[i]?.publish(topics[i] as Buffer, (n % 65_535) + 1, `{"state":{"reported":{"n":${n},"door":"closed"}}}`);
     });
+  };
+}
+
+async function byRest(lab: Lab, port: number): Promise<(n: number) => Promise<unknown>> {
+  const connections = await Promise.all(Array.from({ length: DEVICES }, () => HttpConnection.open(port)));
+  lab.onEnd(() => connections.forEach((connection) => connection.end()));
+  // One request at a time on each, as browsers and SDKs do.
+  const last = connections.map((): Promise<unknown> => Promise.resolve());
+  return (n) => {
+    const i = n % DEVICES;
+    const body = `{"state":{"reported":{"n":${n},"door":"closed"}}}`;
+    const answer = (last[i] ?? Promise.resolve()).then(() =>
+      connections[i]?.send('POST', `/things/rest-${i}/shadow`, body),
+    );
+    last[i] = answer;
+    return answer;
   };
 }
 
