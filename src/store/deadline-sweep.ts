@@ -24,11 +24,13 @@ export class DeadlineSweep {
     return this.#waiting.size;
   }
 
+  /** Ends `item` at its deadline, at most 25 ms late, unless it is deleted before. */
   add(item: Expirable): void {
     this.#waiting.add(item);
     this.#timer ??= setInterval(() => this.sweep(), PERIOD_MS).unref();
   }
 
+  /** For what has ended otherwise; nothing happens when it is not held. */
   delete(item: Expirable): void {
     this.#waiting.delete(item);
     // The timer ends at its next look, not here: under load the set empties and fills many times per period.

@@ -7,6 +7,7 @@ export interface Storage {
   readonly feed: ShadowFeed;
   /** Whether requests can be served; else why not, in words for an operator. */
   health(): { readonly ok: boolean; readonly reason: string };
+  /** Ends the store; the streams of the feed end by their own signals. No errors. */
   close(): Promise<void>;
 }
 

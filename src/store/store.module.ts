@@ -6,6 +6,7 @@ import { STORAGE, type Storage } from './storage.js';
 /** Offers an opened storage, whichever it is, as the store and the feed that everything else asks for. */
 @Module({})
 export class StoreModule {
+  /** @param storage opened; whoever opened it closes it */
   static forRoot(storage: Storage): DynamicModule {
     return {
       module: StoreModule,

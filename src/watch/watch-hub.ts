@@ -136,6 +136,7 @@ export class ShadowWatchHub implements WatchHub {
     this.#history = history;
     // Only now: a reader that came while the position was unknown has the same hole.
     if (this.#missed) this.#tellGap(this.#missed, allSeen(head));
+    else for (const queue of this.#live.all()) queue.push({ kind: 'bookmark', cursor: allSeen(head) });
     this.#missed = null;
     for (const resolve of [...this.#whenPositioned]) resolve();
     return history;

@@ -57,6 +57,7 @@ export class GatheredReads {
 
   /**
    * The value of `key`, now or as of `revision`.
+   * @param deadline epoch milliseconds
    * @throws ShadowError storageUnavailable, tooManyRequests, draining; cursorGone when `revision` is not in the history
    */
   get(key: string, deadline: number, revision: number | null = null): Promise<ReadResult> {
@@ -86,6 +87,7 @@ export class GatheredReads {
     });
   }
 
+  /** Ends all that wait, with `draining`. */
   close(): void {
     this.#closed = true;
     this.#queue = [];

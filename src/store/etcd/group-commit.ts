@@ -27,6 +27,8 @@ export interface GroupCommitOptions {
   readonly inFlight?: number;
   /** Writes that may wait, over all tenants. */
   readonly maxQueued?: number;
+  /** Bytes of all writes that are not settled. */
+  readonly maxQueuedBytes?: number;
 }
 
 /** Many CAS writes of many callers, one Txn (DESIGN 4). */
@@ -39,6 +41,14 @@ export class GroupCommit {
   readonly #slots: SendSlots<PendingWrite>;
   readonly #sweep: DeadlineSweep;
   readonly #maxQueued: number;
+  readonly #maxQueuedBytes: number;
+  /** Bytes of those in #pending. */
+  #bytes = 0;
+  readonly #forget = (settled: PendingWrite): void => {
+    this.#pending.delete(settled);
+    this.#bytes -= settled.bytes;
+    this.#sweep.delete(settled);
+  };
   #closed = false;
 
   constructor(
@@ -49,6 +59,7 @@ export class GroupCommit {
     options: GroupCommitOptions = {},
   ) {
     this.#maxQueued = options.maxQueued ?? 20_000;
+    this.#maxQueuedBytes = options.maxQueuedBytes ?? 256 * 1024 * 1024;
     this.#sweep = new DeadlineSweep(clock);
     this.#slots = new SendSlots(
       options.inFlight ?? 2,
@@ -64,20 +75,22 @@ export class GroupCommit {
 
   /**
    * Sends the write with the next batch.
-   * @throws ShadowError storageUnavailable, storageFull, tooLarge, tooManyRequests, draining; LeaseGone. After each of
-   * them nothing was and will be written
+   * @throws ShadowError storageUnavailable, tooLarge, tooManyRequests, draining; LeaseGone. After each of them nothing
+   * was and will be written. storageFull: nothing will be, but look whether it was (etcd-error.ts)
    */
   submit(write: CasWrite): Promise<CasOutcome> {
     if (this.#closed) return Promise.reject(new ShadowError('draining'));
     if (this.#queue.size >= this.#maxQueued) {
       return Promise.reject(new ShadowError('tooManyRequests', `${this.#maxQueued} writes wait on this node already`));
     }
+    if (this.#bytes >= this.#maxQueuedBytes) {
+      const waiting = `${this.#maxQueuedBytes} bytes of writes`;
+      return Promise.reject(new ShadowError('tooManyRequests', `${waiting} wait on this node already`));
+    }
     return new Promise((resolve, reject) => {
-      const pending = new PendingWrite(write, resolve, reject, (settled) => {
-        this.#pending.delete(settled);
-        this.#sweep.delete(settled);
-      });
+      const pending = new PendingWrite(write, resolve, reject, this.#forget);
       this.#pending.add(pending);
+      this.#bytes += pending.bytes;
       this.#sweep.add(pending);
       this.#queue.push(write.tenant, pending);
       this.#slots.kick();

@@ -19,13 +19,17 @@ export function bucketOf(tenant: string, thing: string): number {
   return (hash ^ (hash >>> 8) ^ (hash >>> 16) ^ (hash >>> 24)) & 0xff;
 }
 
+/** Of all shadows; what feeds watch. */
 export const shadowsPrefix = (prefix: string): string => `${prefix}shadows/`;
 
+/** Of all shadows in `bucket`, 0 to 255. */
 export const bucketPrefix = (prefix: string, bucket: number): string => `${prefix}shadows/${hex(bucket)}/`;
 
+/** Of all shadows of a thing. */
 export const thingPrefix = (prefix: string, tenant: string, thing: string): string =>
   `${bucketPrefix(prefix, bucketOf(tenant, thing))}${tenant}/${thing}/`;
 
+/** The etcd key of a shadow. */
 export function formatKey(prefix: string, key: ShadowKey): string {
   return thingPrefix(prefix, key.tenant, key.thing) + (key.name === null ? 'c' : `n:${key.name}`);
 }

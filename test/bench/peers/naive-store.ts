@@ -20,6 +20,9 @@ import type {
 import type { Position } from '../../../src/store/position.js';
 import type { Storage } from '../../../src/store/storage.js';
 
+/** A record that has not been encoded yet. */
+type NewRecord = Omit<EtcdRecord, 'bytes'>;
+
 /**
  * The same promises the plain way: each get is one range, each update one range and one guarded Txn, sent at once and by
  * itself; who loses reads again. No cache, no batches, no queue. The rest is Umbra's own.
@@ -83,7 +86,7 @@ export class NaiveShadowStore implements ShadowStore {
   }
 
   /** Where it was committed, or null when another writer was faster. An answer that is lost is an unknown outcome. */
-  private async put(name: string, guard: number, record: EtcdRecord, deadline: number): Promise<Position | null> {
+  private async put(name: string, guard: number, record: NewRecord, deadline: number): Promise<Position | null> {
     const key = Buffer.from(name);
     const request = {
       compare: [{ result: 'Equal' as const, target: 'Mod' as const, key, mod_revision: String(guard) }],

@@ -153,8 +153,9 @@ export class RedisShadowStore implements ShadowStore {
         continue;
       }
       const writes = [this.#ids.next(), ...(basis.record?.writes ?? [])].slice(0, RECENT_WRITES);
-      const record: EtcdRecord = { ...changed, writes };
-      const answer = await this.send(key, id, basis, record);
+      const value = encodeRecord({ ...changed, writes });
+      const record: EtcdRecord = { ...changed, writes, bytes: value.length };
+      const answer = await this.send(key, id, basis, record, value);
       if (typeof answer === 'number') {
         this.cache.offer(id, record, answer);
         return { key, ...changed, position: position(answer) };
@@ -163,8 +164,13 @@ export class RedisShadowStore implements ShadowStore {
     }
   }
 
-  private async send(key: ShadowKey, id: string, basis: Basis, record: EtcdRecord): Promise<number | Basis> {
-    const value = encodeRecord(record);
+  private async send(
+    key: ShadowKey,
+    id: string,
+    basis: Basis,
+    record: EtcdRecord,
+    value: Buffer,
+  ): Promise<number | Basis> {
     const lived = basis.record !== null && !isTombstone(basis.record.state);
     const lives = !isTombstone(record.state);
     const { tenant, thing, name } = key;
