@@ -33,12 +33,13 @@ export class TcpProxy {
     private readonly server: Server,
     readonly port: number,
     private readonly targetPort: number,
+    private readonly targetHost: string,
   ) {}
 
-  static async start(targetPort: number): Promise<TcpProxy> {
+  static async start(targetPort: number, targetHost = '127.0.0.1'): Promise<TcpProxy> {
     const port = await freePort();
     const server = createServer();
-    const proxy = new TcpProxy(server, port, targetPort);
+    const proxy = new TcpProxy(server, port, targetPort, targetHost);
     server.on('connection', (socket) => proxy.accept(socket));
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
@@ -88,7 +89,7 @@ export class TcpProxy {
     this.connections++;
     client.on('error', () => undefined);
     if (this.#mode === 'refuse') return void client.resetAndDestroy();
-    const server = connect(this.targetPort, '127.0.0.1');
+    const server = connect(this.targetPort, this.targetHost);
     const pair = { client, server };
     this.#pairs.add(pair);
     client.setNoDelay(true);
