@@ -129,6 +129,7 @@ export class Device extends Reconnecting {
   #targetVersion = 0;
   #reported: Json | undefined;
   #writing = true;
+  #resting = false;
   #loop: Promise<void> | null = null;
 
   constructor(
@@ -158,9 +159,15 @@ export class Device extends Reconnecting {
     this.#writing = false;
   }
 
+  /** Writes nothing at all from here on; ends when its last update has. */
+  async rest(): Promise<void> {
+    this.#resting = true;
+    await this.#loop;
+  }
+
   override async stop(): Promise<void> {
     await super.stop();
-    await this.#loop;
+    await this.rest();
   }
 
   protected override async subscribed(): Promise<void> {
@@ -205,7 +212,7 @@ export class Device extends Reconnecting {
   }
 
   private async work(): Promise<void> {
-    for (let turn = 0; !this.stopped; turn++) {
+    for (let turn = 0; !this.stopped && !this.#resting; turn++) {
       const target = this.#target;
       const behind = target !== undefined && target !== this.#reported;
       if (this.connection?.open && (behind || this.#writing)) {

@@ -39,8 +39,10 @@ export async function patchOverHttp(history: History, { url }: Target, op: Updat
     op.version = op.outcome === 'acked' ? (answer.version ?? null) : null;
     op.reason = `${response.status} ${answer.type ?? ''}`;
   } catch (error) {
-    op.outcome = 'maybe';
-    op.reason = String(error);
+    // Nobody listens there: nothing was sent.
+    const refused = (error as { cause?: { code?: string } }).cause?.code === 'ECONNREFUSED';
+    op.outcome = refused ? 'rejected' : 'maybe';
+    op.reason = refused ? 'ECONNREFUSED' : String(error);
   }
 }
 

@@ -25,7 +25,8 @@ export class Traffic {
   readonly watchers: Watcher[] = [];
   readonly #devices: Device[] = [];
   readonly #observers: Observer[] = [];
-  readonly #loops: Promise<void>[] = [];
+  readonly #callers: Promise<void>[] = [];
+  #sampler: Promise<void> = Promise.resolve();
   #writing = true;
   #running = true;
 
@@ -52,25 +53,27 @@ export class Traffic {
     });
     await Promise.all([...this.watchers, ...this.#observers, ...this.#devices].map((actor) => actor.start()));
     this.shadows.forEach((shadow, i) => {
-      this.#loops.push(this.application(shadow, `${prefix}-${i}-a`, this.random.fork(`app${i}`)));
-      this.#loops.push(this.reader(shadow, this.random.fork(`reader${i}`)));
+      this.#callers.push(this.application(shadow, `${prefix}-${i}-a`, this.random.fork(`app${i}`)));
+      this.#callers.push(this.reader(shadow, this.random.fork(`reader${i}`)));
     });
-    this.#loops.push(this.sample());
+    this.#sampler = this.sample();
   }
 
   /** Ends the writing, waits until all is as promised or the bound is over, and takes the final state. */
   async finish(): Promise<void> {
     this.#writing = false;
     for (const device of this.#devices) device.quiet();
+    await Promise.all(this.#callers);
     const from = this.history.now();
     await Promise.all(this.shadows.map((shadow) => this.converge(shadow, from)));
+    await Promise.all(this.#devices.map((device) => device.rest()));
     await Promise.all(this.shadows.map((shadow) => this.readFinal(shadow)));
     await this.caughtUp(from);
     // Messages that are on their way to observers.
     await pause(300);
     this.#running = false;
     await Promise.all([...this.watchers, ...this.#observers, ...this.#devices].map((actor) => actor.stop()));
-    await Promise.all(this.#loops);
+    await this.#sampler;
   }
 
   private targets(): Target[] {

@@ -42,6 +42,11 @@ export class Watcher {
     return this.#lastVersion.get(shadow) ?? 0;
   }
 
+  /** Whether it was ever told to load the present state anew. */
+  get startedOver(): boolean {
+    return this.#segment > 0;
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#reader?.close();
