@@ -4,7 +4,7 @@ import type { FaultContext, Heal } from './faults.js';
 import { topicOf } from './mqtt-actors.js';
 import { PROMISES } from './promises.js';
 
-const SILENT = 20;
+const SILENT = 6;
 const STORM = 2_000;
 /** Milliseconds in which all devices of a storm must be served. */
 const STORM_MS = 60_000;
@@ -12,7 +12,8 @@ const STORM_MS = 60_000;
 /** Devices that subscribe to everything and then never read. Each must be cut off, and nobody else may wait for it. */
 export async function silentDevices({ topology, history, prefix }: FaultContext): Promise<Heal> {
   const node = topology.node(0);
-  const filters = ['update/delta', 'update/documents', 'update/accepted'].map((tail) => topicOf('+', tail));
+  const tails = ['update/delta', 'update/documents', 'update/accepted'];
+  const filters = tails.flatMap((tail) => [topicOf('+', tail), topicOf('+/+', tail)]);
   const devices: DeviceConnection[] = [];
   for (let i = 0; i < SILENT; i++) {
     const device = await DeviceConnection.open({ clientId: `${prefix}-silent-${i}`, port: node.mqttPort });

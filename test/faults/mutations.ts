@@ -213,7 +213,8 @@ export const MUTATIONS: readonly Mutation[] = [
     'a restored backup goes unnoticed',
     'restore from an older backup',
     [PROMISES.restored],
-    ['store/etcd/shadow-feed-history.js', 'this.shared.restored(', 'void (() => undefined)('],
+    ['store/etcd/shadow-feed-history.js', 'Number(header.revision) < highest', 'false'],
+    ['store/etcd/shadow-feed.js', 'if (!known)', 'if (false)'],
   ),
 ];
 

@@ -25,6 +25,8 @@ export function namespacesRefused(): string | null {
 
 /** Hosts of their own on one bridge; this process is on it as well. */
 export class Namespaces {
+  /** The kernel takes a while to forget interfaces, so none gets a name twice. */
+  static #created = 0;
   readonly #names: string[] = [];
   readonly #remove = (): void => this.stop();
 
@@ -38,8 +40,9 @@ export class Namespaces {
     // A free network of the 256 below 10.231/16, so that labs can run side by side.
     for (let attempt = 0; attempt < 256; attempt++) {
       const net = (process.pid + attempt) % 256;
-      const space = new Namespaces(`ul${net}`, net);
-      if (!run('ip', 'link', 'add', `${space.id}br`, 'type', 'bridge')) continue;
+      const space = new Namespaces(`ul${net}x${Namespaces.#created++ % 1000}`, net);
+      // Its name tells other labs that the network is taken.
+      if (!run('ip', 'link', 'add', space.bridge, 'type', 'bridge')) continue;
       process.once('exit', space.#remove);
       space.build(count);
       return space;
@@ -74,7 +77,11 @@ export class Namespaces {
     process.removeListener('exit', this.#remove);
     for (const name of this.#names) run('ip', 'netns', 'del', name);
     this.#names.length = 0;
-    run('ip', 'link', 'del', `${this.id}br`);
+    run('ip', 'link', 'del', this.bridge);
+  }
+
+  private get bridge(): string {
+    return `ul${this.net}br`;
   }
 
   private name(member: number): string {
@@ -82,15 +89,15 @@ export class Namespaces {
   }
 
   private build(count: number): void {
-    must('ip', 'addr', 'add', `${this.here}/24`, 'dev', `${this.id}br`);
-    must('ip', 'link', 'set', `${this.id}br`, 'up');
+    must('ip', 'addr', 'add', `${this.here}/24`, 'dev', this.bridge);
+    must('ip', 'link', 'set', this.bridge, 'up');
     for (let member = 0; member < count; member++) {
       const name = this.name(member);
       const [outside, inside] = [`${this.id}o${member}`, `${this.id}i${member}`];
       must('ip', 'netns', 'add', name);
       this.#names.push(name);
       must('ip', 'link', 'add', outside, 'type', 'veth', 'peer', 'name', inside);
-      must('ip', 'link', 'set', outside, 'master', `${this.id}br`, 'up');
+      must('ip', 'link', 'set', outside, 'master', this.bridge, 'up');
       must('ip', 'link', 'set', inside, 'netns', name);
       const within = [...this.prefix(member).slice(1)];
       must('ip', ...within, 'ip', 'addr', 'add', `${this.address(member)}/24`, 'dev', inside);

@@ -11,10 +11,10 @@ import { Topology } from './topology.js';
 
 const FAULTS: readonly FaultName[] = ['kill-leader', 'stop-leader', 'partition-leader'];
 /** Milliseconds that the leader stays away: longer than any election. */
-const HOLD_MS = 6_000;
+const HOLD_MS = 5_000;
 const STEADY_MS = 1_000;
 /** Milliseconds after healing in which the cluster is whole again. */
-const REST_MS = 2_500;
+const REST_MS = 2_000;
 
 /** A device that sends one QoS 1 update after the other, and the times at which each was acknowledged. */
 class SteadyDevice {
@@ -91,12 +91,7 @@ async function trialsOf(fault: FaultName, timers: 'default' | 'fast', trials: nu
       const context = { topology, history, random: new Random(trial), prefix: 'rto' };
       const heal = await faultOf(fault).apply(context);
       await pause(HOLD_MS);
-      const times = device.acks.filter((at) => at >= from);
-      gaps.push(
-        Math.round(
-          Math.max(HOLD_MS - (times.length > 1 ? HOLD_MS : 0), ...times.slice(1).map((at, i) => at - times[i]!)),
-        ),
-      );
+      gaps.push(Math.round(longestGap(device.acks.filter((at) => at >= from))));
       await heal();
       await pause(REST_MS);
     }
@@ -105,4 +100,9 @@ async function trialsOf(fault: FaultName, timers: 'default' | 'fast', trials: nu
     await device.stop();
     await topology.stop();
   }
+}
+
+/** Milliseconds; the whole hold when nothing more was acknowledged. */
+function longestGap(times: readonly number[]): number {
+  return times.length < 2 ? HOLD_MS : Math.max(...times.slice(1).map((at, i) => at - (times[i] as number)));
 }

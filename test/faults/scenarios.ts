@@ -32,7 +32,7 @@ export const DEFAULT_TOPOLOGY: TopologySpec = {
 };
 
 const QUOTA = 24 * 1024 * 1024;
-const HEAVY: TrafficOptions = { things: 16, intervalMs: 15 };
+const HEAVY: TrafficOptions = { things: 6, intervalMs: 40, padding: 6_000 };
 
 function scenario(
   name: string,

@@ -10,6 +10,8 @@ export interface TrafficOptions {
   readonly things: number;
   /** Milliseconds between two updates of one writer. */
   readonly intervalMs: number;
+  /** Bytes of text in desired that no device reports, so that every delta has them. */
+  readonly padding?: number;
 }
 
 export const USUAL_TRAFFIC: TrafficOptions = { things: 5, intervalMs: 50 };
@@ -86,7 +88,8 @@ export class Traffic {
     for (let n = 1; this.#writing; n++) {
       const target = random.pick(targets);
       const id = `${writer}-${n}`;
-      const patch = n % 4 === 0 ? { a: id, target: n, nested: { [`k${n % 3}`]: n } } : { a: id };
+      const pad = this.options.padding === undefined ? {} : { pad: String(n).padEnd(this.options.padding, '.') };
+      const patch = n % 4 === 0 ? { a: id, target: n, nested: { [`k${n % 3}`]: n }, ...pad } : { a: id };
       // prettier-ignore
       const op: UpdateOp = { id, shadow, node: target.node, door: 'http', section: 'desired', patch,
         from: this.history.now(), to: Infinity, outcome: 'maybe', version: null, reason: 'no answer' };
