@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { moveClock } from './fake-clock.js';
+import { canMoveClock, moveClock } from './fake-clock.js';
 import type { History } from './history.js';
 import type { Random } from './random.js';
 import type { LabNode, Topology } from './topology.js';
@@ -205,7 +205,7 @@ export function impossible(fault: Fault, topology: Topology['spec'], namespaces:
     case 'proxy':
       return topology.proxied ? null : 'needs proxies';
     case 'clock':
-      return topology.movableClock ? null : 'needs a clock that can be moved';
+      return topology.movableClock && canMoveClock() ? null : 'needs libfaketime';
     case 'two-nodes':
       return topology.nodes > 1 ? null : 'needs two nodes';
     case 'quota':

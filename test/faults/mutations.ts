@@ -2,7 +2,7 @@ import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { builtMain } from '../harness/build.js';
 import { PROMISES, type PromiseName } from './promises.js';
-import { JsonLines, say } from './report.js';
+import { say, type JsonLines } from './report.js';
 import { RESTORES, runRestore } from './restore.js';
 import { runScenario, type Result } from './run-scenario.js';
 import { MATRIX } from './scenarios.js';

@@ -40,8 +40,7 @@ export class LabNode {
 
   constructor(
     readonly index: number,
-    readonly httpPort: number,
-    readonly mqttPort: number,
+    private readonly ports: { readonly http: number; readonly mqtt: number },
     private readonly env: Readonly<Record<string, string>>,
     private readonly history: History,
     private readonly dataDir: string,
@@ -51,8 +50,12 @@ export class LabNode {
     writeFileSync(this.clockFile, '+0\n');
   }
 
+  get mqttPort(): number {
+    return this.ports.mqtt;
+  }
+
   get httpUrl(): string {
-    return `http://127.0.0.1:${this.httpPort}`;
+    return `http://127.0.0.1:${this.ports.http}`;
   }
 
   get pid(): number | null {
@@ -64,7 +67,7 @@ export class LabNode {
   }
 
   async start(until: 'ready' | 'listening' = 'ready'): Promise<void> {
-    const ports = { UMBRA_HTTP_PORT: String(this.httpPort), UMBRA_MQTT_PORT: String(this.mqttPort) };
+    const ports = { UMBRA_HTTP_PORT: String(this.ports.http), UMBRA_MQTT_PORT: String(this.ports.mqtt) };
     const env = { UMBRA_LOG_LEVEL: 'warn', ...this.env, ...ports, UMBRA_NODE_ID: `lab-${this.index}` };
     // `ready` is told at the level info.
     const options = { env: { ...env, UMBRA_LOG_LEVEL: 'info' }, dataDir: this.dataDir, until };
@@ -203,8 +206,8 @@ export class Topology {
       const clock = this.spec.movableClock ? fakeClock(join(dataDir, 'clock')) : {};
       const etcd = { UMBRA_ETCD_ENDPOINTS: endpoints.map(({ endpoint }) => endpoint).join(',') };
       const env = { ...etcd, ...clock, ...this.spec.env };
-      const ports = [await freePort(), await freePort()] as const;
-      this.nodes.push(new LabNode(index, ...ports, env, this.history, dataDir, this.spec.main));
+      const ports = { http: await freePort(), mqtt: await freePort() };
+      this.nodes.push(new LabNode(index, ports, env, this.history, dataDir, this.spec.main));
     }
     await Promise.all(this.nodes.map((node) => node.start()));
   }
