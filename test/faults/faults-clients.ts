@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { EventReader } from '../harness/event-reader.js';
 import { DeviceConnection } from './device.js';
 import type { FaultContext, Heal } from './faults.js';
 import { topicOf } from './mqtt-actors.js';
@@ -95,5 +96,23 @@ export async function compactWhileAway({ topology, random }: FaultContext): Prom
     // Later changes show whether the node goes on behind the gap.
     await pause(200);
     node.signal('SIGCONT');
+  };
+}
+
+/** A node starts while its storage is away. A stream that is opened meanwhile must get a position before any change. */
+export async function startWithoutStorage({ topology, history }: FaultContext): Promise<Heal> {
+  const node = topology.node(0);
+  await node.terminate();
+  for (const proxy of topology.proxies) proxy.set('refuse');
+  await node.start('listening');
+  const reader = await EventReader.open(`${node.httpUrl}/v1/watch`);
+  const first = reader.next();
+  return async () => {
+    for (const proxy of topology.proxies) proxy.set('pass');
+    const event = await Promise.race([first, pause(15_000, null)]);
+    reader.close();
+    if (event?.event === 'bookmark') return;
+    const text = `a stream opened before the storage was there begins with ${event?.event ?? 'nothing'}, not with its position`;
+    history.remarks.push({ promise: PROMISES.resume, text });
   };
 }

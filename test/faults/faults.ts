@@ -3,7 +3,7 @@ import { canMoveClock, moveClock } from './fake-clock.js';
 import type { History } from './history.js';
 import type { Random } from './random.js';
 import type { LabNode, Topology } from './topology.js';
-import { compactWhileAway, reconnectStorm, silentDevices } from './faults-clients.js';
+import { compactWhileAway, reconnectStorm, silentDevices, startWithoutStorage } from './faults-clients.js';
 import { fillDisk, fillQuota } from './faults-storage.js';
 
 export interface FaultContext {
@@ -185,6 +185,7 @@ export const FAULTS = {
   'compaction-while-away': { needs: 'proxy', reloads: true, apply: compactWhileAway },
   'clock-forward': { needs: 'clock', apply: jumpClock(3600) },
   'clock-back': { needs: 'clock', apply: jumpClock(-3600) },
+  'start-without-storage': { needs: 'proxy', special: true, apply: startWithoutStorage },
   'silent-devices': { special: true, apply: silentDevices },
   'reconnect-storm': { special: true, apply: reconnectStorm },
   'quota-alarm': { needs: 'quota', special: true, apply: fillQuota },

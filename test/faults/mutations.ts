@@ -220,7 +220,7 @@ export const MUTATIONS: readonly Mutation[] = [
 
 /** Runs each mutation, or one, and says which were caught. */
 export async function runMutations(only: string | null, seed: number, json: JsonLines): Promise<boolean> {
-  const chosen = MUTATIONS.filter(({ name }) => only === null || name.includes(only));
+  const chosen = MUTATIONS.filter(({ name }) => only === null || only.split(',').some((part) => name.includes(part)));
   let missed = 0;
   for (const each of chosen) {
     const { caughtBy, attempts } = await attempt(each, seed);

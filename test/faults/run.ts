@@ -145,6 +145,9 @@ async function roundsOn(spec: TopologySpec, seeds: readonly number[], until: num
   }
 }
 
+// Leaving by exit() takes processes, namespaces and mounts with it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+
 main().then(
   (passed) => process.exit(passed ? 0 : 1),
   (error: unknown) => {

@@ -53,7 +53,9 @@ export class Traffic {
     this.shadows.forEach((shadow, i) => {
       this.#devices.push(new Device(`${prefix}-${i}-d`, history, rotated(doors, i), shadow, options.intervalMs));
     });
-    await Promise.all([...this.watchers, ...this.#observers, ...this.#devices].map((actor) => actor.start()));
+    // Readers first: what they are to see begins after they have begun.
+    await Promise.all([...this.watchers, ...this.#observers].map((actor) => actor.start()));
+    await Promise.all(this.#devices.map((actor) => actor.start()));
     this.shadows.forEach((shadow, i) => {
       this.#callers.push(this.application(shadow, `${prefix}-${i}-a`, this.random.fork(`app${i}`)));
       this.#callers.push(this.reader(shadow, this.random.fork(`reader${i}`)));

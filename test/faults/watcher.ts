@@ -71,9 +71,11 @@ export class Watcher {
 
   private async follow(reader: EventReader, positioned: () => void): Promise<void> {
     for (let event = await reader.next(); event !== null; event = await reader.next()) {
-      if (event.id !== undefined) this.#lastId = event.id;
-      if (event.event === 'bookmark') positioned();
-      else if (event.event === 'end') return this.end(event);
+      if (event.id !== undefined) {
+        this.#lastId = event.id;
+        positioned();
+      }
+      if (event.event === 'end') return this.end(event);
       else if (event.event === 'change' || event.event === 'initial') this.change(event.event, event);
     }
   }
