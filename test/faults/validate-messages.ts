@@ -1,7 +1,7 @@
 import type { History, Message, Section } from './history.js';
 import { difference, same } from './model.js';
 import { PROMISES, type Expectations } from './promises.js';
-import { groupBy, type Report } from './validate.js';
+import { groupBy, type Report } from './findings.js';
 
 const RANK = { delta: 0, documents: 1, accepted: 2 };
 

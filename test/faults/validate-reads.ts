@@ -1,6 +1,6 @@
 import type { History } from './history.js';
 import { PROMISES } from './promises.js';
-import { groupBy, type Report } from './validate.js';
+import { groupBy, type Report } from './findings.js';
 
 interface Known {
   readonly what: string;

@@ -1,4 +1,5 @@
 import type { Change, History, UpdateOp } from './history.js';
+import { groupBy, type Report } from './findings.js';
 import { checkMessages } from './validate-messages.js';
 import { checkReads } from './validate-reads.js';
 import { difference, merge, same } from './model.js';
@@ -6,8 +7,6 @@ import { PROMISES, type Expectations, type Violation } from './promises.js';
 
 /** At most this many violations of one promise are told; one cause often shows hundreds of times. */
 const MAX_TOLD = 5;
-
-export type Report = (promise: string, text: string) => void;
 
 /** Judges one history. Pure: the same history always gives the same verdict. */
 export function validate(history: History, expectations: Expectations): Violation[] {
@@ -28,16 +27,6 @@ export function validate(history: History, expectations: Expectations): Violatio
   checkReady(history, expectations, report);
   checkMemory(history, expectations, report);
   return violations;
-}
-
-export function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(key(item));
-    if (group) group.push(item);
-    else groups.set(key(item), [item]);
-  }
-  return groups;
 }
 
 /** Each stream by itself: every version once, in order, and each one what its patch makes of the one before. */
