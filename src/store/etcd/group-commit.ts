@@ -36,19 +36,13 @@ export class GroupCommit {
   readonly #queue = new FairQueue<PendingWrite>();
   /** Keys of batches under way: a key is in one batch at a time. */
   readonly #busyKeys = new Set<string>();
-  /** Every write that is not settled. */
-  readonly #pending = new Set<PendingWrite>();
   readonly #slots: SendSlots<PendingWrite>;
-  readonly #sweep: DeadlineSweep;
+  readonly #sweep: DeadlineSweep<PendingWrite>;
   readonly #maxQueued: number;
   readonly #maxQueuedBytes: number;
-  /** Bytes of those in #pending. */
+  /** Bytes of all writes that are not settled. */
   #bytes = 0;
-  readonly #forget = (settled: PendingWrite): void => {
-    this.#pending.delete(settled);
-    this.#bytes -= settled.bytes;
-    this.#sweep.delete(settled);
-  };
+  readonly #onSettled = (settled: PendingWrite): void => void (this.#bytes -= settled.bytes);
   #closed = false;
 
   constructor(
@@ -88,8 +82,7 @@ export class GroupCommit {
       return Promise.reject(new ShadowError('tooManyRequests', `${waiting} wait on this node already`));
     }
     return new Promise((resolve, reject) => {
-      const pending = new PendingWrite(write, resolve, reject, this.#forget);
-      this.#pending.add(pending);
+      const pending = new PendingWrite(write, resolve, reject, this.#onSettled);
       this.#bytes += pending.bytes;
       this.#sweep.add(pending);
       this.#queue.push(write.tenant, pending);
@@ -101,7 +94,7 @@ export class GroupCommit {
   close(): void {
     this.#closed = true;
     this.#queue.drain();
-    for (const pending of this.#pending) pending.refuse(new ShadowError('draining'));
+    for (const pending of this.#sweep.items) pending.refuse(new ShadowError('draining'));
   }
 
   private gather(): PendingWrite[] {
