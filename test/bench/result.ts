@@ -1,5 +1,5 @@
 import type { Measured } from './lab.js';
-import { median } from './report.js';
+import { median } from './statistics.js';
 
 export interface Target {
   readonly at: 'least' | 'most';

@@ -4,7 +4,7 @@ import { loadConfig } from '../../../src/config/load-config.js';
 import { SILENT_LOGGER } from '../../../src/telemetry/logger.js';
 import type { Lab } from '../lab.js';
 import { openLoop } from '../load/open-loop.js';
-import { median, spread } from '../report.js';
+import { median, spread } from '../statistics.js';
 import { atMost, row, type Result } from '../result.js';
 import { change } from './store.js';
 

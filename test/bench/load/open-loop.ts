@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { spread } from '../report.js';
+import { spread } from '../statistics.js';
 import type { Sample } from './sample.js';
 
 /**

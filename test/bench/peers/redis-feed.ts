@@ -3,7 +3,7 @@ import type { RecordCache } from '../../../src/store/etcd/record-cache.js';
 import type { Position } from '../../../src/store/position.js';
 import { matches, type FeedBatch, type ShadowFeed, type ShadowFilter } from '../../../src/store/shadow-feed.js';
 import type { ShadowKey, ShadowRecord } from '../../../src/store/shadow-store.js';
-import { connectRedis, position, STREAM } from './redis-store.js';
+import { connectRedis, position, STREAM } from './redis-connection.js';
 
 /** Events of one answer. */
 const PAGE = 1000;

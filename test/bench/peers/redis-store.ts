@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { SYSTEM_CLOCK, type Clock } from '../../../src/config/clock.js';
 import type { Config } from '../../../src/config/config.js';
 import { isTombstone } from '../../../src/document/shadow-document.js';
@@ -21,12 +21,12 @@ import type {
   ThingPage,
 } from '../../../src/store/shadow-store.js';
 import type { Storage } from '../../../src/store/storage.js';
+import { connectRedis, position, STREAM } from './redis-connection.js';
 import { RedisFeed } from './redis-feed.js';
 import { CHANGE_SCRIPT } from './redis-script.js';
 
 /** Events that the stream keeps. */
 const KEPT_EVENTS = 1_000_000;
-export const STREAM = 'umbra:events';
 const COUNTER = 'umbra:revision';
 /** Things of a page are listed with this many shadows at most. */
 const MAX_LISTED = 100;
@@ -43,12 +43,6 @@ interface Basis {
 
 /** `{tenant}/{thing}/{name}`; the classic one ends with a slash. */
 export const shadowId = ({ tenant, thing, name }: ShadowKey): string => `${tenant}/${thing}/${name ?? ''}`;
-
-export function connectRedis(port: number): Redis {
-  const redis = new Redis({ host: '127.0.0.1', port, enableAutoPipelining: true, maxRetriesPerRequest: 3 });
-  redis.on('error', () => undefined);
-  return redis;
-}
 
 /** The usual alternative: a durable Redis (appendfsync always), one script per change, its events in a stream. */
 export class RedisShadowStore implements ShadowStore {
@@ -214,8 +208,6 @@ export class RedisShadowStore implements ShadowStore {
 
 const namesKey = (tenant: string, thing: string): string => `umbra:n:${tenant}/${thing}`;
 const thingsKey = (tenant: string): string => `umbra:t:${tenant}`;
-export const position = (revision: number): Position => ({ cluster: 'redis', epoch: 0, revision });
-
 export function openRedisStorage({ config }: { readonly config: Config }, port: number): Storage {
   const store = new RedisShadowStore(port, config);
   const feed = new RedisFeed(port, store.cache);
