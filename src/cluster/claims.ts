@@ -86,10 +86,15 @@ export class Claims {
     const lost = this.shards.filter((shard) => this.#held.has(shard) && !holds(shard));
     for (const shard of lost) this.#held.delete(shard);
     if (lost.length > 0) this.worker.lose(lost);
-    await this.giveUp(this.shards.filter((shard) => this.#held.has(shard) && !mine(shard)));
+    // All from the view, before anything is changed: afterwards it does not show what is so.
+    const foreign = this.shards.filter((shard) => this.#held.has(shard) && !mine(shard));
     const wanted = this.shards.filter(
-      (shard) => !this.#held.has(shard) && (holds(shard) || (!view.claims.has(shard) && mine(shard))),
+      (shard) => !this.#held.has(shard) && mine(shard) && (holds(shard) || !view.claims.has(shard)),
     );
+    // A claim of ours whose answer was lost.
+    const strays = this.shards.filter((shard) => !this.#held.has(shard) && !mine(shard) && holds(shard));
+    for (const shard of strays) await this.unclaim(shard);
+    await this.giveUp(foreign);
     const won: string[] = [];
     for (const shard of wanted) if (holds(shard) || (await this.claim(shard))) won.push(shard);
     if (won.length === 0 || this.self.lease === null) return;
@@ -110,8 +115,12 @@ export class Claims {
     await this.worker.release(shards);
     for (const shard of shards) {
       this.#held.delete(shard);
-      await this.keys.commit({ guards: [claimGuard(shard, this.self.id)], deletes: [CLAIMS + shard] });
+      await this.unclaim(shard);
     }
     this.logger.info({ shards }, 'shards given up');
+  }
+
+  private async unclaim(shard: string): Promise<void> {
+    await this.keys.commit({ guards: [claimGuard(shard, this.self.id)], deletes: [CLAIMS + shard] });
   }
 }

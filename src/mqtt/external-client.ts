@@ -3,7 +3,7 @@ import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import type { BrokerConfig } from '../config/config.js';
 
 /** Milliseconds between attempts to reach the broker. */
-const RECONNECT_MS = 500;
+export const RECONNECT_MS = 500;
 /** Seconds between signs of life. While the lane waits for room none are heard, and that may take a request timeout. */
 const KEEPALIVE_SECONDS = 30;
 const CONNECT_TIMEOUT_MS = 5_000;

@@ -2,7 +2,7 @@ import type { IConnackPacket, IPublishPacket, MqttClient } from 'mqtt';
 import type { BrokerConfig } from '../config/config.js';
 import type { Logger } from '../telemetry/logger.js';
 import { connackProblems, type BrokerProblem } from './broker-limits.js';
-import { createExternalClient, sendPuback, WITHHELD } from './external-client.js';
+import { createExternalClient, RECONNECT_MS, sendPuback, WITHHELD } from './external-client.js';
 import { noDelay } from './external-publisher.js';
 import { requestPatterns } from './mqtt-request.js';
 import { RequestQueue, type Acknowledgement } from './request-queue.js';
@@ -26,10 +26,13 @@ interface Known extends LaneRequest {
 /** MQTT 5: session taken over. */
 const TAKEN_OVER = 0x8e;
 /** Milliseconds before a lane that was taken over tries again: two clients must not take turns as fast as they can. */
-const TAKEN_OVER_PAUSE_MS = 5_000;
+const RIVAL_PAUSE_MS = 5_000;
+/** A connection that ends sooner, in milliseconds, so often in a row, was most likely taken over. */
+const SHORT_MS = 5_000;
+const MAX_SHORT_LIVES = 3;
+/** Milliseconds for the last acknowledgements to leave. */
+const END_MS = 500;
 const DRAIN_POLL_MS = 10;
-/** Messages that have been dealt with and are still recognised when the broker sends them again. */
-const MAX_REMEMBERED = 5_000;
 
 /**
  * One persistent session at the broker: consumes requests side by side and acknowledges each when it has been dealt with,
@@ -42,16 +45,20 @@ const MAX_REMEMBERED = 5_000;
 export class ExternalLane {
   readonly #client: MqttClient;
   readonly #queue: RequestQueue;
-  /** By packet identifier: after a lost connection the broker sends again what this node still works on. */
+  /** Not acknowledged yet, by packet identifier: after a lost connection the broker sends these again. */
   readonly #known = new Map<number, Known>();
   #problems: BrokerProblem[] = [];
-  /** Counts the sessions that the broker has begun for this lane. */
-  #session = 0;
+  /** Counts connections: what came over one is acknowledged over that one only. */
+  #connection = 0;
   #connected = false;
   #error: string | null = null;
   #ending = false;
   #waiting: (() => void) | null = null;
-  #resume: NodeJS.Timeout | undefined;
+  #cut = false;
+  /** When the connection was made, by performance.now(). */
+  #since: number | null = null;
+  #shortLives = 0;
+  #rival: string | null = null;
 
   constructor(
     private readonly config: BrokerConfig,
@@ -67,7 +74,7 @@ export class ExternalLane {
     });
     this.#client.handleMessage = (packet, done) => this.take(packet, done);
     this.#client.on('connect', (connack) => this.connected(connack));
-    this.#client.on('close', () => (this.#connected = false));
+    this.#client.on('close', () => this.closed());
     this.#client.on('error', (error) => (this.#error = error.message));
     this.#client.on('disconnect', ({ reasonCode }) => this.disconnected(reasonCode));
   }
@@ -75,6 +82,7 @@ export class ExternalLane {
   get health(): { readonly ok: boolean; readonly reason: string } {
     const fatal = this.#problems.find((problem) => problem.fatal);
     if (fatal) return { ok: false, reason: fatal.text };
+    if (this.#rival !== null) return { ok: false, reason: this.#rival };
     if (this.#connected) return { ok: true, reason: 'connected' };
     return { ok: false, reason: `${this.clientId} is not connected: ${this.#error ?? 'no answer yet'}` };
   }
@@ -97,13 +105,15 @@ export class ExternalLane {
     this.cut();
   }
 
-  /** Ends the connection at once; what is not acknowledged stays in the session. */
+  /** Ends the connection; what is not acknowledged by now stays in the session. */
   cut(): void {
+    if (this.#cut) return;
+    this.#cut = true;
     this.#ending = true;
     this.#connected = false;
-    clearTimeout(this.#resume);
     // The DISCONNECT of end() says nothing about the session, which therefore keeps its expiry (MQTT 5, 3.14.2.2.2).
-    this.#client.end(this.#queue.size > 0);
+    this.#client.end(false);
+    setTimeout(() => this.#client.end(true), END_MS).unref();
   }
 
   private take(packet: IPublishPacket, done: (error?: Error) => void): void {
@@ -129,13 +139,13 @@ export class ExternalLane {
 
   private first(messageId: number, request: LaneRequest): void {
     const known: Known = { ...request, outcome: null, repeats: 0 };
-    this.remember(messageId, known);
-    const session = this.#session;
+    this.#known.set(messageId, known);
+    const connection = this.#connection;
     this.#queue.push(
       () => this.handle(request),
       (outcome) => {
         known.outcome = outcome;
-        if (known.repeats === 0) this.acknowledge(messageId, outcome, session);
+        if (known.repeats === 0) this.acknowledge(messageId, outcome, connection);
         else this.room();
       },
     );
@@ -144,31 +154,27 @@ export class ExternalLane {
   /** This node has it already: it is acknowledged when the first one has been dealt with, and not applied again. */
   private again(messageId: number, known: Known): void {
     const repeat = ++known.repeats;
-    const session = this.#session;
+    const connection = this.#connection;
     this.#queue.push(
       () => Promise.resolve('done'),
       () => {
-        if (known.repeats === repeat) this.acknowledge(messageId, known.outcome ?? 'withheld', session);
+        if (known.repeats === repeat) this.acknowledge(messageId, known.outcome ?? 'withheld', connection);
         else this.room();
       },
     );
   }
 
-  /** @param session an identifier of a session that the broker has lost may mean another message by now */
-  private acknowledge(messageId: number, outcome: Acknowledgement, session: number): void {
+  /**
+   * What came over an earlier connection is acknowledged when the broker sends it again: until then its identifier may
+   * mean another message, if somebody else has had the session in between.
+   */
+  private acknowledge(messageId: number, outcome: Acknowledgement, connection: number): void {
     const dealtWith = outcome === 'done' || outcome === 'refused';
-    if (dealtWith && session === this.#session && this.#client.connected) sendPuback(this.#client, messageId);
-    this.room();
-  }
-
-  private remember(messageId: number, known: Known): void {
-    this.#known.delete(messageId);
-    this.#known.set(messageId, known);
-    if (this.#known.size <= MAX_REMEMBERED) return;
-    for (const [id, { outcome }] of this.#known) {
-      if (outcome !== null) this.#known.delete(id);
-      return;
+    if (dealtWith && connection === this.#connection && this.#client.connected && !this.#cut) {
+      this.#known.delete(messageId);
+      sendPuback(this.#client, messageId);
     }
+    this.room();
   }
 
   private room(): void {
@@ -182,10 +188,12 @@ export class ExternalLane {
     const { config, clientId, logger } = this;
     this.#error = null;
     this.#waiting = null;
+    this.#connection++;
+    this.#since = performance.now();
+    setTimeout(() => this.settled(this.#since), SHORT_MS).unref();
     this.#problems = connackProblems(connack, config);
     for (const { text } of this.#problems) logger.warn({ reason: text }, 'the broker is not set up as needed');
     if (!connack.sessionPresent) {
-      this.#session++;
       this.#known.clear();
       logger.warn({ clientId }, 'the broker has no session of this lane: a first start, or requests were lost');
     }
@@ -199,19 +207,38 @@ export class ExternalLane {
     });
   }
 
+  /** The connection has lasted. */
+  private settled(since: number | null): void {
+    if (since === null || performance.now() - since < SHORT_MS) return;
+    this.#shortLives = 0;
+    this.#rival = null;
+    this.#client.options.reconnectPeriod = RECONNECT_MS;
+  }
+
   private filters(): string[] {
     const filters = OPERATIONS.flatMap(requestPatterns);
     const { shared, clientId } = this.config;
     return shared ? filters.map((filter) => `$share/${clientId}/${filter}`) : filters;
   }
 
+  /** Two clients with one identifier throw each other out. mosquitto 2.0.11 gives no reason, so short lives tell. */
+  private closed(): void {
+    this.#connected = false;
+    if (this.#ending || this.#since === null) return;
+    const short = performance.now() - this.#since < SHORT_MS;
+    this.#since = null;
+    this.#shortLives = short ? this.#shortLives + 1 : 0;
+    if (this.#shortLives < MAX_SHORT_LIVES) return;
+    this.rival();
+  }
+
   private disconnected(reasonCode: number | undefined): void {
-    if (reasonCode !== TAKEN_OVER || this.#ending) return;
-    this.#error = 'another client has taken its client id; is a second installation using it?';
-    this.logger.error({ clientId: this.clientId }, this.#error);
-    this.#client.end(true, () => {
-      if (this.#ending) return;
-      this.#resume = setTimeout(() => this.#client.reconnect(), TAKEN_OVER_PAUSE_MS).unref();
-    });
+    if (reasonCode === TAKEN_OVER && !this.#ending) this.rival();
+  }
+
+  private rival(): void {
+    this.#client.options.reconnectPeriod = RIVAL_PAUSE_MS;
+    this.#rival = `its connections end at once: does another client use the client id ${this.clientId}?`;
+    this.logger.error({ clientId: this.clientId }, this.#rival);
   }
 }

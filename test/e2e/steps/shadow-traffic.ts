@@ -60,6 +60,18 @@ export class ShadowTraffic {
     return [...this.#sent.keys()].filter((token) => !this.#accepted.has(token));
   }
 
+  /** Whether the updates that nobody has accepted are stored: tells a lost update from a lost message. */
+  async explainUnanswered(rest: Rest): Promise<string> {
+    let stored = 0;
+    const open = this.unanswered;
+    for (const token of open) {
+      const { thing, member } = this.#sent.get(token) as Sent;
+      const { json } = await rest.get(thing);
+      if (member in ((json.state?.desired ?? {}) as object)) stored++;
+    }
+    return `${open.length} of ${this.sent} are not accepted, of which ${stored} are stored; e.g. ${open.slice(0, 3).join()}`;
+  }
+
   resetGap(): void {
     this.longestGap = 0;
     this.#lastAccepted = performance.now();
