@@ -91,6 +91,8 @@ describe('claims', () => {
     await until('all are held', () => busy.size === SHARDS.length && b.working.size > 0 && a.working.size > 0);
     const { lease } = a.instances;
     a.able = false;
+    // A lease that is taken away early: for a moment both work, which no lease of a clock-abiding etcd allows.
+    busy.clear();
     await keys.revoke(lease ?? '');
     await until('b has all', () => b.working.size === SHARDS.length);
     expect(a.working.size).toBe(0);

@@ -154,7 +154,8 @@ export class Env {
     min: 1,
     max: 10_000,
     unit: 'messages',
-    meaning: 'Requests of one lane, and changes of one node, on their way at once; more wait at the broker and in etcd.',
+    meaning:
+      'Requests of one lane, and changes of one node, on their way at once; more wait at the broker and in etcd.',
   })
   UMBRA_BROKER_MAX_IN_FLIGHT = 1000;
   @integer({

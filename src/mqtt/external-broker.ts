@@ -28,8 +28,7 @@ const BEGIN_RETRY_MS = 1_000;
 /** Milliseconds of the drain that are kept for giving the lease back and closing connections. */
 const CLOSE_MS = 1_000;
 
-const partOf = ({ key }: ShadowRecord): string =>
-  PUBLISH + (bucketOf(key.tenant, key.thing) % PARTS).toString(16);
+const partOf = ({ key }: ShadowRecord): string => PUBLISH + (bucketOf(key.tenant, key.thing) % PARTS).toString(16);
 
 /**
  * What this node does at the external broker: the lanes that it consumes and the parts of the feed that it publishes, as

@@ -128,7 +128,10 @@ export class ExternalLane {
     const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
     const request = { topic: packet.topic, payload, qos };
     if (qos === 0 || messageId === undefined) {
-      this.#queue.push(() => this.handle(request), () => this.room());
+      this.#queue.push(
+        () => this.handle(request),
+        () => this.room(),
+      );
       return done();
     }
     const before = dup ? this.#known.get(messageId) : undefined;

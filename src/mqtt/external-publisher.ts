@@ -91,7 +91,8 @@ export class ExternalPublisher implements SafePublisher {
   private connected(connack: IConnackPacket): void {
     this.#error = null;
     this.#connackProblems = connackProblems(connack, { ...this.config, sessionSeconds: 0 });
-    for (const { text } of this.#connackProblems) this.logger.warn({ reason: text }, 'the broker is not set up as needed');
+    for (const { text } of this.#connackProblems)
+      this.logger.warn({ reason: text }, 'the broker is not set up as needed');
     this.#window = Math.min(connack.properties?.receiveMaximum ?? MAX_RECEIVE, MAX_RECEIVE);
     noDelay(this.#client);
     this.logger.info({ url: this.config.url, window: this.#window }, 'connected to the external broker');
@@ -134,7 +135,10 @@ export class ExternalPublisher implements SafePublisher {
   private refused(message: Outgoing, error: Error): void {
     const { code } = error as { code?: unknown };
     if (typeof code === 'number' && HOPELESS.has(code)) {
-      this.logger.error({ topic: message.topic, code, reason: error.message }, 'the broker cannot take a message; left out');
+      this.logger.error(
+        { topic: message.topic, code, reason: error.message },
+        'the broker cannot take a message; left out',
+      );
       return this.done(message);
     }
     if (this.#ended) return;

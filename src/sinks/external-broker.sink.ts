@@ -81,7 +81,9 @@ export class ExternalBrokerSink implements Sink {
     const delta = deltaMessage(state, change);
     const sent = [
       ...(delta === null ? [] : [this.send(record, 'update/delta', delta)]),
-      ...(previous === undefined ? [] : [this.send(record, 'update/documents', documentsMessage(previous, state, change))]),
+      ...(previous === undefined
+        ? []
+        : [this.send(record, 'update/documents', documentsMessage(previous, state, change))]),
       this.send(record, 'update/accepted', updateAccepted(state, change)),
     ];
     await Promise.all(sent);

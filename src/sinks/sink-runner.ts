@@ -161,7 +161,8 @@ export class SinkRunner {
         if (signal.aborted) return;
         this.#trouble = error instanceof Error ? error.message : String(error);
         logger.warn({ reason: this.#trouble }, 'a sink cannot follow the store; trying again');
-        if (error instanceof FeedGap) await this.#recover(run).catch((reason: unknown) => (this.#trouble = String(reason)));
+        if (error instanceof FeedGap)
+          await this.#recover(run).catch((reason: unknown) => (this.#trouble = String(reason)));
         // Only what is safe has been passed, so what is still on its way would be sent twice by the next reading.
         await run.window.settled(SETTLE_MS);
         await pause(RETRY_MS, undefined, { signal }).catch(() => undefined);

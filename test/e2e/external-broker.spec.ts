@@ -24,7 +24,9 @@ beforeAll(async () => {
 describe('devices at an external mosquitto', () => {
   it('update, get and delete are answered as by the built-in broker', async () => {
     await device.subscribe(topic('t1', '#'));
-    const updated = await device.request('t1', 'update', { state: { desired: { led: 'on' }, reported: { led: 'off' } } });
+    const updated = await device.request('t1', 'update', {
+      state: { desired: { led: 'on' }, reported: { led: 'off' } },
+    });
     expect(updated).toMatchObject({ topic: topic('t1', 'update/accepted'), qos: 1, retain: false });
     expect(updated.json).toMatchObject({ version: 1, state: { desired: { led: 'on' } } });
     const tails = device.messages.map(({ topic: name }) => name.slice(topic('t1', '').length));

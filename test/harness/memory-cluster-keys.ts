@@ -38,7 +38,8 @@ export class MemoryClusterKeys implements ClusterKeys {
 
   commit({ guards, puts = [], deletes = [] }: KeyChange): Promise<boolean> {
     const holds = guards.every(({ key, value }) => (this.keys.get(this.root + key)?.value ?? null) === value);
-    if (!holds || puts.some(({ lease }) => lease !== undefined && !this.leases.has(lease))) return Promise.resolve(false);
+    if (!holds || puts.some(({ lease }) => lease !== undefined && !this.leases.has(lease)))
+      return Promise.resolve(false);
     for (const { key, value, lease } of puts) this.keys.set(this.root + key, { value, lease });
     for (const key of deletes) this.keys.delete(this.root + key);
     return Promise.resolve(true);

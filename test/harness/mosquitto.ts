@@ -8,7 +8,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from './ports.js';
 
 /** The settings that docs/external-broker.md asks for. */
-const NEEDED = { max_inflight_messages: '2000', max_queued_messages: '0', persistence: 'true', set_tcp_nodelay: 'true' };
+const NEEDED = {
+  max_inflight_messages: '2000',
+  max_queued_messages: '0',
+  persistence: 'true',
+  set_tcp_nodelay: 'true',
+};
 
 export interface MosquittoSettings {
   /** Lines of mosquitto.conf beside, or instead of, those that the documentation asks for. */

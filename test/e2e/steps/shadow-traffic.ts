@@ -5,6 +5,8 @@ import type { Rest } from './rest.js';
 /** Members that one thing gets, so that its document stays below 8 KB. */
 const PER_THING = 40;
 const TICK_MS = 10;
+/** Updates that nobody has accepted yet, after which no more are sent: an outage must not pile up without end. */
+const MAX_OPEN = 10_000;
 
 interface Sent {
   readonly thing: string;
@@ -83,7 +85,7 @@ export class ShadowTraffic {
     const publishing: Promise<void>[] = [];
     for (let done = 0; performance.now() - start < ms; await pause(TICK_MS)) {
       const due = Math.floor(((performance.now() - start) / 1000) * perSecond);
-      for (; done < due; done++) publishing.push(this.publish());
+      for (; done < due && this.#count - this.accepted < MAX_OPEN; done++) publishing.push(this.publish());
     }
     await Promise.all(publishing);
   }
@@ -96,7 +98,8 @@ export class ShadowTraffic {
       const { json } = await rest.get(thing);
       const stored = json.state.desired as Record<string, unknown>;
       for (const [token, sent] of this.#sent)
-        if (sent.thing === thing && this.#accepted.has(token) && !(sent.member in stored)) problems.push(`${token} lost`);
+        if (sent.thing === thing && this.#accepted.has(token) && !(sent.member in stored))
+          problems.push(`${token} lost`);
       for (let version = 1; version <= json.version; version++) {
         if (!this.deltas.get(thing)?.has(version)) problems.push(`${thing}: no delta of version ${version}`);
         if (!this.acceptedVersions.get(thing)?.has(version)) problems.push(`${thing}: version ${version} not accepted`);
