@@ -95,7 +95,7 @@ describe('claims', () => {
     busy.clear();
     await keys.revoke(lease ?? '');
     await until('b has all', () => b.working.size === SHARDS.length);
-    expect(a.working.size).toBe(0);
+    await until('a has noticed', () => a.working.size === 0);
   });
 
   it('a node that cannot do its part gives it up, and takes it again', async () => {
