@@ -34,13 +34,12 @@ it(
       UMBRA_BROKER_URL: broker.url,
       UMBRA_BROKER_TAKEOVER_SECONDS: String(TAKEOVER_SECONDS),
     };
-    const start = async (): Promise<ReadyNode> => {
-      // Not `ready`: the replacement begins while the survivor works off what has piled up.
-      const node = await startNode({ env, until: 'listening' });
+    const start = async (until: 'ready' | 'listening'): Promise<ReadyNode> => {
+      const node = await startNode({ env, until });
       cleanup(() => node.stop());
       return node;
     };
-    const nodes = await Promise.all([start(), start()]);
+    const nodes = await Promise.all([start('ready'), start('ready')]);
     const traffic = await ShadowTraffic.start(broker.url, 'crash');
     cleanup(() => traffic.close());
 
@@ -55,7 +54,8 @@ it(
       });
       traffic.resetGap();
       await victim.node.kill9();
-      const [replacement] = await Promise.all([start(), flowing]);
+      // Not `ready`: it begins while the survivor works off what has piled up.
+      const [replacement] = await Promise.all([start('listening'), flowing]);
       nodes[victim.index] = replacement;
       await until('everything accepted', () => traffic.unanswered.length === 0, WAIT_MS).catch(async () => {
         throw new Error(await traffic.explainUnanswered(new Rest(replacement.httpUrl)));
