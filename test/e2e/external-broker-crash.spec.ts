@@ -48,10 +48,14 @@ it(
       const flowing = traffic.run(PER_SECOND, ROUND_MS + TAKEOVER_SECONDS * 1000);
       const before = traffic.accepted;
       await until('the load flows', () => traffic.accepted >= before + PER_SECOND);
-      const victim = await until('one node consumes', async () => {
-        for (const [index, node] of nodes.entries()) if (await isConsuming(node)) return { index, node };
-        return null;
-      });
+      const victim = await until(
+        'one node consumes',
+        async () => {
+          for (const [index, node] of nodes.entries()) if (await isConsuming(node)) return { index, node };
+          return null;
+        },
+        WAIT_MS,
+      );
       traffic.resetGap();
       await victim.node.kill9();
       // Not `ready`: it begins while the survivor works off what has piled up.
