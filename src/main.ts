@@ -14,6 +14,8 @@ import { createLogger, type Logger } from './telemetry/logger.js';
 const CLOSE_MS = 8_000;
 /** Milliseconds between two looks at whether the node has got ready. */
 const READY_POLL_MS = 20;
+/** Milliseconds after which a node that is not ready says what it waits for, and again after as many. */
+const WAITING_MS = 5_000;
 
 /** What has been started, to be ended in reverse order. */
 interface Running {
@@ -54,8 +56,15 @@ async function start(running: Running, config: Config, logger: Logger): Promise<
 function announce(node: UmbraNode, config: Config, logger: Logger): void {
   const { addresses, health } = node;
   logger.info({ ...addresses, nodeId: config.nodeId }, 'listening');
+  let warnAt = Date.now() + WAITING_MS;
   const look = (): void => {
-    if (!health.report().ready) return;
+    const { ready, parts } = health.report();
+    if (!ready && Date.now() > warnAt) {
+      warnAt = Date.now() + WAITING_MS;
+      const missing = Object.entries(parts).filter(([, { ok }]) => !ok);
+      logger.warn(Object.fromEntries(missing.map(([name, { reason }]) => [name, reason])), 'not ready yet');
+    }
+    if (!ready) return;
     clearInterval(timer);
     logger.info({ ...addresses, nodeId: config.nodeId }, 'ready');
     if (!process.stdout.isTTY && !process.argv.includes('--welcome')) return;
@@ -96,6 +105,8 @@ function stopOnSignals(running: Running, config: Config, logger: Logger): void {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  // The launcher is gone without a word (kill -9): nobody is left who could stop the node.
+  process.once('disconnect', () => stop('SIGTERM'));
 }
 
 async function end({ node, storage, localEtcd }: Running): Promise<void> {

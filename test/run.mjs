@@ -13,6 +13,7 @@ import {
   MOSQUITTO,
   MOSQUITTO_CLIENTS,
   OPENSSL,
+  REDIS,
   widePath,
 } from '../src/launcher/prerequisites.mjs';
 import { stopWith } from '../src/launcher/steps.mjs';
@@ -31,7 +32,7 @@ try {
   checkNode();
   ensureDependencies(root);
   process.env.PATH = widePath();
-  ensurePrograms([ETCD, MOSQUITTO, MOSQUITTO_CLIENTS, OPENSSL]);
+  ensurePrograms([ETCD, MOSQUITTO, MOSQUITTO_CLIENTS, OPENSSL, REDIS]);
   mkdirSync(cache, { recursive: true });
   rmSync(results, { force: true });
   runJest(process.argv.slice(2));

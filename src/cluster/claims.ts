@@ -1,5 +1,5 @@
 import type { Logger } from '../telemetry/logger.js';
-import type { ClusterKeys, Guard } from './cluster-keys.js';
+import type { ClusterKeys, Guard } from '../store/cluster-keys.js';
 import { CLAIMS, type ClusterView } from './instances.js';
 import { ownerOf } from './shard-owner.js';
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from '../telemetry/logger.js';
-import type { ClusterKeys } from './cluster-keys.js';
+import type { ClusterKeys } from '../store/cluster-keys.js';
 
 /** Who lives, and who holds which shard, as etcd said at one time. */
 export interface ClusterView {

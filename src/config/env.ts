@@ -82,7 +82,7 @@ export class Env {
     meaning:
       'Send the current delta to whoever subscribes to update/delta or resumes a session that has it, instead of the deltas missed.',
   })
-  UMBRA_MQTT_DELTA_ON_SUBSCRIBE = false;
+  UMBRA_MQTT_DELTA_ON_SUBSCRIBE = true;
 
   @file({ meaning: 'Certificate chain of this node, PEM.', example: '/etc/umbra/tls.crt' })
   UMBRA_TLS_CERT: string | null = null;

@@ -11,6 +11,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * Parses the bytes of a request. The result may be nested to any depth: walk it only with a limit.
+ * @param maxDepth levels that the caller takes, for the text of tooDeep
  * @throws ShadowError notUtf8, invalidJson; tooDeep when the parser itself gives up
  */
 export function parseJson(bytes: Uint8Array, maxDepth: number): Json {
@@ -45,6 +46,7 @@ export function own<T>(object: { readonly [member: string]: T }, member: string)
   return Object.hasOwn(object, member) ? object[member] : undefined;
 }
 
+/** Whether a value is an object with members: no array, no null, not absent. */
 export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -115,10 +115,12 @@ export function documentsMessage(
   };
 }
 
+/** `version` is that of the document that was deleted (PROTOCOL 2.5). */
 export function deleteAccepted(tombstone: Tombstone, change: ChangeRecord): DeleteAccepted {
   return { version: tombstone.version, timestamp: epochSeconds(change.at), ...token(change.clientToken) };
 }
 
+/** The refusal as MQTT tells it: `code` is the HTTP status of the same error. */
 export function rejected(error: ShadowError): Rejected {
   return { code: error.status, message: error.message, ...token(error.clientToken) };
 }

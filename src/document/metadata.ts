@@ -14,8 +14,8 @@ import { SECTIONS } from './shadow-document.js';
 export type EchoMetadata = MetadataLeaf | { desired?: Metadata; reported?: Metadata };
 
 /** The whole second of an instant in epoch milliseconds: the only time unit of the protocol's messages. */
-export function epochSeconds(ms: number): number {
-  return Math.floor(ms / 1000);
+export function epochSeconds(atMs: number): number {
+  return Math.floor(atMs / 1000);
 }
 
 /**
@@ -71,7 +71,7 @@ function mirror(value: Json, leaf: MetadataLeaf): Metadata {
   return node;
 }
 
-/** Metadata of the echo in update/accepted (PROTOCOL 1.3). No errors. */
+/** Metadata of the echo in update/accepted (PROTOCOL 1.3): `seconds` since the epoch everywhere. No errors. */
 export function mirrorMetadata(patch: StatePatch, seconds: number): EchoMetadata {
   const leaf = { timestamp: seconds };
   if (patch === null) return leaf;

@@ -42,6 +42,7 @@ export interface Tombstone {
 /** What can be found under a shadow key. */
 export type ShadowState = ShadowDocument | Tombstone;
 
+/** Whether the shadow is deleted. */
 export function isTombstone(state: ShadowState): state is Tombstone {
   return 'deleted' in state;
 }

@@ -4,10 +4,12 @@ import { ShadowError } from './shadow-error.js';
 const THING = /^[a-zA-Z0-9:_-]{1,128}$/;
 const SHADOW = /^[$a-zA-Z0-9:_-]{1,64}$/;
 
+/** Whether it names a thing: 1 to 128 characters of the alphabet of AWS. */
 export function isThingName(name: string): boolean {
   return typeof name === 'string' && THING.test(name);
 }
 
+/** Whether it names a named shadow: 1 to 64 characters of the alphabet of AWS. */
 export function isShadowName(name: string): boolean {
   return typeof name === 'string' && SHADOW.test(name);
 }

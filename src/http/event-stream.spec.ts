@@ -79,4 +79,22 @@ describe('EventStream', () => {
     await waiting;
     expect(stream.write(big)).toBe(false);
   });
+
+  it('ends at once when the client left while it was prepared', async () => {
+    server = fastify();
+    let gone = 0;
+    const outcome = new Promise<boolean | Promise<boolean>>((resolve) => {
+      server.get('/', (_request, reply) => {
+        reply.raw.once('close', () => {
+          const stream = new EventStream(reply, () => gone++, {});
+          resolve(stream.write(frame('change', '{}')));
+        });
+        socket?.destroy();
+      });
+    });
+    await server.listen({ port: 0, host: '127.0.0.1' });
+    socket = connect((server.server.address() as AddressInfo).port, '127.0.0.1');
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect([await outcome, gone]).toEqual([false, 1]);
+  });
 });

@@ -37,6 +37,12 @@ export class EventStream {
       this.#wake?.();
       onClose();
     });
+    // It may have gone while the stream was prepared: then there is no event to come.
+    if (this.#raw.destroyed) {
+      this.#closed = true;
+      onClose();
+      return;
+    }
     // Bookmarks keep an idle stream alive; a client that is gone is noticed by TCP or by `stallMs`.
     this.#raw.socket?.setTimeout(0);
     this.#raw.socket?.setNoDelay(true);

@@ -6,6 +6,7 @@ import { isIPv6, type AddressInfo, type Server as NetServer } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import type { Config, TlsFiles } from '../config/config.js';
+import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { onClientError } from './client-error.js';
 import { Connections } from './connections.js';
 import { SERVER_OPTIONS, SOCKET_IDLE_MS } from './http-adapter.js';
@@ -31,8 +32,9 @@ export async function listenHttp(
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   const secure = tlsPort !== null && config.tls ? secureServer(fastify, config.tls) : null;
   const servers = secure ? [fastify.server, secure] : [fastify.server];
-  const connections = servers.map((server) => new Connections(server));
   for (const server of servers) attach(server);
+  const logger = app.get<Logger>(LOGGER, { strict: false });
+  const connections = servers.map((server) => new Connections(server));
   fastify.addHook('preClose', (done) => {
     for (const each of connections) each.drain(config.drainTimeoutMs);
     done();
@@ -43,6 +45,8 @@ export async function listenHttp(
     secure.listen(tlsPort, host);
     await once(secure, 'listening');
   }
+  // Such as ENFILE on accept, which would end the process: the node goes on with the connections it has.
+  for (const server of servers) server.on('error', (error) => logger.error({ err: error }, 'an HTTP listener failed'));
   return { http: origin('http', host, fastify.server), https: secure && origin('https', host, secure) };
 }
 

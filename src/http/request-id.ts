@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../config/clock.js';
+import { ShadowError } from '../document/shadow-error.js';
 import type { Logger } from '../telemetry/logger.js';
+import { isForeignOrigin } from './origin.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -19,7 +21,7 @@ export function setRequestId(reply: FastifyReply, id: string): void {
 }
 
 /**
- * Every answer names its request; every request has a deadline and leaves one line in the debug log, without payload
+ * Every answer names its request; pages of other sites may change nothing; every request has a deadline and leaves one line in the debug log, without payload
  * and without query string.
  */
 export function addRequestHooks(server: FastifyInstance, timeoutMs: number, clock: Clock, logger: Logger): void {
@@ -27,7 +29,8 @@ export function addRequestHooks(server: FastifyInstance, timeoutMs: number, cloc
   server.addHook('onRequest', (request, reply, done) => {
     request.deadline = clock.now() + timeoutMs;
     setRequestId(reply, request.id);
-    done();
+    const changes = request.method !== 'GET' && request.method !== 'HEAD' && request.method !== 'OPTIONS';
+    done(changes && isForeignOrigin(request.headers) ? new ShadowError('forbidden') : undefined);
   });
   server.addHook('onResponse', (request, reply, done) => {
     if (logger.isLevelEnabled('debug')) logger.debug(lineOf(request, reply), 'http request');

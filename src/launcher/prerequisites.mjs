@@ -11,6 +11,8 @@ export const MOSQUITTO_CLIENTS = {
   fedora: 'mosquitto',
   macos: 'mosquitto',
 };
+/** A peer of the speed lab. */
+export const REDIS = { program: 'redis-server', debian: 'redis-server', fedora: 'redis', macos: 'redis' };
 export const OPENSSL = { program: 'openssl', debian: 'openssl', fedora: 'openssl', macos: 'openssl' };
 
 const POLICY = '/usr/sbin/policy-rc.d';

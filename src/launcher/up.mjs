@@ -15,6 +15,8 @@ import { stopWith } from './steps.mjs';
 
 /** Ctrl-C under npm comes twice, from the terminal and from npm: milliseconds in which the second is not another one. */
 const SAME_SIGNAL_MS = 500;
+/** Milliseconds between two looks at whether whoever started us is still there. */
+const PARENT_MS = 500;
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
@@ -58,6 +60,9 @@ function runNode() {
   process.on('SIGTERM', () => forward('SIGTERM'));
   // The terminal was closed: the node drains, as for any other stop.
   process.on('SIGHUP', () => forward('SIGTERM'));
+  // Some shells under which npm runs us hand no signal on: then npm is gone, and we are what is left.
+  const parent = process.ppid;
+  setInterval(() => process.ppid === parent || forward('SIGTERM'), PARENT_MS).unref();
   node.on('error', stopWith);
   node.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
 }

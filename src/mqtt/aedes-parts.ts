@@ -35,11 +35,18 @@ export interface ParsedPacket {
   subscriptions?: { topic: string; qos: number }[];
 }
 
+/** Emits each packet while it parses; aedes handles it there and then. */
+export interface PacketParser extends EventEmitter {
+  parse(bytes: Buffer): number;
+}
+
 export interface AedesClient extends Client {
   /** Filter to what was granted. */
   subscriptions: Record<string, { readonly qos: number }>;
   readonly connackSent: boolean;
-  readonly _parser: EventEmitter;
+  /** The client has said DISCONNECT. */
+  readonly _disconnected: boolean;
+  readonly _parser: PacketParser;
   /** Identifier of the next packet, 1 to 65535. */
   _nextId: number;
   deliverQoS(packet: OutgoingPacket, done: () => void): void;

@@ -10,6 +10,7 @@ import type { AedesClient, OutgoingPacket } from './aedes-parts.js';
 import { authenticate } from './authenticate.js';
 import { attachConnection, connectionOf } from './connection.js';
 import { ForwardGate } from './forward-gate.js';
+import { letPeerClose } from './graceful-end.js';
 import { PublishGate, type IncomingRequest } from './publish-gate.js';
 import { replaySession } from './session-replay.js';
 import { SessionStore } from './session-store.js';
@@ -34,6 +35,20 @@ export interface Message {
 class ShadowAedes extends Aedes {
   // Clients called `__proto__` or `constructor` are just clients.
   clients = Object.create(null) as Record<string, AedesClient>;
+  declare _takingOver: Set<string>;
+
+  /**
+   * A client that comes again takes over (MQTT-3.1.4-2). aedes lets the old connection take its DISCONNECT first; behind
+   * bytes that nobody takes that would be until it is given up, with the new connection in no list till then.
+   */
+  registerClient(client: AedesClient): void {
+    const before = this.clients[client.id];
+    if (before && before.conn.writableLength > 0) {
+      this._takingOver.add(client.id);
+      before.close();
+    }
+    (Aedes.prototype as unknown as ShadowAedes).registerClient.call(this, client);
+  }
 
   /** What aedes would forward here, or tell on $SYS topics, goes nowhere; requests are forwarded by the gate. */
   override publish(_packet: unknown, second?: unknown, third?: unknown): void {
@@ -42,14 +57,32 @@ class ShadowAedes extends Aedes {
   }
 }
 
+/**
+ * aedes handles a packet inside the parser's call, which comes from an event of the socket: what is thrown there would end
+ * the process. So one packet costs its sender the connection and nobody else anything.
+ */
+function containErrors(client: AedesClient): void {
+  const parser = client._parser;
+  const parse = parser.parse.bind(parser);
+  parser.parse = (bytes) => {
+    try {
+      return parse(bytes);
+    } catch (error) {
+      client.emit('error', error);
+      return 0;
+    }
+  };
+}
+
 /** The built-in broker: connections, sessions, who is subscribed, and how a message gets to them. */
 @Injectable()
 export class MqttBroker {
   readonly index = new SubscriptionIndex();
   readonly sessions: SessionStore;
   readonly publishGate: PublishGate;
-  /** A client has subscribed, or resumed a session with subscriptions. */
-  onSubscribed: (client: AedesClient, filters: readonly string[]) => void = () => {};
+  /** A client has subscribed, or resumed a session with subscriptions; `hasMissed` changes that are not to be had. */
+  onSubscribed: (client: AedesClient, filters: readonly string[], hasMissed: boolean) => void = () => {};
+  onUnsubscribed: (client: AedesClient, filters: readonly string[]) => void = () => {};
   readonly #forward: ForwardGate;
   readonly #subscribe: SubscribeGate;
   readonly #aedes: ShadowAedes;
@@ -61,10 +94,10 @@ export class MqttBroker {
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
     const { mqtt, nodeId } = config;
-    this.sessions = new SessionStore(mqtt, clock, logger);
     this.publishGate = new PublishGate((incoming) => this.forwardRequest(incoming), logger);
     this.#forward = new ForwardGate(mqtt.maxBacklogBytes, logger);
     this.#subscribe = new SubscribeGate(logger);
+    this.sessions = new SessionStore(mqtt, clock, logger, this.#subscribe.isGranted);
     this.#aedes = new ShadowAedes({
       id: nodeId,
       mq: this.index,
@@ -107,6 +140,8 @@ export class MqttBroker {
     const client = this.#aedes.handle(stream, request) as AedesClient;
     const connection = attachConnection(client);
     this.#subscribe.watch(client);
+    containErrors(client);
+    letPeerClose(stream, client);
     // aedes reads when it has worked off what it read before. While the requests are many, there is nothing for it to
     // read; each request that ends makes it ask again.
     const read = stream.read.bind(stream);
@@ -165,8 +200,9 @@ export class MqttBroker {
     });
     this.#aedes.on('subscribe', (granted, client) => {
       const filters = granted.filter(({ qos }) => qos < 0x80).map(({ topic }) => topic);
-      if (filters.length > 0) this.onSubscribed(client as AedesClient, filters);
+      if (filters.length > 0) this.onSubscribed(client as AedesClient, filters, false);
     });
+    this.#aedes.on('unsubscribe', (filters, client) => this.onUnsubscribed(client as AedesClient, filters));
     const failed = (client: Client, error: Error): void =>
       logger.debug({ clientId: client.id, reason: error.message }, 'connection ended');
     this.#aedes.on('clientError', failed);
@@ -179,7 +215,9 @@ export class MqttBroker {
     this.logger.debug({ clientId: client.id, version: client.version }, 'client connected');
     const session = this.sessions.online(client);
     if (session) replaySession(client, session, this.logger);
+    const hasMissed = session?.hasMissed ?? false;
+    if (session) session.hasMissed = false;
     const filters = Object.keys(client.subscriptions);
-    if (filters.length > 0) this.onSubscribed(client, filters);
+    if (filters.length > 0) this.onSubscribed(client, filters, hasMissed);
   }
 }

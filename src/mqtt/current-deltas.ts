@@ -44,10 +44,11 @@ export class CurrentDeltas {
   ) {}
 
   start(): void {
-    if (!this.config.mqtt.deltaOnSubscribe) return;
-    this.broker.onSubscribed = (client, filters) => {
+    this.broker.onSubscribed = (client, filters, hasMissed) => {
+      if (!this.config.mqtt.deltaOnSubscribe && !hasMissed) return;
       for (const filter of filters) this.add({ client, filter });
     };
+    this.broker.onUnsubscribed = (client, filters) => forget(client, filters);
   }
 
   stop(): void {
@@ -55,8 +56,9 @@ export class CurrentDeltas {
     this.#jobs.clear();
   }
 
-  /** To every connected subscriber. What was sent before is forgotten: revisions may have begun anew. */
+  /** To every connected subscriber, and to the others when they resume. What was sent before is forgotten: revisions may have begun anew. */
   sendToAll(): void {
+    this.broker.sessions.missed();
     for (const client of this.broker.clients()) {
       connectionOf(client).deltaRevisions = null;
       for (const filter of Object.keys(client.subscriptions)) this.add({ client, filter });
@@ -64,7 +66,11 @@ export class CurrentDeltas {
   }
 
   private add(job: Job): void {
-    if (deltaCover(job.filter) === null) return;
+    const cover = deltaCover(job.filter);
+    if (cover === null) return;
+    // Not only when it is read: a delta that comes while the job waits for its turn would be sent twice.
+    if (cover.classic) note(job.client, shadowTopic({ thing: cover.thing, name: null }));
+    if (cover.named !== null && cover.named !== 'all') note(job.client, shadowTopic({ ...cover, name: cover.named }));
     this.#jobs.set(`${job.client.id}\0${job.filter}`, job);
     this.next();
   }
@@ -123,12 +129,13 @@ export class CurrentDeltas {
     const { client, filter } = job;
     const topic = `${shadowTopic(key)}/update/delta`;
     const connection = connectionOf(client);
-    // From here on the revisions of live deltas are noted, so that this one cannot follow a newer one.
-    const sent = (connection.deltaRevisions ??= new Map<string, number>());
-    if (!sent.has(topic)) sent.set(topic, 0);
+    note(client, shadowTopic(key));
     const record = await this.store.get(key, this.options());
     if (record === null || isTombstone(record.state) || !this.isWanted(job)) return;
-    if (record.position.revision <= (connection.deltaRevisions?.get(topic) ?? 0)) return;
+    const sent = connection.deltaRevisions?.get(topic);
+    // Unsubscribed and subscribed again, or a hole in the feed: nobody knows what was sent meanwhile.
+    if (sent === undefined) return this.add(job);
+    if (record.position.revision <= sent) return;
     const delta = deltaMessage(record.state, record.change);
     if (delta === null) return;
     connection.deltaRevisions?.set(topic, record.position.revision);
@@ -139,5 +146,31 @@ export class CurrentDeltas {
 
   private options(): RequestOptions {
     return { deadline: this.clock.now() + this.config.requestTimeoutMs };
+  }
+}
+
+/** From here on the revisions of live deltas are noted, so that the current one cannot follow a newer one. */
+function note(client: AedesClient, base: string): void {
+  const revisions = (connectionOf(client).deltaRevisions ??= new Map<string, number>());
+  const topic = `${base}/update/delta`;
+  if (!revisions.has(topic)) revisions.set(topic, 0);
+}
+
+/** Whoever subscribes again is sent the current delta again; and nothing is noted of what nobody is subscribed to. */
+function forget(client: AedesClient, filters: readonly string[]): void {
+  const { deltaRevisions } = connectionOf(client);
+  if (deltaRevisions === null || deltaRevisions.size === 0) return;
+  const wholeThings = new Set<string>();
+  for (const filter of filters) {
+    const cover = deltaCover(filter);
+    if (cover === null) continue;
+    const { thing, classic, named } = cover;
+    if (classic) deltaRevisions.delete(`${shadowTopic({ thing, name: null })}/update/delta`);
+    if (named === 'all') wholeThings.add(thing);
+    else if (named !== null) deltaRevisions.delete(`${shadowTopic({ thing, name: named })}/update/delta`);
+  }
+  if (wholeThings.size === 0) return;
+  for (const topic of deltaRevisions.keys()) {
+    if (wholeThings.has(topic.split('/', 3)[2] ?? '')) deltaRevisions.delete(topic);
   }
 }

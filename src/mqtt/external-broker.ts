@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ANONYMOUS } from '../auth/principal.js';
 import { Claims } from '../cluster/claims.js';
-import { CLUSTER_KEYS, type ClusterKeys } from '../cluster/cluster-keys.js';
+import { CLUSTER_KEYS, type ClusterKeys } from '../store/cluster-keys.js';
 import { Instances } from '../cluster/instances.js';
 import { CONFIG, type BrokerConfig, type Config } from '../config/config.js';
 import { SinkCursors } from '../sinks/cursors.js';

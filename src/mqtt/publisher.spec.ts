@@ -142,4 +142,23 @@ describe('MqttPublisher', () => {
     expect(gaps()).toBe(1);
     expect(reads).toMatchObject([{ revision: 20 }]);
   });
+
+  it('tells the other changes of a commit although one of them cannot be told', () => {
+    const { sent, feed, publisher } = create((topic) => {
+      if (topic.includes('/BAD/')) throw new Error('broken');
+      return topic.endsWith('accepted');
+    });
+    feed(record('T', 1, 10), record('BAD', 1, 10), record('U', 1, 10));
+    expect(sent).toEqual(['T update/accepted 1', 'U update/accepted 1']);
+    expect(publisher.revision).toBe(10);
+  });
+
+  it('has not told a change that waits for its previous document: a shutdown waits for it', async () => {
+    const { reads, feed, publisher } = create();
+    feed(record('T', 5, 10), record('U', 1, 11));
+    expect(publisher.revision).toBe(9);
+    reads[0]?.resolve(record('T', 4, 9));
+    await turn();
+    expect(publisher.revision).toBe(11);
+  });
 });

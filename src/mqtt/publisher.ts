@@ -39,9 +39,11 @@ export class MqttPublisher {
     @Inject(PreviousDocuments) private readonly previous: PreviousDocuments,
   ) {}
 
-  /** Everything up to here has been told. */
+  /** Everything up to here has been told, in full. */
   get revision(): number {
-    return this.#revision;
+    let revision = this.#revision;
+    for (const { record } of this.#waiting.values()) revision = Math.min(revision, record.position.revision - 1);
+    return revision;
   }
 
   start(): void {
@@ -72,11 +74,20 @@ export class MqttPublisher {
   private record(record: ShadowRecord): void {
     const id = idOf(record);
     const first = this.#waiting.get(id);
-    if (first === undefined) return this.tell(id, record);
+    if (first === undefined) return this.tellSafely(id, record);
     first.behind.push(record);
     if (++this.#waitingRecords <= MAX_WAITING) return;
     this.logger.warn({ ...record.key, reason: 'too-many-waiting' }, 'documents message left out');
     this.release(id, first, undefined);
+  }
+
+  /** One commit may hold changes of a hundred shadows: what is wrong with one must not silence the others. */
+  private tellSafely(id: string, record: ShadowRecord): void {
+    try {
+      this.tell(id, record);
+    } catch (error) {
+      this.logger.error({ ...record.key, version: record.state.version, err: error }, 'a change could not be told');
+    }
   }
 
   private tell(id: string, record: ShadowRecord): void {

@@ -18,9 +18,9 @@ export function replaySession(client: AedesClient, session: Session, logger: Log
   const first = session.backlog();
   if (first.length === 0) return;
   connection.replaying = true;
-  const lastId = Math.max(0, ...first.map(({ messageId }) => messageId ?? 0));
-  // New messages must not get an identifier that is still in flight.
-  if (lastId > 0) client._nextId = (lastId % 65_535) + 1;
+  // New messages must not get an identifier that is still in flight. Those were given out in order, and may have begun anew.
+  const lastId = first.findLast(({ messageId }) => messageId !== undefined)?.messageId;
+  if (lastId !== undefined) client._nextId = (lastId % 65_535) + 1;
   step(client, session, first);
 }
 

@@ -20,12 +20,16 @@ const client = (id: string): AedesClient => ({ id, conn: {} }) as AedesClient;
 const texts = (packets: OutgoingPacket[] | undefined): string[] =>
   (packets ?? []).map(({ payload }) => String(payload));
 
-function create(config: Partial<ConstructorParameters<typeof SessionStore>[0]> = {}) {
+type Parameters = ConstructorParameters<typeof SessionStore>;
+
+function create(config: Partial<Parameters[0]> = {}, isGranted: Parameters[3] = () => true, maxBytes?: number) {
   const clock = new SettableClock();
   const store = new SessionStore(
     { maxSessions: 3, maxSessionMessages: 4, sessionSeconds: 60, ...config },
     clock,
     SILENT_LOGGER,
+    isGranted,
+    maxBytes,
   );
   const open = async (id: string, qos = 1): Promise<AedesClient> => {
     const opened = client(id);
@@ -119,7 +123,7 @@ describe('SessionStore', () => {
   });
 
   it('leaves out filters that were refused', async () => {
-    const { store } = create();
+    const { store } = create({}, ({ topic }) => topic === TOPIC);
     await store.addSubscriptions(client('one'), [
       { topic: '#', qos: 1 },
       { topic: TOPIC, qos: 1 },
@@ -133,5 +137,48 @@ describe('SessionStore', () => {
     store.keep(packet('mine', TOPIC, 'one'));
     store.keep(packet('theirs', TOPIC, 'two'));
     expect(texts(store.session('one')?.backlog())).toEqual(['theirs']);
+  });
+
+  it('bounds the bytes of all sessions: those that are away longest end, then the oldest messages go', async () => {
+    const { store, open } = create({ maxSessionMessages: 1000 }, undefined, 4096);
+    store.offline(await open('longest'));
+    store.offline(await open('away'));
+    const here = await open('here');
+    store.keep(packet('x'.repeat(2000)));
+    expect(store.size).toBe(3);
+    // Shared by all three: its payload is counted once.
+    expect(store.bytes).toBeLessThan(2500);
+    await store.addSubscriptions(here, [{ topic: `${TOPIC}/mine`, qos: 1 }]);
+    for (const text of ['a', 'b', 'c']) store.keep(packet(text.repeat(1500), `${TOPIC}/mine`));
+    expect([store.session('longest'), store.session('away')]).toEqual([undefined, undefined]);
+    expect(texts(store.session('here')?.backlog()).map((text) => text[0])).toEqual(['b', 'c']);
+    expect(store.bytes).toBeLessThanOrEqual(4096);
+    await store.cleanSubscriptions(here);
+    expect(store.bytes).toBe(0);
+  });
+
+  it('counts every byte back, however a message goes', async () => {
+    const { store, open } = create();
+    const one = await open('one');
+    const two = await open('two');
+    for (let n = 0; n < 6; n++) store.keep(packet(`text ${n}`));
+    expect(store.bytes).toBeGreaterThan(0);
+    for (const opened of [one, two]) {
+      const id = opened.id;
+      store
+        .session(id)
+        ?.backlog()
+        .forEach(({ brokerCounter }, i) => store.session(id)?.sent(brokerCounter, i + 1));
+      for (let i = 1; i <= 4; i++) await store.outgoingClearMessageId(opened, { messageId: i });
+    }
+    expect(store.bytes).toBe(0);
+  });
+
+  it('keeps nothing that is sent with QoS 0, because a filter without wildcard says so', async () => {
+    const { store, open } = create();
+    const one = await open('one', 0);
+    await store.addSubscriptions(one, [{ topic: '$aws/things/T/shadow/#', qos: 1 }]);
+    store.keep(packet('never acknowledged'));
+    expect(store.session('one')?.waiting).toBe(0);
   });
 });

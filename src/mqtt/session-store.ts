@@ -4,11 +4,12 @@ import type { MqttConfig } from '../config/config.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { AedesClient, OutgoingPacket, StoredSubscription } from './aedes-parts.js';
 import { Session } from './session.js';
-import { canMatchShadowTopic } from './topic-filter.js';
 import { TopicTree } from './topic-tree.js';
 
 type ClientId = Pick<AedesClient, 'id'>;
 
+/** Bytes of all messages that sessions keep, whatever their number. */
+const MAX_KEPT_BYTES = 256 * 1024 * 1024;
 /** How often expired sessions are looked for, in milliseconds. */
 const SWEEP_MS = 10_000;
 
@@ -23,15 +24,24 @@ export class SessionStore {
   readonly #offline = new Map<string, Session>();
   readonly #byFilter = new TopicTree<Session>();
   #sweep: NodeJS.Timeout | null = null;
+  #bytes = 0;
 
   constructor(
     private readonly config: Pick<MqttConfig, 'maxSessions' | 'maxSessionMessages' | 'sessionSeconds'>,
     private readonly clock: Clock,
     private readonly logger: Logger,
+    private readonly isGranted: (subscription: StoredSubscription) => boolean = () => true,
+    /** Bytes of all messages that sessions keep; with more, the sessions that are away longest end. */
+    private readonly maxBytes = MAX_KEPT_BYTES,
   ) {}
 
   get size(): number {
     return this.#sessions.size;
+  }
+
+  /** Bytes of the messages that sessions keep. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   session(id: string): Session | undefined {
@@ -46,10 +56,19 @@ export class SessionStore {
   /** Keeps a message for every session that is subscribed to it with QoS 1. */
   keep(packet: OutgoingPacket): void {
     if (this.#byFilter.isEmpty) return;
+    const shared = { packet, holders: 0 };
     this.#byFilter.some(packet.topic, (session) => {
-      if (packet.clientId !== session.id || !session.hasNoLocal) session.keep(packet);
+      if (this.isFor(session, packet)) {
+        session.keep(shared);
+        this.makeRoom(session);
+      }
       return false;
     });
+  }
+
+  /** The feed had a hole: who is connected is told the present state now, the others when they come back. */
+  missed(): void {
+    for (const session of this.#sessions.values()) session.hasMissed ||= session.client?.connected !== true;
   }
 
   /** The connection of a session begins. */
@@ -88,9 +107,9 @@ export class SessionStore {
     this.#offline.clear();
   }
 
-  /** aedes passes every filter of the SUBSCRIBE, refused ones included. */
+  /** aedes passes every filter of the SUBSCRIBE, refused ones included, once for each that was granted. */
   async addSubscriptions(client: ClientId, subscriptions: readonly StoredSubscription[]): Promise<void> {
-    const allowed = subscriptions.filter(({ topic }) => canMatchShadowTopic(topic));
+    const allowed = subscriptions.filter((subscription) => this.isGranted(subscription));
     if (allowed.length === 0) return;
     const session = this.#sessions.get(client.id) ?? this.begin(client);
     for (const subscription of session ? allowed : []) this.addOne(session as Session, subscription);
@@ -120,6 +139,11 @@ export class SessionStore {
     return packet.messageId === undefined ? undefined : this.#sessions.get(client.id)?.acknowledge(packet.messageId);
   }
 
+  /** A PUBREL of a QoS 2 publish that was never taken here: "not found", and aedes answers PUBCOMP (MQTT-4.3.3). */
+  async incomingGetPacket(): Promise<never> {
+    throw new Error('there is no QoS 2');
+  }
+
   /** Backlogs are sent by session-replay.ts, in step with the socket. */
   outgoingStream(): Readable {
     return Readable.from([]);
@@ -136,6 +160,24 @@ export class SessionStore {
     return Readable.from([]);
   }
 
+  private isFor(session: Session, packet: OutgoingPacket): boolean {
+    // A visit goes on over sessions that it has ended itself to make room.
+    if (this.#sessions.get(session.id) !== session) return false;
+    // Where a filter without wildcard asks for QoS 0, aedes sends with QoS 0 whatever other filters ask for, and no PUBACK
+    // would ever take the message out of the session.
+    if (session.subscriptions.get(packet.topic)?.qos === 0) return false;
+    return packet.clientId !== session.id || !session.hasNoLocal;
+  }
+
+  /** A session that ends is told to its client by the next CONNACK; messages that just go are not. */
+  private makeRoom(receiver: Session): void {
+    while (this.#bytes > this.maxBytes) {
+      const [oldest] = this.#offline.values();
+      if (oldest) this.end(oldest, 'too many bytes');
+      else if (!receiver.dropOldest()) return;
+    }
+  }
+
   private begin(client: ClientId): Session | null {
     if (this.#sessions.size >= this.config.maxSessions || this.config.sessionSeconds === 0) {
       const [oldest] = this.#offline.values();
@@ -145,7 +187,7 @@ export class SessionStore {
       }
       this.end(oldest, 'too many sessions');
     }
-    const session = new Session(client.id, this.config.maxSessionMessages);
+    const session = new Session(client.id, this.config.maxSessionMessages, (bytes) => (this.#bytes += bytes));
     this.#sessions.set(client.id, session);
     if ('conn' in client) session.client = client as AedesClient;
     return session;
@@ -166,6 +208,7 @@ export class SessionStore {
     this.#sessions.delete(session.id);
     this.#offline.delete(session.id);
     const { id: clientId, waiting } = session;
+    session.clear();
     this.logger.info({ clientId, reason, waiting, dropped: session.takeDropped() }, 'session ended');
   }
 }

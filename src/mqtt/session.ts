@@ -1,10 +1,21 @@
 import type { AedesClient, OutgoingPacket, StoredSubscription } from './aedes-parts.js';
 
+/** A message that is kept, once for all sessions that keep it. */
+export interface Shared {
+  readonly packet: OutgoingPacket;
+  /** Sessions that keep it. */
+  holders: number;
+}
+
 interface Kept {
+  readonly shared: Shared;
   readonly packet: OutgoingPacket;
   /** Identifier under which it was sent and is not acknowledged yet. */
   messageId: number | null;
 }
+
+/** Bytes of one entry in the list of a session, about. */
+const ENTRY_BYTES = 64;
 
 /** What outlives the connections of one persistent client: its subscriptions, and messages that it has not acknowledged. */
 export class Session {
@@ -14,11 +25,15 @@ export class Session {
   client: AedesClient | null = null;
   /** Epoch milliseconds of the end of its last connection. */
   offlineSince = 0;
+  /** The feed had a hole while it was away: what it missed is not in its backlog. */
+  hasMissed = false;
   #dropped = 0;
 
+  /** @param count is told the bytes that are kept more, or less */
   constructor(
     readonly id: string,
     private readonly maxMessages: number,
+    private readonly count: (bytes: number) => void = () => {},
   ) {}
 
   get waiting(): number {
@@ -38,13 +53,26 @@ export class Session {
   }
 
   /** Keeps one message; the oldest goes when there are too many. */
-  keep(packet: OutgoingPacket): void {
+  keep(shared: Shared): void {
     // The same message by another filter.
-    if (this.#kept.at(-1)?.packet === packet) return;
-    this.#kept.push({ packet, messageId: null });
-    if (this.#kept.length <= this.maxMessages) return;
-    this.#kept.shift();
+    if (this.#kept.at(-1)?.shared === shared) return;
+    this.#kept.push({ shared, packet: shared.packet, messageId: null });
+    this.count(ENTRY_BYTES + (shared.holders++ === 0 ? sizeOf(shared.packet) : 0));
+    if (this.#kept.length > this.maxMessages) this.dropOldest();
+  }
+
+  /** Whether there was one to drop. */
+  dropOldest(): boolean {
+    const oldest = this.#kept.shift();
+    if (!oldest) return false;
     this.#dropped++;
+    this.release(oldest);
+    return true;
+  }
+
+  /** Lets go of every message. */
+  clear(): void {
+    for (const kept of this.#kept.splice(0)) this.release(kept);
   }
 
   /** Notes the identifier under which a kept message is being sent. */
@@ -55,7 +83,9 @@ export class Session {
 
   acknowledge(messageId: number): OutgoingPacket | undefined {
     const at = this.#kept.findIndex((kept) => kept.messageId === messageId);
-    return at < 0 ? undefined : this.#kept.splice(at, 1)[0]?.packet;
+    const [kept] = at < 0 ? [] : this.#kept.splice(at, 1);
+    if (kept) this.release(kept);
+    return kept?.packet;
   }
 
   /**
@@ -75,4 +105,12 @@ export class Session {
     const at = this.#kept.findLastIndex(({ packet }) => packet.brokerCounter <= brokerCounter);
     return this.#kept.slice(at + 1).map(({ packet }) => ({ ...packet, brokerId: null }));
   }
+
+  private release({ shared }: Kept): void {
+    this.count(-ENTRY_BYTES - (--shared.holders === 0 ? sizeOf(shared.packet) : 0));
+  }
+}
+
+function sizeOf({ topic, payload }: OutgoingPacket): number {
+  return topic.length + payload.length;
 }

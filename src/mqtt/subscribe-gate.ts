@@ -10,16 +10,21 @@ const MAX_SUBSCRIPTIONS = 1000;
 
 /** What clients may subscribe to: filters that can match a shadow topic. Others fail in the SUBACK, each on its own. */
 export class SubscribeGate {
+  readonly #granted = new WeakSet<object>();
+  /** Granted filters that aedes has not noted yet: it stores those of a session first. */
+  readonly #pending = new WeakMap<AedesClient, Set<string>>();
+
   constructor(private readonly logger: Logger) {}
+
+  /** Whether this very entry of a SUBSCRIBE was granted: sessions keep no others. */
+  readonly isGranted = (subscription: object): boolean => this.#granted.has(subscription);
 
   /** The `authorizeSubscribe` of aedes. */
   readonly decide: AuthorizeSubscribeHandler = (anyClient, subscription, done) => {
     const client = anyClient as AedesClient;
-    const known = subscription.topic in client.subscriptions;
-    const allowed =
-      canMatchShadowTopic(subscription.topic) &&
-      (known || Object.keys(client.subscriptions).length < MAX_SUBSCRIPTIONS);
-    if (!allowed) this.logger.info({ clientId: client.id }, 'subscription refused');
+    const allowed = canMatchShadowTopic(subscription.topic) && this.hasRoom(client, subscription.topic);
+    if (allowed) this.#granted.add(subscription);
+    else this.logger.info({ clientId: client.id }, 'subscription refused');
     done(null, allowed ? subscription : null);
   };
 
@@ -28,6 +33,16 @@ export class SubscribeGate {
     // aedes reads and writes members of this object by filter.
     client.subscriptions = Object.create(null) as AedesClient['subscriptions'];
     client._parser.prependListener('packet', (packet: ParsedPacket) => this.inspect(client, packet));
+  }
+
+  private hasRoom(client: AedesClient, filter: string): boolean {
+    const pending = this.#pending.get(client) ?? new Set();
+    this.#pending.set(client, pending);
+    for (const each of pending) if (each in client.subscriptions) pending.delete(each);
+    if (filter in client.subscriptions || pending.has(filter)) return true;
+    if (Object.keys(client.subscriptions).length + pending.size >= MAX_SUBSCRIPTIONS) return false;
+    pending.add(filter);
+    return true;
   }
 
   private inspect(client: AedesClient, packet: ParsedPacket): void {

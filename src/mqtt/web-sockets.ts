@@ -1,6 +1,7 @@
 import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, WebSocketServer } from 'ws';
+import { isForeignOrigin } from '../http/origin.js';
 
 const PATH = '/mqtt';
 /** The v2 SDK asks for the first, the v1 SDK for the second (CLIENTS, Also used in the field). */
@@ -25,12 +26,13 @@ export class MqttWebSockets {
     });
   }
 
-  /** Answers upgrades to `/mqtt`; other paths get 404 unless somebody else listens for upgrades. */
+  /** Answers upgrades to WebSocket: at `/mqtt` with one, elsewhere with 404. Other upgrades are ignored. */
   attach(server: HttpServer): void {
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       const path = request.url?.split('?', 1)[0];
-      if (path === PATH) this.upgrade(request, socket, head);
-      else if (server.listenerCount('upgrade') === 1) refuse(socket, 404);
+      if (request.headers.upgrade?.toLowerCase() !== 'websocket') withoutUpgrade(server, request, socket, head);
+      else if (path === PATH) this.upgrade(request, socket, head);
+      else refuse(socket, 404);
     });
   }
 
@@ -40,6 +42,7 @@ export class MqttWebSockets {
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (!this.#accepting) return refuse(socket, 503);
+    if (isForeignOrigin(request.headers)) return refuse(socket, 403);
     // MQTT-6.0.0-3: a client must offer a sub-protocol of MQTT.
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
     if (!offered.some((name) => SUB_PROTOCOLS.includes(name))) return refuse(socket, 400);
@@ -49,7 +52,30 @@ export class MqttWebSockets {
   }
 }
 
+/**
+ * Serves a request as if it had not asked to upgrade (RFC 9110 section 7.8): Java's HTTP client, for one, asks for h2c with
+ * every first request. With a listener for upgrades Node leaves them all to it, so it is given the request once more.
+ */
+function withoutUpgrade(server: HttpServer, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const { method = '', url = '', httpVersion, rawHeaders } = request;
+  const lines = [`${method} ${url} HTTP/${httpVersion}`];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? '';
+    const value = rawHeaders[i + 1] ?? '';
+    const lower = name.toLowerCase();
+    if (lower === 'connection')
+      lines.push(`${name}: ${/(?:^|,)\s*close\s*(?:,|$)/i.test(value) ? 'close' : 'keep-alive'}`);
+    else if (lower !== 'upgrade' && lower !== 'http2-settings') lines.push(`${name}: ${value}`);
+  }
+  // The server listens to it anew.
+  socket.removeAllListeners('timeout');
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
+  server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket);
+}
+
 function refuse(socket: Duplex, status: number): void {
   socket.on('error', () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  const answer = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+  // A peer that keeps its half open must not keep ours.
+  socket.end(answer, () => socket.destroy());
 }

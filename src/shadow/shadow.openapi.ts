@@ -1,5 +1,5 @@
 import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription } from '../http/openapi/describe.js';
-import { SHADOW, UPDATE, WATCH_ERRORS, WATCH_EXAMPLE } from '../http/openapi/examples.js';
+import { SHADOW, UPDATES, WATCH_ABOUT, WATCH_ERRORS, WATCH_EXAMPLE } from '../http/openapi/examples.js';
 
 const NAME_ERRORS = { invalidThingName: '', invalidShadowName: '' } as const;
 const READ_ERRORS = { ...NAME_ERRORS, notFound: 'lamp-1', ...STORE_ERRORS } as const;
@@ -56,7 +56,7 @@ export const awsUpdate: OperationDescription = {
   tag: 'AWS data plane',
   summary: 'Merge a patch into one shadow, or create it',
   parameters: ['thing', 'name'],
-  body: { schema: 'Update', required: true, examples: { update: UPDATE } },
+  body: { schema: 'Update', required: true, examples: UPDATES },
   answers: {
     200: { description: 'What was asked for, as accepted', schema: 'UpdateAccepted', examples: { accepted: ACCEPTED } },
   },
@@ -69,7 +69,7 @@ export const update: OperationDescription = {
   summary: 'Merge a patch into one shadow, or create it',
   description: 'The body is that of the AWS update. If-Match and If-None-Match are checked before its `version`.',
   parameters: ['thing', 'name', 'ifMatch', 'ifNoneMatch'],
-  body: { schema: 'Update', required: true, examples: { update: UPDATE, clear: { state: { desired: null } } } },
+  body: { schema: 'Update', required: true, examples: UPDATES },
   answers: {
     200: { description: 'The whole document', schema: 'Shadow', headers: ETAG, examples: { shadow: SHADOW } },
   },
@@ -161,7 +161,7 @@ export const watch: OperationDescription = {
   id: 'watchShadow',
   tag: 'Watch',
   summary: 'Changes of one shadow, as they are committed',
-  description: 'docs/watch.md tells the events, resuming, and the ends.',
+  description: WATCH_ABOUT,
   parameters: ['thing', 'name', 'lastEventId', 'cursor', 'initial'],
   answers: {
     200: {

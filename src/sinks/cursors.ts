@@ -1,5 +1,5 @@
 import { claimGuard } from '../cluster/claims.js';
-import type { ClusterKeys } from '../cluster/cluster-keys.js';
+import type { ClusterKeys } from '../store/cluster-keys.js';
 import type { Position } from '../store/position.js';
 
 /** Where each shard of a sink has got to, in etcd. A cursor is written by the holder of the shard's claim alone. */

@@ -38,7 +38,7 @@ export function decodeNamePage(token: string): string {
 export const encodeThingPage = (tenant: string, thing: string): string =>
   encode(['t1', String(bucketOf(tenant, thing)), thing]);
 
-/** Token of the page that begins with a bucket. */
+/** Token of the page that begins with `bucket`, 0 to 255. */
 export const encodeBucketPage = (bucket: number): string => encode(['t1', String(bucket), '']);
 
 /** @throws ShadowError invalidRequest for anything that was not made for this tenant */

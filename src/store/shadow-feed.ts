@@ -8,6 +8,7 @@ export interface ShadowFilter {
   readonly name?: string | null;
 }
 
+/** Whether a reader with this filter is to see the shadow. */
 export function matches(filter: ShadowFilter, key: ShadowKey): boolean {
   return (
     filter.tenant === key.tenant &&

@@ -10,7 +10,7 @@ const TRIM_AFTER = 64;
 interface Waiting extends Expirable {
   start(): void;
   refuse(error: ShadowError): void;
-  ended: boolean;
+  settled: boolean;
 }
 
 /** Waiting behind the running change of one shadow; taken from `head` on, so that a turn costs no shift. */
@@ -61,15 +61,15 @@ export class ShadowQueue {
     }
     return new Promise<T>((resolve, reject) => {
       const refuse = (error: ShadowError): void => {
-        waiting.ended = true;
+        waiting.settled = true;
         this.#waiting--;
         reject(error);
       };
       const waiting: Waiting = {
         deadline,
-        ended: false,
+        settled: false,
         start: () => {
-          this.sweep.delete(waiting);
+          waiting.settled = true;
           this.#waiting--;
           this.work(shadow, task).then(resolve, reject);
         },
@@ -87,8 +87,7 @@ export class ShadowQueue {
     this.#closed = true;
     for (const line of this.#lines.values()) {
       for (const waiting of line.waiting.slice(line.head)) {
-        this.sweep.delete(waiting);
-        if (!waiting.ended) waiting.refuse(new ShadowError('draining'));
+        if (!waiting.settled) waiting.refuse(new ShadowError('draining'));
       }
     }
   }
@@ -110,7 +109,7 @@ export class ShadowQueue {
         line.waiting.splice(0, line.head);
         line.head = 0;
       }
-      if (!next || next.ended) continue;
+      if (!next || next.settled) continue;
       return next.start();
     }
     this.#lines.delete(shadow);

@@ -14,6 +14,8 @@ export interface ShadowRecord {
   readonly state: ShadowState;
   readonly change: ChangeRecord;
   readonly position: Position;
+  /** Bytes that it takes in the store, for those who keep records in memory; absent where the store keeps no bytes. */
+  readonly bytes?: number;
 }
 
 export interface RequestOptions {
@@ -76,7 +78,12 @@ export interface ShadowStore {
     options: RequestOptions,
   ): Promise<NamePage>;
 
-  /** Things that have a shadow, in an order that is stable but not alphabetical. As listNames otherwise. */
+  /**
+   * Things that have a shadow, in an order that is stable but not alphabetical. A page may be short.
+   * @param limit 1 to 100
+   * @param after opaque `next` of the page before
+   * @throws ShadowError invalidRequest for a bad `after`; storageUnavailable
+   */
   listThings(tenant: string, limit: number, after: string | undefined, options: RequestOptions): Promise<ThingPage>;
 
   /**
@@ -85,7 +92,7 @@ export interface ShadowStore {
    */
   getBefore(key: ShadowKey, position: Position, options: RequestOptions): Promise<ShadowRecord | null>;
 
-  /** Ends all work; pending calls fail with `draining`. */
+  /** Ends all work; pending calls fail with `draining`, or `outcomeUnknown` for what has been sent. No errors. */
   close(): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-import type { ClusterKeys } from '../cluster/cluster-keys.js';
+import type { ClusterKeys } from './cluster-keys.js';
 import type { ShadowFeed } from './shadow-feed.js';
 import type { ShadowStore } from './shadow-store.js';
 
@@ -10,6 +10,7 @@ export interface Storage {
   readonly clusterKeys?: ClusterKeys;
   /** Whether requests can be served; else why not, in words for an operator. */
   health(): { readonly ok: boolean; readonly reason: string };
+  /** Ends the store; the streams of the feed end by their own signals. No errors. */
   close(): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 import { STORE_ERRORS, type OperationDescription } from '../http/openapi/describe.js';
-import { WATCH_ERRORS, WATCH_EXAMPLE } from '../http/openapi/examples.js';
+import { WATCH_ABOUT, WATCH_ERRORS, WATCH_EXAMPLE } from '../http/openapi/examples.js';
 
 export const listThings: OperationDescription = {
   id: 'listThings',
@@ -21,7 +21,7 @@ export const watchAll: OperationDescription = {
   id: 'watchThings',
   tag: 'Watch',
   summary: 'Changes of every shadow, as they are committed',
-  description: 'docs/watch.md tells the events, resuming, and the ends.',
+  description: WATCH_ABOUT,
   parameters: ['lastEventId', 'cursor', 'initial'],
   answers: {
     200: {

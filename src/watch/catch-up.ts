@@ -15,7 +15,7 @@ export interface CatchUpHub {
   readonly turns: Turns;
   /** Milliseconds for which a reader may take nothing while something waits for it. */
   readonly stuckMs: number;
-  /** The ring, once the hub knows where it is; null when `signal` came first. */
+  /** The ring, once the hub knows where it is; null when `signal` came first. No errors. */
   history(signal: AbortSignal): Promise<RecentHistory | null>;
   /** From here on the hub delivers, beginning right after the cursor. */
   join(queue: SubscriptionQueue, cursor: Cursor): void;
@@ -28,6 +28,7 @@ const SCAN = 2_000;
 /** Milliseconds between attempts to read the base state while the store does not answer. */
 const RETRY_MS = 1_000;
 
+/** The cursor behind everything up to a position. */
 export const allSeen = ({ cluster, epoch, revision }: Position): Cursor => ({ cluster, epoch, revision, seen: null });
 
 /** The record at `index` of a revision as an event, whose cursor resumes right behind it. */

@@ -54,6 +54,19 @@ describe('RecentHistory', () => {
     for (const [cursor, place] of table) expect([cursor, history.place(cursor)]).toEqual([cursor, place]);
   });
 
+  it('is bounded in bytes too: a few large updates must not fill the memory of the node', () => {
+    const history = new RecentHistory(START, 100);
+    for (let revision = 11; revision <= 30; revision++) {
+      const { position, records } = batch(revision, 1);
+      history.append({ position, records: records.map((each) => ({ ...each, bytes: 100 * 1024 })) });
+    }
+    // 100 records are taken for 400 KiB.
+    expect(history.size).toBe(4);
+    expect([history.place(at(26)), history.place(at(25))]).toEqual(['held', 'older']);
+    for (let revision = 31; revision <= 130; revision++) history.append(batch(revision, 1));
+    expect(history.size).toBe(100);
+  });
+
   it('keeps nothing of a revision that is larger than itself', () => {
     const history = new RecentHistory(START, 3);
     history.append(batch(11, 2));

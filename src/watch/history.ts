@@ -11,18 +11,22 @@ export type Place = 'held' | 'older' | 'ahead' | 'elsewhere';
 /** Emptied slots at the front of the array that are tolerated before it is moved up: the cost is spread thin. */
 const SLACK = 1024;
 
+/** Bytes of an average record: the ring holds as many as all its records would have at this size. */
+const AVERAGE_BYTES = 4 * 1024;
+
 /** The last records in memory, in whole revisions, for readers that resume. */
 export class RecentHistory {
   #batches: (FeedBatch | undefined)[] = [];
   #first = 0;
   #records = 0;
+  #bytes = 0;
   /** Everything after it, up to `position`, is held. */
   #floor: Position;
   #position: Position;
 
   /**
    * @param start position from which on the ring is filled
-   * @param maxRecords most records that are kept; a revision with more is not kept
+   * @param maxRecords most records that are kept; a revision with more, or of more than 4 KiB for each of them, is not
    */
   constructor(
     start: Position,
@@ -51,9 +55,12 @@ export class RecentHistory {
     if (records.length === 0) return;
     this.#batches.push(batch);
     this.#records += records.length;
-    while (this.#records > this.maxRecords) this.#dropFirst();
+    this.#bytes += bytesOf(batch);
+    const { maxRecords } = this;
+    while (this.#records > maxRecords || this.#bytes > maxRecords * AVERAGE_BYTES) this.#dropFirst();
   }
 
+  /** Where the cursor lies; `held` means that `following` tells all that comes after it. */
   place(cursor: Cursor): Place {
     if (!sameHistory(cursor, this.#position)) return 'elsewhere';
     if (cursor.revision > this.#position.revision) return 'ahead';
@@ -79,9 +86,16 @@ export class RecentHistory {
     if (!batch) return;
     this.#batches[this.#first++] = undefined;
     this.#records -= batch.records.length;
+    this.#bytes -= bytesOf(batch);
     this.#floor = batch.position;
     if (this.#first < SLACK || this.#first * 2 < this.#batches.length) return;
     this.#batches = this.#batches.slice(this.#first);
     this.#first = 0;
   }
+}
+
+function bytesOf({ records }: FeedBatch): number {
+  let bytes = 0;
+  for (const record of records) bytes += record.bytes ?? 0;
+  return bytes;
 }

@@ -14,6 +14,7 @@ export class SubscriptionIndex {
     return this.#readers.size;
   }
 
+  /** From here on `visit` finds the reader. */
   add(queue: SubscriptionQueue): void {
     const place = placeOf(queue.filter);
     const readers = this.#readers.get(place);
@@ -21,12 +22,14 @@ export class SubscriptionIndex {
     else this.#readers.set(place, new Set([queue]));
   }
 
+  /** Nothing happens when the reader is not there. */
   delete(queue: SubscriptionQueue): void {
     const place = placeOf(queue.filter);
     const readers = this.#readers.get(place);
     if (readers?.delete(queue) && readers.size === 0) this.#readers.delete(place);
   }
 
+  /** Calls the visitor once for each reader whose filter matches. A visitor may delete the reader it is given. */
   visit(key: ShadowKey, visitor: (queue: SubscriptionQueue) => void): void {
     if (this.#readers.size === 0) return;
     for (const place of [key.tenant, `${key.tenant}/${key.thing}`]) {

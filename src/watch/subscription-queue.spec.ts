@@ -36,6 +36,25 @@ describe('SubscriptionQueue', () => {
     expect(await drain(queue)).toEqual([]);
   });
 
+  it('counts bytes too, but always holds one record, however large', async () => {
+    const large = (revision: number): ShadowEvent => ({
+      kind: 'change',
+      record: { bytes: 100 * 1024 } as ShadowRecord,
+      cursor: at(revision),
+    });
+    const queue = queueOf({ maxQueued: 100 });
+    for (let revision = 2; revision <= 5; revision++) queue.push(large(revision));
+    expect([queue.isFull, queue.size]).toEqual([true, 4]);
+    await queue.next();
+    await queue.next();
+    expect(await queue.room(60_000)).toBe(true);
+    for (let revision = 6; revision <= 8; revision++) queue.push(large(revision));
+    expect(await queue.ended).toBe('too-slow');
+    const small = queueOf({ maxQueued: 1 });
+    small.push(large(2));
+    expect(small.isEnded).toBe(false);
+  });
+
   it.each(['compacted', 'epoch-changed', 'draining'] as const)('is read to its end after %s', async (reason) => {
     const queue = queueOf();
     queue.push(change(2));

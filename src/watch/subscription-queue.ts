@@ -3,6 +3,9 @@ import type { Cursor, EndReason, ShadowEvent, Subscription } from './subscriptio
 
 type Result = IteratorResult<ShadowEvent, undefined>;
 
+/** Bytes of an average record: a queue holds as many as all its records would have at this size, or one. */
+const AVERAGE_BYTES = 4 * 1024;
+
 const DONE: Result = { value: undefined, done: true };
 
 export interface QueueOptions {
@@ -23,6 +26,8 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
   #first = 0;
   /** Of those that wait. They are few by themselves and take no room from the records. */
   #bookmarks = 0;
+  /** Of the records that wait. */
+  #bytes = 0;
   #readers: ((result: Result) => void)[] = [];
   #hasRoom: (() => void) | null = null;
   #abort: AbortController | null = null;
@@ -48,7 +53,13 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
   }
 
   get isFull(): boolean {
-    return this.size >= this.options.maxQueued;
+    const { maxQueued } = this.options;
+    return this.size >= maxQueued || (this.#bytes >= maxQueued * AVERAGE_BYTES && this.size > 0);
+  }
+
+  get #isHalfEmpty(): boolean {
+    const { maxQueued } = this.options;
+    return this.size === 0 || (this.size <= maxQueued / 2 && this.#bytes <= (maxQueued / 2) * AVERAGE_BYTES);
   }
 
   /** Aborted at the end of the subscription. */
@@ -82,6 +93,7 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
     return idle;
   }
 
+  /** Hands the event to a waiting reader or keeps it; one record more than there is room for ends the subscription. */
   push(event: ShadowEvent): void {
     if (this.isEnded) return;
     const isBookmark = event.kind === 'bookmark';
@@ -90,6 +102,7 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
     if (reader) return reader({ value: event, done: false });
     if (isBookmark) this.#bookmarks++;
     else if (this.isFull) return this.end('too-slow');
+    this.#bytes += bytesOf(event);
     this.#events.push(event);
   }
 
@@ -103,10 +116,10 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
 
   /**
    * Resolves with true when the queue is half empty or the subscription has ended, with false after `limitMs`. One
-   * caller at a time.
+   * caller at a time. It never rejects.
    */
   room(limitMs: number): Promise<boolean> {
-    if (this.isEnded || this.size <= this.options.maxQueued / 2) return Promise.resolve(true);
+    if (this.isEnded || this.#isHalfEmpty) return Promise.resolve(true);
     return new Promise((resolve) => {
       const done = (found: boolean): void => {
         clearTimeout(timer);
@@ -130,11 +143,13 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
     this.#resolveEnded(reason);
   }
 
+  /** The reader wants no more: what waits is dropped. */
   close(): void {
     this.end('closed');
     this.#clear();
   }
 
+  /** The next event; `done` after the end. It never rejects. */
   next(): Promise<Result> {
     const event = this.#events[this.#first];
     if (event === undefined) {
@@ -142,16 +157,18 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
       return new Promise((resolve) => this.#readers.push(resolve));
     }
     this.#first++;
+    this.#bytes -= bytesOf(event);
     if (event.kind === 'bookmark') this.#bookmarks--;
     if (this.#first === this.#events.length) this.#clear();
     else if (this.#first >= 1024) {
       this.#events = this.#events.slice(this.#first);
       this.#first = 0;
     }
-    if (this.#hasRoom && this.size <= this.options.maxQueued / 2) this.#hasRoom();
+    if (this.#hasRoom && this.#isHalfEmpty) this.#hasRoom();
     return Promise.resolve({ value: event, done: false });
   }
 
+  /** What leaving a loop calls; it closes. It never rejects. */
   return(): Promise<Result> {
     this.close();
     return Promise.resolve(DONE);
@@ -165,5 +182,8 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
     this.#events = [];
     this.#first = 0;
     this.#bookmarks = 0;
+    this.#bytes = 0;
   }
 }
+
+const bytesOf = (event: ShadowEvent): number => ('record' in event ? (event.record.bytes ?? 0) : 0);

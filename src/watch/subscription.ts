@@ -35,18 +35,20 @@ export interface SubscribeOptions {
 /** One bounded reader. Iterate it; leaving the loop closes it. The iteration ends without error; `ended` says why. */
 export interface Subscription extends AsyncIterable<ShadowEvent> {
   readonly ended: Promise<EndReason>;
+  /** Ends it with `closed`; events that wait are dropped. */
   close(): void;
 }
 
 /** Hears every change of every tenant as it is applied, synchronously: it must be quick. What it throws is logged. */
 export interface FeedListener {
+  /** A whole revision, after its records were handed to the subscriptions. */
   batch(batch: FeedBatch): void;
   /** Changes were missed; the batches that follow are whole again. */
   gap(reason: GapReason): void;
 }
 
 export interface WatchHub {
-  /** Follows the store. Resolves when the feed is there; it keeps trying while it is not. */
+  /** Follows the store. Resolves when the feed is there, or at close(); it keeps trying while it is not. No errors. */
   start(): Promise<void>;
   /**
    * A reader from `now` on is told its cursor at once, in a bookmark.
@@ -57,7 +59,7 @@ export interface WatchHub {
   follow(listener: FeedListener): () => void;
   /** Whether changes arrive; else why not. */
   readonly health: { readonly ok: boolean; readonly reason: string };
-  /** Ends every subscription with `draining`. */
+  /** Ends every subscription with `draining`, and the stream from the store. No errors. */
   close(): Promise<void>;
 }
 

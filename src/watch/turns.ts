@@ -11,7 +11,7 @@ export class Turns {
     return this.#waiting.size;
   }
 
-  /** Resolves with how to end the turn, or with null when `signal` came first. */
+  /** Resolves with how to end the turn, or with null when `signal` came first. It never rejects. */
   take(signal: AbortSignal): Promise<(() => void) | null> {
     if (signal.aborted) return Promise.resolve(null);
     if (this.#free > 0) {

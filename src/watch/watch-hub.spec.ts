@@ -81,6 +81,17 @@ describe('ShadowWatchHub over faults of its feed', () => {
     expect(hub.health).toEqual(feed.health);
   });
 
+  it('tells a reader that came before the store answered where it stands', async () => {
+    feed.failingHeads = 1;
+    const started = hub.start();
+    const reader = hub.subscribe({ filter: ALL, from: 'now' })[Symbol.asyncIterator]();
+    await started;
+    const { position } = feed;
+    feed.change();
+    expect((await reader.next()).value).toEqual({ kind: 'bookmark', cursor: { ...position, seen: null } });
+    expect((await reader.next()).value).toMatchObject({ kind: 'change' });
+  });
+
   it.each<GapReason>(['compacted', 'epoch-changed'])('starts anew after %s and tells everybody', async (reason) => {
     await hub.start();
     const ending = hub.subscribe({ filter: ALL, from: 'now' });

@@ -136,6 +136,7 @@ export class ShadowWatchHub implements WatchHub {
     this.#history = history;
     // Only now: a reader that came while the position was unknown has the same hole.
     if (this.#missed) this.#tellGap(this.#missed, allSeen(head));
+    else this.#tellPosition(allSeen(head));
     this.#missed = null;
     for (const resolve of [...this.#whenPositioned]) resolve();
     return history;
@@ -153,6 +154,14 @@ export class ShadowWatchHub implements WatchHub {
       });
     }
     this.#tell((listener) => listener.batch(batch));
+  }
+
+  /** Readers that came before there was a position begin here, as those begin who come later. */
+  #tellPosition(cursor: Cursor): void {
+    for (const queue of this.#live.all()) {
+      this.#join(queue, cursor);
+      queue.push({ kind: 'bookmark', cursor });
+    }
   }
 
   #tellGap(reason: GapReason, cursor: Cursor): void {

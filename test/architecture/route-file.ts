@@ -2,7 +2,7 @@
  * Rule 1 of the style, as a function: whoever knows a route or a topic can name the file.
  *
  * 1. Drop what only says where or which: `v1`, `api`, `$aws`, parameters (`:thing`, `+`), the selector `name/{shadow}`,
- *    and the sections `desired` and `reported`.
+ *    and the sections `desired` and `reported` of a shadow.
  * 2. A trailing verb is the file: `…/shadow/watch` is `watch`, `ListNamedShadowsForThing` is `list`.
  * 3. Else the method is: GET of a plural is `list`, of anything else `get`; POST, PUT and PATCH are `update`.
  * 4. The last noun is the folder, in its singular where that is the folder's name; without a noun it is `things`, since
@@ -10,9 +10,8 @@
  * 5. The transport is the suffix.
  */
 export function fileOf(route: Route, folders: ReadonlySet<string>): string {
-  const words = route.path.split('/').filter((word) => word !== '' && !DROPPED.has(word) && !isParameter(word));
-  // `name/+` of a topic: the selector of a named shadow, not a noun.
-  const plain = words.filter((word) => word !== 'name');
+  const words = route.path.split('/').filter((word) => word !== '');
+  const plain = words.filter((word, i) => !isDropped(word, words[i - 1], words[i + 1]));
   const verb = verbOf(plain.at(-1));
   const nouns = verb === null ? plain : plain.slice(0, -1);
   const last = nouns.at(-1) ?? 'things';
@@ -28,14 +27,20 @@ export interface Route {
   readonly transport: 'http' | 'mqtt';
 }
 
-const DROPPED = new Set(['v1', 'api', '$aws', 'desired', 'reported']);
+const DROPPED = new Set(['v1', 'api', '$aws']);
 const VERBS = new Set(['get', 'update', 'delete', 'list', 'watch', 'live', 'ready']);
+
+function isDropped(word: string, before: string | undefined, after: string | undefined): boolean {
+  if (DROPPED.has(word) || isParameter(word)) return true;
+  if (word === 'name') return after !== undefined && isParameter(after);
+  return (word === 'desired' || word === 'reported') && before === 'shadow' && after === undefined;
+}
 
 const isParameter = (word: string): boolean => word.startsWith(':') || word === '+';
 
 function verbOf(word: string | undefined): string | null {
   // The first word of a name such as ListNamedShadowsForThing.
-  const first = /^[A-Z]?[a-z]+/.exec(word ?? '')?.[0].toLowerCase();
+  const first = /^[A-Z]?[a-z]+(?=[A-Z]|$)/.exec(word ?? '')?.[0].toLowerCase();
   return first !== undefined && VERBS.has(first) ? first : null;
 }
 

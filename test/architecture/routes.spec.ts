@@ -1,33 +1,63 @@
 import 'reflect-metadata';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { RequestMethod } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { FastifyInstance } from 'fastify';
+import { AppModule, type AppParts } from '../../src/app.module.js';
 import { ACTION } from '../../src/auth/action.js';
+import { loadConfig } from '../../src/config/load-config.js';
+import { configureHttp, createHttpAdapter } from '../../src/http/http-adapter.js';
+import { requestPatterns } from '../../src/mqtt/mqtt-request.js';
+import { OPERATIONS } from '../../src/mqtt/topics.js';
+import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
+import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js';
+import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 import { fileOf, type Route } from './route-file.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const FOLDERS = new Set(
   readdirSync(`${ROOT}src`, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])),
 );
-const FILES = readdirSync(`${ROOT}src`, { recursive: true, encoding: 'utf8' })
-  .filter((file) => /\.(?:http|mqtt)\.ts$/.test(file))
+const SOURCES = readdirSync(`${ROOT}src`, { recursive: true, encoding: 'utf8' })
   .map((file) => `src/${file.replaceAll('\\', '/')}`)
+  .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
   .sort();
+const FILES = SOURCES.filter((file) => /\.(?:http|mqtt)\.ts$/.test(file));
+/** What makes a class or a method answer something. */
+const DOORS =
+  /@(?:Controller|Get|Post|Put|Patch|Delete|Options|Head|All|Search|Sse|MessagePattern|EventPattern|GrpcMethod|GrpcStreamMethod|WebSocketGateway|SubscribeMessage)\(/g;
 
 interface Handler extends Route {
   readonly name: string;
   readonly action: unknown;
 }
 
+type Class = new () => object;
+
+/** The controllers that a file exports. */
+async function controllersOf(file: string): Promise<Class[]> {
+  const module = (await import(`${ROOT}${file}`)) as Record<string, unknown>;
+  return Object.values(module).filter(
+    (value): value is Class => typeof value === 'function' && Reflect.getMetadata('path', value) !== undefined,
+  );
+}
+
+/** Names of the methods of a class, inherited ones too: Nest takes their routes as well. */
+function membersOf(type: Class): string[] {
+  const names = new Set<string>();
+  for (let at: unknown = type.prototype; at && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    for (const name of Object.getOwnPropertyNames(at)) if (name !== 'constructor') names.add(name);
+  }
+  return [...names];
+}
+
 /** Every route and topic that the controllers of a file declare. */
 async function handlersOf(file: string): Promise<Handler[]> {
-  const module = (await import(`${ROOT}${file}`)) as Record<string, unknown>;
-  const classes = Object.values(module).filter((value): value is new () => object => typeof value === 'function');
-  return classes.flatMap((type) => {
+  return (await controllersOf(file)).flatMap((type) => {
     const prefix: unknown = Reflect.getMetadata('path', type);
-    if (prefix === undefined) return [];
-    return Object.getOwnPropertyNames(type.prototype).flatMap((member) => {
-      const handler: unknown = Object.getOwnPropertyDescriptor(type.prototype, member)?.value;
+    return membersOf(type).flatMap((member) => {
+      const handler: unknown = (type.prototype as Record<string, unknown>)[member];
       if (typeof handler !== 'function') return [];
       const common = { name: `${type.name}.${member}`, action: Reflect.getMetadata(ACTION, handler) as unknown };
       return routesOf(handler, prefix).map((route) => ({ ...common, ...route }));
@@ -51,6 +81,54 @@ function routesOf(handler: object, prefix: unknown): Route[] {
   ];
 }
 
+function parts(): AppParts {
+  const store = new MemoryShadowStore();
+  const storage = {
+    store,
+    feed: new MemoryShadowFeed(store),
+    health: () => ({ ok: true, reason: '' }),
+    close: () => store.close(),
+  };
+  return { config: loadConfig({}), logger: SILENT_LOGGER, storage };
+}
+
+/** Every controller of the application, as its modules list them. */
+function registered(module: unknown, seen = new Set<unknown>()): unknown[] {
+  const {
+    module: type = module,
+    imports = [],
+    controllers = [],
+  } = module as {
+    module?: object;
+    imports?: unknown[];
+    controllers?: unknown[];
+  };
+  if (seen.has(type)) return [];
+  seen.add(type);
+  const listed = (key: string): unknown[] => (Reflect.getMetadata(key, type as object) as unknown[] | undefined) ?? [];
+  return [
+    ...controllers,
+    ...listed('controllers'),
+    ...[...imports, ...listed('imports')].flatMap((each) => registered(each, seen)),
+  ];
+}
+
+/** Every path that the HTTP server knows, those beside Nest too; `METHOD /path`. */
+async function servedRoutes(): Promise<string[]> {
+  const routes: string[] = [];
+  const { storage, ...rest } = parts();
+  const adapter = createHttpAdapter(rest.config);
+  adapter.getInstance<FastifyInstance>().addHook('onRoute', ({ method, url }) => {
+    for (const each of [method].flat()) if (each !== 'HEAD') routes.push(`${each} ${url}`);
+  });
+  const app = await NestFactory.create(AppModule.forRoot({ storage, ...rest }), adapter, { logger: false });
+  configureHttp(app as never);
+  await app.init();
+  await app.close();
+  await storage.close();
+  return routes;
+}
+
 const join = (first: string, second: string): string => `/${first}/${second}`.replace(/\/+/g, '/').replace(/\/$/, '');
 
 describe('the file of a route', () => {
@@ -67,6 +145,10 @@ describe('the file of a route', () => {
     ['http', 'GET', '/v1/things', 'src/things/list.http.ts'],
     ['http', 'GET', '/v1/things/:thing', 'src/things/get.http.ts'],
     ['http', 'GET', '/health/ready', 'src/health/ready.http.ts'],
+    // Words that are dropped elsewhere are nouns here, and words that begin like a verb are none.
+    ['http', 'GET', '/v1/name', 'src/name/get.http.ts'],
+    ['http', 'GET', '/v1/things/:thing/desired', 'src/desired/get.http.ts'],
+    ['http', 'GET', '/v1/policies/:policy/update-history', 'src/update-history/get.http.ts'],
     ['mqtt', null, '$aws/things/+/shadow/get', 'src/shadow/get.mqtt.ts'],
     ['mqtt', null, '$aws/things/+/shadow/name/+/update', 'src/shadow/update.mqtt.ts'],
   ] as const)('%s %s %s is %s', (transport, method, path, file) => {
@@ -90,6 +172,50 @@ describe('the file of a route', () => {
 
     it('declares an action for each', () => {
       expect(handlers.filter(({ action }) => typeof action !== 'string').map(({ name }) => name)).toEqual([]);
+    });
+
+    it('declares the action of its operation', () => {
+      const verb = /([a-z]+)\.[a-z]+\.ts$/.exec(file)?.[1];
+      const expected = file.startsWith('src/health/')
+        ? 'public'
+        : expect.stringMatching(new RegExp(`^[a-z]+:${verb}$`));
+      for (const { action } of handlers) expect(action).toEqual(expected);
+    });
+  });
+
+  describe('cannot be got round', () => {
+    it('by a controller in another file, or one that is not exported', async () => {
+      const doors = (file: string): string[] => readFileSync(`${ROOT}${file}`, 'utf8').match(DOORS) ?? [];
+      const elsewhere = SOURCES.filter((file) => !FILES.includes(file) && doors(file).length > 0);
+      expect(elsewhere).toEqual([]);
+      for (const file of FILES) {
+        const declared = doors(file).filter((door) => door === '@Controller(').length;
+        expect([file, (await controllersOf(file)).length]).toEqual([file, declared]);
+      }
+    });
+
+    it('by a controller that a module lists, but that no door exports', async () => {
+      const exported = new Set((await Promise.all(FILES.map(controllersOf))).flat());
+      const listed = registered(AppModule.forRoot(parts()));
+      expect(listed.filter((type) => !exported.has(type as Class))).toEqual([]);
+      expect(new Set(listed)).toEqual(exported);
+    });
+
+    it('by two handlers of one route, or by a topic that nothing or something else handles', async () => {
+      const all = (await Promise.all(FILES.map(handlersOf))).flat();
+      const names = all.map(({ method, path }) => `${method ?? 'MQTT'} ${path}`);
+      expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+      const topics = all.flatMap(({ transport, path }) => (transport === 'mqtt' ? [path] : []));
+      expect(topics.sort()).toEqual(OPERATIONS.flatMap(requestPatterns).sort());
+    });
+
+    it('by a route that Nest does not know, but for the description of the API', async () => {
+      const declared = (await Promise.all(FILES.map(handlersOf)))
+        .flat()
+        .flatMap(({ method, path }) => (method === null ? [] : [`${method} ${path}`]));
+      const others = (await servedRoutes()).filter((route) => !declared.includes(route));
+      expect(others.filter((route) => !/^GET \/(?:openapi\.json|docs(?:\/[\w.-]+)?)$/.test(route))).toEqual([]);
+      expect(others).toContain('GET /openapi.json');
     });
   });
 });

@@ -16,6 +16,10 @@ export interface EtcdOptions {
   readonly quotaBytes?: number;
   /** More flags of the server. */
   readonly args?: readonly string[];
+  /** Address that it listens on; loopback unless told. */
+  readonly host?: string;
+  /** Runs the server through this command, which must replace itself by it, such as `ip netns exec`. */
+  readonly through?: readonly string[];
 }
 
 /** One single-member etcd of a test. It is ours: started here, ended by its process id. */
@@ -80,8 +84,9 @@ async function end(child: ChildProcess | null, signal: NodeJS.Signals): Promise<
 export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdServer> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'umbra-etcd-')));
   const port = options.port ?? (await freePort());
-  const peer = `http://127.0.0.1:${await freePort()}`;
-  const endpoint = `http://127.0.0.1:${port}`;
+  const host = options.host ?? '127.0.0.1';
+  const peer = `http://${host}:${await freePort()}`;
+  const endpoint = `http://${host}:${port}`;
   const args = [
     '--name',
     'test',
@@ -103,7 +108,8 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdServer> 
   const killAtExit = (): void => void child?.kill('SIGKILL');
   const start = async (): Promise<void> => {
     let text = '';
-    const started = spawn('etcd', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const [command = 'etcd', ...rest] = [...(options.through ?? []), 'etcd', ...args];
+    const started = spawn(command, rest, { stdio: ['ignore', 'ignore', 'pipe'] });
     child = started;
     started.stderr.on('data', (chunk: Buffer) => (text = (text + chunk.toString()).slice(-2000)));
     const failed = once(started, 'error').then(([error]) => Promise.reject(error as Error));

@@ -1,4 +1,4 @@
-import type { ClusterKeys, KeyChange } from '../../src/cluster/cluster-keys.js';
+import type { ClusterKeys, KeyChange } from '../../src/store/cluster-keys.js';
 
 interface Stored {
   readonly value: string;

@@ -13,6 +13,8 @@ export interface NodeOptions {
   readonly dataDir?: string;
   /** `listening`: the doors are open, but it may still wait for its etcd. */
   readonly until?: 'ready' | 'listening';
+  /** Another build than dist/main.js. */
+  readonly main?: string;
 }
 
 /** How a process ended. */
@@ -55,7 +57,7 @@ const MAX_SHOWN = 3_000;
 
 /** Starts a node without waiting for anything but the process. */
 export async function spawnNode(options: NodeOptions = {}): Promise<NodeProcess> {
-  const main = await builtMain();
+  const main = options.main ?? (await builtMain());
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'umbra-node-')));
   const child = spawn(process.execPath, ['--enable-source-maps', main], {
     env: environment(dataDir, options.env ?? {}),

@@ -13,6 +13,13 @@ import { freePort } from './ports.js';
  */
 export type ProxyMode = 'pass' | 'blackhole' | 'lose-responses' | 'refuse' | 'cut-on-response';
 
+/** Bytes that wait for their time. */
+interface Delayed {
+  readonly at: number;
+  readonly chunk: Buffer;
+  readonly from: Socket;
+}
+
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
@@ -24,6 +31,7 @@ export class TcpProxy {
   #latencyMs = 0;
   #cutAfter: number | null = null;
   readonly #pairs = new Set<Pair>();
+  readonly #delayed = new WeakMap<Socket, Delayed[]>();
   /** Responses that were lost to `cut-on-response`. */
   cuts = 0;
   /** Connections accepted so far. */
@@ -33,12 +41,13 @@ export class TcpProxy {
     private readonly server: Server,
     readonly port: number,
     private readonly targetPort: number,
+    private readonly targetHost: string,
   ) {}
 
-  static async start(targetPort: number): Promise<TcpProxy> {
+  static async start(targetPort: number, targetHost = '127.0.0.1'): Promise<TcpProxy> {
     const port = await freePort();
     const server = createServer();
-    const proxy = new TcpProxy(server, port, targetPort);
+    const proxy = new TcpProxy(server, port, targetPort, targetHost);
     server.on('connection', (socket) => proxy.accept(socket));
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
@@ -88,7 +97,7 @@ export class TcpProxy {
     this.connections++;
     client.on('error', () => undefined);
     if (this.#mode === 'refuse') return void client.resetAndDestroy();
-    const server = connect(this.targetPort, '127.0.0.1');
+    const server = connect(this.targetPort, this.targetHost);
     const pair = { client, server };
     this.#pairs.add(pair);
     client.setNoDelay(true);
@@ -120,16 +129,34 @@ export class TcpProxy {
 
   private forward(chunk: Buffer, from: Socket, to: Socket): void {
     if (this.#mode === 'blackhole') return;
-    const send = (): void => {
-      if (this.#mode === 'blackhole' || to.destroyed) return;
-      // Back-pressure, so that a stopped reader stops the sender as without the proxy.
-      if (!to.write(chunk)) {
-        from.pause();
-        to.once('drain', () => from.resume());
+    const waiting = this.#delayed.get(to) ?? [];
+    const last = waiting.at(-1);
+    if (this.#latencyMs === 0 && !last) return this.send(chunk, from, to);
+    // Bytes stay in order when the latency changes: reordered frames of HTTP/2 would look like lost events.
+    const at = Math.max(performance.now() + this.#latencyMs, last?.at ?? 0);
+    waiting.push({ at, chunk, from });
+    this.#delayed.set(to, waiting);
+    if (!last) this.release(to, waiting);
+  }
+
+  private release(to: Socket, waiting: Delayed[]): void {
+    const first = waiting[0];
+    if (!first) return;
+    setTimeout(() => {
+      for (let next = waiting[0]; next && next.at <= performance.now() + 1; next = waiting[0]) {
+        waiting.shift();
+        this.send(next.chunk, next.from, to);
       }
-    };
-    if (this.#latencyMs === 0) send();
-    else setTimeout(send, this.#latencyMs);
+      this.release(to, waiting);
+    }, first.at - performance.now());
+  }
+
+  private send(chunk: Buffer, from: Socket, to: Socket): void {
+    if (this.#mode === 'blackhole' || to.destroyed) return;
+    // Back-pressure, so that a stopped reader stops the sender as without the proxy.
+    if (to.write(chunk)) return;
+    from.pause();
+    to.once('drain', () => from.resume());
   }
 }
 

@@ -1,9 +1,11 @@
+import { GRPCResourceExhastedError } from 'etcd3';
 import { ShadowError } from '../../src/document/shadow-error.js';
 import { decodeRecord } from '../../src/store/etcd/codec.js';
 import type { EtcdStore } from '../../src/store/etcd/create-etcd-store.js';
+import { createEtcdClient } from '../../src/store/etcd/etcd-client.js';
 import { formatKey } from '../../src/store/etcd/keys.js';
 import { documentOf, increment, shadow, within } from '../harness/changes.js';
-import { openEtcdStore } from '../harness/etcd-store.js';
+import { etcdConfig, openEtcdStore } from '../harness/etcd-store.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { freePort } from '../harness/ports.js';
 import { TcpProxy } from '../harness/tcp-proxy.js';
@@ -105,6 +107,59 @@ describe('writes in doubt', () => {
     proxy.cutAll();
     expect(documentOf(await doubted)).toMatchObject({ version: 2 + others, reported: { count: 2 + others } });
     expect(await writesOf(thing)).toBe(2 + others);
+  });
+
+  it('does not write over others when its own place in the history was compacted away', async () => {
+    const { store } = open(proxy.endpoint);
+    await store.update(shadow('compacted'), increment, within());
+    proxy.set('lose-responses');
+    const doubted = store.update(shadow('compacted'), increment, within(10_000));
+    await until('the write is applied', async () => (await writesOf('compacted')) === 2);
+    for (let i = 0; i < 3; i++) await direct.store.update(shadow('compacted'), increment, within());
+    const { header } = await server.client.kv.range({ key: Buffer.from('x') });
+    await server.client.kv.compact({ revision: header.revision, physical: true });
+    proxy.set('pass');
+    proxy.cutAll();
+    expect(documentOf(await doubted)).toMatchObject({ version: 2, reported: { count: 2 } });
+    // The next change is built on what the others wrote, not on what this node wrote before them.
+    const next = await store.update(shadow('compacted'), increment, within());
+    expect(documentOf(next)).toMatchObject({ version: 6, reported: { count: 6 } });
+  });
+
+  describe('when etcd says that it is full', () => {
+    // Servers that count nested Txns (3.5.33, 3.6.14) check the quota once more when they apply: of 400 concurrent puts
+    // at the edge of a quota all 79 that were refused so were stored. Only then the alarm stops them before.
+    const openFull = (applies: boolean): EtcdStore => {
+      const createClient = (host: string) => {
+        const client = createEtcdClient(host, etcdConfig([host]), {}, 'own');
+        const { kv } = client;
+        const txn = kv.txn.bind(kv);
+        kv.txn = async (request, options) => {
+          if (!request.success?.some((op) => op.request_txn)) return txn(request, options);
+          if (applies) await txn(request, options);
+          throw new GRPCResourceExhastedError('8 RESOURCE_EXHAUSTED: etcdserver: mvcc: database space exceeded');
+        };
+        return client;
+      };
+      const store = openEtcdStore([server.endpoint], {}, { createClient, guardPeriodMs: 3_600_000 });
+      opened.push(store);
+      return store;
+    };
+
+    it('has won if it was applied all the same', async () => {
+      await direct.store.update(shadow('full-applied'), increment, within());
+      const { store, guard } = openFull(true);
+      const record = await store.update(shadow('full-applied'), increment, within());
+      expect(documentOf(record)).toMatchObject({ version: 2, reported: { count: 2 } });
+      expect(await direct.store.get(shadow('full-applied'), within())).toEqual(record);
+      expect(guard.use.full).toBe(true);
+    });
+
+    it('is storageFull if it was not', async () => {
+      const { store } = openFull(false);
+      expect(await codeOf(store.update(shadow('full-new'), increment, within()))).toBe('storageFull');
+      expect(await writesOf('full-new')).toBe(0);
+    });
   });
 
   it('is outcomeUnknown when the deadline comes first, although it was applied', async () => {

@@ -166,6 +166,18 @@ describe('group commit', () => {
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(10);
     expect(results.at(-1)).toMatchObject({ reason: { code: 'tooManyRequests' } });
   });
+
+  it('refuses writes that are too many bytes together', async () => {
+    const cluster = new EtcdCluster(etcdConfig([server.endpoint]), SYSTEM_CLOCK, SILENT_LOGGER);
+    const options = { maxQueuedBytes: 1_000_000 };
+    const commit = new GroupCommit(cluster, new EtcdHistory(), SYSTEM_CLOCK, SILENT_LOGGER, options);
+    closers.push(() => (commit.close(), cluster.close()));
+    const large = () => commit.submit(put({ value: Buffer.alloc(300_000) }));
+    const results = await Promise.allSettled(Array.from({ length: 5 }, large));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(4);
+    expect(results.at(-1)).toMatchObject({ reason: { code: 'tooManyRequests' } });
+    expect(await large()).toMatchObject({ kind: 'won' });
+  });
 });
 
 describe('group commit against a server that takes less', () => {

@@ -1,7 +1,9 @@
 import type { EtcdStore } from '../../src/store/etcd/create-etcd-store.js';
+import { EtcdPermissionDeniedError } from 'etcd3';
+import { createEtcdClient } from '../../src/store/etcd/etcd-client.js';
 import { formatKey } from '../../src/store/etcd/keys.js';
 import { documentOf, increment, remove, report, shadow, within } from '../harness/changes.js';
-import { openEtcdStore } from '../harness/etcd-store.js';
+import { etcdConfig, openEtcdStore } from '../harness/etcd-store.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { until } from '../harness/until.js';
 
@@ -52,6 +54,21 @@ describe('storage guard', () => {
     await compact();
     await until('room again', () => !opened.guard.use.full);
     expect(documentOf(await opened.store.update(shadow('small'), increment, within())).reported).toEqual({ count: 2 });
+  });
+
+  it('keeps to our limit although the user may not read the alarms of etcd', async () => {
+    await opened.close();
+    const createClient = (host: string) => {
+      const client = createEtcdClient(host, etcdConfig([host]), {}, 'own');
+      client.maintenance.alarm = () =>
+        Promise.reject(new EtcdPermissionDeniedError('7 PERMISSION_DENIED: etcdserver: permission denied'));
+      return client;
+    };
+    opened = openEtcdStore([server.endpoint], { quotaBytes: 10 * MIB }, { guardPeriodMs: 20, createClient });
+    expect(await fillByUpdates()).toBe('storageFull');
+    expect(opened.guard.use).toMatchObject({ full: true, reason: expect.stringMatching(/1\d of 10 MiB in use/) });
+    await compact();
+    await until('room again', () => !opened.guard.use.full);
   });
 
   it('refuses updates while the NOSPACE alarm of etcd is set, and recovers when it is disarmed', async () => {

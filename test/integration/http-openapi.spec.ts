@@ -8,6 +8,7 @@ interface Content {
 }
 interface Operation {
   readonly operationId: string;
+  readonly tags: readonly string[];
   readonly summary: string;
   readonly parameters?: { name: string; in: string }[];
   readonly requestBody?: { content: Record<string, Content> };
@@ -15,6 +16,7 @@ interface Operation {
 }
 interface Description {
   readonly openapi: string;
+  readonly tags: readonly { name: string; description: string }[];
   readonly paths: Record<string, Record<string, Operation>>;
   readonly components: { schemas: Record<string, object> };
 }
@@ -34,6 +36,13 @@ describe('the description of the API', () => {
     Object.entries(description.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ route: `${method.toUpperCase()} ${path}`, operation })),
     );
+
+  it('shows every operation once, under a heading that is explained', () => {
+    const headings = description.tags.map(({ name }) => name);
+    expect(description.tags.every(({ description: text }) => text !== '')).toBe(true);
+    for (const { route, operation } of operations()) expect([route, operation.tags.length]).toEqual([route, 1]);
+    expect(new Set(operations().flatMap(({ operation }) => operation.tags))).toEqual(new Set(headings));
+  });
 
   it('is OpenAPI 3.1 and has every route', () => {
     expect(description.openapi).toBe('3.1.0');
@@ -129,6 +138,20 @@ describe('the description of the API', () => {
     await check('GET /health/ready', 200, await fetch(`${node.url}/health/ready`));
     await check('DELETE /v1/things/{thing}/shadow', 200, await fetch(ours, { method: 'DELETE' }));
     await check('GET /v1/things/{thing}/shadow', 404, await fetch(ours));
+  });
+
+  it('has first examples that work when they are tried out as they are', async () => {
+    for (const { route, operation } of operations()) {
+      const [content] = Object.values(operation.requestBody?.content ?? {});
+      const [method = '', path = ''] = route.split(' ');
+      if (!content || method === 'DELETE') continue;
+      const [first] = Object.values(content.examples ?? {});
+      const thing = operation.operationId;
+      const sent = { method, body: JSON.stringify(first?.value) };
+      expect([route, (await fetch(node.url + path.replace('{thing}', thing), sent)).status]).toEqual([route, 200]);
+    }
+    const things = operations().flatMap(({ operation }) => operation.parameters ?? []);
+    expect(things.find(({ name }) => name === 'thing')).toMatchObject({ schema: { example: 'lamp-1' } });
   });
 
   it('can be read on a page that loads everything from here, and may load nothing from elsewhere', async () => {

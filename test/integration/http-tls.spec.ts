@@ -19,10 +19,15 @@ describe('HTTPS', () => {
     await authority.remove();
   });
 
-  function send(method: string, path: string, body = ''): Promise<{ status: number; text: string }> {
+  function send(
+    method: string,
+    path: string,
+    body = '',
+    url = node.httpsUrl,
+  ): Promise<{ status: number; text: string }> {
     return new Promise((resolve, reject) => {
       const ca = readFileSync(authority.ca);
-      const sent = request(`${node.httpsUrl}${path}`, { method, ca }, (response) => {
+      const sent = request(`${url}${path}`, { method, ca }, (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
         response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
@@ -53,6 +58,38 @@ describe('HTTPS', () => {
     });
     const error = await new Promise<Error>((resolve) => socket.once('error', resolve));
     expect(error.message).toMatch(/protocol|alert|unsupported|version/i);
+  });
+
+  it('finishes what is in flight when it closes', async () => {
+    const { cert, key } = authority.server;
+    let arrived = (): void => undefined;
+    let release = (): void => undefined;
+    const inFlight = new Promise<void>((resolve) => (arrived = resolve));
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const other = await startHttpNode({
+      tls: { cert, key, ca: null },
+      http: { tlsPort: await freePort() },
+      wrap: (store) =>
+        Object.assign(Object.create(store) as typeof store, {
+          get: async () => {
+            arrived();
+            await released;
+            return null;
+          },
+        }),
+    });
+    const port = Number(new URL(other.httpsUrl ?? '').port);
+    const silent = connect({ port, host: '127.0.0.1', ca: readFileSync(authority.ca) });
+    silent.on('error', () => undefined);
+    await new Promise((resolve) => silent.once('secureConnect', resolve));
+    const cut = new Promise((resolve) => silent.once('close', resolve));
+    const answer = send('GET', '/things/t/shadow', '', other.httpsUrl);
+    await inFlight;
+    const stopped = other.stop();
+    await cut;
+    release();
+    expect((await answer).status).toBe(404);
+    await stopped;
   });
 
   it('closes with the node, a silent connection and a stream included', async () => {

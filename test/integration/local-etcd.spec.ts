@@ -1,6 +1,6 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
@@ -117,6 +117,26 @@ describe('the local etcd', () => {
     const second = new LocalEtcd({ dataDir: folder, logger: SILENT_LOGGER });
     expect(await get(await second.start())).toBe('one');
     await second.stop();
+  });
+
+  it('starts anew when an etcd before it was killed before it had ever answered', async () => {
+    const wal = join(folder, 'etcd', 'member', 'wal');
+    mkdirSync(wal, { recursive: true });
+    writeFileSync(join(wal, '0000000000000000-0000000000000000.wal'), 'half of something');
+    writeFileSync(join(folder, 'etcd.starting'), '');
+    const etcd = new LocalEtcd({ dataDir: folder, logger: SILENT_LOGGER });
+    await put(await etcd.start(), 'one');
+    await etcd.stop();
+    expect(readdirSync(folder)).toEqual(['etcd', 'etcd.incomplete']);
+    expect(readdirSync(join(folder, 'etcd.incomplete', 'member'))).toEqual(['wal']);
+  });
+
+  it('never puts away a folder that it did not make', async () => {
+    mkdirSync(join(folder, 'etcd', 'member', 'wal'), { recursive: true });
+    writeFileSync(join(folder, 'etcd', 'member', 'wal', '0000000000000000-0000000000000000.wal'), 'half of something');
+    const etcd = new LocalEtcd({ dataDir: folder, logger: SILENT_LOGGER });
+    await expect(etcd.start()).rejects.toThrow(/etcd ended while it started[^]*move the folder away/);
+    expect(readdirSync(folder)).toEqual(['etcd']);
   });
 
   it('can be stopped while it starts', async () => {

@@ -53,6 +53,21 @@ describe('WebSockets', () => {
     expect(answer).toBe(status);
   });
 
+  it.each([
+    ['http://evil.example', false],
+    ['null', false],
+    ['http://127.0.0.1:5173', true],
+    ['https://localhost', true],
+  ])('are opened by a page of %s: %s', async (origin, allowed) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/mqtt`, ['mqtt'], { origin });
+    const outcome = await new Promise((resolve) => {
+      socket.once('open', () => resolve(true));
+      socket.once('error', (error) => resolve(error.message));
+    });
+    expect(outcome).toBe(allowed || 'Unexpected server response: 403');
+    socket.terminate();
+  });
+
   it('end a connection whose frame is too long, and no other', async () => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}/mqtt`, ['mqtt']);
     await new Promise((resolve) => socket.once('open', resolve));
@@ -174,6 +189,21 @@ describe('garbage', () => {
       { protocolVersion: version },
     );
 
+  it('does not reset a connection that says DISCONNECT before its last bytes are sent', async () => {
+    const socket = connectTcp({ port: node.port, host: '127.0.0.1', allowHalfOpen: true });
+    const errors: string[] = [];
+    socket.on('error', ({ message }) => errors.push(message));
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write(Buffer.concat([connectPacket(4), Buffer.from([0xe0, 0x00])]));
+    socket.resume();
+    await new Promise((resolve) => socket.once('end', resolve));
+    // Like the last record of TLS, which leaves after the DISCONNECT.
+    for (let i = 0; i < 3; i++) await new Promise((resolve) => socket.write('still here', resolve));
+    socket.end();
+    await closed;
+    expect(errors).toEqual([]);
+  });
+
   it.each([
     ['an HTTP request', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
     ['zeros', Buffer.alloc(64)],
@@ -237,6 +267,40 @@ describe('garbage', () => {
     await works(await node.connect());
   });
 
+  it('answers a PUBREL for a QoS 2 publish that it never took', async () => {
+    const { socket } = open();
+    socket.write(connectPacket(4));
+    await new Promise((resolve) => socket.once('data', resolve));
+    socket.write(Buffer.from([0x62, 2, 0, 7]));
+    const answer = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
+    expect([...answer]).toEqual([0x70, 2, 0, 7]);
+    socket.destroy();
+  });
+
+  it.each([4, 5] as const)('no packet of any type stops the node, version %i', async (version) => {
+    const bodies = [[], [0], [0, 1], [0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1, 0x61, 0], [0xff, 0xff, 0xff]];
+    for (let type = 0; type < 256; type += 1) {
+      const packets = bodies.map((body) => Buffer.from([type, body.length, ...body]));
+      // Behind CONNECT in one segment, where aedes handles packets later, and after the CONNACK.
+      for (const early of [true, false]) {
+        const { socket, closed } = open();
+        const bytes = packets[(type + Number(early)) % packets.length] as Buffer;
+        socket.write(early ? Buffer.concat([connectPacket(version), bytes]) : connectPacket(version));
+        socket.once('data', () => socket.end(early ? Buffer.alloc(0) : bytes));
+        await closed;
+      }
+    }
+    for (const bytes of [0x40, 0x50, 0x62, 0x70, 0x82, 0xa2].flatMap((type) =>
+      bodies.map((body) => [type, body.length, ...body]),
+    )) {
+      const { socket, closed } = open();
+      socket.write(connectPacket(version));
+      socket.once('data', () => socket.end(Buffer.from(bytes)));
+      await closed;
+    }
+    await works(await node.connect());
+  });
+
   it('refuses more filters in one SUBSCRIBE than there may be', async () => {
     const client = await node.connect();
     const filters = Array.from({ length: 65 }, (_, i) => `$aws/things/T${i}/shadow/#`);
@@ -251,6 +315,19 @@ describe('garbage', () => {
       expect(new Set(await client.subscribe(filters))).toEqual(new Set([1]));
     }
     expect(await client.subscribe(['$aws/things/U/shadow/#', '$aws/things/T0-0/shadow/#'])).toEqual([0x80, 1]);
+  });
+
+  it('keeps no filter in a session that was refused in the SUBACK', async () => {
+    const client = await node.connect({ clientId: 'many', clean: false });
+    const filter = (n: number): string => `$aws/things/M${n}/shadow/#`;
+    for (let n = 0; n < 1000; n += 50) await client.subscribe(Array.from({ length: 50 }, (_, i) => filter(n + i)));
+    await client.mqtt.unsubscribeAsync(filter(0));
+    const granted = await client.subscribe([filter(2000), filter(2001), filter(2002)]);
+    expect(granted).toEqual([1, 0x80, 0x80]);
+    const kept = (await node.broker.sessions.subscriptionsByClient({ id: 'many' })).map(({ topic }) => topic);
+    expect(kept).toHaveLength(1000);
+    expect(kept).toContain(filter(2000));
+    expect(kept).not.toContain(filter(2001));
   });
 
   it('ends connections that do not bring a CONNECT', async () => {

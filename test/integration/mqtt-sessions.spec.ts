@@ -1,5 +1,8 @@
+import type { Socket } from 'node:net';
 import type { IClientOptions } from 'mqtt';
 import { ShadowError } from '../../src/document/shadow-error.js';
+import type { AedesClient } from '../../src/mqtt/aedes-parts.js';
+import { connectionOf } from '../../src/mqtt/connection.js';
 import { startMqttNode, type MqttNode, type TestClient } from '../harness/mqtt-node.js';
 import { until } from '../harness/until.js';
 
@@ -113,6 +116,60 @@ describe.each([4, 5] as const)('sessions as plain MQTT has them, version %i', (p
   });
 });
 
+it('is sent after a hole in the feed to sessions that were away then, although they keep deltas', async () => {
+  const node = await startMqttNode({ mqtt: { deltaOnSubscribe: false } });
+  try {
+    const topic = `${base('hole')}/update/delta`;
+    const first = await node.connect(persistent(4, 'hole'));
+    await first.subscribe(topic);
+    await leave(node, first);
+    // A change that the feed did not tell, and what the publisher does then.
+    const key = { tenant: 'default', thing: 'hole', name: null };
+    const state = { version: 7, desired: { n: 7 }, metadata: { desired: { n: { timestamp: 1 } } } };
+    const change = { kind: 'update' as const, patch: null, principal: 'anonymous', at: node.clock.now() };
+    const { sessions } = node.broker;
+    const has = sessions.has.bind(sessions);
+    sessions.has = () => false;
+    const passed = new Promise<void>((resolve) => node.hub.follow({ batch: () => resolve(), gap: () => {} }));
+    await node.store.update(key, () => ({ state, change }), { deadline: node.clock.now() + 1000 });
+    await passed;
+    sessions.has = has;
+    node.currentDeltas.sendToAll();
+    const again = await node.connect(persistent(4, 'hole'));
+    expect((await again.next(topic)).json).toMatchObject({ version: 7, state: { n: 7 } });
+    // Only once: the next time nothing was missed.
+    await leave(node, again);
+    const third = await node.connect(persistent(4, 'hole'));
+    await settle(third, 'elsewhere');
+    expect(versions(third, topic).filter((version) => version === 7)).toEqual([]);
+  } finally {
+    await node.stop();
+  }
+});
+
+it('a connection that is taken over behind a full socket ends at once', async () => {
+  const node = await startMqttNode({ mqtt: { drainTimeoutMs: 60_000, maxBacklogBytes: 64 * 1024 * 1024 } });
+  try {
+    const stuck = await node.connect({ clientId: 'flapping', protocolVersion: 5 });
+    const topic = base('flapping');
+    await stuck.subscribe(`${topic}/#`);
+    (stuck.mqtt.stream as Socket).pause();
+    const old = node.broker.clients().find(({ id }) => id === 'flapping') as AedesClient;
+    const writer = await node.connect();
+    while (!old.conn.writableNeedDrain) {
+      await writer.publish(`${topic}/update`, { state: { desired: { a: 'x'.repeat(7000) } } });
+    }
+    const second = await node.connect({ clientId: 'flapping', protocolVersion: 5 });
+    expect(old.closed).toBe(true);
+    second.mqtt.end(true);
+    await until('its end', () => !node.broker.clients().some(({ id }) => id === 'flapping'));
+    await node.connect({ clientId: 'flapping', protocolVersion: 5 });
+    await until('its place', () => node.broker.clients().some(({ id, connected }) => id === 'flapping' && connected));
+  } finally {
+    await node.stop();
+  }
+});
+
 describe.each([4, 5] as const)('the current delta, version %i', (protocolVersion) => {
   let node: MqttNode;
   let writer: TestClient;
@@ -174,6 +231,25 @@ describe.each([4, 5] as const)('the current delta, version %i', (protocolVersion
     for (const client of [all, named, everywhere]) await settle(client, thing);
     const deltas = (client: TestClient) => client.topics().filter((topic) => topic.endsWith('delta')).length;
     expect([all, named, everywhere].map(deltas)).toEqual([3, 2, 0]);
+  });
+
+  it('is sent again to whoever subscribes again, and nothing is noted of what nobody is subscribed to', async () => {
+    const thing = `again-${protocolVersion}`;
+    const topic = base(thing);
+    await writer.publish(`${topic}/update`, desire(1));
+    const client = await node.connect({ protocolVersion, clientId: thing });
+    for (let n = 1; n <= 3; n++) {
+      await client.subscribe(`${topic}/update/delta`);
+      await client.next(`${topic}/update/delta`, n);
+      await client.mqtt.unsubscribeAsync(`${topic}/update/delta`);
+    }
+    for (let n = 0; n < 20; n++) {
+      await client.subscribe([`${base(`${thing}-${n}`)}/#`, `${base(`${thing}-${n}`, 'a')}/update/delta`]);
+      await client.mqtt.unsubscribeAsync([`${base(`${thing}-${n}`)}/#`, `${base(`${thing}-${n}`, 'a')}/update/delta`]);
+    }
+    await settle(client, thing);
+    const connected = node.broker.clients().find(({ id }) => id === thing) as AedesClient;
+    expect(connectionOf(connected).deltaRevisions?.size).toBe(0);
   });
 
   it('never follows a newer one, and comes to every subscriber again after a gap', async () => {

@@ -97,6 +97,24 @@ describe('the AWS data plane over HTTP', () => {
     expect(response.status).toBe(200);
   });
 
+  it('lets no page of another site change anything, and tells no page that it may read', async () => {
+    const origin = 'http://evil.example';
+    for (const method of ['POST', 'DELETE', 'PATCH']) {
+      const path = method === 'PATCH' ? '/v1/things/csrf/shadow' : '/things/csrf/shadow';
+      const refused = await fetch(`${node.url}${path}`, { method, body: '{"state":{}}', headers: { origin } });
+      expect([method, refused.status]).toEqual([method, 403]);
+      expect(refused.headers.get('x-request-id')).toBeTruthy();
+    }
+    const read = await fetch(`${node.url}/things/csrf/shadow`, { headers: { origin } });
+    expect([read.status, read.headers.get('access-control-allow-origin')]).toEqual([404, null]);
+    const own = await fetch(`${node.url}/things/csrf/shadow`, {
+      method: 'POST',
+      body: '{"state":{}}',
+      headers: { origin: node.url },
+    });
+    expect(own.status).toBe(200);
+  });
+
   it('treats hostile member names as data', async () => {
     const text = '{"state":{"desired":{"__proto__":{"x":1},"constructor":1,"a.b":2,"$set":3,"":4}}}';
     expect((await send('POST', '/things/hostile/shadow', text)).status).toBe(200);

@@ -65,6 +65,21 @@ describe('our own API over HTTP', () => {
       expect(body['state']).toEqual({ desired: { a: 1 }, delta: { a: 1 } });
     });
 
+    it('refuses what is no number, or too deep, as an update does, and overlooks a byte order mark', async () => {
+      const url = `${node.url}/v1/things/section-bounds/shadow/desired`;
+      const patch = async (body: string) => {
+        const response = await fetch(url, { method: 'PATCH', body });
+        const { type, state } = await bodyOf(response);
+        return [response.status, type ?? state];
+      };
+      const nested = (levels: number) => `{"a":${'['.repeat(levels)}${']'.repeat(levels)}}`;
+      expect(await patch('{"a":1,"b":1}')).toMatchObject([200, { desired: { a: 1, b: 1 } }]);
+      expect(await patch('{"a":1e400}')).toEqual([400, 'urn:umbra:problem:number-too-large']);
+      expect(await patch(nested(3_000))).toEqual([400, 'urn:umbra:problem:too-deep']);
+      expect(await patch(nested(200_000))).toEqual([413, 'urn:umbra:problem:too-large']);
+      expect(await patch('\uFEFF{"b":2}')).toMatchObject([200, { desired: { a: 1, b: 2 } }]);
+    });
+
     it('takes named shadows and conditions', async () => {
       await send('PATCH', '/things/cond/shadow/reported?name=n', { a: 1 });
       const stale = await send('PATCH', '/things/cond/shadow/reported?name=n', { a: 2 }, { 'if-match': '"9"' });

@@ -48,7 +48,7 @@ export const STORE_ERRORS = {
   draining: '',
 } as const;
 /** What every operation that writes can answer. */
-export const WRITE_ERRORS = { storageFull: '', outcomeUnknown: '' } as const;
+export const WRITE_ERRORS = { forbidden: '', storageFull: '', outcomeUnknown: '' } as const;
 
 /** Puts a description on a handler, for @nestjs/swagger to find. */
 export function Describe(operation: OperationDescription): MethodDecorator {

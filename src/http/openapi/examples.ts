@@ -2,7 +2,12 @@
 
 const METADATA = { desired: { led: { timestamp: 1700000000 } }, reported: { led: { timestamp: 1699999000 } } };
 
-export const UPDATE = { state: { desired: { led: 'on' } }, version: 3, clientToken: 'app-17' };
+/** The first is what the page sends when it is tried out, also where there is no shadow yet. */
+export const UPDATES = {
+  update: { state: { desired: { led: 'on' } }, clientToken: 'app-17' },
+  'only at version 3': { state: { desired: { led: 'on' } }, version: 3 },
+  clear: { state: { desired: null } },
+};
 
 export const SHADOW = {
   state: { desired: { led: 'on' }, reported: { led: 'off' }, delta: { led: 'on' } },
@@ -24,6 +29,10 @@ const CHANGE = {
   clientToken: 'app-17',
   principal: 'anonymous',
 };
+
+export const WATCH_ABOUT = `Server-sent events: \`change\` for each change, in the order of the commits and none left out; \`initial\` for
+each shadow there is, if asked for; \`bookmark\` now and then; \`end\` with the reason. Their \`id\`, sent back as \`Last-Event-ID\`,
+resumes right behind them, on any node. docs/watch.md has the rest.`;
 
 export const WATCH_EXAMPLE = `retry: 1830
 

@@ -3,7 +3,6 @@ interface Parameter {
   readonly name: string;
   readonly description: string;
   readonly required: boolean;
-  readonly example?: unknown;
   readonly schema: Record<string, unknown>;
 }
 
@@ -32,8 +31,8 @@ export const PARAMETERS = {
     name: 'thing',
     description: 'The thing. It need not be known before: the first update of a shadow creates it.',
     required: true,
-    example: 'lamp-1',
-    schema: { type: 'string', pattern: '^[a-zA-Z0-9:_-]{1,128}$' },
+    // Here the page takes it from; of an example beside the schema nothing would be left.
+    schema: { type: 'string', pattern: '^[a-zA-Z0-9:_-]{1,128}$', example: 'lamp-1' },
   },
   name: query('name', 'A named shadow; without it the classic one.', {
     type: 'string',

@@ -1,11 +1,21 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import type { FastifyInstance } from 'fastify';
+import type { OperationDescription } from './describe.js';
 import { ASSETS, assetOf, PAGE, PAGE_POLICY, START_SCRIPT } from './page.js';
 import { SCHEMAS } from './schemas.js';
 
 const ABOUT = `Device shadows: the AWS IoT data plane under \`/things\` and \`/api\`, and our own API under \`/v1\`.
 Shadows of the two are the same shadows. Bodies are read as UTF-8 JSON whatever their content type says.`;
+
+/** In the order of the page. */
+const TAGS: readonly (readonly [OperationDescription['tag'], string])[] = [
+  ['AWS data plane', 'For AWS SDKs and the AWS CLI, unmodified'],
+  ['Shadows', 'Our own API: documents, merge patches, conditions'],
+  ['Things', 'What has a shadow'],
+  ['Watch', 'Streams of changes. They do not end, so this page cannot show them: use `curl -N`'],
+  ['Health', 'For load balancers and supervisors'],
+];
 
 /** The description of every route that the application has. */
 export function openApiOf(app: NestFastifyApplication): OpenAPIObject {
@@ -14,8 +24,9 @@ export function openApiOf(app: NestFastifyApplication): OpenAPIObject {
     .setTitle('Umbra')
     .setDescription(ABOUT)
     .setVersion('1');
+  for (const [name, description] of TAGS) about.addTag(name, description);
   const config = { ...about.build(), components: { schemas: SCHEMAS } } as unknown as Omit<OpenAPIObject, 'paths'>;
-  return SwaggerModule.createDocument(app, config);
+  return SwaggerModule.createDocument(app, config, { autoTagControllers: false });
 }
 
 /**

@@ -14,6 +14,8 @@ export interface EtcdRecord {
   readonly change: ChangeRecord;
   /** Ids of the last writes, newest first; at most RECENT_WRITES. */
   readonly writes: readonly string[];
+  /** Length of the value. */
+  readonly bytes: number;
 }
 
 interface Wire {
@@ -27,12 +29,16 @@ interface Wire {
 }
 
 /** Bytes of a record; `JSON.parse` of them, then `decodeRecord`, gives it back. */
-export function encodeRecord(record: EtcdRecord): Buffer {
+export function encodeRecord(record: Omit<EtcdRecord, 'bytes'>): Buffer {
   const { state, change, writes } = record;
-  const body = isTombstone(state)
-    ? { version: state.version, deletedAt: state.deletedAt }
-    : { version: state.version, desired: state.desired, reported: state.reported, metadata: state.metadata };
-  return Buffer.from(JSON.stringify({ ...body, change, writes }));
+  return Buffer.from(JSON.stringify(wireOf(state, change, writes)));
+}
+
+/** Written out: with a spread of the state it took half as long again. JSON leaves out what is undefined. */
+function wireOf(state: ShadowState, change: ChangeRecord, writes: readonly string[]): object {
+  if (isTombstone(state)) return { version: state.version, deletedAt: state.deletedAt, change, writes };
+  const { version, desired, reported, metadata } = state;
+  return { version, desired, reported, metadata, change, writes };
 }
 
 /**
@@ -46,13 +52,15 @@ export function decodeRecord(value: Uint8Array): EtcdRecord {
     throw new Error('not a shadow record: version, change and writes are required');
   }
   const { version, change, writes } = wire as Wire;
-  if (wire.deletedAt !== undefined)
-    return { state: { deleted: true, version, deletedAt: wire.deletedAt }, change, writes };
+  const bytes = value.byteLength;
+  if (wire.deletedAt !== undefined) {
+    return { state: { deleted: true, version, deletedAt: wire.deletedAt }, change, writes, bytes };
+  }
   const state: ShadowDocument = {
     version,
     ...(wire.desired === undefined ? {} : { desired: wire.desired }),
     ...(wire.reported === undefined ? {} : { reported: wire.reported }),
     metadata: wire.metadata ?? {},
   };
-  return { state, change, writes };
+  return { state, change, writes, bytes };
 }

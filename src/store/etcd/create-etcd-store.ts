@@ -34,6 +34,7 @@ export interface EtcdStore {
   /** The feed offers what it sees, and takes what need not be parsed again. */
   readonly cache: RecordCache;
   readonly guard: StorageGuard;
+  /** Closes every part; pending calls fail with `draining` or `outcomeUnknown`. No errors. */
   close(): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 import type { Etcd3, ILeaseKeepAliveResponse } from 'etcd3';
-import type { ClusterKeys, KeyChange } from '../../cluster/cluster-keys.js';
+import type { ClusterKeys, KeyChange } from '../cluster-keys.js';
 import type { Clock } from '../../config/clock.js';
 import type { EtcdCluster } from './etcd-cluster.js';
 import { rangeEnd } from './keys.js';

@@ -97,7 +97,10 @@ export class EtcdCluster {
     this.logger[level]({ host, next: this.current().host, reason }, 'etcd member failed; trying the next');
   }
 
-  /** One call to one member, ended after `timeoutMs` at the latest, whatever the library does. */
+  /**
+   * One call to one member, ended soon after `timeoutMs`, whatever the library does.
+   * @throws CallHung; the errors of the library, which `classify` sorts
+   */
   async call<T>(
     member: Member,
     fn: (client: Etcd3, options: CallOptions) => Promise<T>,
@@ -138,14 +141,17 @@ export class EtcdCluster {
     }
   }
 
-  /** Waits before attempt `attempt + 1`, not past `deadline`. Jitter keeps nodes from coming back in step. */
+  /**
+   * Waits before the attempt after `attempt`, not past `deadline` (epoch milliseconds). Jitter keeps nodes from coming
+   * back in step. No errors.
+   */
   async pause(attempt: number, deadline: number): Promise<void> {
     const round = Math.floor(attempt / this.#members.length);
     const step = PAUSES_MS[Math.min(round, PAUSES_MS.length - 1)]!;
     await pause(Math.max(0, Math.min(step * (0.5 + Math.random()), deadline - this.clock.now())));
   }
 
-  /** A linearizable read, timed; in words for an operator. Takes one call timeout per member at most. */
+  /** A linearizable read, timed; in words for an operator. Takes one call timeout per member at most. No errors. */
   async status(): Promise<{ readonly ok: boolean; readonly reason: string }> {
     const start = performance.now();
     try {
@@ -159,6 +165,7 @@ export class EtcdCluster {
     }
   }
 
+  /** Ends the connections; retries end with `draining`. */
   close(): void {
     this.#closed = true;
     for (const { client } of this.#members) client.close();

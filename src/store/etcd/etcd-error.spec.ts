@@ -35,6 +35,9 @@ describe('errors of etcd', () => {
     ['in-doubt', new GRPCUnavailableError('14 UNAVAILABLE: Connection dropped')],
     ['in-doubt', new GRPCUnavailableError('14 UNAVAILABLE: read ECONNRESET')],
     ['in-doubt', new GRPCUnknownError('2 UNKNOWN: context deadline exceeded')],
+    // Said after the proposal has gone to the others, so they may apply it.
+    ['in-doubt', new GRPCUnavailableError('14 UNAVAILABLE: etcdserver: server stopped')],
+    ['in-doubt', new GRPCUnknownError('2 UNKNOWN: raft: stopped')],
     ['in-doubt', new GRPCCancelledError('1 CANCELLED: Call cancelled')],
     ['in-doubt', new GRPCInternalError('13 INTERNAL: Received RST_STREAM with code 2')],
     // The answer to a write that was taken.

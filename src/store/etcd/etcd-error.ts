@@ -15,7 +15,8 @@ import {
  * What an error of a call to etcd says about the request (ETCD 3.3, 7).
  * - `not-applied`: this member did not take it; another one, or the same one later, may.
  * - `in-doubt`: it may have been applied, and may even be applied later.
- * - `storage-full`: refused by the quota; not applied.
+ * - `storage-full`: refused by the quota. Servers check it before they propose and again when they apply, and the second
+ *   check refuses what is applied all the same: look before believing it.
  * - `too-large`: not applied; a smaller request is taken.
  * - `lease-gone`: the lease of a put does not exist; not applied.
  * - `refused`: the request is wrong or forbidden; every member will say so. Not applied.
@@ -32,7 +33,8 @@ const TEXTS: readonly (readonly [RegExp, EtcdFault])[] = [
   [/No connection established|Channel closed before call started|Name resolution failed/, 'not-applied'],
   [/Waiting for LB pick|waiting for name resolution|waiting for metadata filters/, 'not-applied'],
   [/client was already closed/, 'not-applied'],
-  [/etcdserver: no leader|etcdserver: too many requests|etcdserver: not capable|server stopped/, 'not-applied'],
+  // Not "server stopped": that comes after the proposal has gone out.
+  [/etcdserver: no leader|etcdserver: too many requests|etcdserver: not capable/, 'not-applied'],
 ];
 
 const CLASSES: readonly (readonly [abstract new (...args: never[]) => Error, EtcdFault])[] = [

@@ -1,7 +1,7 @@
 import type { Clock } from '../../config/clock.js';
 import { ShadowError } from '../../document/shadow-error.js';
 import type { Logger } from '../../telemetry/logger.js';
-import type { Position } from '../position.js';
+import { sameHistory, type Position } from '../position.js';
 import type { ShadowQueue } from '../shadow-queue.js';
 import type {
   Change,
@@ -74,7 +74,7 @@ export class EtcdShadowStore implements ShadowStore {
     // Revision 0 would mean "now" to etcd; a store begins with revision 1, which is empty.
     if (position.revision <= 1) return null;
     const result = await this.parts.reads.get(this.format(key), deadline, position.revision - 1);
-    if (result.position.cluster !== position.cluster) throw elsewhere();
+    if (!sameHistory(result.position, position)) throw elsewhere();
     return this.toRecord(key, result);
   }
 
@@ -88,7 +88,7 @@ export class EtcdShadowStore implements ShadowStore {
 
   private toRecord(key: ShadowKey, { current, position }: ReadResult): ShadowRecord | null {
     if (!current) return null;
-    const { state, change } = decodeStored(this.format(key), current.value, this.context.logger);
-    return { key, state, change, position: { ...position, revision: current.revision } };
+    const { state, change, bytes } = decodeStored(this.format(key), current.value, this.context.logger);
+    return { key, state, change, position: { ...position, revision: current.revision }, bytes };
   }
 }

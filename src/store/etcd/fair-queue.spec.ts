@@ -28,6 +28,21 @@ describe('fair queue', () => {
     expect(queue.size).toBe(10);
   });
 
+  it('begins with whoever the last batch had no room for', () => {
+    const queue = new FairQueue<string>();
+    for (let i = 0; i < 4; i++) for (const tenant of ['a', 'b', 'c']) queue.push(tenant, `${tenant}${i}`);
+    // Room for two: with three busy tenants one of them would never be served.
+    const batch = (): string[] => {
+      let room = 2;
+      return queue.take(() => (room-- > 0 ? 'take' : 'stop'));
+    };
+    expect([batch(), batch(), batch()]).toEqual([
+      ['a0', 'b0'],
+      ['c0', 'a1'],
+      ['b1', 'c1'],
+    ]);
+  });
+
   it('loses nothing, doubles nothing, and keeps the order of each tenant', () => {
     const steps = fc.array(
       fc.oneof(

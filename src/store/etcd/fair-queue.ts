@@ -1,6 +1,6 @@
 /** First in, first out, without a shift per item. */
 class Line<T> {
-  #items: T[] = [];
+  #items: (T | undefined)[] = [];
   #head = 0;
 
   get size(): number {
@@ -18,7 +18,9 @@ class Line<T> {
 
   /** Only of a line that is not empty. */
   shift(): T {
-    const item = this.#items[this.#head++]!;
+    const item = this.#items[this.#head] as T;
+    // Not held any longer than it waits.
+    this.#items[this.#head++] = undefined;
     if (this.#head >= TRIM_AFTER) {
       this.#items.splice(0, this.#head);
       this.#head = 0;
@@ -43,25 +45,32 @@ export class FairQueue<T> {
     return this.#size;
   }
 
+  /** Puts the item at the end of the line of its tenant. */
   push(tenant: string, item: T): void {
     this.lineOf(tenant).push(item);
     this.#size++;
   }
 
-  /** Offers items, one of each tenant in turn and each once, until nothing is left or `decide` says `stop`. */
+  /**
+   * Offers items, one of each tenant in turn and each once, until nothing is left or `decide` says `stop`. Whoever is
+   * stopped at keeps its turn: it comes first the next time.
+   */
   take(decide: (item: T) => Answer): T[] {
     const taken: T[] = [];
     const left: [string, T][] = [];
     while (this.#size > 0) {
       const [tenant, line] = this.#lines.entries().next().value!;
       const item = line.shift();
+      const answer = decide(item);
+      if (answer === 'stop') {
+        line.unshift(item);
+        break;
+      }
       this.#size--;
       this.#lines.delete(tenant);
       if (line.size > 0) this.#lines.set(tenant, line);
-      const answer = decide(item);
       if (answer === 'take') taken.push(item);
-      else if (answer !== 'drop') left.push([tenant, item]);
-      if (answer === 'stop') break;
+      else if (answer === 'skip') left.push([tenant, item]);
     }
     for (const [tenant, item] of left.reverse()) {
       this.lineOf(tenant).unshift(item);

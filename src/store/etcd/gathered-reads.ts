@@ -36,9 +36,8 @@ interface PendingRead extends Expirable {
  */
 export class GatheredReads {
   #queue: PendingRead[] = [];
-  readonly #pending = new Set<PendingRead>();
   readonly #slots: SendSlots<PendingRead>;
-  readonly #sweep: DeadlineSweep;
+  readonly #sweep: DeadlineSweep<PendingRead>;
   #closed = false;
 
   constructor(
@@ -57,6 +56,7 @@ export class GatheredReads {
 
   /**
    * The value of `key`, now or as of `revision`.
+   * @param deadline epoch milliseconds
    * @throws ShadowError storageUnavailable, tooManyRequests, draining; cursorGone when `revision` is not in the history
    */
   get(key: string, deadline: number, revision: number | null = null): Promise<ReadResult> {
@@ -65,31 +65,26 @@ export class GatheredReads {
       return Promise.reject(new ShadowError('tooManyRequests', `${MAX_QUEUED} reads wait on this node already`));
     }
     return new Promise((resolve, reject) => {
-      const settle = (): void => {
-        read.settled = true;
-        this.#pending.delete(read);
-        this.#sweep.delete(read);
-      };
       const read: PendingRead = {
         key,
         revision,
         deadline,
         settled: false,
-        resolve: (result) => (settle(), resolve(result)),
-        reject: (error) => (settle(), reject(error)),
+        resolve: (result) => ((read.settled = true), resolve(result)),
+        reject: (error) => ((read.settled = true), reject(error)),
         expire: () => read.reject(new ShadowError('storageUnavailable')),
       };
-      this.#pending.add(read);
       this.#sweep.add(read);
       this.#queue.push(read);
       this.#slots.kick();
     });
   }
 
+  /** Ends all that wait, with `draining`. */
   close(): void {
     this.#closed = true;
     this.#queue = [];
-    for (const read of this.#pending) read.reject(new ShadowError('draining'));
+    for (const read of this.#sweep.items) if (!read.settled) read.reject(new ShadowError('draining'));
   }
 
   private async answer(batch: readonly PendingRead[]): Promise<void> {

@@ -27,6 +27,8 @@ export interface GroupCommitOptions {
   readonly inFlight?: number;
   /** Writes that may wait, over all tenants. */
   readonly maxQueued?: number;
+  /** Bytes of all writes that are not settled. */
+  readonly maxQueuedBytes?: number;
 }
 
 /** Many CAS writes of many callers, one Txn (DESIGN 4). */
@@ -34,11 +36,13 @@ export class GroupCommit {
   readonly #queue = new FairQueue<PendingWrite>();
   /** Keys of batches under way: a key is in one batch at a time. */
   readonly #busyKeys = new Set<string>();
-  /** Every write that is not settled. */
-  readonly #pending = new Set<PendingWrite>();
   readonly #slots: SendSlots<PendingWrite>;
-  readonly #sweep: DeadlineSweep;
+  readonly #sweep: DeadlineSweep<PendingWrite>;
   readonly #maxQueued: number;
+  readonly #maxQueuedBytes: number;
+  /** Bytes of all writes that are not settled. */
+  #bytes = 0;
+  readonly #onSettled = (settled: PendingWrite): void => void (this.#bytes -= settled.bytes);
   #closed = false;
 
   constructor(
@@ -49,6 +53,7 @@ export class GroupCommit {
     options: GroupCommitOptions = {},
   ) {
     this.#maxQueued = options.maxQueued ?? 20_000;
+    this.#maxQueuedBytes = options.maxQueuedBytes ?? 256 * 1024 * 1024;
     this.#sweep = new DeadlineSweep(clock);
     this.#slots = new SendSlots(
       options.inFlight ?? 2,
@@ -64,20 +69,21 @@ export class GroupCommit {
 
   /**
    * Sends the write with the next batch.
-   * @throws ShadowError storageUnavailable, storageFull, tooLarge, tooManyRequests, draining; LeaseGone. After each of
-   * them nothing was and will be written
+   * @throws ShadowError storageUnavailable, tooLarge, tooManyRequests, draining; LeaseGone. After each of them nothing
+   * was and will be written. storageFull: nothing will be, but look whether it was (etcd-error.ts)
    */
   submit(write: CasWrite): Promise<CasOutcome> {
     if (this.#closed) return Promise.reject(new ShadowError('draining'));
     if (this.#queue.size >= this.#maxQueued) {
       return Promise.reject(new ShadowError('tooManyRequests', `${this.#maxQueued} writes wait on this node already`));
     }
+    if (this.#bytes >= this.#maxQueuedBytes) {
+      const waiting = `${this.#maxQueuedBytes} bytes of writes`;
+      return Promise.reject(new ShadowError('tooManyRequests', `${waiting} wait on this node already`));
+    }
     return new Promise((resolve, reject) => {
-      const pending = new PendingWrite(write, resolve, reject, (settled) => {
-        this.#pending.delete(settled);
-        this.#sweep.delete(settled);
-      });
-      this.#pending.add(pending);
+      const pending = new PendingWrite(write, resolve, reject, this.#onSettled);
+      this.#bytes += pending.bytes;
       this.#sweep.add(pending);
       this.#queue.push(write.tenant, pending);
       this.#slots.kick();
@@ -88,7 +94,7 @@ export class GroupCommit {
   close(): void {
     this.#closed = true;
     this.#queue.drain();
-    for (const pending of this.#pending) pending.refuse(new ShadowError('draining'));
+    for (const pending of this.#sweep.items) pending.refuse(new ShadowError('draining'));
   }
 
   private gather(): PendingWrite[] {

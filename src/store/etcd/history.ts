@@ -6,14 +6,21 @@ import type { Position } from '../position.js';
  */
 export class EtcdHistory {
   #epoch = 0;
+  #entered = 0;
 
   get epoch(): number {
     return this.#epoch;
   }
 
-  /** Called by the feed alone: epochs only grow. */
+  /** Grows with every change of history, also to another cluster at the same epoch. */
+  get entered(): number {
+    return this.#entered;
+  }
+
+  /** Called by the feed alone, at every change of history: epochs only grow. */
   enter(epoch: number): void {
     this.#epoch = Math.max(this.#epoch, epoch);
+    this.#entered++;
   }
 
   /** @param header header of an etcd response; int64 come as decimal strings */

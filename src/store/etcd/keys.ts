@@ -11,13 +11,17 @@ export { BUCKETS, bucketOf };
 
 const hex = (bucket: number): string => bucket.toString(16).padStart(2, '0');
 
+/** Of all shadows; what feeds watch. */
 export const shadowsPrefix = (prefix: string): string => `${prefix}shadows/`;
 
+/** Of all shadows in `bucket`, 0 to 255. */
 export const bucketPrefix = (prefix: string, bucket: number): string => `${prefix}shadows/${hex(bucket)}/`;
 
+/** Of all shadows of a thing. */
 export const thingPrefix = (prefix: string, tenant: string, thing: string): string =>
   `${bucketPrefix(prefix, bucketOf(tenant, thing))}${tenant}/${thing}/`;
 
+/** The etcd key of a shadow. */
 export function formatKey(prefix: string, key: ShadowKey): string {
   return thingPrefix(prefix, key.tenant, key.thing) + (key.name === null ? 'c' : `n:${key.name}`);
 }

@@ -12,6 +12,7 @@ export class LocalEtcdLog {
 
   constructor(private readonly logger: Logger) {}
 
+  /** Logs what etcd writes, line by line. */
   follow(...streams: Readable[]): void {
     for (const stream of streams) createInterface({ input: stream }).on('line', (line) => this.hear(line));
   }

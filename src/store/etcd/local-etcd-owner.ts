@@ -56,6 +56,7 @@ export class LocalEtcdOwner {
     renameSync(`${this.file}.new`, this.file);
   }
 
+  /** Gives the folder free for another node. */
   release(): void {
     rmSync(this.file, { force: true });
   }

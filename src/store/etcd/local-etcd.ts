@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../../telemetry/logger.js';
 import { INSTALL_ADVICE, LocalEtcdError } from './local-etcd-error.js';
+import { LocalEtcdFolder } from './local-etcd-folder.js';
 import { killGroup, NOT_FOUND, spawnGuard, TERM_SECONDS, type Guard } from './local-etcd-guard.js';
 import { LocalEtcdLog } from './local-etcd-log.js';
 import { LocalEtcdOwner } from './local-etcd-owner.js';
@@ -45,6 +46,7 @@ interface Running {
 export class LocalEtcd {
   private readonly etcdDir: string;
   private readonly owner: LocalEtcdOwner;
+  private readonly folder: LocalEtcdFolder;
   private readonly log: LocalEtcdLog;
   private readonly stopping = new AbortController();
   private ports = { client: 0, peer: 0 };
@@ -55,6 +57,7 @@ export class LocalEtcd {
     const dataDir = resolve(options.dataDir);
     this.etcdDir = join(dataDir, 'etcd');
     this.owner = new LocalEtcdOwner(dataDir, this.etcdDir);
+    this.folder = new LocalEtcdFolder(this.etcdDir);
     this.log = new LocalEtcdLog(options.logger);
   }
 
@@ -64,11 +67,13 @@ export class LocalEtcd {
    */
   async start(): Promise<string> {
     await this.owner.claim();
+    this.folder.prepare();
     for (let tries = 1; ; tries++) {
       this.ports = { client: await freeLoopbackPort(), peer: await freeLoopbackPort() };
       const running = this.spawn();
       const outcome = await this.awaitAnswer(running);
       if (outcome === 'answers') {
+        this.folder.keep();
         this.options.logger.info({ endpoint: this.endpoint, folder: this.etcdDir }, 'local etcd answers');
         this.supervision = this.supervise(running);
         return this.endpoint;
@@ -82,7 +87,7 @@ export class LocalEtcd {
     }
   }
 
-  /** SIGTERM, after 5 s SIGKILL. Resolves when etcd is gone. Call it when nothing needs etcd any more. */
+  /** SIGTERM, after 5 s SIGKILL. Resolves when etcd is gone. Call it when nothing needs etcd any more. No errors. */
   async stop(): Promise<void> {
     if (this.stopping.signal.aborted) return;
     this.stopping.abort();

@@ -40,13 +40,15 @@ export function buildNestedTxn(puts: readonly GuardedPut[]): ITxnRequest {
   return { success: puts.map(toNested) };
 }
 
+/** What a range of one key found; null: nothing. */
 export function toRawRecord(kv: IKeyValue | undefined): RawRecord | null {
   return kv ? { value: kv.value, revision: Number(kv.mod_revision) } : null;
 }
 
 /**
  * Results in the order of the writes, and the one header that counts: inner headers are all zero.
- * @param count writes of the request; any other number of answers is an Error
+ * @param count writes of the request
+ * @throws Error when it is not the number of answers
  */
 export function parseNestedTxn(
   response: ITxnResponse,

@@ -34,22 +34,23 @@ export class PendingWrite implements Expirable {
   doubted = false;
   /** An attempt is under way. */
   sent = false;
+  /** Of its part of a request. */
+  readonly bytes: number;
 
   constructor(
     readonly write: CasWrite,
     private readonly resolve: (outcome: CasOutcome) => void,
     private readonly reject: (error: Error) => void,
     private readonly onSettled: (pending: PendingWrite) => void,
-  ) {}
+  ) {
+    this.bytes = write.value.length + 3 * write.key.length + OVERHEAD_BYTES;
+  }
 
   get deadline(): number {
     return this.write.deadline;
   }
 
-  get bytes(): number {
-    return this.write.value.length + 3 * this.write.key.length + OVERHEAD_BYTES;
-  }
-
+  /** Ends it with what became of it; what comes later changes nothing. */
   settle(outcome: CasOutcome): void {
     if (this.settled) return;
     this.settled = true;

@@ -3,11 +3,14 @@ import { encodeRecord, type EtcdRecord } from './codec.js';
 import { EtcdHistory } from './history.js';
 import { RecordCache } from './record-cache.js';
 
-const record = (version: number): EtcdRecord => ({
-  state: { version, metadata: {} },
-  change: { kind: 'update', principal: 'test', at: 0 },
-  writes: [],
-});
+const record = (version: number): EtcdRecord => {
+  const plain = {
+    state: { version, metadata: {} },
+    change: { kind: 'update', principal: 'test', at: 0 },
+    writes: [],
+  } as const;
+  return { ...plain, bytes: encodeRecord(plain).length };
+};
 
 describe('record cache', () => {
   it('keeps the newest revision of a key, in whatever order they come', () => {
@@ -54,7 +57,7 @@ describe('record cache', () => {
     expect(() => cache.fromFeed('a', Buffer.from('{}'), 10)).toThrow('not a shadow record');
   });
 
-  it('keeps nothing over a change of epoch, where revisions mean other values', () => {
+  it('keeps nothing over a change of history, where revisions mean other values', () => {
     const history = new EtcdHistory();
     const cache = new RecordCache(2, history);
     cache.offer('a', record(4), 7);
@@ -62,5 +65,21 @@ describe('record cache', () => {
     expect(cache.get('a')).toBeUndefined();
     cache.offer('a', record(2), 3);
     expect(cache.get('a')?.revision).toBe(3);
+    // Another cluster whose own epoch is not beyond ours: a backup restored under a new token.
+    history.enter(0);
+    expect(cache.get('a')).toBeUndefined();
+  });
+
+  it('is bounded in bytes too: what was sent is kept with each record, and may be large', () => {
+    const cache = new RecordCache(100, new EtcdHistory());
+    for (let i = 0; i < 100; i++) cache.offer(`k${i}`, { ...record(1), bytes: 20 * 1024 }, 1);
+    expect(cache.size).toBe(10);
+    expect(cache.get('k99')).toBeDefined();
+    for (let i = 0; i < 10; i++) cache.forget(`k${99 - i}`);
+    for (let i = 0; i < 150; i++) cache.offer(`s${i}`, { ...record(1), bytes: 1024 }, 1);
+    expect(cache.size).toBe(100);
+    cache.clear();
+    cache.offer('huge', { ...record(1), bytes: 1024 * 1024 }, 1);
+    expect(cache.size).toBe(1);
   });
 });

@@ -7,22 +7,26 @@ export interface CachedRecord {
   readonly revision: number;
 }
 
+/** Bytes of an average record: the cache holds as many as all its entries would have at this size. */
+const AVERAGE_BYTES = 2 * 1024;
+
 /**
  * The last known record of the shadows used last: only ever a guess, tried with a guard (DESIGN 3). A restored backup
- * gives old revisions to new values (ETCD 7), so nothing is kept over a change of epoch.
+ * gives old revisions to new values (ETCD 7), so nothing is kept over a change of history.
  */
 export class RecordCache {
   /** Oldest use first. */
   readonly #entries = new Map<string, CachedRecord>();
   /** Own writes on their way. */
   readonly #expected = new Map<string, { readonly value: Buffer; readonly record: EtcdRecord }>();
-  #epoch: number;
+  #bytes = 0;
+  #history: number;
 
   constructor(
     private readonly maxEntries: number,
     private readonly history: EtcdHistory,
   ) {
-    this.#epoch = history.epoch;
+    this.#history = history.entered;
   }
 
   get size(): number {
@@ -31,7 +35,7 @@ export class RecordCache {
 
   /** The guess for an etcd key. */
   get(key: string): CachedRecord | undefined {
-    this.checkEpoch();
+    this.checkHistory();
     const entry = this.#entries.get(key);
     if (!entry) return undefined;
     this.#entries.delete(key);
@@ -44,6 +48,7 @@ export class RecordCache {
     this.#expected.set(key, { value, record });
   }
 
+  /** The write has been answered, whatever the answer. */
   unexpect(key: string): void {
     this.#expected.delete(key);
   }
@@ -54,40 +59,56 @@ export class RecordCache {
    * @throws Error when the value is not one of ours
    */
   fromFeed(key: string, value: Buffer, revision: number): EtcdRecord {
-    this.checkEpoch();
+    this.checkHistory();
     const held = this.#entries.get(key);
     if (held?.revision === revision) return held.record;
     const expected = this.#expected.get(key);
     const record = expected?.value.equals(value) ? expected.record : decodeRecord(value);
     // In its old place: being changed by others is no use of it here.
-    if (held && held.revision < revision) this.#entries.set(key, { record, revision });
+    if (held && held.revision < revision) {
+      this.#entries.set(key, { record, revision });
+      this.#bytes += record.bytes - held.record.bytes;
+      this.trim();
+    }
     return record;
   }
 
   /** From own reads and writes; what is older than the record held changes nothing. */
   offer(key: string, record: EtcdRecord, revision: number): void {
-    this.checkEpoch();
+    this.checkHistory();
     const held = this.#entries.get(key);
     if (held && held.revision >= revision) return;
-    this.#entries.delete(key);
+    this.forget(key);
     this.#entries.set(key, { record, revision });
-    if (this.#entries.size <= this.maxEntries) return;
-    const oldest = this.#entries.keys().next();
-    if (!oldest.done) this.#entries.delete(oldest.value);
+    this.#bytes += record.bytes;
+    this.trim();
   }
 
   /** The guess was wrong and nothing is known instead. */
   forget(key: string): void {
+    const held = this.#entries.get(key);
+    if (!held) return;
     this.#entries.delete(key);
+    this.#bytes -= held.record.bytes;
   }
 
+  /** Forgets everything. */
   clear(): void {
     this.#entries.clear();
+    this.#bytes = 0;
   }
 
-  private checkEpoch(): void {
-    if (this.#epoch === this.history.epoch) return;
-    this.#epoch = this.history.epoch;
+  /** One record is held however large it is. */
+  private trim(): void {
+    const { maxEntries } = this;
+    while (this.#entries.size > maxEntries || (this.#bytes > maxEntries * AVERAGE_BYTES && this.#entries.size > 1)) {
+      this.forget(this.#entries.keys().next().value!);
+    }
+  }
+
+  private checkHistory(): void {
+    if (this.#history === this.history.entered) return;
+    this.#history = this.history.entered;
     this.clear();
   }
 }

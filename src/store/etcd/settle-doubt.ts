@@ -16,7 +16,7 @@ export interface DoubtedWrite {
   readonly deadline: number;
 }
 
-/** `won` names the revision at which the write was committed. */
+/** `won` names the revision at which the write was committed or, where that is compacted away, the first it can be. */
 export type Settled = { readonly kind: 'won'; readonly revision: number } | { readonly kind: 'lost' | 'unknown' };
 
 /**
@@ -44,7 +44,7 @@ export async function settleDoubt(
     const complete = ids.length < RECENT_WRITES || (base !== undefined && ids.includes(base));
     if (!applied && complete) return { kind: 'lost' };
     const before = await previous(write, seen, reads);
-    if (before === 'gone') return applied ? { kind: 'won', revision: seen.revision } : { kind: 'unknown' };
+    if (before === 'gone') return applied ? { kind: 'won', revision: write.guard + 1 } : { kind: 'unknown' };
     seen = before;
   }
   return { kind: 'unknown' };

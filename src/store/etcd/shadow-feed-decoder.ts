@@ -25,7 +25,7 @@ export class FeedDecoder {
     this.marker = `${prefix}shadows/marker`;
   }
 
-  /** The record, or null, with a line in the log, for a value that is not ours. */
+  /** The record, or null, with a line in the log, for a value that is not ours: it never throws. */
   decode(kv: IKeyValue, { cluster, epoch }: Omit<Position, 'revision'>): ShadowRecord | null {
     const name = kv.key.toString();
     if (name === this.marker) return null;
@@ -33,8 +33,8 @@ export class FeedDecoder {
       const key = parseKey(this.prefix, name);
       if (!key) throw new Error('not the key of a shadow');
       const revision = Number(kv.mod_revision);
-      const { state, change } = this.read(name, kv.value, revision);
-      return { key, state, change, position: { cluster, epoch, revision } };
+      const { state, change, bytes } = this.read(name, kv.value, revision);
+      return { key, state, change, position: { cluster, epoch, revision }, bytes };
     } catch (error) {
       this.#report(name, kv.mod_revision, error);
       return null;

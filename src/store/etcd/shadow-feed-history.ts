@@ -4,8 +4,12 @@ import type { Logger } from '../../telemetry/logger.js';
 import type { Position } from '../position.js';
 import type { EtcdHistory } from './history.js';
 
-/** Calls that may be repeated on another member until the deadline (epoch milliseconds); an EtcdCluster is one. */
+/** Calls that may be repeated on another member; an EtcdCluster is one. */
 export interface EtcdCalls {
+  /**
+   * @param deadline epoch milliseconds
+   * @throws ShadowError storageUnavailable, storageFull, draining; the error of etcd when it refuses the request itself
+   */
   read<T>(call: (client: Etcd3) => Promise<T>, deadline: number): Promise<T>;
 }
 

@@ -48,7 +48,8 @@ export class EtcdShadowFeed implements ShadowFeed {
   readonly #base: FeedBase;
   readonly #times: WatchTimes;
   readonly #followers = new Set<Follower>();
-  #marked = 0;
+  /** Where the last marker was written: a restored history goes on below those of the one before. */
+  #marked = { epoch: 0, revision: 0 };
   #marking = false;
 
   constructor(private readonly options: FeedOptions) {
@@ -65,9 +66,15 @@ export class EtcdShadowFeed implements ShadowFeed {
     return follower ? { ok: follower.ok, reason: follower.reason } : { ok: false, reason: 'nobody follows etcd yet' };
   }
 
-  head(signal: AbortSignal): Promise<Position> {
+  async head(signal: AbortSignal): Promise<Position> {
     signal.throwIfAborted();
-    return this.#history.head();
+    // The answer may take as long as CALL_MS; a node that shuts down does not wait for it.
+    return new Promise((resolve, reject) => {
+      const leave = (): void => reject(signal.reason as Error);
+      signal.addEventListener('abort', leave, { once: true });
+      const stay = (): void => signal.removeEventListener('abort', leave);
+      this.#history.head().then(resolve, reject).finally(stay);
+    });
   }
 
   async base(
@@ -180,16 +187,18 @@ export class EtcdShadowFeed implements ShadowFeed {
    * shared by all that wait.
    */
   #mark(follower: Follower, target: number): void {
-    if (follower.cursor < target && this.#marked < target) void this.#writeMarker();
+    const marked = this.#marked.epoch === follower.start.epoch ? this.#marked.revision : 0;
+    if (follower.cursor < target && marked < target) void this.#writeMarker();
   }
 
   async #writeMarker(): Promise<void> {
     if (this.#marking) return;
     this.#marking = true;
+    const { epoch } = this.#history;
     try {
       const put = { key: Buffer.from(this.#decoder.marker), value: Buffer.from('{}') };
       const { header } = await this.options.calls.read((client) => client.kv.put(put), Date.now() + CALL_MS);
-      this.#marked = Number(header.revision);
+      this.#marked = { epoch, revision: Number(header.revision) };
     } catch (error) {
       this.options.logger.debug({ reason: String(error) }, 'the progress marker was not written');
     } finally {

@@ -43,7 +43,7 @@ export class ShadowLister {
     private readonly logger: Logger,
   ) {}
 
-  /** @throws ShadowError as ShadowStore.listNames */
+  /** As ShadowStore.listNames, `limit` and errors included: @throws ShadowError */
   async names(
     tenant: string,
     thing: string,
@@ -61,7 +61,7 @@ export class ShadowLister {
     return more && last != null ? { names, next: encodeNamePage(last) } : { names };
   }
 
-  /** @throws ShadowError as ShadowStore.listThings */
+  /** As ShadowStore.listThings, `limit` and errors included: @throws ShadowError */
   async things(
     tenant: string,
     limit: number,

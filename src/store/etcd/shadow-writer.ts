@@ -5,11 +5,11 @@ import type { Change, Changed, RequestOptions, ShadowKey, ShadowRecord } from '.
 import type { Position } from '../position.js';
 import { decodeRecord, encodeRecord, RECENT_WRITES, type EtcdRecord } from './codec.js';
 import { LeaseGone, type GroupCommit } from './group-commit.js';
-import type { GatheredReads } from './gathered-reads.js';
+import type { GatheredReads, ReadResult } from './gathered-reads.js';
 import type { RawRecord } from './nested-txn.js';
-import type { CasOutcome } from './pending-write.js';
+import type { CasOutcome, CasWrite } from './pending-write.js';
 import type { RecordCache } from './record-cache.js';
-import { settleDoubt } from './settle-doubt.js';
+import { settleDoubt, type DoubtedWrite } from './settle-doubt.js';
 import type { StorageGuard } from './storage-guard.js';
 import type { TombstoneLeases } from './tombstone-leases.js';
 import { WriteIds } from './write-ids.js';
@@ -31,6 +31,10 @@ interface Basis {
   /** Read from etcd for this change: a refusal computed on it is final. */
   readonly fresh: boolean;
 }
+
+type SettledAt = { readonly kind: 'won'; readonly position: Position } | { readonly kind: 'lost' | 'unknown' };
+
+type Submitted = CasOutcome | { readonly kind: 'lease-gone' } | { readonly kind: 'storage-full' };
 
 type Attempt = { readonly won: EtcdRecord; readonly position: Position } | { readonly next: Basis };
 
@@ -57,7 +61,7 @@ export class ShadowWriter {
       }
       const { won, position } = attempt;
       this.parts.cache.offer(etcdKey, won, position.revision);
-      return { key, state: won.state, change: won.change, position };
+      return { key, state: won.state, change: won.change, position, bytes: won.bytes };
     }
   }
 
@@ -80,54 +84,57 @@ export class ShadowWriter {
   ): Promise<Attempt> {
     const deleted = isTombstone(state);
     if (!deleted) this.parts.guard.check();
-    const writes = [this.#ids.next(), ...(basis.record?.writes ?? [])].slice(0, RECENT_WRITES);
-    const record: EtcdRecord = { state, change, writes };
+    const before = basis.record?.writes.slice(0, RECENT_WRITES - 1) ?? [];
+    const writes = [this.#ids.next(), ...before];
+    const value = encodeRecord({ state, change, writes });
+    const record: EtcdRecord = { state, change, writes, bytes: value.length };
     const lease = deleted ? await this.parts.leases.acquire(deadline) : undefined;
-    const outcome = await this.submit(key, etcdKey, basis.revision, record, deadline, lease);
-    if (outcome === 'lease-gone') return { next: basis };
+    const put = { key: etcdKey, guard: basis.revision, value, deadline, tenant: key.tenant };
+    const outcome = await this.submit(lease === undefined ? put : { ...put, lease }, record);
+    if (outcome.kind === 'lease-gone') return { next: basis };
     if (outcome.kind === 'won') return { won: record, position: outcome.position };
     if (outcome.kind === 'unknown') throw new ShadowError('outcomeUnknown');
-    if (outcome.doubted) {
-      const write = { key: etcdKey, writes, guard: basis.revision, deadline };
-      const settled = await this.settle(write, outcome.current);
-      if (settled.kind === 'won') return { won: record, position: { ...outcome.position, revision: settled.revision } };
+    if (outcome.kind === 'storage-full' || outcome.doubted) {
+      const settled = await this.settle({ ...put, writes }, outcome.kind === 'lost' ? outcome : null);
+      if (settled.kind === 'won') return { won: record, position: settled.position };
       if (settled.kind === 'unknown') throw new ShadowError('outcomeUnknown');
+      if (outcome.kind === 'storage-full') throw new ShadowError('storageFull');
     }
     return { next: this.basis(etcdKey, outcome.current) };
   }
 
-  private async submit(
-    { tenant }: ShadowKey,
-    key: string,
-    guard: number,
-    record: EtcdRecord,
-    deadline: number,
-    lease: string | undefined,
-  ): Promise<CasOutcome | 'lease-gone'> {
-    const value = encodeRecord(record);
-    this.parts.cache.expect(key, value, record);
+  private async submit(write: CasWrite, record: EtcdRecord): Promise<Submitted> {
+    this.parts.cache.expect(write.key, write.value, record);
     try {
-      const write = { key, guard, value, deadline, tenant };
-      return await this.parts.commit.submit(lease === undefined ? write : { ...write, lease });
+      return await this.parts.commit.submit(write);
     } catch (error) {
-      if (error instanceof LeaseGone && lease !== undefined) {
-        this.parts.leases.forget(lease);
-        return 'lease-gone';
+      if (error instanceof LeaseGone && write.lease !== undefined) {
+        this.parts.leases.forget(write.lease);
+        return { kind: 'lease-gone' };
       }
-      if (error instanceof ShadowError && error.code === 'storageFull') this.parts.guard.refused();
+      if (error instanceof ShadowError && error.code === 'storageFull') {
+        this.parts.guard.refused();
+        return { kind: 'storage-full' };
+      }
       throw error;
     } finally {
-      this.parts.cache.unexpect(key);
+      this.parts.cache.unexpect(write.key);
     }
   }
 
-  /** Whatever goes wrong here, the write may have been applied: never an error that says it was not. */
-  private async settle(write: Parameters<typeof settleDoubt>[0], current: RawRecord | null) {
+  /**
+   * What became of a write that may have been applied. Whatever goes wrong here: never an error that says it was not.
+   * @param found what is there now; null: read it
+   */
+  private async settle(write: DoubtedWrite, found: ReadResult | null): Promise<SettledAt> {
     try {
-      return await settleDoubt(write, current, this.parts.reads);
+      const { current, position } = found ?? (await this.parts.reads.get(write.key, write.deadline));
+      const settled = await settleDoubt(write, current, this.parts.reads);
+      if (settled.kind !== 'won') return { kind: settled.kind };
+      return { kind: 'won', position: { ...position, revision: settled.revision } };
     } catch (error) {
       this.parts.logger.warn({ key: write.key, err: error }, 'a write in doubt could not be settled');
-      return { kind: 'unknown' as const };
+      return { kind: 'unknown' };
     }
   }
 

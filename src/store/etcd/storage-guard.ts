@@ -51,6 +51,7 @@ export class StorageGuard {
     void this.look();
   }
 
+  /** Looks no more. */
   close(): void {
     if (this.#timer) clearInterval(this.#timer);
     this.#timer = null;
@@ -66,7 +67,7 @@ export class StorageGuard {
     this.become({ full: true, usedBytes: this.#use.usedBytes, reason: 'etcd refuses writes: its quota is used up' });
   }
 
-  /** One look; those who ask while one is under way share it. Members that do not answer tell nothing new. */
+  /** One look; those who ask while one is under way share it. Members that do not answer tell nothing new. No errors. */
   look(): Promise<void> {
     return (this.#looking ??= this.measure().finally(() => (this.#looking = null)));
   }
@@ -80,7 +81,8 @@ export class StorageGuard {
     const quota = this.config.quotaBytes;
     const share = `${mib(usedBytes)} of ${mib(quota)} MiB in use`;
     if (usedBytes >= NEARLY_FULL * quota) this.options.onNearlyFull?.();
-    if (this.#use.full && !alarm) await this.touch();
+    // Where the alarms may not be read, a write that is taken is what tells that there is none.
+    if (this.#use.full && !alarm && !(await this.touch())) return;
     if (alarm) this.become({ full: true, usedBytes, reason: `the NOSPACE alarm of etcd is set; ${share}` });
     else this.become({ full: usedBytes >= quota, usedBytes, reason: share });
   }
@@ -106,12 +108,14 @@ export class StorageGuard {
   }
 
   /** etcd counts the pages that a compaction freed only at its next write, and while we refuse them there may be none. */
-  private async touch(): Promise<void> {
+  private async touch(): Promise<boolean> {
     const request = { key: Buffer.from(`${this.config.prefix}room`), value: Buffer.from('looked') };
     try {
       await this.cluster.read((client, call) => client.kv.put(request, call), this.deadline());
+      return true;
     } catch (error) {
       this.logger.debug({ err: error }, 'etcd is full and takes no write');
+      return false;
     }
   }
 
@@ -125,7 +129,8 @@ export class StorageGuard {
       return alarms.some(({ alarm }) => String(alarm).toUpperCase() === 'NOSPACE');
     } catch (error) {
       this.logger.debug({ err: error }, 'no alarms of etcd');
-      return null;
+      // Servers with authentication may keep the alarms from us for ever; the sizes still count.
+      return error instanceof ShadowError ? null : false;
     }
   }
 }

@@ -37,28 +37,45 @@ export class TombstoneLeases {
   async acquire(deadline: number): Promise<string> {
     for (;;) {
       const pool = this.#pool;
-      if (pool && pool.keys < MAX_KEYS && this.clock.now() < pool.until) {
+      if (pool && this.isFresh(pool)) {
         pool.keys++;
         return pool.id;
       }
+      const granting = this.#granting;
       try {
-        await (this.#granting ??= this.grant(deadline).finally(() => (this.#granting = null)));
+        await (granting ?? this.granted(deadline));
       } catch (error) {
+        const code = error instanceof ShadowError ? error.code : 'internal';
         // A full etcd grants nothing, yet deletes go on: an old lease only forgets the version a little early.
-        if (pool && error instanceof ShadowError && error.code === 'storageFull') return pool.id;
+        if (pool && code === 'storageFull') return pool.id;
+        // Somebody else's time ran out, not ours.
+        if (granting && code === 'storageUnavailable' && this.clock.now() < deadline) continue;
         throw error;
       }
     }
   }
 
-  /** Has a lease ready, while the storage still grants one. */
+  /**
+   * Has a lease ready, while the storage still grants one.
+   * @param deadline epoch milliseconds
+   * @throws ShadowError as acquire
+   */
   async prepare(deadline: number): Promise<void> {
-    if (!this.#pool) await (this.#granting ??= this.grant(deadline).finally(() => (this.#granting = null)));
+    if (!this.#pool || !this.isFresh(this.#pool)) await (this.#granting ?? this.granted(deadline));
   }
 
   /** etcd does not know the lease (any more). */
   forget(id: string): void {
     if (this.#pool?.id === id) this.#pool = null;
+  }
+
+  private isFresh(pool: Pool): boolean {
+    return pool.keys < MAX_KEYS && this.clock.now() < pool.until;
+  }
+
+  /** One grant at a time; those who come while it is under way share it. */
+  private granted(deadline: number): Promise<void> {
+    return (this.#granting = this.grant(deadline).finally(() => (this.#granting = null)));
   }
 
   /** Sent again after a lost answer it leaves an empty lease behind, which ends by itself. */

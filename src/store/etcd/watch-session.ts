@@ -100,6 +100,7 @@ export class WatchSession {
     return new Promise((resolve, reject) => (this.#reader = { resolve, reject }));
   }
 
+  /** Ends the stream and its connection; whoever reads gets a WatchEnd. */
   close(): void {
     this.#finish(new WatchEnd('lost', 'closed'));
   }

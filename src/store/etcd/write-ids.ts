@@ -5,6 +5,7 @@ export class WriteIds {
   readonly #prefix = randomBytes(9).toString('base64url');
   #last = 0;
 
+  /** An id that was never given out before. */
   next(): string {
     return `${this.#prefix}.${(++this.#last).toString(36)}`;
   }

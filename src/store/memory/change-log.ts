@@ -22,6 +22,7 @@ export class ChangeLog {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** Adds a change and tells the listeners at once. */
   append(record: ShadowRecord): void {
     this.#records.push(record);
     for (const listener of [...this.#listeners]) listener(record);

@@ -1,8 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { spread } from '../report.js';
+import type { Sample } from './sample.js';
 
 /**
  * Calls `send` at a fixed rate whatever the answers do, and measures from the moment at which each call was due: a
- * system that falls behind cannot hide it by slowing the load down.
+ * system that falls behind cannot hide it by slowing the load down. The first quarter of the window does not count.
  *
  * @param perSecond calls per second
  * @param seconds length of the window
@@ -11,20 +13,22 @@ import { setTimeout as pause } from 'node:timers/promises';
 export async function openLoop(
   perSecond: number,
   seconds: number,
-  send: (index: number) => Promise<void>,
-): Promise<number[]> {
+  send: (index: number) => Promise<unknown>,
+): Promise<Sample> {
   const start = performance.now();
-  const total = perSecond * seconds;
+  const total = Math.ceil(perSecond * seconds);
   const running: Promise<number>[] = [];
   while (running.length < total) {
     const due = Math.min(total, Math.floor(((performance.now() - start) / 1000) * perSecond));
     while (running.length < due) running.push(timed(send, running.length, start + (running.length / perSecond) * 1000));
     await pause(1);
   }
-  return Promise.all(running);
+  const latencies = await Promise.all(running);
+  const { p50, p99 } = spread(latencies.slice(Math.floor(total / 4)));
+  return { perSecond: total / ((performance.now() - start) / 1000), p50, p99 };
 }
 
-async function timed(send: (index: number) => Promise<void>, index: number, dueAt: number): Promise<number> {
+async function timed(send: (index: number) => Promise<unknown>, index: number, dueAt: number): Promise<number> {
   await send(index);
   return performance.now() - dueAt;
 }

@@ -1,0 +1,161 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEtcd, type EtcdServer } from '../harness/etcd.js';
+import { startMembers } from '../harness/etcd-members.js';
+import { startNode, type ReadyNode } from '../harness/node-process.js';
+import { startRedis, type RedisServer } from '../harness/redis.js';
+import type { Sample } from './load/sample.js';
+import { cpuSeconds } from './load/process-usage.js';
+
+export type Peer = 'umbra' | 'naive' | 'echo' | 'redis';
+
+/** How long and how large. */
+export interface Scale {
+  /** `smoke` only proves that each program runs. */
+  readonly kind: 'full' | 'quick' | 'smoke';
+  readonly pairs: number;
+  readonly seconds: number;
+}
+
+export const SCALES: Record<Scale['kind'], Scale> = {
+  full: { kind: 'full', pairs: 5, seconds: 2 },
+  quick: { kind: 'quick', pairs: 3, seconds: 1 },
+  smoke: { kind: 'smoke', pairs: 1, seconds: 0.2 },
+};
+
+/** Milliseconds for ending one part. */
+const END_MS = 20_000;
+
+export interface RunningNode {
+  readonly process: ReadyNode;
+  readonly mqttPort: number;
+  readonly httpPort: number;
+  /** Seconds from the start of the process until it said that it is ready. */
+  readonly readySeconds: number;
+}
+
+/** One window of one side, with what it cost: microseconds of processor per operation of the processes named. */
+export interface Measured extends Sample {
+  readonly cost: Readonly<Record<string, number>>;
+}
+
+export type Side = { readonly run: () => Promise<Sample>; readonly pids?: Readonly<Record<string, number>> };
+
+/** Starts what a bench needs, ends it, and measures sides in turn. */
+export class Lab {
+  readonly #ends: (() => Promise<unknown> | void)[] = [];
+  #prefixes = 0;
+
+  constructor(readonly scale: Scale) {}
+
+  /** A size of the full run, or a smaller one that still goes the same ways. */
+  size(full: number, quick: number, smoke: number): number {
+    return { full, quick, smoke }[this.scale.kind];
+  }
+
+  async etcd(): Promise<EtcdServer> {
+    const args = ['--quota-backend-bytes', String(8 * 1024 ** 3)];
+    args.push('--auto-compaction-mode', 'periodic', '--auto-compaction-retention', '1m');
+    return this.owned(await startEtcd({ args }));
+  }
+
+  async members(count: number): Promise<EtcdServer[]> {
+    const members = await startMembers(count);
+    for (const member of members) this.owned(member);
+    return members;
+  }
+
+  async redis(): Promise<RedisServer> {
+    return this.owned(await startRedis());
+  }
+
+  /** A node of its own prefix, so that peers on one etcd do not hear each other; or of the prefix given. */
+  async node(peer: Peer, at: NodePlace = {}): Promise<RunningNode> {
+    const endpoints = (at.etcd ?? []).map(({ endpoint }) => endpoint).join(',');
+    const main = process.env['UMBRA_E2E_MAIN'];
+    if (at.main !== undefined) process.env['UMBRA_E2E_MAIN'] = at.main;
+    const start = performance.now();
+    const starting = startNode({
+      env: {
+        BENCH_PEER: peer,
+        BENCH_REDIS_PORT: at.redis === undefined ? undefined : String(at.redis.port),
+        // Peers without etcd never ask it.
+        UMBRA_ETCD_ENDPOINTS: endpoints || 'http://127.0.0.1:1',
+        UMBRA_ETCD_PREFIX: at.prefix ?? `/bench/${++this.#prefixes}/`,
+        UMBRA_LOG_LEVEL: 'info',
+        // A peer that is too slow for its clients is measured as slow, not cut off.
+        UMBRA_REQUEST_TIMEOUT_MS: '30000',
+        NODE_OPTIONS: '--expose-gc',
+        ...at.env,
+      },
+    });
+    process.env['UMBRA_E2E_MAIN'] = main;
+    const node = await starting;
+    const readySeconds = (performance.now() - start) / 1000;
+    this.#ends.push(() => node.stop());
+    const port = (url: string): number => Number(new URL(url).port);
+    return { process: node, mqttPort: port(node.mqttUrl), httpPort: port(node.httpUrl), readySeconds };
+  }
+
+  /** To be ended with everything else, last first. */
+  onEnd(end: () => Promise<unknown> | void): void {
+    this.#ends.push(end);
+  }
+
+  folder(): string {
+    return mkdtempSync(join(tmpdir(), 'umbra-bench-'));
+  }
+
+  async end(): Promise<void> {
+    for (const end of this.#ends.splice(0).reverse()) {
+      try {
+        // What does not end must not keep the other benches from their turn.
+        await Promise.race([end(), new Promise((resolve) => setTimeout(resolve, END_MS).unref())]);
+      } catch (error) {
+        process.stderr.write(`${String(error)}\n`);
+      }
+    }
+  }
+
+  /** A, B, A, B …: every side once per round, after one round that does not count. */
+  async alternate<K extends string>(sides: Record<K, Side>): Promise<Record<K, Measured[]>> {
+    const names = Object.keys(sides) as K[];
+    const found = Object.fromEntries(names.map((name) => [name, [] as Measured[]])) as unknown as Record<K, Measured[]>;
+    const rounds = this.scale.pairs + (this.scale.kind === 'smoke' ? 0 : 1);
+    for (let round = 0; round < rounds; round++) {
+      for (const name of names) {
+        const measured = await this.measure(sides[name]);
+        if (round >= rounds - this.scale.pairs) found[name].push(measured);
+        process.stderr.write('.');
+      }
+    }
+    return found;
+  }
+
+  private async measure({ run, pids = {} }: Side): Promise<Measured> {
+    const all = Object.entries({ ...pids, load: process.pid });
+    const before = all.map(([, pid]) => cpuSeconds(pid));
+    const start = performance.now();
+    const sample = await run();
+    const elapsed = (performance.now() - start) / 1000;
+    // The rate of the window stands for the warming before it too.
+    const operations = sample.perSecond * elapsed;
+    const cost = all.map(([name, pid], i) => [name, ((cpuSeconds(pid) - (before[i] as number)) / operations) * 1e6]);
+    return { ...sample, cost: Object.fromEntries(cost) as Record<string, number> };
+  }
+
+  private owned<T extends { stop(): Promise<unknown> }>(server: T): T {
+    this.#ends.push(() => server.stop());
+    return server;
+  }
+}
+
+export interface NodePlace {
+  readonly etcd?: readonly EtcdServer[];
+  readonly redis?: RedisServer;
+  readonly prefix?: string;
+  /** The program of another build. */
+  readonly main?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}

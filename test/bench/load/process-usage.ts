@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+
+/** Clock ticks per second of /proc on Linux. */
+const TICKS = 100;
+
+/** Seconds of processor that a process has used (Linux only). */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // Fields 14 and 15 (user and system time), counted behind the name, which may contain blanks.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
+
+/** Resident bytes of a process (Linux only). */
+export function residentBytes(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) * 1024;
+}

@@ -1,0 +1,49 @@
+import 'reflect-metadata';
+import { startNode } from '../../../src/app.js';
+import { SYSTEM_CLOCK } from '../../../src/config/clock.js';
+import { readEnvironment } from '../../../src/config/env.js';
+import { loadConfig } from '../../../src/config/load-config.js';
+import { openEtcdStorage, type EtcdStorageOptions } from '../../../src/store/etcd/etcd-storage.js';
+import type { Storage } from '../../../src/store/storage.js';
+import { createLogger } from '../../../src/telemetry/logger.js';
+import { openEchoStorage } from './echo-store.js';
+import { openNaiveStorage } from './naive-store.js';
+import { profileOnSignal } from './profile.js';
+import { openRedisStorage } from './redis-store.js';
+
+/**
+ * One node of a bench as its own process: Umbra, or the same doors over another storage. BENCH_PEER says which,
+ * BENCH_REDIS_PORT where Redis is, BENCH_PROFILE where a CPU profile goes (SIGUSR2 begins and ends it).
+ */
+const STORAGES: Record<string, (options: EtcdStorageOptions) => Storage> = {
+  umbra: openEtcdStorage,
+  naive: openNaiveStorage,
+  echo: openEchoStorage,
+  redis: (options) => openRedisStorage(options, Number(process.env['BENCH_REDIS_PORT'])),
+};
+
+const open = STORAGES[process.env['BENCH_PEER'] ?? 'umbra'];
+if (!open) throw new Error(`no such peer: ${process.env['BENCH_PEER']}`);
+const config = loadConfig(readEnvironment());
+const logger = createLogger(config);
+const parts = { config, logger, clock: SYSTEM_CLOCK };
+const storage = open(parts);
+const node = await startNode({ ...parts, storage });
+if (process.env['BENCH_PROFILE']) profileOnSignal(process.env['BENCH_PROFILE']);
+// Tells the load what the heap holds after a full collection.
+process.on('SIGHUP', () => globalThis.gc?.());
+const timer = setInterval(() => {
+  if (!node.health.report().ready) return;
+  clearInterval(timer);
+  logger.info({ ...node.addresses, nodeId: config.nodeId }, 'ready');
+}, 5);
+process.on('SIGTERM', () => {
+  const forced = setTimeout(() => process.exit(1), 10_000);
+  void node
+    .drain()
+    .then(() => storage.close())
+    .finally(() => {
+      clearTimeout(forced);
+      process.exit(0);
+    });
+});

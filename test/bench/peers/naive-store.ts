@@ -1,0 +1,120 @@
+import { ShadowError } from '../../../src/document/shadow-error.js';
+import { decodeRecord, encodeRecord, RECENT_WRITES, type EtcdRecord } from '../../../src/store/etcd/codec.js';
+import { createEtcdStore } from '../../../src/store/etcd/create-etcd-store.js';
+import { readCredentials, type EtcdCluster } from '../../../src/store/etcd/etcd-cluster.js';
+import type { EtcdStorageOptions } from '../../../src/store/etcd/etcd-storage.js';
+import { EtcdHistory } from '../../../src/store/etcd/history.js';
+import { formatKey } from '../../../src/store/etcd/keys.js';
+import { toRawRecord } from '../../../src/store/etcd/nested-txn.js';
+import { EtcdShadowFeed } from '../../../src/store/etcd/shadow-feed.js';
+import { WriteIds } from '../../../src/store/etcd/write-ids.js';
+import type {
+  Change,
+  NamePage,
+  RequestOptions,
+  ShadowKey,
+  ShadowRecord,
+  ShadowStore,
+  ThingPage,
+} from '../../../src/store/shadow-store.js';
+import type { Position } from '../../../src/store/position.js';
+import type { Storage } from '../../../src/store/storage.js';
+
+/** A record that has not been encoded yet. */
+type NewRecord = Omit<EtcdRecord, 'bytes'>;
+
+/**
+ * The same promises the plain way: each get is one range, each update one range and one guarded Txn, sent at once and by
+ * itself; who loses reads again. No cache, no batches, no queue. The rest is Umbra's own.
+ */
+export class NaiveShadowStore implements ShadowStore {
+  readonly #ids = new WriteIds();
+
+  constructor(
+    private readonly cluster: EtcdCluster,
+    private readonly history: EtcdHistory,
+    private readonly prefix: string,
+    private readonly rest: ShadowStore,
+  ) {}
+
+  async get(key: ShadowKey, { deadline }: RequestOptions): Promise<ShadowRecord | null> {
+    const { record, position } = await this.read(formatKey(this.prefix, key), deadline);
+    return record && { key, state: record.state, change: record.change, position };
+  }
+
+  async update(key: ShadowKey, change: Change, { deadline }: RequestOptions): Promise<ShadowRecord> {
+    const etcdKey = formatKey(this.prefix, key);
+    for (;;) {
+      const { record, position } = await this.read(etcdKey, deadline);
+      const { state, change: made } = change(record?.state ?? null);
+      const writes = [this.#ids.next(), ...(record?.writes ?? [])].slice(0, RECENT_WRITES);
+      const guard = record ? position.revision : 0;
+      const won = await this.put(etcdKey, guard, { state, change: made, writes }, deadline);
+      if (won) return { key, state, change: made, position: won };
+    }
+  }
+
+  listNames(
+    tenant: string,
+    thing: string,
+    limit: number,
+    after: string | undefined,
+    options: RequestOptions,
+  ): Promise<NamePage> {
+    return this.rest.listNames(tenant, thing, limit, after, options);
+  }
+
+  listThings(tenant: string, limit: number, after: string | undefined, options: RequestOptions): Promise<ThingPage> {
+    return this.rest.listThings(tenant, limit, after, options);
+  }
+
+  getBefore(key: ShadowKey, position: Position, options: RequestOptions): Promise<ShadowRecord | null> {
+    return this.rest.getBefore(key, position, options);
+  }
+
+  close(): Promise<void> {
+    return this.rest.close();
+  }
+
+  private async read(key: string, deadline: number): Promise<{ record: EtcdRecord | null; position: Position }> {
+    const request = { key: Buffer.from(key) };
+    const { header, kvs } = await this.cluster.read((client, call) => client.kv.range(request, call), deadline);
+    const raw = toRawRecord(kvs[0]);
+    const position = this.history.position(header);
+    if (!raw) return { record: null, position };
+    return { record: decodeRecord(raw.value), position: { ...position, revision: raw.revision } };
+  }
+
+  /** Where it was committed, or null when another writer was faster. An answer that is lost is an unknown outcome. */
+  private async put(name: string, guard: number, record: NewRecord, deadline: number): Promise<Position | null> {
+    const key = Buffer.from(name);
+    const request = {
+      compare: [{ result: 'Equal' as const, target: 'Mod' as const, key, mod_revision: String(guard) }],
+      success: [{ request_put: { key, value: encodeRecord(record) } }],
+    };
+    const left = deadline - Date.now();
+    if (left <= 0) throw new ShadowError('storageUnavailable');
+    try {
+      const { succeeded, header } = await this.cluster.call(
+        this.cluster.current(),
+        (client, call) => client.kv.txn(request, call),
+        left,
+      );
+      return succeeded ? this.history.position(header) : null;
+    } catch (error) {
+      throw new ShadowError('outcomeUnknown', String(error));
+    }
+  }
+}
+
+export function openNaiveStorage({ config, logger, clock }: EtcdStorageOptions): Storage {
+  const history = new EtcdHistory();
+  const { store: rest, cluster } = createEtcdStore({ config, history, logger, clock });
+  const credentials = readCredentials(config.etcd.tls);
+  return {
+    store: new NaiveShadowStore(cluster, history, config.etcd.prefix, rest),
+    feed: new EtcdShadowFeed({ config: config.etcd, credentials, calls: cluster, history, logger }),
+    health: () => ({ ok: true, reason: 'not asked' }),
+    close: () => rest.close(),
+  };
+}

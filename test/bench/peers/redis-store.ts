@@ -1,0 +1,230 @@
+import { Redis } from 'ioredis';
+import { SYSTEM_CLOCK, type Clock } from '../../../src/config/clock.js';
+import type { Config } from '../../../src/config/config.js';
+import { isTombstone } from '../../../src/document/shadow-document.js';
+import { ShadowError } from '../../../src/document/shadow-error.js';
+import { DeadlineSweep } from '../../../src/store/deadline-sweep.js';
+import { decodeRecord, encodeRecord, RECENT_WRITES, type EtcdRecord } from '../../../src/store/etcd/codec.js';
+import { EtcdHistory } from '../../../src/store/etcd/history.js';
+import { RecordCache } from '../../../src/store/etcd/record-cache.js';
+import { WriteIds } from '../../../src/store/etcd/write-ids.js';
+import { decodeNamePage, decodeThingPage, encodeNamePage, encodeThingPage } from '../../../src/store/page-token.js';
+import { sameHistory, type Position } from '../../../src/store/position.js';
+import { ShadowQueue } from '../../../src/store/shadow-queue.js';
+import type {
+  Change,
+  NamePage,
+  RequestOptions,
+  ShadowKey,
+  ShadowRecord,
+  ShadowStore,
+  ThingPage,
+} from '../../../src/store/shadow-store.js';
+import type { Storage } from '../../../src/store/storage.js';
+import { RedisFeed } from './redis-feed.js';
+import { CHANGE_SCRIPT } from './redis-script.js';
+
+/** Events that the stream keeps. */
+const KEPT_EVENTS = 1_000_000;
+export const STREAM = 'umbra:events';
+const COUNTER = 'umbra:revision';
+/** Things of a page are listed with this many shadows at most. */
+const MAX_LISTED = 100;
+
+type Scripted = Redis & {
+  changeBuffer(...args: (string | number | Buffer)[]): Promise<number | [Buffer, Buffer]>;
+};
+
+interface Basis {
+  readonly record: EtcdRecord | null;
+  readonly revision: number;
+  readonly fresh: boolean;
+}
+
+/** `{tenant}/{thing}/{name}`; the classic one ends with a slash. */
+export const shadowId = ({ tenant, thing, name }: ShadowKey): string => `${tenant}/${thing}/${name ?? ''}`;
+
+export function connectRedis(port: number): Redis {
+  const redis = new Redis({ host: '127.0.0.1', port, enableAutoPipelining: true, maxRetriesPerRequest: 3 });
+  redis.on('error', () => undefined);
+  return redis;
+}
+
+/** The usual alternative: a durable Redis (appendfsync always), one script per change, its events in a stream. */
+export class RedisShadowStore implements ShadowStore {
+  readonly cache: RecordCache;
+  readonly #redis: Scripted;
+  readonly #queue: ShadowQueue;
+  readonly #ids = new WriteIds();
+  #closed = false;
+
+  constructor(port: number, config: Pick<Config, 'maxQueuedPerShadow' | 'cacheEntries'>, clock: Clock = SYSTEM_CLOCK) {
+    this.cache = new RecordCache(config.cacheEntries, new EtcdHistory());
+    this.#queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock));
+    this.#redis = connectRedis(port) as Scripted;
+    this.#redis.defineCommand('change', { numberOfKeys: 5, lua: CHANGE_SCRIPT });
+  }
+
+  async get(key: ShadowKey, options: RequestOptions): Promise<ShadowRecord | null> {
+    this.check(options);
+    const { record, revision } = await this.read(shadowId(key));
+    return record && { key, state: record.state, change: record.change, position: position(revision) };
+  }
+
+  update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
+    const id = shadowId(key);
+    return this.#queue.run(id, options.deadline, () => this.write(key, id, change, options));
+  }
+
+  async listNames(
+    tenant: string,
+    thing: string,
+    limit: number,
+    after: string | undefined,
+    options: RequestOptions,
+  ): Promise<NamePage> {
+    const from = after === undefined ? '(' : `(${decodeNamePage(after)}`;
+    this.check(options);
+    const key = namesKey(tenant, thing);
+    // '(' alone leaves out the empty name, which is the classic shadow.
+    const found = await this.#redis.zrangebylex(key, from, '+', 'LIMIT', 0, limit + 1);
+    const names = found.slice(0, limit);
+    return found.length > limit ? { names, next: encodeNamePage(names.at(-1) ?? '') } : { names };
+  }
+
+  async listThings(
+    tenant: string,
+    limit: number,
+    after: string | undefined,
+    options: RequestOptions,
+  ): Promise<ThingPage> {
+    const from = after === undefined ? '-' : `(${decodeThingPage(after, tenant).thing}`;
+    this.check(options);
+    const found = await this.#redis.zrangebylex(thingsKey(tenant), from, '+', 'LIMIT', 0, limit + 1);
+    const page = found.slice(0, limit);
+    const things = await Promise.all(
+      page.map(async (thing) => ({
+        thing,
+        shadows: (await this.#redis.zrange(namesKey(tenant, thing), 0, String(MAX_LISTED - 1))).map(
+          (name) => name || null,
+        ),
+      })),
+    );
+    return found.length > limit ? { things, next: encodeThingPage(tenant, page.at(-1) ?? '') } : { things };
+  }
+
+  /** Each event names the one before it of the same shadow, so the way back is as long as what happened since. */
+  async getBefore(key: ShadowKey, at: Position, options: RequestOptions): Promise<ShadowRecord | null> {
+    this.check(options);
+    const head = Number((await this.#redis.get(COUNTER)) ?? 0);
+    if (!sameHistory(at, position(0)) || at.revision > head) throw new ShadowError('cursorGone', 'another history');
+    let { revision } = await this.read(shadowId(key));
+    while (revision > 0) {
+      const id = `${revision}-0`;
+      const [event] = await this.#redis.xrangeBuffer(STREAM, id, id);
+      if (!event) throw new ShadowError('cursorGone', 'it was trimmed');
+      const [, fields] = event as unknown as [Buffer, Buffer[]];
+      if (revision < at.revision) {
+        const { state, change } = decodeRecord(fields[5] as Buffer);
+        return { key, state, change, position: position(revision) };
+      }
+      revision = Number(fields[3]?.toString());
+    }
+    return null;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#queue.close();
+    this.#redis.disconnect();
+  }
+
+  private async write(key: ShadowKey, id: string, change: Change, options: RequestOptions): Promise<ShadowRecord> {
+    this.check(options);
+    const guess = this.cache.get(id);
+    let basis: Basis = guess ? { ...guess, fresh: false } : await this.read(id);
+    for (;;) {
+      let changed: ReturnType<Change>;
+      try {
+        changed = change(basis.record?.state ?? null);
+      } catch (error) {
+        if (basis.fresh || !(error instanceof ShadowError)) throw error;
+        basis = await this.read(id);
+        continue;
+      }
+      const writes = [this.#ids.next(), ...(basis.record?.writes ?? [])].slice(0, RECENT_WRITES);
+      const value = encodeRecord({ ...changed, writes });
+      const record: EtcdRecord = { ...changed, writes, bytes: value.length };
+      const answer = await this.send(key, id, basis, record, value);
+      if (typeof answer === 'number') {
+        this.cache.offer(id, record, answer);
+        return { key, ...changed, position: position(answer) };
+      }
+      basis = answer;
+    }
+  }
+
+  private async send(
+    key: ShadowKey,
+    id: string,
+    basis: Basis,
+    record: EtcdRecord,
+    value: Buffer,
+  ): Promise<number | Basis> {
+    const lived = basis.record !== null && !isTombstone(basis.record.state);
+    const lives = !isTombstone(record.state);
+    const { tenant, thing, name } = key;
+    this.cache.expect(id, value, record);
+    try {
+      const answer = await this.#redis.changeBuffer(
+        ...[`umbra:s:${id}`, STREAM, COUNTER, namesKey(tenant, thing), thingsKey(tenant)],
+        ...[basis.revision, value, id, lived === lives ? '' : lives ? '1' : '0', name ?? '', thing, KEPT_EVENTS],
+      );
+      if (!Array.isArray(answer)) return Number(answer);
+      return this.basis(id, Number(answer[0].toString()), answer[1]);
+    } catch {
+      // The answer was lost: it may have been applied.
+      throw new ShadowError('outcomeUnknown');
+    } finally {
+      this.cache.unexpect(id);
+    }
+  }
+
+  private async read(id: string): Promise<Basis> {
+    try {
+      const [revision, value] = await this.#redis.hmgetBuffer(`umbra:s:${id}`, 'r', 'v');
+      return this.basis(id, Number(revision?.toString() ?? 0), value ?? Buffer.alloc(0));
+    } catch {
+      throw new ShadowError(this.#closed ? 'draining' : 'storageUnavailable');
+    }
+  }
+
+  private basis(id: string, revision: number, value: Buffer): Basis {
+    if (revision === 0) return { record: null, revision, fresh: true };
+    const record = decodeRecord(value);
+    this.cache.offer(id, record, revision);
+    return { record, revision, fresh: true };
+  }
+
+  private check({ deadline }: RequestOptions): void {
+    if (this.#closed) throw new ShadowError('draining');
+    if (deadline <= Date.now()) throw new ShadowError('storageUnavailable');
+  }
+}
+
+const namesKey = (tenant: string, thing: string): string => `umbra:n:${tenant}/${thing}`;
+const thingsKey = (tenant: string): string => `umbra:t:${tenant}`;
+export const position = (revision: number): Position => ({ cluster: 'redis', epoch: 0, revision });
+
+export function openRedisStorage({ config }: { readonly config: Config }, port: number): Storage {
+  const store = new RedisShadowStore(port, config);
+  const feed = new RedisFeed(port, store.cache);
+  return {
+    store,
+    feed,
+    health: () => ({ ok: true, reason: 'not asked' }),
+    async close() {
+      await store.close();
+    },
+  };
+}

@@ -1,0 +1,120 @@
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [member: string]: Json };
+export type Section = { readonly [member: string]: Json };
+
+/** What a shadow holds, as it was told. */
+export interface Told {
+  readonly version: number;
+  readonly desired: Section;
+  readonly reported: Section;
+}
+
+/** `maybe`: no answer, or one that says that the outcome is not known. */
+export type Outcome = 'acked' | 'rejected' | 'maybe';
+
+/** One update. Its id is its clientToken, and the value of one member that only its writer writes. */
+export interface UpdateOp {
+  readonly id: string;
+  readonly shadow: string;
+  readonly node: number;
+  readonly door: 'mqtt' | 'http';
+  readonly section: 'desired' | 'reported';
+  readonly patch: Section;
+  /** Milliseconds of the lab's monotonic clock; `to` is Infinity while nothing has come back. */
+  readonly from: number;
+  to: number;
+  outcome: Outcome;
+  /** What an acknowledgement or an `accepted` said. */
+  version: number | null;
+  /** HTTP status or MQTT code of a refusal, or why nothing is known. */
+  reason: string;
+}
+
+export interface ReadOp {
+  readonly shadow: string;
+  readonly node: number;
+  readonly door: 'mqtt' | 'http';
+  readonly from: number;
+  readonly to: number;
+  /** null: the shadow did not exist. */
+  readonly told: Told | null;
+}
+
+/** A message about a commit, as one MQTT connection got it. */
+export interface Message {
+  /** Distinguishes connections: the order is promised on each alone. */
+  readonly connection: string;
+  readonly node: number;
+  readonly kind: 'delta' | 'documents' | 'accepted';
+  readonly shadow: string;
+  readonly version: number;
+  readonly body: Record<string, unknown>;
+  readonly at: number;
+}
+
+/** A change as one watch stream told it. `segment` counts how often the reader had to start over with the present state. */
+export interface Change extends Told {
+  readonly stream: string;
+  readonly segment: number;
+  readonly kind: 'initial' | 'change';
+  readonly shadow: string;
+  readonly revision: number;
+  readonly id: string | null;
+  readonly patch: { readonly desired?: Section; readonly reported?: Section } | null;
+  readonly delta: Section | null;
+  readonly at: number;
+}
+
+export interface ReadySample {
+  readonly node: number;
+  readonly at: number;
+  /** null: nobody answered. */
+  readonly ready: boolean | null;
+}
+
+export interface MemorySample {
+  readonly node: number;
+  readonly pid: number;
+  readonly at: number;
+  readonly bytes: number;
+}
+
+/** A time in which something was broken on purpose, or a note about it. */
+export interface FaultSpan {
+  readonly fault: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Ending {
+  readonly stream: string;
+  readonly at: number;
+  readonly reason: string;
+}
+
+/** Everything that was seen. Only appended to while traffic runs. */
+export class History {
+  readonly updates: UpdateOp[] = [];
+  readonly reads: ReadOp[] = [];
+  readonly messages: Message[] = [];
+  readonly changes: Change[] = [];
+  readonly ready: ReadySample[] = [];
+  readonly memory: MemorySample[] = [];
+  readonly faults: FaultSpan[] = [];
+  /** Streams that were told to start over, or ended with a reason. */
+  readonly endings: Ending[] = [];
+  /** Per shadow, what every node answered when all was healed. */
+  readonly final = new Map<string, (Told | null)[]>();
+  /** Per shadow, milliseconds from the end of traffic until reported was desired; null: not within the bound. */
+  readonly converged = new Map<string, number | null>();
+  /** What the run itself found, such as a process that ended. */
+  readonly remarks: { readonly promise: string; readonly text: string }[] = [];
+
+  now(): number {
+    return performance.now();
+  }
+}
+
+/** The name under which the lab knows a shadow. */
+export function shadowId(thing: string, name: string | null): string {
+  return name === null ? thing : `${thing}/${name}`;
+}

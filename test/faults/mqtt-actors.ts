@@ -1,0 +1,257 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { DeviceConnection } from './device.js';
+import type { History, Json, Section, UpdateOp } from './history.js';
+import { shadowId } from './history.js';
+import { toldOf } from './rest-caller.js';
+
+/** Milliseconds without a PUBACK after which a device gives its connection up. */
+const PUBACK_MS = 8_000;
+/** Milliseconds between attempts to connect. */
+const RECONNECT_MS = 150;
+
+export interface Door {
+  readonly node: number;
+  readonly port: number;
+}
+
+type Body = Record<string, Json> & {
+  clientToken?: string;
+  version: number;
+  state: Parameters<typeof toldOf>[0]['state'];
+};
+
+export function topicOf(shadow: string, tail: string): string {
+  const [thing = '', name] = shadow.split('/');
+  return `$aws/things/${thing}/shadow${name === undefined ? '' : `/name/${name}`}/${tail}`;
+}
+
+/** `…/update/delta` and so on, taken apart. */
+function parse(topic: string): { shadow: string; tail: string } | null {
+  const [, thing, name, tail] = /^\$aws\/things\/([^/]+)\/shadow(?:\/name\/([^/]+))?\/(.+)$/.exec(topic) ?? [];
+  return thing === undefined || tail === undefined ? null : { shadow: shadowId(thing, name ?? null), tail };
+}
+
+/** A connection that comes back by itself, each time to the next door. */
+class Reconnecting {
+  connection: DeviceConnection | null = null;
+  /** Counts connections, to keep them apart in the history. */
+  count = 0;
+  node = 0;
+  #stopped = false;
+  #done: Promise<void> | null = null;
+
+  constructor(
+    protected readonly name: string,
+    protected readonly history: History,
+    private readonly doors: readonly Door[],
+    private readonly filters: readonly string[],
+    private readonly qos: 0 | 1,
+  ) {}
+
+  async start(): Promise<void> {
+    await new Promise<void>((resolve) => (this.#done = this.run(resolve)));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.connection?.close();
+    await this.#done;
+  }
+
+  protected get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  protected message(_topic: string, _payload: Buffer): void {}
+  protected async subscribed(): Promise<void> {}
+
+  private async run(ready: () => void): Promise<void> {
+    while (!this.#stopped) {
+      const { port, node } = this.doors[this.count % this.doors.length] as Door;
+      this.count++;
+      try {
+        await new Promise<void>((resolve, reject) => {
+          const onMessage = (topic: string, payload: Buffer): void => this.message(topic, payload);
+          const clientId = `${this.name}-${this.count}`;
+          DeviceConnection.open({ clientId, port, onMessage, onClose: resolve })
+            .then(async (connection) => {
+              this.node = node;
+              this.connection = connection;
+              if (this.#stopped) return connection.close();
+              if (!(await within(connection.subscribe(this.filters, this.qos), PUBACK_MS))) return connection.close();
+              await this.subscribed();
+              ready();
+            })
+            .catch(reject);
+        });
+      } catch {
+        // Nobody there: the next door.
+      }
+      if (!this.#stopped) await pause(RECONNECT_MS);
+    }
+    ready();
+  }
+
+  protected record(kind: 'delta' | 'documents' | 'accepted', shadow: string, body: Body): void {
+    const current = body['current'] as { version: number } | undefined;
+    const version = kind === 'documents' ? (current?.version ?? -1) : body.version;
+    const connection = `${this.name}-${this.count}`;
+    this.history.messages.push({ connection, node: this.node, kind, shadow, version, body, at: this.history.now() });
+  }
+}
+
+/** Listens to everything of all things with a prefix, on one node. */
+export class Observer extends Reconnecting {
+  constructor(
+    name: string,
+    history: History,
+    door: Door,
+    private readonly prefix: string,
+  ) {
+    const tails = ['update/delta', 'update/documents', 'update/accepted'];
+    const filters = tails.flatMap((tail) => [topicOf('+', tail), topicOf('+/+', tail)]);
+    super(name, history, [door], filters, 1);
+  }
+
+  protected override message(topic: string, payload: Buffer): void {
+    const at = parse(topic);
+    if (!at?.shadow.startsWith(this.prefix)) return;
+    this.record(at.tail.slice('update/'.length) as 'delta', at.shadow, JSON.parse(payload.toString()) as Body);
+  }
+}
+
+/** One device: reports what it measures, and does what desired.target says, as the AWS guide tells devices to. */
+export class Device extends Reconnecting {
+  readonly #ops = new Map<string, UpdateOp>();
+  readonly #gets = new Map<string, number>();
+  #sequence = 0;
+  #target: Json | undefined;
+  #targetVersion = 0;
+  #reported: Json | undefined;
+  #writing = true;
+  #resting = false;
+  #loop: Promise<void> | null = null;
+
+  constructor(
+    name: string,
+    history: History,
+    doors: readonly Door[],
+    private readonly shadow: string,
+    private readonly intervalMs: number,
+  ) {
+    const tails = ['update/accepted', 'update/rejected', 'update/delta', 'update/documents', 'get/accepted'];
+    super(
+      name,
+      history,
+      doors,
+      tails.map((tail) => topicOf(shadow, tail)),
+      0,
+    );
+  }
+
+  override async start(): Promise<void> {
+    await super.start();
+    this.#loop = this.work();
+  }
+
+  /** Measures no more; goes on doing what is desired. */
+  quiet(): void {
+    this.#writing = false;
+  }
+
+  /** Writes nothing at all from here on; ends when its last update has. */
+  async rest(): Promise<void> {
+    this.#resting = true;
+    await this.#loop;
+  }
+
+  override async stop(): Promise<void> {
+    await super.stop();
+    await this.rest();
+  }
+
+  protected override async subscribed(): Promise<void> {
+    this.get();
+  }
+
+  protected override message(topic: string, payload: Buffer): void {
+    const tail = parse(topic)?.tail;
+    const body = JSON.parse(payload.toString()) as Body;
+    const op = this.#ops.get(body.clientToken ?? '');
+    if (tail === 'update/accepted' && op) op.version = body.version;
+    if (tail === 'update/rejected' && op) {
+      op.outcome = 'rejected';
+      op.reason = String(body['code']);
+    }
+    if (tail === 'update/delta') this.wants((body.state as Section)['target'], body.version);
+    if (tail === 'update/accepted' || tail === 'update/delta' || tail === 'update/documents')
+      this.record(tail.slice('update/'.length) as 'delta', this.shadow, body);
+    if (tail === 'get/accepted') this.got(body);
+  }
+
+  private got(body: Body): void {
+    const from = this.#gets.get(body.clientToken ?? '');
+    const told = toldOf(body);
+    this.wants(told.desired['target'], told.version);
+    if (from === undefined) return;
+    const { shadow, node } = this;
+    this.history.reads.push({ shadow, node, door: 'mqtt', from, to: this.history.now(), told });
+  }
+
+  /** An answer to `get` may be older than a delta that came before it. */
+  private wants(target: Json | undefined, version: number): void {
+    if (target === undefined || version < this.#targetVersion) return;
+    this.#target = target;
+    this.#targetVersion = version;
+  }
+
+  private get(): void {
+    const clientToken = `${this.name}-g${++this.#sequence}`;
+    this.#gets.set(clientToken, this.history.now());
+    void this.connection?.publish(topicOf(this.shadow, 'get'), JSON.stringify({ clientToken }));
+  }
+
+  private async work(): Promise<void> {
+    for (let turn = 0; !this.stopped && !this.#resting; turn++) {
+      const target = this.#target;
+      const behind = target !== undefined && target !== this.#reported;
+      if (this.connection?.open && (behind || this.#writing)) {
+        if (turn % 10 === 9) this.get();
+        const done = await this.update(behind ? { target } : {});
+        if (done && behind) this.#reported = target;
+      }
+      await pause(this.intervalMs);
+    }
+  }
+
+  private async update(patch: Section): Promise<boolean> {
+    const { connection, shadow, node } = this;
+    const id = `${this.name}-${++this.#sequence}`;
+    const full = { ...patch, d: id };
+    const op: UpdateOp = {
+      ...{ id, shadow, node, door: 'mqtt', section: 'reported', patch: full, from: this.history.now() },
+      ...{ to: Infinity, outcome: 'maybe', version: null, reason: 'no PUBACK' },
+    };
+    this.#ops.set(id, op);
+    this.history.updates.push(op);
+    const body = JSON.stringify({ state: { reported: full }, clientToken: id });
+    const acked = await within(
+      connection?.publish(topicOf(shadow, 'update'), body) ?? Promise.resolve(false),
+      PUBACK_MS,
+    );
+    if (!acked) connection?.close();
+    if (!acked || op.outcome === 'rejected') return false;
+    op.to = this.history.now();
+    op.outcome = 'acked';
+    op.reason = 'PUBACK';
+    return true;
+  }
+}
+
+async function within(answer: Promise<boolean>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, ms, false)));
+  const result = await Promise.race([answer, late]);
+  clearTimeout(timer);
+  return result;
+}

@@ -1,0 +1,39 @@
+/** Every promise that the checker knows; the names of its violations. */
+export const PROMISES = {
+  lost: 'no acknowledged update is lost',
+  twice: 'no update is applied twice',
+  versions: 'versions of a shadow are gapless and increase',
+  reads: 'reads are linearizable',
+  document: 'a document is the merge of its accepted patches',
+  delta: 'the delta is true at its version',
+  feed: 'a watch stream is gapless, ordered and without duplicates',
+  resume: 'a watch stream can be resumed',
+  messages: 'MQTT messages come in order, once, and without gaps on one connection',
+  convergence: 'a device converges to desired within the bound',
+  rejected: 'nothing that was rejected is applied',
+  bounded: 'memory and queues stay bounded',
+  ready: 'ready is false and true at the right times',
+  serves: 'serves when healed',
+  up: 'node stays up',
+  sigterm: 'SIGTERM ends in order',
+  storage: 'a full storage refuses updates with a clear error and serves reads',
+  restored: 'a restored backup is told to readers and never mixed with what was before',
+} as const;
+
+export type PromiseName = (typeof PROMISES)[keyof typeof PROMISES];
+
+export interface Violation {
+  readonly promise: string;
+  readonly text: string;
+}
+
+export interface Expectations {
+  /** Milliseconds of the lab's clock between which ready must have been seen false, on this node. */
+  readonly unready?: readonly { readonly node: number; readonly from: number; readonly to: number }[];
+  /** Readers may be told to load the present state anew: compaction, or a restored backup. */
+  readonly reloads?: boolean;
+  /** Nothing is broken: ready must never have been false. */
+  readonly calm?: boolean;
+  /** Bytes that a node may take. */
+  readonly maxMemory: number;
+}

@@ -1,0 +1,225 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEtcd, type EtcdServer } from '../harness/etcd.js';
+import { startNode, type ReadyNode } from '../harness/node-process.js';
+import { freePort } from '../harness/ports.js';
+import { TcpProxy } from '../harness/tcp-proxy.js';
+import { fakeClock } from './fake-clock.js';
+import type { History } from './history.js';
+import { Namespaces, namespacesRefused } from './namespaces.js';
+
+export interface TopologySpec {
+  readonly members: 1 | 3;
+  readonly nodes: number;
+  /** `mosquitto` is for the external broker's door. */
+  readonly broker: 'built-in' | 'mosquitto';
+  /** Nodes reach etcd through a proxy per member, so that bytes can be swallowed, delayed and lost. */
+  readonly proxied: boolean;
+  /** Heartbeat and election: 100/1000 ms or 30/300 ms. */
+  readonly timers: 'default' | 'fast';
+  readonly env?: Readonly<Record<string, string>>;
+  readonly quotaBytes?: number;
+  /** etcd's data on a file system of this size. */
+  readonly diskBytes?: number;
+  /** The wall clock of the nodes can be moved. */
+  readonly movableClock?: boolean;
+  /** A build that was broken on purpose. */
+  readonly main?: string;
+}
+
+/** One Umbra node, which keeps its ports over restarts. */
+export class LabNode {
+  #process: ReadyNode | null = null;
+  /** The end of the process is part of the plan. */
+  expectedDown = false;
+  /** Where its wall clock is set, in seconds from the true one. */
+  readonly clockFile: string;
+
+  constructor(
+    readonly index: number,
+    private readonly ports: { readonly http: number; readonly mqtt: number },
+    private readonly env: Readonly<Record<string, string>>,
+    private readonly history: History,
+    private readonly dataDir: string,
+    private readonly main: string | undefined,
+  ) {
+    this.clockFile = join(dataDir, 'clock');
+    writeFileSync(this.clockFile, '+0\n');
+  }
+
+  get mqttPort(): number {
+    return this.ports.mqtt;
+  }
+
+  get httpUrl(): string {
+    return `http://127.0.0.1:${this.ports.http}`;
+  }
+
+  get pid(): number | null {
+    return this.#process?.running ? this.#process.pid : null;
+  }
+
+  logs(): string {
+    return this.#process?.logs() ?? '';
+  }
+
+  async start(until: 'ready' | 'listening' = 'ready'): Promise<void> {
+    const ports = { UMBRA_HTTP_PORT: String(this.ports.http), UMBRA_MQTT_PORT: String(this.ports.mqtt) };
+    const env = { UMBRA_LOG_LEVEL: 'warn', ...this.env, ...ports, UMBRA_NODE_ID: `lab-${this.index}` };
+    // `ready` is told at the level info.
+    const options = { env: { ...env, UMBRA_LOG_LEVEL: 'info' }, dataDir: this.dataDir, until };
+    const started = await startNode({ ...options, ...(this.main === undefined ? {} : { main: this.main }) });
+    this.#process = started;
+    this.expectedDown = false;
+    void started.exited.then(({ code, signal }) => {
+      if (this.expectedDown) return;
+      const text = `node ${this.index} ended with ${signal ?? code}: ${started.logs().slice(-600)}`;
+      this.history.remarks.push({ promise: 'node stays up', text });
+    });
+  }
+
+  async kill9(): Promise<void> {
+    this.expectedDown = true;
+    await this.#process?.kill9();
+  }
+
+  /** SIGTERM, as an orchestrator does. A node that does not end well is a remark. */
+  async terminate(): Promise<void> {
+    this.expectedDown = true;
+    const exit = await this.#process?.stop();
+    if (exit && exit.code !== 0) {
+      const text = `node ${this.index} ended with ${exit.signal ?? exit.code} after SIGTERM`;
+      this.history.remarks.push({ promise: 'SIGTERM ends in order', text });
+    }
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.signal(signal);
+  }
+
+  /** Resident bytes, or null while there is no process. */
+  memory(): { pid: number; bytes: number } | null {
+    const { pid } = this;
+    if (pid === null) return null;
+    try {
+      const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+      return kilobytes === undefined ? null : { pid, bytes: Number(kilobytes) * 1024 };
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** etcd members, what is between, and Umbra nodes. */
+export class Topology {
+  members: EtcdServer[] = [];
+  readonly proxies: TcpProxy[] = [];
+  readonly nodes: LabNode[] = [];
+  readonly #folders: string[] = [];
+  #mounted: string | null = null;
+
+  private constructor(
+    readonly spec: TopologySpec,
+    readonly spaces: Namespaces | null,
+    private readonly history: History,
+  ) {}
+
+  /** @throws Error when the machine does not permit it, or something does not start */
+  static async start(spec: TopologySpec, history: History): Promise<Topology> {
+    if (spec.broker === 'mosquitto') throw new Error('the external broker has its own tests');
+    const spaces = spec.members === 3 && namespacesRefused() === null ? Namespaces.create(3) : null;
+    const topology = new Topology(spec, spaces, history);
+    try {
+      await topology.startMembers();
+      await topology.startNodes();
+      return topology;
+    } catch (error) {
+      await topology.stop();
+      throw error;
+    }
+  }
+
+  node(index: number): LabNode {
+    const node = this.nodes[index % this.nodes.length];
+    if (!node) throw new Error('no node');
+    return node;
+  }
+
+  /** Index of the leading member. @throws Error when none says so within 10 s */
+  async leader(): Promise<number> {
+    const deadline = Date.now() + 10_000;
+    while (Date.now() < deadline) {
+      for (const [index, member] of this.members.entries()) {
+        const status = await member.client.maintenance.status().catch(() => null);
+        if (status && status.leader !== '0' && status.leader === status.header.member_id) return index;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error('no leader');
+  }
+
+  async stop(): Promise<void> {
+    for (const node of this.nodes) {
+      node.expectedDown = true;
+      await node.kill9().catch(() => undefined);
+    }
+    for (const proxy of this.proxies) await proxy.stop().catch(() => undefined);
+    await Promise.all(this.members.map((member) => member.kill9().then(() => member.stop())));
+    this.spaces?.stop();
+    if (this.#mounted !== null) spawnSync('umount', ['-l', this.#mounted]);
+    for (const folder of this.#folders) await rm(folder, { recursive: true, force: true });
+  }
+
+  private async startMembers(): Promise<void> {
+    const { members: count, timers, quotaBytes } = this.spec;
+    const peers = await Promise.all(Array.from({ length: count }, freePort));
+    const host = (i: number): string => this.spaces?.address(i) ?? '127.0.0.1';
+    const peerUrl = (i: number): string => `http://${host(i)}:${peers[i]}`;
+    const cluster = peers.map((_, i) => `m${i}=${peerUrl(i)}`).join(',');
+    const pace = timers === 'fast' ? ['--heartbeat-interval', '30', '--election-timeout', '300'] : [];
+    const dataDir = await this.disk();
+    this.members = await Promise.all(
+      peers.map((_, i) =>
+        startEtcd({
+          ...(this.spaces ? { host: host(i), through: this.spaces.prefix(i) } : {}),
+          ...(quotaBytes === undefined ? {} : { quotaBytes }),
+          ...(dataDir === null ? {} : { dataDir }),
+          args: ['--name', `m${i}`, '--initial-cluster', cluster, '--listen-peer-urls', peerUrl(i)].concat(
+            ['--initial-advertise-peer-urls', peerUrl(i), '--pre-vote'],
+            pace,
+          ),
+        }),
+      ),
+    );
+    if (!this.spec.proxied) return;
+    for (const [i, { port }] of this.members.entries()) this.proxies.push(await TcpProxy.start(port, host(i)));
+  }
+
+  private async startNodes(): Promise<void> {
+    const endpoints = this.spec.proxied ? this.proxies : this.members;
+    for (let index = 0; index < this.spec.nodes; index++) {
+      const dataDir = await mkdtemp(join(tmpdir(), 'umbra-lab-node-'));
+      this.#folders.push(dataDir);
+      const clock = this.spec.movableClock ? fakeClock(join(dataDir, 'clock')) : {};
+      const etcd = { UMBRA_ETCD_ENDPOINTS: endpoints.map(({ endpoint }) => endpoint).join(',') };
+      const env = { ...etcd, ...clock, ...this.spec.env };
+      const ports = { http: await freePort(), mqtt: await freePort() };
+      this.nodes.push(new LabNode(index, ports, env, this.history, dataDir, this.spec.main));
+    }
+    await Promise.all(this.nodes.map((node) => node.start()));
+  }
+
+  private async disk(): Promise<string | null> {
+    const { diskBytes } = this.spec;
+    if (diskBytes === undefined) return null;
+    const folder = await mkdtemp(join(tmpdir(), 'umbra-lab-disk-'));
+    this.#folders.push(folder);
+    const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes}`, 'tmpfs', folder]);
+    if (status !== 0) throw new Error(`mounting is not permitted: ${String(stderr)}`);
+    this.#mounted = folder;
+    return join(folder, 'etcd');
+  }
+}

@@ -1,0 +1,175 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { shadowId, type History, type UpdateOp } from './history.js';
+import { Device, Observer } from './mqtt-actors.js';
+import type { Random } from './random.js';
+import { askReady, patchOverHttp, readOverHttp, type Target } from './rest-caller.js';
+import type { Topology } from './topology.js';
+import { Watcher } from './watcher.js';
+
+export interface TrafficOptions {
+  readonly things: number;
+  /** Milliseconds between two updates of one writer. */
+  readonly intervalMs: number;
+  /** Bytes of text in desired that no device reports, so that every delta has them. */
+  readonly padding?: number;
+}
+
+export const USUAL_TRAFFIC: TrafficOptions = { things: 5, intervalMs: 50 };
+
+/** Milliseconds between looks at readiness and memory. */
+const SAMPLE_MS = 250;
+/** Milliseconds in which a healed system must be whole again: ready, converged, every reader caught up. */
+export const BOUND_MS = 20_000;
+
+/** Devices, applications and readers on one topology, all writing down what they see. */
+export class Traffic {
+  readonly shadows: readonly string[];
+  readonly watchers: Watcher[] = [];
+  readonly #devices: Device[] = [];
+  readonly #observers: Observer[] = [];
+  readonly #callers: Promise<void>[] = [];
+  #sampler: Promise<void> = Promise.resolve();
+  #writing = true;
+  #running = true;
+
+  constructor(
+    private readonly topology: Topology,
+    private readonly history: History,
+    private readonly random: Random,
+    readonly prefix: string,
+    private readonly options: TrafficOptions = USUAL_TRAFFIC,
+  ) {
+    this.shadows = Array.from({ length: options.things }, (_, i) => shadowId(`${prefix}-${i}`, i % 2 ? 'cfg' : null));
+  }
+
+  async start(): Promise<void> {
+    const { history, prefix, options } = this;
+    const targets = this.targets();
+    const doors = this.topology.nodes.map(({ index, mqttPort }) => ({ node: index, port: mqttPort }));
+    for (const { index } of this.topology.nodes) {
+      this.watchers.push(new Watcher(`watch-${index}`, history, prefix, rotated(targets, index)));
+      this.#observers.push(new Observer(`${prefix}-obs-${index}`, history, doors[index]!, prefix));
+    }
+    this.shadows.forEach((shadow, i) => {
+      this.#devices.push(new Device(`${prefix}-${i}-d`, history, rotated(doors, i), shadow, options.intervalMs));
+    });
+    // Readers first: what they are to see begins after they have begun.
+    await Promise.all([...this.watchers, ...this.#observers].map((actor) => actor.start()));
+    await Promise.all(this.#devices.map((actor) => actor.start()));
+    this.shadows.forEach((shadow, i) => {
+      this.#callers.push(this.application(shadow, `${prefix}-${i}-a`, this.random.fork(`app${i}`)));
+      this.#callers.push(this.reader(shadow, this.random.fork(`reader${i}`)));
+    });
+    this.#sampler = this.sample();
+  }
+
+  /** Ends the writing, waits until all is as promised or the bound is over, and takes the final state. */
+  async finish(): Promise<void> {
+    this.#writing = false;
+    for (const device of this.#devices) device.quiet();
+    await Promise.all(this.#callers);
+    const from = this.history.now();
+    await Promise.all(this.shadows.map((shadow) => this.converge(shadow, from)));
+    await Promise.all(this.#devices.map((device) => device.rest()));
+    await Promise.all(this.shadows.map((shadow) => this.readFinal(shadow)));
+    await this.caughtUp(from);
+    // Messages that are on their way to observers.
+    await pause(300);
+    this.#running = false;
+    await Promise.all([...this.watchers, ...this.#observers, ...this.#devices].map((actor) => actor.stop()));
+    await this.#sampler;
+  }
+
+  private targets(): Target[] {
+    return this.topology.nodes.map(({ index, httpUrl }) => ({ node: index, url: httpUrl }));
+  }
+
+  private async application(shadow: string, writer: string, random: Random): Promise<void> {
+    const targets = this.targets();
+    let known: number | undefined;
+    for (let n = 1; this.#writing; n++) {
+      const target = random.pick(targets);
+      const id = `${writer}-${n}`;
+      const pad = this.options.padding === undefined ? {} : { pad: String(n).padEnd(this.options.padding, '.') };
+      const patch = n % 4 === 0 ? { a: id, target: n, nested: { [`k${n % 3}`]: n }, ...pad } : { a: id };
+      // prettier-ignore
+      const op: UpdateOp = { id, shadow, node: target.node, door: 'http', section: 'desired', patch,
+        from: this.history.now(), to: Infinity, outcome: 'maybe', version: null, reason: 'no answer' };
+      this.history.updates.push(op);
+      // Some carry a version, often an old one: refusals are part of the traffic.
+      await patchOverHttp(this.history, target, op, n % 7 === 0 ? known : undefined);
+      known = op.version ?? known;
+      await pause(this.options.intervalMs * (0.5 + random.next()));
+    }
+  }
+
+  private async reader(shadow: string, random: Random): Promise<void> {
+    const targets = this.targets();
+    while (this.#writing) {
+      const { node, url } = random.pick(targets);
+      const from = this.history.now();
+      try {
+        const { told } = await readOverHttp(url, shadow);
+        this.history.reads.push({ shadow, node, door: 'http', from, to: this.history.now(), told });
+      } catch {
+        // No answer, no promise.
+      }
+      await pause(this.options.intervalMs * (0.5 + random.next()));
+    }
+  }
+
+  private async sample(): Promise<void> {
+    while (this.#running) {
+      await Promise.all(
+        this.topology.nodes.map(async (node) => {
+          const at = this.history.now();
+          const memory = node.memory();
+          if (memory) this.history.memory.push({ node: node.index, at, ...memory });
+          this.history.ready.push({ node: node.index, at, ready: await askReady(node.httpUrl) });
+        }),
+      );
+      await pause(SAMPLE_MS);
+    }
+  }
+
+  private async converge(shadow: string, from: number): Promise<void> {
+    for (let turn = 0; this.history.now() - from < BOUND_MS; turn++) {
+      const { httpUrl } = this.topology.node(turn);
+      const delta = await readOverHttp(httpUrl, shadow, 2_000).then(
+        ({ told, delta }) => told && delta?.['target'],
+        () => 'no answer',
+      );
+      if (delta === undefined || delta === null) {
+        this.history.converged.set(shadow, this.history.now() - from);
+        return;
+      }
+      await pause(100);
+    }
+    this.history.converged.set(shadow, null);
+  }
+
+  private async readFinal(shadow: string): Promise<void> {
+    const all = this.topology.nodes.map(async ({ httpUrl, index }) => {
+      const read = await readOverHttp(httpUrl, shadow).catch(() => null);
+      if (read === null)
+        this.history.remarks.push({ promise: 'serves when healed', text: `node ${index} does not read` });
+      return read?.told ?? null;
+    });
+    this.history.final.set(shadow, await Promise.all(all));
+  }
+
+  private async caughtUp(from: number): Promise<void> {
+    const behind = (): boolean =>
+      this.watchers.some((watcher) =>
+        this.shadows.some((shadow) => {
+          const version = Math.max(0, ...(this.history.final.get(shadow) ?? []).map((told) => told?.version ?? 0));
+          return watcher.version(shadow) < version;
+        }),
+      );
+    while (behind() && this.history.now() - from < BOUND_MS) await pause(50);
+  }
+}
+
+function rotated<T>(list: readonly T[], by: number): T[] {
+  return list.map((_, i) => list[(i + by) % list.length] as T);
+}
