@@ -3,6 +3,7 @@ import { SYSTEM_CLOCK, type Clock } from './config/clock.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { HealthModule } from './health/health.module.js';
+import { ExternalBrokerModule } from './mqtt/external-broker.module.js';
 import { MqttModule } from './mqtt/mqtt.module.js';
 import { ShadowModule } from './shadow/shadow.module.js';
 import { StoreModule } from './store/store.module.js';
@@ -31,6 +32,7 @@ export class AppModule {
         WatchModule,
         HealthModule,
         MqttModule,
+        ...(config.broker === null ? [] : [ExternalBrokerModule]),
         ShadowModule,
         ThingsModule,
       ],

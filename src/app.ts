@@ -4,6 +4,7 @@ import { AppModule, type AppParts } from './app.module.js';
 import { HealthRegistry } from './health/health-registry.js';
 import { configureHttp, createHttpAdapter } from './http/http-adapter.js';
 import { listenHttp, type HttpAddresses } from './http/listen.js';
+import { ExternalBrokerTransport } from './mqtt/external-broker.transport.js';
 import { MqttTransport } from './mqtt/mqtt-transport.js';
 import type { MqttAddresses } from './mqtt/listeners.js';
 import { NestLogger } from './telemetry/nest-logger.js';
@@ -41,8 +42,11 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
   health.register('etcd', () => storage.health());
   health.register('feed', () => hub.health);
   health.register('mqtt', () => mqtt.health);
+  const external = config.broker === null ? null : app.get(ExternalBrokerTransport, { strict: false });
+  if (external) health.register('broker', () => external.health);
   configureHttp(app);
   app.connectMicroservice({ strategy: mqtt }, { inheritAppConfig: false });
+  if (external) app.connectMicroservice({ strategy: external }, { inheritAppConfig: false });
   let http: HttpAddresses;
   try {
     await app.startAllMicroservices();
@@ -57,10 +61,10 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
     app,
     drain: async () => {
       health.drain();
-      // Both doors at once, so that the bound is theirs together. The hub goes on until MQTT has told what it committed;
+      // All doors at once, so that the bound is theirs together. The hub goes on until MQTT has told what it committed;
       // its end then ends the streams, for which HTTP waits.
       const closed = app.close();
-      await mqtt.drain();
+      await Promise.all([mqtt.drain(), external?.drain()]);
       await hub.close();
       await closed;
     },

@@ -38,6 +38,29 @@ export interface MqttConfig {
   readonly deltaOnSubscribe: boolean;
 }
 
+/** An MQTT broker of others, whose devices are served beside those of the built-in one. */
+export interface BrokerConfig {
+  /** mqtt:// or mqtts://, without user and password. */
+  readonly url: string;
+  /** Names this installation at the broker; its sessions are called `{clientId}-lane-{n}`. */
+  readonly clientId: string;
+  readonly user: string | null;
+  readonly password: string | null;
+  readonly tls: { readonly ca: string | null; readonly cert: string | null; readonly key: string | null };
+  /** The broker divides requests among the lanes ($share); else each lane takes those of its buckets. */
+  readonly shared: boolean;
+  /** Sessions that consume requests, divided among the nodes. */
+  readonly lanes: number;
+  /** Requests of one lane, and changes of the whole node, that may be on their way at once. */
+  readonly maxInFlight: number;
+  /** Seconds for which the broker keeps requests while no node is connected. */
+  readonly sessionSeconds: number;
+  /** Publish update/documents too. */
+  readonly documents: boolean;
+  /** Seconds after which the work of a silent node goes to the others. */
+  readonly takeoverSeconds: number;
+}
+
 export interface EtcdConfig {
   /** Empty: the node starts and supervises a local etcd. */
   readonly endpoints: readonly string[];
@@ -69,6 +92,8 @@ export interface Config {
   readonly http: HttpConfig;
   readonly mqtt: MqttConfig;
   readonly tls: TlsFiles | null;
+  /** null: no external broker. */
+  readonly broker: BrokerConfig | null;
   readonly etcd: EtcdConfig;
   readonly watch: WatchConfig;
   readonly limits: Limits;

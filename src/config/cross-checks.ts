@@ -13,7 +13,7 @@ type Add = (variable: keyof Env, problem: string) => void;
 export function crossChecks(env: Env): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const add: Add = (variable, problem) => problems.push({ variable, problem });
-  for (const check of [checkHosts, checkPorts, checkTls, checkEtcd, checkSizes]) check(env, add);
+  for (const check of [checkHosts, checkPorts, checkTls, checkEtcd, checkBroker, checkSizes]) check(env, add);
   return problems;
 }
 
@@ -111,6 +111,22 @@ function checkEtcd(env: Env, add: Add): void {
   checkTogether(env, 'UMBRA_ETCD_KEY', 'UMBRA_ETCD_CERT', add);
   checkTogether(env, 'UMBRA_ETCD_CERT', 'UMBRA_ETCD_CA', add);
   checkPair(env, 'UMBRA_ETCD_CERT', 'UMBRA_ETCD_KEY', 'UMBRA_ETCD_CA', add);
+}
+
+function checkBroker(env: Env, add: Add): void {
+  const url = env.UMBRA_BROKER_URL;
+  const given = ['CA', 'CERT', 'KEY', 'USER', 'PASSWORD'].map((name) => `UMBRA_BROKER_${name}` as keyof Env);
+  for (const name of given) {
+    if (env[name] === null) continue;
+    if (url === null) add(name, 'is set, but UMBRA_BROKER_URL is not; set both or none');
+    else if (!url.startsWith('mqtts:') && /_(CA|CERT|KEY)$/.test(name))
+      add(name, 'is set, but UMBRA_BROKER_URL is not an mqtts URL');
+  }
+  if (url !== null && Number(/:(\d+)$/.exec(url)?.[1] ?? 0) > 65_535) add('UMBRA_BROKER_URL', 'has a port above 65535');
+  checkTogether(env, 'UMBRA_BROKER_PASSWORD', 'UMBRA_BROKER_USER', add);
+  checkTogether(env, 'UMBRA_BROKER_CERT', 'UMBRA_BROKER_KEY', add);
+  checkTogether(env, 'UMBRA_BROKER_KEY', 'UMBRA_BROKER_CERT', add);
+  checkPair(env, 'UMBRA_BROKER_CERT', 'UMBRA_BROKER_KEY', 'UMBRA_BROKER_CA', add);
 }
 
 function checkTogether(env: Env, given: keyof Env, needed: keyof Env, add: Add): void {

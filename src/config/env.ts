@@ -94,6 +94,90 @@ export class Env {
   })
   UMBRA_TLS_CA: string | null = null;
 
+  @text({
+    type: 'URL',
+    pattern: /^mqtts?:\/\/(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$/,
+    problem: 'must be a URL of the form mqtt://host:port or mqtts://host:port, without user and password',
+    example: 'mqtts://broker.example:8883',
+    defaultText: 'none',
+    meaning: 'Existing MQTT broker whose devices are served too, see external-broker.md.',
+  })
+  UMBRA_BROKER_URL: string | null = null;
+  @text({
+    type: 'text',
+    pattern: /^[A-Za-z0-9._-]{1,64}$/,
+    problem: 'must be 1 to 64 letters, digits, ".", "_", "-"',
+    example: 'umbra',
+    meaning:
+      'Name of this installation at the broker, the same on all its nodes and nobody else’s: its sessions, and the cursors in etcd, are kept under it.',
+  })
+  UMBRA_BROKER_CLIENT_ID = 'umbra';
+  @text({
+    type: 'text',
+    pattern: /^[^\0\n]{1,256}$/,
+    problem: 'must be 1 to 256 characters',
+    example: 'umbra',
+    defaultText: 'none',
+    meaning: 'User of the broker.',
+  })
+  UMBRA_BROKER_USER: string | null = null;
+  @text({
+    type: 'text',
+    pattern: /^[^\0\n]{1,1024}$/,
+    problem: 'must be 1 to 1024 characters',
+    example: '(the password)',
+    defaultText: 'none',
+    secret: true,
+    meaning: 'Password of UMBRA_BROKER_USER.',
+  })
+  UMBRA_BROKER_PASSWORD: string | null = null;
+  @file({ meaning: 'Authority of the broker, PEM.', example: '/etc/umbra/broker-ca.crt' })
+  UMBRA_BROKER_CA: string | null = null;
+  @file({ meaning: 'Client certificate for the broker, PEM.', example: '/etc/umbra/broker.crt' })
+  UMBRA_BROKER_CERT: string | null = null;
+  @file({ meaning: 'Private key of UMBRA_BROKER_CERT, PEM.', example: '/etc/umbra/broker.key', secret: true })
+  UMBRA_BROKER_KEY: string | null = null;
+  @flag({
+    meaning:
+      'Let the broker divide requests among the lanes by shared subscriptions. Not with mosquitto 2.0, which delivers nothing on those below $aws.',
+  })
+  UMBRA_BROKER_SHARED = false;
+  @integer({
+    min: 1,
+    max: 64,
+    unit: 'sessions',
+    meaning:
+      'Sessions that consume requests, divided among the nodes; the same on all nodes. Without UMBRA_BROKER_SHARED each of them is sent every request.',
+  })
+  UMBRA_BROKER_LANES = 1;
+  @integer({
+    min: 1,
+    max: 10_000,
+    unit: 'messages',
+    meaning:
+      'Requests of one lane, and changes of one node, on their way at once; more wait at the broker and in etcd.',
+  })
+  UMBRA_BROKER_MAX_IN_FLIGHT = 1000;
+  @integer({
+    min: 60,
+    max: 31_536_000,
+    unit: 's',
+    meaning: 'How long the broker keeps requests while no node is connected to it.',
+  })
+  UMBRA_BROKER_SESSION_SECONDS = 604_800;
+  @flag({
+    meaning:
+      'Publish update/documents on the external broker. Nobody tells whether somebody reads them, so they cost their size for every update.',
+  })
+  UMBRA_BROKER_DOCUMENTS = true;
+  @integer({
+    min: 2,
+    max: 300,
+    unit: 's',
+    meaning: 'Silence of a node after which the others take over what it did at the external broker.',
+  })
+  UMBRA_BROKER_TAKEOVER_SECONDS = 5;
+
   @list({
     type: 'comma-separated URLs',
     each: /^https?:\/\/(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/,

@@ -34,6 +34,24 @@ describe('loadConfig', () => {
     expect(loadConfig({}).nodeId).not.toBe(loadConfig({}).nodeId);
   });
 
+  it('has no external broker unless there is a URL, and checks what belongs to it', () => {
+    expect(loadConfig({}).broker).toBeNull();
+    const url = 'mqtt://broker:1883';
+    expect(loadConfig({ UMBRA_BROKER_URL: url, UMBRA_BROKER_LANES: '4' }).broker).toMatchObject({
+      url,
+      clientId: 'umbra',
+      lanes: 4,
+      shared: false,
+      documents: true,
+    });
+    expect(problems({ UMBRA_BROKER_URL: 'http://broker' })).toContain('mqtt://host:port');
+    expect(problems({ UMBRA_BROKER_URL: 'mqtt://me:secret@broker' })).not.toContain('secret');
+    expect(problems({ UMBRA_BROKER_URL: 'mqtt://broker:70000' })).toContain('above 65535');
+    expect(problems({ UMBRA_BROKER_USER: 'me' })).toContain('UMBRA_BROKER_URL is not');
+    expect(problems({ UMBRA_BROKER_URL: url, UMBRA_BROKER_PASSWORD: 'x' })).toContain('UMBRA_BROKER_USER');
+    expect(problems({ UMBRA_BROKER_URL: url, UMBRA_BROKER_CA: '/none' })).toContain('not an mqtts URL');
+  });
+
   it('counts an empty variable as one that is not set', () => {
     const empty = Object.fromEntries(VARIABLES.map(({ name }) => [name, '']));
     const strip = ({ nodeId: _, ...rest }: ReturnType<typeof loadConfig>) => rest;
@@ -185,7 +203,8 @@ describe('what belongs together', () => {
   });
 
   it('covers every member of Config by a variable, and the other way round', () => {
-    const numbers = JSON.stringify(loadConfig({ UMBRA_NODE_ID: 'n' })).match(/:(\d+|null|true|false|"|\[)/g) ?? [];
+    const source = { UMBRA_NODE_ID: 'n', UMBRA_BROKER_URL: 'mqtt://b' };
+    const numbers = JSON.stringify(loadConfig(source)).match(/:(\d+|null|true|false|"|\[)/g) ?? [];
     // Everything in Config comes from one variable each, except that tls is null as a whole without its three files.
     expect(numbers.length + 2).toBe(VARIABLES.length);
     expect(Object.keys(new Env())).toEqual(VARIABLES.map(({ name }) => name));

@@ -97,6 +97,7 @@ function toConfig(env: Env): Config {
       deltaOnSubscribe: env.UMBRA_MQTT_DELTA_ON_SUBSCRIBE,
     },
     tls: tlsFiles(env),
+    broker: brokerConfig(env),
     etcd: {
       endpoints: env.UMBRA_ETCD_ENDPOINTS,
       tls: { ca: env.UMBRA_ETCD_CA, cert: env.UMBRA_ETCD_CERT, key: env.UMBRA_ETCD_KEY },
@@ -130,6 +131,23 @@ function toConfig(env: Env): Config {
 function tlsFiles(env: Env): Config['tls'] {
   if (env.UMBRA_TLS_CERT === null || env.UMBRA_TLS_KEY === null) return null;
   return { cert: env.UMBRA_TLS_CERT, key: env.UMBRA_TLS_KEY, ca: env.UMBRA_TLS_CA };
+}
+
+function brokerConfig(env: Env): Config['broker'] {
+  if (env.UMBRA_BROKER_URL === null) return null;
+  return {
+    url: env.UMBRA_BROKER_URL,
+    clientId: env.UMBRA_BROKER_CLIENT_ID,
+    user: env.UMBRA_BROKER_USER,
+    password: env.UMBRA_BROKER_PASSWORD,
+    tls: { ca: env.UMBRA_BROKER_CA, cert: env.UMBRA_BROKER_CERT, key: env.UMBRA_BROKER_KEY },
+    shared: env.UMBRA_BROKER_SHARED,
+    lanes: env.UMBRA_BROKER_LANES,
+    maxInFlight: env.UMBRA_BROKER_MAX_IN_FLIGHT,
+    sessionSeconds: env.UMBRA_BROKER_SESSION_SECONDS,
+    documents: env.UMBRA_BROKER_DOCUMENTS,
+    takeoverSeconds: env.UMBRA_BROKER_TAKEOVER_SECONDS,
+  };
 }
 
 /** The host name tells people where; the number tells two nodes, or two lives of one node, apart. */

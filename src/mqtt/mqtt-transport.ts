@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import type { Server as HttpServer } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
-import { isObservable, lastValueFrom } from 'rxjs';
 import { CLOCK, type Clock } from '../config/clock.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { rejected } from '../document/messages.js';
@@ -12,11 +11,12 @@ import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { MqttBroker } from './broker.js';
 import { connectionOf } from './connection.js';
 import { MqttListeners, type MqttAddresses } from './listeners.js';
-import { MQTT_DOOR, MqttRequest, Refused, requestPatterns } from './mqtt-request.js';
+import { MQTT_DOOR, MqttRequest, Refused } from './mqtt-request.js';
 import { MqttPublisher } from './publisher.js';
 import type { IncomingRequest } from './publish-gate.js';
+import { handlersByOperation, runHandler } from './request-handlers.js';
 import type { Acknowledgement } from './request-queue.js';
-import { isWithinLimits, OPERATIONS, type Operation } from './topics.js';
+import { isWithinLimits, type Operation } from './topics.js';
 
 /** How often a drain looks whether requests are still in flight, in milliseconds. */
 const DRAIN_POLL_MS = 20;
@@ -27,7 +27,7 @@ const CLOSE_MS = 1000;
 @Injectable()
 export class MqttTransport extends Server implements CustomTransportStrategy {
   override readonly transportId = MQTT_DOOR;
-  readonly #handlers = new Map<Operation, MessageHandler>();
+  #handlers = new Map<Operation, MessageHandler>();
   readonly #requestPrefix = randomBytes(6).toString('hex');
   #requests = 0;
   #inFlight = 0;
@@ -81,13 +81,7 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
   }
 
   private async start(): Promise<void> {
-    for (const operation of OPERATIONS) {
-      for (const pattern of requestPatterns(operation)) {
-        const handler = this.getHandlers().get(pattern);
-        if (!handler) throw new Error(`nothing handles ${pattern}`);
-        this.#handlers.set(operation, handler);
-      }
-    }
+    this.#handlers = handlersByOperation(this.getHandlers());
     this.broker.publishGate.handle = (incoming) => this.handle(incoming);
     await this.broker.open();
     this.publisher.start();
@@ -124,8 +118,7 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
       this.clock.now() + this.config.requestTimeoutMs,
     );
     const handler = this.#handlers.get(operation) as MessageHandler;
-    const result = (await handler(payload, context)) as unknown;
-    const answer: unknown = isObservable(result) ? await lastValueFrom(result, { defaultValue: undefined }) : result;
+    const answer = await runHandler(handler, context);
     this.#lastRevision = Math.max(this.#lastRevision, context.revision);
     if (!(answer instanceof Refused)) {
       if (answer !== undefined) this.publish(incoming, 'accepted', answer);

@@ -11,6 +11,7 @@ const MAX_ENTRIES = 1000;
 @Injectable()
 export class PreviousDocuments {
   readonly #states = new Map<string, ShadowState>();
+  maxEntries = MAX_ENTRIES;
 
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'requestTimeoutMs'>,
@@ -38,7 +39,7 @@ export class PreviousDocuments {
   keep(id: string, { state }: ShadowRecord): void {
     this.#states.delete(id);
     this.#states.set(id, state);
-    if (this.#states.size <= MAX_ENTRIES) return;
+    if (this.#states.size <= this.maxEntries) return;
     for (const oldest of this.#states.keys()) {
       this.#states.delete(oldest);
       return;

@@ -28,8 +28,10 @@ export class RequestQueue {
   #started = 0;
   #running = 0;
 
+  constructor(private readonly maxInFlight = MAX_IN_FLIGHT) {}
+
   get isFull(): boolean {
-    return this.#entries.length >= MAX_IN_FLIGHT;
+    return this.#entries.length >= this.maxInFlight;
   }
 
   get size(): number {
@@ -43,7 +45,7 @@ export class RequestQueue {
   }
 
   private start(): void {
-    while (this.#running < MAX_IN_FLIGHT && this.#started < this.#entries.length) {
+    while (this.#running < this.maxInFlight && this.#started < this.#entries.length) {
       const entry = this.#entries[this.#started++] as Entry;
       this.#running++;
       void entry.work().then((outcome) => {

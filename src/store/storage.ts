@@ -1,3 +1,4 @@
+import type { ClusterKeys } from './cluster-keys.js';
 import type { ShadowFeed } from './shadow-feed.js';
 import type { ShadowStore } from './shadow-store.js';
 
@@ -5,6 +6,8 @@ import type { ShadowStore } from './shadow-store.js';
 export interface Storage {
   readonly store: ShadowStore;
   readonly feed: ShadowFeed;
+  /** Where nodes agree who does what; a storage of one process needs none. */
+  readonly clusterKeys?: ClusterKeys;
   /** Whether requests can be served; else why not, in words for an operator. */
   health(): { readonly ok: boolean; readonly reason: string };
   /** Ends the store; the streams of the feed end by their own signals. No errors. */

@@ -1,4 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { CLUSTER_KEYS } from './cluster-keys.js';
 import { SHADOW_FEED } from './shadow-feed.js';
 import { SHADOW_STORE } from './shadow-store.js';
 import { STORAGE, type Storage } from './storage.js';
@@ -15,8 +16,9 @@ export class StoreModule {
         { provide: STORAGE, useValue: storage },
         { provide: SHADOW_STORE, useValue: storage.store },
         { provide: SHADOW_FEED, useValue: storage.feed },
+        { provide: CLUSTER_KEYS, useValue: storage.clusterKeys ?? null },
       ],
-      exports: [STORAGE, SHADOW_STORE, SHADOW_FEED],
+      exports: [STORAGE, SHADOW_STORE, SHADOW_FEED, CLUSTER_KEYS],
     };
   }
 }

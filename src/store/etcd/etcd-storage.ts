@@ -4,6 +4,7 @@ import type { Logger } from '../../telemetry/logger.js';
 import type { Storage } from '../storage.js';
 import { createEtcdStore } from './create-etcd-store.js';
 import { readCredentials, type EtcdCluster } from './etcd-cluster.js';
+import { EtcdClusterKeys } from './etcd-cluster-keys.js';
 import { EtcdHistory } from './history.js';
 import { EtcdShadowFeed } from './shadow-feed.js';
 
@@ -27,6 +28,7 @@ export function openEtcdStorage({ config, logger, clock }: EtcdStorageOptions): 
   return {
     store,
     feed,
+    clusterKeys: new EtcdClusterKeys(cluster, `${config.etcd.prefix}cluster/`, clock),
     // A full store is still worth sending reads and deletes to.
     health: () =>
       guard.use.full ? { ...probe.health, reason: `${probe.health.reason}; ${guard.use.reason}` } : probe.health,

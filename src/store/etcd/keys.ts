@@ -1,3 +1,4 @@
+import { BUCKETS, bucketOf } from '../bucket.js';
 import type { ShadowKey } from '../shadow-store.js';
 
 /**
@@ -6,18 +7,9 @@ import type { ShadowKey } from '../shadow-store.js';
  * quadratic and 256 small ones are not. Names are checked before they come here; nothing needs escaping.
  */
 
-export const BUCKETS = 256;
+export { BUCKETS, bucketOf };
 
 const hex = (bucket: number): string => bucket.toString(16).padStart(2, '0');
-
-/** FNV-1a over the ASCII bytes of tenant and thing: stable across versions, since keys depend on it. */
-export function bucketOf(tenant: string, thing: string): number {
-  let hash = 0x811c9dc5;
-  const text = `${tenant}/${thing}`;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  // Fold all four bytes into one: the low byte of FNV alone is the weakest.
-  return (hash ^ (hash >>> 8) ^ (hash >>> 16) ^ (hash >>> 24)) & 0xff;
-}
 
 /** Of all shadows; what feeds watch. */
 export const shadowsPrefix = (prefix: string): string => `${prefix}shadows/`;

@@ -1,0 +1,78 @@
+import { InFlightWindow } from './in-flight-window.js';
+
+const at = (revision: number) => ({ cluster: 'c', epoch: 0, revision });
+
+function work(): { promise: Promise<void>; finish: () => Promise<void> } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((done) => (resolve = done));
+  return {
+    promise,
+    finish: async () => {
+      resolve();
+      await promise;
+      await Promise.resolve();
+    },
+  };
+}
+
+const openWindow = (limit = 10) => {
+  const abort = new AbortController();
+  return { abort, window: new InFlightWindow(at(1), limit, abort.signal) };
+};
+
+describe('InFlightWindow', () => {
+  it('is done up to the first position of which something is open', async () => {
+    const { window } = openWindow();
+    const [a, b, c] = [work(), work(), work()];
+    window.add(at(2), a.promise);
+    window.add(at(2), b.promise);
+    window.whole(at(2));
+    window.add(at(3), c.promise);
+    window.whole(at(3));
+    await c.finish();
+    await a.finish();
+    expect(window.done).toEqual(at(1));
+    await b.finish();
+    expect(window.done).toEqual(at(3));
+  });
+
+  it('is not done with a position of which more may come', async () => {
+    const { window } = openWindow();
+    const a = work();
+    window.add(at(2), a.promise);
+    await a.finish();
+    expect(window.done).toEqual(at(1));
+    window.whole(at(2));
+    expect(window.done).toEqual(at(2));
+  });
+
+  it('moves with what is not for us, but not past what is open', async () => {
+    const { window } = openWindow();
+    window.whole(at(5));
+    expect(window.done).toEqual(at(5));
+    const a = work();
+    window.add(at(6), a.promise);
+    window.whole(at(6));
+    for (let revision = 7; revision < 50; revision++) window.whole(at(revision));
+    expect(window.done).toEqual(at(5));
+    await a.finish();
+    expect(window.done).toEqual(at(49));
+  });
+
+  it('has room below its limit, and lets go at the end', async () => {
+    const { window, abort } = openWindow(1);
+    const a = work();
+    window.add(at(2), a.promise);
+    let room = 0;
+    const waiting = window.room().then(() => room++);
+    await Promise.resolve();
+    expect(room).toBe(0);
+    await a.finish();
+    await waiting;
+    expect(room).toBe(1);
+    window.add(at(3), work().promise);
+    const ended = window.room();
+    abort.abort();
+    await ended;
+  });
+});

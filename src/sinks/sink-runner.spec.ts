@@ -1,0 +1,167 @@
+import { MemoryClusterKeys } from '../../test/harness/memory-cluster-keys.js';
+import { until } from '../../test/harness/until.js';
+import { CLAIMS } from '../cluster/instances.js';
+import type { Position } from '../store/position.js';
+import { FeedGap, type FeedBatch, type ShadowFeed } from '../store/shadow-feed.js';
+import type { ShadowRecord } from '../store/shadow-store.js';
+import { SILENT_LOGGER } from '../telemetry/logger.js';
+import { SinkCursors } from './cursors.js';
+import { SinkRunner } from './sink-runner.js';
+
+const at = (revision: number): Position => ({ cluster: 'c', epoch: 0, revision });
+const SHARDS = ['p/0', 'p/1'];
+
+/** A log of revisions; even ones are of shard 0. */
+class Log implements ShadowFeed {
+  revision = 100;
+  compacted = 0;
+  readonly health = { ok: true, reason: '' };
+
+  head(): Promise<Position> {
+    return Promise.resolve(at(this.revision));
+  }
+
+  base(): Promise<{ position: Position; records: AsyncIterable<ShadowRecord> }> {
+    const records = [this.record(this.revision), this.record(this.revision - 1)];
+    const all = async function* () {
+      yield* records;
+    };
+    return Promise.resolve({ position: at(this.revision), records: all() });
+  }
+
+  async *after(position: Position, signal: AbortSignal): AsyncGenerator<FeedBatch> {
+    if (position.revision < this.compacted) throw new FeedGap('compacted');
+    for (let next = position.revision + 1; !signal.aborted;) {
+      if (next <= this.revision) yield { position: at(next), records: [this.record(next++)] };
+      else await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
+  record(revision: number): ShadowRecord {
+    return { key: { tenant: 't', thing: String(revision), name: null }, position: at(revision) } as ShadowRecord;
+  }
+}
+
+/** One node: its runner, and what its sink was given. */
+class Node {
+  readonly given: number[] = [];
+  readonly converged: number[] = [];
+  readonly runner: SinkRunner;
+  #stuck: (() => void)[] = [];
+  isStuck = false;
+
+  constructor(
+    private readonly keys: MemoryClusterKeys,
+    private readonly id: string,
+    log: Log,
+  ) {
+    this.runner = new SinkRunner({
+      feed: log,
+      cursors: new SinkCursors(keys, 'test', id),
+      sink: {
+        deliver: ({ position }) => {
+          this.given.push(position.revision);
+          return this.isStuck ? new Promise((resolve) => this.#stuck.push(resolve)) : Promise.resolve();
+        },
+        converge: ({ position }) => {
+          this.converged.push(position.revision);
+          return Promise.resolve();
+        },
+      },
+      shardOf: ({ position }) => SHARDS[position.revision % 2] as string,
+      tenants: ['t'],
+      maxInFlight: 5,
+      logger: SILENT_LOGGER,
+    });
+  }
+
+  async take(...shards: string[]): Promise<void> {
+    for (const shard of shards) this.keys.keys.set(CLAIMS + shard, { value: this.id, lease: undefined });
+    await this.runner.take(shards);
+  }
+
+  unstick(): void {
+    this.isStuck = false;
+    for (const resolve of this.#stuck.splice(0)) resolve();
+  }
+}
+
+describe('SinkRunner', () => {
+  let keys: MemoryClusterKeys;
+  let log: Log;
+  const nodes: Node[] = [];
+  const start = (id: string): Node => {
+    const node = new Node(keys, id, log);
+    nodes.push(node);
+    return node;
+  };
+  const cursor = (shard: string): number => JSON.parse(keys.keys.get(`cursors/test/${shard}`)?.value ?? '').revision;
+
+  beforeEach(async () => {
+    keys = new MemoryClusterKeys();
+    log = new Log();
+    await new SinkCursors(keys, 'test', 'first').begin(SHARDS, at(100));
+  });
+  afterEach(async () => {
+    for (const node of nodes.splice(0)) {
+      node.unstick();
+      await node.runner.release(SHARDS);
+    }
+  });
+
+  it('sends what came after the cursor, and moves the cursor behind what is safe', async () => {
+    const a = start('a');
+    log.revision = 110;
+    await a.take(...SHARDS);
+    await until('all given', () => a.given.length === 10);
+    await until('saved', () => cursor('p/0') === 110 && cursor('p/1') === 110);
+    expect(a.given).toEqual([101, 102, 103, 104, 105, 106, 107, 108, 109, 110]);
+  });
+
+  it('a new owner goes on from where the dead one was: everything at least once', async () => {
+    const a = start('a');
+    a.isStuck = true;
+    await a.take(...SHARDS);
+    log.revision = 120;
+    await until('the window is full', () => a.given.length === 5);
+    a.runner.lose(SHARDS);
+    const b = start('b');
+    await b.take(...SHARDS);
+    await until('b has all', () => b.given.length === 20);
+    expect(b.given[0]).toBe(101);
+  });
+
+  it('given up in good order: the next owner repeats nothing, and each sends its own shards', async () => {
+    const [a, b] = [start('a'), start('b')];
+    await a.take(...SHARDS);
+    log.revision = 110;
+    await until('all given', () => a.given.length === 10);
+    await a.runner.release(['p/1']);
+    await b.take('p/1');
+    log.revision = 120;
+    await until('the rest is given', () => a.given.length + b.given.length >= 20);
+    expect(b.given).toEqual([111, 113, 115, 117, 119]);
+    expect(a.given.slice(10)).toEqual([112, 114, 116, 118, 120]);
+  });
+
+  it('who has lost the claim moves no cursor', async () => {
+    const a = start('a');
+    await a.take(...SHARDS);
+    for (const shard of SHARDS) keys.keys.set(CLAIMS + shard, { value: 'b', lease: undefined });
+    log.revision = 110;
+    await until('all given', () => a.given.length === 10);
+    await a.runner.release(SHARDS);
+    expect(cursor('p/0')).toBe(100);
+  });
+
+  it('after a hole it sends the present state and then what follows', async () => {
+    const a = start('a');
+    log.revision = 200;
+    log.compacted = 150;
+    await a.take(...SHARDS);
+    await until('converged', () => a.converged.length === 2);
+    log.revision = 202;
+    await until('goes on', () => a.given.length === 2);
+    expect(a.given).toEqual([201, 202]);
+  });
+});

@@ -1,0 +1,12 @@
+import type { ShadowRecord } from '../store/shadow-store.js';
+
+/** One output that all nodes share, such as the topics of an external broker. */
+export interface Sink {
+  /**
+   * Sends what this change means. Called in the order of the feed; what it sends for one shadow leaves in that order.
+   * Resolves when the outputs are safe on the other side, however long that takes. Never rejects.
+   */
+  deliver(record: ShadowRecord): Promise<void>;
+  /** As deliver, for a record of the present state after changes were missed: what brings receivers up to date. */
+  converge(record: ShadowRecord): Promise<void>;
+}

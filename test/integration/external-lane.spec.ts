@@ -1,0 +1,173 @@
+import { readFileSync } from 'node:fs';
+import { connectAsync, type MqttClient } from 'mqtt';
+import type { BrokerConfig } from '../../src/config/config.js';
+import { loadConfig } from '../../src/config/load-config.js';
+import { ExternalLane, type LaneRequest } from '../../src/mqtt/external-lane.js';
+import type { Acknowledgement } from '../../src/mqtt/request-queue.js';
+import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
+import { startMosquitto, type MosquittoBroker } from '../harness/mosquitto.js';
+import { until } from '../harness/until.js';
+
+let broker: MosquittoBroker;
+let device: MqttClient;
+let lanes: ExternalLane[] = [];
+let clients = 0;
+
+beforeEach(async () => {
+  broker = await startMosquitto();
+  device = await connectAsync(broker.url, { reconnectPeriod: 100 });
+});
+
+afterEach(async () => {
+  for (const lane of lanes) lane.cut();
+  lanes = [];
+  device.end(true);
+  await broker.stop();
+});
+
+/** A lane whose requests end when the test says so. */
+class Worker {
+  readonly taken: { request: LaneRequest; end: (how: Acknowledgement) => void }[] = [];
+  readonly lane: ExternalLane;
+
+  constructor(clientId: string, over: Partial<BrokerConfig> = {}) {
+    const base = loadConfig({ UMBRA_BROKER_URL: broker.url }).broker as BrokerConfig;
+    const handle = (request: LaneRequest): Promise<Acknowledgement> =>
+      new Promise((end) => this.taken.push({ request, end }));
+    this.lane = new ExternalLane({ ...base, ...over }, clientId, handle, SILENT_LOGGER);
+    lanes.push(this.lane);
+    this.lane.start();
+  }
+
+  static async start(clientId: string, over: Partial<BrokerConfig> = {}): Promise<Worker> {
+    const worker = new Worker(clientId, over);
+    await until('the lane consumes', () => worker.lane.health.ok);
+    return worker;
+  }
+
+  get bodies(): string[] {
+    return this.taken.map(({ request }) => request.payload.toString());
+  }
+
+  endAll(how: Acknowledgement = 'done'): void {
+    for (const { end } of this.taken) end(how);
+  }
+
+  async gets(count: number): Promise<void> {
+    await until(`${count} requests`, () => this.taken.length >= count);
+  }
+}
+
+const update = (body: string) => device.publishAsync('$aws/things/t1/shadow/update', body, { qos: 1 });
+const updates = async (from: number, to: number): Promise<void> => {
+  for (let number = from; number < to; number++) await update(String(number));
+};
+const numbers = (from: number, to: number): string[] =>
+  Array.from({ length: to - from }, (_, index) => String(from + index));
+const id = (): string => `lane-${++clients}`;
+
+it('mqtt.js is fixed to the version whose private PUBACK is used (ADR 0010)', () => {
+  const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: Record<string, string> };
+  const { version } = JSON.parse(readFileSync('node_modules/mqtt/package.json', 'utf8')) as { version: string };
+  expect(dependencies['mqtt']).toBe(version);
+});
+
+describe('the PUBACK of a request', () => {
+  it('is withheld without holding up the connection, and sent when the request is dealt with', async () => {
+    const clientId = id();
+    const first = await Worker.start(clientId);
+    await updates(0, 50);
+    // All are worked on side by side although none is acknowledged.
+    await first.gets(50);
+    for (const { end } of first.taken.slice(0, 20)) end('done');
+    await until('20 are settled', () => first.lane.inFlight === 30);
+    await first.lane.drain(0);
+
+    const second = await Worker.start(clientId);
+    await second.gets(30);
+    await update('last');
+    await second.gets(31);
+    expect(second.bodies).toEqual([...numbers(20, 50), 'last']);
+  });
+
+  it('follows the order of arrival', async () => {
+    const clientId = id();
+    const first = await Worker.start(clientId);
+    await updates(0, 3);
+    await first.gets(3);
+    first.taken[2]?.end('done');
+    first.taken[1]?.end('done');
+    await update('more');
+    await first.gets(4);
+    expect(first.lane.inFlight).toBe(4);
+    await first.lane.drain(0);
+    const second = await Worker.start(clientId);
+    await second.gets(4);
+    expect(second.bodies).toEqual(['0', '1', '2', 'more']);
+  });
+
+  it('does not come for what was left unanswered', async () => {
+    const clientId = id();
+    const first = await Worker.start(clientId);
+    await update('a');
+    await first.gets(1);
+    first.endAll('unanswered');
+    await first.lane.drain(1000);
+    const second = await Worker.start(clientId);
+    await second.gets(1);
+    expect(second.bodies).toEqual(['a']);
+  });
+});
+
+it('requests published while nobody consumes wait for the next owner', async () => {
+  const clientId = id();
+  await (await Worker.start(clientId)).lane.drain(1000);
+  await updates(0, 200);
+  const next = await Worker.start(clientId);
+  await next.gets(200);
+  expect(next.bodies).toEqual(numbers(0, 200));
+});
+
+it('takes no more than its window: the rest waits at the broker, and nothing is lost', async () => {
+  const worker = await Worker.start(id(), { maxInFlight: 10 });
+  const published = updates(0, 500);
+  await worker.gets(10);
+  await published;
+  // A message of another connection shows that the broker had the time to send more.
+  expect(worker.taken.length).toBe(10);
+  expect(worker.lane.inFlight).toBe(10);
+  for (let done = 0; done < 500; done++) {
+    await worker.gets(done + 1);
+    expect(worker.taken.length - done).toBeLessThanOrEqual(10);
+    worker.taken[done]?.end('done');
+  }
+  await until('all are settled', () => worker.lane.inFlight === 0);
+  expect(worker.bodies).toEqual(numbers(0, 500));
+});
+
+it('after a lost connection what it still works on is not carried out again, but acknowledged', async () => {
+  const clientId = id();
+  const worker = await Worker.start(clientId);
+  await updates(0, 20);
+  await worker.gets(20);
+  // In order: the broker keeps its sessions.
+  await broker.restart();
+  await until('it consumes again', () => worker.lane.health.ok);
+  await until('all came again', () => worker.lane.inFlight === 40);
+  expect(worker.taken).toHaveLength(20);
+  worker.endAll();
+  await until('all are settled', () => worker.lane.inFlight === 0);
+  await worker.lane.drain(1000);
+  const next = await Worker.start(clientId);
+  await until('the device is back', () => device.connected);
+  await update('new');
+  await next.gets(1);
+  expect(next.bodies).toEqual(['new']);
+});
+
+it('says so when another client uses its client id', async () => {
+  const clientId = id();
+  const rivals = [await Worker.start(clientId), new Worker(clientId)];
+  const notices = ({ lane }: Worker): boolean => lane.health.reason.includes('does another client use the client id');
+  await until('one of them notices', () => rivals.some(notices));
+});
