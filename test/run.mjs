@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkNode, ensureDependencies } from '../src/launcher/dependencies.mjs';
 import {
+  CURL,
   ensurePrograms,
   ETCD,
   MOSQUITTO,
@@ -32,7 +33,7 @@ try {
   checkNode();
   ensureDependencies(root);
   process.env.PATH = widePath();
-  ensurePrograms([ETCD, MOSQUITTO, MOSQUITTO_CLIENTS, OPENSSL, REDIS]);
+  ensurePrograms([ETCD, MOSQUITTO, MOSQUITTO_CLIENTS, OPENSSL, REDIS, CURL]);
   mkdirSync(cache, { recursive: true });
   rmSync(results, { force: true });
   runJest(process.argv.slice(2));

@@ -13,6 +13,7 @@ export const MOSQUITTO_CLIENTS = {
 };
 /** A peer of the speed lab. */
 export const REDIS = { program: 'redis-server', debian: 'redis-server', fedora: 'redis', macos: 'redis' };
+export const CURL = { program: 'curl', debian: 'curl', fedora: 'curl', macos: 'curl' };
 export const OPENSSL = { program: 'openssl', debian: 'openssl', fedora: 'openssl', macos: 'openssl' };
 
 const POLICY = '/usr/sbin/policy-rc.d';
