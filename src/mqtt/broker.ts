@@ -10,6 +10,7 @@ import type { AedesClient, OutgoingPacket } from './aedes-parts.js';
 import { authenticate } from './authenticate.js';
 import { attachConnection, connectionOf } from './connection.js';
 import { ForwardGate } from './forward-gate.js';
+import { GatheredWrites } from './gathered-writes.js';
 import { letPeerClose } from './graceful-end.js';
 import { PublishGate, type IncomingRequest } from './publish-gate.js';
 import { replaySession } from './session-replay.js';
@@ -86,6 +87,7 @@ export class MqttBroker {
   readonly #forward: ForwardGate;
   readonly #subscribe: SubscribeGate;
   readonly #aedes: ShadowAedes;
+  readonly #writes = new GatheredWrites();
   #counter = 0;
 
   constructor(
@@ -137,6 +139,7 @@ export class MqttBroker {
 
   /** Takes over a new connection, of whatever transport. */
   accept(stream: Duplex, request?: IncomingMessage): void {
+    this.#writes.adopt(stream);
     const client = this.#aedes.handle(stream, request) as AedesClient;
     const connection = attachConnection(client);
     this.#subscribe.watch(client);

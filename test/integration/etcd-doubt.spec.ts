@@ -109,6 +109,33 @@ describe('writes in doubt', () => {
     expect(await writesOf(thing)).toBe(2 + others);
   });
 
+  it('has won as soon as the watch tells it, although no answer comes', async () => {
+    const { store, commit } = open(proxy.endpoint);
+    const key = formatKey('/test/v1/', shadow('told'));
+    await store.update(shadow('told'), increment, within());
+    proxy.set('lose-responses');
+    const doubted = store.update(shadow('told'), increment, within(10_000));
+    await until('the write is applied', async () => (await writesOf('told')) === 2);
+    const { kvs, header } = await server.client.kv.range({ key: Buffer.from(key) });
+    const { value, mod_revision: revision } = kvs[0]!;
+    const at = { cluster: header.cluster_id, epoch: 0, revision: Number(revision) };
+    // The values of others settle nothing.
+    commit.confirm(key, Buffer.from(value.toString().replace('"version":2', '"version":3')), at);
+    commit.confirm(`${key}-other`, value, at);
+    expect(await Promise.race([doubted, Promise.resolve('waits')])).toBe('waits');
+    commit.confirm(key, value, at);
+    const record = await doubted;
+    expect(record.position).toEqual(at);
+    expect(documentOf(record)).toMatchObject({ version: 2, reported: { count: 2 } });
+    // It is settled; the next change of the shadow does not wait for the answers that are lost.
+    const next = store.update(shadow('told'), increment, within(10_000));
+    await until('the next write is applied', async () => (await writesOf('told')) === 3);
+    proxy.set('pass');
+    proxy.cutAll();
+    expect(documentOf(await next)).toMatchObject({ version: 3, reported: { count: 3 } });
+    expect(await writesOf('told')).toBe(3);
+  });
+
   it('does not write over others when its own place in the history was compacted away', async () => {
     const { store } = open(proxy.endpoint);
     await store.update(shadow('compacted'), increment, within());

@@ -7,6 +7,7 @@ import { readCredentials, type EtcdCluster } from './etcd-cluster.js';
 import { EtcdClusterKeys } from './etcd-cluster-keys.js';
 import { EtcdHistory } from './history.js';
 import { EtcdShadowFeed } from './shadow-feed.js';
+import type { ReadRecord } from './shadow-feed-decoder.js';
 
 /** Milliseconds between two looks at whether etcd answers. */
 const PROBE_MS = 1_000;
@@ -20,9 +21,12 @@ export interface EtcdStorageOptions {
 /** The store and the feed over one etcd cluster. The endpoints must be known by now; etcd need not answer yet. */
 export function openEtcdStorage({ config, logger, clock }: EtcdStorageOptions): Storage {
   const history = new EtcdHistory();
-  const { store, cluster, cache, guard } = createEtcdStore({ config, history, logger, clock });
+  const { store, cluster, commit, cache, guard } = createEtcdStore({ config, history, logger, clock });
   const credentials = readCredentials(config.etcd.tls);
-  const read = cache.fromFeed.bind(cache);
+  const read: ReadRecord = (key, value, at) => {
+    commit.confirm(key, value, at);
+    return cache.fromFeed(key, value, at.revision);
+  };
   const feed = new EtcdShadowFeed({ config: config.etcd, credentials, calls: cluster, history, logger, read });
   const probe = new EtcdProbe(cluster);
   return {

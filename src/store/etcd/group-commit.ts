@@ -8,6 +8,7 @@ import { FairQueue, type Answer } from './fair-queue.js';
 import type { EtcdHistory } from './history.js';
 import { buildNestedTxn, parseNestedTxn } from './nested-txn.js';
 import { PendingWrite, type CasOutcome, type CasWrite } from './pending-write.js';
+import type { Position } from '../position.js';
 import { SendSlots } from './send-slots.js';
 
 /** Beyond 64 a batch is past its knee; etcd's own limit is 127 (PERFORMANCE 1). */
@@ -34,8 +35,8 @@ export interface GroupCommitOptions {
 /** Many CAS writes of many callers, one Txn (DESIGN 4). */
 export class GroupCommit {
   readonly #queue = new FairQueue<PendingWrite>();
-  /** Keys of batches under way: a key is in one batch at a time. */
-  readonly #busyKeys = new Set<string>();
+  /** Writes of the batches under way by key: a key is in one batch at a time. */
+  readonly #underWay = new Map<string, PendingWrite>();
   readonly #slots: SendSlots<PendingWrite>;
   readonly #sweep: DeadlineSweep<PendingWrite>;
   readonly #maxQueued: number;
@@ -90,6 +91,20 @@ export class GroupCommit {
     });
   }
 
+  /**
+   * What the watch tells: a write of our own that it holds is committed, whatever becomes of the answer to its Txn. The
+   * value tells them apart, as it carries an id of its own for each attempt to change the shadow. It comes shortly
+   * before that answer, or instead of it when that is lost.
+   * @param at where the value was written
+   */
+  confirm(key: string, value: Buffer, at: Position): void {
+    const pending = this.#underWay.get(key);
+    if (!pending || pending.settled || !pending.write.value.equals(value)) return;
+    // The next write of this shadow need not wait for the answer either.
+    this.#underWay.delete(key);
+    pending.settle({ kind: 'won', position: at });
+  }
+
   /** Ends all: what was not sent with `draining`, what was with `unknown`. */
   close(): void {
     this.#closed = true;
@@ -102,11 +117,11 @@ export class GroupCommit {
     let bytes = 0;
     return this.#queue.take((pending): Answer => {
       if (pending.settled) return 'drop';
-      if (this.#busyKeys.has(pending.write.key)) return 'skip';
+      if (this.#underWay.has(pending.write.key)) return 'skip';
       if (count >= MAX_WRITES || (count > 0 && bytes + pending.bytes > MAX_BYTES)) return 'stop';
       count++;
       bytes += pending.bytes;
-      this.#busyKeys.add(pending.write.key);
+      this.#underWay.set(pending.write.key, pending);
       return 'take';
     });
   }
@@ -119,7 +134,10 @@ export class GroupCommit {
       this.logger.error({ err: error }, 'group commit failed');
       for (const pending of batch) pending.refuse(new ShadowError('storageUnavailable'));
     } finally {
-      for (const { write } of batch) this.#busyKeys.delete(write.key);
+      for (const pending of batch) {
+        const { key } = pending.write;
+        if (this.#underWay.get(key) === pending) this.#underWay.delete(key);
+      }
     }
   }
 

@@ -8,8 +8,8 @@ import { parseKey } from './keys.js';
 /** Foreign keys that are named in the log, once each; then it is clear enough that something else writes here. */
 const MAX_NAMED = 1_000;
 
-/** Reads a value at a revision of its key; a RecordCache knows many without parsing them. */
-export type ReadRecord = (key: string, value: Buffer, revision: number) => EtcdRecord;
+/** Reads a value and where it was written; a RecordCache knows many without parsing them. */
+export type ReadRecord = (key: string, value: Buffer, at: Position) => EtcdRecord;
 
 /** Turns what lies under the shadow prefix into records. Others can write there too; that must never stop a feed. */
 export class FeedDecoder {
@@ -32,9 +32,9 @@ export class FeedDecoder {
     try {
       const key = parseKey(this.prefix, name);
       if (!key) throw new Error('not the key of a shadow');
-      const revision = Number(kv.mod_revision);
-      const { state, change, bytes } = this.read(name, kv.value, revision);
-      return { key, state, change, position: { cluster, epoch, revision }, bytes };
+      const position = { cluster, epoch, revision: Number(kv.mod_revision) };
+      const { state, change, bytes } = this.read(name, kv.value, position);
+      return { key, state, change, position, bytes };
     } catch (error) {
       this.#report(name, kv.mod_revision, error);
       return null;
