@@ -49,7 +49,6 @@ export const FromThing = createParamDecorator((_: unknown, context: ExecutionCon
 const NO_BODY = new Uint8Array(0);
 
 /** The bytes of the body, as sent; none for a request without one. */
-export const RawBody = createParamDecorator((_: unknown, context: ExecutionContext): Uint8Array => {
-  const { body } = requestOf(context);
+export function bodyOf({ body }: FastifyRequest): Uint8Array {
   return Buffer.isBuffer(body) ? body : NO_BODY;
-});
+}
