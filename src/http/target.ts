@@ -38,8 +38,8 @@ export function targetOf(request: FastifyRequest): Target {
   const thing = thingOf(request);
   const name = single(request.query, 'name') ?? null;
   if (name !== null) checkShadowName(name);
-  const caller = callerOf(request);
-  return { ...caller, key: { tenant: caller.principal.tenant, thing, name } };
+  const { principal, options } = callerOf(request);
+  return { principal, options, key: { tenant: principal.tenant, thing, name } };
 }
 
 export const FromCaller = createParamDecorator((_: unknown, context: ExecutionContext) => callerOf(requestOf(context)));
