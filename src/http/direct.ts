@@ -29,7 +29,7 @@ export function serveDirectly(app: NestFastifyApplication, server: FastifyInstan
 
 /** As the adapter does: without the name that the path asks for it is another path, and there is no such. */
 function handledBy(direct: DirectHandler): RouteHandlerMethod {
-  return (request, reply) => {
+  return function handledDirectly(request, reply) {
     const { thing } = request.params as { thing?: string };
     return thing === '' ? reply.callNotFound() : direct(request, reply);
   };
