@@ -4,16 +4,22 @@ import { entityTag } from './conditions.js';
 const asItIs = (text: unknown): string => text as string;
 
 /**
- * A JSON answer. With a serialiser of its own Fastify adds no charset to the content type, which AWS does not send and
- * JSON does not have (RFC 8259 section 11). A string leaves in one write together with the headers, a Buffer in two.
+ * A JSON answer, for the caller to return. With a serialiser of its own Fastify adds no charset to the content type,
+ * which AWS does not send and JSON does not have (RFC 8259 section 11). A string leaves in one write together with the
+ * headers, a Buffer in two.
  */
 export function json(reply: FastifyReply, body: object): string {
   void reply.header('content-type', 'application/json').serializer(asItIs);
   return JSON.stringify(body);
 }
 
+/** The same, sent: for direct handlers. */
+export function sendJson(reply: FastifyReply, body: object): void {
+  void reply.send(json(reply, body));
+}
+
 /** The same, with the version of the shadow as its entity tag. */
-export function versioned(reply: FastifyReply, version: number, body: object): string {
+export function sendVersioned(reply: FastifyReply, version: number, body: object): void {
   void reply.header('etag', entityTag(version));
-  return json(reply, body);
+  sendJson(reply, body);
 }

@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { isTombstone, type ShadowState } from '../document/shadow-document.js';
 import { ShadowError } from '../document/shadow-error.js';
@@ -23,6 +22,14 @@ const MAX_TAGS = 32;
 const TAG = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/;
 
 export const entityTag = (version: number): string => `"${version}"`;
+
+const NONE: Conditions = Object.freeze({});
+
+/** The conditions of a request. @throws as parseConditions */
+export function conditionsOf({ headers }: FastifyRequest): Conditions {
+  const hasNone = headers['if-match'] === undefined && headers['if-none-match'] === undefined;
+  return hasNone ? NONE : parseConditions(headers);
+}
 
 /** @throws ShadowError invalidRequest for a header that is neither `*` nor a list of quoted tags */
 export function parseConditions(headers: IncomingHttpHeaders): Conditions {
@@ -60,11 +67,6 @@ export function preconditionFailed(current: ShadowState | null): ShadowError {
     version === null ? 'the shadow does not exist' : `the shadow is at version ${version}`,
   );
 }
-
-/** The conditions of the request. */
-export const FromConditions = createParamDecorator((_: unknown, context: ExecutionContext) =>
-  parseConditions(context.switchToHttp().getRequest<FastifyRequest>().headers),
-);
 
 function versionOf(current: ShadowState | null): number | null {
   return current === null || isTombstone(current) ? null : current.version;

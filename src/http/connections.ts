@@ -29,9 +29,14 @@ export class Connections {
     });
     // With a listener Node leaves upgrades to it, so only where somebody else has one.
     if (server.listenerCount('upgrade') > 0) server.prependListener('upgrade', (_, socket) => this.release(socket));
+    const rest = (socket: Socket): void => this.rest(socket);
+    // One function for all requests; 'close' comes once.
+    const answered = function (this: ServerResponse): void {
+      rest(this.req.socket);
+    };
     server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
       this.#quiet.delete(socket);
-      response.once('close', () => this.rest(socket));
+      response.on('close', answered);
     });
   }
 

@@ -4,6 +4,7 @@ import { CLOCK, type Clock } from '../config/clock.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { onClientError } from './client-error.js';
+import { serveDirectly } from './direct.js';
 import { HttpErrorFilter } from './http-error.filter.js';
 import { serveOpenApi } from './openapi/serve.js';
 import { addRequestHooks, newRequestId } from './request-id.js';
@@ -70,6 +71,7 @@ export function configureHttp(app: NestFastifyApplication): void {
   extra.filter = new HttpErrorFilter(extra.routes, logger);
   app.useGlobalFilters(extra.filter);
   addRequestHooks(server, config.requestTimeoutMs, app.get<Clock>(CLOCK, { strict: false }), logger);
+  serveDirectly(app, server);
   serveOpenApi(app);
 }
 

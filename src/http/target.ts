@@ -38,8 +38,8 @@ export function targetOf(request: FastifyRequest): Target {
   const thing = thingOf(request);
   const name = single(request.query, 'name') ?? null;
   if (name !== null) checkShadowName(name);
-  const caller = callerOf(request);
-  return { ...caller, key: { tenant: caller.principal.tenant, thing, name } };
+  const { principal, options } = callerOf(request);
+  return { principal, options, key: { tenant: principal.tenant, thing, name } };
 }
 
 export const FromCaller = createParamDecorator((_: unknown, context: ExecutionContext) => callerOf(requestOf(context)));
@@ -49,7 +49,6 @@ export const FromThing = createParamDecorator((_: unknown, context: ExecutionCon
 const NO_BODY = new Uint8Array(0);
 
 /** The bytes of the body, as sent; none for a request without one. */
-export const RawBody = createParamDecorator((_: unknown, context: ExecutionContext): Uint8Array => {
-  const { body } = requestOf(context);
+export function bodyOf({ body }: FastifyRequest): Uint8Array {
   return Buffer.isBuffer(body) ? body : NO_BODY;
-});
+}

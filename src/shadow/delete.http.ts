@@ -1,13 +1,14 @@
-import { Controller, Delete, Inject, Res } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import { Controller, Delete, Inject, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../auth/action.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { deleteAccepted } from '../document/messages.js';
 import { parseClientToken } from '../document/parse-request.js';
-import { json } from '../http/answer.js';
-import { FromConditions, preconditionOf, type Conditions } from '../http/conditions.js';
+import { sendJson } from '../http/answer.js';
+import { conditionsOf, preconditionOf } from '../http/conditions.js';
+import { Direct } from '../http/direct.js';
 import { Describe } from '../http/openapi/describe.js';
-import { FromTarget, RawBody, type Target } from '../http/target.js';
+import { bodyOf, targetOf } from '../http/target.js';
 import { DeleteShadow } from './delete.js';
 import { awsDelete, remove } from './shadow.openapi.js';
 
@@ -20,16 +21,14 @@ export class AwsDeleteShadowController {
   ) {}
 
   @Delete()
+  @Direct()
   @Action('shadow:delete')
   @Describe(awsDelete)
-  async delete(
-    @FromTarget() { key, principal, options }: Target,
-    @RawBody() body: Uint8Array,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
-    const token = parseClientToken(body, this.config.limits);
+  async delete(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const { key, principal, options } = targetOf(request);
+    const token = parseClientToken(bodyOf(request), this.config.limits);
     const { state, change } = await this.shadow.run(key, token, principal, options);
-    return json(reply, deleteAccepted(state, change));
+    sendJson(reply, deleteAccepted(state, change));
   }
 }
 
@@ -41,16 +40,14 @@ export class DeleteShadowController {
   ) {}
 
   @Delete()
+  @Direct()
   @Action('shadow:delete')
   @Describe(remove)
-  async delete(
-    @FromTarget() { key, principal, options }: Target,
-    @RawBody() body: Uint8Array,
-    @FromConditions() conditions: Conditions,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
-    const token = parseClientToken(body, this.config.limits);
+  async delete(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const { key, principal, options } = targetOf(request);
+    const conditions = conditionsOf(request);
+    const token = parseClientToken(bodyOf(request), this.config.limits);
     const { state, change } = await this.shadow.run(key, token, principal, options, preconditionOf(conditions));
-    return json(reply, deleteAccepted(state, change));
+    sendJson(reply, deleteAccepted(state, change));
   }
 }

@@ -1,12 +1,13 @@
-import { Controller, Get, Header, Inject, Res } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../auth/action.js';
 import { CLOCK, type Clock } from '../config/clock.js';
 import { getAccepted } from '../document/messages.js';
-import { json, versioned } from '../http/answer.js';
-import { entityTag, evaluate, FromConditions, preconditionFailed, type Conditions } from '../http/conditions.js';
+import { sendJson, sendVersioned } from '../http/answer.js';
+import { conditionsOf, entityTag, evaluate, preconditionFailed } from '../http/conditions.js';
+import { Direct } from '../http/direct.js';
 import { Describe } from '../http/openapi/describe.js';
-import { FromTarget, type Target } from '../http/target.js';
+import { targetOf } from '../http/target.js';
 import { GetShadow } from './get.js';
 import { awsGet, get } from './shadow.openapi.js';
 
@@ -19,11 +20,13 @@ export class AwsGetShadowController {
   ) {}
 
   @Get()
+  @Direct()
   @Action('shadow:get')
   @Describe(awsGet)
-  async get(@FromTarget() { key, options }: Target, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+  async get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const { key, options } = targetOf(request);
     const { state } = await this.shadow.run(key, options);
-    return json(reply, getAccepted(state, this.clock.now()));
+    sendJson(reply, getAccepted(state, this.clock.now()));
   }
 }
 
@@ -35,21 +38,17 @@ export class GetShadowController {
   ) {}
 
   @Get()
-  @Header('cache-control', 'no-cache')
+  @Direct()
   @Action('shadow:get')
   @Describe(get)
-  async get(
-    @FromTarget() { key, options }: Target,
-    @FromConditions() conditions: Conditions,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string | undefined> {
+  async get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const { key, options } = targetOf(request);
+    const conditions = conditionsOf(request);
+    void reply.header('cache-control', 'no-cache');
     const { state } = await this.shadow.run(key, options);
     const outcome = evaluate(conditions, state);
     if (outcome === 'match') throw preconditionFailed(state);
-    if (outcome === 'none-match') {
-      void reply.code(304).header('etag', entityTag(state.version));
-      return undefined;
-    }
-    return versioned(reply, state.version, getAccepted(state, this.clock.now()));
+    if (outcome === 'none-match') return void reply.code(304).header('etag', entityTag(state.version)).send();
+    sendVersioned(reply, state.version, getAccepted(state, this.clock.now()));
   }
 }

@@ -1,15 +1,16 @@
-import { Controller, HttpCode, Inject, Patch, Post, Res } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import { Controller, HttpCode, Inject, Patch, Post, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../auth/action.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { parseJson } from '../document/json.js';
 import { getAccepted, updateAccepted } from '../document/messages.js';
 import { parseUpdate } from '../document/parse-request.js';
 import type { Section } from '../document/shadow-document.js';
-import { json, versioned } from '../http/answer.js';
-import { FromConditions, preconditionOf, type Conditions } from '../http/conditions.js';
+import { sendJson, sendVersioned } from '../http/answer.js';
+import { conditionsOf, preconditionOf } from '../http/conditions.js';
+import { Direct } from '../http/direct.js';
 import { Describe } from '../http/openapi/describe.js';
-import { FromTarget, RawBody, type Target } from '../http/target.js';
+import { bodyOf, targetOf } from '../http/target.js';
 import { awsUpdate, update, updateDesired, updateReported } from './shadow.openapi.js';
 import { UpdateShadow } from './update.js';
 
@@ -22,17 +23,15 @@ export class AwsUpdateShadowController {
   ) {}
 
   @Post()
+  @Direct()
   @HttpCode(200)
   @Action('shadow:update')
   @Describe(awsUpdate)
-  async update(
-    @FromTarget() { key, principal, options }: Target,
-    @RawBody() body: Uint8Array,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
-    const request = parseUpdate(body, this.config.limits);
-    const { state, change } = await this.shadow.run(key, request, principal, options);
-    return json(reply, updateAccepted(state, change));
+  async update(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const { key, principal, options } = targetOf(request);
+    const update = parseUpdate(bodyOf(request), this.config.limits);
+    const { state, change } = await this.shadow.run(key, update, principal, options);
+    sendJson(reply, updateAccepted(state, change));
   }
 }
 
@@ -45,52 +44,37 @@ export class UpdateShadowController {
   ) {}
 
   @Patch()
+  @Direct()
   @Action('shadow:update')
   @Describe(update)
-  update(
-    @FromTarget() target: Target,
-    @RawBody() body: Uint8Array,
-    @FromConditions() conditions: Conditions,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
-    return this.run(target, body, conditions, reply);
+  update(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.run(request, reply);
   }
 
   @Patch('desired')
+  @Direct()
   @Action('shadow:update')
   @Describe(updateDesired)
-  updateDesired(
-    @FromTarget() target: Target,
-    @RawBody() body: Uint8Array,
-    @FromConditions() conditions: Conditions,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
-    return this.run(target, this.asUpdate('desired', body), conditions, reply);
+  updateDesired(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.run(request, reply, 'desired');
   }
 
   @Patch('reported')
+  @Direct()
   @Action('shadow:update')
   @Describe(updateReported)
-  updateReported(
-    @FromTarget() target: Target,
-    @RawBody() body: Uint8Array,
-    @FromConditions() conditions: Conditions,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
-    return this.run(target, this.asUpdate('reported', body), conditions, reply);
+  updateReported(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.run(request, reply, 'reported');
   }
 
-  private async run(target: Target, body: Uint8Array, conditions: Conditions, reply: FastifyReply): Promise<string> {
-    const request = parseUpdate(body, this.config.limits);
-    const precondition = preconditionOf(conditions);
-    const { state, change } = await this.shadow.run(
-      target.key,
-      request,
-      target.principal,
-      target.options,
-      precondition,
-    );
-    return versioned(reply, state.version, getAccepted(state, change.at, change.clientToken));
+  /** @param section of which the body is a merge patch; without one the body is an update */
+  private async run(request: FastifyRequest, reply: FastifyReply, section?: Section): Promise<void> {
+    const { key, principal, options } = targetOf(request);
+    const conditions = conditionsOf(request);
+    const body = bodyOf(request);
+    const update = parseUpdate(section ? this.asUpdate(section, body) : body, this.config.limits);
+    const { state, change } = await this.shadow.run(key, update, principal, options, preconditionOf(conditions));
+    sendVersioned(reply, state.version, getAccepted(state, change.at, change.clientToken));
   }
 
   /**

@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import { AppModule, type AppParts } from '../../src/app.module.js';
 import { ACTION } from '../../src/auth/action.js';
 import { loadConfig } from '../../src/config/load-config.js';
+import { DIRECT } from '../../src/http/direct.js';
 import { configureHttp, createHttpAdapter } from '../../src/http/http-adapter.js';
 import { requestPatterns } from '../../src/mqtt/mqtt-request.js';
 import { OPERATIONS } from '../../src/mqtt/topics.js';
@@ -28,9 +29,24 @@ const FILES = SOURCES.filter((file) => /\.(?:http|mqtt)\.ts$/.test(file));
 const DOORS =
   /@(?:Controller|Get|Post|Put|Patch|Delete|Options|Head|All|Search|Sse|MessagePattern|EventPattern|GrpcMethod|GrpcStreamMethod|WebSocketGateway|SubscribeMessage)\(/g;
 
+/** What Nest's pipeline asks, and a direct handler goes past; MQTT doors have their own means. */
+const ASKED =
+  /\b(?:APP_(?:GUARD|INTERCEPTOR|PIPE)|useGlobal(?:Guards|Interceptors|Pipes)|Use(?:Guards|Interceptors|Pipes))\b/;
+/** What a direct handler has: `@Req() request, @Res() reply`. */
+const DIRECT_ARGUMENTS = { '0:0': { index: 0, pipes: [] }, '1:1': { index: 1, pipes: [] } };
+
 interface Handler extends Route {
   readonly name: string;
   readonly action: unknown;
+  /** Null: Nest calls it. */
+  readonly direct: Direct | null;
+}
+
+interface Direct {
+  readonly arguments: unknown;
+  /** Status and headers that Nest would set. */
+  readonly status: unknown;
+  readonly headers: unknown;
 }
 
 type Class = new () => object;
@@ -59,10 +75,28 @@ async function handlersOf(file: string): Promise<Handler[]> {
     return membersOf(type).flatMap((member) => {
       const handler: unknown = (type.prototype as Record<string, unknown>)[member];
       if (typeof handler !== 'function') return [];
-      const common = { name: `${type.name}.${member}`, action: Reflect.getMetadata(ACTION, handler) as unknown };
+      const common = {
+        name: `${type.name}.${member}`,
+        action: Reflect.getMetadata(ACTION, handler) as unknown,
+        direct: Reflect.getMetadata(DIRECT, handler) === true ? directOf(type, member, handler) : null,
+      };
       return routesOf(handler, prefix).map((route) => ({ ...common, ...route }));
     });
   });
+}
+
+function directOf(type: Class, member: string, handler: object): Direct {
+  const args = (Reflect.getMetadata('__routeArguments__', type, member) ?? {}) as Record<string, object>;
+  return {
+    arguments: Object.fromEntries(
+      Object.entries(args).map(([key, { index, pipes }]: [string, { index?: number; pipes?: unknown[] }]) => [
+        key,
+        { index, pipes },
+      ]),
+    ),
+    status: Reflect.getMetadata('__httpCode__', handler) as unknown,
+    headers: Reflect.getMetadata('__headers__', handler) as unknown,
+  };
 }
 
 function routesOf(handler: object, prefix: unknown): Route[] {
@@ -113,9 +147,10 @@ function registered(module: unknown, seen = new Set<unknown>()): unknown[] {
   ];
 }
 
-/** Every path that the HTTP server knows, those beside Nest too; `METHOD /path`. */
-async function servedRoutes(): Promise<string[]> {
+/** Every path that the HTTP server knows, those beside Nest too; `METHOD /path`. And those of them without Nest's pipeline. */
+async function servedRoutes(): Promise<{ routes: string[]; direct: string[] }> {
   const routes: string[] = [];
+  const direct: string[] = [];
   const { storage, ...rest } = parts();
   const adapter = createHttpAdapter(rest.config);
   adapter.getInstance<FastifyInstance>().addHook('onRoute', ({ method, url }) => {
@@ -123,10 +158,13 @@ async function servedRoutes(): Promise<string[]> {
   });
   const app = await NestFactory.create(AppModule.forRoot({ storage, ...rest }), adapter, { logger: false });
   configureHttp(app as never);
+  adapter.getInstance<FastifyInstance>().addHook('onRoute', ({ method, url, handler }) => {
+    if (handler.name === 'handledDirectly' && method !== 'HEAD') direct.push(`${[method].flat().join()} ${url}`);
+  });
   await app.init();
   await app.close();
   await storage.close();
-  return routes;
+  return { routes, direct };
 }
 
 const join = (first: string, second: string): string => `/${first}/${second}`.replace(/\/+/g, '/').replace(/\/$/, '');
@@ -213,9 +251,30 @@ describe('the file of a route', () => {
       const declared = (await Promise.all(FILES.map(handlersOf)))
         .flat()
         .flatMap(({ method, path }) => (method === null ? [] : [`${method} ${path}`]));
-      const others = (await servedRoutes()).filter((route) => !declared.includes(route));
+      const others = (await servedRoutes()).routes.filter((route) => !declared.includes(route));
       expect(others.filter((route) => !/^GET \/(?:openapi\.json|docs(?:\/[\w.-]+)?)$/.test(route))).toEqual([]);
       expect(others).toContain('GET /openapi.json');
+    });
+
+    // ADR 0012.
+    it('by a guard, an interceptor or a pipe, which direct handlers would go past', () => {
+      expect(SOURCES.filter((file) => ASKED.test(readFileSync(`${ROOT}${file}`, 'utf8')))).toEqual([]);
+    });
+
+    it('by a direct handler that needs what only Nest does, or that Nest handles all the same', async () => {
+      const all = (await Promise.all(FILES.map(handlersOf))).flat();
+      const direct = all.filter((handler) => handler.direct !== null);
+      for (const { name, direct: found } of direct) {
+        const expected = {
+          arguments: DIRECT_ARGUMENTS,
+          status: found?.status === 200 ? 200 : undefined,
+          headers: undefined,
+        };
+        expect([name, found]).toEqual([name, expected]);
+      }
+      const names = direct.map(({ method, path }) => `${method} ${path}`).sort();
+      expect(names).toContain('GET /things/:thing/shadow');
+      expect((await servedRoutes()).direct.sort()).toEqual(names);
     });
   });
 });

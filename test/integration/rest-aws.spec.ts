@@ -86,6 +86,11 @@ describe('the AWS data plane over HTTP', () => {
     expect(await response.json()).toMatchObject({ state: { reported: { a: 'é' } } });
   });
 
+  it.each(['GET', 'POST', 'DELETE'])('has no path without a thing: %s', async (method) => {
+    const response = await send(method, '/things//shadow');
+    expect([response.status, response.headers.get('x-amzn-errortype')]).toEqual([404, 'ResourceNotFoundException:']);
+  });
+
   it('does not mind a signature that it does not check', async () => {
     const authorization =
       'AWS4-HMAC-SHA256 Credential=AKID/20231114/eu-west-1/iotdata/aws4_request, SignedHeaders=host, Signature=0';

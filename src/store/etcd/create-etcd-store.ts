@@ -64,7 +64,7 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
     cluster.close();
   };
   const context = { prefix: config.etcd.prefix, history, clock, logger };
-  const store = new EtcdShadowStore({ queue, reads, writer, lister, close }, context);
+  const store = new EtcdShadowStore({ queue, reads, writer, cache, lister, close }, context);
   guard.start();
   return { store, cluster, commit, cache, guard, close: () => store.close() };
 }

@@ -12,9 +12,12 @@ import type {
   ShadowStore,
   ThingPage,
 } from '../shadow-store.js';
+import type { EtcdRecord } from './codec.js';
 import type { GatheredReads, ReadResult } from './gathered-reads.js';
 import type { EtcdHistory } from './history.js';
 import { formatKey } from './keys.js';
+import type { RawRecord } from './nested-txn.js';
+import type { RecordCache } from './record-cache.js';
 import type { ShadowLister } from './shadow-lister.js';
 import { decodeStored, type ShadowWriter } from './shadow-writer.js';
 
@@ -22,6 +25,7 @@ export interface StoreParts {
   readonly queue: ShadowQueue;
   readonly reads: GatheredReads;
   readonly writer: ShadowWriter;
+  readonly cache: RecordCache;
   readonly lister: ShadowLister;
   /** Ends what the parts share. */
   readonly close: () => void;
@@ -43,7 +47,13 @@ export class EtcdShadowStore implements ShadowStore {
   ) {}
 
   async get(key: ShadowKey, { deadline }: RequestOptions): Promise<ShadowRecord | null> {
-    return this.toRecord(key, await this.parts.reads.get(this.format(key), deadline));
+    const etcdKey = this.format(key);
+    const { current, position } = await this.parts.reads.get(etcdKey, deadline);
+    if (!current) return null;
+    const known = this.parts.cache.sameAs(etcdKey, current);
+    const record = known ?? decodeStored(etcdKey, current.value, this.context.logger);
+    if (!known) this.parts.cache.offer(etcdKey, record, current.revision);
+    return toShadowRecord(key, record, current, position);
   }
 
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
@@ -88,7 +98,16 @@ export class EtcdShadowStore implements ShadowStore {
 
   private toRecord(key: ShadowKey, { current, position }: ReadResult): ShadowRecord | null {
     if (!current) return null;
-    const { state, change, bytes } = decodeStored(this.format(key), current.value, this.context.logger);
-    return { key, state, change, position: { ...position, revision: current.revision }, bytes };
+    const record = decodeStored(this.format(key), current.value, this.context.logger);
+    return toShadowRecord(key, record, current, position);
   }
+}
+
+function toShadowRecord(
+  key: ShadowKey,
+  { state, change, bytes }: EtcdRecord,
+  { revision }: RawRecord,
+  { cluster, epoch }: Position,
+): ShadowRecord {
+  return { key, state, change, position: { cluster, epoch, revision }, bytes };
 }

@@ -57,6 +57,29 @@ describe('record cache', () => {
     expect(() => cache.fromFeed('a', Buffer.from('{}'), 10)).toThrow('not a shadow record');
   });
 
+  it('knows a value that was read by the ids of its writes, which no other value has', () => {
+    const cache = new RecordCache(2, new EtcdHistory());
+    const held = { ...record(4), writes: ['n.2', 'n.1'] };
+    const value = encodeRecord(held);
+    const own = { ...held, bytes: value.length };
+    cache.offer('a', own, 7);
+    expect(cache.sameAs('a', { value, revision: 7 })).toBe(own);
+    expect(cache.sameAs('a', { value, revision: 8 })).toBeUndefined();
+    expect(cache.sameAs('b', { value, revision: 7 })).toBeUndefined();
+    // What a restored backup may have at the same revision: as long, but of another write.
+    const other = encodeRecord({ ...held, writes: ['m.2', 'n.1'] });
+    expect(other).toHaveLength(value.length);
+    expect(cache.sameAs('a', { value: other, revision: 7 })).toBeUndefined();
+    const longer = encodeRecord({ ...held, state: { version: 44, metadata: {} } });
+    expect(cache.sameAs('a', { value: longer, revision: 7 })).toBeUndefined();
+  });
+
+  it('knows no value without writes', () => {
+    const cache = new RecordCache(2, new EtcdHistory());
+    cache.offer('a', record(4), 7);
+    expect(cache.sameAs('a', { value: encodeRecord(record(4)), revision: 7 })).toBeUndefined();
+  });
+
   it('keeps nothing over a change of history, where revisions mean other values', () => {
     const history = new EtcdHistory();
     const cache = new RecordCache(2, history);

@@ -1,5 +1,6 @@
 import { decodeRecord, type EtcdRecord } from './codec.js';
 import type { EtcdHistory } from './history.js';
+import type { RawRecord } from './nested-txn.js';
 
 export interface CachedRecord {
   readonly record: EtcdRecord;
@@ -73,6 +74,15 @@ export class RecordCache {
     return record;
   }
 
+  /**
+   * The record held, when `value` is that very one: parsing it again would take most of what a read costs the store. The
+   * revision alone does not tell after a restored backup; ids of writes are given out once, and are in the value.
+   */
+  sameAs(key: string, { value, revision }: RawRecord): EtcdRecord | undefined {
+    const held = this.get(key);
+    return held?.revision === revision && hasWrites(value, held.record) ? held.record : undefined;
+  }
+
   /** From own reads and writes; what is older than the record held changes nothing. */
   offer(key: string, record: EtcdRecord, revision: number): void {
     this.checkHistory();
@@ -111,4 +121,11 @@ export class RecordCache {
     this.#history = this.history.entered;
     this.clear();
   }
+}
+
+/** Whether a value was encoded from this record: same length, same end. Another encoding only means that it is parsed. */
+function hasWrites(value: Buffer, { bytes, writes }: EtcdRecord): boolean {
+  if (value.length !== bytes || writes.length === 0) return false;
+  const end = `"writes":${JSON.stringify(writes)}}`;
+  return value.toString('latin1', value.length - end.length) === end;
 }

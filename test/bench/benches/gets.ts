@@ -39,13 +39,13 @@ export async function gets(lab: Lab): Promise<Result> {
   };
 }
 
-async function fill(port: number): Promise<void> {
+export async function fill(port: number): Promise<void> {
   const connection = await HttpConnection.open(port);
   for (let i = 0; i < THINGS; i++) await connection.send('POST', `/things/get-${i}/shadow`, DOCUMENT);
   connection.end();
 }
 
-async function overHttp(lab: Lab, port: number, pids: Record<string, number>): Promise<Side> {
+export async function overHttp(lab: Lab, port: number, pids: Record<string, number>): Promise<Side> {
   const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => HttpConnection.open(port)));
   const load = new Calls(
     CONNECTIONS,
@@ -77,7 +77,7 @@ async function overMqtt(lab: Lab, peer: Peer, port: number, pids: Record<string,
   return { run: () => load.run(lab.scale.seconds), pids };
 }
 
-async function bareFastify(lab: Lab): Promise<{ port: number; pid: number }> {
+export async function bareFastify(lab: Lab): Promise<{ port: number; pid: number }> {
   const program = join(fileURLToPath(import.meta.url), '..', '..', 'peers', 'bare-fastify.js');
   const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });
   lab.onEnd(() => void child.kill('SIGKILL'));

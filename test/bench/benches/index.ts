@@ -5,6 +5,7 @@ import { connections } from './connections.js';
 import { desired } from './desired.js';
 import { fanOut } from './fan-out.js';
 import { gets } from './gets.js';
+import { getsAgainst, getsProfile } from './gets-profile.js';
 import { idle } from './idle.js';
 import { nodes } from './nodes.js';
 import { profile } from './profile.js';
@@ -42,5 +43,7 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   stored: { title: '10 k, 100 k and 1 M stored shadows', run: stored },
   connections: { title: '20 k idle connections', run: connections },
   against: { title: 'this tree over another revision (--against), 400 devices', run: against },
+  'gets-against': { title: 'GETs, this tree over another revision (--against)', run: getsAgainst },
+  'gets-profile': { title: 'where the time of the node goes with GETs, 50 connections', run: getsProfile },
   profile: { title: 'where the time of the node goes, 1,600 devices', run: profile },
 };
