@@ -3,7 +3,7 @@ import { canMoveClock, moveClock } from './fake-clock.js';
 import type { History } from './history.js';
 import type { Random } from './random.js';
 import type { LabNode, Topology } from './topology.js';
-import { compactWhileAway, reconnectStorm, silentDevices, startWithoutStorage } from './faults-clients.js';
+import { compactWhileAway, reconnectStorm, silentDevices, slowDevices, startWithoutStorage } from './faults-clients.js';
 import { fillDisk, fillQuota } from './faults-storage.js';
 
 export interface FaultContext {
@@ -188,7 +188,8 @@ export const FAULTS = {
   'start-without-storage': { needs: 'proxy', special: true, apply: startWithoutStorage },
   'silent-devices': { special: true, apply: silentDevices },
   'reconnect-storm': { special: true, apply: reconnectStorm },
-  'quota-alarm': { needs: 'quota', special: true, apply: fillQuota },
+  'slow-devices': { apply: slowDevices },
+  'quota-alarm': { needs: 'quota', apply: fillQuota },
   'disk-full': { needs: 'small-disk', special: true, apply: fillDisk },
 } as const satisfies Record<string, Fault>;
 

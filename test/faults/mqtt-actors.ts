@@ -1,7 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DeviceConnection } from './device.js';
-import type { History, Json, Section, UpdateOp } from './history.js';
-import { shadowId } from './history.js';
+import {
+  shadowId,
+  stepOf,
+  type History,
+  type Json,
+  type Message,
+  type Section,
+  type Told,
+  type UpdateOp,
+} from './history.js';
 import { toldOf } from './rest-caller.js';
 
 /** Milliseconds without a PUBACK after which a device gives its connection up. */
@@ -30,6 +38,13 @@ function parse(topic: string): { shadow: string; tail: string } | null {
   const [, thing, name, tail] = /^\$aws\/things\/([^/]+)\/shadow(?:\/name\/([^/]+))?\/(.+)$/.exec(topic) ?? [];
   return thing === undefined || tail === undefined ? null : { shadow: shadowId(thing, name ?? null), tail };
 }
+
+const KINDS: Readonly<Record<string, Message['kind']>> = {
+  'update/delta': 'delta',
+  'update/documents': 'documents',
+  'update/accepted': 'accepted',
+  'delete/accepted': 'deleted',
+};
 
 /** A connection that comes back by itself, each time to the next door. */
 class Reconnecting {
@@ -92,7 +107,9 @@ class Reconnecting {
     ready();
   }
 
-  protected record(kind: 'delta' | 'documents' | 'accepted', shadow: string, body: Body): void {
+  protected record(tail: string, shadow: string, body: Body): void {
+    const kind = KINDS[tail];
+    if (kind === undefined) return;
     const current = body['current'] as { version: number } | undefined;
     const version = kind === 'documents' ? (current?.version ?? -1) : body.version;
     const connection = `${this.name}-${this.count}`;
@@ -108,7 +125,7 @@ export class Observer extends Reconnecting {
     door: Door,
     private readonly prefix: string,
   ) {
-    const tails = ['update/delta', 'update/documents', 'update/accepted'];
+    const tails = Object.keys(KINDS);
     const filters = tails.flatMap((tail) => [topicOf('+', tail), topicOf('+/+', tail)]);
     super(name, history, [door], filters, 1);
   }
@@ -116,7 +133,7 @@ export class Observer extends Reconnecting {
   protected override message(topic: string, payload: Buffer): void {
     const at = parse(topic);
     if (!at?.shadow.startsWith(this.prefix)) return;
-    this.record(at.tail.slice('update/'.length) as 'delta', at.shadow, JSON.parse(payload.toString()) as Body);
+    this.record(at.tail, at.shadow, JSON.parse(payload.toString()) as Body);
   }
 }
 
@@ -138,8 +155,10 @@ export class Device extends Reconnecting {
     doors: readonly Door[],
     private readonly shadow: string,
     private readonly intervalMs: number,
+    /** Turns between two deletions, and the turn of the first; null: it deletes nothing. */
+    private readonly deletions: { readonly every: number; readonly first: number } | null,
   ) {
-    const tails = ['update/accepted', 'update/rejected', 'update/delta', 'update/documents', 'get/accepted'];
+    const tails = [...Object.keys(KINDS), 'update/rejected', 'delete/rejected', 'get/accepted', 'get/rejected'];
     super(
       name,
       history,
@@ -178,21 +197,26 @@ export class Device extends Reconnecting {
     const tail = parse(topic)?.tail;
     const body = JSON.parse(payload.toString()) as Body;
     const op = this.#ops.get(body.clientToken ?? '');
-    if (tail === 'update/accepted' && op) op.version = body.version;
-    if (tail === 'update/rejected' && op) {
+    if (tail === 'update/accepted' && op) op.step = body.version;
+    if (tail === 'delete/accepted' && op) op.step = stepOf({ version: body.version, deleted: true });
+    if ((tail === 'update/rejected' || tail === 'delete/rejected') && op) {
       op.outcome = 'rejected';
       op.reason = String(body['code']);
     }
     if (tail === 'update/delta') this.wants((body.state as Section)['target'], body.version);
-    if (tail === 'update/accepted' || tail === 'update/delta' || tail === 'update/documents')
-      this.record(tail.slice('update/'.length) as 'delta', this.shadow, body);
+    this.record(tail ?? '', this.shadow, body);
     if (tail === 'get/accepted') this.got(body);
+    if (tail === 'get/rejected' && body['code'] === 404) this.read(body, null);
   }
 
   private got(body: Body): void {
-    const from = this.#gets.get(body.clientToken ?? '');
     const told = toldOf(body);
     this.wants(told.desired['target'], told.version);
+    this.read(body, told);
+  }
+
+  private read(body: Body, told: Told | null): void {
+    const from = this.#gets.get(body.clientToken ?? '');
     if (from === undefined) return;
     const { shadow, node } = this;
     this.history.reads.push({ shadow, node, door: 'mqtt', from, to: this.history.now(), told });
@@ -217,6 +241,7 @@ export class Device extends Reconnecting {
       const behind = target !== undefined && target !== this.#reported;
       if (this.connection?.open && (behind || this.#writing)) {
         if (turn % 10 === 9) this.get();
+        if (this.#writing && turn % (this.deletions?.every ?? Infinity) === this.deletions?.first) await this.delete();
         const done = await this.update(behind ? { target } : {});
         if (done && behind) this.#reported = target;
       }
@@ -224,21 +249,28 @@ export class Device extends Reconnecting {
     }
   }
 
-  private async update(patch: Section): Promise<boolean> {
-    const { connection, shadow, node } = this;
+  private update(patch: Section): Promise<boolean> {
     const id = `${this.name}-${++this.#sequence}`;
     const full = { ...patch, d: id };
+    return this.send('update', id, full, { state: { reported: full }, clientToken: id });
+  }
+
+  private delete(): Promise<boolean> {
+    const id = `${this.name}-${++this.#sequence}`;
+    return this.send('delete', id, {}, { clientToken: id });
+  }
+
+  /** Whether it was acknowledged and not rejected. */
+  private async send(kind: UpdateOp['kind'], id: string, patch: Section, body: object): Promise<boolean> {
+    const { connection, shadow, node } = this;
     const op: UpdateOp = {
-      ...{ id, shadow, node, door: 'mqtt', section: 'reported', patch: full, from: this.history.now() },
-      ...{ to: Infinity, outcome: 'maybe', version: null, reason: 'no PUBACK' },
+      ...{ id, kind, shadow, node, door: 'mqtt', section: 'reported', patch, from: this.history.now() },
+      ...{ to: Infinity, outcome: 'maybe', step: null, reason: 'no PUBACK' },
     };
     this.#ops.set(id, op);
     this.history.updates.push(op);
-    const body = JSON.stringify({ state: { reported: full }, clientToken: id });
-    const acked = await within(
-      connection?.publish(topicOf(shadow, 'update'), body) ?? Promise.resolve(false),
-      PUBACK_MS,
-    );
+    const puback = connection?.publish(topicOf(shadow, kind), JSON.stringify(body)) ?? Promise.resolve(false);
+    const acked = await within(puback, PUBACK_MS);
     if (!acked) connection?.close();
     if (!acked || op.outcome === 'rejected') return false;
     op.to = this.history.now();
@@ -248,7 +280,7 @@ export class Device extends Reconnecting {
   }
 }
 
-async function within(answer: Promise<boolean>, ms: number): Promise<boolean> {
+export async function within(answer: Promise<boolean>, ms: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, ms, false)));
   const result = await Promise.race([answer, late]);

@@ -19,7 +19,10 @@ export interface Figures {
   readonly acked: number;
   readonly rejected: number;
   readonly maybe: number;
+  /** Acknowledged ones, which `acked` counts too. */
+  readonly deletions: number;
   readonly reads: number;
+  readonly lists: number;
   readonly messages: number;
   readonly changes: number;
   readonly reloads: number;
@@ -149,7 +152,9 @@ function figuresOf(history: History): Figures {
     acked: count('acked'),
     rejected: count('rejected'),
     maybe: count('maybe'),
+    deletions: history.updates.filter(({ kind, outcome }) => kind === 'delete' && outcome === 'acked').length,
     reads: history.reads.length,
+    lists: history.lists.length,
     messages: history.messages.length,
     changes: history.changes.length,
     reloads: history.endings.filter(({ reason }) => reason.startsWith('starts over')).length,

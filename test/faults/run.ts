@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util';
-import { canMoveClock } from './fake-clock.js';
 import { runMutations } from './mutations.js';
-import { randomScenario, DEFAULT_TOPOLOGY, MATRIX, type Scenario } from './scenarios.js';
+import { randomScenario, randomTopology, MATRIX, type Scenario } from './scenarios.js';
 import { hasNamespaces, runOn, runScenario, verdict, type Result } from './run-scenario.js';
 import { History } from './history.js';
 import { Random } from './random.js';
@@ -101,15 +100,7 @@ async function runRandom(minutes: number): Promise<Result[]> {
   const until = performance.now() + minutes * 60_000;
   while (performance.now() < until) {
     const members = values.members === '3' || (values.members === undefined && random.next() < 0.5) ? 3 : 1;
-    const nodes = values.nodes === undefined ? random.int(1, 3) : Number(values.nodes);
-    const proxied = members === 1 || random.next() < 0.5;
-    const spec: TopologySpec = {
-      ...DEFAULT_TOPOLOGY,
-      members,
-      nodes,
-      proxied,
-      movableClock: random.next() < 0.3 && canMoveClock(),
-    };
+    const spec = randomTopology(random, members, values.nodes === undefined ? null : Number(values.nodes));
     const seeds = Array.from({ length: ROUNDS_PER_TOPOLOGY }, () => random.int(1, 1_000_000));
     await roundsOn(spec, seeds, until, results);
   }

@@ -1,20 +1,28 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { shadowId, type History, type UpdateOp } from './history.js';
+import { Lister } from './lister.js';
 import { Device, Observer } from './mqtt-actors.js';
 import type { Random } from './random.js';
-import { askReady, patchOverHttp, readOverHttp, type Target } from './rest-caller.js';
+import { askReady, readOverHttp, writeOverHttp, type Target } from './rest-caller.js';
 import type { Topology } from './topology.js';
 import { Watcher } from './watcher.js';
 
 export interface TrafficOptions {
-  readonly things: number;
+  readonly shadows: number;
   /** Milliseconds between two updates of one writer. */
   readonly intervalMs: number;
   /** Bytes of text in desired that no device reports, so that every delta has them. */
   readonly padding?: number;
+  /** Devices and applications also delete their shadow now and then; so unless told otherwise. */
+  readonly deletes?: boolean;
 }
 
-export const USUAL_TRAFFIC: TrafficOptions = { things: 5, intervalMs: 50 };
+/** A thing has a classic shadow and two named ones, as far as there are shadows. */
+const NAMES = [null, 'cfg', 'door'] as const;
+/** Updates of one writer between two deletions of it. */
+const UPDATES_PER_DELETE = 60;
+
+export const USUAL_TRAFFIC: TrafficOptions = { shadows: 5, intervalMs: 50 };
 
 /** Milliseconds between looks at readiness and memory. */
 const SAMPLE_MS = 250;
@@ -39,7 +47,9 @@ export class Traffic {
     readonly prefix: string,
     private readonly options: TrafficOptions = USUAL_TRAFFIC,
   ) {
-    this.shadows = Array.from({ length: options.things }, (_, i) => shadowId(`${prefix}-${i}`, i % 2 ? 'cfg' : null));
+    this.shadows = Array.from({ length: options.shadows }, (_, i) =>
+      shadowId(`${prefix}-${Math.floor(i / NAMES.length)}`, NAMES[i % NAMES.length] ?? null),
+    );
   }
 
   async start(): Promise<void> {
@@ -47,11 +57,15 @@ export class Traffic {
     const targets = this.targets();
     const doors = this.topology.nodes.map(({ index, mqttPort }) => ({ node: index, port: mqttPort }));
     for (const { index } of this.topology.nodes) {
-      this.watchers.push(new Watcher(`watch-${index}`, history, prefix, rotated(targets, index)));
-      this.#observers.push(new Observer(`${prefix}-obs-${index}`, history, doors[index]!, prefix));
+      // One prefix may begin with another.
+      this.watchers.push(new Watcher(`watch-${index}`, history, `${prefix}-`, rotated(targets, index)));
+      this.#observers.push(new Observer(`${prefix}-obs-${index}`, history, doors[index]!, `${prefix}-`));
     }
     this.shadows.forEach((shadow, i) => {
-      this.#devices.push(new Device(`${prefix}-${i}-d`, history, rotated(doors, i), shadow, options.intervalMs));
+      const first = (i * 11 + 20) % UPDATES_PER_DELETE;
+      const deletions = options.deletes === false ? null : { every: UPDATES_PER_DELETE, first };
+      const device = new Device(`${prefix}-${i}-d`, history, rotated(doors, i), shadow, options.intervalMs, deletions);
+      this.#devices.push(device);
     });
     // Readers first: what they are to see begins after they have begun.
     await Promise.all([...this.watchers, ...this.#observers].map((actor) => actor.start()));
@@ -60,6 +74,8 @@ export class Traffic {
       this.#callers.push(this.application(shadow, `${prefix}-${i}-a`, this.random.fork(`app${i}`)));
       this.#callers.push(this.reader(shadow, this.random.fork(`reader${i}`)));
     });
+    const lister = new Lister(history, targets, `${prefix}-`, this.shadows, this.random.fork('lister'));
+    this.#callers.push(lister.run(options.intervalMs, () => this.#writing));
     this.#sampler = this.sample();
   }
 
@@ -90,15 +106,16 @@ export class Traffic {
     for (let n = 1; this.#writing; n++) {
       const target = random.pick(targets);
       const id = `${writer}-${n}`;
+      const kind = this.options.deletes !== false && random.next() < 1 / UPDATES_PER_DELETE ? 'delete' : 'update';
       const pad = this.options.padding === undefined ? {} : { pad: String(n).padEnd(this.options.padding, '.') };
       const patch = n % 4 === 0 ? { a: id, target: n, nested: { [`k${n % 3}`]: n }, ...pad } : { a: id };
       // prettier-ignore
-      const op: UpdateOp = { id, shadow, node: target.node, door: 'http', section: 'desired', patch,
-        from: this.history.now(), to: Infinity, outcome: 'maybe', version: null, reason: 'no answer' };
+      const op: UpdateOp = { id, kind, shadow, node: target.node, door: 'http', section: 'desired', patch,
+        from: this.history.now(), to: Infinity, outcome: 'maybe', step: null, reason: 'no answer' };
       this.history.updates.push(op);
       // Some carry a version, often an old one: refusals are part of the traffic.
-      await patchOverHttp(this.history, target, op, n % 7 === 0 ? known : undefined);
-      known = op.version ?? known;
+      await writeOverHttp(this.history, target, op, n % 7 === 0 ? known : undefined);
+      known = op.step ?? known;
       await pause(this.options.intervalMs * (0.5 + random.next()));
     }
   }
@@ -162,8 +179,8 @@ export class Traffic {
     const behind = (): boolean =>
       this.watchers.some((watcher) =>
         this.shadows.some((shadow) => {
-          const version = Math.max(0, ...(this.history.final.get(shadow) ?? []).map((told) => told?.version ?? 0));
-          return watcher.version(shadow) < version;
+          const versions = (this.history.final.get(shadow) ?? []).flatMap((told) => (told ? [told.version] : []));
+          return !watcher.knows(shadow, versions.length === 0 ? null : Math.max(...versions));
         }),
       );
     while (behind() && this.history.now() - from < BOUND_MS) await pause(50);
