@@ -11,15 +11,23 @@ import {
   type UpdateOp,
 } from './history.js';
 import { toldOf } from './rest-caller.js';
+import type { Door } from './topology.js';
 
 /** Milliseconds without a PUBACK after which a device gives its connection up. */
 const PUBACK_MS = 8_000;
 /** Milliseconds between attempts to connect. */
 const RECONNECT_MS = 150;
 
-export interface Door {
-  readonly node: number;
-  readonly port: number;
+/** Milliseconds for `accepted` behind an external broker, where a node may have to take over first. */
+const ACCEPTED_MS = 12_000;
+
+export interface DeviceOptions {
+  /** Milliseconds between two updates. */
+  readonly intervalMs: number;
+  /** Turns between two deletions, and the turn of the first; null: it deletes nothing. */
+  readonly deletions: { readonly every: number; readonly first: number } | null;
+  /** PUBACK comes from an external broker: only `accepted` acknowledges. */
+  readonly external: boolean;
 }
 
 type Body = Record<string, Json> & {
@@ -141,6 +149,8 @@ export class Observer extends Reconnecting {
 export class Device extends Reconnecting {
   readonly #ops = new Map<string, UpdateOp>();
   readonly #gets = new Map<string, number>();
+  /** Who waits for `accepted` or `rejected`. */
+  readonly #answers = new Map<string, (accepted: boolean) => void>();
   #sequence = 0;
   #target: Json | undefined;
   #targetVersion = 0;
@@ -154,9 +164,7 @@ export class Device extends Reconnecting {
     history: History,
     doors: readonly Door[],
     private readonly shadow: string,
-    private readonly intervalMs: number,
-    /** Turns between two deletions, and the turn of the first; null: it deletes nothing. */
-    private readonly deletions: { readonly every: number; readonly first: number } | null,
+    private readonly options: DeviceOptions,
   ) {
     const tails = [...Object.keys(KINDS), 'update/rejected', 'delete/rejected', 'get/accepted', 'get/rejected'];
     super(
@@ -164,7 +172,7 @@ export class Device extends Reconnecting {
       history,
       doors,
       tails.map((tail) => topicOf(shadow, tail)),
-      0,
+      options.external ? 1 : 0,
     );
   }
 
@@ -197,16 +205,30 @@ export class Device extends Reconnecting {
     const tail = parse(topic)?.tail;
     const body = JSON.parse(payload.toString()) as Body;
     const op = this.#ops.get(body.clientToken ?? '');
-    if (tail === 'update/accepted' && op) op.step = body.version;
-    if (tail === 'delete/accepted' && op) op.step = stepOf({ version: body.version, deleted: true });
-    if ((tail === 'update/rejected' || tail === 'delete/rejected') && op) {
-      op.outcome = 'rejected';
-      op.reason = String(body['code']);
-    }
+    if ((tail === 'update/accepted' || tail === 'delete/accepted') && op) this.accepted(op, body);
+    if ((tail === 'update/rejected' || tail === 'delete/rejected') && op) this.rejected(op, String(body['code']));
     if (tail === 'update/delta') this.wants((body.state as Section)['target'], body.version);
     this.record(tail ?? '', this.shadow, body);
     if (tail === 'get/accepted') this.got(body);
     if (tail === 'get/rejected' && body['code'] === 404) this.read(body, null);
+  }
+
+  private accepted(op: UpdateOp, body: Body): void {
+    // Carried out twice, it is told twice.
+    op.step ??= stepOf({ version: body.version, deleted: op.kind === 'delete' });
+    if (!this.options.external || op.outcome === 'acked') return;
+    op.to = this.history.now();
+    op.outcome = 'acked';
+    op.reason = 'accepted';
+    this.#answers.get(op.id)?.(true);
+  }
+
+  private rejected(op: UpdateOp, code: string): void {
+    if (this.options.external && op.outcome === 'acked') return;
+    // Behind an external broker a deletion that was carried out before is not found the second time.
+    if (!this.options.external || op.kind !== 'delete' || code !== '404') op.outcome = 'rejected';
+    op.reason = code;
+    this.#answers.get(op.id)?.(false);
   }
 
   private got(body: Body): void {
@@ -236,16 +258,20 @@ export class Device extends Reconnecting {
   }
 
   private async work(): Promise<void> {
+    const { intervalMs, deletions, external } = this.options;
     for (let turn = 0; !this.stopped && !this.#resting; turn++) {
       const target = this.#target;
       const behind = target !== undefined && target !== this.#reported;
       if (this.connection?.open && (behind || this.#writing)) {
         if (turn % 10 === 9) this.get();
-        if (this.#writing && turn % (this.deletions?.every ?? Infinity) === this.deletions?.first) await this.delete();
+        if (this.#writing && turn % (deletions?.every ?? Infinity) === deletions?.first) await this.delete();
         const done = await this.update(behind ? { target } : {});
         if (done && behind) this.#reported = target;
+      } else if (external && this.connection?.open && turn % 10 === 9) {
+        // The first one may be lost with the broker.
+        this.get();
       }
-      await pause(this.intervalMs);
+      await pause(intervalMs);
     }
   }
 
@@ -269,6 +295,7 @@ export class Device extends Reconnecting {
     };
     this.#ops.set(id, op);
     this.history.updates.push(op);
+    if (this.options.external) return this.awaitAccepted(op, JSON.stringify(body));
     const puback = connection?.publish(topicOf(shadow, kind), JSON.stringify(body)) ?? Promise.resolve(false);
     const acked = await within(puback, PUBACK_MS);
     if (!acked) connection?.close();
@@ -277,6 +304,15 @@ export class Device extends Reconnecting {
     op.outcome = 'acked';
     op.reason = 'PUBACK';
     return true;
+  }
+
+  private async awaitAccepted(op: UpdateOp, body: string): Promise<boolean> {
+    op.reason = 'no accepted';
+    const answer = new Promise<boolean>((resolve) => this.#answers.set(op.id, resolve));
+    const lost = this.connection?.publish(topicOf(op.shadow, op.kind), body) ?? Promise.resolve(false);
+    const accepted = await within(Promise.race([answer, lost.then((sent) => (sent ? answer : false))]), ACCEPTED_MS);
+    this.#answers.delete(op.id);
+    return accepted;
   }
 }
 

@@ -97,6 +97,11 @@ export const MATRIX: readonly Scenario[] = [
   scenario('slow and lossy network, 3 members', [['slow-network', 6_000]], { ...three, proxied: true }),
   scenario('responses lost after commit, 3 members', [['response-lost', 6_000]], { ...three, proxied: true }),
   scenario('compaction while a watcher is away, 3 members', ['compaction-while-away'], { ...three, proxied: true }),
+  scenario('calm behind mosquitto', [['none', 4_000]], { broker: 'mosquitto' }),
+  scenario('Umbra node killed behind mosquitto', [['kill-node', 6_000], 'kill-node'], { broker: 'mosquitto' }),
+  scenario('etcd killed behind mosquitto', ['kill-leader', ['kill-leader', 6_000]], { broker: 'mosquitto' }),
+  scenario('mosquitto killed', ['kill-broker', 'kill-broker'], { broker: 'mosquitto' }),
+  scenario('SIGTERM of mosquitto', ['terminate-broker', 'terminate-broker'], { broker: 'mosquitto' }),
   scenario('SIGTERM during load, 3 nodes', ['terminate-node', 'terminate-node'], { ...three, nodes: 3 }),
   scenario('rolling restart of everything, 3 members', ['rolling-restart'], { ...three, nodes: 3 }),
 ];

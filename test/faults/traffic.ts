@@ -19,6 +19,8 @@ export interface TrafficOptions {
 
 /** A thing has a classic shadow and two named ones, as far as there are shadows. */
 const NAMES = [null, 'cfg', 'door'] as const;
+/** Longest pause of the guest, in intervals: lists and reads must find it gone. */
+const PATIENCE = 10;
 /** Updates of one writer between two deletions of it. */
 const UPDATES_PER_DELETE = 60;
 
@@ -32,6 +34,8 @@ export const BOUND_MS = 20_000;
 /** Devices, applications and readers on one topology, all writing down what they see. */
 export class Traffic {
   readonly shadows: readonly string[];
+  /** Without a device: its application creates it and deletes it, and leaves it alone for a while in between. */
+  readonly #guest: string | null;
   readonly watchers: Watcher[] = [];
   readonly #devices: Device[] = [];
   readonly #observers: Observer[] = [];
@@ -47,31 +51,36 @@ export class Traffic {
     readonly prefix: string,
     private readonly options: TrafficOptions = USUAL_TRAFFIC,
   ) {
-    this.shadows = Array.from({ length: options.shadows }, (_, i) =>
+    const shadows = Array.from({ length: options.shadows }, (_, i) =>
       shadowId(`${prefix}-${Math.floor(i / NAMES.length)}`, NAMES[i % NAMES.length] ?? null),
     );
+    this.#guest = options.deletes === false ? null : shadowId(`${prefix}-0`, 'guest');
+    this.shadows = this.#guest === null ? shadows : [...shadows, this.#guest];
   }
 
   async start(): Promise<void> {
     const { history, prefix, options } = this;
     const targets = this.targets();
-    const doors = this.topology.nodes.map(({ index, mqttPort }) => ({ node: index, port: mqttPort }));
+    const { doors } = this.topology;
     for (const { index } of this.topology.nodes) {
       // One prefix may begin with another.
       this.watchers.push(new Watcher(`watch-${index}`, history, `${prefix}-`, rotated(targets, index)));
-      this.#observers.push(new Observer(`${prefix}-obs-${index}`, history, doors[index]!, `${prefix}-`));
     }
+    doors.forEach((door, i) => this.#observers.push(new Observer(`${prefix}-obs-${i}`, history, door, `${prefix}-`)));
     this.shadows.forEach((shadow, i) => {
+      if (shadow === this.#guest) return;
       const first = (i * 11 + 20) % UPDATES_PER_DELETE;
       const deletions = options.deletes === false ? null : { every: UPDATES_PER_DELETE, first };
-      const device = new Device(`${prefix}-${i}-d`, history, rotated(doors, i), shadow, options.intervalMs, deletions);
+      const how = { intervalMs: options.intervalMs, deletions, external: this.topology.broker !== null };
+      const device = new Device(`${prefix}-${i}-d`, history, rotated(doors, i), shadow, how);
       this.#devices.push(device);
     });
     // Readers first: what they are to see begins after they have begun.
     await Promise.all([...this.watchers, ...this.#observers].map((actor) => actor.start()));
     await Promise.all(this.#devices.map((actor) => actor.start()));
     this.shadows.forEach((shadow, i) => {
-      this.#callers.push(this.application(shadow, `${prefix}-${i}-a`, this.random.fork(`app${i}`)));
+      if (shadow === this.#guest) this.#callers.push(this.comeAndGo(shadow, this.random.fork('guest')));
+      else this.#callers.push(this.application(shadow, `${prefix}-${i}-a`, this.random.fork(`app${i}`)));
       this.#callers.push(this.reader(shadow, this.random.fork(`reader${i}`)));
     });
     const lister = new Lister(history, targets, `${prefix}-`, this.shadows, this.random.fork('lister'));
@@ -109,15 +118,34 @@ export class Traffic {
       const kind = this.options.deletes !== false && random.next() < 1 / UPDATES_PER_DELETE ? 'delete' : 'update';
       const pad = this.options.padding === undefined ? {} : { pad: String(n).padEnd(this.options.padding, '.') };
       const patch = n % 4 === 0 ? { a: id, target: n, nested: { [`k${n % 3}`]: n }, ...pad } : { a: id };
-      // prettier-ignore
-      const op: UpdateOp = { id, kind, shadow, node: target.node, door: 'http', section: 'desired', patch,
-        from: this.history.now(), to: Infinity, outcome: 'maybe', step: null, reason: 'no answer' };
-      this.history.updates.push(op);
       // Some carry a version, often an old one: refusals are part of the traffic.
-      await writeOverHttp(this.history, target, op, n % 7 === 0 ? known : undefined);
+      const op = await this.write({ id, kind, shadow, patch }, target, n % 7 === 0 ? known : undefined);
       known = op.step ?? known;
       await pause(this.options.intervalMs * (0.5 + random.next()));
     }
+  }
+
+  private async comeAndGo(shadow: string, random: Random): Promise<void> {
+    const targets = this.targets();
+    for (let n = 1; this.#writing; n++) {
+      const id = `${this.prefix}-guest-${n}`;
+      const kind = n % 3 === 0 ? 'delete' : 'update';
+      await this.write({ id, kind, shadow, patch: { a: id } }, random.pick(targets));
+      await pause(this.options.intervalMs * PATIENCE * random.next());
+    }
+  }
+
+  private async write(
+    what: Pick<UpdateOp, 'id' | 'kind' | 'shadow' | 'patch'>,
+    target: Target,
+    version?: number,
+  ): Promise<UpdateOp> {
+    // prettier-ignore
+    const op: UpdateOp = { ...what, node: target.node, door: 'http', section: 'desired', from: this.history.now(),
+      to: Infinity, outcome: 'maybe', step: null, reason: 'no answer' };
+    this.history.updates.push(op);
+    await writeOverHttp(this.history, target, op, version);
+    return op;
   }
 
   private async reader(shadow: string, random: Random): Promise<void> {
