@@ -58,6 +58,8 @@ export interface ListOp {
 export interface Message {
   /** Distinguishes connections: the order is promised on each alone. */
   readonly connection: string;
+  /** It was sent the current delta when it subscribed, whatever the node had published by then (ADR 0008). */
+  readonly hasCurrentDelta: boolean;
   readonly node: number;
   readonly kind: 'delta' | 'documents' | 'accepted' | 'deleted';
   readonly shadow: string;

@@ -60,6 +60,8 @@ class Reconnecting {
   /** Counts connections, to keep them apart in the history. */
   count = 0;
   node = 0;
+  /** A subscription with a wildcard in place of the thing brings none. */
+  protected readonly hasCurrentDelta: boolean = false;
   #stopped = false;
   #done: Promise<void> | null = null;
 
@@ -120,8 +122,9 @@ class Reconnecting {
     if (kind === undefined) return;
     const current = body['current'] as { version: number } | undefined;
     const version = kind === 'documents' ? (current?.version ?? -1) : body.version;
+    const { history, node, hasCurrentDelta } = this;
     const connection = `${this.name}-${this.count}`;
-    this.history.messages.push({ connection, node: this.node, kind, shadow, version, body, at: this.history.now() });
+    history.messages.push({ connection, hasCurrentDelta, node, kind, shadow, version, body, at: history.now() });
   }
 }
 
@@ -147,6 +150,7 @@ export class Observer extends Reconnecting {
 
 /** One device: reports what it measures, and does what desired.target says, as the AWS guide tells devices to. */
 export class Device extends Reconnecting {
+  protected override readonly hasCurrentDelta = true;
   readonly #ops = new Map<string, UpdateOp>();
   readonly #gets = new Map<string, number>();
   /** Who waits for `accepted` or `rejected`. */

@@ -5,7 +5,7 @@ import { namespacesRefused } from './namespaces.js';
 import { PROMISES, type Expectations, type Violation } from './promises.js';
 import { Random } from './random.js';
 import type { Scenario } from './scenarios.js';
-import { Topology } from './topology.js';
+import { hasMosquitto, Topology } from './topology.js';
 import { BOUND_MS, Traffic } from './traffic.js';
 import { validate } from './validate.js';
 
@@ -55,9 +55,10 @@ export interface RunOptions {
 
 /** Traffic, faults, healing, verdict; on a topology of its own. */
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<Result> {
-  const skipped = scenario.steps
-    .map(({ fault }) => impossible(faultOf(fault), scenario.topology, hasNamespaces()))
-    .find((reason) => reason !== null);
+  const { topology: spec, steps } = scenario;
+  const needs = steps.map(({ fault }) => impossible(faultOf(fault), spec, hasNamespaces()));
+  const broker = spec.broker === 'mosquitto' && !hasMosquitto() ? 'needs mosquitto' : null;
+  const skipped = [broker, ...needs].find((reason) => reason !== null);
   const about = { scenario: scenario.name, seed: options.seed };
   if (skipped !== undefined) return { ...about, violations: [], skipped, figures: null, faults: [] };
   const history = new History();

@@ -116,7 +116,7 @@ async function roundsOn(spec: TopologySpec, seeds: readonly number[], until: num
     topology = await Topology.start(spec, noticed);
     for (const [round, own] of seeds.entries()) {
       if (performance.now() > until) return;
-      const name = `random: ${spec.members} members, ${spec.nodes} nodes${spec.proxied ? ', proxies' : ''}, round ${round}`;
+      const name = `random: ${spec.members} members, ${spec.nodes} nodes${spec.proxied ? ', proxies' : ''}${spec.broker === 'mosquitto' ? ', mosquitto' : ''}, round ${round}`;
       const scenario = randomScenario(name, spec, new Random(own), hasNamespaces());
       history = new History();
       const on = topology;

@@ -1,7 +1,7 @@
 import { FAULTS, faultOf, impossible, type FaultName } from './faults.js';
 import { canMoveClock } from './fake-clock.js';
 import type { Random } from './random.js';
-import type { TopologySpec } from './topology.js';
+import { hasMosquitto, type TopologySpec } from './topology.js';
 import type { TrafficOptions } from './traffic.js';
 import { USUAL_TRAFFIC } from './traffic.js';
 
@@ -113,7 +113,8 @@ export function randomTopology(random: Random, members: 1 | 3, nodes: number | n
   const full = { quotaBytes: LARGE_QUOTA, env: { UMBRA_ETCD_QUOTA_BYTES: String(88 << 20) } };
   // Only the member that is filled is made smaller again.
   const quota = random.next() < 0.3 && members === 1 ? full : {};
-  return { ...DEFAULT_TOPOLOGY, members, nodes: nodes ?? random.int(1, 3), proxied, movableClock, ...quota };
+  const broker = random.next() < 0.25 && hasMosquitto() ? 'mosquitto' : 'built-in';
+  return { ...DEFAULT_TOPOLOGY, members, nodes: nodes ?? random.int(1, 3), broker, proxied, movableClock, ...quota };
 }
 
 /** One to three faults, any that the topology can have. The random stream is the whole plan. */

@@ -123,6 +123,11 @@ export interface Door {
 /** Seconds after which another node takes over what a lost one did at mosquitto. */
 const TAKEOVER_SECONDS = '3';
 
+/** Whether there is a mosquitto to run. */
+export function hasMosquitto(): boolean {
+  return spawnSync('mosquitto', ['-h']).error === undefined;
+}
+
 /** etcd members, what is between, and Umbra nodes. */
 export class Topology {
   members: EtcdServer[] = [];
