@@ -20,6 +20,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     members: { type: 'string' },
     nodes: { type: 'string' },
+    broker: { type: 'string' },
     scenario: { type: 'string' },
     issue: { type: 'string' },
     mutation: { type: 'string' },
@@ -100,11 +101,17 @@ async function runRandom(minutes: number): Promise<Result[]> {
   const until = performance.now() + minutes * 60_000;
   while (performance.now() < until) {
     const members = values.members === '3' || (values.members === undefined && random.next() < 0.5) ? 3 : 1;
-    const spec = randomTopology(random, members, values.nodes === undefined ? null : Number(values.nodes));
+    const drawn = randomTopology(random, members, values.nodes === undefined ? null : Number(values.nodes));
+    const spec = values.broker === undefined ? drawn : { ...drawn, broker: brokerOf(values.broker) };
     const seeds = Array.from({ length: ROUNDS_PER_TOPOLOGY }, () => random.int(1, 1_000_000));
     await roundsOn(spec, seeds, until, results);
   }
   return results;
+}
+
+function brokerOf(name: string): TopologySpec['broker'] {
+  if (name === 'built-in' || name === 'mosquitto') return name;
+  throw new Error('--broker is built-in or mosquitto');
 }
 
 async function roundsOn(spec: TopologySpec, seeds: readonly number[], until: number, results: Result[]): Promise<void> {

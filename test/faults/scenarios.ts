@@ -111,9 +111,10 @@ export function randomTopology(random: Random, members: 1 | 3, nodes: number | n
   const proxied = random.next() < 0.5 || members === 1;
   const movableClock = random.next() < 0.3 && canMoveClock();
   const full = { quotaBytes: LARGE_QUOTA, env: { UMBRA_ETCD_QUOTA_BYTES: String(88 << 20) } };
-  // Only the member that is filled is made smaller again.
-  const quota = random.next() < 0.3 && members === 1 ? full : {};
   const broker = random.next() < 0.25 && hasMosquitto() ? 'mosquitto' : 'built-in';
+  // Only the member that is filled is made smaller again. Behind mosquitto a full etcd keeps no cursors, and the compaction
+  // that makes room then takes what was not published yet: docs/external-broker.md.
+  const quota = random.next() < 0.3 && members === 1 && broker === 'built-in' ? full : {};
   return { ...DEFAULT_TOPOLOGY, members, nodes: nodes ?? random.int(1, 3), broker, proxied, movableClock, ...quota };
 }
 
