@@ -36,6 +36,8 @@ const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.
 const json = new JsonLines(values.json ?? null);
 
 async function main(): Promise<boolean> {
+  if (!['built-in', 'mosquitto', undefined].includes(values.broker))
+    throw new Error('--broker is built-in or mosquitto');
   say(`seed ${seed}; network namespaces: ${hasNamespaces() ? 'yes' : 'no, partitions are skipped'}`);
   if (values.rto) return measureRto(Number(values.trials), json);
   if (values.mutations || values.mutation !== undefined) return runMutations(values.mutation ?? null, seed, json);
@@ -101,17 +103,12 @@ async function runRandom(minutes: number): Promise<Result[]> {
   const until = performance.now() + minutes * 60_000;
   while (performance.now() < until) {
     const members = values.members === '3' || (values.members === undefined && random.next() < 0.5) ? 3 : 1;
-    const drawn = randomTopology(random, members, values.nodes === undefined ? null : Number(values.nodes));
-    const spec = values.broker === undefined ? drawn : { ...drawn, broker: brokerOf(values.broker) };
+    const nodes = values.nodes === undefined ? undefined : Number(values.nodes);
+    const spec = randomTopology(random, members, nodes, values.broker);
     const seeds = Array.from({ length: ROUNDS_PER_TOPOLOGY }, () => random.int(1, 1_000_000));
     await roundsOn(spec, seeds, until, results);
   }
   return results;
-}
-
-function brokerOf(name: string): TopologySpec['broker'] {
-  if (name === 'built-in' || name === 'mosquitto') return name;
-  throw new Error('--broker is built-in or mosquitto');
 }
 
 async function roundsOn(spec: TopologySpec, seeds: readonly number[], until: number, results: Result[]): Promise<void> {

@@ -106,12 +106,13 @@ export const MATRIX: readonly Scenario[] = [
   scenario('rolling restart of everything, 3 members', ['rolling-restart'], { ...three, nodes: 3 }),
 ];
 
-/** The random stream chooses it; `members`, and `nodes` if they are given, are fixed. */
-export function randomTopology(random: Random, members: 1 | 3, nodes: number | null): TopologySpec {
+/** The random stream chooses what is not given. @param door where devices connect */
+export function randomTopology(random: Random, members: 1 | 3, nodes?: number, door?: string): TopologySpec {
   const proxied = random.next() < 0.5 || members === 1;
   const movableClock = random.next() < 0.3 && canMoveClock();
   const full = { quotaBytes: LARGE_QUOTA, env: { UMBRA_ETCD_QUOTA_BYTES: String(88 << 20) } };
-  const broker = random.next() < 0.25 && hasMosquitto() ? 'mosquitto' : 'built-in';
+  const drawn = random.next() < 0.25 && hasMosquitto() ? 'mosquitto' : 'built-in';
+  const broker = (door as TopologySpec['broker'] | undefined) ?? drawn;
   // Only the member that is filled is made smaller again. Behind mosquitto a full etcd keeps no cursors, and the compaction
   // that makes room then takes what was not published yet: docs/external-broker.md.
   const quota = random.next() < 0.3 && members === 1 && broker === 'built-in' ? full : {};
