@@ -98,6 +98,7 @@ export class Traffic {
     await Promise.all(this.#devices.map((device) => device.rest()));
     await Promise.all(this.shadows.map((shadow) => this.readFinal(shadow)));
     await this.caughtUp(from);
+    await this.readyAgain(from);
     // Messages that are on their way to observers.
     await pause(300);
     this.#running = false;
@@ -201,6 +202,13 @@ export class Traffic {
       return read?.told ?? null;
     });
     this.history.final.set(shadow, await Promise.all(all));
+  }
+
+  /** Behind mosquitto a node is not ready while claims move to it, which may begin after it was. */
+  private async readyAgain(from: number): Promise<void> {
+    const isReady = (node: number): boolean => this.history.ready.findLast((one) => one.node === node)?.ready === true;
+    while (!this.topology.nodes.every(({ index }) => isReady(index)) && this.history.now() - from < BOUND_MS)
+      await pause(100);
   }
 
   private async caughtUp(from: number): Promise<void> {
