@@ -65,9 +65,12 @@ export class DeviceConnection {
     return this.ask(messageId, { cmd: 'publish', topic, payload, messageId, qos: 1, dup: false, retain: false });
   }
 
-  /** Reads nothing from here on, and never will again. */
   stopReading(): void {
     this.socket.pause();
+  }
+
+  readAgain(): void {
+    this.socket.resume();
   }
 
   close(): void {

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { EventReader } from '../harness/event-reader.js';
 import { DeviceConnection } from './device.js';
 import type { FaultContext, Heal } from './faults.js';
-import { topicOf } from './mqtt-actors.js';
+import { topicOf, within } from './mqtt-actors.js';
 import { PROMISES } from './promises.js';
 
 const SILENT = 6;
@@ -37,6 +37,26 @@ function cutOff(logs: string): string {
     .split('\n')
     .filter((line) => line.includes('"too-slow"'))
     .join('\n');
+}
+
+/** Devices that subscribe to everything and read nothing for a while. Nobody else may wait for them. */
+export async function slowDevices({ topology, random, prefix }: FaultContext): Promise<Heal> {
+  const node = random.pick(topology.nodes);
+  const devices: DeviceConnection[] = [];
+  const tails = ['update/delta', 'update/documents', 'update/accepted'];
+  const filters = tails.flatMap((tail) => [topicOf('+', tail), topicOf('+/+', tail)]);
+  for (let i = 0; i < SILENT; i++) {
+    const clientId = `${prefix}-slow-${i}-${random.int(0, 1e9)}`;
+    const device = await DeviceConnection.open({ clientId, port: node.mqttPort }).catch(() => null);
+    if (!device) continue;
+    devices.push(device);
+    if (await within(device.subscribe(filters, 1), 5_000)) device.stopReading();
+  }
+  return async () => {
+    for (const device of devices) device.readAgain();
+    await pause(300);
+    for (const device of devices) device.close();
+  };
 }
 
 /** 2,000 devices connect at once, subscribe and ask for their shadow; then all are cut and do it again. */

@@ -3,7 +3,7 @@ import { canMoveClock, moveClock } from './fake-clock.js';
 import type { History } from './history.js';
 import type { Random } from './random.js';
 import type { LabNode, Topology } from './topology.js';
-import { compactWhileAway, reconnectStorm, silentDevices, startWithoutStorage } from './faults-clients.js';
+import { compactWhileAway, reconnectStorm, silentDevices, slowDevices, startWithoutStorage } from './faults-clients.js';
 import { fillDisk, fillQuota } from './faults-storage.js';
 
 export interface FaultContext {
@@ -19,7 +19,7 @@ export type Heal = () => Promise<void>;
 
 export interface Fault {
   /** What it cannot do without; scenarios that cannot have it are skipped by name. */
-  readonly needs?: 'namespaces' | 'proxy' | 'clock' | 'two-nodes' | 'quota' | 'small-disk' | 'one-member';
+  readonly needs?: 'namespaces' | 'proxy' | 'clock' | 'two-nodes' | 'quota' | 'small-disk' | 'one-member' | 'mosquitto';
   /** No node can serve while it lasts. */
   readonly cutsStorage?: boolean;
   /** Readers may have to load the present state anew. */
@@ -133,6 +133,16 @@ async function rolling({ topology }: FaultContext): Promise<Heal> {
   return nothing;
 }
 
+/** SIGTERM writes its sessions down; SIGKILL loses what came since it last did. */
+function endBroker(signal: 'SIGKILL' | 'SIGTERM'): Fault['apply'] {
+  return async ({ topology: { broker } }) => {
+    if (!broker) throw new Error('no mosquitto');
+    if (signal === 'SIGKILL') await broker.kill9();
+    else process.kill(broker.pid, signal);
+    return () => broker.restart();
+  };
+}
+
 async function killQuorum({ topology }: FaultContext): Promise<Heal> {
   const victims = topology.members.slice(0, Math.ceil(topology.members.length / 2));
   await Promise.all(victims.map((victim) => victim.kill9()));
@@ -188,7 +198,10 @@ export const FAULTS = {
   'start-without-storage': { needs: 'proxy', special: true, apply: startWithoutStorage },
   'silent-devices': { special: true, apply: silentDevices },
   'reconnect-storm': { special: true, apply: reconnectStorm },
-  'quota-alarm': { needs: 'quota', special: true, apply: fillQuota },
+  'kill-broker': { needs: 'mosquitto', apply: endBroker('SIGKILL') },
+  'terminate-broker': { needs: 'mosquitto', apply: endBroker('SIGTERM') },
+  'slow-devices': { apply: slowDevices },
+  'quota-alarm': { needs: 'quota', apply: fillQuota },
   'disk-full': { needs: 'small-disk', special: true, apply: fillDisk },
 } as const satisfies Record<string, Fault>;
 
@@ -213,6 +226,8 @@ export function impossible(fault: Fault, topology: Topology['spec'], namespaces:
       return topology.quotaBytes === undefined ? 'needs a quota' : null;
     case 'small-disk':
       return topology.diskBytes === undefined ? 'needs a small disk' : null;
+    case 'mosquitto':
+      return topology.broker === 'mosquitto' ? null : 'needs mosquitto';
     case 'one-member':
       return topology.members === 1 ? null : 'needs one member';
     default:

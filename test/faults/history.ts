@@ -11,9 +11,13 @@ export interface Told {
 /** `maybe`: no answer, or one that says that the outcome is not known. */
 export type Outcome = 'acked' | 'rejected' | 'maybe';
 
-/** One update. Its id is its clientToken, and the value of one member that only its writer writes. */
+/**
+ * One update or deletion. Its id is its clientToken, and for an update also the value of one member that only its writer
+ * writes.
+ */
 export interface UpdateOp {
   readonly id: string;
+  readonly kind: 'update' | 'delete';
   readonly shadow: string;
   readonly node: number;
   readonly door: 'mqtt' | 'http';
@@ -23,8 +27,8 @@ export interface UpdateOp {
   readonly from: number;
   to: number;
   outcome: Outcome;
-  /** What an acknowledgement or an `accepted` said. */
-  version: number | null;
+  /** What an acknowledgement or an `accepted` said, as a step of the shadow. */
+  step: number | null;
   /** HTTP status or MQTT code of a refusal, or why nothing is known. */
   reason: string;
 }
@@ -39,12 +43,25 @@ export interface ReadOp {
   readonly told: Told | null;
 }
 
+/** What one call, over all its pages, listed. */
+export interface ListOp {
+  readonly what: string;
+  readonly node: number;
+  readonly from: number;
+  readonly to: number;
+  /** Shadows of the lab that it had to list if they existed. */
+  readonly covers: readonly string[];
+  readonly listed: ReadonlySet<string>;
+}
+
 /** A message about a commit, as one MQTT connection got it. */
 export interface Message {
   /** Distinguishes connections: the order is promised on each alone. */
   readonly connection: string;
+  /** It was sent the current delta when it subscribed, whatever the node had published by then (ADR 0008). */
+  readonly hasCurrentDelta: boolean;
   readonly node: number;
-  readonly kind: 'delta' | 'documents' | 'accepted';
+  readonly kind: 'delta' | 'documents' | 'accepted' | 'deleted';
   readonly shadow: string;
   readonly version: number;
   readonly body: Record<string, unknown>;
@@ -56,6 +73,8 @@ export interface Change extends Told {
   readonly stream: string;
   readonly segment: number;
   readonly kind: 'initial' | 'change';
+  /** The shadow is gone; `version` is that of the document that was deleted. */
+  readonly deleted: boolean;
   readonly shadow: string;
   readonly revision: number;
   readonly id: string | null;
@@ -95,6 +114,7 @@ export interface Ending {
 export class History {
   readonly updates: UpdateOp[] = [];
   readonly reads: ReadOp[] = [];
+  readonly lists: ListOp[] = [];
   readonly messages: Message[] = [];
   readonly changes: Change[] = [];
   readonly ready: ReadySample[] = [];
@@ -112,6 +132,14 @@ export class History {
   now(): number {
     return performance.now();
   }
+}
+
+/**
+ * Everything that was committed to a shadow, counted. A deletion is told with the version of what it deleted, but uses up
+ * the one after it: the next document has the version after that (PROTOCOL 2.5).
+ */
+export function stepOf({ version, deleted }: { readonly version: number; readonly deleted: boolean }): number {
+  return deleted ? version + 1 : version;
 }
 
 /** The name under which the lab knows a shadow. */

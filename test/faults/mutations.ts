@@ -210,6 +210,45 @@ export const MUTATIONS: readonly Mutation[] = [
     ['store/etcd/storage-guard.js', 'if (this.#use.full)\n            throw', 'if (false)\n            throw'],
   ),
   mutation(
+    'a delete that only answers',
+    'calm, 1 node',
+    [PROMISES.deleted],
+    [
+      'shadow/delete.http.js',
+      'await this.shadow.run(key, token, principal, options, preconditionOf(conditions));',
+      'await this.shadow.store.get(key, options).then((found) => ({ state: { version: 0, ...found?.state }, change: { at: Date.now(), clientToken: token } }));',
+    ],
+  ),
+  mutation(
+    'a deleted shadow that can still be read',
+    'calm, 1 node',
+    [PROMISES.deleted],
+    ['shadow/get.js', 'if (record === null || isTombstone(record.state))', 'if (record === null)'],
+    [
+      'shadow/get.js',
+      'return { ...record, state: record.state };',
+      'return { ...record, state: { metadata: {}, ...record.state } };',
+    ],
+  ),
+  mutation(
+    'a shadow that begins at 1 again',
+    'calm, 1 node',
+    [PROMISES.versions, PROMISES.feed],
+    ['document/apply-update.js', 'TOMBSTONE_SECONDS ? current.version + 1 : null', 'TOMBSTONE_SECONDS ? null : null'],
+  ),
+  mutation(
+    'a list with what was deleted',
+    'calm, 1 node',
+    [PROMISES.lists],
+    ['store/etcd/shadow-lister.js', "live: lease === '0'", 'live: true'],
+  ),
+  mutation(
+    'a list that ends with its first page',
+    'calm, 1 node',
+    [PROMISES.lists],
+    ['store/etcd/shadow-lister.js', 'return more && last != null ?', 'return false ?'],
+  ),
+  mutation(
     'a restored backup goes unnoticed',
     'restore from an older backup',
     [PROMISES.restored],

@@ -8,6 +8,8 @@ export const PROMISES = {
   delta: 'the delta is true at its version',
   feed: 'a watch stream is gapless, ordered and without duplicates',
   resume: 'a watch stream can be resumed',
+  deleted: 'an acknowledged delete is seen by reads and streams',
+  lists: 'a list has the shadows that exist and no others',
   messages: 'MQTT messages come in order, once, and without gaps on one connection',
   convergence: 'a device converges to desired within the bound',
   rejected: 'nothing that was rejected is applied',
@@ -32,6 +34,8 @@ export interface Expectations {
   readonly unready?: readonly { readonly node: number; readonly from: number; readonly to: number }[];
   /** Readers may be told to load the present state anew: compaction, or a restored backup. */
   readonly reloads?: boolean;
+  /** Why requests over MQTT may be carried out twice, and messages repeated: an external broker is at least once. */
+  readonly repeats?: string;
   /** Nothing is broken: ready must never have been false. */
   readonly calm?: boolean;
   /** Bytes that a node may take. */

@@ -11,7 +11,7 @@ export function tell({ scenario, seed, violations, skipped, figures, faults }: R
   const head = violations.length === 0 ? 'ok   ' : 'FAIL ';
   const f = figures;
   const numbers = f
-    ? `${f.seconds} s, ${f.acked} acked, ${f.rejected} rejected, ${f.maybe} in doubt, ${f.reads} reads, ${f.messages} messages, ` +
+    ? `${f.seconds} s, ${f.acked} acked (${f.deletions} deletions), ${f.rejected} rejected, ${f.maybe} in doubt, ${f.reads} reads, ${f.lists} lists, ${f.messages} messages, ` +
       `${f.changes} changes, gap ${f.longestGapMs} ms, ${f.maxMemoryMb} MB`
     : '';
   say(`${head} ${scenario} (seed ${seed}): ${numbers} [${faults.join('; ')}]`);
@@ -29,7 +29,9 @@ export interface Summary {
   readonly skipped: number;
   readonly acked: number;
   readonly maybe: number;
+  readonly deletions: number;
   readonly reads: number;
+  readonly lists: number;
   readonly changes: number;
   readonly messages: number;
 }
@@ -43,7 +45,9 @@ export function summarize(results: readonly Result[]): Summary {
     skipped: results.filter(({ skipped }) => skipped !== null).length,
     acked: sum(({ figures }) => figures?.acked),
     maybe: sum(({ figures }) => figures?.maybe),
+    deletions: sum(({ figures }) => figures?.deletions),
     reads: sum(({ figures }) => figures?.reads),
+    lists: sum(({ figures }) => figures?.lists),
     changes: sum(({ figures }) => figures?.changes),
     messages: sum(({ figures }) => figures?.messages),
   };

@@ -5,11 +5,11 @@ import { History, type Told } from './history.js';
 import { merge, same } from './model.js';
 import { PROMISES } from './promises.js';
 import { Random } from './random.js';
-import { patchOverHttp, readOverHttp } from './rest-caller.js';
+import { readOverHttp, writeOverHttp } from './rest-caller.js';
 import { verdict, type Result } from './run-scenario.js';
 import { DEFAULT_TOPOLOGY, MATRIX, type Scenario } from './scenarios.js';
 import { Topology } from './topology.js';
-import { BOUND_MS, Traffic } from './traffic.js';
+import { BOUND_MS, Traffic, USUAL_TRAFFIC } from './traffic.js';
 import { Watcher } from './watcher.js';
 
 const PLAIN = 'restore from an older backup';
@@ -38,7 +38,8 @@ export async function runRestore(name: string, seed: number, main?: string): Pro
       ({ node, url }) => new Watcher(`over the restore ${node}`, new History(), prefix, [{ node, url }]),
     );
     await Promise.all(watchers.map((watcher) => watcher.start()));
-    const before = await traffic(topology, random, `${prefix}a`);
+    // What is compared with the backup must be there.
+    const before = await traffic(topology, random, `${prefix}a`, new History(), false);
     await member.shutdown();
     await cp(member.dataDir, backup, { recursive: true });
     await member.restart();
@@ -60,8 +61,14 @@ export async function runRestore(name: string, seed: number, main?: string): Pro
   }
 }
 
-async function traffic(topology: Topology, random: Random, prefix: string, history = new History()): Promise<History> {
-  const round = new Traffic(topology, history, random.fork(prefix), prefix);
+async function traffic(
+  topology: Topology,
+  random: Random,
+  prefix: string,
+  history: History,
+  deletes = true,
+): Promise<History> {
+  const round = new Traffic(topology, history, random.fork(prefix), prefix, { ...USUAL_TRAFFIC, deletes });
   await round.start();
   await pause(2_500);
   await round.finish();
@@ -88,7 +95,7 @@ async function takeBack(
   for (const shadow of before.final.keys()) {
     for (let n = 0; n < TAKEN_BACK; n++) {
       const target = targets[n % targets.length]!;
-      await patchOverHttp(new History(), target, operation(shadow, target.node, `${writer}-${n}`, { lost: n }));
+      await writeOverHttp(new History(), target, operation(shadow, target.node, `${writer}-${n}`, { lost: n }));
     }
   }
 }
@@ -98,10 +105,10 @@ function operation(
   node: number,
   id: string,
   patch: Record<string, number>,
-): Parameters<typeof patchOverHttp>[2] {
+): Parameters<typeof writeOverHttp>[2] {
   // prettier-ignore
-  return { id, shadow, node, door: 'http', section: 'desired', patch, from: performance.now(), to: Infinity,
-    outcome: 'maybe', version: null, reason: 'no answer' };
+  return { id, kind: 'update', shadow, node, door: 'http', section: 'desired', patch, from: performance.now(),
+    to: Infinity, outcome: 'maybe', step: null, reason: 'no answer' };
 }
 
 async function putBack(member: EtcdServer, backup: string, bump: boolean): Promise<void> {
@@ -135,7 +142,7 @@ async function checkOld(history: History, before: History, topology: Topology, p
       if (!same(told as never, expected as never))
         wrong(`node ${index} reads version ${told?.version} of ${shadow}, not ${expected.version}`);
       const op = operation(shadow, index, `${prefix}-after-${index}`, { after: index });
-      await patchOverHttp(history, { node: index, url: httpUrl }, op);
+      await writeOverHttp(history, { node: index, url: httpUrl }, op);
       expected = { ...expected, version: expected.version + 1, desired: merge(expected.desired, op.patch) };
       const { told: now } = await readOverHttp(httpUrl, shadow);
       if (op.outcome !== 'acked' || !same(now as never, expected as never)) {

@@ -5,7 +5,7 @@ import { namespacesRefused } from './namespaces.js';
 import { PROMISES, type Expectations, type Violation } from './promises.js';
 import { Random } from './random.js';
 import type { Scenario } from './scenarios.js';
-import { Topology } from './topology.js';
+import { hasMosquitto, Topology } from './topology.js';
 import { BOUND_MS, Traffic } from './traffic.js';
 import { validate } from './validate.js';
 
@@ -19,7 +19,10 @@ export interface Figures {
   readonly acked: number;
   readonly rejected: number;
   readonly maybe: number;
+  /** Acknowledged ones, which `acked` counts too. */
+  readonly deletions: number;
   readonly reads: number;
+  readonly lists: number;
   readonly messages: number;
   readonly changes: number;
   readonly reloads: number;
@@ -52,9 +55,10 @@ export interface RunOptions {
 
 /** Traffic, faults, healing, verdict; on a topology of its own. */
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<Result> {
-  const skipped = scenario.steps
-    .map(({ fault }) => impossible(faultOf(fault), scenario.topology, hasNamespaces()))
-    .find((reason) => reason !== null);
+  const { topology: spec, steps } = scenario;
+  const needs = steps.map(({ fault }) => impossible(faultOf(fault), spec, hasNamespaces()));
+  const broker = spec.broker === 'mosquitto' && !hasMosquitto() ? 'needs mosquitto' : null;
+  const skipped = [broker, ...needs].find((reason) => reason !== null);
   const about = { scenario: scenario.name, seed: options.seed };
   if (skipped !== undefined) return { ...about, violations: [], skipped, figures: null, faults: [] };
   const history = new History();
@@ -109,10 +113,13 @@ export async function runOn(
   await pause(1_000);
   await allReady(topology, history);
   await traffic.finish();
+  const calm = scenario.steps.every(({ fault }) => fault === 'none');
   return {
     unready,
     reloads: scenario.steps.some(({ fault }) => faultOf(fault).reloads),
-    calm: scenario.steps.every(({ fault }) => fault === 'none'),
+    calm,
+    // Requests and messages that a broken part may not have seen acknowledged come again.
+    ...(topology.broker && !calm && { repeats: 'an external broker is at least once' }),
     maxMemory: scenario.maxMemory ?? MAX_MEMORY,
   };
 }
@@ -149,7 +156,9 @@ function figuresOf(history: History): Figures {
     acked: count('acked'),
     rejected: count('rejected'),
     maybe: count('maybe'),
+    deletions: history.updates.filter(({ kind, outcome }) => kind === 'delete' && outcome === 'acked').length,
     reads: history.reads.length,
+    lists: history.lists.length,
     messages: history.messages.length,
     changes: history.changes.length,
     reloads: history.endings.filter(({ reason }) => reason.startsWith('starts over')).length,

@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util';
-import { canMoveClock } from './fake-clock.js';
 import { runMutations } from './mutations.js';
-import { randomScenario, DEFAULT_TOPOLOGY, MATRIX, type Scenario } from './scenarios.js';
+import { randomScenario, randomTopology, MATRIX, type Scenario } from './scenarios.js';
 import { hasNamespaces, runOn, runScenario, verdict, type Result } from './run-scenario.js';
 import { History } from './history.js';
 import { Random } from './random.js';
@@ -21,6 +20,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     members: { type: 'string' },
     nodes: { type: 'string' },
+    broker: { type: 'string' },
     scenario: { type: 'string' },
     issue: { type: 'string' },
     mutation: { type: 'string' },
@@ -36,6 +36,8 @@ const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.
 const json = new JsonLines(values.json ?? null);
 
 async function main(): Promise<boolean> {
+  if (!['built-in', 'mosquitto', undefined].includes(values.broker))
+    throw new Error('--broker is built-in or mosquitto');
   say(`seed ${seed}; network namespaces: ${hasNamespaces() ? 'yes' : 'no, partitions are skipped'}`);
   if (values.rto) return measureRto(Number(values.trials), json);
   if (values.mutations || values.mutation !== undefined) return runMutations(values.mutation ?? null, seed, json);
@@ -101,15 +103,8 @@ async function runRandom(minutes: number): Promise<Result[]> {
   const until = performance.now() + minutes * 60_000;
   while (performance.now() < until) {
     const members = values.members === '3' || (values.members === undefined && random.next() < 0.5) ? 3 : 1;
-    const nodes = values.nodes === undefined ? random.int(1, 3) : Number(values.nodes);
-    const proxied = members === 1 || random.next() < 0.5;
-    const spec: TopologySpec = {
-      ...DEFAULT_TOPOLOGY,
-      members,
-      nodes,
-      proxied,
-      movableClock: random.next() < 0.3 && canMoveClock(),
-    };
+    const nodes = values.nodes === undefined ? undefined : Number(values.nodes);
+    const spec = randomTopology(random, members, nodes, values.broker);
     const seeds = Array.from({ length: ROUNDS_PER_TOPOLOGY }, () => random.int(1, 1_000_000));
     await roundsOn(spec, seeds, until, results);
   }
@@ -125,7 +120,7 @@ async function roundsOn(spec: TopologySpec, seeds: readonly number[], until: num
     topology = await Topology.start(spec, noticed);
     for (const [round, own] of seeds.entries()) {
       if (performance.now() > until) return;
-      const name = `random: ${spec.members} members, ${spec.nodes} nodes${spec.proxied ? ', proxies' : ''}, round ${round}`;
+      const name = `random: ${spec.members} members, ${spec.nodes} nodes${spec.proxied ? ', proxies' : ''}${spec.broker === 'mosquitto' ? ', mosquitto' : ''}, round ${round}`;
       const scenario = randomScenario(name, spec, new Random(own), hasNamespaces());
       history = new History();
       const on = topology;

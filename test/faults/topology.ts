@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { startNode, type ReadyNode } from '../harness/node-process.js';
+import { startMosquitto, type MosquittoBroker } from '../harness/mosquitto.js';
 import { freePort } from '../harness/ports.js';
 import { TcpProxy } from '../harness/tcp-proxy.js';
 import { fakeClock } from './fake-clock.js';
@@ -14,7 +15,7 @@ import { Namespaces, namespacesRefused } from './namespaces.js';
 export interface TopologySpec {
   readonly members: 1 | 3;
   readonly nodes: number;
-  /** `mosquitto` is for the external broker's door. */
+  /** Where the devices connect. Behind mosquitto Umbra is at least once: docs/external-broker.md. */
   readonly broker: 'built-in' | 'mosquitto';
   /** Nodes reach etcd through a proxy per member, so that bytes can be swallowed, delayed and lost. */
   readonly proxied: boolean;
@@ -113,11 +114,26 @@ export class LabNode {
   }
 }
 
+/** Where MQTT clients connect. */
+export interface Door {
+  readonly node: number;
+  readonly port: number;
+}
+
+/** Seconds after which another node takes over what a lost one did at mosquitto. */
+const TAKEOVER_SECONDS = '3';
+
+/** Whether there is a mosquitto to run. */
+export function hasMosquitto(): boolean {
+  return spawnSync('mosquitto', ['-h']).error === undefined;
+}
+
 /** etcd members, what is between, and Umbra nodes. */
 export class Topology {
   members: EtcdServer[] = [];
   readonly proxies: TcpProxy[] = [];
   readonly nodes: LabNode[] = [];
+  broker: MosquittoBroker | null = null;
   readonly #folders: string[] = [];
   #mounted: string | null = null;
 
@@ -129,10 +145,10 @@ export class Topology {
 
   /** @throws Error when the machine does not permit it, or something does not start */
   static async start(spec: TopologySpec, history: History): Promise<Topology> {
-    if (spec.broker === 'mosquitto') throw new Error('the external broker has its own tests');
     const spaces = spec.members === 3 && namespacesRefused() === null ? Namespaces.create(3) : null;
     const topology = new Topology(spec, spaces, history);
     try {
+      if (spec.broker === 'mosquitto') topology.broker = await startMosquitto();
       await topology.startMembers();
       await topology.startNodes();
       return topology;
@@ -146,6 +162,12 @@ export class Topology {
     const node = this.nodes[index % this.nodes.length];
     if (!node) throw new Error('no node');
     return node;
+  }
+
+  /** One for each node, or the only one of mosquitto. */
+  get doors(): Door[] {
+    if (this.broker) return [{ node: 0, port: Number(new URL(this.broker.url).port) }];
+    return this.nodes.map(({ index, mqttPort }) => ({ node: index, port: mqttPort }));
   }
 
   /** Index of the leading member. @throws Error when none says so within 10 s */
@@ -166,6 +188,8 @@ export class Topology {
       node.expectedDown = true;
       await node.kill9().catch(() => undefined);
     }
+    await this.broker?.kill9();
+    await this.broker?.stop();
     for (const proxy of this.proxies) await proxy.stop().catch(() => undefined);
     await Promise.all(this.members.map((member) => member.kill9().then(() => member.stop())));
     this.spaces?.stop();
@@ -205,7 +229,10 @@ export class Topology {
       this.#folders.push(dataDir);
       const clock = this.spec.movableClock ? fakeClock(join(dataDir, 'clock')) : {};
       const etcd = { UMBRA_ETCD_ENDPOINTS: endpoints.map(({ endpoint }) => endpoint).join(',') };
-      const env = { ...etcd, ...clock, ...this.spec.env };
+      const broker = this.broker
+        ? { UMBRA_BROKER_URL: this.broker.url, UMBRA_BROKER_TAKEOVER_SECONDS: TAKEOVER_SECONDS }
+        : {};
+      const env = { ...etcd, ...clock, ...broker, ...this.spec.env };
       const ports = { http: await freePort(), mqtt: await freePort() };
       this.nodes.push(new LabNode(index, ports, env, this.history, dataDir, this.spec.main));
     }

@@ -1,20 +1,30 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { shadowId, type History, type UpdateOp } from './history.js';
+import { Lister } from './lister.js';
 import { Device, Observer } from './mqtt-actors.js';
 import type { Random } from './random.js';
-import { askReady, patchOverHttp, readOverHttp, type Target } from './rest-caller.js';
+import { askReady, readOverHttp, writeOverHttp, type Target } from './rest-caller.js';
 import type { Topology } from './topology.js';
 import { Watcher } from './watcher.js';
 
 export interface TrafficOptions {
-  readonly things: number;
+  readonly shadows: number;
   /** Milliseconds between two updates of one writer. */
   readonly intervalMs: number;
   /** Bytes of text in desired that no device reports, so that every delta has them. */
   readonly padding?: number;
+  /** Devices and applications also delete their shadow now and then; so unless told otherwise. */
+  readonly deletes?: boolean;
 }
 
-export const USUAL_TRAFFIC: TrafficOptions = { things: 5, intervalMs: 50 };
+/** A thing has a classic shadow and two named ones, as far as there are shadows. */
+const NAMES = [null, 'cfg', 'door'] as const;
+/** Longest pause of the guest, in intervals: lists and reads must find it gone. */
+const PATIENCE = 10;
+/** Updates of one writer between two deletions of it. */
+const UPDATES_PER_DELETE = 60;
+
+export const USUAL_TRAFFIC: TrafficOptions = { shadows: 5, intervalMs: 50 };
 
 /** Milliseconds between looks at readiness and memory. */
 const SAMPLE_MS = 250;
@@ -24,6 +34,8 @@ export const BOUND_MS = 20_000;
 /** Devices, applications and readers on one topology, all writing down what they see. */
 export class Traffic {
   readonly shadows: readonly string[];
+  /** Without a device: its application creates it and deletes it, and leaves it alone for a while in between. */
+  readonly #guest: string | null;
   readonly watchers: Watcher[] = [];
   readonly #devices: Device[] = [];
   readonly #observers: Observer[] = [];
@@ -39,27 +51,40 @@ export class Traffic {
     readonly prefix: string,
     private readonly options: TrafficOptions = USUAL_TRAFFIC,
   ) {
-    this.shadows = Array.from({ length: options.things }, (_, i) => shadowId(`${prefix}-${i}`, i % 2 ? 'cfg' : null));
+    const shadows = Array.from({ length: options.shadows }, (_, i) =>
+      shadowId(`${prefix}-${Math.floor(i / NAMES.length)}`, NAMES[i % NAMES.length] ?? null),
+    );
+    this.#guest = options.deletes === false ? null : shadowId(`${prefix}-0`, 'guest');
+    this.shadows = this.#guest === null ? shadows : [...shadows, this.#guest];
   }
 
   async start(): Promise<void> {
     const { history, prefix, options } = this;
     const targets = this.targets();
-    const doors = this.topology.nodes.map(({ index, mqttPort }) => ({ node: index, port: mqttPort }));
+    const { doors } = this.topology;
     for (const { index } of this.topology.nodes) {
-      this.watchers.push(new Watcher(`watch-${index}`, history, prefix, rotated(targets, index)));
-      this.#observers.push(new Observer(`${prefix}-obs-${index}`, history, doors[index]!, prefix));
+      // One prefix may begin with another.
+      this.watchers.push(new Watcher(`watch-${index}`, history, `${prefix}-`, rotated(targets, index)));
     }
+    doors.forEach((door, i) => this.#observers.push(new Observer(`${prefix}-obs-${i}`, history, door, `${prefix}-`)));
     this.shadows.forEach((shadow, i) => {
-      this.#devices.push(new Device(`${prefix}-${i}-d`, history, rotated(doors, i), shadow, options.intervalMs));
+      if (shadow === this.#guest) return;
+      const first = (i * 11 + 20) % UPDATES_PER_DELETE;
+      const deletions = options.deletes === false ? null : { every: UPDATES_PER_DELETE, first };
+      const how = { intervalMs: options.intervalMs, deletions, external: this.topology.broker !== null };
+      const device = new Device(`${prefix}-${i}-d`, history, rotated(doors, i), shadow, how);
+      this.#devices.push(device);
     });
     // Readers first: what they are to see begins after they have begun.
     await Promise.all([...this.watchers, ...this.#observers].map((actor) => actor.start()));
     await Promise.all(this.#devices.map((actor) => actor.start()));
     this.shadows.forEach((shadow, i) => {
-      this.#callers.push(this.application(shadow, `${prefix}-${i}-a`, this.random.fork(`app${i}`)));
+      if (shadow === this.#guest) this.#callers.push(this.comeAndGo(shadow, this.random.fork('guest')));
+      else this.#callers.push(this.application(shadow, `${prefix}-${i}-a`, this.random.fork(`app${i}`)));
       this.#callers.push(this.reader(shadow, this.random.fork(`reader${i}`)));
     });
+    const lister = new Lister(history, targets, `${prefix}-`, this.shadows, this.random.fork('lister'));
+    this.#callers.push(lister.run(options.intervalMs, () => this.#writing));
     this.#sampler = this.sample();
   }
 
@@ -73,6 +98,7 @@ export class Traffic {
     await Promise.all(this.#devices.map((device) => device.rest()));
     await Promise.all(this.shadows.map((shadow) => this.readFinal(shadow)));
     await this.caughtUp(from);
+    await this.readyAgain(from);
     // Messages that are on their way to observers.
     await pause(300);
     this.#running = false;
@@ -90,17 +116,37 @@ export class Traffic {
     for (let n = 1; this.#writing; n++) {
       const target = random.pick(targets);
       const id = `${writer}-${n}`;
+      const kind = this.options.deletes !== false && random.next() < 1 / UPDATES_PER_DELETE ? 'delete' : 'update';
       const pad = this.options.padding === undefined ? {} : { pad: String(n).padEnd(this.options.padding, '.') };
       const patch = n % 4 === 0 ? { a: id, target: n, nested: { [`k${n % 3}`]: n }, ...pad } : { a: id };
-      // prettier-ignore
-      const op: UpdateOp = { id, shadow, node: target.node, door: 'http', section: 'desired', patch,
-        from: this.history.now(), to: Infinity, outcome: 'maybe', version: null, reason: 'no answer' };
-      this.history.updates.push(op);
       // Some carry a version, often an old one: refusals are part of the traffic.
-      await patchOverHttp(this.history, target, op, n % 7 === 0 ? known : undefined);
-      known = op.version ?? known;
+      const op = await this.write({ id, kind, shadow, patch }, target, n % 7 === 0 ? known : undefined);
+      known = op.step ?? known;
       await pause(this.options.intervalMs * (0.5 + random.next()));
     }
+  }
+
+  private async comeAndGo(shadow: string, random: Random): Promise<void> {
+    const targets = this.targets();
+    for (let n = 1; this.#writing; n++) {
+      const id = `${this.prefix}-guest-${n}`;
+      const kind = n % 3 === 0 ? 'delete' : 'update';
+      await this.write({ id, kind, shadow, patch: { a: id } }, random.pick(targets));
+      await pause(this.options.intervalMs * PATIENCE * random.next());
+    }
+  }
+
+  private async write(
+    what: Pick<UpdateOp, 'id' | 'kind' | 'shadow' | 'patch'>,
+    target: Target,
+    version?: number,
+  ): Promise<UpdateOp> {
+    // prettier-ignore
+    const op: UpdateOp = { ...what, node: target.node, door: 'http', section: 'desired', from: this.history.now(),
+      to: Infinity, outcome: 'maybe', step: null, reason: 'no answer' };
+    this.history.updates.push(op);
+    await writeOverHttp(this.history, target, op, version);
+    return op;
   }
 
   private async reader(shadow: string, random: Random): Promise<void> {
@@ -158,12 +204,19 @@ export class Traffic {
     this.history.final.set(shadow, await Promise.all(all));
   }
 
+  /** Behind mosquitto a node is not ready while claims move to it, which may begin after it was. */
+  private async readyAgain(from: number): Promise<void> {
+    const isReady = (node: number): boolean => this.history.ready.findLast((one) => one.node === node)?.ready === true;
+    while (!this.topology.nodes.every(({ index }) => isReady(index)) && this.history.now() - from < BOUND_MS)
+      await pause(100);
+  }
+
   private async caughtUp(from: number): Promise<void> {
     const behind = (): boolean =>
       this.watchers.some((watcher) =>
         this.shadows.some((shadow) => {
-          const version = Math.max(0, ...(this.history.final.get(shadow) ?? []).map((told) => told?.version ?? 0));
-          return watcher.version(shadow) < version;
+          const versions = (this.history.final.get(shadow) ?? []).flatMap((told) => (told ? [told.version] : []));
+          return !watcher.knows(shadow, versions.length === 0 ? null : Math.max(...versions));
         }),
       );
     while (behind() && this.history.now() - from < BOUND_MS) await pause(50);

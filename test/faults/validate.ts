@@ -1,5 +1,7 @@
-import type { Change, History, UpdateOp } from './history.js';
+import { Applied } from './applied.js';
+import { stepOf, type Change, type History } from './history.js';
 import { groupBy, type Report } from './findings.js';
+import { checkFinal } from './validate-final.js';
 import { checkMessages } from './validate-messages.js';
 import { checkReads } from './validate-reads.js';
 import { difference, merge, same } from './model.js';
@@ -19,9 +21,10 @@ export function validate(history: History, expectations: Expectations): Violatio
   };
   for (const { promise, text } of history.remarks) report(promise, text);
   checkStreams(history, expectations, report);
-  checkFinal(history, expectations, report);
-  checkFates(history, expectations, report);
-  checkReads(history, report);
+  const applied = new Applied(history);
+  checkFinal(history, applied, expectations, report);
+  checkFates(history, applied, expectations, report);
+  checkReads(history, applied, expectations, report);
   checkMessages(history, expectations, report);
   checkConvergence(history, report);
   checkReady(history, expectations, report);
@@ -37,7 +40,7 @@ function checkStreams(history: History, { reloads }: Expectations, report: Repor
     const fresh = stream.endsWith('#0');
     for (const change of changes) {
       const before = last.get(change.shadow);
-      const at = `${stream}: ${change.shadow} version ${change.version}`;
+      const at = `${stream}: ${change.shadow} ${change.deleted ? 'deleted at' : 'version'} ${change.version}`;
       if (change.kind === 'change') {
         if (change.revision < revision) report(PROMISES.feed, `${at} of revision ${change.revision} after ${revision}`);
         revision = Math.max(revision, change.revision);
@@ -56,10 +59,15 @@ function checkStreams(history: History, { reloads }: Expectations, report: Repor
 }
 
 function checkNext(change: Change, before: Change | undefined, fresh: boolean, at: string, report: Report): void {
-  const known = before?.version ?? (fresh ? 0 : null);
+  const known = before ? stepOf(before) : fresh ? 0 : null;
   if (known === null) return;
-  if (change.version <= known) return report(PROMISES.feed, `${at} came after version ${known}`);
-  if (change.version > known + 1) return report(PROMISES.feed, `${at} came after version ${known}: a gap`);
+  const step = stepOf(change);
+  if (step <= known) return report(PROMISES.feed, `${at} came after step ${known}`);
+  if (step > known + 1) return report(PROMISES.feed, `${at} came after step ${known}: a gap`);
+  if (change.deleted) {
+    if (before?.deleted !== false) report(PROMISES.feed, `${at} is a deletion of nothing`);
+    return;
+  }
   const patch = change.patch ?? {};
   const desired = merge(before?.desired ?? {}, patch.desired ?? {});
   const reported = merge(before?.reported ?? {}, patch.reported ?? {});
@@ -67,87 +75,28 @@ function checkNext(change: Change, before: Change | undefined, fresh: boolean, a
   report(PROMISES.document, `${at}: ${JSON.stringify(change.patch)} did not make this document`);
 }
 
-/** Which update made which version, as far as any stream told. */
-function appliedVersions(history: History): Map<string, Set<number>> {
-  const versions = new Map<string, Set<number>>();
-  const note = (id: string | null | undefined, shadow: string, version: number): void => {
-    if (id === null || id === undefined) return;
-    const key = `${shadow} ${id}`;
-    const known = versions.get(key);
-    if (known) known.add(version);
-    else versions.set(key, new Set([version]));
-  };
-  for (const { kind, id, shadow, version } of history.changes) if (kind === 'change') note(id, shadow, version);
-  for (const { kind, body, shadow, version } of history.messages) {
-    if (kind === 'accepted') note(body['clientToken'] as string | undefined, shadow, version);
-  }
-  return versions;
-}
-
-/** The fate of each update: exactly once, at most once, or not at all. */
-function checkFates(history: History, { reloads }: Expectations, report: Report): void {
-  const applied = appliedVersions(history);
+/** The fate of each update and deletion: exactly once, at most once, or not at all. */
+function checkFates(history: History, applied: Applied, { reloads, repeats }: Expectations, report: Report): void {
   const owners = new Map<string, string>();
   for (const op of history.updates) {
-    const versions = [...(applied.get(`${op.shadow} ${op.id}`) ?? [])];
-    if (versions.length > 1) report(PROMISES.twice, `${op.id} is versions ${versions.join(' and ')} of ${op.shadow}`);
-    if (op.outcome === 'rejected' && versions.length > 0) {
-      report(PROMISES.rejected, `${op.id} (${op.reason}) is version ${versions[0]} of ${op.shadow}`);
+    const steps = applied.seen(op);
+    if (steps.length > 1 && !(repeats && op.door === 'mqtt'))
+      report(PROMISES.twice, `${op.id} is steps ${steps.join(' and ')} of ${op.shadow}`);
+    if (op.outcome === 'rejected' && steps.length > 0) {
+      report(PROMISES.rejected, `${op.id} (${op.reason}) is step ${steps[0]} of ${op.shadow}`);
     }
-    if (op.outcome === 'acked' && versions.length === 0 && !reloads) {
-      report(PROMISES.lost, `${op.id} (${op.door}, ${op.reason}) is in no stream of ${op.shadow}`);
+    if (op.outcome === 'acked' && steps.length === 0 && !reloads) {
+      const promise = op.kind === 'delete' ? PROMISES.deleted : PROMISES.lost;
+      report(promise, `${op.id} (${op.kind}, ${op.door}, ${op.reason}) is in no stream of ${op.shadow}`);
     }
-    if (op.version !== null && versions.length > 0 && !versions.includes(op.version)) {
-      report(PROMISES.versions, `${op.id} was told version ${op.version} and is ${versions.join()}`);
+    if (op.step !== null && steps.length > 0 && !steps.includes(op.step)) {
+      report(PROMISES.versions, `${op.id} was told step ${op.step} and is ${steps.join()}`);
     }
-    for (const version of versions) {
-      const owner = owners.get(`${op.shadow} ${version}`);
-      if (owner !== undefined) report(PROMISES.versions, `${owner} and ${op.id} are both version ${version}`);
-      owners.set(`${op.shadow} ${version}`, op.id);
+    for (const step of steps) {
+      const owner = owners.get(`${op.shadow} ${step}`);
+      if (owner !== undefined) report(PROMISES.versions, `${owner} and ${op.id} are both step ${step} of ${op.shadow}`);
+      owners.set(`${op.shadow} ${step}`, op.id);
     }
-  }
-}
-
-/** The last state, and that without any stream's help: how many updates it counts, and the last of each writer. */
-function checkFinal(history: History, expectations: Expectations, report: Report): void {
-  const byShadow = groupBy(history.updates, ({ shadow }) => shadow);
-  for (const [shadow, states] of history.final) {
-    const told = states.filter((state) => state !== null);
-    const [first] = told;
-    const ops = byShadow.get(shadow) ?? [];
-    const acked = ops.filter(({ outcome }) => outcome === 'acked').length;
-    const maybe = ops.filter(({ outcome }) => outcome === 'maybe').length;
-    if (!first) {
-      if (acked > 0) report(PROMISES.lost, `${shadow} does not exist after ${acked} acknowledged updates`);
-      continue;
-    }
-    if (told.some((state) => !same(state as never, first as never)))
-      report(PROMISES.reads, `nodes differ over ${shadow}`);
-    if (first.version < acked) report(PROMISES.lost, `${shadow} is at version ${first.version} after ${acked} updates`);
-    if (first.version > acked + maybe) {
-      report(PROMISES.twice, `${shadow} is at version ${first.version} after ${acked} updates and ${maybe} in doubt`);
-    }
-    checkWriters(ops, first, report);
-    if (expectations.reloads) continue;
-    for (const [stream, changes] of groupBy(history.changes, (change) => change.stream)) {
-      const last = Math.max(0, ...changes.filter((change) => change.shadow === shadow).map(({ version }) => version));
-      if (last !== first.version)
-        report(PROMISES.feed, `${stream} ends at version ${last} of ${shadow}, not ${first.version}`);
-    }
-  }
-}
-
-/** Members a and d are written by one writer each, one update after the other. */
-function checkWriters(ops: readonly UpdateOp[], final: { desired: object; reported: object }, report: Report): void {
-  for (const [section, member] of [['desired', 'a'] as const, ['reported', 'd'] as const]) {
-    const own = ops.filter((op) => op.section === section);
-    const value = (final[section] as Record<string, unknown>)[member];
-    const at = own.findIndex(({ id }) => id === value);
-    const lastAcked = own.findLastIndex(({ outcome }) => outcome === 'acked');
-    if (at < lastAcked)
-      report(PROMISES.lost, `${own[lastAcked]?.id} was acknowledged; ${section}.${member} is ${String(value)}`);
-    if (own[at]?.outcome === 'rejected')
-      report(PROMISES.rejected, `${section}.${member} is ${String(value)}: ${own[at]?.reason}`);
   }
 }
 

@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { EventReader, type StreamEvent } from '../harness/event-reader.js';
-import type { Change, History, Section } from './history.js';
-import { shadowId } from './history.js';
+import { shadowId, stepOf, type Change, type History, type Section } from './history.js';
 import { toldOf, type Target } from './rest-caller.js';
 
 interface Data {
   readonly thing: string;
   readonly shadow: string | null;
+  readonly kind: 'updated' | 'deleted';
   readonly version: number;
   readonly revision: number;
   readonly patch: Change['patch'];
@@ -18,7 +18,7 @@ interface Data {
 /** One reader of every change. It resumes from the last id that it saw, on whichever node answers. */
 export class Watcher {
   /** Sees changes of things with this prefix. */
-  readonly #lastVersion = new Map<string, number>();
+  readonly #last = new Map<string, { readonly step: number; readonly deleted: boolean }>();
   #segment = 0;
   #lastId: string | null = null;
   #stopped = false;
@@ -37,9 +37,11 @@ export class Watcher {
     await new Promise<void>((resolve) => (this.#done = this.run(resolve)));
   }
 
-  /** The last version that it was told of, 0 if none. */
-  version(shadow: string): number {
-    return this.#lastVersion.get(shadow) ?? 0;
+  /** Whether it was told what all nodes read: this version or a later one, or that there is no shadow. */
+  knows(shadow: string, version: number | null): boolean {
+    const last = this.#last.get(shadow);
+    if (version === null) return last === undefined || last.deleted;
+    return last !== undefined && last.step >= version;
   }
 
   /** Whether it was ever told to load the present state anew. */
@@ -89,6 +91,7 @@ export class Watcher {
   private startOver(reason: string): void {
     this.history.endings.push({ stream: this.name, at: this.history.now(), reason: `starts over: ${reason}` });
     this.#segment++;
+    this.#last.clear();
     this.#lastId = null;
   }
 
@@ -96,13 +99,15 @@ export class Watcher {
     const data = event.data as unknown as Data;
     if (!data.thing.startsWith(this.prefix)) return;
     const shadow = shadowId(data.thing, data.shadow);
-    this.#lastVersion.set(shadow, data.version);
+    const deleted = data.kind === 'deleted';
+    this.#last.set(shadow, { step: stepOf({ version: data.version, deleted }), deleted });
     const told = data.document ? toldOf(data.document) : { version: data.version, desired: {}, reported: {} };
     this.history.changes.push({
       ...told,
       stream: this.name,
       segment: this.#segment,
       kind,
+      deleted,
       shadow,
       revision: data.revision,
       id: data.clientToken ?? null,

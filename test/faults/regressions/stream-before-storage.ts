@@ -9,5 +9,5 @@ export const streamBeforeStorage: Scenario = {
   issue: 3,
   topology: { members: 1, nodes: 2, broker: 'built-in', proxied: true, timers: 'default' },
   steps: [{ fault: 'start-without-storage', after: 500, hold: 1_500 }],
-  traffic: { things: 3, intervalMs: 50 },
+  traffic: { shadows: 3, intervalMs: 50 },
 };
