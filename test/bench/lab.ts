@@ -134,7 +134,7 @@ export class Lab {
   }
 
   private async measure({ run, pids = {} }: Side): Promise<Measured> {
-    const all = Object.entries({ ...pids, load: process.pid });
+    const all = Object.entries({ load: process.pid, ...pids });
     const before = all.map(([, pid]) => cpuSeconds(pid));
     const start = performance.now();
     const sample = await run();

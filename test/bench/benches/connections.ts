@@ -1,14 +1,17 @@
 import type { Lab } from '../lab.js';
 import { connectMany } from '../load/mqtt-device.js';
-import { residentBytes } from '../load/process-usage.js';
+import { openFiles, residentBytes } from '../load/process-usage.js';
 import { atMost, row, type Result } from '../result.js';
+
+/** Descriptors that the node and the load need beside the connections. */
+const SPARE = 200;
 
 /** Idle devices with one subscription each: what one costs the node. */
 export async function connections(lab: Lab): Promise<Result> {
   const node = await lab.node('umbra', { etcd: [await lab.etcd()] });
   const warm = lab.size(1000, 1000, 20);
   const wanted = lab.size(20_000, 5000, 100);
-  const count = Math.min(wanted, openFiles() - 500);
+  const count = Math.min(wanted, openFiles() - SPARE);
   const open = async (first: number, last: number): Promise<void> => {
     for (let i = first; i < last; i += 500) {
       const some = await connectMany([node.mqttPort], Math.min(500, last - i), `idle-${i}`);
@@ -38,10 +41,4 @@ export async function settled(lab: Lab, pid: number, collect: () => void): Promi
     await new Promise((resolve) => setTimeout(resolve, lab.size(1000, 500, 50)));
   }
   return residentBytes(pid);
-}
-
-function openFiles(): number {
-  const report = process.report.getReport() as unknown as { userLimits?: { open_files?: { soft?: number | string } } };
-  const soft = report.userLimits?.open_files?.soft;
-  return typeof soft === 'number' ? soft : Number(soft) || 1024;
 }
