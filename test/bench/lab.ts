@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { startMembers } from '../harness/etcd-members.js';
+import { startMosquitto, type MosquittoBroker } from '../harness/mosquitto.js';
 import { startNode, type ReadyNode } from '../harness/node-process.js';
 import { startRedis, type RedisServer } from '../harness/redis.js';
 import type { Sample } from './load/sample.js';
@@ -68,6 +69,11 @@ export class Lab {
 
   async redis(): Promise<RedisServer> {
     return this.owned(await startRedis());
+  }
+
+  /** A mosquitto with the settings that docs/external-broker.md asks for. */
+  async mosquitto(): Promise<MosquittoBroker> {
+    return this.owned(await startMosquitto());
   }
 
   /** A node of its own prefix, so that peers on one etcd do not hear each other; or of the prefix given. */
