@@ -2,11 +2,11 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
-import { startMembers } from '../harness/etcd-members.js';
 import { startMosquitto, type MosquittoBroker } from '../harness/mosquitto.js';
 import { startNode, type ReadyNode } from '../harness/node-process.js';
 import { startRedis, type RedisServer } from '../harness/redis.js';
 import type { Sample } from './load/sample.js';
+import { ETCD_FLAGS, startBenchMembers } from './members.js';
 import { cpuSeconds } from './load/process-usage.js';
 
 export type Peer = 'umbra' | 'naive' | 'echo' | 'redis';
@@ -56,13 +56,11 @@ export class Lab {
   }
 
   async etcd(): Promise<EtcdServer> {
-    const args = ['--quota-backend-bytes', String(8 * 1024 ** 3)];
-    args.push('--auto-compaction-mode', 'periodic', '--auto-compaction-retention', '1m');
-    return this.owned(await startEtcd({ args }));
+    return this.owned(await startEtcd({ args: ETCD_FLAGS }));
   }
 
   async members(count: number): Promise<EtcdServer[]> {
-    const members = await startMembers(count);
+    const members = await startBenchMembers(count);
     for (const member of members) this.owned(member);
     return members;
   }

@@ -1,4 +1,5 @@
-import type { Lab } from '../lab.js';
+import { logLines } from '../../harness/node-process.js';
+import type { Lab, RunningNode } from '../lab.js';
 import { connectMany } from '../load/mqtt-device.js';
 import { openFiles, residentBytes } from '../load/process-usage.js';
 import { atMost, row, type Result } from '../result.js';
@@ -21,24 +22,37 @@ export async function connections(lab: Lab): Promise<Result> {
   };
   // The first thousand bring code and pools with them, which the others share.
   await open(0, warm);
-  const before = await settled(lab, node.process.pid, () => node.process.signal('SIGHUP'));
+  const before = await settled(lab, node);
   await open(warm, count);
-  const after = await settled(lab, node.process.pid, () => node.process.signal('SIGHUP'));
-  const each = (after - before) / 1024 / (count - warm);
+  const after = await settled(lab, node);
+  const each = growth(before, after, count - warm);
   return {
-    rows: [row('resident per idle connection', [each], atMost(12), ' KiB')],
+    rows: [row('resident per idle connection', [each.resident], atMost(12), ' KiB')],
     notes: [
       `${count} connections${count < wanted ? ` of ${wanted}: the limit of open files` : ''}; ` +
-        `the node holds ${(after / 1024 ** 2).toFixed(0)} MiB`,
+        `the node holds ${(after.resident / 1024 ** 2).toFixed(0)} MiB; heap per connection ${each.heap.toFixed(2)} KiB`,
     ],
   };
 }
 
+/** Bytes of a node. */
+export interface Held {
+  readonly resident: number;
+  readonly heap: number;
+}
+
 /** After full collections, so that garbage of the way there is not counted. */
-export async function settled(lab: Lab, pid: number, collect: () => void): Promise<number> {
+export async function settled(lab: Lab, { process: node }: RunningNode): Promise<Held> {
   for (let i = 0; i < 3; i++) {
-    collect();
+    node.signal('SIGHUP');
     await new Promise((resolve) => setTimeout(resolve, lab.size(1000, 500, 50)));
   }
-  return residentBytes(pid);
+  const told = logLines(node.logs()).findLast(({ msg }) => msg === 'collected');
+  return { resident: residentBytes(node.pid), heap: Number(told?.['heapUsed'] ?? Number.NaN) };
+}
+
+/** KiB that each of so many things more made a node hold. */
+export function growth(before: Held, after: Held, count: number): Held {
+  const each = (what: keyof Held): number => (after[what] - before[what]) / 1024 / count;
+  return { resident: each('resident'), heap: each('heap') };
 }
