@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { startMosquitto, type MosquittoBroker } from '../harness/mosquitto.js';
-import { startNode, type ReadyNode } from '../harness/node-process.js';
+import { logLines, startNode, type ReadyNode } from '../harness/node-process.js';
 import { startRedis, type RedisServer } from '../harness/redis.js';
 import type { Sample } from './load/sample.js';
 import { ETCD_FLAGS, startBenchMembers } from './members.js';
@@ -28,6 +28,12 @@ export const SCALES: Record<Scale['kind'], Scale> = {
 /** Milliseconds for ending one part. */
 const END_MS = 20_000;
 
+/** Level of a warning in the log. */
+const WARN = 40;
+/** Lines of the log of one node that a failure shows, and characters of each. */
+const SHOWN = 3;
+const MAX_LINE = 300;
+
 export interface RunningNode {
   readonly process: ReadyNode;
   readonly mqttPort: number;
@@ -46,6 +52,7 @@ export type Side = { readonly run: () => Promise<Sample>; readonly pids?: Readon
 /** Starts what a bench needs, ends it, and measures sides in turn. */
 export class Lab {
   readonly #ends: (() => Promise<unknown> | void)[] = [];
+  readonly #nodes = new Map<string, ReadyNode>();
   #prefixes = 0;
 
   constructor(readonly scale: Scale) {}
@@ -90,6 +97,7 @@ export class Lab {
         UMBRA_LOG_LEVEL: 'info',
         // A peer that is too slow for its clients is measured as slow, not cut off.
         UMBRA_REQUEST_TIMEOUT_MS: '30000',
+        UMBRA_ETCD_CALL_TIMEOUT_MS: '10000',
         NODE_OPTIONS: '--expose-gc',
         ...at.env,
       },
@@ -98,6 +106,7 @@ export class Lab {
     const node = await starting;
     const readySeconds = (performance.now() - start) / 1000;
     this.#ends.push(() => node.stop());
+    this.#nodes.set(`${peer} (${node.pid})`, node);
     const port = (url: string): number => Number(new URL(url).port);
     return { process: node, mqttPort: port(node.mqttUrl), httpPort: port(node.httpUrl), readySeconds };
   }
@@ -105,6 +114,15 @@ export class Lab {
   /** To be ended with everything else, last first. */
   onEnd(end: () => Promise<unknown> | void): void {
     this.#ends.push(end);
+  }
+
+  /** What the nodes have logged as trouble last, for whoever asks why a bench failed. */
+  troubles(): string[] {
+    return [...this.#nodes].flatMap(([name, node]) => {
+      const lines = logLines(node.logs()).filter(({ level }) => Number(level) >= WARN);
+      const last = lines.slice(-SHOWN).map((line) => `${name}: ${JSON.stringify(line).slice(0, MAX_LINE)}`);
+      return node.running ? last : [...last, `${name} has ended`];
+    });
   }
 
   folder(): string {

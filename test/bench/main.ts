@@ -52,9 +52,8 @@ for (const [bench, { title, run }] of Object.entries(BENCHES)) {
     process.stdout.write(show(result));
   } catch (error) {
     failed++;
-    process.stderr.write(
-      `\n${bench} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`\n${[`${bench} failed: ${reason}`, ...lab.troubles()].join('\n')}\n`);
   } finally {
     await lab.end();
   }

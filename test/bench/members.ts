@@ -11,7 +11,7 @@ export const ETCD_FLAGS: readonly string[] = [
  * Followers that are kept waiting for the processor call no election: on a machine that is full, which is what is measured,
  * etcd's 1 s would have the naive peer lose its leader and its devices. The work of a healthy cluster is the same.
  */
-const ELECTION = ['--pre-vote', '--election-timeout', '5000'];
+const ELECTION = ['--pre-vote', '--election-timeout', '3000'];
 
 /** A cluster of real members. A client of any one reaches it. */
 export async function startBenchMembers(count: number): Promise<EtcdServer[]> {
