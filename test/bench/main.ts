@@ -27,6 +27,7 @@ const scale: Scale = SCALES[values.smoke ? 'smoke' : values.quick ? 'quick' : 'f
 const BENCH_MS = 10 * 60_000;
 const results: NamedResult[] = [];
 let failed = 0;
+let ended = false;
 let lab: Lab | null = null;
 let fail: (error: Error) => void = () => {};
 // Every server that is started has one, so that none outlives this process.
@@ -38,10 +39,14 @@ const folder = mkdtempSync(join(tmpdir(), 'umbra-bench-'));
 process.env['TMPDIR'] = folder;
 process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => void lab?.end().finally(() => process.exit(1)));
+  process.once(signal, () => {
+    ended = true;
+    void lab?.end().finally(() => process.exit(1));
+  });
 
 for (const [bench, { title, run }] of Object.entries(BENCHES)) {
   if (positionals.length > 0 ? !positionals.includes(bench) : bench === 'against') continue;
+  if (ended) break;
   const start = performance.now();
   lab = new Lab(scale);
   process.stderr.write(`${bench} `);
