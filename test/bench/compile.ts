@@ -12,8 +12,11 @@ const FOLDERS = ['src', 'test/bench', 'test/harness'];
  * @returns the folder; it holds src/ and test/ as the repository does
  */
 export function compile(root: string, revision?: string): string {
+  const cache = join(root, 'node_modules', '.cache');
+  // After `npm ci` there is none.
+  mkdirSync(cache, { recursive: true });
   // A folder for each run: two may go on at once, of different sources.
-  const out = mkdtempSync(join(root, 'node_modules', '.cache', 'umbra-bench-'));
+  const out = mkdtempSync(join(cache, 'umbra-bench-'));
   process.once('exit', () => rmSync(out, { recursive: true, force: true }));
   const other = revision === undefined ? null : checkOut(root, revision);
   const settings = JSON.parse(readFileSync(join(root, '.swcrc'), 'utf8')) as Options;

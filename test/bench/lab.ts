@@ -2,10 +2,11 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
-import { startMembers } from '../harness/etcd-members.js';
-import { startNode, type ReadyNode } from '../harness/node-process.js';
+import { startMosquitto, type MosquittoBroker } from '../harness/mosquitto.js';
+import { logLines, startNode, type ReadyNode } from '../harness/node-process.js';
 import { startRedis, type RedisServer } from '../harness/redis.js';
 import type { Sample } from './load/sample.js';
+import { ETCD_FLAGS, startBenchMembers } from './members.js';
 import { cpuSeconds } from './load/process-usage.js';
 
 export type Peer = 'umbra' | 'naive' | 'echo' | 'redis';
@@ -27,6 +28,12 @@ export const SCALES: Record<Scale['kind'], Scale> = {
 /** Milliseconds for ending one part. */
 const END_MS = 20_000;
 
+/** Level of a warning in the log. */
+const WARN = 40;
+/** Lines of the log of one node that a failure shows, and characters of each. */
+const SHOWN = 3;
+const MAX_LINE = 300;
+
 export interface RunningNode {
   readonly process: ReadyNode;
   readonly mqttPort: number;
@@ -45,6 +52,7 @@ export type Side = { readonly run: () => Promise<Sample>; readonly pids?: Readon
 /** Starts what a bench needs, ends it, and measures sides in turn. */
 export class Lab {
   readonly #ends: (() => Promise<unknown> | void)[] = [];
+  readonly #nodes = new Map<string, ReadyNode>();
   #prefixes = 0;
 
   constructor(readonly scale: Scale) {}
@@ -55,19 +63,22 @@ export class Lab {
   }
 
   async etcd(): Promise<EtcdServer> {
-    const args = ['--quota-backend-bytes', String(8 * 1024 ** 3)];
-    args.push('--auto-compaction-mode', 'periodic', '--auto-compaction-retention', '1m');
-    return this.owned(await startEtcd({ args }));
+    return this.owned(await startEtcd({ args: ETCD_FLAGS }));
   }
 
   async members(count: number): Promise<EtcdServer[]> {
-    const members = await startMembers(count);
+    const members = await startBenchMembers(count);
     for (const member of members) this.owned(member);
     return members;
   }
 
   async redis(): Promise<RedisServer> {
     return this.owned(await startRedis());
+  }
+
+  /** A mosquitto with the settings that docs/external-broker.md asks for. */
+  async mosquitto(): Promise<MosquittoBroker> {
+    return this.owned(await startMosquitto());
   }
 
   /** A node of its own prefix, so that peers on one etcd do not hear each other; or of the prefix given. */
@@ -86,6 +97,7 @@ export class Lab {
         UMBRA_LOG_LEVEL: 'info',
         // A peer that is too slow for its clients is measured as slow, not cut off.
         UMBRA_REQUEST_TIMEOUT_MS: '30000',
+        UMBRA_ETCD_CALL_TIMEOUT_MS: '10000',
         NODE_OPTIONS: '--expose-gc',
         ...at.env,
       },
@@ -94,6 +106,7 @@ export class Lab {
     const node = await starting;
     const readySeconds = (performance.now() - start) / 1000;
     this.#ends.push(() => node.stop());
+    this.#nodes.set(`${peer} (${node.pid})`, node);
     const port = (url: string): number => Number(new URL(url).port);
     return { process: node, mqttPort: port(node.mqttUrl), httpPort: port(node.httpUrl), readySeconds };
   }
@@ -101,6 +114,15 @@ export class Lab {
   /** To be ended with everything else, last first. */
   onEnd(end: () => Promise<unknown> | void): void {
     this.#ends.push(end);
+  }
+
+  /** What the nodes have logged as trouble last, for whoever asks why a bench failed. */
+  troubles(): string[] {
+    return [...this.#nodes].flatMap(([name, node]) => {
+      const lines = logLines(node.logs()).filter(({ level }) => Number(level) >= WARN);
+      const last = lines.slice(-SHOWN).map((line) => `${name}: ${JSON.stringify(line).slice(0, MAX_LINE)}`);
+      return node.running ? last : [...last, `${name} has ended`];
+    });
   }
 
   folder(): string {
@@ -134,7 +156,7 @@ export class Lab {
   }
 
   private async measure({ run, pids = {} }: Side): Promise<Measured> {
-    const all = Object.entries({ ...pids, load: process.pid });
+    const all = Object.entries({ load: process.pid, ...pids });
     const before = all.map(([, pid]) => cpuSeconds(pid));
     const start = performance.now();
     const sample = await run();

@@ -1,4 +1,6 @@
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BENCHES } from './benches/index.js';
 import { Lab, SCALES, type Scale } from './lab.js';
@@ -21,28 +23,56 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 const scale: Scale = SCALES[values.smoke ? 'smoke' : values.quick ? 'quick' : 'full'];
+/** Longer than any bench takes on a machine that is worth measuring on. */
+const BENCH_MS = 10 * 60_000;
 const results: NamedResult[] = [];
 let failed = 0;
+let ended = false;
+let lab: Lab | null = null;
+let fail: (error: Error) => void = () => {};
+// Every server that is started has one, so that none outlives this process.
+process.setMaxListeners(100);
+// What nobody waits for is a failure of the bench that runs, not of those behind it.
+process.on('uncaughtException', (error) => fail(error));
+// A million shadows are large: whatever is started keeps its data in one folder, which goes however this ends.
+const folder = mkdtempSync(join(tmpdir(), 'umbra-bench-'));
+process.env['TMPDIR'] = folder;
+process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    ended = true;
+    void lab?.end().finally(() => process.exit(1));
+  });
+
 for (const [bench, { title, run }] of Object.entries(BENCHES)) {
   if (positionals.length > 0 ? !positionals.includes(bench) : bench.endsWith('against')) continue;
-  const lab = new Lab(scale);
+  if (ended) break;
+  const start = performance.now();
+  lab = new Lab(scale);
   process.stderr.write(`${bench} `);
   try {
-    const result = { bench, title, ...(await run(lab)) };
+    const result = { bench, title, ...(await Promise.race([run(lab), failure()])) };
     results.push(result);
-    process.stderr.write('\n');
+    process.stderr.write(` ${((performance.now() - start) / 1000).toFixed(0)} s\n`);
     process.stdout.write(show(result));
   } catch (error) {
     failed++;
-    process.stderr.write(
-      `\n${bench} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`\n${[`${bench} failed: ${reason}`, ...lab.troubles()].join('\n')}\n`);
   } finally {
     await lab.end();
   }
   if (values.json) save(values.json);
 }
 process.exit(failed > 0 ? 1 : 0);
+
+/** Never anything but an error: one that nobody caught, or that the time is over. */
+function failure(): Promise<never> {
+  return new Promise((_, reject) => {
+    fail = reject;
+    setTimeout(() => reject(new Error(`not done within ${BENCH_MS / 60_000} minutes`)), BENCH_MS).unref();
+  });
+}
 
 /** After each bench, so that a run that is cut short leaves what it has. */
 function save(file: string): void {

@@ -19,7 +19,7 @@ export interface Bench {
   run(lab: Lab): Promise<Result>;
 }
 
-/** Every bench by its name on the command line. Broker doors of others join here, with a side in updates.ts. */
+/** Every bench by its name on the command line. */
 export const BENCHES: Readonly<Record<string, Bench>> = {
   'updates-200': {
     title: 'updates over MQTT, 200 devices, one etcd',
@@ -32,6 +32,22 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   'updates-members': {
     title: 'updates over MQTT, 400 devices, three etcd members',
     run: (lab) => updates(lab, { devices: lab.size(400, 400, 10), members: 3, overNaive: 9 }),
+  },
+  'updates-members-1600': {
+    title: 'updates over MQTT, 1,600 devices, three etcd members',
+    run: (lab) => updates(lab, { devices: lab.size(1600, 1600, 10), members: 3, overNaive: 9 }),
+  },
+  'mosquitto-200': {
+    title: 'updates over mosquitto, 200 devices, one etcd',
+    run: (lab) => updates(lab, { devices: lab.size(200, 200, 10), members: 1, overNaive: 5.5, broker: 'mosquitto' }),
+  },
+  'mosquitto-1600': {
+    title: 'updates over mosquitto, 1,600 devices, one etcd',
+    run: (lab) => updates(lab, { devices: lab.size(1600, 1600, 20), members: 1, overNaive: 10, broker: 'mosquitto' }),
+  },
+  'mosquitto-members': {
+    title: 'updates over mosquitto, 400 devices, three etcd members',
+    run: (lab) => updates(lab, { devices: lab.size(400, 400, 10), members: 3, overNaive: 9, broker: 'mosquitto' }),
   },
   store: { title: 'the store alone, 256 callers', run: storeAlone },
   idle: { title: 'latency at 500 updates/s', run: idle },

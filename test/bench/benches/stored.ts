@@ -7,7 +7,7 @@ import { residentBytes } from '../load/process-usage.js';
 import { connectMany, topicBytes } from '../load/mqtt-device.js';
 import { openLoop } from '../load/open-loop.js';
 import { atMost, note, p50, p99, ratio, row, type Result } from '../result.js';
-import { settled } from './connections.js';
+import { growth, settled, type Held } from './connections.js';
 
 /** Updates a second while latency is measured. */
 const RATE = 500;
@@ -42,10 +42,13 @@ export async function stored(lab: Lab): Promise<Result> {
     rows.push(ratio(`p50 of an update, ${size} stored over ${sizes[0]}`, samples, small, p50));
     rows.push(ratio(`p99 of an update, ${size} stored over ${sizes[0]}`, samples, small, p99));
   }
-  rows.push(await perTouched(lab, last.node, Math.min(last.size, lab.size(90_000, 20_000, 100))));
+  const touched = await perTouched(lab, last.node, Math.min(last.size, lab.size(90_000, 20_000, 100)));
+  const name = `resident per touched shadow of ${document(0).length} bytes`;
+  rows.push(row(name, [touched.resident], atMost(2.2), ' KiB'));
   return {
     rows,
     notes: [
+      `heap per touched shadow ${touched.heap.toFixed(2)} KiB`,
       ...nodes.map(({ size, resident }) => `${size} stored: ${(resident / 1024 ** 2).toFixed(0)} MiB when ready`),
       ...Object.entries(found).map(([name, samples]) => note(`${name} stored`, samples)),
     ],
@@ -115,9 +118,8 @@ async function toucher(lab: Lab, node: RunningNode, name: string): Promise<(thin
 }
 
 /** Touches so many different shadows once, and looks what the node holds for each. */
-async function perTouched(lab: Lab, node: RunningNode, count: number): Promise<ReturnType<typeof row>> {
+async function perTouched(lab: Lab, node: RunningNode, count: number): Promise<Held> {
   const touch = await toucher(lab, node, 'memory');
-  const collect = (): void => node.process.signal('SIGHUP');
   const warm = Math.floor(count / 10);
   const walk = async (from: number, to: number): Promise<void> => {
     let next = from;
@@ -127,9 +129,8 @@ async function perTouched(lab: Lab, node: RunningNode, count: number): Promise<R
     await Promise.all(Array.from({ length: DEVICES }, worker));
   };
   await walk(0, warm);
-  const before = await settled(lab, node.process.pid, collect);
+  const before = await settled(lab, node);
   await walk(warm, count);
-  const after = await settled(lab, node.process.pid, collect);
-  const value = (after - before) / 1024 / (count - warm);
-  return row(`resident per touched shadow of ${document(0).length} bytes`, [value], atMost(2.2), ' KiB');
+  const after = await settled(lab, node);
+  return growth(before, after, count - warm);
 }

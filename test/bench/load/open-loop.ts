@@ -18,9 +18,15 @@ export async function openLoop(
   const start = performance.now();
   const total = Math.ceil(perSecond * seconds);
   const running: Promise<number>[] = [];
+  const next = (): void => {
+    const call = timed(send, running.length, start + (running.length / perSecond) * 1000);
+    // It is waited for at the end, and may fail before.
+    call.catch(() => undefined);
+    running.push(call);
+  };
   while (running.length < total) {
     const due = Math.min(total, Math.floor(((performance.now() - start) / 1000) * perSecond));
-    while (running.length < due) running.push(timed(send, running.length, start + (running.length / perSecond) * 1000));
+    while (running.length < due) next();
     await pause(1);
   }
   const latencies = await Promise.all(running);

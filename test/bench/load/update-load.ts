@@ -56,7 +56,7 @@ export class UpdateLoad implements Load {
   async run(seconds: number): Promise<Sample> {
     this.#running = true;
     for (const updater of this.updaters) this.next(updater);
-    const sample = await this.#clock.measure(seconds);
+    const sample = await this.#clock.measure(seconds, this.updaters.length);
     this.#running = false;
     await this.quiet();
     return sample;

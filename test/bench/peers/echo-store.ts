@@ -10,16 +10,21 @@ import type {
   ThingPage,
 } from '../../../src/store/shadow-store.js';
 import type { Storage } from '../../../src/store/storage.js';
+import { MemoryClusterKeys } from '../../harness/memory-cluster-keys.js';
 
 const idOf = ({ tenant, thing, name }: ShadowKey): string => `${tenant}/${thing}/${name ?? ''}`;
+
+interface Reader {
+  readonly told: ShadowRecord[];
+  wake: () => void;
+}
 
 /** No store at all: a change is computed, answered at once and told to the feed. What the doors and the document cost. */
 export class EchoStore implements ShadowStore, ShadowFeed {
   readonly health = { ok: true, reason: 'an echo' };
   readonly #records = new Map<string, ShadowRecord>();
   #position: Position = { cluster: 'echo', epoch: 0, revision: 1 };
-  #told: ShadowRecord[] = [];
-  #wake: (() => void) | null = null;
+  readonly #readers = new Set<Reader>();
 
   async get(key: ShadowKey): Promise<ShadowRecord | null> {
     return this.#records.get(idOf(key)) ?? null;
@@ -31,8 +36,10 @@ export class EchoStore implements ShadowStore, ShadowFeed {
     this.#position = { ...this.#position, revision: this.#position.revision + 1 };
     const record: ShadowRecord = { key, state, change: made, position: this.#position };
     this.#records.set(id, record);
-    this.#told.push(record);
-    this.#wake?.();
+    for (const reader of this.#readers) {
+      reader.told.push(record);
+      reader.wake();
+    }
     return record;
   }
 
@@ -62,15 +69,19 @@ export class EchoStore implements ShadowStore, ShadowFeed {
     };
   }
 
-  /** One reader, the hub. */
+  /** The hub, and with an external broker what publishes there. What they have not taken waits, as much as the devices have under way. */
   async *after(_position: Position, signal: AbortSignal): AsyncGenerator<FeedBatch> {
-    signal.addEventListener('abort', () => this.#wake?.(), { once: true });
-    while (!signal.aborted) {
-      const records = this.#told;
-      this.#told = [];
-      for (const record of records) yield { position: record.position, records: [record] };
-      if (this.#told.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve));
-      this.#wake = null;
+    const reader: Reader = { told: [], wake: () => {} };
+    this.#readers.add(reader);
+    signal.addEventListener('abort', () => reader.wake(), { once: true });
+    try {
+      while (!signal.aborted) {
+        const records = reader.told.splice(0);
+        for (const record of records) yield { position: record.position, records: [record] };
+        if (reader.told.length === 0) await new Promise<void>((resolve) => (reader.wake = resolve));
+      }
+    } finally {
+      this.#readers.delete(reader);
     }
   }
 
@@ -79,5 +90,11 @@ export class EchoStore implements ShadowStore, ShadowFeed {
 
 export function openEchoStorage(): Storage {
   const echo = new EchoStore();
-  return { store: echo, feed: echo, health: () => echo.health, close: () => echo.close() };
+  return {
+    store: echo,
+    feed: echo,
+    clusterKeys: new MemoryClusterKeys(),
+    health: () => echo.health,
+    close: () => echo.close(),
+  };
 }

@@ -30,8 +30,10 @@ const parts = { config, logger, clock: SYSTEM_CLOCK };
 const storage = open(parts);
 const node = await startNode({ ...parts, storage });
 if (process.env['BENCH_PROFILE']) profileOnSignal(process.env['BENCH_PROFILE']);
-// Tells the load what the heap holds after a full collection.
-process.on('SIGHUP', () => globalThis.gc?.());
+process.on('SIGHUP', () => {
+  globalThis.gc?.();
+  logger.info({ heapUsed: process.memoryUsage().heapUsed }, 'collected');
+});
 const timer = setInterval(() => {
   if (!node.health.report().ready) return;
   clearInterval(timer);

@@ -1,6 +1,7 @@
 import { ShadowError } from '../../../src/document/shadow-error.js';
 import { decodeRecord, encodeRecord, RECENT_WRITES, type EtcdRecord } from '../../../src/store/etcd/codec.js';
 import { createEtcdStore } from '../../../src/store/etcd/create-etcd-store.js';
+import { EtcdClusterKeys } from '../../../src/store/etcd/etcd-cluster-keys.js';
 import { readCredentials, type EtcdCluster } from '../../../src/store/etcd/etcd-cluster.js';
 import type { EtcdStorageOptions } from '../../../src/store/etcd/etcd-storage.js';
 import { EtcdHistory } from '../../../src/store/etcd/history.js';
@@ -114,6 +115,7 @@ export function openNaiveStorage({ config, logger, clock }: EtcdStorageOptions):
   return {
     store: new NaiveShadowStore(cluster, history, config.etcd.prefix, rest),
     feed: new EtcdShadowFeed({ config: config.etcd, credentials, calls: cluster, history, logger }),
+    clusterKeys: new EtcdClusterKeys(cluster, `${config.etcd.prefix}cluster/`, clock),
     health: () => ({ ok: true, reason: 'not asked' }),
     close: () => rest.close(),
   };

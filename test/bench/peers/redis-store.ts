@@ -21,6 +21,7 @@ import type {
   ThingPage,
 } from '../../../src/store/shadow-store.js';
 import type { Storage } from '../../../src/store/storage.js';
+import { MemoryClusterKeys } from '../../harness/memory-cluster-keys.js';
 import { connectRedis, position, STREAM } from './redis-connection.js';
 import { RedisFeed } from './redis-feed.js';
 import { CHANGE_SCRIPT } from './redis-script.js';
@@ -214,6 +215,7 @@ export function openRedisStorage({ config }: { readonly config: Config }, port: 
   return {
     store,
     feed,
+    clusterKeys: new MemoryClusterKeys(),
     health: () => ({ ok: true, reason: 'not asked' }),
     async close() {
       await store.close();
