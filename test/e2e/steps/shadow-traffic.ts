@@ -39,8 +39,11 @@ export class ShadowTraffic {
     reader.client.on('message', (at, payload) => this.hear(at, payload));
   }
 
-  static async start(url: string, name: string): Promise<ShadowTraffic> {
-    const traffic = new ShadowTraffic(name, await Device.connect(url), await Device.connect(url));
+  /** @param lasting sessions outlive the broker's restart, and unacknowledged updates are sent again */
+  static async start(url: string, name: string, lasting = false): Promise<ShadowTraffic> {
+    const session = { clean: false, reconnectPeriod: 100, properties: { sessionExpiryInterval: 600 } };
+    const options = lasting ? session : {};
+    const traffic = new ShadowTraffic(name, await Device.connect(url, options), await Device.connect(url, options));
     await traffic.reader.subscribe(
       topic('+', 'update/accepted'),
       topic('+', 'update/rejected'),
@@ -55,6 +58,11 @@ export class ShadowTraffic {
 
   get accepted(): number {
     return this.#accepted.size;
+  }
+
+  /** Tokens in the order in which the broker has acknowledged their updates. */
+  get tokens(): string[] {
+    return [...this.#sent.keys()];
   }
 
   /** Tokens that the broker has acknowledged and nobody has accepted. */
@@ -106,6 +114,14 @@ export class ShadowTraffic {
       }
     }
     return problems;
+  }
+
+  /** The versions of all things that have been written to. */
+  async versions(rest: Rest): Promise<Map<string, number>> {
+    const versions = new Map<string, number>();
+    for (const thing of new Set([...this.#sent.values()].map((sent) => sent.thing)))
+      versions.set(thing, (await rest.get(thing)).json.version as number);
+    return versions;
   }
 
   async close(): Promise<void> {
