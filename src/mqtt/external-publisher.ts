@@ -66,8 +66,10 @@ export class ExternalPublisher implements SafePublisher {
   get health(): { readonly ok: boolean; readonly reason: string } {
     const fatal = this.problems.find((problem) => problem.fatal)?.text;
     if (fatal !== undefined) return { ok: false, reason: fatal };
+    // First: mosquitto 2.0.11 may end the connection with a refusal, and then that would be all that is told.
     const [refusal] = this.#refused.values();
-    if (this.isConnected) return refusal ? { ok: false, reason: refusal } : { ok: true, reason: 'connected' };
+    if (refusal !== undefined) return { ok: false, reason: refusal };
+    if (this.isConnected) return { ok: true, reason: 'connected' };
     return { ok: false, reason: `not connected to ${this.config.url}: ${this.#error ?? 'no answer yet'}` };
   }
 
