@@ -191,4 +191,17 @@ describe('SinkRunner', () => {
     await a.runner.release(SHARDS);
     expect(cursor('p/0')).toBe(100);
   });
+
+  it('sends nothing of other tenants: the topics of a broker have no place for one', async () => {
+    const a = start('a');
+    const record = log.record.bind(log);
+    log.record = (revision) => {
+      const mine = record(revision);
+      return revision === 102 ? { ...mine, key: { ...mine.key, tenant: 'other' } } : mine;
+    };
+    log.revision = 104;
+    await a.take(...SHARDS);
+    await until('all given', () => cursor('p/0') === 104);
+    expect(a.given).toEqual([101, 103, 104]);
+  });
 });

@@ -12,7 +12,7 @@ export interface SinkRunnerOptions {
   readonly cursors: SinkCursors;
   readonly sink: Sink;
   readonly shardOf: (record: ShadowRecord) => string;
-  /** Whose present state is sent after a hole. */
+  /** Whose shadows are sent; an output has no place for the tenant. */
   readonly tenants: readonly string[];
   /** Changes that may be on their way to the sink at once; then the feed is not read, and etcd waits. */
   readonly maxInFlight: number;
@@ -177,6 +177,7 @@ export class SinkRunner {
   }
 
   #isDue(record: ShadowRecord): boolean {
+    if (!this.options.tenants.includes(record.key.tenant)) return false;
     const from = this.#from.get(this.options.shardOf(record));
     return from !== undefined && (!sameHistory(from, record.position) || record.position.revision > from.revision);
   }

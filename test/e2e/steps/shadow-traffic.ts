@@ -104,11 +104,12 @@ export class ShadowTraffic {
     const things = new Set([...this.#sent.values()].map(({ thing }) => thing));
     for (const thing of things) {
       const { json } = await rest.get(thing);
-      const stored = json.state.desired as Record<string, unknown>;
+      // None yet, when nothing of it was carried out.
+      const stored = (json.state?.desired ?? {}) as Record<string, unknown>;
       for (const [token, sent] of this.#sent)
         if (sent.thing === thing && this.#accepted.has(token) && !(sent.member in stored))
           problems.push(`${token} lost`);
-      for (let version = 1; version <= json.version; version++) {
+      for (let version = 1; version <= (json.version ?? 0); version++) {
         if (!this.deltas.get(thing)?.has(version)) problems.push(`${thing}: no delta of version ${version}`);
         if (!this.acceptedVersions.get(thing)?.has(version)) problems.push(`${thing}: version ${version} not accepted`);
       }
@@ -120,7 +121,7 @@ export class ShadowTraffic {
   async versions(rest: Rest): Promise<Map<string, number>> {
     const versions = new Map<string, number>();
     for (const thing of new Set([...this.#sent.values()].map((sent) => sent.thing)))
-      versions.set(thing, (await rest.get(thing)).json.version as number);
+      versions.set(thing, ((await rest.get(thing)).json.version as number | undefined) ?? 0);
     return versions;
   }
 
