@@ -79,7 +79,9 @@ export class ShadowTraffic {
       const { json } = await rest.get(thing);
       if (member in ((json.state?.desired ?? {}) as object)) stored++;
     }
-    return `${open.length} of ${this.sent} are not accepted, of which ${stored} are stored; e.g. ${open.slice(0, 3).join()}`;
+    const refused = `${this.rejected.length} were rejected, e.g. ${this.rejected[0] ?? 'none'}`;
+    const which = `e.g. ${open.slice(0, 3).join()} to ${open.at(-1)}`;
+    return `${open.length} of ${this.sent} are not accepted, of which ${stored} are stored; ${refused}; ${which}`;
   }
 
   resetGap(): void {
