@@ -9,6 +9,8 @@ const SHARDS = Array.from({ length: 16 }, (_, index) => `part/${index}`);
 class Node implements ShardWorker {
   readonly working = new Set<string>();
   able = true;
+  /** What a take waits for, or fails with. */
+  taking: () => Promise<void> = () => Promise.resolve();
   readonly instances: Instances;
   readonly claims: Claims;
 
@@ -30,13 +32,13 @@ class Node implements ShardWorker {
     this.instances.start();
   }
 
-  take(shards: readonly string[]): Promise<void> {
+  async take(shards: readonly string[]): Promise<void> {
+    await this.taking();
     for (const shard of shards) {
       if (this.busy.has(shard)) throw new Error(`${shard} has two workers`);
       this.busy.set(shard, this.instances.id);
       this.working.add(shard);
     }
-    return Promise.resolve();
   }
 
   async release(shards: readonly string[]): Promise<void> {
@@ -114,5 +116,30 @@ describe('claims', () => {
     await a.stop();
     expect(keys.keys.size).toBe(0);
     expect(busy.size).toBe(0);
+  });
+
+  it('work that could not be begun is tried again', async () => {
+    const a = start('a');
+    let tries = 0;
+    a.taking = () => (tries++ === 0 ? Promise.reject(new Error('etcd is away')) : Promise.resolve());
+    await until('a works on all', () => a.working.size === SHARDS.length);
+    expect(tries).toBeGreaterThan(1);
+  });
+
+  it('a lease that ends while work is begun leaves no work behind', async () => {
+    const a = start('a');
+    let go = (): void => undefined;
+    let takes = 0;
+    a.taking = () => (takes++ === 0 ? new Promise((resolve) => (go = resolve)) : Promise.resolve());
+    await until('a begins', () => takes === 1);
+    a.able = false;
+    await until('the claims are gone', () => a.instances.lease === null);
+    go();
+    await until('a works on what it holds', () => a.claims.held.size === 0 && a.working.size === 0);
+    // Nothing comes later either: the take has ended.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(a.working.size).toBe(0);
+    const b = start('b');
+    await until('b has all', () => b.working.size === SHARDS.length);
   });
 });

@@ -5,7 +5,7 @@ import { ownerOf } from './shard-owner.js';
 
 /** Does the work of the shards that this instance holds. */
 export interface ShardWorker {
-  /** From now on it is ours. @throws nothing */
+  /** From now on it is ours. When it rejects, nothing has been begun, and the claim is given up and tried again. */
   take(shards: readonly string[]): Promise<void>;
   /** Stop in good order and note what has been done: somebody else goes on right after. */
   release(shards: readonly string[]): Promise<void>;
@@ -100,7 +100,20 @@ export class Claims {
     if (won.length === 0 || this.self.lease === null) return;
     for (const shard of won) this.#held.add(shard);
     this.logger.info({ shards: won }, 'shards taken');
-    await this.worker.take(won);
+    await this.begin(won);
+  }
+
+  private async begin(won: readonly string[]): Promise<void> {
+    try {
+      await this.worker.take(won);
+    } catch (error) {
+      // Held without being worked on, nobody would ever do it.
+      await this.giveUp(won.filter((shard) => this.#held.has(shard)));
+      throw error;
+    }
+    // Lost while it was begun: the worker was told of the end before it knew of the beginning.
+    const lost = won.filter((shard) => !this.#held.has(shard));
+    if (lost.length > 0) this.worker.lose(lost);
   }
 
   private async claim(shard: string): Promise<boolean> {
@@ -113,10 +126,9 @@ export class Claims {
   private async giveUp(shards: readonly string[]): Promise<void> {
     if (shards.length === 0) return;
     await this.worker.release(shards);
-    for (const shard of shards) {
-      this.#held.delete(shard);
-      await this.unclaim(shard);
-    }
+    // All at once: when etcd goes away in between, what is not worked on any more must not count as held.
+    for (const shard of shards) this.#held.delete(shard);
+    for (const shard of shards) await this.unclaim(shard);
     this.logger.info({ shards }, 'shards given up');
   }
 

@@ -62,10 +62,10 @@ export class Instances {
   }
 
   start(): void {
-    this.#looking = this.look();
+    this.hurry();
   }
 
-  /** Looks at once instead of in a second. */
+  /** Looks at once instead of in a second. One look after the other: two at once would each ask for a lease. */
   hurry(): void {
     clearTimeout(this.#timer);
     this.#looking = this.#looking.then(() => this.look());

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import { ANONYMOUS, type Principal } from '../auth/principal.js';
@@ -29,7 +30,7 @@ export class ExternalBrokerTransport extends Server implements CustomTransportSt
   readonly #requestPrefix = randomBytes(6).toString('hex');
   #handlers = new Map<Operation, MessageHandler>();
   #requests = 0;
-  #draining = false;
+  readonly #drain = new AbortController();
   #closing: Promise<void> | null = null;
 
   constructor(
@@ -44,7 +45,7 @@ export class ExternalBrokerTransport extends Server implements CustomTransportSt
   }
 
   get health(): { readonly ok: boolean; readonly reason: string } {
-    return this.#draining ? { ok: false, reason: 'draining' } : this.external.health;
+    return this.#drain.signal.aborted ? { ok: false, reason: 'draining' } : this.external.health;
   }
 
   /** Does not wait for the broker: a node starts without it, and says so on /health/ready. */
@@ -60,7 +61,7 @@ export class ExternalBrokerTransport extends Server implements CustomTransportSt
 
   /** Takes nothing new, finishes what is in flight, and gives its part to the other nodes. */
   drain(): Promise<void> {
-    this.#draining = true;
+    this.#drain.abort();
     return (this.#closing ??= this.external.stop(this.config.drainTimeoutMs));
   }
 
@@ -77,14 +78,18 @@ export class ExternalBrokerTransport extends Server implements CustomTransportSt
   private async handle(lane: number, request: LaneRequest): Promise<Acknowledgement> {
     const parsed = parseRequestTopic(request.topic);
     if (parsed === null || !this.isOf(lane, parsed)) return 'done';
-    for (let pauseMs = RETRY.first; !this.#draining; pauseMs = Math.min(pauseMs * 2, RETRY.longest)) {
+    // A lane that is lost is served by another node: a late repeat from here could undo what it has done since.
+    const { over } = request;
+    const drain = this.#drain.signal;
+    for (let pauseMs = RETRY.first; !drain.aborted && !over.aborted; pauseMs = Math.min(pauseMs * 2, RETRY.longest)) {
       try {
         if ((await this.answer(request, parsed)) === 'answered') return 'done';
       } catch (error) {
         this.log.error({ err: error }, 'an MQTT request failed');
       }
       // It may have been applied. Without a PUBACK it must be carried out again, and nobody else would (at least once).
-      await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())).unref());
+      const signal = AbortSignal.any([drain, over]);
+      await pause(pauseMs * (0.5 + Math.random()), undefined, { signal, ref: false }).catch(() => undefined);
     }
     return 'unanswered';
   }
@@ -107,8 +112,11 @@ export class ExternalBrokerTransport extends Server implements CustomTransportSt
       this.clock.now() + this.config.requestTimeoutMs,
     );
     const answer = await runHandler(this.#handlers.get(operation) as MessageHandler, context);
+    this.external.committed(context.revision);
     if (answer instanceof Refused) {
       const { refusal } = answer;
+      // Whoever has the lane now answers it, and may well have accepted it.
+      if (request.over.aborted) return 'unknown';
       return refusal.kind === 'rejected' ? this.reject(request, refusal.error) : 'unknown';
     }
     if (answer !== undefined) await this.publish(request, 'accepted', answer);

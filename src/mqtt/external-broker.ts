@@ -28,6 +28,9 @@ const BEGIN_RETRY_MS = 1_000;
 /** Milliseconds of the drain that are kept for giving the lease back and closing connections. */
 const CLOSE_MS = 1_000;
 
+/** Milliseconds of the drain for publishing what the last requests have committed. */
+const TELL_MS = 1_000;
+
 const partOf = ({ key }: ShadowRecord): string => PUBLISH + (bucketOf(key.tenant, key.thing) % PARTS).toString(16);
 
 /**
@@ -50,6 +53,8 @@ export class ExternalBroker {
   #trouble: string | null = 'starting';
   #lastConnected = -Infinity;
   #drainMs = 0;
+  /** The highest revision that a request of this node has committed. */
+  #committed = 0;
 
   constructor(
     @Inject(CONFIG) config: Config,
@@ -105,6 +110,11 @@ export class ExternalBroker {
     void this.begin();
   }
 
+  /** What was committed is told before this node leaves, if it is this node's to tell. */
+  committed(revision: number): void {
+    this.#committed = Math.max(this.#committed, revision);
+  }
+
   async stop(withinMs: number): Promise<void> {
     this.#drainMs = Math.max(0, withinMs - CLOSE_MS);
     const left = new Promise((resolve) => setTimeout(resolve, withinMs).unref());
@@ -133,7 +143,9 @@ export class ExternalBroker {
     await Promise.all(given.map((number) => this.#lanes.get(number)?.drain(this.#drainMs || CLOSE_MS)));
     for (const number of given) this.#lanes.delete(number);
     const parts = shards.filter((shard) => shard.startsWith(PUBLISH));
-    if (parts.length > 0) await this.#runner.release(parts);
+    if (parts.length === 0) return;
+    if (this.#drainMs > 0) await this.#runner.reached(this.#committed, Math.min(TELL_MS, this.#drainMs));
+    await this.#runner.release(parts);
   }
 
   /** For Claims. */

@@ -50,6 +50,19 @@ function tlsOf({ tls }: BrokerConfig): IClientOptions {
   };
 }
 
+/**
+ * Ends a client in order if the broker plays along within `withinMs` milliseconds, else by force. mqtt.js alone waits without
+ * end for the acknowledgement of every outgoing message, and for the end of a stream that a full lane does not read.
+ */
+export async function endClient(client: MqttClient, withinMs: number): Promise<void> {
+  const ended = client.endAsync(!client.connected).catch(() => undefined);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, withinMs).unref()));
+  await Promise.race([ended, late]);
+  clearTimeout(timer);
+  (client.stream as Partial<MqttClient['stream']> | undefined)?.destroy?.();
+}
+
 interface PacketSender {
   _sendPacket(packet: { cmd: 'puback'; messageId: number; reasonCode: number }, done: () => void): void;
 }

@@ -2,7 +2,7 @@ import type { IConnackPacket, IPublishPacket, MqttClient } from 'mqtt';
 import type { BrokerConfig } from '../config/config.js';
 import type { Logger } from '../telemetry/logger.js';
 import { connackProblems, type BrokerProblem } from './broker-limits.js';
-import { createExternalClient, RECONNECT_MS, sendPuback, WITHHELD } from './external-client.js';
+import { createExternalClient, endClient, RECONNECT_MS, sendPuback, WITHHELD } from './external-client.js';
 import { noDelay } from './external-publisher.js';
 import { requestPatterns } from './mqtt-request.js';
 import { RequestQueue, type Acknowledgement } from './request-queue.js';
@@ -12,6 +12,8 @@ export interface LaneRequest {
   readonly topic: string;
   readonly payload: Buffer;
   readonly qos: number;
+  /** The lane is not ours any more: somebody else is sent this request. */
+  readonly over: AbortSignal;
 }
 
 /** Answers one request. Resolves when it is dealt with and its answer is safe; `unanswered` leaves it to the broker. */
@@ -33,6 +35,8 @@ const MAX_SHORT_LIVES = 3;
 /** Milliseconds for the last acknowledgements to leave. */
 const END_MS = 500;
 const DRAIN_POLL_MS = 10;
+/** Milliseconds before subscriptions that the broker refused are asked for again. */
+const SUBSCRIBE_RETRY_MS = 5_000;
 
 /**
  * One persistent session at the broker: consumes requests side by side and acknowledges each when it has been dealt with,
@@ -55,6 +59,7 @@ export class ExternalLane {
   #ending = false;
   #waiting: (() => void) | null = null;
   #cut = false;
+  readonly #over = new AbortController();
   /** When the connection was made, by performance.now(). */
   #since: number | null = null;
   #shortLives = 0;
@@ -111,9 +116,9 @@ export class ExternalLane {
     this.#cut = true;
     this.#ending = true;
     this.#connected = false;
+    this.#over.abort();
     // The DISCONNECT of end() says nothing about the session, which therefore keeps its expiry (MQTT 5, 3.14.2.2.2).
-    this.#client.end(false);
-    setTimeout(() => this.#client.end(true), END_MS).unref();
+    void endClient(this.#client, END_MS);
   }
 
   private take(packet: IPublishPacket, done: (error?: Error) => void): void {
@@ -126,7 +131,7 @@ export class ExternalLane {
     }
     const { messageId, qos, dup } = packet;
     const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
-    const request = { topic: packet.topic, payload, qos };
+    const request = { topic: packet.topic, payload, qos, over: this.#over.signal };
     if (qos === 0 || messageId === undefined) {
       this.#queue.push(
         () => this.handle(request),
@@ -201,12 +206,21 @@ export class ExternalLane {
       logger.warn({ clientId }, 'the broker has no session of this lane: a first start, or requests were lost');
     }
     noDelay(this.#client);
+    this.subscribe(connack.sessionPresent);
+  }
+
+  private subscribe(sessionPresent: boolean): void {
+    const { clientId, logger } = this;
+    const connection = this.#connection;
+    const isCurrent = (): boolean => connection === this.#connection && this.#client.connected && !this.#ending;
     this.#client.subscribe(this.filters(), { qos: 1 }, (error) => {
-      if (this.#client.disconnecting) return;
+      if (!isCurrent()) return;
       this.#connected = error === null || error === undefined;
       this.#error = error ? `cannot subscribe to requests: ${error.message}` : null;
-      if (error) logger.error({ clientId, err: error }, 'the broker refuses the subscriptions');
-      else logger.info({ clientId, sessionPresent: connack.sessionPresent }, 'consuming requests');
+      if (!error) return void logger.info({ clientId, sessionPresent }, 'consuming requests');
+      logger.error({ clientId, reason: error.message }, 'the broker refuses the subscriptions (its access rules?)');
+      // Its rules may be mended without a new connection.
+      setTimeout(() => isCurrent() && this.subscribe(sessionPresent), SUBSCRIBE_RETRY_MS).unref();
     });
   }
 

@@ -3,7 +3,7 @@ import type { BrokerConfig } from '../config/config.js';
 import type { SafePublisher } from '../sinks/external-broker.sink.js';
 import type { Logger } from '../telemetry/logger.js';
 import { connackProblems, versionProblems, type BrokerProblem } from './broker-limits.js';
-import { createExternalClient } from './external-client.js';
+import { createExternalClient, endClient } from './external-client.js';
 
 interface Outgoing {
   readonly topic: string;
@@ -35,7 +35,8 @@ export class ExternalPublisher implements SafePublisher {
   #window = 0;
   #connackProblems: BrokerProblem[] = [];
   #versionProblems: BrokerProblem[] = [];
-  #refusal: string | null = null;
+  /** Messages that the broker has refused, and that are sent again. */
+  readonly #refused = new Map<Outgoing, string>();
   #error: string | null = null;
   #dropped = -1;
   #ended = false;
@@ -49,7 +50,7 @@ export class ExternalPublisher implements SafePublisher {
   ) {
     this.#client = createExternalClient(config, { clientId, sessionSeconds: 0, receiveMaximum: 100 });
     this.#client.on('connect', (connack) => this.connected(connack));
-    this.#client.on('close', () => (this.#window = 0));
+    this.#client.on('close', () => this.closed());
     this.#client.on('error', (error) => (this.#error = error.message));
     this.#client.on('message', (topic, payload) => this.heard(topic, payload.toString()));
   }
@@ -63,8 +64,11 @@ export class ExternalPublisher implements SafePublisher {
   }
 
   get health(): { readonly ok: boolean; readonly reason: string } {
-    const fatal = this.problems.find((problem) => problem.fatal)?.text ?? this.#refusal;
-    if (fatal !== null && fatal !== undefined) return { ok: false, reason: fatal };
+    const fatal = this.problems.find((problem) => problem.fatal)?.text;
+    if (fatal !== undefined) return { ok: false, reason: fatal };
+    // First: mosquitto 2.0.11 may end the connection with a refusal, and then that would be all that is told.
+    const [refusal] = this.#refused.values();
+    if (refusal !== undefined) return { ok: false, reason: refusal };
     if (this.isConnected) return { ok: true, reason: 'connected' };
     return { ok: false, reason: `not connected to ${this.config.url}: ${this.#error ?? 'no answer yet'}` };
   }
@@ -83,9 +87,7 @@ export class ExternalPublisher implements SafePublisher {
   /** What is not sent by now is left; whoever owns it next sends it. */
   async stop(withinMs: number): Promise<void> {
     this.#ended = true;
-    const timer = setTimeout(() => void this.#client.endAsync(true), withinMs);
-    await this.#client.endAsync(false).catch(() => undefined);
-    clearTimeout(timer);
+    await endClient(this.#client, withinMs);
   }
 
   private connected(connack: IConnackPacket): void {
@@ -100,6 +102,12 @@ export class ExternalPublisher implements SafePublisher {
     this.#client.subscribe([VERSION_TOPIC, DROPPED_TOPIC], { qos: 0 }, () => undefined);
     this.onConnected();
     this.next();
+  }
+
+  private closed(): void {
+    if (this.isConnected && !this.#ended)
+      this.logger.warn({ url: this.config.url, reason: this.#error }, 'the connection to the external broker is lost');
+    this.#window = 0;
   }
 
   private next(): void {
@@ -121,13 +129,13 @@ export class ExternalPublisher implements SafePublisher {
     this.#inFlight++;
     this.#client.publish(message.topic, message.payload, { qos: 1 }, (error) => {
       if (error) return this.refused(message, error);
-      this.#refusal = null;
       this.done(message);
     });
   }
 
   private done(message: Outgoing): void {
     this.#inFlight--;
+    this.#refused.delete(message);
     message.sent();
     this.next();
   }
@@ -143,11 +151,14 @@ export class ExternalPublisher implements SafePublisher {
     }
     if (this.#ended) return;
     const reason = `the broker refuses what is published, e.g. on ${message.topic}: ${error.message} (its access rules?)`;
-    if (this.#refusal === null && this.isConnected) this.logger.error({ reason }, 'publishing is refused');
-    if (this.isConnected) this.#refusal = reason;
+    if (this.isConnected) {
+      if (this.#refused.size === 0) this.logger.error({ reason }, 'publishing is refused');
+      this.#refused.set(message, reason);
+    }
     setTimeout(() => {
       this.#inFlight--;
-      this.send(message);
+      // A client that has ended throws.
+      if (!this.#ended) this.send(message);
     }, REFUSED_RETRY_MS).unref();
   }
 

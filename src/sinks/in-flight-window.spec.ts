@@ -75,4 +75,24 @@ describe('InFlightWindow', () => {
     abort.abort();
     await ended;
   });
+
+  it('tells when a revision is reached, and does not wait past the limit or the end', async () => {
+    const { abort, window } = openWindow();
+    const [a, b] = [work(), work()];
+    window.add(at(2), a.promise);
+    window.whole(at(2));
+    window.add(at(3), b.promise);
+    let reached = false;
+    const waiting = window.reached(2, 60_000).then(() => (reached = true));
+    await Promise.resolve();
+    expect(reached).toBe(false);
+    await a.finish();
+    await waiting;
+    await window.reached(3, 10);
+    expect(window.done).toEqual(at(2));
+    const ended = window.reached(3, 60_000);
+    abort.abort();
+    await ended;
+    expect(await window.settled(60_000, true)).toBe(false);
+  });
 });

@@ -64,11 +64,25 @@ export class InFlightWindow {
     while (this.#open >= this.limit && !this.signal.aborted) await this.#change();
   }
 
-  /** Resolves when nothing is in flight, or after `limitMs`. */
-  async settled(limitMs: number): Promise<void> {
+  /**
+   * Resolves when nothing is in flight, after `limitMs`, or with `whileOpen` also at the end.
+   * @returns whether nothing is in flight
+   */
+  async settled(limitMs: number, whileOpen = false): Promise<boolean> {
     const deadline = performance.now() + limitMs;
-    const timer = setTimeout(() => this.#wake(), limitMs);
-    while (this.#open > 0 && performance.now() < deadline) await this.#change();
+    const timer = setTimeout(() => this.#wake(), limitMs).unref();
+    const goesOn = (): boolean => performance.now() < deadline && !(whileOpen && this.signal.aborted);
+    while (this.#open > 0 && goesOn()) await this.#change();
+    clearTimeout(timer);
+    return this.#open === 0;
+  }
+
+  /** Resolves when everything up to `revision` is safe, after `limitMs`, or at the end. */
+  async reached(revision: number, limitMs: number): Promise<void> {
+    const deadline = performance.now() + limitMs;
+    const timer = setTimeout(() => this.#wake(), limitMs).unref();
+    const isOver = (): boolean => performance.now() >= deadline || this.signal.aborted;
+    while (this.#done.revision < revision && !isOver()) await this.#change();
     clearTimeout(timer);
   }
 
@@ -89,6 +103,7 @@ export class InFlightWindow {
       const { position } = entry;
       if (!sameHistory(position, this.#done) || position.revision > this.#done.revision) this.#done = position;
       this.#first++;
+      this.#wake();
     }
     if (this.#first < SLACK && this.#first < this.#entries.length) return;
     this.#entries = this.#entries.slice(this.#first);

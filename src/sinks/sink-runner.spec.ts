@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { MemoryClusterKeys } from '../../test/harness/memory-cluster-keys.js';
 import { until } from '../../test/harness/until.js';
 import { CLAIMS } from '../cluster/instances.js';
@@ -65,7 +66,7 @@ class Node {
         },
         converge: ({ position }) => {
           this.converged.push(position.revision);
-          return Promise.resolve();
+          return this.isStuck ? new Promise((resolve) => this.#stuck.push(resolve)) : Promise.resolve();
         },
       },
       shardOf: ({ position }) => SHARDS[position.revision % 2] as string,
@@ -163,5 +164,44 @@ describe('SinkRunner', () => {
     log.revision = 202;
     await until('goes on', () => a.given.length === 2);
     expect(a.given).toEqual([201, 202]);
+  });
+
+  it('goes on with what it has when the cursors of more cannot be read', async () => {
+    const a = start('a');
+    await a.take('p/0');
+    log.revision = 104;
+    await until('its own are given', () => a.given.length === 2);
+    const list = jest.spyOn(keys, 'list').mockRejectedValueOnce(new Error('etcd is away'));
+    await expect(a.take('p/1')).rejects.toThrow('etcd is away');
+    list.mockRestore();
+    log.revision = 106;
+    await until('it goes on', () => a.given.length === 3);
+    await a.take('p/1');
+    await until('the rest too', () => a.given.length === 6);
+    expect(a.given).toEqual([102, 104, 106, 101, 103, 105]);
+  });
+
+  it('moves no cursor over a hole before the present state is safe', async () => {
+    const a = start('a');
+    a.isStuck = true;
+    log.revision = 200;
+    log.compacted = 150;
+    await a.take(...SHARDS);
+    await until('converging', () => a.converged.length === 2);
+    await a.runner.release(SHARDS);
+    expect(cursor('p/0')).toBe(100);
+  });
+
+  it('sends nothing of other tenants: the topics of a broker have no place for one', async () => {
+    const a = start('a');
+    const record = log.record.bind(log);
+    log.record = (revision) => {
+      const mine = record(revision);
+      return revision === 102 ? { ...mine, key: { ...mine.key, tenant: 'other' } } : mine;
+    };
+    log.revision = 104;
+    await a.take(...SHARDS);
+    await until('all given', () => cursor('p/0') === 104);
+    expect(a.given).toEqual([101, 103, 104]);
   });
 });

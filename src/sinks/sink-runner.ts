@@ -12,7 +12,7 @@ export interface SinkRunnerOptions {
   readonly cursors: SinkCursors;
   readonly sink: Sink;
   readonly shardOf: (record: ShadowRecord) => string;
-  /** Whose present state is sent after a hole. */
+  /** Whose shadows are sent; an output has no place for the tenant. */
   readonly tenants: readonly string[];
   /** Changes that may be on their way to the sink at once; then the feed is not read, and etcd waits. */
   readonly maxInFlight: number;
@@ -65,8 +65,9 @@ export class SinkRunner {
 
   take(shards: readonly string[]): Promise<void> {
     return this.#inTurn(async () => {
-      await this.#end();
+      // First: when etcd is away, what is held already goes on.
       const known = await this.#load(shards);
+      await this.#end();
       for (const [shard, position] of known) this.#from.set(shard, position);
       this.#begin();
     });
@@ -81,6 +82,11 @@ export class SinkRunner {
       for (const shard of shards) this.#from.delete(shard);
       this.#begin();
     });
+  }
+
+  /** Resolves when everything up to `revision` is safe in the sink, or after `limitMs`. */
+  async reached(revision: number, limitMs: number): Promise<void> {
+    await this.#run?.window.reached(revision, limitMs);
   }
 
   lose(shards: readonly string[]): void {
@@ -164,13 +170,14 @@ export class SinkRunner {
         if (error instanceof FeedGap)
           await this.#recover(run).catch((reason: unknown) => (this.#trouble = String(reason)));
         // Only what is safe has been passed, so what is still on its way would be sent twice by the next reading.
-        await run.window.settled(SETTLE_MS);
+        await run.window.settled(SETTLE_MS, true);
         await pause(RETRY_MS, undefined, { signal }).catch(() => undefined);
       }
     }
   }
 
   #isDue(record: ShadowRecord): boolean {
+    if (!this.options.tenants.includes(record.key.tenant)) return false;
     const from = this.#from.get(this.options.shardOf(record));
     return from !== undefined && (!sameHistory(from, record.position) || record.position.revision > from.revision);
   }
@@ -198,7 +205,7 @@ export class SinkRunner {
       }
     }
     if (start === null) return;
-    await run.window.settled(RECOVER_MS);
+    if (!(await run.window.settled(RECOVER_MS, true))) throw new Error('the present deltas are not safe yet');
     for (const shard of this.#from.keys()) this.#from.set(shard, start);
     run.window = new InFlightWindow(start, maxInFlight, signal);
     this.#sent = true;

@@ -10,7 +10,7 @@ import { freePort } from './ports.js';
 /** The settings that docs/external-broker.md asks for. */
 const NEEDED = {
   max_inflight_messages: '2000',
-  max_queued_messages: '0',
+  max_queued_messages: '1000000',
   persistence: 'true',
   set_tcp_nodelay: 'true',
 };

@@ -128,6 +128,35 @@ it('requests published while nobody consumes wait for the next owner', async () 
   expect(next.bodies).toEqual(numbers(0, 200));
 });
 
+it('acknowledges what the broker sends right behind its CONNACK', async () => {
+  const clientId = id();
+  await (await Worker.start(clientId)).lane.drain(1000);
+  await updates(0, 200);
+  const busy = await Worker.start(clientId);
+  await busy.gets(200);
+  busy.endAll();
+  await until('all are settled', () => busy.lane.inFlight === 0);
+  await busy.lane.drain(1000);
+  const next = await Worker.start(clientId);
+  await update('new');
+  await next.gets(1);
+  expect(next.bodies).toEqual(['new']);
+});
+
+it('goes on after a reconnection during which it had no room', async () => {
+  const worker = await Worker.start(id(), { maxInFlight: 10 });
+  await updates(0, 30);
+  await worker.gets(10);
+  await broker.restart();
+  // Nothing is read before there is room, not even the SUBACK.
+  for (let done = 0; done < 30; done++) {
+    await worker.gets(done + 1);
+    worker.taken[done]?.end('done');
+  }
+  await until('all are settled', () => worker.lane.inFlight === 0);
+  expect(worker.bodies).toEqual(numbers(0, 30));
+});
+
 it('takes no more than its window: the rest waits at the broker, and nothing is lost', async () => {
   const worker = await Worker.start(id(), { maxInFlight: 10 });
   const published = updates(0, 500);

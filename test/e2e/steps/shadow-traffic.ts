@@ -39,8 +39,11 @@ export class ShadowTraffic {
     reader.client.on('message', (at, payload) => this.hear(at, payload));
   }
 
-  static async start(url: string, name: string): Promise<ShadowTraffic> {
-    const traffic = new ShadowTraffic(name, await Device.connect(url), await Device.connect(url));
+  /** @param lasting sessions outlive the broker's restart, and unacknowledged updates are sent again */
+  static async start(url: string, name: string, lasting = false): Promise<ShadowTraffic> {
+    const session = { clean: false, reconnectPeriod: 100, properties: { sessionExpiryInterval: 600 } };
+    const options = lasting ? session : {};
+    const traffic = new ShadowTraffic(name, await Device.connect(url, options), await Device.connect(url, options));
     await traffic.reader.subscribe(
       topic('+', 'update/accepted'),
       topic('+', 'update/rejected'),
@@ -57,6 +60,11 @@ export class ShadowTraffic {
     return this.#accepted.size;
   }
 
+  /** Tokens in the order in which the broker has acknowledged their updates. */
+  get tokens(): string[] {
+    return [...this.#sent.keys()];
+  }
+
   /** Tokens that the broker has acknowledged and nobody has accepted. */
   get unanswered(): string[] {
     return [...this.#sent.keys()].filter((token) => !this.#accepted.has(token));
@@ -71,7 +79,9 @@ export class ShadowTraffic {
       const { json } = await rest.get(thing);
       if (member in ((json.state?.desired ?? {}) as object)) stored++;
     }
-    return `${open.length} of ${this.sent} are not accepted, of which ${stored} are stored; e.g. ${open.slice(0, 3).join()}`;
+    const refused = `${this.rejected.length} were rejected, e.g. ${this.rejected[0] ?? 'none'}`;
+    const which = `e.g. ${open.slice(0, 3).join()} to ${open.at(-1)}`;
+    return `${open.length} of ${this.sent} are not accepted, of which ${stored} are stored; ${refused}; ${which}`;
   }
 
   resetGap(): void {
@@ -96,16 +106,25 @@ export class ShadowTraffic {
     const things = new Set([...this.#sent.values()].map(({ thing }) => thing));
     for (const thing of things) {
       const { json } = await rest.get(thing);
-      const stored = json.state.desired as Record<string, unknown>;
+      // None yet, when nothing of it was carried out.
+      const stored = (json.state?.desired ?? {}) as Record<string, unknown>;
       for (const [token, sent] of this.#sent)
         if (sent.thing === thing && this.#accepted.has(token) && !(sent.member in stored))
           problems.push(`${token} lost`);
-      for (let version = 1; version <= json.version; version++) {
+      for (let version = 1; version <= (json.version ?? 0); version++) {
         if (!this.deltas.get(thing)?.has(version)) problems.push(`${thing}: no delta of version ${version}`);
         if (!this.acceptedVersions.get(thing)?.has(version)) problems.push(`${thing}: version ${version} not accepted`);
       }
     }
     return problems;
+  }
+
+  /** The versions of all things that have been written to. */
+  async versions(rest: Rest): Promise<Map<string, number>> {
+    const versions = new Map<string, number>();
+    for (const thing of new Set([...this.#sent.values()].map((sent) => sent.thing)))
+      versions.set(thing, ((await rest.get(thing)).json.version as number | undefined) ?? 0);
+    return versions;
   }
 
   async close(): Promise<void> {
