@@ -44,7 +44,7 @@ class ShadowAedes extends Aedes {
    */
   registerClient(client: AedesClient): void {
     const before = this.clients[client.id];
-    if (before && before.conn.writableLength > 0) {
+    if (before?.conn.writableNeedDrain) {
       this._takingOver.add(client.id);
       before.close();
     }

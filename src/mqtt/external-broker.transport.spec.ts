@@ -9,7 +9,7 @@ import { OPERATIONS } from './topics.js';
 import { until } from '../../test/harness/until.js';
 
 /** The transport with one handler for everything, and no broker. */
-function setup(answer: () => Promise<Refusal | undefined>) {
+function setup(answer: (payload: string) => Promise<Refusal | undefined>) {
   const published: string[] = [];
   let handle: ExternalHandler = () => Promise.reject(new Error('not started'));
   const external = {
@@ -22,15 +22,21 @@ function setup(answer: () => Promise<Refusal | undefined>) {
   const transport = new ExternalBrokerTransport(config, SYSTEM_CLOCK, SILENT_LOGGER, external);
   let asked = 0;
   for (const pattern of OPERATIONS.flatMap(requestPatterns))
-    transport.addHandler(pattern, async () => {
+    transport.addHandler(pattern, async (payload: Buffer) => {
       asked++;
-      const refusal = await answer();
+      const refusal = await answer(payload.toString());
       return refusal && new Refused(refusal);
     });
   transport.listen(() => undefined);
   const lane = new AbortController();
-  const request = { topic: '$aws/things/t1/shadow/update', payload: Buffer.from('{}'), qos: 1, over: lane.signal };
-  return { transport, lane, published, asked: () => asked, send: () => handle(0, request) };
+  const send = (payload = '{}', thing = 't1', qos = 1): ReturnType<ExternalHandler> =>
+    handle(0, {
+      topic: `$aws/things/${thing}/shadow/update`,
+      payload: Buffer.from(payload),
+      qos,
+      over: lane.signal,
+    });
+  return { transport, lane, published, asked: () => asked, send };
 }
 
 const UNKNOWN: Refusal = { kind: 'unknown' };
@@ -63,6 +69,50 @@ describe('a request of unknown outcome', () => {
     await transport.drain();
     expect(await outcome).toBe('unanswered');
     expect(performance.now() - start).toBeLessThan(300);
+  });
+});
+
+describe('a request that cannot be carried out now', () => {
+  it.each(['storageUnavailable', 'tooManyRequests'] as const)('waits until it can be: %s', async (code) => {
+    let times = 0;
+    const refusal: Refusal = { kind: 'rejected', error: new ShadowError(code) };
+    const { asked, published, send } = setup(() => Promise.resolve(++times < 3 ? refusal : undefined));
+    expect(await send()).toBe('done');
+    expect(asked()).toBe(3);
+    expect(published).toEqual([]);
+  });
+
+  it('is refused when nobody would send it again, with QoS 0', async () => {
+    const { asked, published, send } = setup(() => Promise.resolve(AWAY));
+    expect(await send('{}', 't1', 0)).toBe('done');
+    expect(asked()).toBe(1);
+    expect(published).toEqual(['$aws/things/t1/shadow/update/rejected']);
+  });
+
+  it('is refused when waiting does not help', async () => {
+    const { asked, published, send } = setup(() =>
+      Promise.resolve({ kind: 'rejected', error: new ShadowError('versionConflict') }),
+    );
+    expect(await send()).toBe('done');
+    expect(asked()).toBe(1);
+    expect(published).toEqual(['$aws/things/t1/shadow/update/rejected']);
+  });
+
+  it('is not overtaken by a later one of its shadow, and holds up no other', async () => {
+    const order: string[] = [];
+    let away = true;
+    const { send } = setup((payload) => {
+      if (payload === '1' && away) return Promise.resolve(AWAY);
+      order.push(payload);
+      return Promise.resolve(undefined);
+    });
+    const first = send('1');
+    const second = send('2');
+    expect(await send('3', 't2')).toBe('done');
+    expect(order).toEqual(['3']);
+    away = false;
+    expect(await Promise.all([first, second])).toEqual(['done', 'done']);
+    expect(order).toEqual(['3', '1', '2']);
   });
 });
 

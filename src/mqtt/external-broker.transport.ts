@@ -7,7 +7,7 @@ import { CLOCK, type Clock } from '../config/clock.js';
 import { CONFIG, type BrokerConfig, type Config } from '../config/config.js';
 import { rejected } from '../document/messages.js';
 import { parseClientToken } from '../document/parse-request.js';
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError, type ShadowErrorCode } from '../document/shadow-error.js';
 import { bucketOf } from '../store/bucket.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { ExternalBroker } from './external-broker.js';
@@ -19,8 +19,15 @@ import { isWithinLimits, parseRequestTopic, type Operation, type RequestTopic } 
 
 /** Who published it only the broker knows; its access rules decide. */
 const PRINCIPAL: Principal = { id: 'external-broker', tenant: ANONYMOUS.tenant };
-/** Milliseconds: first and longest pause before a request of unknown outcome is carried out again. */
+/** Milliseconds: first and longest pause before a request is carried out again. */
 const RETRY = { first: 100, longest: 5_000 };
+/** After so many tries the log says what a request waits for. */
+const NAMED_AT = 5;
+/**
+ * Refusals that pass by themselves. With QoS 1 the broker has told the device that it has the request, and keeps it: it
+ * waits, and the broker with it, instead of being refused.
+ */
+const PASSING: ReadonlySet<ShadowErrorCode> = new Set(['storageUnavailable', 'tooManyRequests', 'draining']);
 
 /** The handlers of the built-in MQTT door behind an external broker: a Nest transport over consuming sessions. */
 @Injectable()
@@ -31,6 +38,8 @@ export class ExternalBrokerTransport extends Server implements CustomTransportSt
   #handlers = new Map<Operation, MessageHandler>();
   #requests = 0;
   readonly #drain = new AbortController();
+  /** The last request under way of each shadow. */
+  readonly #last = new Map<string, Promise<unknown>>();
   #closing: Promise<void> | null = null;
 
   constructor(
@@ -75,20 +84,38 @@ export class ExternalBrokerTransport extends Server implements CustomTransportSt
     return this.external as T;
   }
 
-  private async handle(lane: number, request: LaneRequest): Promise<Acknowledgement> {
+  private handle(lane: number, request: LaneRequest): Promise<Acknowledgement> {
     const parsed = parseRequestTopic(request.topic);
-    if (parsed === null || !this.isOf(lane, parsed)) return 'done';
+    if (parsed === null || !this.isOf(lane, parsed)) return Promise.resolve('done');
+    return this.inTurn(`${parsed.thing}/${parsed.name ?? ''}`, () => this.carryOut(request, parsed));
+  }
+
+  /** One that is carried out again must not come behind a later one of its shadow. As many wait as a lane may have taken. */
+  private inTurn<T>(shadow: string, task: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(shadow);
+    const done = before ? before.then(task) : task();
+    this.#last.set(shadow, done);
+    void done.finally(() => {
+      if (this.#last.get(shadow) === done) this.#last.delete(shadow);
+    });
+    return done;
+  }
+
+  /** Never rejects. */
+  private async carryOut(request: LaneRequest, parsed: RequestTopic): Promise<Acknowledgement> {
     // A lane that is lost is served by another node: a late repeat from here could undo what it has done since.
     const { over } = request;
     const drain = this.#drain.signal;
-    for (let pauseMs = RETRY.first; !drain.aborted && !over.aborted; pauseMs = Math.min(pauseMs * 2, RETRY.longest)) {
+    for (let tries = 1; !drain.aborted && !over.aborted; tries++) {
       try {
         if ((await this.answer(request, parsed)) === 'answered') return 'done';
       } catch (error) {
         this.log.error({ err: error }, 'an MQTT request failed');
       }
-      // It may have been applied. Without a PUBACK it must be carried out again, and nobody else would (at least once).
+      // It may or must still be applied, and nobody else would do it (at least once).
+      if (tries === NAMED_AT) this.log.warn({ topic: request.topic, tries }, 'a request waits for the storage');
       const signal = AbortSignal.any([drain, over]);
+      const pauseMs = Math.min(RETRY.first * 2 ** (tries - 1), RETRY.longest);
       await pause(pauseMs * (0.5 + Math.random()), undefined, { signal, ref: false }).catch(() => undefined);
     }
     return 'unanswered';
@@ -100,7 +127,7 @@ export class ExternalBrokerTransport extends Server implements CustomTransportSt
     return shared || bucketOf(PRINCIPAL.tenant, thing) % lanes === lane;
   }
 
-  private async answer(request: LaneRequest, parsed: RequestTopic): Promise<'answered' | 'unknown'> {
+  private async answer(request: LaneRequest, parsed: RequestTopic): Promise<'answered' | 'again'> {
     const { operation, thing, name, problem } = parsed;
     if (problem !== null) return this.reject(request, new ShadowError(problem).withToken(this.tokenOf(request)));
     const context = new MqttRequest(
@@ -116,8 +143,9 @@ export class ExternalBrokerTransport extends Server implements CustomTransportSt
     if (answer instanceof Refused) {
       const { refusal } = answer;
       // Whoever has the lane now answers it, and may well have accepted it.
-      if (request.over.aborted) return 'unknown';
-      return refusal.kind === 'rejected' ? this.reject(request, refusal.error) : 'unknown';
+      if (request.over.aborted || refusal.kind === 'unknown') return 'again';
+      const { error } = refusal;
+      return request.qos > 0 && PASSING.has(error.code) ? 'again' : this.reject(request, error);
     }
     if (answer !== undefined) await this.publish(request, 'accepted', answer);
     return 'answered';

@@ -4,7 +4,10 @@ import type { BrokerConfig } from '../config/config.js';
 
 /** Milliseconds between attempts to reach the broker. */
 export const RECONNECT_MS = 500;
-/** Seconds between signs of life. While the lane waits for room none are heard, and that may take a request timeout. */
+/**
+ * Seconds between signs of life. While the lane waits for room none are heard; one that waits longer connects anew and
+ * loses nothing by it.
+ */
 const KEEPALIVE_SECONDS = 30;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Largest packet that is taken, in bytes: more than any request that is not refused for its size. */

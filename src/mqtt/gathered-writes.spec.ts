@@ -74,6 +74,24 @@ describe('GatheredWrites', () => {
     expect(stream.calls).toEqual(['last']);
   });
 
+  it('leaves alone what takes one piece after the other, such as a WebSocket', async () => {
+    const calls: string[] = [];
+    const stream = new Duplex({
+      read: () => undefined,
+      write(chunk: Buffer, _encoding, done) {
+        calls.push(chunk.toString());
+        process.nextTick(done);
+      },
+    });
+    new GatheredWrites().adopt(stream);
+    stream.cork();
+    stream.write('a');
+    stream.write('b');
+    stream.uncork();
+    await turn();
+    expect(calls).toEqual(['a', 'b']);
+  });
+
   it('sends what it holds before a connection is ended', async () => {
     const stream = adopted();
     stream.packet('last');

@@ -11,6 +11,9 @@ export class GatheredWrites {
 
   /** To be called before anything is written to the stream. */
   adopt(stream: Duplex): void {
+    // A WebSocket sends each piece as a frame of its own, one after the other: nothing is gained there, and what is held
+    // when it is destroyed would be lost.
+    if (typeof (stream as Partial<Pick<Duplex, '_writev'>>)._writev !== 'function') return;
     const cork = stream.cork.bind(stream);
     const uncork = stream.uncork.bind(stream);
     const { end, destroy } = stream;

@@ -29,6 +29,15 @@ describe('WebSockets', () => {
     await works(await node.connect({ protocolVersion }, `ws://127.0.0.1:${port}/mqtt`));
   });
 
+  it('tell MQTT 5 clients why they are ended', async () => {
+    const url = `ws://127.0.0.1:${port}/mqtt`;
+    const first = await node.connect({ protocolVersion: 5, clientId: 'twice' }, url);
+    const reason = new Promise((resolve) => first.mqtt.once('disconnect', ({ reasonCode }) => resolve(reasonCode)));
+    await node.connect({ protocolVersion: 5, clientId: 'twice' }, url);
+    // Session taken over.
+    expect(await reason).toBe(0x8e);
+  });
+
   it.each([['mqtt'], ['mqttv3.1'], ['mqttv3.1', 'mqtt']])('answer sub-protocol %s %s', async (...offered: string[]) => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}/mqtt?X-Amz-Signature=abc`, offered.filter(Boolean));
     await new Promise((resolve, reject) => {

@@ -170,6 +170,29 @@ it('a connection that is taken over behind a full socket ends at once', async ()
   }
 });
 
+it('a connection that is taken over in the middle of its messages is told so', async () => {
+  const node = await startMqttNode();
+  try {
+    const first = await node.connect({ clientId: 'busy', protocolVersion: 5, reconnectPeriod: 0 });
+    const topic = base('busy');
+    await first.subscribe(`${topic}/#`);
+    const reason = new Promise((resolve) => first.mqtt.once('disconnect', ({ reasonCode }) => resolve(reasonCode)));
+    const old = node.broker.clients().find(({ id }) => id === 'busy') as AedesClient;
+    const clients = (old as unknown as { broker: { registerClient(client: AedesClient): void } }).broker;
+    const register = clients.registerClient.bind(clients);
+    // Whatever the moment: something that has not left yet is there.
+    clients.registerClient = (client) => {
+      old.conn.cork();
+      old.conn.write(Buffer.from([0xd0, 0x00]));
+      register(client);
+    };
+    await node.connect({ clientId: 'busy', protocolVersion: 5 });
+    expect(await reason).toBe(0x8e);
+  } finally {
+    await node.stop();
+  }
+});
+
 describe.each([4, 5] as const)('the current delta, version %i', (protocolVersion) => {
   let node: MqttNode;
   let writer: TestClient;
