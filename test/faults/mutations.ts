@@ -63,7 +63,9 @@ export const MUTATIONS: readonly Mutation[] = [
     'a retry with a fresh guard after doubt',
     'responses lost after commit',
     [PROMISES.twice],
-    ['store/etcd/shadow-writer.js', 'if (outcome.doubted) {', 'if (false) {'],
+    ['store/etcd/shadow-writer.js', "'storage-full' || outcome.doubted)", "'storage-full')"],
+    // The watch would have settled it before.
+    ['store/etcd/etcd-storage.js', 'commit.confirm(key, value, at);', ''],
   ),
   mutation(
     'a feed cursor past what was delivered',
@@ -260,6 +262,8 @@ export const MUTATIONS: readonly Mutation[] = [
 /** Runs each mutation, or one, and says which were caught. */
 export async function runMutations(only: string | null, seed: number, json: JsonLines): Promise<boolean> {
   const chosen = MUTATIONS.filter(({ name }) => only === null || only.split(',').some((part) => name.includes(part)));
+  // All at once: a text that has changed must not come up after minutes.
+  for (const { name, edits } of chosen) for (const edit of edits) await checkText(name, edit);
   let missed = 0;
   for (const each of chosen) {
     const { caughtBy, attempts } = await attempt(each, seed);
@@ -296,10 +300,14 @@ async function run(name: string, seed: number, main: string): Promise<Result> {
   return runScenario(scenario, { seed, main });
 }
 
-/**
- * A copy of the build with the bug in it. The service itself has no switch for any of this.
- * @throws Error when the text to be replaced is not there exactly once
- */
+/** @throws Error when the text to be replaced is not in the build exactly once */
+async function checkText(name: string, { file, find }: Edit): Promise<void> {
+  const text = await readFile(join(await builtMain(), '..', file), 'utf8');
+  const count = text.split(find).length - 1;
+  if (count !== 1) throw new Error(`mutation "${name}": ${count} times in ${file}: ${find}`);
+}
+
+/** A copy of the build with the bug in it. The service itself has no switch for any of this. */
 async function mutate({ name, edits }: Mutation): Promise<string> {
   const built = join(await builtMain(), '..');
   // Below node_modules, so that packages are found from there.
@@ -308,14 +316,13 @@ async function mutate({ name, edits }: Mutation): Promise<string> {
   await mkdir(folder, { recursive: true });
   await cp(built, join(folder, 'dist'), { recursive: true });
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }\n');
-  for (const { file, find, put } of edits) {
-    const path = join(folder, 'dist', file);
+  for (const edit of edits) {
+    const path = join(folder, 'dist', edit.file);
+    // What an earlier edit of the same file has left.
     const text = await readFile(path, 'utf8');
-    const count = text.split(find).length - 1;
-    if (count !== 1) throw new Error(`mutation "${name}": ${count} times in ${file}: ${find}`);
     await writeFile(
       path,
-      text.replace(find, () => put),
+      text.replace(edit.find, () => edit.put),
     );
   }
   return join(folder, 'dist', 'main.js');
