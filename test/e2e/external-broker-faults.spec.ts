@@ -1,4 +1,4 @@
-import { startEtcd } from '../harness/etcd.js';
+import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { startMosquitto, type MosquittoBroker, type MosquittoSettings } from '../harness/mosquitto.js';
 import { startNode, type NodeOptions, type ReadyNode } from '../harness/node-process.js';
 import { cleanupAfterAll } from './steps/cleanup.js';
@@ -15,6 +15,7 @@ const WAIT_MS = 60_000;
 const TEST_MS = LONG ? 300_000 : 120_000;
 
 interface Site {
+  readonly etcd: EtcdServer;
   readonly broker: MosquittoBroker;
   readonly env: Readonly<Record<string, string>>;
   readonly node: (options?: NodeOptions) => Promise<ReadyNode>;
@@ -31,7 +32,7 @@ async function site(settings: MosquittoSettings = {}): Promise<Site> {
     cleanup(() => started.stop());
     return started;
   };
-  return { broker, env, node };
+  return { etcd, broker, env, node };
 }
 
 async function load(url: string, name: string, lasting = false): Promise<ShadowTraffic> {
@@ -100,6 +101,34 @@ it(
     await allAccepted(traffic, new Rest(next.httpUrl));
     await nothingMissing(traffic, new Rest(next.httpUrl));
     tell('SIGTERM, broker silent', { sent: traffic.sent, repeated: traffic.repeated, took });
+  },
+  TEST_MS,
+);
+
+it(
+  'etcd says nothing for longer than a request may take: requests wait, and none is refused',
+  async () => {
+    const { etcd, broker, node } = await site();
+    const only = await node({
+      env: {
+        UMBRA_REQUEST_TIMEOUT_MS: '1000',
+        UMBRA_ETCD_CALL_TIMEOUT_MS: '300',
+        // It keeps its lane: what is tested is not the takeover.
+        UMBRA_BROKER_TAKEOVER_SECONDS: '30',
+      },
+    });
+    const traffic = await load(broker.url, 'waiting', true);
+    const flowing = traffic.run(PER_SECOND, LOAD_MS);
+    await until('the load flows', () => traffic.accepted >= PER_SECOND);
+    const before = traffic.accepted;
+    etcd.pause();
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    etcd.resume();
+    await flowing;
+    await allAccepted(traffic, new Rest(only.httpUrl));
+    await nothingMissing(traffic, new Rest(only.httpUrl));
+    tell('etcd silent for 3 s', { sent: traffic.sent, before, repeated: traffic.repeated });
+    expect(traffic.rejected).toEqual([]);
   },
   TEST_MS,
 );
