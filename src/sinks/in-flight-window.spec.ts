@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { InFlightWindow } from './in-flight-window.js';
 
 const at = (revision: number) => ({ cluster: 'c', epoch: 0, revision });
@@ -95,4 +96,19 @@ describe('InFlightWindow', () => {
     await ended;
     expect(await window.settled(60_000, true)).toBe(false);
   });
+
+  it.each(['settled', 'reached'] as const)(
+    'ends %s when its timer fires, though a clock may be behind it',
+    async (wait) => {
+      const { window } = openWindow();
+      window.add(at(2), work().promise);
+      const clock = jest.spyOn(performance, 'now').mockReturnValue(0);
+      try {
+        await (wait === 'settled' ? window.settled(5) : window.reached(2, 5));
+      } finally {
+        clock.mockRestore();
+      }
+      expect(window.done).toEqual(at(1));
+    },
+  );
 });

@@ -69,20 +69,24 @@ export class InFlightWindow {
    * @returns whether nothing is in flight
    */
   async settled(limitMs: number, whileOpen = false): Promise<boolean> {
-    const deadline = performance.now() + limitMs;
-    const timer = setTimeout(() => this.#wake(), limitMs).unref();
-    const goesOn = (): boolean => performance.now() < deadline && !(whileOpen && this.signal.aborted);
-    while (this.#open > 0 && goesOn()) await this.#change();
-    clearTimeout(timer);
+    await this.#until(() => this.#open === 0 || (whileOpen && this.signal.aborted), limitMs);
     return this.#open === 0;
   }
 
   /** Resolves when everything up to `revision` is safe, after `limitMs`, or at the end. */
   async reached(revision: number, limitMs: number): Promise<void> {
-    const deadline = performance.now() + limitMs;
-    const timer = setTimeout(() => this.#wake(), limitMs).unref();
-    const isOver = (): boolean => performance.now() >= deadline || this.signal.aborted;
-    while (this.#done.revision < revision && !isOver()) await this.#change();
+    await this.#until(() => this.#done.revision >= revision || this.signal.aborted, limitMs);
+  }
+
+  /** The timer says itself that it has fired: it may do so a moment before a clock would say that it is due. */
+  async #until(isOver: () => boolean, limitMs: number): Promise<void> {
+    let isLate = false;
+    const end = (): void => {
+      isLate = true;
+      this.#wake();
+    };
+    const timer = setTimeout(end, limitMs).unref();
+    while (!isLate && !isOver()) await this.#change();
     clearTimeout(timer);
   }
 
