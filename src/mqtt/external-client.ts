@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import type { BrokerConfig } from '../config/config.js';
 
@@ -23,7 +24,7 @@ export interface ExternalClientOptions {
 
 /** A client of the configured broker that has not connected yet: its hooks can be set before anything arrives. */
 export function createExternalClient(config: BrokerConfig, options: ExternalClientOptions): MqttClient {
-  return connect(config.url, {
+  const client = connect(config.url, {
     protocolVersion: 5,
     clientId: options.clientId,
     clean: options.sessionSeconds === 0,
@@ -43,6 +44,9 @@ export function createExternalClient(config: BrokerConfig, options: ExternalClie
     ...(config.password === null ? {} : { password: config.password }),
     ...tlsOf(config),
   });
+  // Nagle's algorithm and delayed acknowledgements together cost 40 ms a message.
+  client.on('connect', () => (client.stream as Partial<Socket>).setNoDelay?.(true));
+  return client;
 }
 
 function tlsOf({ tls }: BrokerConfig): IClientOptions {

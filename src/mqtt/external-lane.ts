@@ -3,7 +3,6 @@ import type { BrokerConfig } from '../config/config.js';
 import type { Logger } from '../telemetry/logger.js';
 import { connackProblems, type BrokerProblem } from './broker-limits.js';
 import { createExternalClient, endClient, RECONNECT_MS, sendPuback, WITHHELD } from './external-client.js';
-import { noDelay } from './external-publisher.js';
 import { requestPatterns } from './mqtt-request.js';
 import { RequestQueue, type Acknowledgement } from './request-queue.js';
 import { OPERATIONS } from './topics.js';
@@ -205,7 +204,6 @@ export class ExternalLane {
       this.#known.clear();
       logger.warn({ clientId }, 'the broker has no session of this lane: a first start, or requests were lost');
     }
-    noDelay(this.#client);
     this.subscribe(connack.sessionPresent);
   }
 

@@ -96,7 +96,6 @@ export class ExternalPublisher implements SafePublisher {
     for (const { text } of this.#connackProblems)
       this.logger.warn({ reason: text }, 'the broker is not set up as needed');
     this.#window = Math.min(connack.properties?.receiveMaximum ?? MAX_RECEIVE, MAX_RECEIVE);
-    noDelay(this.#client);
     this.logger.info({ url: this.config.url, window: this.#window }, 'connected to the external broker');
     // Brokers that do not let us look there only tell less.
     this.#client.subscribe([VERSION_TOPIC, DROPPED_TOPIC], { qos: 0 }, () => undefined);
@@ -174,9 +173,4 @@ export class ExternalPublisher implements SafePublisher {
       this.#dropped = dropped;
     }
   }
-}
-
-/** Nagle's algorithm and delayed acknowledgements together cost 40 ms a message. */
-export function noDelay(client: MqttClient): void {
-  (client.stream as Partial<{ setNoDelay(on: boolean): void }>).setNoDelay?.(true);
 }
