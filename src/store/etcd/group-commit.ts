@@ -93,8 +93,8 @@ export class GroupCommit {
 
   /**
    * What the watch tells: a write of our own that it holds is committed, whatever becomes of the answer to its Txn. The
-   * value tells them apart, as it carries an id of its own for each attempt to change the shadow. It comes shortly
-   * before that answer, or instead of it when that is lost.
+   * value tells them apart, as it carries an id of its own for each attempt to change the shadow. It comes around the
+   * time of that answer, or instead of it when that is lost.
    * @param at where the value was written
    */
   confirm(key: string, value: Buffer, at: Position): void {
