@@ -1,10 +1,10 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { SYSTEM_CLOCK, type Clock } from './config/clock.js';
+import { SYSTEM_CLOCK, type Clock } from './resilience/clock.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { HealthModule } from './health/health.module.js';
-import { ExternalBrokerModule } from './mqtt/external-broker.module.js';
-import { MqttModule } from './mqtt/mqtt.module.js';
+import { ExternalBrokerModule } from './mqtt/external/external.module.js';
+import { MqttModule } from './mqtt/built-in/built-in.module.js';
 import { ShadowModule } from './shadow/shadow.module.js';
 import { StoreModule } from './store/store.module.js';
 import type { Storage } from './store/storage.js';

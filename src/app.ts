@@ -2,11 +2,11 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule, type AppParts } from './app.module.js';
 import { HealthRegistry } from './health/health-registry.js';
-import { configureHttp, createHttpAdapter } from './http/http-adapter.js';
-import { listenHttp, type HttpAddresses } from './http/listen.js';
-import { ExternalBrokerTransport } from './mqtt/external-broker.transport.js';
-import { MqttTransport } from './mqtt/mqtt-transport.js';
-import type { MqttAddresses } from './mqtt/listeners.js';
+import { configureHttp, createHttpAdapter } from './http/server/http-server.js';
+import { listenHttp, type HttpAddresses } from './http/server/listen.js';
+import { ExternalBrokerTransport } from './mqtt/external/transport.js';
+import { MqttTransport } from './mqtt/built-in/transport.js';
+import type { MqttAddresses } from './mqtt/built-in/listeners.js';
 import { NestLogger } from './telemetry/nest-logger.js';
 import { WATCH_HUB, type WatchHub } from './watch/subscription.js';
 

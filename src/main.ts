@@ -1,12 +1,12 @@
 import 'reflect-metadata';
 import { startNode, type UmbraNode } from './app.js';
-import { SYSTEM_CLOCK } from './config/clock.js';
+import { SYSTEM_CLOCK } from './resilience/clock.js';
 import type { Config } from './config/config.js';
 import { readEnvironment } from './config/env.js';
 import { configWarnings, loadConfig } from './config/load-config.js';
-import { readyMessage, startErrorMessage } from './launcher/ready-message.js';
-import { openEtcdStorage } from './store/etcd/etcd-storage.js';
-import { LocalEtcd } from './store/etcd/local-etcd.js';
+import { readyMessage, startErrorMessage } from './start-message.js';
+import { openEtcdStorage } from './store/etcd/open-etcd.js';
+import { LocalEtcd } from './store/local-etcd/local-etcd.js';
 import type { Storage } from './store/storage.js';
 import { createLogger, type Logger } from './telemetry/logger.js';
 

@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
-import { CLOCK, type Clock } from './clock.js';
+import { CLOCK, type Clock } from '../resilience/clock.js';
 import { CONFIG, type Config } from './config.js';
 
 /** What every part may ask for: the configuration, the time, the log. */

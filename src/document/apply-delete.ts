@@ -1,7 +1,7 @@
 import { epochSeconds } from './metadata.js';
 import type { ShadowState, Tombstone } from './shadow-document.js';
 import { isTombstone } from './shadow-document.js';
-import { ShadowError } from './shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 
 export interface DeleteContext {
   /** Epoch milliseconds. */

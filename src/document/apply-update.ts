@@ -6,7 +6,7 @@ import { epochSeconds, mergeMetadata, sectionMetadata } from './metadata.js';
 import type { UpdateRequest } from './parse-request.js';
 import type { JsonObject, MetadataObject, ShadowDocument, ShadowState, StatePatch } from './shadow-document.js';
 import { isTombstone, SECTIONS } from './shadow-document.js';
-import { ShadowError } from './shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 
 export interface UpdateContext {
   /** Epoch milliseconds, one reading for the whole update. */

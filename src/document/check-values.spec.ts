@@ -1,6 +1,6 @@
 import { checkSection } from './check-values.js';
 import type { JsonObject } from './shadow-document.js';
-import { ShadowError } from './shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 
 function refusal(text: string, maxDepth = 8): string {
   try {

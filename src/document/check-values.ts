@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from './shadow-document.js';
-import { ShadowError } from './shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import { isObject } from './json.js';
 
 type FaultCode = 'tooDeep' | 'nullInArray' | 'numberTooLarge';

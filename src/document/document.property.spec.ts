@@ -8,7 +8,7 @@ import * as messages from './messages.js';
 import type { UpdateRequest } from './parse-request.js';
 import { parseClientToken, parseUpdate } from './parse-request.js';
 import type { ChangeRecord, ShadowDocument } from './shadow-document.js';
-import { ShadowError } from './shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 
 /** What holds for every document and every input; the rules one by one are in the tables beside this file. */
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { sectionText } from '../../test/harness/json-arbitraries.js';
 import { emptyObject, equalJson, jsonBytes, own, parseJson } from './json.js';
-import { ShadowError } from './shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 
 const parse = (text: string) => parseJson(Buffer.from(text), 8);
 

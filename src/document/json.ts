@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from './shadow-document.js';
-import { ShadowError } from './shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 
 /**
  * Reading and comparing JSON that strangers wrote. Two rules keep `__proto__` and `constructor` plain members

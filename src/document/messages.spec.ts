@@ -1,7 +1,7 @@
 import { deepFreeze } from '../../test/harness/json-arbitraries.js';
 import * as messages from './messages.js';
 import type { ChangeRecord, ShadowDocument, StatePatch } from './shadow-document.js';
-import { ShadowError } from './shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 
 const OLD = { timestamp: 1_600_000_000 };
 const document: ShadowDocument = deepFreeze({

@@ -11,7 +11,7 @@ import type {
   Tombstone,
 } from './shadow-document.js';
 import { isTombstone } from './shadow-document.js';
-import type { ShadowError } from './shadow-error.js';
+import type { ShadowError } from '../errors/service-error.js';
 
 /**
  * Every message of PROTOCOL 1.3, ready for JSON.stringify, with exactly the members it names. Timestamps are whole

@@ -1,6 +1,6 @@
 import { DEFAULT_LIMITS } from './limits.js';
 import { parseClientToken, parseUpdate } from './parse-request.js';
-import { ShadowError } from './shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 
 const update = (text: string) => parseUpdate(Buffer.from(text), DEFAULT_LIMITS);
 const token = (text: string) => parseClientToken(Buffer.from(text), DEFAULT_LIMITS);

@@ -3,7 +3,7 @@ import { isObject, own, parseJson } from './json.js';
 import type { Limits } from './limits.js';
 import type { Json, JsonObject, StatePatch } from './shadow-document.js';
 import { SECTIONS } from './shadow-document.js';
-import { ShadowError } from './shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 
 /** A checked update. `state` is the client's own object: it is echoed as it was sent (PROTOCOL 1.3). */
 export interface UpdateRequest {

@@ -1,4 +1,4 @@
-import { ShadowError } from './shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 
 // PROTOCOL 3. Both alphabets are ASCII, so characters are bytes.
 const THING = /^[a-zA-Z0-9:_-]{1,128}$/;

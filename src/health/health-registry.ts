@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { CLOCK, type Clock } from '../config/clock.js';
+import { CLOCK, type Clock } from '../resilience/clock.js';
 
 export interface PartHealth {
   readonly ok: boolean;

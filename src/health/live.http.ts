@@ -1,7 +1,7 @@
 import { Controller, Get, Header, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { Action } from '../auth/action.js';
-import { json } from '../http/answer.js';
+import { Action } from '../access/action.js';
+import { json } from '../http/send-json.js';
 import { Describe } from '../http/openapi/describe.js';
 import { live } from './health.openapi.js';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { ShadowDocument } from '../document/shadow-document.js';
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import { entityTag, evaluate, parseConditions, preconditionOf } from './conditions.js';
 
 const at = (version: number): ShadowDocument => ({ version, metadata: {} });

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { isTombstone, type ShadowState } from '../document/shadow-document.js';
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import type { Precondition } from '../shadow/update.js';
 
 interface EntityTag {

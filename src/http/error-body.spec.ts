@@ -1,4 +1,4 @@
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import { awsError, isAwsPath, problem } from './error-body.js';
 import { QueryError } from './query.js';
 

@@ -1,4 +1,4 @@
-import type { ShadowError } from '../document/shadow-error.js';
+import type { ShadowError } from '../errors/service-error.js';
 import { QueryError } from './query.js';
 
 /** An error answer, whole, for either door. */

@@ -1,10 +1,10 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import type { Logger } from '../telemetry/logger.js';
 import { awsError, isAwsPath, problem } from './error-body.js';
-import { setRequestId } from './request-id.js';
-import type { RouteTable } from './route-table.js';
+import { setRequestId } from './server/request-id.js';
+import type { RouteTable } from './server/route-table.js';
 
 /** Translates rows of the error table, for both doors, and nothing else (STYLE rule 8). */
 @Catch()

@@ -1,6 +1,6 @@
 import { Catch, Inject, Injectable, type ArgumentsHost, type RpcExceptionFilter } from '@nestjs/common';
 import { of, type Observable } from 'rxjs';
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { MqttRequest, Refused, type Refusal } from './mqtt-request.js';
 

@@ -1,5 +1,5 @@
-import type { Principal } from '../auth/principal.js';
-import type { ShadowError } from '../document/shadow-error.js';
+import type { Principal } from '../access/principal.js';
+import type { ShadowError } from '../errors/service-error.js';
 import type { ShadowKey } from '../store/shadow-store.js';
 import type { Operation } from './topics.js';
 

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { CLOCK, type Clock } from '../config/clock.js';
+import { CLOCK, type Clock } from '../resilience/clock.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { isTombstone, type ShadowState } from '../document/shadow-document.js';
 import { SHADOW_STORE, type ShadowRecord, type ShadowStore } from '../store/shadow-store.js';

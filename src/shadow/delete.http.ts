@@ -1,14 +1,14 @@
 import { Controller, Delete, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Action } from '../auth/action.js';
+import { Action } from '../access/action.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { deleteAccepted } from '../document/messages.js';
 import { parseClientToken } from '../document/parse-request.js';
-import { sendJson } from '../http/answer.js';
+import { sendJson } from '../http/send-json.js';
 import { conditionsOf, preconditionOf } from '../http/conditions.js';
-import { Direct } from '../http/direct.js';
+import { Direct } from '../http/server/direct-handlers.js';
 import { Describe } from '../http/openapi/describe.js';
-import { bodyOf, targetOf } from '../http/target.js';
+import { bodyOf, targetOf } from '../http/caller.js';
 import { DeleteShadow } from './delete.js';
 import { awsDelete, remove } from './shadow.openapi.js';
 

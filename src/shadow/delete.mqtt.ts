@@ -1,6 +1,6 @@
 import { Controller, Inject, UseFilters } from '@nestjs/common';
 import { Ctx, MessagePattern } from '@nestjs/microservices';
-import { Action } from '../auth/action.js';
+import { Action } from '../access/action.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { parseClientToken } from '../document/parse-request.js';
 import { MqttErrorFilter } from '../mqtt/mqtt-error.filter.js';

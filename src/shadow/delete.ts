@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Principal } from '../auth/principal.js';
-import { CLOCK, type Clock } from '../config/clock.js';
+import type { Principal } from '../access/principal.js';
+import { CLOCK, type Clock } from '../resilience/clock.js';
 import { applyDelete } from '../document/apply-delete.js';
 import type { ShadowState, Tombstone } from '../document/shadow-document.js';
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import { displayName } from '../document/shadow-name.js';
 import {
   SHADOW_STORE,

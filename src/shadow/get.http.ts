@@ -1,13 +1,13 @@
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Action } from '../auth/action.js';
-import { CLOCK, type Clock } from '../config/clock.js';
+import { Action } from '../access/action.js';
+import { CLOCK, type Clock } from '../resilience/clock.js';
 import { getAccepted } from '../document/messages.js';
-import { sendJson, sendVersioned } from '../http/answer.js';
+import { sendJson, sendVersioned } from '../http/send-json.js';
 import { conditionsOf, entityTag, evaluate, preconditionFailed } from '../http/conditions.js';
-import { Direct } from '../http/direct.js';
+import { Direct } from '../http/server/direct-handlers.js';
 import { Describe } from '../http/openapi/describe.js';
-import { targetOf } from '../http/target.js';
+import { targetOf } from '../http/caller.js';
 import { GetShadow } from './get.js';
 import { awsGet, get } from './shadow.openapi.js';
 

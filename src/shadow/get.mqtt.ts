@@ -1,11 +1,11 @@
 import { Controller, Inject, UseFilters } from '@nestjs/common';
 import { Ctx, MessagePattern } from '@nestjs/microservices';
-import { Action } from '../auth/action.js';
-import { CLOCK, type Clock } from '../config/clock.js';
+import { Action } from '../access/action.js';
+import { CLOCK, type Clock } from '../resilience/clock.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { getAccepted, type GetAccepted } from '../document/messages.js';
 import { parseClientToken } from '../document/parse-request.js';
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import { MqttErrorFilter } from '../mqtt/mqtt-error.filter.js';
 import { MQTT_DOOR, MqttRequest, requestPatterns } from '../mqtt/mqtt-request.js';
 import { GetShadow } from './get.js';

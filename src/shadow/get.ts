@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isTombstone, type ShadowDocument } from '../document/shadow-document.js';
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import { displayName } from '../document/shadow-name.js';
 import {
   SHADOW_STORE,

@@ -1,16 +1,16 @@
 import { Controller, HttpCode, Inject, Patch, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Action } from '../auth/action.js';
+import { Action } from '../access/action.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { parseJson } from '../document/json.js';
 import { getAccepted, updateAccepted } from '../document/messages.js';
 import { parseUpdate } from '../document/parse-request.js';
 import type { Section } from '../document/shadow-document.js';
-import { sendJson, sendVersioned } from '../http/answer.js';
+import { sendJson, sendVersioned } from '../http/send-json.js';
 import { conditionsOf, preconditionOf } from '../http/conditions.js';
-import { Direct } from '../http/direct.js';
+import { Direct } from '../http/server/direct-handlers.js';
 import { Describe } from '../http/openapi/describe.js';
-import { bodyOf, targetOf } from '../http/target.js';
+import { bodyOf, targetOf } from '../http/caller.js';
 import { awsUpdate, update, updateDesired, updateReported } from './shadow.openapi.js';
 import { UpdateShadow } from './update.js';
 

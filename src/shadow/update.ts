@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Principal } from '../auth/principal.js';
-import { CLOCK, type Clock } from '../config/clock.js';
+import type { Principal } from '../access/principal.js';
+import { CLOCK, type Clock } from '../resilience/clock.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { applyUpdate } from '../document/apply-update.js';
 import type { UpdateRequest } from '../document/parse-request.js';
 import type { ShadowState } from '../document/shadow-document.js';
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import {
   SHADOW_STORE,
   type Changed,

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import { EventStream, frame } from '../http/event-stream.js';
 import type { ShadowFilter } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';

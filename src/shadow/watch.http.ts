@@ -1,9 +1,9 @@
 import { Controller, Get, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Action } from '../auth/action.js';
+import { Action } from '../access/action.js';
 import { Describe } from '../http/openapi/describe.js';
 import { queryOf } from '../http/query.js';
-import { FromTarget, type Target } from '../http/target.js';
+import { FromTarget, type Target } from '../http/caller.js';
 import { watch } from './shadow.openapi.js';
 import { streamWatch } from './watch-stream.js';
 import { WatchQuery } from './watch.dto.js';

@@ -6,7 +6,7 @@ import type { Position } from '../store/position.js';
 import { FeedGap, type FeedBatch, type ShadowFeed } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import { SILENT_LOGGER } from '../telemetry/logger.js';
-import { SinkCursors } from './cursors.js';
+import { SinkCursors } from './sink-cursors.js';
 import { SinkRunner } from './sink-runner.js';
 
 const at = (revision: number): Position => ({ cluster: 'c', epoch: 0, revision });

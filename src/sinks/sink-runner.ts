@@ -3,7 +3,7 @@ import { sameHistory, type Position } from '../store/position.js';
 import { FeedGap, type ShadowFeed } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import type { Logger } from '../telemetry/logger.js';
-import type { SinkCursors } from './cursors.js';
+import type { SinkCursors } from './sink-cursors.js';
 import { InFlightWindow } from './in-flight-window.js';
 import type { Sink } from './sink.js';
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import { bucketOf } from './etcd/keys.js';
 import { decodeNamePage, decodeThingPage, encodeBucketPage, encodeNamePage, encodeThingPage } from './page-token.js';
 

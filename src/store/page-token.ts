@@ -1,4 +1,4 @@
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import { isShadowName, isThingName } from '../document/shadow-name.js';
 import { bucketOf, BUCKETS } from './etcd/keys.js';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { SYSTEM_CLOCK } from '../config/clock.js';
-import { DeadlineSweep } from './deadline-sweep.js';
+import { SYSTEM_CLOCK } from '../resilience/clock.js';
+import { DeadlineSweep } from '../resilience/deadline-sweep.js';
 import { ShadowQueue } from './shadow-queue.js';
 
 const open = (max = 10) => new ShadowQueue(max, new DeadlineSweep(SYSTEM_CLOCK));

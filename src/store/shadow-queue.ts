@@ -1,5 +1,5 @@
-import { ShadowError } from '../document/shadow-error.js';
-import type { DeadlineSweep, Expirable } from './deadline-sweep.js';
+import { ShadowError } from '../errors/service-error.js';
+import type { DeadlineSweep, Expirable } from '../resilience/deadline-sweep.js';
 
 /** Changes of all shadows together that may wait; it bounds memory when very many shadows are busy at once. */
 const MAX_WAITING = 20_000;

@@ -1,11 +1,11 @@
 import { Controller, Get, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { Action } from '../auth/action.js';
-import { json } from '../http/answer.js';
+import { Action } from '../access/action.js';
+import { json } from '../http/send-json.js';
 import { Describe } from '../http/openapi/describe.js';
-import { PageQuery } from '../http/page.dto.js';
+import { PageQuery } from '../http/paging.dto.js';
 import { queryOf } from '../http/query.js';
-import { FromCaller, type Caller } from '../http/target.js';
+import { FromCaller, type Caller } from '../http/caller.js';
 import { ListThings } from './list.js';
 import { listThings } from './things.openapi.js';
 

@@ -1,9 +1,9 @@
 import { Controller, Get, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Action } from '../auth/action.js';
+import { Action } from '../access/action.js';
 import { Describe } from '../http/openapi/describe.js';
 import { queryOf } from '../http/query.js';
-import { FromCaller, FromThing, type Caller } from '../http/target.js';
+import { FromCaller, FromThing, type Caller } from '../http/caller.js';
 import { streamWatch } from '../shadow/watch-stream.js';
 import { WatchQuery } from '../shadow/watch.dto.js';
 import { WatchShadows } from '../shadow/watch.js';

@@ -2,10 +2,10 @@ import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import type { Position } from '../store/position.js';
 import { FeedGap, matches, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
 import type { Logger } from '../telemetry/logger.js';
-import type { RecentHistory } from './history.js';
+import type { RecentHistory } from './recent-changes.js';
 import type { Cursor, ShadowEvent } from './subscription.js';
 import type { SubscriptionQueue } from './subscription-queue.js';
-import type { Turns } from './turns.js';
+import type { Turns } from './store-reader-limit.js';
 
 /** What catching up needs of the hub. */
 export interface CatchUpHub {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 
 const cursors = fc.record({

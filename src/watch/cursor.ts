@@ -1,4 +1,4 @@
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import type { Cursor } from './subscription.js';
 
 /** First part of every cursor text; another layout gets another one. */

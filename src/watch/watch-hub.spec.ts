@@ -1,5 +1,5 @@
 import type { WatchConfig } from '../config/config.js';
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import type { Position } from '../store/position.js';
 import { FeedGap, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';

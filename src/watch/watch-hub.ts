@@ -1,14 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { WatchConfig } from '../config/config.js';
-import { ShadowError } from '../document/shadow-error.js';
+import { ShadowError } from '../errors/service-error.js';
 import { FeedGap, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
 import type { Logger } from '../telemetry/logger.js';
 import { allSeen, CatchUp, changeEvent, type CatchUpHub } from './catch-up.js';
-import { RecentHistory } from './history.js';
-import { SubscriptionIndex } from './subscription-index.js';
+import { RecentHistory } from './recent-changes.js';
+import { SubscriptionIndex } from './live-subscriptions.js';
 import { SubscriptionQueue } from './subscription-queue.js';
 import type { Cursor, FeedListener, ShadowEvent, SubscribeOptions, Subscription, WatchHub } from './subscription.js';
-import { Turns } from './turns.js';
+import { Turns } from './store-reader-limit.js';
 
 /** Readers that may read from the store at once; the others wait for their turn. */
 const STORE_READERS = 8;

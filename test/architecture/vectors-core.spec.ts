@@ -5,7 +5,7 @@ import * as messages from '../../src/document/messages.js';
 import { parseClientToken, parseUpdate } from '../../src/document/parse-request.js';
 import type { ChangeRecord, ShadowState } from '../../src/document/shadow-document.js';
 import { isTombstone } from '../../src/document/shadow-document.js';
-import { ShadowError } from '../../src/document/shadow-error.js';
+import { ShadowError } from '../../src/errors/service-error.js';
 import { displayName } from '../../src/document/shadow-name.js';
 import type { Outcome, VectorDriver, VectorOp } from '../harness/vectors.js';
 import { loadVectors, matchMessage, runVector } from '../harness/vectors.js';

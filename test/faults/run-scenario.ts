@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { faultOf, impossible, type FaultContext } from './faults.js';
-import { History } from './history.js';
-import { namespacesRefused } from './namespaces.js';
-import { PROMISES, type Expectations, type Violation } from './promises.js';
-import { Random } from './random.js';
-import type { Scenario } from './scenarios.js';
+import { faultOf, impossible, type FaultContext } from './faults/faults.js';
+import { History } from './model/history.js';
+import { namespacesRefused } from './faults/namespaces.js';
+import { PROMISES, type Expectations, type Violation } from './validate/promises.js';
+import { Random } from './plans/random.js';
+import type { Scenario } from './plans/scenarios.js';
 import { hasMosquitto, Topology } from './topology.js';
-import { BOUND_MS, Traffic } from './traffic.js';
-import { validate } from './validate.js';
+import { BOUND_MS, Traffic } from './actors/traffic.js';
+import { validate } from './validate/validate.js';
 
 /** Bytes that a node may take under the lab's traffic. */
 const MAX_MEMORY = 450e6;

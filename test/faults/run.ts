@@ -1,14 +1,14 @@
 import { parseArgs } from 'node:util';
-import { runMutations } from './mutations.js';
-import { randomScenario, randomTopology, MATRIX, type Scenario } from './scenarios.js';
+import { runMutations } from './plans/mutations.js';
+import { randomScenario, randomTopology, MATRIX, type Scenario } from './plans/scenarios.js';
 import { hasNamespaces, runOn, runScenario, verdict, type Result } from './run-scenario.js';
-import { History } from './history.js';
-import { Random } from './random.js';
+import { History } from './model/history.js';
+import { Random } from './plans/random.js';
 import { REGRESSIONS } from './regressions/index.js';
 import { JsonLines, say, summarize, tell } from './report.js';
-import { RESTORES, runRestore } from './restore.js';
-import { measureRto } from './rto.js';
-import { SMOKE } from './smoke.js';
+import { RESTORES, runRestore } from './plans/restore.js';
+import { measureRto } from './plans/rto.js';
+import { SMOKE } from './plans/smoke.js';
 import { Topology, type TopologySpec } from './topology.js';
 
 /** A topology is used for this many random rounds, so that nodes and members also grow old. */

@@ -8,9 +8,9 @@ import { startNode, type ReadyNode } from '../harness/node-process.js';
 import { startMosquitto, type MosquittoBroker } from '../harness/mosquitto.js';
 import { freePort } from '../harness/ports.js';
 import { TcpProxy } from '../harness/tcp-proxy.js';
-import { fakeClock } from './fake-clock.js';
-import type { History } from './history.js';
-import { Namespaces, namespacesRefused } from './namespaces.js';
+import { fakeClock } from './faults/fake-clock.js';
+import type { History } from './model/history.js';
+import { Namespaces, namespacesRefused } from './faults/namespaces.js';
 
 export interface TopologySpec {
   readonly members: 1 | 3;

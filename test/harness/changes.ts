@@ -1,5 +1,5 @@
 import { isTombstone, type JsonObject, type ShadowDocument } from '../../src/document/shadow-document.js';
-import { ShadowError } from '../../src/document/shadow-error.js';
+import { ShadowError } from '../../src/errors/service-error.js';
 import type { Change, ShadowKey } from '../../src/store/shadow-store.js';
 
 /** Small changes for tests of the storage: they know nothing of merging, only of versions. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/config/clock.js';
+import type { Clock } from '../../src/resilience/clock.js';
 
 /** A clock that stands until it is told otherwise. */
 export class SettableClock implements Clock {

@@ -1,11 +1,11 @@
-import { SYSTEM_CLOCK } from '../../src/config/clock.js';
+import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
 import type { EtcdConfig } from '../../src/config/config.js';
 import { encodeRecord } from '../../src/store/etcd/codec.js';
-import { EtcdCluster } from '../../src/store/etcd/etcd-cluster.js';
-import { EtcdHistory } from '../../src/store/etcd/history.js';
+import { EtcdCluster } from '../../src/store/etcd/client/members.js';
+import { EtcdHistory } from '../../src/store/etcd/lineage.js';
 import { formatKey } from '../../src/store/etcd/keys.js';
-import { EtcdShadowFeed } from '../../src/store/etcd/shadow-feed.js';
-import type { WatchTimes } from '../../src/store/etcd/watch-session.js';
+import { EtcdShadowFeed } from '../../src/store/etcd/feed/etcd-shadow-feed.js';
+import type { WatchTimes } from '../../src/store/etcd/feed/watch-session.js';
 import { SILENT_LOGGER, type Logger } from '../../src/telemetry/logger.js';
 import { changeOf, keyOf, stateOf, type FeedFixture, type Write } from '../suites/feed-fixture.js';
 import type { EtcdServer } from './etcd.js';

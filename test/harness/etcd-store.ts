@@ -1,7 +1,7 @@
-import { SYSTEM_CLOCK } from '../../src/config/clock.js';
+import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
 import type { EtcdConfig } from '../../src/config/config.js';
 import { createEtcdStore, type EtcdStore, type EtcdStoreOptions } from '../../src/store/etcd/create-etcd-store.js';
-import { EtcdHistory } from '../../src/store/etcd/history.js';
+import { EtcdHistory } from '../../src/store/etcd/lineage.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 
 /** Configuration of tests for servers of tests. */

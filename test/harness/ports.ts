@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freeLoopbackPort } from '../../src/store/etcd/loopback-port.js';
+import { freeLoopbackPort } from '../../src/store/local-etcd/loopback-port.js';
 
 /** One file per port that a test process has taken; it holds the id of that process. */
 const CLAIMS = join(tmpdir(), 'umbra-test-ports');

@@ -1,8 +1,8 @@
 import { GRPCResourceExhastedError } from 'etcd3';
-import { ShadowError } from '../../src/document/shadow-error.js';
+import { ShadowError } from '../../src/errors/service-error.js';
 import { decodeRecord } from '../../src/store/etcd/codec.js';
 import type { EtcdStore } from '../../src/store/etcd/create-etcd-store.js';
-import { createEtcdClient } from '../../src/store/etcd/etcd-client.js';
+import { createEtcdClient } from '../../src/store/etcd/client/etcd-client.js';
 import { formatKey } from '../../src/store/etcd/keys.js';
 import { documentOf, increment, shadow, within } from '../harness/changes.js';
 import { etcdConfig, openEtcdStore } from '../harness/etcd-store.js';

@@ -1,10 +1,10 @@
 import type { ITxnRequest } from 'etcd3';
-import { SYSTEM_CLOCK } from '../../src/config/clock.js';
-import { createEtcdClient } from '../../src/store/etcd/etcd-client.js';
-import { EtcdCluster } from '../../src/store/etcd/etcd-cluster.js';
-import { GroupCommit, LeaseGone } from '../../src/store/etcd/group-commit.js';
-import { EtcdHistory } from '../../src/store/etcd/history.js';
-import type { CasWrite } from '../../src/store/etcd/pending-write.js';
+import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
+import { createEtcdClient } from '../../src/store/etcd/client/etcd-client.js';
+import { EtcdCluster } from '../../src/store/etcd/client/members.js';
+import { GroupCommit, LeaseGone } from '../../src/store/etcd/write/group-commit.js';
+import { EtcdHistory } from '../../src/store/etcd/lineage.js';
+import type { CasWrite } from '../../src/store/etcd/write/pending-write.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 import { documentOf, increment, shadow, within } from '../harness/changes.js';
 import { etcdConfig, openEtcdStore } from '../harness/etcd-store.js';

@@ -1,6 +1,6 @@
 import type { EtcdStore } from '../../src/store/etcd/create-etcd-store.js';
 import { EtcdPermissionDeniedError } from 'etcd3';
-import { createEtcdClient } from '../../src/store/etcd/etcd-client.js';
+import { createEtcdClient } from '../../src/store/etcd/client/etcd-client.js';
 import { formatKey } from '../../src/store/etcd/keys.js';
 import { documentOf, increment, remove, report, shadow, within } from '../harness/changes.js';
 import { etcdConfig, openEtcdStore } from '../harness/etcd-store.js';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { connectAsync, type MqttClient } from 'mqtt';
 import type { BrokerConfig } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load-config.js';
-import { ExternalLane, type LaneRequest } from '../../src/mqtt/external-lane.js';
+import { ExternalLane, type LaneRequest } from '../../src/mqtt/external/lane.js';
 import type { Acknowledgement } from '../../src/mqtt/request-queue.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 import { startMosquitto, type MosquittoBroker } from '../harness/mosquitto.js';

@@ -1,7 +1,7 @@
 import { connectAsync } from 'mqtt';
 import type { BrokerConfig } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load-config.js';
-import { ExternalPublisher } from '../../src/mqtt/external-publisher.js';
+import { ExternalPublisher } from '../../src/mqtt/external/publisher.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 import { startMosquitto, type MosquittoBroker } from '../harness/mosquitto.js';
 import { until } from '../harness/until.js';

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { transformFileSync } from '@swc/core';
-import { LocalEtcd } from '../../src/store/etcd/local-etcd.js';
-import { processTable } from '../../src/store/etcd/process-table.js';
+import { LocalEtcd } from '../../src/store/local-etcd/local-etcd.js';
+import { processTable } from '../../src/store/local-etcd/process-table.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 import { freePort } from '../harness/ports.js';
 
@@ -26,7 +26,7 @@ const endpoint = await etcd.start();
 console.log(endpoint);
 `;
 
-const SOURCES = new URL('../../src/store/etcd/', import.meta.url).pathname;
+const SOURCES = new URL('../../src/store/local-etcd/', import.meta.url).pathname;
 
 let program: string;
 let folder: string;

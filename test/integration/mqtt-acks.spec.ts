@@ -1,4 +1,4 @@
-import { ShadowError } from '../../src/document/shadow-error.js';
+import { ShadowError } from '../../src/errors/service-error.js';
 import type { ShadowStore } from '../../src/store/shadow-store.js';
 import { startMqttNode, type MqttNode } from '../harness/mqtt-node.js';
 import { until } from '../harness/until.js';

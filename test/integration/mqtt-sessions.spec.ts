@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import type { IClientOptions } from 'mqtt';
-import { ShadowError } from '../../src/document/shadow-error.js';
-import type { AedesClient } from '../../src/mqtt/aedes-parts.js';
-import { connectionOf } from '../../src/mqtt/connection.js';
+import { ShadowError } from '../../src/errors/service-error.js';
+import type { AedesClient } from '../../src/mqtt/built-in/aedes/aedes-parts.js';
+import { connectionOf } from '../../src/mqtt/built-in/connection.js';
 import { startMqttNode, type MqttNode, type TestClient } from '../harness/mqtt-node.js';
 import { until } from '../harness/until.js';
 

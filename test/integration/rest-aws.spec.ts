@@ -303,7 +303,7 @@ describe('what the store says no to', () => {
     ['outcomeUnknown', 503, 'ServiceUnavailableException'],
     ['tooManyRequests', 429, 'ThrottlingException'],
   ] as const)('answers %s with %i %s and when to try again', async (code, status, type) => {
-    const { ShadowError } = await import('../../src/document/shadow-error.js');
+    const { ShadowError } = await import('../../src/errors/service-error.js');
     const node = await startHttpNode({
       wrap: (store) =>
         Object.assign(Object.create(store) as typeof store, {

@@ -1,7 +1,7 @@
 import type { Position } from '../../src/store/position.js';
 import type { ShadowFeed } from '../../src/store/shadow-feed.js';
-import { createEtcdClient } from '../../src/store/etcd/etcd-client.js';
-import { WatchSession, type SessionOptions } from '../../src/store/etcd/watch-session.js';
+import { createEtcdClient } from '../../src/store/etcd/client/etcd-client.js';
+import { WatchSession, type SessionOptions } from '../../src/store/etcd/feed/watch-session.js';
 import { commitMany, etcdFeed, type EtcdFeedFixture } from '../harness/etcd-feed.js';
 import { startMembers } from '../harness/etcd-members.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';

@@ -1,4 +1,4 @@
-import { openEtcdStorage } from '../../src/store/etcd/etcd-storage.js';
+import { openEtcdStorage } from '../../src/store/etcd/open-etcd.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { EventReader, type StreamEvent } from '../harness/event-reader.js';
 import { startHttpNode, type HttpNode } from '../harness/http-node.js';

@@ -1,5 +1,5 @@
 import { isTombstone } from '../../src/document/shadow-document.js';
-import { ShadowError } from '../../src/document/shadow-error.js';
+import { ShadowError } from '../../src/errors/service-error.js';
 import type { Change, ShadowKey, ShadowStore } from '../../src/store/shadow-store.js';
 import { documentOf, expectVersion, increment, remove, report, shadow, within } from '../harness/changes.js';
 

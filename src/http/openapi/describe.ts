@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { ShadowError, type ShadowErrorCode } from '../../document/shadow-error.js';
+import { ShadowError, type ShadowErrorCode } from '../../errors/service-error.js';
 import { awsError, problem } from '../error-body.js';
 import { PARAMETERS, type ParameterName } from './parameters.js';
 

@@ -1,19 +1,19 @@
-import type { Clock } from '../../config/clock.js';
+import type { Clock } from '../../resilience/clock.js';
 import type { Config } from '../../config/config.js';
 import type { Logger } from '../../telemetry/logger.js';
-import { DeadlineSweep } from '../deadline-sweep.js';
+import { DeadlineSweep } from '../../resilience/deadline-sweep.js';
 import { ShadowQueue } from '../shadow-queue.js';
 import type { ShadowStore } from '../shadow-store.js';
-import { EtcdCluster, type CreateClient } from './etcd-cluster.js';
+import { EtcdCluster, type CreateClient } from './client/members.js';
 import { EtcdShadowStore } from './etcd-shadow-store.js';
-import { GatheredReads } from './gathered-reads.js';
-import { GroupCommit, type GroupCommitOptions } from './group-commit.js';
-import type { EtcdHistory } from './history.js';
-import { RecordCache } from './record-cache.js';
-import { ShadowLister } from './shadow-lister.js';
-import { ShadowWriter } from './shadow-writer.js';
-import { StorageGuard } from './storage-guard.js';
-import { TombstoneLeases } from './tombstone-leases.js';
+import { GatheredReads } from './read/read-batcher.js';
+import { GroupCommit, type GroupCommitOptions } from './write/group-commit.js';
+import type { EtcdHistory } from './lineage.js';
+import { RecordCache } from './read/record-cache.js';
+import { ShadowLister } from './read/shadow-lister.js';
+import { ShadowWriter } from './write/shadow-writer.js';
+import { StorageGuard } from './write/quota-guard.js';
+import { TombstoneLeases } from './write/tombstone-leases.js';
 
 export interface EtcdStoreOptions {
   readonly config: Pick<Config, 'etcd' | 'maxQueuedPerShadow' | 'cacheEntries'>;

@@ -1,7 +1,7 @@
 import type { Etcd3, ILeaseKeepAliveResponse } from 'etcd3';
 import type { ClusterKeys, KeyChange } from '../cluster-keys.js';
-import type { Clock } from '../../config/clock.js';
-import type { EtcdCluster } from './etcd-cluster.js';
+import type { Clock } from '../../resilience/clock.js';
+import type { EtcdCluster } from './client/members.js';
 import { rangeEnd } from './keys.js';
 
 /** Milliseconds for one question, all members together: shorter than any lease. */

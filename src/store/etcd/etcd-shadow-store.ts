@@ -1,5 +1,5 @@
-import type { Clock } from '../../config/clock.js';
-import { ShadowError } from '../../document/shadow-error.js';
+import type { Clock } from '../../resilience/clock.js';
+import { ShadowError } from '../../errors/service-error.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { sameHistory, type Position } from '../position.js';
 import type { ShadowQueue } from '../shadow-queue.js';
@@ -13,13 +13,13 @@ import type {
   ThingPage,
 } from '../shadow-store.js';
 import type { EtcdRecord } from './codec.js';
-import type { GatheredReads, ReadResult } from './gathered-reads.js';
-import type { EtcdHistory } from './history.js';
+import type { GatheredReads, ReadResult } from './read/read-batcher.js';
+import type { EtcdHistory } from './lineage.js';
 import { formatKey } from './keys.js';
-import type { RawRecord } from './nested-txn.js';
-import type { RecordCache } from './record-cache.js';
-import type { ShadowLister } from './shadow-lister.js';
-import { decodeStored, type ShadowWriter } from './shadow-writer.js';
+import type { RawRecord } from './client/nested-txn.js';
+import type { RecordCache } from './read/record-cache.js';
+import type { ShadowLister } from './read/shadow-lister.js';
+import { decodeStored, type ShadowWriter } from './write/shadow-writer.js';
 
 export interface StoreParts {
   readonly queue: ShadowQueue;

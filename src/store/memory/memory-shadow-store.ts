@@ -1,7 +1,7 @@
-import { SYSTEM_CLOCK, type Clock } from '../../config/clock.js';
+import { SYSTEM_CLOCK, type Clock } from '../../resilience/clock.js';
 import { isTombstone } from '../../document/shadow-document.js';
-import { ShadowError } from '../../document/shadow-error.js';
-import { DeadlineSweep } from '../deadline-sweep.js';
+import { ShadowError } from '../../errors/service-error.js';
+import { DeadlineSweep } from '../../resilience/deadline-sweep.js';
 import { decodeNamePage, decodeThingPage, encodeNamePage, encodeThingPage, MAX_LISTED_SHADOWS } from '../page-token.js';
 import { sameHistory, type Position } from '../position.js';
 import { ShadowQueue } from '../shadow-queue.js';

@@ -1,6 +1,6 @@
-import { SYSTEM_CLOCK } from '../../../src/config/clock.js';
+import { SYSTEM_CLOCK } from '../../../src/resilience/clock.js';
 import { createEtcdStore } from '../../../src/store/etcd/create-etcd-store.js';
-import { EtcdHistory } from '../../../src/store/etcd/history.js';
+import { EtcdHistory } from '../../../src/store/etcd/lineage.js';
 import { SILENT_LOGGER } from '../../../src/telemetry/logger.js';
 import { etcdConfig } from '../../harness/etcd-store.js';
 import type { Lab, Side } from '../lab.js';

@@ -1,8 +1,8 @@
 import type { Etcd3 } from 'etcd3';
-import { SYSTEM_CLOCK } from '../../../src/config/clock.js';
+import { SYSTEM_CLOCK } from '../../../src/resilience/clock.js';
 import type { JsonObject } from '../../../src/document/shadow-document.js';
 import { createEtcdStore } from '../../../src/store/etcd/create-etcd-store.js';
-import { EtcdHistory } from '../../../src/store/etcd/history.js';
+import { EtcdHistory } from '../../../src/store/etcd/lineage.js';
 import type { Change, ShadowStore } from '../../../src/store/shadow-store.js';
 import { SILENT_LOGGER } from '../../../src/telemetry/logger.js';
 import type { EtcdServer } from '../../harness/etcd.js';

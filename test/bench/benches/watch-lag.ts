@@ -1,5 +1,5 @@
-import { SYSTEM_CLOCK } from '../../../src/config/clock.js';
-import { openEtcdStorage } from '../../../src/store/etcd/etcd-storage.js';
+import { SYSTEM_CLOCK } from '../../../src/resilience/clock.js';
+import { openEtcdStorage } from '../../../src/store/etcd/open-etcd.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 import type { ShadowStore } from '../../../src/store/shadow-store.js';
 import { SILENT_LOGGER } from '../../../src/telemetry/logger.js';

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { SYSTEM_CLOCK } from '../../../src/config/clock.js';
+import { SYSTEM_CLOCK } from '../../../src/resilience/clock.js';
 import { loadConfig } from '../../../src/config/load-config.js';
-import { openEtcdStorage } from '../../../src/store/etcd/etcd-storage.js';
+import { openEtcdStorage } from '../../../src/store/etcd/open-etcd.js';
 import { SILENT_LOGGER } from '../../../src/telemetry/logger.js';
 import { serve } from './helper.js';
 

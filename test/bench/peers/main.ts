@@ -1,9 +1,9 @@
 import 'reflect-metadata';
 import { startNode } from '../../../src/app.js';
-import { SYSTEM_CLOCK } from '../../../src/config/clock.js';
+import { SYSTEM_CLOCK } from '../../../src/resilience/clock.js';
 import { readEnvironment } from '../../../src/config/env.js';
 import { loadConfig } from '../../../src/config/load-config.js';
-import { openEtcdStorage, type EtcdStorageOptions } from '../../../src/store/etcd/etcd-storage.js';
+import { openEtcdStorage, type EtcdStorageOptions } from '../../../src/store/etcd/open-etcd.js';
 import type { Storage } from '../../../src/store/storage.js';
 import { createLogger } from '../../../src/telemetry/logger.js';
 import { openEchoStorage } from './echo-store.js';

@@ -1,14 +1,14 @@
-import { ShadowError } from '../../../src/document/shadow-error.js';
+import { ShadowError } from '../../../src/errors/service-error.js';
 import { decodeRecord, encodeRecord, RECENT_WRITES, type EtcdRecord } from '../../../src/store/etcd/codec.js';
 import { createEtcdStore } from '../../../src/store/etcd/create-etcd-store.js';
 import { EtcdClusterKeys } from '../../../src/store/etcd/etcd-cluster-keys.js';
-import { readCredentials, type EtcdCluster } from '../../../src/store/etcd/etcd-cluster.js';
-import type { EtcdStorageOptions } from '../../../src/store/etcd/etcd-storage.js';
-import { EtcdHistory } from '../../../src/store/etcd/history.js';
+import { readCredentials, type EtcdCluster } from '../../../src/store/etcd/client/members.js';
+import type { EtcdStorageOptions } from '../../../src/store/etcd/open-etcd.js';
+import { EtcdHistory } from '../../../src/store/etcd/lineage.js';
 import { formatKey } from '../../../src/store/etcd/keys.js';
-import { toRawRecord } from '../../../src/store/etcd/nested-txn.js';
-import { EtcdShadowFeed } from '../../../src/store/etcd/shadow-feed.js';
-import { WriteIds } from '../../../src/store/etcd/write-ids.js';
+import { toRawRecord } from '../../../src/store/etcd/client/nested-txn.js';
+import { EtcdShadowFeed } from '../../../src/store/etcd/feed/etcd-shadow-feed.js';
+import { WriteIds } from '../../../src/store/etcd/write/write-ids.js';
 import type {
   Change,
   NamePage,

@@ -1,5 +1,5 @@
 import { isTombstone } from '../../../src/document/shadow-document.js';
-import type { RecordCache } from '../../../src/store/etcd/record-cache.js';
+import type { RecordCache } from '../../../src/store/etcd/read/record-cache.js';
 import type { Position } from '../../../src/store/position.js';
 import { matches, type FeedBatch, type ShadowFeed, type ShadowFilter } from '../../../src/store/shadow-feed.js';
 import type { ShadowKey, ShadowRecord } from '../../../src/store/shadow-store.js';

@@ -1,4 +1,4 @@
-import type { Scenario } from '../scenarios.js';
+import type { Scenario } from '../plans/scenarios.js';
 
 /**
  * A watch stream that was opened while a starting node did not know its position yet got no bookmark once it did. When

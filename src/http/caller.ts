@@ -1,0 +1,54 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { ANONYMOUS, type Principal } from '../access/principal.js';
+import { checkShadowName, checkThingName } from '../document/shadow-name.js';
+import type { RequestOptions, ShadowKey } from '../store/shadow-store.js';
+import { single } from './query.js';
+
+/** Who asks, and how long they wait. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly options: RequestOptions;
+}
+
+/** What every shadow operation needs from its request beside the body. */
+export interface Target extends Caller {
+  readonly key: ShadowKey;
+}
+
+const requestOf = (context: ExecutionContext): FastifyRequest => context.switchToHttp().getRequest<FastifyRequest>();
+
+/** The caller; everybody is anonymous until there is authentication. */
+export function callerOf(request: FastifyRequest): Caller {
+  return { principal: ANONYMOUS, options: { deadline: request.deadline } };
+}
+
+/** @throws ShadowError invalidThingName */
+export function thingOf(request: FastifyRequest): string {
+  const { thing = '' } = request.params as { thing?: string };
+  checkThingName(thing);
+  return thing;
+}
+
+/**
+ * The shadow that `/{thing}/…?name=` means; without `name` the classic one.
+ * @throws ShadowError invalidThingName, invalidShadowName, invalidRequest
+ */
+export function targetOf(request: FastifyRequest): Target {
+  const thing = thingOf(request);
+  const name = single(request.query, 'name') ?? null;
+  if (name !== null) checkShadowName(name);
+  const { principal, options } = callerOf(request);
+  return { principal, options, key: { tenant: principal.tenant, thing, name } };
+}
+
+export const FromCaller = createParamDecorator((_: unknown, context: ExecutionContext) => callerOf(requestOf(context)));
+export const FromTarget = createParamDecorator((_: unknown, context: ExecutionContext) => targetOf(requestOf(context)));
+export const FromThing = createParamDecorator((_: unknown, context: ExecutionContext) => thingOf(requestOf(context)));
+
+const NO_BODY = new Uint8Array(0);
+
+/** The bytes of the body, as sent; none for a request without one. */
+export function bodyOf({ body }: FastifyRequest): Uint8Array {
+  return Buffer.isBuffer(body) ? body : NO_BODY;
+}

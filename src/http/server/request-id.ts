@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Clock } from '../../resilience/clock.js';
+import { ShadowError } from '../../errors/service-error.js';
+import type { Logger } from '../../telemetry/logger.js';
+import { isForeignOrigin } from '../foreign-origin.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Epoch milliseconds after which the caller no longer waits. */
+    deadline: number;
+  }
+}
+
+/** Ids are ours: one that a client sends proves nothing and could break the log. */
+export const newRequestId = (): string => randomUUID();
+
+/** AWS SDKs show the first name in their errors; proxies and people look for the second. */
+export function setRequestId(reply: FastifyReply, id: string): void {
+  void reply.header('x-amzn-requestid', id).header('x-request-id', id);
+}
+
+/**
+ * Every answer names its request; pages of other sites may change nothing; every request has a deadline and leaves one line in the debug log, without payload
+ * and without query string.
+ */
+export function addRequestHooks(server: FastifyInstance, timeoutMs: number, clock: Clock, logger: Logger): void {
+  server.decorateRequest('deadline', 0);
+  server.addHook('onRequest', (request, reply, done) => {
+    request.deadline = clock.now() + timeoutMs;
+    setRequestId(reply, request.id);
+    const changes = request.method !== 'GET' && request.method !== 'HEAD' && request.method !== 'OPTIONS';
+    done(changes && isForeignOrigin(request.headers) ? new ShadowError('forbidden') : undefined);
+  });
+  server.addHook('onResponse', (request, reply, done) => {
+    if (logger.isLevelEnabled('debug')) logger.debug(lineOf(request, reply), 'http request');
+    done();
+  });
+}
+
+function lineOf(request: FastifyRequest, reply: FastifyReply): object {
+  return {
+    requestId: request.id,
+    method: request.method,
+    route: request.routeOptions.url ?? null,
+    status: reply.raw.statusCode,
+    ms: Math.round(reply.elapsedTime * 100) / 100,
+  };
+}

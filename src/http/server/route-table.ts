@@ -1,0 +1,46 @@
+import type { FastifyInstance } from 'fastify';
+import { ShadowError } from '../../errors/service-error.js';
+
+interface Route {
+  readonly pattern: RegExp;
+  readonly methods: Set<string>;
+}
+
+/** Every path that the server knows, to tell a wrong method (405 with Allow) from a wrong path (404). */
+export class RouteTable {
+  readonly #routes = new Map<string, Route>();
+
+  /** Must be called before the first route is added. */
+  constructor(server: FastifyInstance) {
+    server.addHook('onRoute', ({ url, method }) => {
+      // A wildcard would make every path below it "known" (the assets of the API page).
+      if (url.includes('*')) return;
+      const route = this.#routes.get(url) ?? { pattern: patternOf(url), methods: new Set() };
+      for (const one of [method].flat()) route.methods.add(one);
+      this.#routes.set(url, route);
+    });
+  }
+
+  /** Methods that some route takes on this path, in alphabetical order. */
+  methodsOf(path: string): string[] {
+    const matching = [...this.#routes.values()].filter(({ pattern }) => pattern.test(path));
+    return [...new Set(matching.flatMap(({ methods }) => [...methods]))].sort();
+  }
+
+  /** What to tell a request that no route took: methodNotAllowed with the methods as its detail, or noRoute. */
+  refusal(path: string): ShadowError {
+    const methods = this.methodsOf(path);
+    if (methods.length > 0) return new ShadowError('methodNotAllowed', methods.join(', '));
+    return new ShadowError('noRoute', path.length > MAX_SHOWN ? `${path.slice(0, MAX_SHOWN)}...` : path);
+  }
+}
+
+/** Characters of a path that are repeated to whoever asked for it. */
+const MAX_SHOWN = 200;
+
+function patternOf(url: string): RegExp {
+  const segments = url
+    .split('/')
+    .map((segment) => (segment.startsWith(':') ? '[^/]+' : segment.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')));
+  return new RegExp(`^${segments.join('/')}$`);
+}

@@ -1,0 +1,176 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CLOCK, type Clock } from '../../resilience/clock.js';
+import { CONFIG, type Config } from '../../config/config.js';
+import { deltaMessage } from '../../document/messages.js';
+import { isTombstone } from '../../document/shadow-document.js';
+import { SHADOW_STORE, type RequestOptions, type ShadowKey, type ShadowStore } from '../../store/shadow-store.js';
+import { LOGGER, type Logger } from '../../telemetry/logger.js';
+import type { AedesClient } from './aedes/aedes-parts.js';
+import { MqttBroker } from './broker.js';
+import { connectionOf } from './connection.js';
+import { deltaCover, filterMatches } from './subscriptions/topic-filter.js';
+import { shadowTopic } from '../topics.js';
+
+interface Job {
+  readonly client: AedesClient;
+  readonly filter: string;
+}
+
+/** Reads of the store at once: thousands of devices may come back together. */
+const CONCURRENCY = 32;
+/** Named shadows of one thing that one filter brings. */
+const MAX_NAMES = 100;
+/** Milliseconds until what the storage could not answer is tried again. */
+const RETRY_MS = 1000;
+
+/**
+ * Sends the current delta, if there is one, to one client alone: when it subscribes, when it resumes a session, and after
+ * a gap in the feed. It replaces the deltas that were missed: the device converges from one message. Never an older
+ * delta than one already sent on that connection.
+ */
+@Injectable()
+export class CurrentDeltas {
+  /** At most one job for a filter of a connection, so it is bounded by the subscriptions. */
+  readonly #jobs = new Map<string, Job>();
+  #running = 0;
+  #stopped = false;
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(LOGGER) private readonly logger: Logger,
+    @Inject(SHADOW_STORE) private readonly store: ShadowStore,
+    @Inject(MqttBroker) private readonly broker: MqttBroker,
+  ) {}
+
+  start(): void {
+    this.broker.onSubscribed = (client, filters, hasMissed) => {
+      if (!this.config.mqtt.deltaOnSubscribe && !hasMissed) return;
+      for (const filter of filters) this.add({ client, filter });
+    };
+    this.broker.onUnsubscribed = (client, filters) => forget(client, filters);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#jobs.clear();
+  }
+
+  /** To every connected subscriber, and to the others when they resume. What was sent before is forgotten: revisions may have begun anew. */
+  sendToAll(): void {
+    this.broker.sessions.missed();
+    for (const client of this.broker.clients()) {
+      connectionOf(client).deltaRevisions = null;
+      for (const filter of Object.keys(client.subscriptions)) this.add({ client, filter });
+    }
+  }
+
+  private add(job: Job): void {
+    const cover = deltaCover(job.filter);
+    if (cover === null) return;
+    // Not only when it is read: a delta that comes while the job waits for its turn would be sent twice.
+    if (cover.classic) note(job.client, shadowTopic({ thing: cover.thing, name: null }));
+    if (cover.named !== null && cover.named !== 'all') note(job.client, shadowTopic({ ...cover, name: cover.named }));
+    this.#jobs.set(`${job.client.id}\0${job.filter}`, job);
+    this.next();
+  }
+
+  private next(): void {
+    for (const [id, job] of this.#jobs) {
+      if (this.#running >= CONCURRENCY || this.#stopped) return;
+      this.#jobs.delete(id);
+      this.#running++;
+      void this.run(job).finally(() => {
+        this.#running--;
+        this.next();
+      });
+    }
+  }
+
+  private async run(job: Job): Promise<void> {
+    if (!this.isWanted(job)) return;
+    try {
+      for (const key of await this.keysOf(job)) await this.sendOne(job, key);
+    } catch (error) {
+      this.logger.warn({ clientId: job.client.id, err: error }, 'current delta could not be read; trying again');
+      setTimeout(() => this.isWanted(job) && this.add(job), RETRY_MS).unref();
+    }
+  }
+
+  /** The client may have gone, or changed its mind. */
+  private isWanted({ client, filter }: Job): boolean {
+    return !this.#stopped && client.connected && filter in client.subscriptions;
+  }
+
+  private async keysOf({ client, filter }: Job): Promise<ShadowKey[]> {
+    const cover = deltaCover(filter);
+    if (cover === null) return [];
+    const { tenant } = connectionOf(client).principal;
+    const key = (name: string | null): ShadowKey => ({ tenant, thing: cover.thing, name });
+    const keys = cover.classic ? [key(null)] : [];
+    if (cover.named === null) return keys;
+    if (cover.named !== 'all') return [...keys, key(cover.named)];
+    return [...keys, ...(await this.namesOf(tenant, cover.thing)).map(key)];
+  }
+
+  private async namesOf(tenant: string, thing: string): Promise<string[]> {
+    const names: string[] = [];
+    let after: string | undefined;
+    do {
+      const page = await this.store.listNames(tenant, thing, MAX_NAMES - names.length, after, this.options());
+      names.push(...page.names);
+      after = page.next;
+    } while (after !== undefined && names.length < MAX_NAMES);
+    if (after !== undefined) this.logger.warn({ thing, limit: MAX_NAMES }, 'current deltas of more names left out');
+    return names;
+  }
+
+  private async sendOne(job: Job, key: ShadowKey): Promise<void> {
+    const { client, filter } = job;
+    const topic = `${shadowTopic(key)}/update/delta`;
+    const connection = connectionOf(client);
+    note(client, shadowTopic(key));
+    const record = await this.store.get(key, this.options());
+    if (record === null || isTombstone(record.state) || !this.isWanted(job)) return;
+    const sent = connection.deltaRevisions?.get(topic);
+    // Unsubscribed and subscribed again, or a hole in the feed: nobody knows what was sent meanwhile.
+    if (sent === undefined) return this.add(job);
+    if (record.position.revision <= sent) return;
+    const delta = deltaMessage(record.state, record.change);
+    if (delta === null) return;
+    connection.deltaRevisions?.set(topic, record.position.revision);
+    const qos = client.subscriptions[filter]?.qos === 0 && filterMatches(filter, topic) ? 0 : 1;
+    const payload = Buffer.from(JSON.stringify(delta));
+    this.broker.sendTo(client, { tenant: key.tenant, topic, payload }, qos);
+  }
+
+  private options(): RequestOptions {
+    return { deadline: this.clock.now() + this.config.requestTimeoutMs };
+  }
+}
+
+/** From here on the revisions of live deltas are noted, so that the current one cannot follow a newer one. */
+function note(client: AedesClient, base: string): void {
+  const revisions = (connectionOf(client).deltaRevisions ??= new Map<string, number>());
+  const topic = `${base}/update/delta`;
+  if (!revisions.has(topic)) revisions.set(topic, 0);
+}
+
+/** Whoever subscribes again is sent the current delta again; and nothing is noted of what nobody is subscribed to. */
+function forget(client: AedesClient, filters: readonly string[]): void {
+  const { deltaRevisions } = connectionOf(client);
+  if (deltaRevisions === null || deltaRevisions.size === 0) return;
+  const wholeThings = new Set<string>();
+  for (const filter of filters) {
+    const cover = deltaCover(filter);
+    if (cover === null) continue;
+    const { thing, classic, named } = cover;
+    if (classic) deltaRevisions.delete(`${shadowTopic({ thing, name: null })}/update/delta`);
+    if (named === 'all') wholeThings.add(thing);
+    else if (named !== null) deltaRevisions.delete(`${shadowTopic({ thing, name: named })}/update/delta`);
+  }
+  if (wholeThings.size === 0) return;
+  for (const topic of deltaRevisions.keys()) {
+    if (wholeThings.has(topic.split('/', 3)[2] ?? '')) deltaRevisions.delete(topic);
+  }
+}

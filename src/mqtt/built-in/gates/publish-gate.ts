@@ -1,0 +1,68 @@
+import type { AuthorizePublishHandler } from '../aedes/aedes-hooks.js';
+import type { Logger } from '../../../telemetry/logger.js';
+import type { AedesClient } from '../aedes/aedes-parts.js';
+import { connectionOf, endConnection, REASON } from '../connection.js';
+import type { Acknowledgement } from '../../request-queue.js';
+import { parseRequestTopic, type RequestTopic } from '../../topics.js';
+
+export interface IncomingRequest {
+  readonly client: AedesClient;
+  readonly topic: string;
+  readonly request: RequestTopic;
+  readonly payload: Buffer;
+  readonly qos: number;
+}
+
+/** Answers one request; never rejects. */
+export type RequestHandler = (incoming: IncomingRequest) => Promise<Acknowledgement>;
+
+/**
+ * What clients may publish: requests. aedes waits for this before it sends the PUBACK, so a PUBACK says that the update
+ * is committed.
+ */
+export class PublishGate {
+  /** Set when the transport listens. */
+  handle: RequestHandler = () => Promise.resolve('withheld');
+
+  constructor(
+    private readonly forward: (incoming: IncomingRequest) => void,
+    private readonly logger: Logger,
+  ) {}
+
+  /** The `authorizePublish` of aedes; it also sees wills, which then act as requests. */
+  readonly decide: AuthorizePublishHandler = (anyClient, packet, done) => {
+    const client = anyClient as AedesClient | null;
+    if (client === null) return done(new Error('nobody publishes'));
+    const isWill = packet.cmd === undefined;
+    if (packet.qos === 2 && !isWill) {
+      this.logger.info({ clientId: client.id, reason: 'qos-2' }, 'publish refused');
+      return endConnection(client, REASON.qosNotSupported, 'QoS 2 is not supported');
+    }
+    const request = parseRequestTopic(packet.topic);
+    const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
+    const incoming = request && { client, topic: packet.topic, request, payload, qos: packet.qos };
+    connectionOf(client).requests.push(
+      incoming ? () => this.handle(incoming) : () => Promise.resolve(this.refusal(client)),
+      (how) => {
+        // The broker is closing: without a PUBACK the client sends it again to another node.
+        if (how === 'unanswered') return;
+        if (how === 'refused') return done(new Error('publishing to this topic is not allowed'));
+        if (how === 'withheld' && packet.qos > 0) return this.withhold(client);
+        if (incoming && request?.problem === null) this.forward(incoming);
+        // A QoS 0 sender may be gone already; there is nobody to acknowledge to.
+        if (!client.closed || isWill) done(null);
+      },
+    );
+  };
+
+  /** MQTT 5 gets PUBACK 135 and stays; MQTT 3.1.1 has no such answer, so aedes closes its connection, as AWS does. */
+  private refusal(client: AedesClient): Acknowledgement {
+    this.logger.info({ clientId: client.id, reason: 'no-request-topic' }, 'publish refused');
+    return 'refused';
+  }
+
+  private withhold(client: AedesClient): void {
+    this.logger.warn({ clientId: client.id, reason: 'outcome-unknown' }, 'connection closed without PUBACK');
+    endConnection(client, REASON.unspecified, 'outcome unknown');
+  }
+}

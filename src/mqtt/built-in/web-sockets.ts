@@ -1,0 +1,81 @@
+import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { createWebSocketStream, WebSocketServer } from 'ws';
+import { isForeignOrigin } from '../../http/foreign-origin.js';
+
+const PATH = '/mqtt';
+/** The v2 SDK asks for the first, the v1 SDK for the second (CLIENTS, Also used in the field). */
+const SUB_PROTOCOLS = ['mqtt', 'mqttv3.1'];
+
+/** MQTT over WebSocket at `/mqtt` (MQTT 6): upgrades of the HTTP servers become streams like any other connection. */
+export class MqttWebSockets {
+  readonly #server: WebSocketServer;
+  #accepting = true;
+
+  /** @param maxPacketBytes one frame may hold several packets, so it may be twice as long */
+  constructor(
+    maxPacketBytes: number,
+    private readonly accept: (stream: Duplex, request: IncomingMessage) => void,
+  ) {
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: maxPacketBytes * 2,
+      handleProtocols: (offered) => SUB_PROTOCOLS.find((protocol) => offered.has(protocol)) ?? false,
+    });
+  }
+
+  /** Answers upgrades to WebSocket: at `/mqtt` with one, elsewhere with 404. Other upgrades are ignored. */
+  attach(server: HttpServer): void {
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      const path = request.url?.split('?', 1)[0];
+      if (request.headers.upgrade?.toLowerCase() !== 'websocket') withoutUpgrade(server, request, socket, head);
+      else if (path === PATH) this.upgrade(request, socket, head);
+      else refuse(socket, 404);
+    });
+  }
+
+  stopAccepting(): void {
+    this.#accepting = false;
+  }
+
+  private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (!this.#accepting) return refuse(socket, 503);
+    if (isForeignOrigin(request.headers)) return refuse(socket, 403);
+    // MQTT-6.0.0-3: a client must offer a sub-protocol of MQTT.
+    const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
+    if (!offered.some((name) => SUB_PROTOCOLS.includes(name))) return refuse(socket, 400);
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+      this.accept(createWebSocketStream(webSocket), request);
+    });
+  }
+}
+
+/**
+ * Serves a request as if it had not asked to upgrade (RFC 9110 section 7.8): Java's HTTP client, for one, asks for h2c with
+ * every first request. With a listener for upgrades Node leaves them all to it, so it is given the request once more.
+ */
+function withoutUpgrade(server: HttpServer, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const { method = '', url = '', httpVersion, rawHeaders } = request;
+  const lines = [`${method} ${url} HTTP/${httpVersion}`];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? '';
+    const value = rawHeaders[i + 1] ?? '';
+    const lower = name.toLowerCase();
+    if (lower === 'connection')
+      lines.push(`${name}: ${/(?:^|,)\s*close\s*(?:,|$)/i.test(value) ? 'close' : 'keep-alive'}`);
+    else if (lower !== 'upgrade' && lower !== 'http2-settings') lines.push(`${name}: ${value}`);
+  }
+  // The server listens to it anew.
+  socket.removeAllListeners('timeout');
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
+  server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket);
+}
+
+function refuse(socket: Duplex, status: number): void {
+  socket.on('error', () => socket.destroy());
+  const answer = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+  // A peer that keeps its half open must not keep ours.
+  socket.end(answer, () => socket.destroy());
+}

@@ -1,0 +1,117 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { deleteAccepted, deltaMessage, documentsMessage, updateAccepted } from '../../document/messages.js';
+import { isTombstone, type ShadowState } from '../../document/shadow-document.js';
+import { ShadowError } from '../../errors/service-error.js';
+import type { PreviousDocuments } from '../previous-documents.js';
+import { shadowTopic, type Tail } from '../topics.js';
+import type { ShadowRecord } from '../../store/shadow-store.js';
+import type { Logger } from '../../telemetry/logger.js';
+import type { Sink } from '../../sinks/sink.js';
+
+/** Publishes in the order of the calls; resolves when the broker has it, and does not reject. */
+export interface SafePublisher {
+  publish(topic: string, payload: string): Promise<void>;
+}
+
+/** null: there was none; undefined: no documents message. */
+type Previous = ShadowState | null | undefined;
+const UNREAD = Symbol('unread');
+
+/** Milliseconds until a previous document that the storage could not give is asked for again. */
+const RETRY_MS = 500;
+
+/**
+ * delta, documents and accepted on the topics of an external broker. Who is subscribed there is not known, so everything
+ * is published. Of one shadow, one change waits for the other when a document has to be read; other shadows go on.
+ */
+export class ExternalBrokerSink implements Sink {
+  readonly #busy = new Map<string, Promise<void>>();
+
+  constructor(
+    private readonly publisher: SafePublisher,
+    private readonly previous: PreviousDocuments,
+    /** Whether update/documents is published. */
+    private readonly documents: boolean,
+    private readonly logger: Logger,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  deliver(record: ShadowRecord): Promise<void> {
+    const id = idOf(record);
+    const before = this.#busy.get(id);
+    const previous = before ? UNREAD : this.known(id, record);
+    if (previous !== UNREAD) return this.messages(record, previous);
+    const turn = (before ?? Promise.resolve()).then(() => this.inTurn(id, record));
+    this.#busy.set(id, turn);
+    return turn.finally(() => {
+      if (this.#busy.get(id) === turn) this.#busy.delete(id);
+    });
+  }
+
+  converge(record: ShadowRecord): Promise<void> {
+    const { state, change } = record;
+    if (isTombstone(state)) return Promise.resolve();
+    this.previous.keep(idOf(record), record);
+    const delta = deltaMessage(state, change);
+    return delta === null ? Promise.resolve() : this.send(record, 'update/delta', delta);
+  }
+
+  private known(id: string, record: ShadowRecord): Previous | typeof UNREAD {
+    if (isTombstone(record.state) || !this.documents) return undefined;
+    const previous = this.previous.before(id, record);
+    if (previous === undefined) return UNREAD;
+    this.previous.keep(id, record);
+    return previous;
+  }
+
+  private async inTurn(id: string, record: ShadowRecord): Promise<void> {
+    const known = this.known(id, record);
+    if (known !== UNREAD) return this.messages(record, known);
+    const read = await this.read(record);
+    this.previous.keep(id, record);
+    return this.messages(record, read);
+  }
+
+  private async messages(record: ShadowRecord, previous: Previous): Promise<void> {
+    const { state, change } = record;
+    if (isTombstone(state)) {
+      if (this.documents) this.previous.keep(idOf(record), record);
+      return this.send(record, 'delete/accepted', deleteAccepted(state, change));
+    }
+    const delta = deltaMessage(state, change);
+    const sent = [
+      ...(delta === null ? [] : [this.send(record, 'update/delta', delta)]),
+      ...(previous === undefined
+        ? []
+        : [this.send(record, 'update/documents', documentsMessage(previous, state, change))]),
+      this.send(record, 'update/accepted', updateAccepted(state, change)),
+    ];
+    await Promise.all(sent);
+  }
+
+  /** undefined when the history does not have it any more. */
+  private async read(record: ShadowRecord): Promise<Previous> {
+    while (!this.signal.aborted) {
+      try {
+        return await this.previous.read(record);
+      } catch (error) {
+        const gone = !(error instanceof ShadowError) || error.code === 'cursorGone' || error.code === 'draining';
+        const where = { ...record.key, version: record.state.version, err: error };
+        if (gone) {
+          this.logger.warn(where, 'documents message left out');
+          return undefined;
+        }
+        await pause(RETRY_MS, undefined, { signal: this.signal }).catch(() => undefined);
+      }
+    }
+    return undefined;
+  }
+
+  private send({ key }: ShadowRecord, tail: Tail, body: unknown): Promise<void> {
+    return this.publisher.publish(`${shadowTopic(key)}/${tail}`, JSON.stringify(body));
+  }
+}
+
+function idOf({ key }: ShadowRecord): string {
+  return `${key.tenant}/${key.thing}/${key.name ?? ''}`;
+}

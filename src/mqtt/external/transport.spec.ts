@@ -1,0 +1,128 @@
+import { SYSTEM_CLOCK } from '../../resilience/clock.js';
+import { loadConfig } from '../../config/load-config.js';
+import { ShadowError } from '../../errors/service-error.js';
+import { SILENT_LOGGER } from '../../telemetry/logger.js';
+import type { ExternalBroker, ExternalHandler } from './coordinator.js';
+import { ExternalBrokerTransport } from './transport.js';
+import { Refused, requestPatterns, type Refusal } from '../mqtt-request.js';
+import { OPERATIONS } from '../topics.js';
+import { until } from '../../../test/harness/until.js';
+
+/** The transport with one handler for everything, and no broker. */
+function setup(answer: (payload: string) => Promise<Refusal | undefined>) {
+  const published: string[] = [];
+  let handle: ExternalHandler = () => Promise.reject(new Error('not started'));
+  const external = {
+    start: (handler: ExternalHandler) => (handle = handler),
+    stop: () => Promise.resolve(),
+    committed: () => undefined,
+    publisher: { publish: (topic: string) => Promise.resolve(void published.push(topic)) },
+  } as unknown as ExternalBroker;
+  const config = loadConfig({ UMBRA_BROKER_URL: 'mqtt://127.0.0.1' });
+  const transport = new ExternalBrokerTransport(config, SYSTEM_CLOCK, SILENT_LOGGER, external);
+  let asked = 0;
+  for (const pattern of OPERATIONS.flatMap(requestPatterns))
+    transport.addHandler(pattern, async (payload: Buffer) => {
+      asked++;
+      const refusal = await answer(payload.toString());
+      return refusal && new Refused(refusal);
+    });
+  transport.listen(() => undefined);
+  const lane = new AbortController();
+  const send = (payload = '{}', thing = 't1', qos = 1): ReturnType<ExternalHandler> =>
+    handle(0, {
+      topic: `$aws/things/${thing}/shadow/update`,
+      payload: Buffer.from(payload),
+      qos,
+      over: lane.signal,
+    });
+  return { transport, lane, published, asked: () => asked, send };
+}
+
+const UNKNOWN: Refusal = { kind: 'unknown' };
+const AWAY: Refusal = { kind: 'rejected', error: new ShadowError('storageUnavailable') };
+
+describe('a request of unknown outcome', () => {
+  it('is carried out again until it is known', async () => {
+    let times = 0;
+    const { asked, send } = setup(() => Promise.resolve(++times < 3 ? UNKNOWN : undefined));
+    expect(await send()).toBe('done');
+    expect(asked()).toBe(3);
+  });
+
+  it('is left to the next owner of the lane when this one has lost it', async () => {
+    const { asked, lane, send } = setup(() => Promise.resolve(UNKNOWN));
+    const outcome = send();
+    await until('asked', () => asked() >= 2);
+    lane.abort();
+    expect(await outcome).toBe('unanswered');
+    const before = asked();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(asked()).toBe(before);
+  });
+
+  it('does not hold up a drain with the pause before its next try', async () => {
+    const { asked, transport, send } = setup(() => Promise.resolve(UNKNOWN));
+    const outcome = send();
+    await until('the pauses have grown', () => asked() >= 4);
+    const start = performance.now();
+    await transport.drain();
+    expect(await outcome).toBe('unanswered');
+    expect(performance.now() - start).toBeLessThan(300);
+  });
+});
+
+describe('a request that cannot be carried out now', () => {
+  it.each(['storageUnavailable', 'tooManyRequests'] as const)('waits until it can be: %s', async (code) => {
+    let times = 0;
+    const refusal: Refusal = { kind: 'rejected', error: new ShadowError(code) };
+    const { asked, published, send } = setup(() => Promise.resolve(++times < 3 ? refusal : undefined));
+    expect(await send()).toBe('done');
+    expect(asked()).toBe(3);
+    expect(published).toEqual([]);
+  });
+
+  it('is refused when nobody would send it again, with QoS 0', async () => {
+    const { asked, published, send } = setup(() => Promise.resolve(AWAY));
+    expect(await send('{}', 't1', 0)).toBe('done');
+    expect(asked()).toBe(1);
+    expect(published).toEqual(['$aws/things/t1/shadow/update/rejected']);
+  });
+
+  it('is refused when waiting does not help', async () => {
+    const { asked, published, send } = setup(() =>
+      Promise.resolve({ kind: 'rejected', error: new ShadowError('versionConflict') }),
+    );
+    expect(await send()).toBe('done');
+    expect(asked()).toBe(1);
+    expect(published).toEqual(['$aws/things/t1/shadow/update/rejected']);
+  });
+
+  it('is not overtaken by a later one of its shadow, and holds up no other', async () => {
+    const order: string[] = [];
+    let away = true;
+    const { send } = setup((payload) => {
+      if (payload === '1' && away) return Promise.resolve(AWAY);
+      order.push(payload);
+      return Promise.resolve(undefined);
+    });
+    const first = send('1');
+    const second = send('2');
+    expect(await send('3', 't2')).toBe('done');
+    expect(order).toEqual(['3']);
+    away = false;
+    expect(await Promise.all([first, second])).toEqual(['done', 'done']);
+    expect(order).toEqual(['3', '1', '2']);
+  });
+});
+
+it('answers nothing in the name of a lane that another node serves by now', async () => {
+  let release: (refusal: Refusal) => void = () => undefined;
+  const { asked, lane, published, send } = setup(() => new Promise((resolve) => (release = resolve)));
+  const outcome = send();
+  await until('asked', () => asked() === 1);
+  lane.abort();
+  release(AWAY);
+  expect(await outcome).toBe('unanswered');
+  expect(published).toEqual([]);
+});

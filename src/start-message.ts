@@ -1,0 +1,98 @@
+import { isNativeError } from 'node:util/types';
+import { ConfigError } from './config/config-error.js';
+import type { Config } from './config/config.js';
+import { LocalEtcdError } from './store/local-etcd/local-etcd-error.js';
+
+export interface ReadyNode {
+  readonly httpUrl: string;
+  readonly httpsUrl?: string | null;
+  readonly mqttUrl: string;
+  readonly mqttsUrl?: string | null;
+  readonly etcd: 'local' | 'endpoints';
+  readonly nodeId: string;
+}
+
+/** What a person sees when the node is there: the addresses, and three commands to try. */
+export function readyMessage(node: ReadyNode): string {
+  const { hostname, port } = new URL(node.mqttUrl);
+  const broker = `-h ${reachable(hostname)} -p ${port}`;
+  const http = new URL(node.httpUrl);
+  http.hostname = reachable(http.hostname);
+  const etcd = node.etcd === 'local' ? 'a local one, which stops with this node' : 'that of UMBRA_ETCD_ENDPOINTS';
+  return [
+    '',
+    `Umbra is ready (node ${node.nodeId}). Ctrl-C stops it.`,
+    `  HTTP   ${[node.httpUrl, node.httpsUrl].filter(Boolean).join('  ')}`,
+    `  MQTT   ${[node.mqttUrl, node.mqttsUrl].filter(Boolean).join('  ')}`,
+    `  etcd   ${etcd}`,
+    '',
+    // Single quotes: a shell would replace $aws by nothing.
+    'Try it, the first line in a second terminal:',
+    `  mosquitto_sub ${broker} -v -t '$aws/things/lamp/shadow/#'`,
+    `  mosquitto_pub ${broker} -t '$aws/things/lamp/shadow/update' -m '{"state":{"desired":{"light":"on"}}}'`,
+    `  curl '${http.origin}/things/lamp/shadow'`,
+    '',
+  ].join('\n');
+}
+
+/** What a person sees when the node cannot start: what is wrong, and what to do. */
+export function startErrorMessage(error: unknown, config: Config | null): string {
+  return `Umbra cannot start.\n${reason(error, config)}\n`;
+}
+
+function reason(error: unknown, config: Config | null): string {
+  if (error instanceof ConfigError || error instanceof LocalEtcdError) return error.message;
+  if (!isNativeError(error)) return String(error);
+  const { code, port, address, path } = error as NodeJS.ErrnoException & { port?: number; address?: string };
+  const variable = variableOfPort(port, config);
+  if (code === 'EADDRINUSE') {
+    const find = process.platform === 'darwin' ? `lsof -nP -iTCP:${port} -sTCP:LISTEN` : `ss -ltnp 'sport = :${port}'`;
+    return [
+      `Port ${port} of ${address} is taken by another process (${variable}).`,
+      `Find it with  ${find}  and stop it, or use another port, such as  ${variable}=${(port ?? 0) + 1}  (0: any free one).`,
+    ].join('\n');
+  }
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    return `This machine has no address ${address ?? config?.http.host}. Give one of its own in ${hostVariable(variable)}.`;
+  }
+  if (code === 'EACCES' && port !== undefined) {
+    return `This user may not listen on port ${port} (${variable}). Use one above 1023, such as  ${variable}=${port + 8000}`;
+  }
+  if (code === 'EACCES' && path !== undefined) return `This user may not use ${path}. Change its owner or its mode.`;
+  if (isAboutEtcd(error) && config !== null && config.etcd.endpoints.length > 0) {
+    return [
+      `etcd at ${config.etcd.endpoints.join(', ')} does not work for this node: ${error.message}`,
+      'Is it running and reachable from here (curl <endpoint>/health)? For an etcd with TLS or users see UMBRA_ETCD_CA,',
+      'UMBRA_ETCD_CERT, UMBRA_ETCD_KEY, UMBRA_ETCD_USER and UMBRA_ETCD_PASSWORD in docs/configuration.md.',
+    ].join('\n');
+  }
+  return error.stack ?? error.message;
+}
+
+/** The variables of the ports that a node listens on; a port of 0 is never taken. */
+function variableOfPort(port: number | undefined, config: Config | null): string {
+  const variables: readonly (readonly [string, number | null | undefined])[] = [
+    ['UMBRA_HTTP_PORT', config?.http.port],
+    ['UMBRA_HTTPS_PORT', config?.http.tlsPort],
+    ['UMBRA_MQTT_PORT', config?.mqtt.port],
+    ['UMBRA_MQTTS_PORT', config?.mqtt.tlsPort],
+  ];
+  return variables.find(([, configured]) => configured === port)?.[0] ?? 'UMBRA_HTTP_PORT or UMBRA_MQTT_PORT';
+}
+
+function hostVariable(portVariable: string): string {
+  if (portVariable.includes(' or ')) return 'UMBRA_HTTP_HOST or UMBRA_MQTT_HOST';
+  return portVariable.startsWith('UMBRA_HTTP') ? 'UMBRA_HTTP_HOST' : 'UMBRA_MQTT_HOST';
+}
+
+/** Errors of the etcd client carry the name of their class, and those of the store its code. */
+function isAboutEtcd(error: Error): boolean {
+  const { code } = error as { code?: unknown };
+  return /^(Etcd|GRPC)/.test(error.constructor.name) || code === 'storageUnavailable' || /etcd/i.test(error.message);
+}
+
+/** An address that listens everywhere is no address to connect to. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return host === '[::]' || host === '::' ? '[::1]' : host;
+}

@@ -1,0 +1,173 @@
+import { readFileSync } from 'node:fs';
+import type { CallOptions } from '@grpc/grpc-js';
+import type { Etcd3 } from 'etcd3';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Clock } from '../../../resilience/clock.js';
+import type { EtcdConfig } from '../../../config/config.js';
+import { ShadowError } from '../../../errors/service-error.js';
+import type { Logger } from '../../../telemetry/logger.js';
+import { createEtcdClient, type EtcdCredentials } from './etcd-client.js';
+import { CallHung, classify, needsNewClient } from './etcd-error.js';
+
+/** Milliseconds that a call may overrun its own deadline before it counts as hung. */
+const HUNG_AFTER_MS = 250;
+/** Milliseconds that are too few for one more attempt. */
+const MARGIN_MS = 20;
+/** Milliseconds between attempts: one jittered step per round over all hosts, up to the last. */
+const PAUSES_MS = [10, 25, 50, 100, 200];
+
+/** Milliseconds between two lines of the log about members that fail. */
+const REPORT_MS = 1_000;
+
+/** One member and the client for it. A new client is a new Member: whoever holds the old one cannot spoil it. */
+export interface Member {
+  readonly host: string;
+  readonly client: Etcd3;
+}
+
+export type CreateClient = (host: string) => Etcd3;
+
+/** PEM files of the configuration, read once. */
+export function readCredentials(tls: EtcdConfig['tls']): EtcdCredentials {
+  return {
+    ...(tls.ca === null ? {} : { rootCertificate: readFileSync(tls.ca) }),
+    ...(tls.cert === null ? {} : { certChain: readFileSync(tls.cert) }),
+    ...(tls.key === null ? {} : { privateKey: readFileSync(tls.key) }),
+  };
+}
+
+/**
+ * One client per member, sticky on the last good one; after an error the next one (ETCD 3.2). A member that hangs costs
+ * one call timeout. Retries end at the caller's deadline.
+ */
+export class EtcdCluster {
+  /** Milliseconds for one call to one member. */
+  readonly callTimeoutMs: number;
+  readonly #members: Member[];
+  readonly #create: CreateClient;
+  #at = 0;
+  #closed = false;
+  #lastError: string | null = null;
+  #reportedAt = -Infinity;
+
+  /** @param create swapped by tests that count calls */
+  constructor(
+    private readonly config: EtcdConfig,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+    create?: CreateClient,
+  ) {
+    this.callTimeoutMs = config.callTimeoutMs;
+    if (config.endpoints.length === 0) throw new Error('no etcd endpoint');
+    const credentials = readCredentials(config.tls);
+    // Own connections: a client that is thrown away must take its stuck TCP connection with it.
+    this.#create = create ?? ((host) => createEtcdClient(host, config, credentials, 'own'));
+    this.#members = config.endpoints.map((host) => ({ host, client: this.#create(host) }));
+  }
+
+  get members(): readonly Member[] {
+    return this.#members;
+  }
+
+  /** The member that answered last. */
+  current(): Member {
+    return this.#members[this.#at]!;
+  }
+
+  /** Leaves `from` after an error of it, unless somebody else already has. */
+  rotate(from: Member, error: unknown): void {
+    this.#lastError = `${from.host}: ${error instanceof Error ? error.message : String(error)}`;
+    const index = this.#members.indexOf(from);
+    if (index < 0 || this.#closed) return;
+    if (needsNewClient(error)) {
+      from.client.close();
+      this.#members[index] = { host: from.host, client: this.#create(from.host) };
+    }
+    if (index !== this.#at) return;
+    this.#at = (index + 1) % this.#members.length;
+    this.report(from.host, error);
+  }
+
+  /** While etcd is away every call fails several times; one line a second tells as much. */
+  private report(host: string, error: unknown): void {
+    const now = performance.now();
+    const level = now - this.#reportedAt < REPORT_MS ? 'debug' : 'warn';
+    if (level === 'warn') this.#reportedAt = now;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.logger[level]({ host, next: this.current().host, reason }, 'etcd member failed; trying the next');
+  }
+
+  /**
+   * One call to one member, ended soon after `timeoutMs`, whatever the library does.
+   * @throws CallHung; the errors of the library, which `classify` sorts
+   */
+  async call<T>(
+    member: Member,
+    fn: (client: Etcd3, options: CallOptions) => Promise<T>,
+    timeoutMs: number = this.callTimeoutMs,
+  ): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const hung = new Promise<never>((_, reject) => {
+      const after = timeoutMs + HUNG_AFTER_MS;
+      timer = setTimeout(() => reject(new CallHung(`no end of the call to ${member.host} in ${after} ms`)), after);
+    });
+    try {
+      return await Promise.race([fn(member.client, { deadline: Date.now() + timeoutMs }), hung]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /**
+   * An idempotent call, sent again to the next member until `deadline` (epoch milliseconds).
+   * @throws ShadowError storageUnavailable, storageFull, draining; the error of etcd when it refuses the request itself
+   */
+  async read<T>(fn: (client: Etcd3, options: CallOptions) => Promise<T>, deadline: number): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      const left = deadline - this.clock.now();
+      if (this.#closed) throw new ShadowError('draining');
+      // A last attempt without time for an answer only hides what the others have said.
+      if (left <= (attempt === 0 ? 0 : MARGIN_MS)) throw new ShadowError('storageUnavailable');
+      const member = this.current();
+      try {
+        return await this.call(member, fn, Math.min(left, this.callTimeoutMs));
+      } catch (error) {
+        const fault = classify(error);
+        if (fault === 'storage-full') throw new ShadowError('storageFull');
+        if (fault !== 'not-applied' && fault !== 'in-doubt') throw error;
+        this.rotate(member, error);
+        await this.pause(attempt, deadline);
+      }
+    }
+  }
+
+  /**
+   * Waits before the attempt after `attempt`, not past `deadline` (epoch milliseconds). Jitter keeps nodes from coming
+   * back in step. No errors.
+   */
+  async pause(attempt: number, deadline: number): Promise<void> {
+    const round = Math.floor(attempt / this.#members.length);
+    const step = PAUSES_MS[Math.min(round, PAUSES_MS.length - 1)]!;
+    await pause(Math.max(0, Math.min(step * (0.5 + Math.random()), deadline - this.clock.now())));
+  }
+
+  /** A linearizable read, timed; in words for an operator. Takes one call timeout per member at most. No errors. */
+  async status(): Promise<{ readonly ok: boolean; readonly reason: string }> {
+    const start = performance.now();
+    try {
+      const deadline = this.clock.now() + this.callTimeoutMs * this.#members.length;
+      const probe = { key: Buffer.from(`${this.config.prefix}probe`), count_only: true };
+      await this.read((client, options) => client.kv.range(probe, options), deadline);
+      return { ok: true, reason: `${this.current().host} answers in ${(performance.now() - start).toFixed(1)} ms` };
+    } catch (error) {
+      const text = error instanceof ShadowError ? (this.#lastError ?? error.message) : String(error);
+      return { ok: false, reason: `etcd does not answer: ${text}` };
+    }
+  }
+
+  /** Ends the connections; retries end with `draining`. */
+  close(): void {
+    this.#closed = true;
+    for (const { client } of this.#members) client.close();
+  }
+}

@@ -1,0 +1,50 @@
+import type { IKeyValue } from 'etcd3';
+import type { Logger } from '../../../telemetry/logger.js';
+import type { Position } from '../../position.js';
+import type { ShadowRecord } from '../../shadow-store.js';
+import { decodeRecord, type EtcdRecord } from '../codec.js';
+import { parseKey } from '../keys.js';
+
+/** Foreign keys that are named in the log, once each; then it is clear enough that something else writes here. */
+const MAX_NAMED = 1_000;
+
+/** Reads a value and where it was written; a RecordCache knows many without parsing them. */
+export type ReadRecord = (key: string, value: Buffer, at: Position) => EtcdRecord;
+
+/** Turns what lies under the shadow prefix into records. Others can write there too; that must never stop a feed. */
+export class FeedDecoder {
+  readonly #named = new Set<string>();
+  /** Written by feeds to see their own progress. */
+  readonly marker: string;
+
+  constructor(
+    private readonly prefix: string,
+    private readonly logger: Logger,
+    private readonly read: ReadRecord = (_key, value) => decodeRecord(value),
+  ) {
+    this.marker = `${prefix}shadows/marker`;
+  }
+
+  /** The record, or null, with a line in the log, for a value that is not ours: it never throws. */
+  decode(kv: IKeyValue, { cluster, epoch }: Omit<Position, 'revision'>): ShadowRecord | null {
+    const name = kv.key.toString();
+    if (name === this.marker) return null;
+    try {
+      const key = parseKey(this.prefix, name);
+      if (!key) throw new Error('not the key of a shadow');
+      const position = { cluster, epoch, revision: Number(kv.mod_revision) };
+      const { state, change, bytes } = this.read(name, kv.value, position);
+      return { key, state, change, position, bytes };
+    } catch (error) {
+      this.#report(name, kv.mod_revision, error);
+      return null;
+    }
+  }
+
+  #report(key: string, revision: string, error: unknown): void {
+    if (this.#named.size >= MAX_NAMED || this.#named.has(key)) return;
+    this.#named.add(key);
+    const reason = error instanceof Error ? error.message : String(error);
+    this.logger.warn({ key, revision, reason }, 'skipped a value in etcd that is not a shadow record');
+  }
+}

@@ -1,0 +1,200 @@
+import type { Clock } from '../../../resilience/clock.js';
+import { ShadowError } from '../../../errors/service-error.js';
+import type { Logger } from '../../../telemetry/logger.js';
+import { DeadlineSweep } from '../../../resilience/deadline-sweep.js';
+import type { EtcdCluster } from '../client/members.js';
+import { classify } from '../client/etcd-error.js';
+import { FairQueue, type Answer } from './fair-queue.js';
+import type { EtcdHistory } from '../lineage.js';
+import { buildNestedTxn, parseNestedTxn } from '../client/nested-txn.js';
+import { PendingWrite, type CasOutcome, type CasWrite } from './pending-write.js';
+import type { Position } from '../../position.js';
+import { SendSlots } from '../client/send-slots.js';
+
+/** Beyond 64 a batch is past its knee; etcd's own limit is 127 (PERFORMANCE 1). */
+const MAX_WRITES = 100;
+/** etcd refuses requests of 1.5 MiB. */
+const MAX_BYTES = 1024 * 1024;
+/** Milliseconds that a call ends before the last deadline of its batch, so that its own error says what happened. */
+const MARGIN_MS = 30;
+
+/** The lease of this write does not exist; nothing was written. */
+export class LeaseGone extends Error {
+  override readonly name = 'LeaseGone';
+}
+
+export interface GroupCommitOptions {
+  /** Batches under way at once; 2 to 4. */
+  readonly inFlight?: number;
+  /** Writes that may wait, over all tenants. */
+  readonly maxQueued?: number;
+  /** Bytes of all writes that are not settled. */
+  readonly maxQueuedBytes?: number;
+}
+
+/** Many CAS writes of many callers, one Txn (DESIGN 4). */
+export class GroupCommit {
+  readonly #queue = new FairQueue<PendingWrite>();
+  /** Writes of the batches under way by key: a key is in one batch at a time. */
+  readonly #underWay = new Map<string, PendingWrite>();
+  readonly #slots: SendSlots<PendingWrite>;
+  readonly #sweep: DeadlineSweep<PendingWrite>;
+  readonly #maxQueued: number;
+  readonly #maxQueuedBytes: number;
+  /** Bytes of all writes that are not settled. */
+  #bytes = 0;
+  readonly #onSettled = (settled: PendingWrite): void => void (this.#bytes -= settled.bytes);
+  #closed = false;
+
+  constructor(
+    private readonly cluster: EtcdCluster,
+    private readonly history: EtcdHistory,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+    options: GroupCommitOptions = {},
+  ) {
+    this.#maxQueued = options.maxQueued ?? 20_000;
+    this.#maxQueuedBytes = options.maxQueuedBytes ?? 256 * 1024 * 1024;
+    this.#sweep = new DeadlineSweep(clock);
+    this.#slots = new SendSlots(
+      options.inFlight ?? 2,
+      () => this.gather(),
+      (batch) => this.commit(batch),
+    );
+  }
+
+  /** Writes that wait for a slot. */
+  get queued(): number {
+    return this.#queue.size;
+  }
+
+  /**
+   * Sends the write with the next batch.
+   * @throws ShadowError storageUnavailable, tooLarge, tooManyRequests, draining; LeaseGone. After each of them nothing
+   * was and will be written. storageFull: nothing will be, but look whether it was (etcd-error.ts)
+   */
+  submit(write: CasWrite): Promise<CasOutcome> {
+    if (this.#closed) return Promise.reject(new ShadowError('draining'));
+    if (this.#queue.size >= this.#maxQueued) {
+      return Promise.reject(new ShadowError('tooManyRequests', `${this.#maxQueued} writes wait on this node already`));
+    }
+    if (this.#bytes >= this.#maxQueuedBytes) {
+      const waiting = `${this.#maxQueuedBytes} bytes of writes`;
+      return Promise.reject(new ShadowError('tooManyRequests', `${waiting} wait on this node already`));
+    }
+    return new Promise((resolve, reject) => {
+      const pending = new PendingWrite(write, resolve, reject, this.#onSettled);
+      this.#bytes += pending.bytes;
+      this.#sweep.add(pending);
+      this.#queue.push(write.tenant, pending);
+      this.#slots.kick();
+    });
+  }
+
+  /**
+   * What the watch tells: a write of our own that it holds is committed, whatever becomes of the answer to its Txn. The
+   * value tells them apart, as it carries an id of its own for each attempt to change the shadow. It comes around the
+   * time of that answer, or instead of it when that is lost.
+   * @param at where the value was written
+   */
+  confirm(key: string, value: Buffer, at: Position): void {
+    const pending = this.#underWay.get(key);
+    if (!pending || pending.settled || !pending.write.value.equals(value)) return;
+    // The next write of this shadow need not wait for the answer either.
+    this.#underWay.delete(key);
+    pending.settle({ kind: 'won', position: at });
+  }
+
+  /** Ends all: what was not sent with `draining`, what was with `unknown`. */
+  close(): void {
+    this.#closed = true;
+    this.#queue.drain();
+    for (const pending of this.#sweep.items) pending.refuse(new ShadowError('draining'));
+  }
+
+  private gather(): PendingWrite[] {
+    let count = 0;
+    let bytes = 0;
+    return this.#queue.take((pending): Answer => {
+      if (pending.settled) return 'drop';
+      if (this.#underWay.has(pending.write.key)) return 'skip';
+      if (count >= MAX_WRITES || (count > 0 && bytes + pending.bytes > MAX_BYTES)) return 'stop';
+      count++;
+      bytes += pending.bytes;
+      this.#underWay.set(pending.write.key, pending);
+      return 'take';
+    });
+  }
+
+  private async commit(batch: PendingWrite[]): Promise<void> {
+    try {
+      await this.deliver(batch);
+    } catch (error) {
+      // Nothing may be left without an answer, whatever went wrong here.
+      this.logger.error({ err: error }, 'group commit failed');
+      for (const pending of batch) pending.refuse(new ShadowError('storageUnavailable'));
+    } finally {
+      for (const pending of batch) {
+        const { key } = pending.write;
+        if (this.#underWay.get(key) === pending) this.#underWay.delete(key);
+      }
+    }
+  }
+
+  /** Sends the same guarded writes until each one is settled: the guards fence an attempt that arrives late. */
+  private async deliver(batch: readonly PendingWrite[]): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      // An attempt that cannot be answered in time would only turn "not written" into "unknown".
+      for (const pending of batch) if (pending.deadline - this.clock.now() <= MARGIN_MS) pending.expire();
+      const open = batch.filter((pending) => !pending.settled);
+      if (open.length === 0) return;
+      const member = this.cluster.current();
+      const last = Math.max(...open.map((pending) => pending.deadline));
+      const timeoutMs = Math.max(1, Math.min(this.cluster.callTimeoutMs, last - this.clock.now() - MARGIN_MS));
+      try {
+        const request = buildNestedTxn(open.map((pending) => pending.write));
+        for (const pending of open) pending.sent = true;
+        const response = await this.cluster.call(member, (client, call) => client.kv.txn(request, call), timeoutMs);
+        return this.settle(open, response);
+      } catch (error) {
+        const fault = classify(error);
+        for (const pending of open) {
+          pending.sent = false;
+          if (fault === 'in-doubt') pending.doubted = true;
+        }
+        if (fault === 'in-doubt' || fault === 'not-applied') {
+          this.cluster.rotate(member, error);
+          await this.cluster.pause(attempt, last);
+        } else if (fault === 'storage-full') {
+          for (const pending of open) pending.refuse(new ShadowError('storageFull'));
+        } else if (fault === 'lease-gone' && open.some(({ write }) => write.lease !== undefined)) {
+          for (const pending of open) if (pending.write.lease !== undefined) pending.refuse(new LeaseGone());
+        } else {
+          return this.split(open, error);
+        }
+      }
+    }
+  }
+
+  /** One bad write must not take the others with it: halves go on alone, until the bad one is. */
+  private async split(open: readonly PendingWrite[], error: unknown): Promise<void> {
+    const [only] = open;
+    if (open.length === 1 && only) {
+      this.logger.error({ key: only.write.key, err: error }, 'etcd refuses a write');
+      return only.refuse(new ShadowError(classify(error) === 'too-large' ? 'tooLarge' : 'storageUnavailable'));
+    }
+    const half = Math.ceil(open.length / 2);
+    await this.deliver(open.slice(0, half));
+    await this.deliver(open.slice(half));
+  }
+
+  private settle(open: readonly PendingWrite[], response: Parameters<typeof parseNestedTxn>[0]): void {
+    const { header, results } = parseNestedTxn(response, open.length);
+    const position = this.history.position(header);
+    open.forEach((pending, i) => {
+      const result = results[i]!;
+      if (result.won) pending.settle({ kind: 'won', position });
+      else pending.settle({ kind: 'lost', current: result.current, position, doubted: pending.doubted });
+    });
+  }
+}

@@ -1,0 +1,76 @@
+import { ShadowError } from '../../../errors/service-error.js';
+import type { Position } from '../../position.js';
+import type { Expirable } from '../../../resilience/deadline-sweep.js';
+import type { GuardedPut, RawRecord } from '../client/nested-txn.js';
+
+/** One CAS write; the guard makes at most one of all attempts to send it win (ETCD 3.3). */
+export interface CasWrite extends GuardedPut {
+  /** Epoch milliseconds. */
+  readonly deadline: number;
+  /** Batches are fair across tenants. */
+  readonly tenant: string;
+}
+
+/**
+ * - `won`: committed, at `position`.
+ * - `lost`: the guard did not hold at `position`; `current` is what was there. With `doubted` an earlier attempt of this
+ *   write may be part of it: look before believing it.
+ * - `unknown`: the deadline passed while it may have been, or may yet be, applied.
+ */
+export type CasOutcome =
+  | { readonly kind: 'won'; readonly position: Position }
+  | {
+      readonly kind: 'lost';
+      readonly current: RawRecord | null;
+      readonly position: Position;
+      readonly doubted: boolean;
+    }
+  | { readonly kind: 'unknown' };
+
+/** A write on its way, settled exactly once. */
+export class PendingWrite implements Expirable {
+  settled = false;
+  /** An attempt may have been applied although no answer came. Never goes back to false. */
+  doubted = false;
+  /** An attempt is under way. */
+  sent = false;
+  /** Of its part of a request. */
+  readonly bytes: number;
+
+  constructor(
+    readonly write: CasWrite,
+    private readonly resolve: (outcome: CasOutcome) => void,
+    private readonly reject: (error: Error) => void,
+    private readonly onSettled: (pending: PendingWrite) => void,
+  ) {
+    this.bytes = write.value.length + 3 * write.key.length + OVERHEAD_BYTES;
+  }
+
+  get deadline(): number {
+    return this.write.deadline;
+  }
+
+  /** Ends it with what became of it; what comes later changes nothing. */
+  settle(outcome: CasOutcome): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.onSettled(this);
+    this.resolve(outcome);
+  }
+
+  /** Ends it with `error`, if it is certain that nothing was written; else with `unknown`. */
+  refuse(error: Error): void {
+    if (this.settled) return;
+    if (this.sent || this.doubted) return this.settle({ kind: 'unknown' });
+    this.settled = true;
+    this.onSettled(this);
+    this.reject(error);
+  }
+
+  expire(): void {
+    this.refuse(new ShadowError('storageUnavailable'));
+  }
+}
+
+/** Framing of one nested Txn: guard, three times the key's header, lease. */
+const OVERHEAD_BYTES = 64;

@@ -1,0 +1,168 @@
+import { isTombstone, type ShadowState } from '../../../document/shadow-document.js';
+import { ShadowError } from '../../../errors/service-error.js';
+import type { Logger } from '../../../telemetry/logger.js';
+import type { Change, Changed, RequestOptions, ShadowKey, ShadowRecord } from '../../shadow-store.js';
+import type { Position } from '../../position.js';
+import { decodeRecord, encodeRecord, RECENT_WRITES, type EtcdRecord } from '../codec.js';
+import { LeaseGone, type GroupCommit } from './group-commit.js';
+import type { GatheredReads, ReadResult } from '../read/read-batcher.js';
+import type { RawRecord } from '../client/nested-txn.js';
+import type { CasOutcome, CasWrite } from './pending-write.js';
+import type { RecordCache } from '../read/record-cache.js';
+import { settleDoubt, type DoubtedWrite } from './settle-doubt.js';
+import type { StorageGuard } from './quota-guard.js';
+import type { TombstoneLeases } from './tombstone-leases.js';
+import { WriteIds } from './write-ids.js';
+
+export interface WriterParts {
+  readonly commit: GroupCommit;
+  readonly reads: GatheredReads;
+  readonly cache: RecordCache;
+  readonly leases: TombstoneLeases;
+  readonly guard: StorageGuard;
+  readonly logger: Logger;
+}
+
+/** What a change is computed on. */
+interface Basis {
+  readonly record: EtcdRecord | null;
+  /** mod_revision of the key; 0: there is none. */
+  readonly revision: number;
+  /** Read from etcd for this change: a refusal computed on it is final. */
+  readonly fresh: boolean;
+}
+
+type SettledAt = { readonly kind: 'won'; readonly position: Position } | { readonly kind: 'lost' | 'unknown' };
+
+type Submitted = CasOutcome | { readonly kind: 'lease-gone' } | { readonly kind: 'storage-full' };
+
+type Attempt = { readonly won: EtcdRecord; readonly position: Position } | { readonly next: Basis };
+
+/** One change of one shadow: guess, compute, compare-and-set, and again on what was there instead (DESIGN 3). */
+export class ShadowWriter {
+  readonly #ids = new WriteIds();
+
+  constructor(private readonly parts: WriterParts) {}
+
+  /** @throws ShadowError as ShadowStore.update */
+  async write(key: ShadowKey, etcdKey: string, change: Change, { deadline }: RequestOptions): Promise<ShadowRecord> {
+    const guess = this.parts.cache.get(etcdKey);
+    let basis: Basis = guess ? { ...guess, fresh: false } : await this.read(etcdKey, deadline);
+    for (;;) {
+      const changed = this.compute(change, basis);
+      if (changed === 'refused') {
+        basis = await this.read(etcdKey, deadline);
+        continue;
+      }
+      const attempt = await this.attempt(key, etcdKey, basis, changed, deadline);
+      if ('next' in attempt) {
+        basis = attempt.next;
+        continue;
+      }
+      const { won, position } = attempt;
+      this.parts.cache.offer(etcdKey, won, position.revision);
+      return { key, state: won.state, change: won.change, position, bytes: won.bytes };
+    }
+  }
+
+  private compute(change: Change, basis: Basis): Changed | 'refused' {
+    const state: ShadowState | null = basis.record?.state ?? null;
+    try {
+      return change(state);
+    } catch (error) {
+      if (error instanceof ShadowError && !basis.fresh) return 'refused';
+      throw error;
+    }
+  }
+
+  private async attempt(
+    key: ShadowKey,
+    etcdKey: string,
+    basis: Basis,
+    { state, change }: Changed,
+    deadline: number,
+  ): Promise<Attempt> {
+    const deleted = isTombstone(state);
+    if (!deleted) this.parts.guard.check();
+    const before = basis.record?.writes.slice(0, RECENT_WRITES - 1) ?? [];
+    const writes = [this.#ids.next(), ...before];
+    const value = encodeRecord({ state, change, writes });
+    const record: EtcdRecord = { state, change, writes, bytes: value.length };
+    const lease = deleted ? await this.parts.leases.acquire(deadline) : undefined;
+    const put = { key: etcdKey, guard: basis.revision, value, deadline, tenant: key.tenant };
+    const outcome = await this.submit(lease === undefined ? put : { ...put, lease }, record);
+    if (outcome.kind === 'lease-gone') return { next: basis };
+    if (outcome.kind === 'won') return { won: record, position: outcome.position };
+    if (outcome.kind === 'unknown') throw new ShadowError('outcomeUnknown');
+    if (outcome.kind === 'storage-full' || outcome.doubted) {
+      const settled = await this.settle({ ...put, writes }, outcome.kind === 'lost' ? outcome : null);
+      if (settled.kind === 'won') return { won: record, position: settled.position };
+      if (settled.kind === 'unknown') throw new ShadowError('outcomeUnknown');
+      if (outcome.kind === 'storage-full') throw new ShadowError('storageFull');
+    }
+    return { next: this.basis(etcdKey, outcome.current) };
+  }
+
+  private async submit(write: CasWrite, record: EtcdRecord): Promise<Submitted> {
+    this.parts.cache.expect(write.key, write.value, record);
+    try {
+      return await this.parts.commit.submit(write);
+    } catch (error) {
+      if (error instanceof LeaseGone && write.lease !== undefined) {
+        this.parts.leases.forget(write.lease);
+        return { kind: 'lease-gone' };
+      }
+      if (error instanceof ShadowError && error.code === 'storageFull') {
+        this.parts.guard.refused();
+        return { kind: 'storage-full' };
+      }
+      throw error;
+    } finally {
+      this.parts.cache.unexpect(write.key);
+    }
+  }
+
+  /**
+   * What became of a write that may have been applied. Whatever goes wrong here: never an error that says it was not.
+   * @param found what is there now; null: read it
+   */
+  private async settle(write: DoubtedWrite, found: ReadResult | null): Promise<SettledAt> {
+    try {
+      const { current, position } = found ?? (await this.parts.reads.get(write.key, write.deadline));
+      const settled = await settleDoubt(write, current, this.parts.reads);
+      if (settled.kind !== 'won') return { kind: settled.kind };
+      return { kind: 'won', position: { ...position, revision: settled.revision } };
+    } catch (error) {
+      this.parts.logger.warn({ key: write.key, err: error }, 'a write in doubt could not be settled');
+      return { kind: 'unknown' };
+    }
+  }
+
+  private async read(etcdKey: string, deadline: number): Promise<Basis> {
+    const { current } = await this.parts.reads.get(etcdKey, deadline);
+    return this.basis(etcdKey, current);
+  }
+
+  private basis(etcdKey: string, current: RawRecord | null): Basis {
+    if (!current) {
+      this.parts.cache.forget(etcdKey);
+      return { record: null, revision: 0, fresh: true };
+    }
+    const record = decodeStored(etcdKey, current.value, this.parts.logger);
+    this.parts.cache.offer(etcdKey, record, current.revision);
+    return { record, revision: current.revision, fresh: true };
+  }
+}
+
+/**
+ * A value that must be one of ours.
+ * @throws ShadowError internal; the log names the key and the reason
+ */
+export function decodeStored(etcdKey: string, value: Buffer, logger: Logger): EtcdRecord {
+  try {
+    return decodeRecord(value);
+  } catch (error) {
+    logger.error({ key: etcdKey, err: error }, 'the value in etcd is not a shadow');
+    throw new ShadowError('internal');
+  }
+}

@@ -1,0 +1,208 @@
+import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Logger } from '../../telemetry/logger.js';
+import { INSTALL_ADVICE, LocalEtcdError } from './local-etcd-error.js';
+import { LocalEtcdFolder } from './data-folder.js';
+import { killGroup, NOT_FOUND, spawnGuard, TERM_SECONDS, type Guard } from './guard.js';
+import { LocalEtcdLog } from './log.js';
+import { LocalEtcdOwner } from './owner.js';
+import { freeLoopbackPort } from './loopback-port.js';
+
+/** A database near its quota of 8 GiB is read from the disk before etcd answers. */
+const START_MS = 60_000;
+const PROBE_MS = 1_000;
+const PROBE_PAUSE_MS = 25;
+/** Another process can take a port between our look and etcd's. */
+const MAX_PORT_TRIES = 3;
+const FIRST_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 5_000;
+/** An etcd that ran this long starts the next back-off from its beginning. */
+const STEADY_MS = 60_000;
+const KILL_WAIT_MS = 2_000;
+/** ETCD 7: the servers' default of 2 GiB is too small, and the history of updates must be compacted within minutes. */
+const QUOTA_BYTES = 8 * 1024 ** 3;
+
+export interface LocalEtcdOptions {
+  /** Folder of the node; etcd's own is `etcd` inside. */
+  readonly dataDir: string;
+  readonly logger: Logger;
+  /** Environment of the child instead of the node's own; for tests. */
+  readonly env?: NodeJS.ProcessEnv;
+  readonly startTimeoutMs?: number;
+}
+
+interface Running {
+  readonly guard: Guard;
+  readonly since: number;
+  /** Exit code of etcd, or null when a signal ended it. Never rejects. */
+  readonly exited: Promise<number | null>;
+  hasExited: boolean;
+}
+
+/**
+ * One etcd on loopback, for a node without UMBRA_ETCD_ENDPOINTS. It is started again when it ends, and ends with the
+ * node, also when that is killed.
+ */
+export class LocalEtcd {
+  private readonly etcdDir: string;
+  private readonly owner: LocalEtcdOwner;
+  private readonly folder: LocalEtcdFolder;
+  private readonly log: LocalEtcdLog;
+  private readonly stopping = new AbortController();
+  private ports = { client: 0, peer: 0 };
+  private running: Running | null = null;
+  private supervision: Promise<void> | null = null;
+
+  constructor(private readonly options: LocalEtcdOptions) {
+    const dataDir = resolve(options.dataDir);
+    this.etcdDir = join(dataDir, 'etcd');
+    this.owner = new LocalEtcdOwner(dataDir, this.etcdDir);
+    this.folder = new LocalEtcdFolder(this.etcdDir);
+    this.log = new LocalEtcdLog(options.logger);
+  }
+
+  /**
+   * Resolves with the client URL once etcd answers a linearizable read.
+   * @throws LocalEtcdError that says what to do; then nothing is left running
+   */
+  async start(): Promise<string> {
+    await this.owner.claim();
+    this.folder.prepare();
+    for (let tries = 1; ; tries++) {
+      this.ports = { client: await freeLoopbackPort(), peer: await freeLoopbackPort() };
+      const running = this.spawn();
+      const outcome = await this.awaitAnswer(running);
+      if (outcome === 'answers') {
+        this.folder.keep();
+        this.options.logger.info({ endpoint: this.endpoint, folder: this.etcdDir }, 'local etcd answers');
+        this.supervision = this.supervise(running);
+        return this.endpoint;
+      }
+      await this.end(running);
+      if (this.stopping.signal.aborted) throw new LocalEtcdError('etcd was stopped while it started.', 'Start again.');
+      const error = await this.startError(outcome, running);
+      if (tries < MAX_PORT_TRIES && error.lastLines.some((line) => /address already in use/.test(line))) continue;
+      this.owner.release();
+      throw error;
+    }
+  }
+
+  /** SIGTERM, after 5 s SIGKILL. Resolves when etcd is gone. Call it when nothing needs etcd any more. No errors. */
+  async stop(): Promise<void> {
+    if (this.stopping.signal.aborted) return;
+    this.stopping.abort();
+    this.log.expectEnd();
+    if (this.running) await this.end(this.running);
+    await this.supervision;
+    this.owner.release();
+  }
+
+  private get endpoint(): string {
+    return `http://127.0.0.1:${this.ports.client}`;
+  }
+
+  private spawn(): Running {
+    const guard = spawnGuard(this.flags(), this.options.env);
+    const exited = new Promise<number | null>((done) => {
+      guard.once('exit', (code) => done(code));
+      guard.once('error', () => done(NOT_FOUND));
+    });
+    const running: Running = { guard, since: Date.now(), exited, hasExited: false };
+    void exited.then(() => (running.hasExited = true));
+    this.log.follow(guard.stdout, guard.stderr);
+    this.running = running;
+    this.owner.write(guard.pid ?? 0);
+    return running;
+  }
+
+  private flags(): string[] {
+    const client = this.endpoint;
+    const peer = `http://127.0.0.1:${this.ports.peer}`;
+    return [
+      ...['--name', 'umbra', '--data-dir', this.etcdDir],
+      ...['--listen-client-urls', client, '--advertise-client-urls', client],
+      ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `umbra=${peer}`],
+      ...['--quota-backend-bytes', String(QUOTA_BYTES)],
+      ...['--auto-compaction-mode', 'periodic', '--auto-compaction-retention', '10m'],
+      // A single member waits one election timeout at each start, and has nobody to lose an election to.
+      ...['--heartbeat-interval', '20', '--election-timeout', '200'],
+      ...['--pre-vote', '--logger', 'zap', '--log-outputs', 'stderr'],
+    ];
+  }
+
+  private async awaitAnswer(running: Running): Promise<'answers' | 'exited' | 'silent'> {
+    const until = Date.now() + (this.options.startTimeoutMs ?? START_MS);
+    while (Date.now() < until && !this.stopping.signal.aborted) {
+      const answered = await answersRead(this.endpoint);
+      // The answer of a stranger on our port does not count: our etcd could not listen there, and is gone.
+      if (running.hasExited) return 'exited';
+      if (answered) return 'answers';
+      await pause(PROBE_PAUSE_MS);
+    }
+    return running.hasExited ? 'exited' : 'silent';
+  }
+
+  private async startError(outcome: 'exited' | 'silent', running: Running): Promise<LocalEtcdError> {
+    const code = await running.exited;
+    if (code === NOT_FOUND) return new LocalEtcdError('There is no program `etcd` on the PATH.', INSTALL_ADVICE);
+    const problem =
+      outcome === 'exited'
+        ? `etcd ended while it started (${code === null ? 'by a signal' : `exit code ${code}`}).`
+        : `etcd did not answer within ${(this.options.startTimeoutMs ?? START_MS) / 1000} s.`;
+    const advice =
+      `Its data is in ${this.etcdDir}. If that belongs to another version of etcd or is damaged, move the folder ` +
+      'away (the shadows in it are then gone for this node) or restore a backup; or use an etcd that runs elsewhere: UMBRA_ETCD_ENDPOINTS.';
+    return new LocalEtcdError(problem, advice, this.log.take());
+  }
+
+  /** Starts etcd again, on the same ports, whenever it ends before stop(). */
+  private async supervise(first: Running): Promise<void> {
+    const { logger } = this.options;
+    let running = first;
+    let pauseMs = FIRST_PAUSE_MS;
+    for (;;) {
+      const code = await running.exited;
+      if (this.stopping.signal.aborted) return;
+      // A guard that was killed leaves its etcd behind.
+      if (running.guard.pid) killGroup(running.guard.pid);
+      if (Date.now() - running.since > STEADY_MS) pauseMs = FIRST_PAUSE_MS;
+      logger.error({ code, again: `${pauseMs} ms`, etcd: this.log.take() }, 'local etcd ended; it is started again');
+      await pause(pauseMs, undefined, { signal: this.stopping.signal }).catch(() => undefined);
+      if (this.stopping.signal.aborted) return;
+      pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
+      running = this.spawn();
+      const outcome = await this.awaitAnswer(running);
+      if (outcome === 'answers') logger.info({ endpoint: this.endpoint }, 'local etcd answers again');
+      // One that hangs at start is no better than one that ended.
+      else if (outcome === 'silent') await this.end(running);
+    }
+  }
+
+  /** Closes the guard's pipe, which stops etcd; kills both if that does not end them. */
+  private async end({ guard, exited }: Running): Promise<void> {
+    guard.stdin.end();
+    const abort = new AbortController();
+    const timer = (ms: number) => pause(ms, 'late', { signal: abort.signal }).catch(() => 'late');
+    if ((await Promise.race([exited, timer((TERM_SECONDS + 1) * 1000)])) === 'late' && guard.pid) {
+      killGroup(guard.pid);
+      await Promise.race([exited, timer(KILL_WAIT_MS)]);
+    }
+    abort.abort();
+  }
+}
+
+/** Whether etcd answers a read that needs a majority: through its JSON gateway, so that no client is needed here. */
+async function answersRead(endpoint: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${endpoint}/v3/kv/range`, {
+      method: 'POST',
+      // A key of one zero byte in base64.
+      body: '{"key":"AA=="}',
+      signal: AbortSignal.timeout(PROBE_MS),
+    });
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,36 @@
+import { Turns } from './store-reader-limit.js';
+
+const never = new AbortController().signal;
+
+describe('Turns', () => {
+  it('gives turns in order, each place once, however often an end is called', async () => {
+    const turns = new Turns(1);
+    const order: string[] = [];
+    const first = await turns.take(never);
+    const second = turns.take(never).then((end) => (order.push('second'), end));
+    const third = turns.take(never).then((end) => (order.push('third'), end));
+    expect(turns.waiting).toBe(2);
+    first?.();
+    first?.();
+    const end = await second;
+    expect(order).toEqual(['second']);
+    end?.();
+    (await third)?.();
+    expect(order).toEqual(['second', 'third']);
+    expect(await turns.take(never)).toBeInstanceOf(Function);
+  });
+
+  it('forgets those that leave', async () => {
+    const turns = new Turns(1);
+    const end = await turns.take(never);
+    const leaving = new AbortController();
+    const left = turns.take(leaving.signal);
+    const stays = turns.take(never);
+    leaving.abort();
+    expect(await left).toBeNull();
+    end?.();
+    expect(await stays).toBeInstanceOf(Function);
+    expect(turns.waiting).toBe(0);
+    expect(await turns.take(leaving.signal)).toBeNull();
+  });
+});

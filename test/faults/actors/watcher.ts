@@ -1,0 +1,119 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { EventReader, type StreamEvent } from '../../harness/event-reader.js';
+import { shadowId, stepOf, type Change, type History, type Section } from '../model/history.js';
+import { toldOf, type Target } from './rest-caller.js';
+
+interface Data {
+  readonly thing: string;
+  readonly shadow: string | null;
+  readonly kind: 'updated' | 'deleted';
+  readonly version: number;
+  readonly revision: number;
+  readonly patch: Change['patch'];
+  readonly delta: Section | null;
+  readonly clientToken?: string;
+  readonly document: Parameters<typeof toldOf>[0] | null;
+}
+
+/** One reader of every change. It resumes from the last id that it saw, on whichever node answers. */
+export class Watcher {
+  /** Sees changes of things with this prefix. */
+  readonly #last = new Map<string, { readonly step: number; readonly deleted: boolean }>();
+  #segment = 0;
+  #lastId: string | null = null;
+  #stopped = false;
+  #reader: EventReader | null = null;
+  #done: Promise<void> | null = null;
+
+  constructor(
+    readonly name: string,
+    private readonly history: History,
+    private readonly prefix: string,
+    private readonly targets: readonly Target[],
+  ) {}
+
+  /** Ends when the stream has its first position: from here on nothing may be missed. */
+  async start(): Promise<void> {
+    await new Promise<void>((resolve) => (this.#done = this.run(resolve)));
+  }
+
+  /** Whether it was told what all nodes read: this version or a later one, or that there is no shadow. */
+  knows(shadow: string, version: number | null): boolean {
+    const last = this.#last.get(shadow);
+    if (version === null) return last === undefined || last.deleted;
+    return last !== undefined && last.step >= version;
+  }
+
+  /** Whether it was ever told to load the present state anew. */
+  get startedOver(): boolean {
+    return this.#segment > 0;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#reader?.close();
+    await this.#done;
+  }
+
+  private async run(positioned: () => void): Promise<void> {
+    for (let turn = 0; !this.#stopped; turn++) {
+      const { url } = this.targets[turn % this.targets.length] as Target;
+      try {
+        const initial = this.#lastId === null && this.#segment > 0 ? '?initial=true' : '';
+        const headers: Record<string, string> = this.#lastId === null ? {} : { 'last-event-id': this.#lastId };
+        this.#reader = await EventReader.open(`${url}/v1/watch${initial}`, headers);
+        await this.follow(this.#reader, positioned);
+      } catch (error) {
+        if (!this.#stopped && String(error).includes('status 410')) this.startOver('cursor gone (410)');
+      }
+      this.#reader?.close();
+      if (!this.#stopped) await pause(100);
+    }
+  }
+
+  private async follow(reader: EventReader, positioned: () => void): Promise<void> {
+    for (let event = await reader.next(); event !== null; event = await reader.next()) {
+      if (event.id !== undefined) {
+        this.#lastId = event.id;
+        positioned();
+      }
+      if (event.event === 'end') return this.end(event);
+      else if (event.event === 'change' || event.event === 'initial') this.change(event.event, event);
+    }
+  }
+
+  private end({ data }: StreamEvent): void {
+    const reason = String(data['reason']);
+    this.history.endings.push({ stream: this.name, at: this.history.now(), reason });
+    if (reason === 'compacted' || reason === 'epoch-changed') this.startOver(reason);
+  }
+
+  private startOver(reason: string): void {
+    this.history.endings.push({ stream: this.name, at: this.history.now(), reason: `starts over: ${reason}` });
+    this.#segment++;
+    this.#last.clear();
+    this.#lastId = null;
+  }
+
+  private change(kind: 'change' | 'initial', event: StreamEvent): void {
+    const data = event.data as unknown as Data;
+    if (!data.thing.startsWith(this.prefix)) return;
+    const shadow = shadowId(data.thing, data.shadow);
+    const deleted = data.kind === 'deleted';
+    this.#last.set(shadow, { step: stepOf({ version: data.version, deleted }), deleted });
+    const told = data.document ? toldOf(data.document) : { version: data.version, desired: {}, reported: {} };
+    this.history.changes.push({
+      ...told,
+      stream: this.name,
+      segment: this.#segment,
+      kind,
+      deleted,
+      shadow,
+      revision: data.revision,
+      id: data.clientToken ?? null,
+      patch: data.patch,
+      delta: data.delta,
+      at: this.history.now(),
+    });
+  }
+}
