@@ -4,7 +4,7 @@ import { AppModule, type AppParts } from './app.module.js';
 import { HealthRegistry } from './health/health-registry.js';
 import { configureHttp, createHttpAdapter } from './http/server/http-server.js';
 import { listenHttp, type HttpAddresses } from './http/server/listen.js';
-import { ExternalBrokerTransport } from './mqtt/external/transport.js';
+import { ExternalTransport } from './mqtt/external/transport.js';
 import { MqttTransport } from './mqtt/built-in/transport.js';
 import type { MqttAddresses } from './mqtt/built-in/listeners.js';
 import { NestLogger } from './telemetry/nest-logger.js';
@@ -42,7 +42,7 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
   health.register('etcd', () => storage.health());
   health.register('feed', () => hub.health);
   health.register('mqtt', () => mqtt.health);
-  const external = config.broker === null ? null : app.get(ExternalBrokerTransport, { strict: false });
+  const external = config.broker === null ? null : app.get(ExternalTransport, { strict: false });
   if (external) health.register('broker', () => external.health);
   configureHttp(app);
   app.connectMicroservice({ strategy: mqtt }, { inheritAppConfig: false });

@@ -56,11 +56,11 @@ async function start(running: Running, config: Config, logger: Logger): Promise<
 function announce(node: UmbraNode, config: Config, logger: Logger): void {
   const { addresses, health } = node;
   logger.info({ ...addresses, nodeId: config.nodeId }, 'listening');
-  let warnAt = Date.now() + WAITING_MS;
+  let warnAt = performance.now() + WAITING_MS;
   const look = (): void => {
     const { ready, parts } = health.report();
-    if (!ready && Date.now() > warnAt) {
-      warnAt = Date.now() + WAITING_MS;
+    if (!ready && performance.now() > warnAt) {
+      warnAt = performance.now() + WAITING_MS;
       const missing = Object.entries(parts).filter(([, { ok }]) => !ok);
       logger.warn(Object.fromEntries(missing.map(([name, { reason }]) => [name, reason])), 'not ready yet');
     }

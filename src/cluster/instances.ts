@@ -71,7 +71,7 @@ export class Instances {
     this.#looking = this.#looking.then(() => this.look());
   }
 
-  /** Gives the lease back; the others need not wait for its end. Claims must have been released before. */
+  /** Gives the lease back; the others need not wait for its end. ShardClaims must have been released before. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);

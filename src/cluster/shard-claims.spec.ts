@@ -1,7 +1,7 @@
 import { MemoryClusterKeys } from '../../test/harness/memory-cluster-keys.js';
 import { until } from '../../test/harness/until.js';
 import { SILENT_LOGGER } from '../telemetry/logger.js';
-import { Claims, type ShardWorker } from './shard-claims.js';
+import { ShardClaims, type ShardWorker } from './shard-claims.js';
 import { CLAIMS, Instances } from './instances.js';
 
 const SHARDS = Array.from({ length: 16 }, (_, index) => `part/${index}`);
@@ -12,7 +12,7 @@ class Node implements ShardWorker {
   /** What a take waits for, or fails with. */
   taking: () => Promise<void> = () => Promise.resolve();
   readonly instances: Instances;
-  readonly claims: Claims;
+  readonly claims: ShardClaims;
 
   constructor(
     keys: MemoryClusterKeys,
@@ -28,7 +28,7 @@ class Node implements ShardWorker {
       onLost: () => this.claims.lost(),
       logger: SILENT_LOGGER,
     });
-    this.claims = new Claims(keys, this.instances, SHARDS, this, SILENT_LOGGER);
+    this.claims = new ShardClaims(keys, this.instances, SHARDS, this, SILENT_LOGGER);
     this.instances.start();
   }
 

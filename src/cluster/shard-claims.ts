@@ -25,11 +25,11 @@ export function claimGuard(shard: string, instance: string): Guard {
 }
 
 /**
- * Claims the shards that this instance should own and nobody holds, and gives up those that another should own. A claim
+ * ShardClaims the shards that this instance should own and nobody holds, and gives up those that another should own. A claim
  * is a key under the lease of its holder, created only where there is none: so a shard has one holder at most, and a dead
  * one's shards are free when its lease ends.
  */
-export class Claims {
+export class ShardClaims {
   readonly #held = new Set<string>();
   #work: Promise<void> | null = null;
   #settledAt = 0;

@@ -1,7 +1,7 @@
 import { epochSeconds } from './metadata.js';
 import type { ShadowState, Tombstone } from './shadow-document.js';
 import { isTombstone } from './shadow-document.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 
 export interface DeleteContext {
   /** Epoch milliseconds. */
@@ -14,11 +14,11 @@ export interface DeleteContext {
 /**
  * What stays of a deleted shadow: the version of the deleted document, not one more (PROTOCOL 1.3). A version in the
  * request is no matter: conflicts exist for updates only (PROTOCOL 2.5).
- * @throws ShadowError notFound, with the client token
+ * @throws ServiceError notFound, with the client token
  */
 export function applyDelete(current: ShadowState | null, context: DeleteContext): Tombstone {
   if (current === null || isTombstone(current)) {
-    throw new ShadowError('notFound', context.displayName, context.clientToken);
+    throw new ServiceError('notFound', context.displayName, context.clientToken);
   }
   return { deleted: true, version: current.version, deletedAt: epochSeconds(context.now) };
 }

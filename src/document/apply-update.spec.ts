@@ -3,7 +3,7 @@ import { applyUpdate, documentBytes, storedVersion } from './apply-update.js';
 import { DEFAULT_LIMITS, TOMBSTONE_SECONDS } from './limits.js';
 import { parseUpdate } from './parse-request.js';
 import type { ShadowDocument, ShadowState } from './shadow-document.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 
 const T0 = 1_700_000_000;
 const limits = DEFAULT_LIMITS;
@@ -19,7 +19,7 @@ function code(work: () => unknown): string {
   try {
     work();
   } catch (error) {
-    if (error instanceof ShadowError) return error.code;
+    if (error instanceof ServiceError) return error.code;
     throw error;
   }
   return 'none';

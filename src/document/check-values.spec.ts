@@ -1,12 +1,12 @@
 import { checkSection } from './check-values.js';
 import type { JsonObject } from './shadow-document.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 
 function refusal(text: string, maxDepth = 8): string {
   try {
     checkSection('desired', JSON.parse(text) as JsonObject, maxDepth);
   } catch (error) {
-    if (error instanceof ShadowError) return error.message;
+    if (error instanceof ServiceError) return error.message;
     throw error;
   }
   return 'none';

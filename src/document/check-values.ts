@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from './shadow-document.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import { isObject } from './json.js';
 
 type FaultCode = 'tooDeep' | 'nullInArray' | 'numberTooLarge';
@@ -21,13 +21,13 @@ export function quote(text: string): string {
 /**
  * Refuses what a section cannot keep, in one walk that goes no deeper than `maxDepth` levels. A member or an array
  * element is a level; an empty container at the limit is fine (PROTOCOL 3).
- * @throws ShadowError tooDeep, nullInArray (at any depth below an array), numberTooLarge (overflows to Infinity)
+ * @throws ServiceError tooDeep, nullInArray (at any depth below an array), numberTooLarge (overflows to Infinity)
  */
 export function checkSection(section: string, patch: JsonObject, maxDepth: number): void {
   const fault = findFault(patch, 0, maxDepth, false);
   if (fault === null) return;
   const where = quote(section + fault.path.reverse().join(''));
-  throw new ShadowError(fault.code, fault.code === 'tooDeep' ? String(maxDepth) : where);
+  throw new ServiceError(fault.code, fault.code === 'tooDeep' ? String(maxDepth) : where);
 }
 
 function findFault(value: Json, level: number, maxDepth: number, inArray: boolean): Fault | null {

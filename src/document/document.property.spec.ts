@@ -8,7 +8,7 @@ import * as messages from './messages.js';
 import type { UpdateRequest } from './parse-request.js';
 import { parseClientToken, parseUpdate } from './parse-request.js';
 import type { ChangeRecord, ShadowDocument } from './shadow-document.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 
 /** What holds for every document and every input; the rules one by one are in the tables beside this file. */
 
@@ -124,7 +124,7 @@ describe('no input', () => {
       applyDelete(document, { now, displayName: 't' });
     } catch (error) {
       // A frozen argument that is written to, a stack that overflows: anything else fails the property.
-      if (!(error instanceof ShadowError)) throw error;
+      if (!(error instanceof ServiceError)) throw error;
       messages.rejected(error);
     }
   };
@@ -135,7 +135,7 @@ describe('no input', () => {
     ['an update around any JSON', fc.json().map((text) => bytes(`{"state":{"desired":${text}}}`))],
     ['any bytes', fc.uint8Array({ maxLength: 64 })],
     ['an update with a broken byte', fc.tuple(updateText, fc.nat(), fc.nat(255)).map(broken)],
-  ])('throws anything but a ShadowError, changes its arguments or a prototype: %s', (_what, payloads) => {
+  ])('throws anything but a ServiceError, changes its arguments or a prototype: %s', (_what, payloads) => {
     const before = prototypes();
     fc.assert(
       fc.property(payloads, fc.array(updateText, { maxLength: 2 }), (payload, texts) => whole(payload, kept(texts))),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { sectionText } from '../../test/harness/json-arbitraries.js';
 import { emptyObject, equalJson, jsonBytes, own, parseJson } from './json.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 
 const parse = (text: string) => parseJson(Buffer.from(text), 8);
 
@@ -9,7 +9,7 @@ function codeOf(work: () => unknown): string {
   try {
     work();
   } catch (error) {
-    if (error instanceof ShadowError) return error.code;
+    if (error instanceof ServiceError) return error.code;
     throw error;
   }
   return 'none';

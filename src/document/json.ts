@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from './shadow-document.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 
 /**
  * Reading and comparing JSON that strangers wrote. Two rules keep `__proto__` and `constructor` plain members
@@ -12,21 +12,21 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 /**
  * Parses the bytes of a request. The result may be nested to any depth: walk it only with a limit.
  * @param maxDepth levels that the caller takes, for the text of tooDeep
- * @throws ShadowError notUtf8, invalidJson; tooDeep when the parser itself gives up
+ * @throws ServiceError notUtf8, invalidJson; tooDeep when the parser itself gives up
  */
 export function parseJson(bytes: Uint8Array, maxDepth: number): Json {
   let text: string;
   try {
     text = utf8.decode(bytes);
   } catch {
-    throw new ShadowError('notUtf8');
+    throw new ServiceError('notUtf8');
   }
   try {
     return JSON.parse(text) as Json;
   } catch (error) {
     // V8 parses without recursion; another engine may run out of stack.
-    if (error instanceof RangeError) throw new ShadowError('tooDeep', String(maxDepth));
-    throw new ShadowError('invalidJson');
+    if (error instanceof RangeError) throw new ServiceError('tooDeep', String(maxDepth));
+    throw new ServiceError('invalidJson');
   }
 }
 

@@ -1,7 +1,7 @@
 import { deepFreeze } from '../../test/harness/json-arbitraries.js';
 import * as messages from './messages.js';
 import type { ChangeRecord, ShadowDocument, StatePatch } from './shadow-document.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 
 const OLD = { timestamp: 1_600_000_000 };
 const document: ShadowDocument = deepFreeze({
@@ -97,10 +97,10 @@ describe('the rest', () => {
   });
 
   it('rejected has code, text and token', () => {
-    expect(wire(messages.rejected(new ShadowError('notFound', 't')))).toBe(
+    expect(wire(messages.rejected(new ServiceError('notFound', 't')))).toBe(
       '{"code":404,"message":"No shadow exists with name: \'t\'"}',
     );
-    expect(wire(messages.rejected(new ShadowError('versionConflict', '', '')))).toBe(
+    expect(wire(messages.rejected(new ServiceError('versionConflict', '', '')))).toBe(
       '{"code":409,"message":"Version conflict","clientToken":""}',
     );
   });

@@ -11,7 +11,7 @@ import type {
   Tombstone,
 } from './shadow-document.js';
 import { isTombstone } from './shadow-document.js';
-import type { ShadowError } from '../errors/service-error.js';
+import type { ServiceError } from '../errors/service-error.js';
 
 /**
  * Every message of PROTOCOL 1.3, ready for JSON.stringify, with exactly the members it names. Timestamps are whole
@@ -121,7 +121,7 @@ export function deleteAccepted(tombstone: Tombstone, change: ChangeRecord): Dele
 }
 
 /** The refusal as MQTT tells it: `code` is the HTTP status of the same error. */
-export function rejected(error: ShadowError): Rejected {
+export function rejected(error: ServiceError): Rejected {
   return { code: error.status, message: error.message, ...token(error.clientToken) };
 }
 

@@ -1,6 +1,6 @@
 import { DEFAULT_LIMITS } from './limits.js';
 import { parseClientToken, parseUpdate } from './parse-request.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 
 const update = (text: string) => parseUpdate(Buffer.from(text), DEFAULT_LIMITS);
 const token = (text: string) => parseClientToken(Buffer.from(text), DEFAULT_LIMITS);
@@ -9,7 +9,7 @@ function refusal(work: () => unknown): [string, string | undefined] {
   try {
     work();
   } catch (error) {
-    if (error instanceof ShadowError) return [error.code, error.clientToken];
+    if (error instanceof ServiceError) return [error.code, error.clientToken];
     throw error;
   }
   return ['none', undefined];

@@ -3,7 +3,7 @@ import { isObject, own, parseJson } from './json.js';
 import type { Limits } from './limits.js';
 import type { Json, JsonObject, StatePatch } from './shadow-document.js';
 import { SECTIONS } from './shadow-document.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 
 /** A checked update. `state` is the client's own object: it is echoed as it was sent (PROTOCOL 1.3). */
 export interface UpdateRequest {
@@ -16,21 +16,21 @@ export interface UpdateRequest {
 /**
  * Checks an update in the order of PROTOCOL 2.7, steps 1 to 6. Unknown members beside `state` are ignored; of
  * duplicate members the last counts. Integers beyond 2^53 lose digits, as in every JavaScript parser.
- * @throws ShadowError notUtf8, invalidJson, missingState, invalidClientToken, stateNotObject, invalidStateNode,
+ * @throws ServiceError notUtf8, invalidJson, missingState, invalidClientToken, stateNotObject, invalidStateNode,
  * desiredNotObject, reportedNotObject, invalidVersion, tooDeep, nullInArray, numberTooLarge, tooLarge; with the client
  * token when a valid one could be read
  */
 export function parseUpdate(payload: Uint8Array, limits: Limits): UpdateRequest {
   const request = parseJson(payload, limits.maxDepth);
-  if (!isObject(request)) throw new ShadowError('missingState');
+  if (!isObject(request)) throw new ServiceError('missingState');
   const token = own(request, 'clientToken') ?? undefined;
   const tokenIsValid = token === undefined || isClientToken(token, limits);
   const clientToken = tokenIsValid ? token : undefined;
   try {
     const state = own(request, 'state');
-    if (state === undefined) throw new ShadowError('missingState');
-    if (!tokenIsValid) throw new ShadowError('invalidClientToken');
-    if (payload.length > limits.maxRequestBytes) throw new ShadowError('tooLarge');
+    if (state === undefined) throw new ServiceError('missingState');
+    if (!tokenIsValid) throw new ServiceError('invalidClientToken');
+    if (payload.length > limits.maxRequestBytes) throw new ServiceError('tooLarge');
     checkShape(state);
     const version = readVersion(request);
     checkDepth(state, limits.maxDepth);
@@ -40,14 +40,14 @@ export function parseUpdate(payload: Uint8Array, limits: Limits): UpdateRequest 
       ...(version !== undefined && { version }),
     };
   } catch (error) {
-    throw error instanceof ShadowError ? error.withToken(clientToken) : error;
+    throw error instanceof ServiceError ? error.withToken(clientToken) : error;
   }
 }
 
 /**
  * The client token of a get or a delete; all else in the payload has no effect, and a payload that is not a JSON
  * object has no token (PROTOCOL 1.2, 7.1). `null` is as absent.
- * @throws ShadowError invalidClientToken (PROTOCOL 2.6 makes no difference between the operations)
+ * @throws ServiceError invalidClientToken (PROTOCOL 2.6 makes no difference between the operations)
  */
 export function parseClientToken(payload: Uint8Array, limits: Limits): string | undefined {
   if (payload.length === 0) return undefined;
@@ -55,12 +55,12 @@ export function parseClientToken(payload: Uint8Array, limits: Limits): string | 
   try {
     request = parseJson(payload, limits.maxDepth);
   } catch (error) {
-    if (error instanceof ShadowError) return undefined;
+    if (error instanceof ServiceError) return undefined;
     throw error;
   }
   const token = isObject(request) ? (own(request, 'clientToken') ?? undefined) : undefined;
   if (token === undefined || isClientToken(token, limits)) return token;
-  throw new ShadowError('invalidClientToken');
+  throw new ServiceError('invalidClientToken');
 }
 
 function isClientToken(token: Json, limits: Limits): token is string {
@@ -69,11 +69,11 @@ function isClientToken(token: Json, limits: Limits): token is string {
 
 function checkShape(state: Json): asserts state is StatePatch & Json {
   if (state === null) return;
-  if (!isObject(state)) throw new ShadowError('stateNotObject');
+  if (!isObject(state)) throw new ServiceError('stateNotObject');
   for (const member of Object.keys(state)) {
-    if (member !== 'desired' && member !== 'reported') throw new ShadowError('invalidStateNode', quote(member));
+    if (member !== 'desired' && member !== 'reported') throw new ServiceError('invalidStateNode', quote(member));
     const section = state[member]!;
-    if (section !== null && !isObject(section)) throw new ShadowError(`${member}NotObject`);
+    if (section !== null && !isObject(section)) throw new ServiceError(`${member}NotObject`);
   }
 }
 
@@ -81,7 +81,7 @@ function readVersion(request: JsonObject): number | undefined {
   const version = own(request, 'version') ?? undefined;
   if (version === undefined) return undefined;
   if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 0) {
-    throw new ShadowError('invalidVersion');
+    throw new ServiceError('invalidVersion');
   }
   return version;
 }

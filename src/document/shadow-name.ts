@@ -1,4 +1,4 @@
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 
 // PROTOCOL 3. Both alphabets are ASCII, so characters are bytes.
 const THING = /^[a-zA-Z0-9:_-]{1,128}$/;
@@ -14,14 +14,14 @@ export function isShadowName(name: string): boolean {
   return typeof name === 'string' && SHADOW.test(name);
 }
 
-/** @throws ShadowError invalidThingName */
+/** @throws ServiceError invalidThingName */
 export function checkThingName(name: string): void {
-  if (!isThingName(name)) throw new ShadowError('invalidThingName');
+  if (!isThingName(name)) throw new ServiceError('invalidThingName');
 }
 
-/** @throws ShadowError invalidShadowName */
+/** @throws ServiceError invalidShadowName */
 export function checkShadowName(name: string): void {
-  if (!isShadowName(name)) throw new ShadowError('invalidShadowName');
+  if (!isShadowName(name)) throw new ServiceError('invalidShadowName');
 }
 
 /** What the 404 text calls a shadow (PROTOCOL 4.1): the thing for the classic one (`null`), else `thing~shadow`. */

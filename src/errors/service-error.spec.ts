@@ -1,15 +1,15 @@
-import { ShadowError } from './service-error.js';
+import { ServiceError } from './service-error.js';
 
-describe('ShadowError', () => {
+describe('ServiceError', () => {
   it('is a row of the table with its detail, taken literally', () => {
-    const error = new ShadowError('invalidStateNode', "$& $' {detail}", 'k');
+    const error = new ServiceError('invalidStateNode', "$& $' {detail}", 'k');
     expect(error).toBeInstanceOf(Error);
     expect(error).toMatchObject({ status: 400, awsType: 'InvalidRequestException', clientToken: 'k' });
     expect(error.message).toBe("State contains an invalid node: '$& $' {detail}'");
   });
 
   it('takes the token of its request once, and keeps its text', () => {
-    const error = new ShadowError('tooDeep', '8');
+    const error = new ServiceError('tooDeep', '8');
     expect(error.withToken(undefined)).toBe(error);
     const named = error.withToken('k');
     expect(named).toMatchObject({ code: 'tooDeep', clientToken: 'k', message: error.message });

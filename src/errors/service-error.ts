@@ -79,11 +79,11 @@ const ROWS = {
   draining: { http: 503, aws: 'ServiceUnavailableException', text: 'The node is shutting down; connect again' },
 } as const;
 
-export type ShadowErrorCode = keyof typeof ROWS;
+export type ServiceErrorCode = keyof typeof ROWS;
 
 /** The error that every refusal is. `message` is for the caller and says what to change. */
-export class ShadowError extends Error {
-  override readonly name = 'ShadowError';
+export class ServiceError extends Error {
+  override readonly name = 'ServiceError';
   /** HTTP status and MQTT `code`. */
   readonly status: number;
   /** Value of `x-amzn-ErrorType`. */
@@ -95,7 +95,7 @@ export class ShadowError extends Error {
    * @param clientToken token of the refused request, if one could be read: it is echoed
    */
   constructor(
-    readonly code: ShadowErrorCode,
+    readonly code: ServiceErrorCode,
     detail = '',
     readonly clientToken?: string,
   ) {
@@ -106,9 +106,9 @@ export class ShadowError extends Error {
   }
 
   /** The same refusal, with the token of the request it answers. */
-  withToken(clientToken: string | undefined): ShadowError {
+  withToken(clientToken: string | undefined): ServiceError {
     if (clientToken === undefined || this.clientToken !== undefined) return this;
-    const copy = new ShadowError(this.code, '', clientToken);
+    const copy = new ServiceError(this.code, '', clientToken);
     copy.message = this.message;
     return copy;
   }

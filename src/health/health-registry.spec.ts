@@ -1,6 +1,6 @@
 import { HealthRegistry } from './health-registry.js';
 
-const registry = (): HealthRegistry => new HealthRegistry({ now: () => 0 });
+const registry = (): HealthRegistry => new HealthRegistry({ now: () => 0, monotonic: () => 0 });
 
 describe('HealthRegistry', () => {
   it('reports a part whose check throws as not well, and the others too', () => {

@@ -23,7 +23,7 @@ export function callerOf(request: FastifyRequest): Caller {
   return { principal: ANONYMOUS, options: { deadline: request.deadline } };
 }
 
-/** @throws ShadowError invalidThingName */
+/** @throws ServiceError invalidThingName */
 export function thingOf(request: FastifyRequest): string {
   const { thing = '' } = request.params as { thing?: string };
   checkThingName(thing);
@@ -32,7 +32,7 @@ export function thingOf(request: FastifyRequest): string {
 
 /**
  * The shadow that `/{thing}/…?name=` means; without `name` the classic one.
- * @throws ShadowError invalidThingName, invalidShadowName, invalidRequest
+ * @throws ServiceError invalidThingName, invalidShadowName, invalidRequest
  */
 export function targetOf(request: FastifyRequest): Target {
   const thing = thingOf(request);

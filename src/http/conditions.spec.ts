@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { ShadowDocument } from '../document/shadow-document.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import { entityTag, evaluate, parseConditions, preconditionOf } from './conditions.js';
 
 const at = (version: number): ShadowDocument => ({ version, metadata: {} });
@@ -47,8 +47,8 @@ describe('conditions of a request', () => {
         try {
           parseConditions({ 'if-none-match': text });
         } catch (error) {
-          expect(error).toBeInstanceOf(ShadowError);
-          expect((error as ShadowError).message).toMatch(/^If-None-Match must be/);
+          expect(error).toBeInstanceOf(ServiceError);
+          expect((error as ServiceError).message).toMatch(/^If-None-Match must be/);
         }
       }),
     );

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { isTombstone, type ShadowState } from '../document/shadow-document.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import type { Precondition } from '../shadow/update.js';
 
 interface EntityTag {
@@ -31,7 +31,7 @@ export function conditionsOf({ headers }: FastifyRequest): Conditions {
   return hasNone ? NONE : parseConditions(headers);
 }
 
-/** @throws ShadowError invalidRequest for a header that is neither `*` nor a list of quoted tags */
+/** @throws ServiceError invalidRequest for a header that is neither `*` nor a list of quoted tags */
 export function parseConditions(headers: IncomingHttpHeaders): Conditions {
   const ifMatch = parseTags('If-Match', headers['if-match']);
   const ifNoneMatch = parseTags('If-None-Match', headers['if-none-match']);
@@ -60,9 +60,9 @@ export function preconditionOf(conditions: Conditions): Precondition | undefined
   };
 }
 
-export function preconditionFailed(current: ShadowState | null): ShadowError {
+export function preconditionFailed(current: ShadowState | null): ServiceError {
   const version = versionOf(current);
-  return new ShadowError(
+  return new ServiceError(
     'preconditionFailed',
     version === null ? 'the shadow does not exist' : `the shadow is at version ${version}`,
   );
@@ -88,7 +88,7 @@ function parseTags(header: string, text: string | undefined): EntityTags | undef
     .filter((part) => part !== '');
   const tags = parts.slice(0, MAX_TAGS + 1).map((part) => TAG.exec(part));
   if (tags.length === 0 || tags.length > MAX_TAGS || tags.includes(null)) {
-    throw new ShadowError(
+    throw new ServiceError(
       'invalidRequest',
       `${header} must be * or a list of at most ${MAX_TAGS} quoted versions such as "3"`,
     );

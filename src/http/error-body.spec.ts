@@ -1,4 +1,4 @@
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import { awsError, isAwsPath, problem } from './error-body.js';
 import { QueryError } from './query.js';
 
@@ -16,7 +16,7 @@ describe('error bodies', () => {
   ])('%s is of the AWS data plane: %s', (path, aws) => expect(isAwsPath(path)).toBe(aws));
 
   it('have the AWS shape, without the token', () => {
-    expect(awsError(new ShadowError('versionConflict', '', 'tok'), 'id')).toEqual({
+    expect(awsError(new ServiceError('versionConflict', '', 'tok'), 'id')).toEqual({
       status: 409,
       headers: { 'content-type': 'application/json', 'x-amzn-errortype': 'ConflictException:' },
       body: { message: 'Version conflict', traceId: 'id' },
@@ -24,7 +24,7 @@ describe('error bodies', () => {
   });
 
   it('have the shape of RFC 9457, with the token', () => {
-    expect(problem(new ShadowError('versionConflict', '', 'tok'), 'id')).toEqual({
+    expect(problem(new ServiceError('versionConflict', '', 'tok'), 'id')).toEqual({
       status: 409,
       headers: { 'content-type': 'application/problem+json' },
       body: {
@@ -49,6 +49,6 @@ describe('error bodies', () => {
 
   it.each(['tooManyRequests', 'storageUnavailable', 'draining'] as const)('say when to try again after %s', (code) => {
     for (const shape of [awsError, problem])
-      expect(shape(new ShadowError(code), 'id').headers['retry-after']).toBe('1');
+      expect(shape(new ServiceError(code), 'id').headers['retry-after']).toBe('1');
   });
 });

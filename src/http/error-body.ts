@@ -1,4 +1,4 @@
-import type { ShadowError } from '../errors/service-error.js';
+import type { ServiceError } from '../errors/service-error.js';
 import { QueryError } from './query.js';
 
 /** An error answer, whole, for either door. */
@@ -17,7 +17,7 @@ export const isAwsPath = (url: string): boolean => AWS_PATH.test(url);
 const RETRY_AFTER_S = '1';
 
 /** PROTOCOL 4.2: the colon at the end is AWS's own, the body is not the one of MQTT. */
-export function awsError(error: ShadowError, requestId: string): ErrorAnswer {
+export function awsError(error: ServiceError, requestId: string): ErrorAnswer {
   return {
     status: error.status,
     headers: { 'content-type': 'application/json', 'x-amzn-errortype': `${error.awsType}:`, ...hints(error) },
@@ -26,7 +26,7 @@ export function awsError(error: ShadowError, requestId: string): ErrorAnswer {
 }
 
 /** RFC 9457. `type` is a name for programs, `detail` says what to change, `requestId` finds the line in the log. */
-export function problem(error: ShadowError, requestId: string): ErrorAnswer {
+export function problem(error: ServiceError, requestId: string): ErrorAnswer {
   const words = error.code.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   return {
     status: error.status,
@@ -44,6 +44,6 @@ export function problem(error: ShadowError, requestId: string): ErrorAnswer {
   };
 }
 
-function hints(error: ShadowError): Record<string, string> {
+function hints(error: ServiceError): Record<string, string> {
   return error.status === 429 || error.status === 503 ? { 'retry-after': RETRY_AFTER_S } : {};
 }

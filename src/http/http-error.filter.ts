@@ -1,6 +1,6 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import type { Logger } from '../telemetry/logger.js';
 import { awsError, isAwsPath, problem } from './error-body.js';
 import { setRequestId } from './server/request-id.js';
@@ -37,14 +37,14 @@ export class HttpErrorFilter implements ExceptionFilter {
       .send(Buffer.from(JSON.stringify(body)));
   }
 
-  private toShadowError(exception: unknown, request: FastifyRequest): ShadowError {
-    if (exception instanceof ShadowError) return exception;
+  private toShadowError(exception: unknown, request: FastifyRequest): ServiceError {
+    if (exception instanceof ServiceError) return exception;
     const status = statusOf(exception);
     if (status === 404) return this.routes.refusal(pathOf(request));
-    if (status === 413) return new ShadowError('tooLarge');
+    if (status === 413) return new ServiceError('tooLarge');
     // What else Nest and Fastify refuse: bad percent-encoding, a body shorter than its Content-Length.
-    if (status >= 400 && status < 500) return new ShadowError('invalidRequest', (exception as Error).message);
-    return new ShadowError('internal');
+    if (status >= 400 && status < 500) return new ServiceError('invalidRequest', (exception as Error).message);
+    return new ServiceError('internal');
   }
 }
 

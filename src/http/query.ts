@@ -1,6 +1,6 @@
 import { ValidationPipe } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 
 export interface ParameterProblem {
   readonly parameter: string;
@@ -8,7 +8,7 @@ export interface ParameterProblem {
 }
 
 /** A query string with one or more bad parameters; all of them are told at once. */
-export class QueryError extends ShadowError {
+export class QueryError extends ServiceError {
   constructor(readonly errors: readonly ParameterProblem[]) {
     super('invalidRequest', errors.map(({ message }) => message).join('; '));
   }

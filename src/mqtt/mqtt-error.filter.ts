@@ -1,10 +1,10 @@
 import { Catch, Inject, Injectable, type ArgumentsHost, type RpcExceptionFilter } from '@nestjs/common';
 import { of, type Observable } from 'rxjs';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { MqttRequest, Refused, type Refusal } from './mqtt-request.js';
 
-/** Turns what a handler throws into a `rejected` message, or into silence where the outcome is unknown. */
+/** StoreReaderLimit what a handler throws into a `rejected` message, or into silence where the outcome is unknown. */
 @Catch()
 @Injectable()
 export class MqttErrorFilter implements RpcExceptionFilter {
@@ -17,7 +17,7 @@ export class MqttErrorFilter implements RpcExceptionFilter {
   private refusal(exception: unknown, request: MqttRequest): Refusal {
     const { requestId, clientId, operation, key } = request;
     const where = { requestId, clientId, operation, thing: key.thing, shadow: key.name };
-    if (exception instanceof ShadowError) {
+    if (exception instanceof ServiceError) {
       if (exception.code === 'outcomeUnknown') {
         this.logger.warn({ ...where, reason: exception.code }, 'outcome unknown');
         return { kind: 'unknown' };
@@ -25,6 +25,6 @@ export class MqttErrorFilter implements RpcExceptionFilter {
       return { kind: 'rejected', error: exception };
     }
     this.logger.error({ ...where, err: exception }, 'request failed');
-    return request.mayBeApplied ? { kind: 'unknown' } : { kind: 'rejected', error: new ShadowError('internal') };
+    return request.mayBeApplied ? { kind: 'unknown' } : { kind: 'rejected', error: new ServiceError('internal') };
   }
 }

@@ -1,5 +1,5 @@
 import type { Principal } from '../access/principal.js';
-import type { ShadowError } from '../errors/service-error.js';
+import type { ServiceError } from '../errors/service-error.js';
 import type { ShadowKey } from '../store/shadow-store.js';
 import type { Operation } from './topics.js';
 
@@ -27,7 +27,7 @@ export class MqttRequest {
     readonly payload: Buffer,
     readonly sender: Sender,
     readonly requestId: string,
-    /** Epoch milliseconds after which nobody waits for the answer. */
+    /** Milliseconds of the monotonic clock after which nobody waits for the answer. */
     readonly deadline: number,
   ) {}
 
@@ -61,7 +61,7 @@ export class MqttRequest {
 
 /** What a handler's error filter makes of an error. */
 export type Refusal =
-  | { readonly kind: 'rejected'; readonly error: ShadowError }
+  | { readonly kind: 'rejected'; readonly error: ServiceError }
   /** It may have been applied: nobody is told that it was not (DESIGN 3). */
   | { readonly kind: 'unknown' };
 

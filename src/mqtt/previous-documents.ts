@@ -30,9 +30,9 @@ export class PreviousDocuments {
     return known.version === state.version - step ? known : undefined;
   }
 
-  /** @throws ShadowError cursorGone, storageUnavailable */
+  /** @throws ServiceError cursorGone, storageUnavailable */
   async read({ key, position }: ShadowRecord): Promise<ShadowState | null> {
-    const deadline = this.clock.now() + this.config.requestTimeoutMs;
+    const deadline = this.clock.monotonic() + this.config.requestTimeoutMs;
     return (await this.store.getBefore(key, position, { deadline }))?.state ?? null;
   }
 

@@ -1,4 +1,4 @@
-import type { ShadowErrorCode } from '../errors/service-error.js';
+import type { ServiceErrorCode } from '../errors/service-error.js';
 import { isShadowName, isThingName } from '../document/shadow-name.js';
 
 /** The one table of topics (PROTOCOL 1.1). Everything is parsed by token position: a shadow may be called `update`. */
@@ -28,7 +28,7 @@ export interface ShadowNames {
 export interface RequestTopic extends ShadowNames {
   readonly operation: Operation;
   /** Set when the topic is well formed but a name in it is not; the request is answered with this refusal. */
-  readonly problem: ShadowErrorCode | null;
+  readonly problem: ServiceErrorCode | null;
 }
 
 /** `$aws/things/{thing}/shadow[/name/{shadow}]`, to which `/` and a tail are added. */

@@ -4,7 +4,7 @@ import type { Clock } from './clock.js';
 const PERIOD_MS = 25;
 
 export interface Expirable {
-  /** Epoch milliseconds. */
+  /** Milliseconds of the monotonic clock. */
   readonly deadline: number;
   /** It has ended otherwise: it is let go at the next look. */
   readonly settled: boolean;
@@ -35,7 +35,7 @@ export class DeadlineSweep<T extends Expirable = Expirable> {
   }
 
   private sweep(): void {
-    const now = this.clock.now();
+    const now = this.clock.monotonic();
     const held = this.#items;
     this.#items = [];
     for (const item of held) {

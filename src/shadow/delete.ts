@@ -3,7 +3,7 @@ import type { Principal } from '../access/principal.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { applyDelete } from '../document/apply-delete.js';
 import type { ShadowState, Tombstone } from '../document/shadow-document.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import { displayName } from '../document/shadow-name.js';
 import {
   SHADOW_STORE,
@@ -27,7 +27,7 @@ export class DeleteShadow {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** @throws ShadowError notFound; what `precondition` and the store throw */
+  /** @throws ServiceError notFound; what `precondition` and the store throw */
   async run(
     key: ShadowKey,
     clientToken: string | undefined,
@@ -48,7 +48,7 @@ export class DeleteShadow {
     try {
       return (await this.store.update(key, change, options)) as DeletedRecord;
     } catch (error) {
-      throw error instanceof ShadowError ? error.withToken(clientToken) : error;
+      throw error instanceof ServiceError ? error.withToken(clientToken) : error;
     }
   }
 }

@@ -5,7 +5,7 @@ import { CLOCK, type Clock } from '../resilience/clock.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { getAccepted, type GetAccepted } from '../document/messages.js';
 import { parseClientToken } from '../document/parse-request.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import { MqttErrorFilter } from '../mqtt/mqtt-error.filter.js';
 import { MQTT_DOOR, MqttRequest, requestPatterns } from '../mqtt/mqtt-request.js';
 import { GetShadow } from './get.js';
@@ -28,7 +28,7 @@ export class GetShadowMqtt {
       const { state } = await this.get.run(request.key, request);
       return getAccepted(state, this.clock.now(), clientToken);
     } catch (error) {
-      throw error instanceof ShadowError ? error.withToken(clientToken) : error;
+      throw error instanceof ServiceError ? error.withToken(clientToken) : error;
     }
   }
 }

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isTombstone, type ShadowDocument } from '../document/shadow-document.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import { displayName } from '../document/shadow-name.js';
 import {
   SHADOW_STORE,
@@ -20,11 +20,11 @@ export interface LiveRecord extends ShadowRecord {
 export class GetShadow {
   constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}
 
-  /** @throws ShadowError notFound; what the store throws */
+  /** @throws ServiceError notFound; what the store throws */
   async run(key: ShadowKey, options: RequestOptions): Promise<LiveRecord> {
     const record = await this.store.get(key, options);
     if (record === null || isTombstone(record.state))
-      throw new ShadowError('notFound', displayName(key.thing, key.name));
+      throw new ServiceError('notFound', displayName(key.thing, key.name));
     return { ...record, state: record.state };
   }
 }

@@ -2,7 +2,7 @@ import { Controller, Get, Inject, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Action } from '../access/action.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import { json } from '../http/send-json.js';
 import { Describe } from '../http/openapi/describe.js';
 import { AwsPageQuery, PageQuery } from '../http/paging.dto.js';
@@ -66,7 +66,7 @@ export class ListShadowsController {
       await this.shadow.run({ tenant: principal.tenant, thing, name: null }, options);
       return true;
     } catch (error) {
-      if (error instanceof ShadowError && error.code === 'notFound') return false;
+      if (error instanceof ServiceError && error.code === 'notFound') return false;
       throw error;
     }
   }

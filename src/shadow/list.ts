@@ -14,7 +14,7 @@ export interface ListQuery {
 export class ListShadows {
   constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}
 
-  /** @throws ShadowError invalidRequest for a bad `after`; what the store throws */
+  /** @throws ServiceError invalidRequest for a bad `after`; what the store throws */
   run({ tenant, thing, limit, after }: ListQuery, options: RequestOptions): Promise<NamePage> {
     return this.store.listNames(tenant, thing, limit, after, options);
   }

@@ -5,7 +5,7 @@ import { CONFIG, type Config } from '../config/config.js';
 import { applyUpdate } from '../document/apply-update.js';
 import type { UpdateRequest } from '../document/parse-request.js';
 import type { ShadowState } from '../document/shadow-document.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import {
   SHADOW_STORE,
   type Changed,
@@ -27,7 +27,7 @@ export class UpdateShadow {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** @throws ShadowError versionConflict, tooLarge, tooDeep; what `precondition` and the store throw */
+  /** @throws ServiceError versionConflict, tooLarge, tooDeep; what `precondition` and the store throw */
   async run(
     key: ShadowKey,
     request: UpdateRequest,
@@ -49,7 +49,7 @@ export class UpdateShadow {
     try {
       return (await this.store.update(key, change, options)) as LiveRecord;
     } catch (error) {
-      throw error instanceof ShadowError ? error.withToken(request.clientToken) : error;
+      throw error instanceof ServiceError ? error.withToken(request.clientToken) : error;
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import { EventStream, frame } from '../http/event-stream.js';
 import type { ShadowFilter } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
@@ -15,7 +15,7 @@ type Events = AsyncIterator<ShadowEvent>;
 
 /**
  * Writes one subscription as server-sent events until either side ends it.
- * @throws ShadowError, before anything was sent: invalidRequest, tooManyRequests, cursorGone, draining
+ * @throws ServiceError, before anything was sent: invalidRequest, tooManyRequests, cursorGone, draining
  */
 export async function streamWatch(
   shadows: WatchShadows,
@@ -76,8 +76,8 @@ async function refuseIfGone(subscription: Subscription, first: Promise<unknown>)
   const patience = new Promise<null>((resolve) => (timer = setTimeout(resolve, KNOWN_GONE_MS, null)));
   const ended = await Promise.race([subscription.ended, first.then(() => null), patience]);
   clearTimeout(timer);
-  if (ended === 'compacted' || ended === 'epoch-changed') throw new ShadowError('cursorGone', END_MESSAGES[ended]);
-  if (ended === 'draining') throw new ShadowError('draining');
+  if (ended === 'compacted' || ended === 'epoch-changed') throw new ServiceError('cursorGone', END_MESSAGES[ended]);
+  if (ended === 'draining') throw new ServiceError('draining');
 }
 
 function lastEventId(request: FastifyRequest): string | undefined {

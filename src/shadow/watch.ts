@@ -38,7 +38,7 @@ export interface WatchEvent {
 export class WatchShadows {
   constructor(@Inject(WATCH_HUB) private readonly hub: WatchHub) {}
 
-  /** @throws ShadowError invalidRequest for a malformed cursor; tooManyRequests when there are too many readers */
+  /** @throws ServiceError invalidRequest for a malformed cursor; tooManyRequests when there are too many readers */
   run(filter: ShadowFilter, start: WatchStart): Subscription {
     const from = start.cursor !== undefined ? decodeCursor(start.cursor) : start.initial ? 'initial' : 'now';
     return this.hub.subscribe({ filter, from });

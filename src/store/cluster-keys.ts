@@ -26,28 +26,28 @@ export interface ClusterKeys {
   /**
    * @param seconds time to live of the lease
    * @returns the id of a new lease
-   * @throws ShadowError storageUnavailable, storageFull, draining
+   * @throws ServiceError storageUnavailable, storageFull, draining
    */
   grant(seconds: number): Promise<string>;
   /**
    * @returns false when the lease has ended
-   * @throws ShadowError storageUnavailable, draining
+   * @throws ServiceError storageUnavailable, draining
    */
   keepAlive(lease: string): Promise<boolean>;
   /**
    * Ends the lease and its keys; nothing happens when it has ended already.
-   * @throws ShadowError storageUnavailable, draining
+   * @throws ServiceError storageUnavailable, draining
    */
   revoke(lease: string): Promise<void>;
   /**
    * The keys that start with `prefix`, as of now (linearizable), with their values.
-   * @throws ShadowError storageUnavailable, draining
+   * @throws ServiceError storageUnavailable, draining
    */
   list(prefix: string): Promise<ReadonlyMap<string, string>>;
   /**
    * All or nothing.
    * @returns false when a guard does not hold, or a lease of a put has ended
-   * @throws ShadowError storageUnavailable, storageFull, draining
+   * @throws ServiceError storageUnavailable, storageFull, draining
    */
   commit(change: KeyChange): Promise<boolean>;
   /** The same for the keys below `path`, which ends with a slash. No errors. */

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import { bucketOf } from './etcd/keys.js';
 import { decodeNamePage, decodeThingPage, encodeBucketPage, encodeNamePage, encodeThingPage } from './page-token.js';
 
@@ -24,7 +24,7 @@ describe('page tokens', () => {
         decodeThingPage(token, 't');
         return false;
       } catch (error) {
-        return error instanceof ShadowError && error.code === 'invalidRequest';
+        return error instanceof ServiceError && error.code === 'invalidRequest';
       }
     };
     const good = encodeThingPage('t', 'thing');

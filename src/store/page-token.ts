@@ -1,4 +1,4 @@
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import { isShadowName, isThingName } from '../document/shadow-name.js';
 import { bucketOf, BUCKETS } from './etcd/keys.js';
 
@@ -21,13 +21,13 @@ function decode(token: string, kind: string, parts: number): string[] {
   return found;
 }
 
-const invalid = (): ShadowError =>
-  new ShadowError('invalidRequest', 'Invalid nextToken: pass the value of the page before unchanged, or none');
+const invalid = (): ServiceError =>
+  new ServiceError('invalidRequest', 'Invalid nextToken: pass the value of the page before unchanged, or none');
 
 /** Token of the page after `name`. */
 export const encodeNamePage = (name: string): string => encode(['n1', name]);
 
-/** @throws ShadowError invalidRequest for anything that encodeNamePage did not make */
+/** @throws ServiceError invalidRequest for anything that encodeNamePage did not make */
 export function decodeNamePage(token: string): string {
   const [, name = ''] = decode(token, 'n1', 2);
   if (!isShadowName(name)) throw invalid();
@@ -41,7 +41,7 @@ export const encodeThingPage = (tenant: string, thing: string): string =>
 /** Token of the page that begins with `bucket`, 0 to 255. */
 export const encodeBucketPage = (bucket: number): string => encode(['t1', String(bucket), '']);
 
-/** @throws ShadowError invalidRequest for anything that was not made for this tenant */
+/** @throws ServiceError invalidRequest for anything that was not made for this tenant */
 export function decodeThingPage(token: string, tenant: string): ThingPlace {
   const [, number = '', thing = ''] = decode(token, 't1', 3);
   const bucket = /^\d{1,3}$/.test(number) ? Number(number) : BUCKETS;

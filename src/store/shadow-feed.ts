@@ -40,13 +40,13 @@ export class FeedGap extends Error {
 export interface ShadowFeed {
   /**
    * The present position, from a linearizable read.
-   * @throws ShadowError storageUnavailable
+   * @throws ServiceError storageUnavailable
    */
   head(signal: AbortSignal): Promise<Position>;
 
   /**
    * Every live record (tombstones left out) that `filter` matches, all as of the one position, in pages.
-   * @throws ShadowError storageUnavailable; the iteration throws it too, and FeedGap when the pages that are left
+   * @throws ServiceError storageUnavailable; the iteration throws it too, and FeedGap when the pages that are left
    * cannot be had as of `position` any more
    */
   base(

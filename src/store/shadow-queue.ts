@@ -1,15 +1,15 @@
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import type { DeadlineSweep, Expirable } from '../resilience/deadline-sweep.js';
 
 /** Changes of all shadows together that may wait; it bounds memory when very many shadows are busy at once. */
 const MAX_WAITING = 20_000;
 
-/** Turns after which those that are done are cut off a line that never empties. */
+/** StoreReaderLimit after which those that are done are cut off a line that never empties. */
 const TRIM_AFTER = 64;
 
 interface Waiting extends Expirable {
   start(): void;
-  refuse(error: ShadowError): void;
+  refuse(error: ServiceError): void;
   settled: boolean;
 }
 
@@ -40,12 +40,12 @@ export class ShadowQueue {
 
   /**
    * Runs `task` when it is its turn.
-   * @param deadline epoch milliseconds; when it passes before the turn, the task is never started
-   * @throws ShadowError tooManyRequests when the line is full; storageUnavailable when the turn did not come in time;
+   * @param deadline milliseconds of the monotonic clock; when it passes before the turn, the task is never started
+   * @throws ServiceError tooManyRequests when the line is full; storageUnavailable when the turn did not come in time;
    * draining after close(); else what `task` throws
    */
   run<T>(shadow: string, deadline: number, task: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new ShadowError('draining'));
+    if (this.#closed) return Promise.reject(new ServiceError('draining'));
     const line = this.#lines.get(shadow);
     if (!line) {
       this.#lines.set(shadow, { waiting: [], head: 0 });
@@ -53,14 +53,14 @@ export class ShadowQueue {
     }
     if (line.waiting.length - line.head >= this.maxPerShadow) {
       return Promise.reject(
-        new ShadowError('tooManyRequests', `${this.maxPerShadow} changes of this shadow wait already`),
+        new ServiceError('tooManyRequests', `${this.maxPerShadow} changes of this shadow wait already`),
       );
     }
     if (this.#waiting >= MAX_WAITING) {
-      return Promise.reject(new ShadowError('tooManyRequests', `${MAX_WAITING} changes wait on this node already`));
+      return Promise.reject(new ServiceError('tooManyRequests', `${MAX_WAITING} changes wait on this node already`));
     }
     return new Promise<T>((resolve, reject) => {
-      const refuse = (error: ShadowError): void => {
+      const refuse = (error: ServiceError): void => {
         waiting.settled = true;
         this.#waiting--;
         reject(error);
@@ -73,7 +73,7 @@ export class ShadowQueue {
           this.#waiting--;
           this.work(shadow, task).then(resolve, reject);
         },
-        expire: () => refuse(new ShadowError('storageUnavailable')),
+        expire: () => refuse(new ServiceError('storageUnavailable')),
         refuse,
       };
       this.#waiting++;
@@ -87,7 +87,7 @@ export class ShadowQueue {
     this.#closed = true;
     for (const line of this.#lines.values()) {
       for (const waiting of line.waiting.slice(line.head)) {
-        if (!waiting.settled) waiting.refuse(new ShadowError('draining'));
+        if (!waiting.settled) waiting.refuse(new ServiceError('draining'));
       }
     }
   }

@@ -19,7 +19,7 @@ export interface ShadowRecord {
 }
 
 export interface RequestOptions {
-  /** Epoch milliseconds after which the caller no longer waits. */
+  /** Milliseconds of the monotonic clock after which the caller no longer waits. */
   readonly deadline: number;
 }
 
@@ -31,7 +31,7 @@ export interface Changed {
 
 /**
  * A change of one shadow. It must be pure: it runs again when another writer was faster, and it may first run on a
- * guess. It refuses by throwing a ShadowError; a refusal computed from a guess is repeated on fresh data before it is
+ * guess. It refuses by throwing a ServiceError; a refusal computed from a guess is repeated on fresh data before it is
  * final. An expired tombstone is handed to it like any other; it knows the time.
  */
 export type Change = (current: ShadowState | null) => Changed;
@@ -52,14 +52,14 @@ export interface NamePage {
 export interface ShadowStore {
   /**
    * The record, tombstones included, or null. Linearizable.
-   * @throws ShadowError storageUnavailable
+   * @throws ServiceError storageUnavailable
    */
   get(key: ShadowKey, options: RequestOptions): Promise<ShadowRecord | null>;
 
   /**
    * Applies `change` exactly once and returns what was committed. Changes of one shadow run in the order in which they
    * were handed over.
-   * @throws ShadowError what `change` throws; storageUnavailable when nothing was written; outcomeUnknown when it may
+   * @throws ServiceError what `change` throws; storageUnavailable when nothing was written; outcomeUnknown when it may
    * have been; storageFull; tooManyRequests when the queue of the shadow is full
    */
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord>;
@@ -68,7 +68,7 @@ export interface ShadowStore {
    * Names of the named shadows of a thing in byte order, deleted ones left out. A page may be short.
    * @param limit 1 to 100
    * @param after opaque `next` of the page before
-   * @throws ShadowError invalidRequest for a bad `after`; storageUnavailable
+   * @throws ServiceError invalidRequest for a bad `after`; storageUnavailable
    */
   listNames(
     tenant: string,
@@ -82,13 +82,13 @@ export interface ShadowStore {
    * Things that have a shadow, in an order that is stable but not alphabetical. A page may be short.
    * @param limit 1 to 100
    * @param after opaque `next` of the page before
-   * @throws ShadowError invalidRequest for a bad `after`; storageUnavailable
+   * @throws ServiceError invalidRequest for a bad `after`; storageUnavailable
    */
   listThings(tenant: string, limit: number, after: string | undefined, options: RequestOptions): Promise<ThingPage>;
 
   /**
    * The record as it was just before `position`, or null if there was none (documents need it).
-   * @throws ShadowError cursorGone when the history was compacted
+   * @throws ServiceError cursorGone when the history was compacted
    */
   getBefore(key: ShadowKey, position: Position, options: RequestOptions): Promise<ShadowRecord | null>;
 

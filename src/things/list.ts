@@ -13,7 +13,7 @@ export interface ListThingsQuery {
 export class ListThings {
   constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}
 
-  /** @throws ShadowError invalidRequest for a bad `after`; what the store throws */
+  /** @throws ServiceError invalidRequest for a bad `after`; what the store throws */
   run({ tenant, limit, after }: ListThingsQuery, options: RequestOptions): Promise<ThingPage> {
     return this.store.listThings(tenant, limit, after, options);
   }

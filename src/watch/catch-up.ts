@@ -2,21 +2,21 @@ import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import type { Position } from '../store/position.js';
 import { FeedGap, matches, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
 import type { Logger } from '../telemetry/logger.js';
-import type { RecentHistory } from './recent-changes.js';
+import type { RecentChanges } from './recent-changes.js';
 import type { Cursor, ShadowEvent } from './subscription.js';
 import type { SubscriptionQueue } from './subscription-queue.js';
-import type { Turns } from './store-reader-limit.js';
+import type { StoreReaderLimit } from './store-reader-limit.js';
 
 /** What catching up needs of the hub. */
 export interface CatchUpHub {
   readonly feed: ShadowFeed;
   readonly logger: Logger;
   /** Streams and lists that may be open at the store at once; they cost a connection each. */
-  readonly turns: Turns;
+  readonly turns: StoreReaderLimit;
   /** Milliseconds for which a reader may take nothing while something waits for it. */
   readonly stuckMs: number;
   /** The ring, once the hub knows where it is; null when `signal` came first. No errors. */
-  history(signal: AbortSignal): Promise<RecentHistory | null>;
+  history(signal: AbortSignal): Promise<RecentChanges | null>;
   /** From here on the hub delivers, beginning right after the cursor. */
   join(queue: SubscriptionQueue, cursor: Cursor): void;
 }
@@ -97,7 +97,7 @@ export class CatchUp {
     return this.#follow(cursor);
   }
 
-  #replay(cursor: Cursor, history: RecentHistory): { at: Cursor; live: boolean } {
+  #replay(cursor: Cursor, history: RecentChanges): { at: Cursor; live: boolean } {
     let at = cursor;
     for (let scanned = 0; scanned < SCAN;) {
       const batch = history.following(at);
@@ -124,7 +124,7 @@ export class CatchUp {
   }
 
   /** Reads on from the store until the ring holds the rest, or the reader has to make room for others. */
-  async #backfill(from: Cursor, history: RecentHistory): Promise<Cursor | null> {
+  async #backfill(from: Cursor, history: RecentChanges): Promise<Cursor | null> {
     const { signal } = this.queue;
     const endTurn = await this.hub.turns.take(signal);
     if (!endTurn) return null;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 
 const cursors = fc.record({
@@ -43,7 +43,7 @@ describe('cursor', () => {
     ['loose bits at the end', `${encode('1.7.0.12.5').slice(0, -1)}V`],
     ['a very long text', 'A'.repeat(100_000)],
   ])('refuses %s, and says what to do', (_, text) => {
-    expect(() => decodeCursor(text)).toThrow(ShadowError);
+    expect(() => decodeCursor(text)).toThrow(ServiceError);
     expect(() => decodeCursor(text)).toThrow('send one back exactly as it was received');
   });
 
@@ -54,7 +54,7 @@ describe('cursor', () => {
         try {
           cursor = decodeCursor(text);
         } catch (error) {
-          return expect(error).toBeInstanceOf(ShadowError);
+          return expect(error).toBeInstanceOf(ServiceError);
         }
         expect(encodeCursor(cursor)).toBe(text);
       }),

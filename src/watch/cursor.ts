@@ -1,4 +1,4 @@
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import type { Cursor } from './subscription.js';
 
 /** First part of every cursor text; another layout gets another one. */
@@ -14,7 +14,7 @@ export function encodeCursor({ cluster, epoch, revision, seen }: Cursor): string
 
 /**
  * The cursor in a text from encodeCursor.
- * @throws ShadowError invalidRequest for any other text
+ * @throws ServiceError invalidRequest for any other text
  */
 export function decodeCursor(text: string): Cursor {
   const plain = text.length <= MAX_TEXT ? Buffer.from(text, 'base64url').toString('latin1') : '';
@@ -28,7 +28,7 @@ export function decodeCursor(text: string): Cursor {
   const whole = Number.isSafeInteger(cursor.epoch) && Number.isSafeInteger(cursor.revision);
   // The decoder of base64 overlooks foreign characters and loose bits: only what we wrote ourselves is a cursor.
   if (cluster === undefined || !whole || encodeCursor(cursor) !== text) {
-    throw new ShadowError('invalidRequest', 'Invalid cursor: send one back exactly as it was received');
+    throw new ServiceError('invalidRequest', 'Invalid cursor: send one back exactly as it was received');
   }
   return cursor;
 }

@@ -6,7 +6,7 @@ import type { SubscriptionQueue } from './subscription-queue.js';
  * Finds the live readers of a change without looking at the others: readers of single things cost nothing for the
  * changes of other things.
  */
-export class SubscriptionIndex {
+export class LiveSubscriptions {
   /** By `tenant`, and by `tenant/thing`: no name can hold a slash. */
   readonly #readers = new Map<string, Set<SubscriptionQueue>>();
 

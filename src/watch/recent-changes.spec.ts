@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { FeedBatch } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
-import { RecentHistory } from './recent-changes.js';
+import { RecentChanges } from './recent-changes.js';
 import type { Cursor } from './subscription.js';
 
 const START = { cluster: 'c', epoch: 0, revision: 10 };
@@ -19,7 +19,7 @@ function batch(revision: number, size: number): FeedBatch {
 }
 
 /** Everything after the cursor, as a reader would get it. */
-function replay(history: RecentHistory, from: Cursor): string[] {
+function replay(history: RecentChanges, from: Cursor): string[] {
   const seen: string[] = [];
   for (let cursor = from; ;) {
     const next = history.following(cursor);
@@ -30,9 +30,9 @@ function replay(history: RecentHistory, from: Cursor): string[] {
   }
 }
 
-describe('RecentHistory', () => {
+describe('RecentChanges', () => {
   it('knows where a cursor lies', () => {
-    const history = new RecentHistory(START, 4);
+    const history = new RecentChanges(START, 4);
     for (const [revision, size] of [
       [12, 2],
       [13, 2],
@@ -55,7 +55,7 @@ describe('RecentHistory', () => {
   });
 
   it('is bounded in bytes too: a few large updates must not fill the memory of the node', () => {
-    const history = new RecentHistory(START, 100);
+    const history = new RecentChanges(START, 100);
     for (let revision = 11; revision <= 30; revision++) {
       const { position, records } = batch(revision, 1);
       history.append({ position, records: records.map((each) => ({ ...each, bytes: 100 * 1024 })) });
@@ -68,7 +68,7 @@ describe('RecentHistory', () => {
   });
 
   it('keeps nothing of a revision that is larger than itself', () => {
-    const history = new RecentHistory(START, 3);
+    const history = new RecentChanges(START, 3);
     history.append(batch(11, 2));
     history.append(batch(12, 4));
     expect(history.size).toBe(0);
@@ -81,7 +81,7 @@ describe('RecentHistory', () => {
     ['an older one', batch(9, 1)],
     ['another epoch', { ...batch(99, 1), position: { ...START, epoch: 1, revision: 99 } }],
   ])('refuses %s', (_, bad) => {
-    const history = new RecentHistory(START, 3);
+    const history = new RecentChanges(START, 3);
     history.append(batch(11, 1));
     expect(() => history.append(bad)).toThrow('does not follow');
     expect(history.position.revision).toBe(11);
@@ -91,7 +91,7 @@ describe('RecentHistory', () => {
     const steps = fc.array(fc.record({ skip: fc.integer({ min: 1, max: 3 }), size: fc.integer({ min: 0, max: 4 }) }));
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 12 }), (writes, maxRecords) => {
-        const history = new RecentHistory(START, maxRecords);
+        const history = new RecentChanges(START, maxRecords);
         const written: string[] = [];
         const cursors: [Cursor, number][] = [[at(10), 0]];
         let revision = 10;
@@ -114,7 +114,7 @@ describe('RecentHistory', () => {
   });
 
   it('stays small over many appends', () => {
-    const history = new RecentHistory(START, 100);
+    const history = new RecentChanges(START, 100);
     for (let revision = 11; revision < 20_000; revision++) history.append(batch(revision, 1));
     expect(history.size).toBe(100);
     expect(replay(history, at(19_990))).toHaveLength(9);

@@ -15,7 +15,7 @@ const SLACK = 1024;
 const AVERAGE_BYTES = 4 * 1024;
 
 /** The last records in memory, in whole revisions, for readers that resume. */
-export class RecentHistory {
+export class RecentChanges {
   #batches: (FeedBatch | undefined)[] = [];
   #first = 0;
   #records = 0;

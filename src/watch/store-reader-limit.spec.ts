@@ -1,10 +1,10 @@
-import { Turns } from './store-reader-limit.js';
+import { StoreReaderLimit } from './store-reader-limit.js';
 
 const never = new AbortController().signal;
 
-describe('Turns', () => {
+describe('StoreReaderLimit', () => {
   it('gives turns in order, each place once, however often an end is called', async () => {
-    const turns = new Turns(1);
+    const turns = new StoreReaderLimit(1);
     const order: string[] = [];
     const first = await turns.take(never);
     const second = turns.take(never).then((end) => (order.push('second'), end));
@@ -21,7 +21,7 @@ describe('Turns', () => {
   });
 
   it('forgets those that leave', async () => {
-    const turns = new Turns(1);
+    const turns = new StoreReaderLimit(1);
     const end = await turns.take(never);
     const leaving = new AbortController();
     const left = turns.take(leaving.signal);

@@ -1,5 +1,5 @@
 /** Lets only so many tasks at a time ask the store; the others wait in order. Its waiting room is its callers'. */
-export class Turns {
+export class StoreReaderLimit {
   #free: number;
   readonly #waiting = new Set<() => void>();
 

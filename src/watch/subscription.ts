@@ -52,7 +52,7 @@ export interface WatchHub {
   start(): Promise<void>;
   /**
    * A reader from `now` on is told its cursor at once, in a bookmark.
-   * @throws ShadowError tooManyRequests; draining
+   * @throws ServiceError tooManyRequests; draining
    */
   subscribe(options: SubscribeOptions): Subscription;
   /** For readers inside the process that keep up by construction, such as the MQTT publisher. Returns its end. */

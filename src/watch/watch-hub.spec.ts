@@ -1,5 +1,5 @@
 import type { WatchConfig } from '../config/config.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import type { Position } from '../store/position.js';
 import { FeedGap, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
@@ -30,12 +30,12 @@ class ScriptedFeed implements ShadowFeed {
 
   async head(): Promise<Position> {
     this.heads++;
-    if (this.failingHeads-- > 0) throw new ShadowError('storageUnavailable');
+    if (this.failingHeads-- > 0) throw new ServiceError('storageUnavailable');
     return this.position;
   }
 
   base(): never {
-    throw new ShadowError('storageUnavailable');
+    throw new ServiceError('storageUnavailable');
   }
 
   async *after(position: Position, signal: AbortSignal): AsyncGenerator<FeedBatch> {

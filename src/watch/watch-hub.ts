@@ -1,14 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { WatchConfig } from '../config/config.js';
-import { ShadowError } from '../errors/service-error.js';
+import { ServiceError } from '../errors/service-error.js';
 import { FeedGap, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
 import type { Logger } from '../telemetry/logger.js';
 import { allSeen, CatchUp, changeEvent, type CatchUpHub } from './catch-up.js';
-import { RecentHistory } from './recent-changes.js';
-import { SubscriptionIndex } from './live-subscriptions.js';
+import { RecentChanges } from './recent-changes.js';
+import { LiveSubscriptions } from './live-subscriptions.js';
 import { SubscriptionQueue } from './subscription-queue.js';
 import type { Cursor, FeedListener, ShadowEvent, SubscribeOptions, Subscription, WatchHub } from './subscription.js';
-import { Turns } from './store-reader-limit.js';
+import { StoreReaderLimit } from './store-reader-limit.js';
 
 /** Readers that may read from the store at once; the others wait for their turn. */
 const STORE_READERS = 8;
@@ -22,10 +22,10 @@ export class ShadowWatchHub implements WatchHub {
   readonly #abort = new AbortController();
   readonly #subscriptions = new Set<SubscriptionQueue>();
   /** Those that are live; the others are catching up. */
-  readonly #live = new SubscriptionIndex();
+  readonly #live = new LiveSubscriptions();
   readonly #listeners = new Set<FeedListener>();
   readonly #catchUp: CatchUpHub;
-  #history: RecentHistory | null = null;
+  #history: RecentChanges | null = null;
   #whenPositioned = new Set<() => void>();
   #missed: GapReason | null = null;
   #running: Promise<void> | null = null;
@@ -41,7 +41,7 @@ export class ShadowWatchHub implements WatchHub {
     this.#catchUp = {
       feed,
       logger,
-      turns: new Turns(limits.storeReaders ?? STORE_READERS),
+      turns: new StoreReaderLimit(limits.storeReaders ?? STORE_READERS),
       stuckMs: limits.stuckMs ?? STUCK_MS,
       history: (signal) => this.#positioned(signal),
       join: (queue, cursor) => this.#join(queue, cursor),
@@ -68,10 +68,10 @@ export class ShadowWatchHub implements WatchHub {
   }
 
   subscribe(options: SubscribeOptions): Subscription {
-    if (this.#abort.signal.aborted) throw new ShadowError('draining');
+    if (this.#abort.signal.aborted) throw new ServiceError('draining');
     const { maxSubscriptions, maxQueued } = this.config;
     if (this.#subscriptions.size >= maxSubscriptions) {
-      throw new ShadowError('tooManyRequests', `this node serves ${maxSubscriptions} streams at most; try another`);
+      throw new ServiceError('tooManyRequests', `this node serves ${maxSubscriptions} streams at most; try another`);
     }
     const queue = new SubscriptionQueue({
       filter: options.filter,
@@ -129,10 +129,10 @@ export class ShadowWatchHub implements WatchHub {
     }
   }
 
-  async #begin(signal: AbortSignal): Promise<RecentHistory> {
+  async #begin(signal: AbortSignal): Promise<RecentChanges> {
     if (this.#history && !this.#missed) return this.#history;
     const head = await this.feed.head(signal);
-    const history = new RecentHistory(head, this.config.historyRecords);
+    const history = new RecentChanges(head, this.config.historyRecords);
     this.#history = history;
     // Only now: a reader that came while the position was unknown has the same hole.
     if (this.#missed) this.#tellGap(this.#missed, allSeen(head));
@@ -142,7 +142,7 @@ export class ShadowWatchHub implements WatchHub {
     return history;
   }
 
-  #apply(history: RecentHistory, batch: FeedBatch): void {
+  #apply(history: RecentChanges, batch: FeedBatch): void {
     history.append(batch);
     const { revision } = batch.position;
     for (const [index, record] of batch.records.entries()) {
@@ -203,7 +203,7 @@ export class ShadowWatchHub implements WatchHub {
     this.#live.delete(queue);
   }
 
-  #positioned(signal: AbortSignal): Promise<RecentHistory | null> {
+  #positioned(signal: AbortSignal): Promise<RecentChanges | null> {
     if (this.#history || signal.aborted) return Promise.resolve(this.#history);
     return new Promise((resolve) => {
       const done = (): void => {

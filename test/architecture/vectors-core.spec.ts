@@ -5,7 +5,7 @@ import * as messages from '../../src/document/messages.js';
 import { parseClientToken, parseUpdate } from '../../src/document/parse-request.js';
 import type { ChangeRecord, ShadowState } from '../../src/document/shadow-document.js';
 import { isTombstone } from '../../src/document/shadow-document.js';
-import { ShadowError } from '../../src/errors/service-error.js';
+import { ServiceError } from '../../src/errors/service-error.js';
 import { displayName } from '../../src/document/shadow-name.js';
 import type { Outcome, VectorDriver, VectorOp } from '../harness/vectors.js';
 import { loadVectors, matchMessage, runVector } from '../harness/vectors.js';
@@ -25,7 +25,7 @@ class CoreDriver implements VectorDriver {
     try {
       return wire(this[op](name, payload));
     } catch (error) {
-      if (!(error instanceof ShadowError)) throw error;
+      if (!(error instanceof ServiceError)) throw error;
       return wire({ rejected: messages.rejected(error), delta: null, documents: null });
     }
   }
@@ -46,7 +46,7 @@ class CoreDriver implements VectorDriver {
   private get(name: string, payload: Buffer): Outcome {
     const clientToken = parseClientToken(payload, DEFAULT_LIMITS);
     const state = this.shadows.get(name);
-    if (state === undefined || isTombstone(state)) throw new ShadowError('notFound', name, clientToken);
+    if (state === undefined || isTombstone(state)) throw new ServiceError('notFound', name, clientToken);
     return { accepted: messages.getAccepted(state, this.at, clientToken), delta: null, documents: null };
   }
 

@@ -1,5 +1,5 @@
 import { isTombstone, type JsonObject, type ShadowDocument } from '../../src/document/shadow-document.js';
-import { ShadowError } from '../../src/errors/service-error.js';
+import { ServiceError } from '../../src/errors/service-error.js';
 import type { Change, ShadowKey } from '../../src/store/shadow-store.js';
 
 /** Small changes for tests of the storage: they know nothing of merging, only of versions. */
@@ -23,13 +23,13 @@ export const increment: Change = (current) => {
 /** Refuses with versionConflict unless the version is the one given. */
 export function expectVersion(version: number, change: Change): Change {
   return (current) => {
-    if (versionOf(current) !== version) throw new ShadowError('versionConflict');
+    if (versionOf(current) !== version) throw new ServiceError('versionConflict');
     return change(current);
   };
 }
 
 export const remove: Change = (current) => {
-  if (!current || isTombstone(current)) throw new ShadowError('notFound', 'the shadow');
+  if (!current || isTombstone(current)) throw new ServiceError('notFound', 'the shadow');
   return {
     state: { deleted: true, version: current.version, deletedAt: 1_700_000_000 },
     change: { kind: 'delete', principal: 'test', at: 1_700_000_000_000 },
@@ -50,4 +50,4 @@ export function documentOf(record: { readonly state: unknown } | null): ShadowDo
 }
 
 /** Options with a deadline so many milliseconds from now. */
-export const within = (ms = 5_000): { deadline: number } => ({ deadline: Date.now() + ms });
+export const within = (ms = 5_000): { deadline: number } => ({ deadline: performance.now() + ms });

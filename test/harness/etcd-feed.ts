@@ -1,8 +1,8 @@
 import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
 import type { EtcdConfig } from '../../src/config/config.js';
 import { encodeRecord } from '../../src/store/etcd/codec.js';
-import { EtcdCluster } from '../../src/store/etcd/client/members.js';
-import { EtcdHistory } from '../../src/store/etcd/lineage.js';
+import { EtcdMembers } from '../../src/store/etcd/client/members.js';
+import { Lineage } from '../../src/store/etcd/lineage.js';
 import { formatKey } from '../../src/store/etcd/keys.js';
 import { EtcdShadowFeed } from '../../src/store/etcd/feed/etcd-shadow-feed.js';
 import type { WatchTimes } from '../../src/store/etcd/feed/watch-session.js';
@@ -21,7 +21,7 @@ export interface EtcdFeedOptions {
 
 export interface EtcdFeedFixture extends FeedFixture {
   readonly feed: EtcdShadowFeed;
-  readonly history: EtcdHistory;
+  readonly history: Lineage;
   /** Calls so far that are not the watch itself. */
   readonly calls: number;
 }
@@ -39,9 +39,9 @@ export function etcdFeed(server: EtcdServer, options: EtcdFeedOptions = {}): Etc
     quotaBytes: 1 << 30,
     callTimeoutMs: options.callTimeoutMs ?? 1_000,
   };
-  const history = new EtcdHistory();
+  const history = new Lineage();
   const logger = options.logger ?? SILENT_LOGGER;
-  const cluster = new EtcdCluster(config, SYSTEM_CLOCK, SILENT_LOGGER);
+  const cluster = new EtcdMembers(config, SYSTEM_CLOCK, SILENT_LOGGER);
   let calls = 0;
   const feed = new EtcdShadowFeed({
     config,

@@ -1,7 +1,7 @@
 import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
 import type { EtcdConfig } from '../../src/config/config.js';
 import { createEtcdStore, type EtcdStore, type EtcdStoreOptions } from '../../src/store/etcd/create-etcd-store.js';
-import { EtcdHistory } from '../../src/store/etcd/lineage.js';
+import { Lineage } from '../../src/store/etcd/lineage.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 
 /** Configuration of tests for servers of tests. */
@@ -28,7 +28,7 @@ export function openEtcdStore(
 ): EtcdStore {
   return createEtcdStore({
     config: { etcd: etcdConfig(endpoints, changes), maxQueuedPerShadow: TEST_QUEUE, cacheEntries: 10_000 },
-    history: new EtcdHistory(),
+    history: new Lineage(),
     logger: SILENT_LOGGER,
     clock: SYSTEM_CLOCK,
     ...options,

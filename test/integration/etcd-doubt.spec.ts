@@ -1,5 +1,5 @@
 import { GRPCResourceExhastedError } from 'etcd3';
-import { ShadowError } from '../../src/errors/service-error.js';
+import { ServiceError } from '../../src/errors/service-error.js';
 import { decodeRecord } from '../../src/store/etcd/codec.js';
 import type { EtcdStore } from '../../src/store/etcd/create-etcd-store.js';
 import { createEtcdClient } from '../../src/store/etcd/client/etcd-client.js';
@@ -14,7 +14,7 @@ import { until } from '../harness/until.js';
 const codeOf = (promise: Promise<unknown>): Promise<string> =>
   promise.then(
     () => 'none',
-    (error: unknown) => (error instanceof ShadowError ? error.code : String(error)),
+    (error: unknown) => (error instanceof ServiceError ? error.code : String(error)),
   );
 
 /** A write whose answer is lost is applied once, and its caller is told the truth (ETCD 3.3). */

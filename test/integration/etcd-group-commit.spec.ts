@@ -1,9 +1,9 @@
 import type { ITxnRequest } from 'etcd3';
 import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
 import { createEtcdClient } from '../../src/store/etcd/client/etcd-client.js';
-import { EtcdCluster } from '../../src/store/etcd/client/members.js';
+import { EtcdMembers } from '../../src/store/etcd/client/members.js';
 import { GroupCommit, LeaseGone } from '../../src/store/etcd/write/group-commit.js';
-import { EtcdHistory } from '../../src/store/etcd/lineage.js';
+import { Lineage } from '../../src/store/etcd/lineage.js';
 import type { CasWrite } from '../../src/store/etcd/write/pending-write.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 import { documentOf, increment, shadow, within } from '../harness/changes.js';
@@ -37,8 +37,8 @@ describe('group commit', () => {
     return opened;
   };
   const openCommit = (endpoint = server.endpoint, inFlight = 2) => {
-    const cluster = new EtcdCluster(etcdConfig([endpoint]), SYSTEM_CLOCK, SILENT_LOGGER, recording);
-    const commit = new GroupCommit(cluster, new EtcdHistory(), SYSTEM_CLOCK, SILENT_LOGGER, { inFlight });
+    const cluster = new EtcdMembers(etcdConfig([endpoint]), SYSTEM_CLOCK, SILENT_LOGGER, recording);
+    const commit = new GroupCommit(cluster, new Lineage(), SYSTEM_CLOCK, SILENT_LOGGER, { inFlight });
     closers.push(() => (commit.close(), cluster.close()));
     return commit;
   };
@@ -159,8 +159,8 @@ describe('group commit', () => {
   });
 
   it('refuses more writes than may wait, and takes the others', async () => {
-    const cluster = new EtcdCluster(etcdConfig([server.endpoint]), SYSTEM_CLOCK, SILENT_LOGGER);
-    const commit = new GroupCommit(cluster, new EtcdHistory(), SYSTEM_CLOCK, SILENT_LOGGER, { maxQueued: 10 });
+    const cluster = new EtcdMembers(etcdConfig([server.endpoint]), SYSTEM_CLOCK, SILENT_LOGGER);
+    const commit = new GroupCommit(cluster, new Lineage(), SYSTEM_CLOCK, SILENT_LOGGER, { maxQueued: 10 });
     closers.push(() => (commit.close(), cluster.close()));
     const results = await Promise.allSettled(Array.from({ length: 12 }, () => commit.submit(put())));
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(10);
@@ -168,9 +168,9 @@ describe('group commit', () => {
   });
 
   it('refuses writes that are too many bytes together', async () => {
-    const cluster = new EtcdCluster(etcdConfig([server.endpoint]), SYSTEM_CLOCK, SILENT_LOGGER);
+    const cluster = new EtcdMembers(etcdConfig([server.endpoint]), SYSTEM_CLOCK, SILENT_LOGGER);
     const options = { maxQueuedBytes: 1_000_000 };
-    const commit = new GroupCommit(cluster, new EtcdHistory(), SYSTEM_CLOCK, SILENT_LOGGER, options);
+    const commit = new GroupCommit(cluster, new Lineage(), SYSTEM_CLOCK, SILENT_LOGGER, options);
     closers.push(() => (commit.close(), cluster.close()));
     const large = () => commit.submit(put({ value: Buffer.alloc(300_000) }));
     const results = await Promise.allSettled(Array.from({ length: 5 }, large));
@@ -188,8 +188,8 @@ describe('group commit against a server that takes less', () => {
   afterAll(() => server.stop());
 
   it('splits what is too much, and refuses only the write that is too large by itself', async () => {
-    const cluster = new EtcdCluster(etcdConfig([server.endpoint]), SYSTEM_CLOCK, SILENT_LOGGER);
-    const commit = new GroupCommit(cluster, new EtcdHistory(), SYSTEM_CLOCK, SILENT_LOGGER);
+    const cluster = new EtcdMembers(etcdConfig([server.endpoint]), SYSTEM_CLOCK, SILENT_LOGGER);
+    const commit = new GroupCommit(cluster, new Lineage(), SYSTEM_CLOCK, SILENT_LOGGER);
     const writes = Array.from({ length: 100 }, (_, i) => ({
       key: `/split/${i}`,
       guard: 0,

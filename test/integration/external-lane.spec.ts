@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { connectAsync, type MqttClient } from 'mqtt';
 import type { BrokerConfig } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load-config.js';
-import { ExternalLane, type LaneRequest } from '../../src/mqtt/external/lane.js';
+import { Lane, type LaneRequest } from '../../src/mqtt/external/lane.js';
 import type { Acknowledgement } from '../../src/mqtt/request-queue.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 import { startMosquitto, type MosquittoBroker } from '../harness/mosquitto.js';
@@ -10,7 +10,7 @@ import { until } from '../harness/until.js';
 
 let broker: MosquittoBroker;
 let device: MqttClient;
-let lanes: ExternalLane[] = [];
+let lanes: Lane[] = [];
 let clients = 0;
 
 beforeEach(async () => {
@@ -28,13 +28,13 @@ afterEach(async () => {
 /** A lane whose requests end when the test says so. */
 class Worker {
   readonly taken: { request: LaneRequest; end: (how: Acknowledgement) => void }[] = [];
-  readonly lane: ExternalLane;
+  readonly lane: Lane;
 
   constructor(clientId: string, over: Partial<BrokerConfig> = {}) {
     const base = loadConfig({ UMBRA_BROKER_URL: broker.url }).broker as BrokerConfig;
     const handle = (request: LaneRequest): Promise<Acknowledgement> =>
       new Promise((end) => this.taken.push({ request, end }));
-    this.lane = new ExternalLane({ ...base, ...over }, clientId, handle, SILENT_LOGGER);
+    this.lane = new Lane({ ...base, ...over }, clientId, handle, SILENT_LOGGER);
     lanes.push(this.lane);
     this.lane.start();
   }

@@ -1,4 +1,4 @@
-import { ShadowError } from '../../src/errors/service-error.js';
+import { ServiceError } from '../../src/errors/service-error.js';
 import type { ShadowStore } from '../../src/store/shadow-store.js';
 import { startMqttNode, type MqttNode } from '../harness/mqtt-node.js';
 import { until } from '../harness/until.js';
@@ -23,7 +23,7 @@ class Interposed {
     await this.gate;
     this.waiting--;
     const failure = this.failures.shift();
-    if (failure instanceof ShadowError && failure.code === 'outcomeUnknown') await store.update(...args);
+    if (failure instanceof ServiceError && failure.code === 'outcomeUnknown') await store.update(...args);
     if (failure) throw failure;
     return store.update(...args);
   }
@@ -59,7 +59,7 @@ describe.each([4, 5] as const)('PUBACK, MQTT version %i', (protocolVersion) => {
   });
 
   it('comes for what was rejected, with the reason on the topic', async () => {
-    store.failures = [new ShadowError('storageUnavailable'), new ShadowError('storageFull')];
+    store.failures = [new ServiceError('storageUnavailable'), new ServiceError('storageFull')];
     const client = await node.connect({ protocolVersion });
     await client.subscribe(`${TOPIC}/update/+`);
     await client.publish(`${TOPIC}/update`, UPDATE);
@@ -72,7 +72,7 @@ describe.each([4, 5] as const)('PUBACK, MQTT version %i', (protocolVersion) => {
   });
 
   it.each([
-    ['an unknown outcome', new ShadowError('outcomeUnknown')],
+    ['an unknown outcome', new ServiceError('outcomeUnknown')],
     ['an unforeseen error', new Error('surprise')],
   ])(
     'does not come for %s: the connection ends, nobody reads "rejected", and the device sends again',
@@ -83,7 +83,7 @@ describe.each([4, 5] as const)('PUBACK, MQTT version %i', (protocolVersion) => {
       const device = await node.connect({ protocolVersion, reconnectPeriod: 50, clientId: 'device' });
       await device.publish(`${TOPIC}/update`, UPDATE);
       expect(device.closed).toBe(true);
-      const times = error instanceof ShadowError ? 2 : 1;
+      const times = error instanceof ServiceError ? 2 : 1;
       await watcher.next(`${TOPIC}/update/accepted`, times);
       expect(watcher.topics()).not.toContain(`${TOPIC}/update/rejected`);
     },

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { IClientOptions } from 'mqtt';
-import { ShadowError } from '../../src/errors/service-error.js';
+import { ServiceError } from '../../src/errors/service-error.js';
 import type { AedesClient } from '../../src/mqtt/built-in/aedes/aedes-parts.js';
 import { connectionOf } from '../../src/mqtt/built-in/connection.js';
 import { startMqttNode, type MqttNode, type TestClient } from '../harness/mqtt-node.js';
@@ -131,7 +131,7 @@ it('is sent after a hole in the feed to sessions that were away then, although t
     const has = sessions.has.bind(sessions);
     sessions.has = () => false;
     const passed = new Promise<void>((resolve) => node.hub.follow({ batch: () => resolve(), gap: () => {} }));
-    await node.store.update(key, () => ({ state, change }), { deadline: node.clock.now() + 1000 });
+    await node.store.update(key, () => ({ state, change }), { deadline: node.clock.monotonic() + 1000 });
     await passed;
     sessions.has = has;
     node.currentDeltas.sendToAll();
@@ -313,7 +313,7 @@ it('is read again when the storage did not answer', async () => {
           if (member === 'get' && failures > 0) {
             return () => {
               failures--;
-              return Promise.reject(new ShadowError('storageUnavailable'));
+              return Promise.reject(new ServiceError('storageUnavailable'));
             };
           }
           return typeof value === 'function' ? value.bind(target) : value;

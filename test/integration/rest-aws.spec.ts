@@ -303,11 +303,11 @@ describe('what the store says no to', () => {
     ['outcomeUnknown', 503, 'ServiceUnavailableException'],
     ['tooManyRequests', 429, 'ThrottlingException'],
   ] as const)('answers %s with %i %s and when to try again', async (code, status, type) => {
-    const { ShadowError } = await import('../../src/errors/service-error.js');
+    const { ServiceError } = await import('../../src/errors/service-error.js');
     const node = await startHttpNode({
       wrap: (store) =>
         Object.assign(Object.create(store) as typeof store, {
-          update: () => Promise.reject(new ShadowError(code, 'x')),
+          update: () => Promise.reject(new ServiceError(code, 'x')),
         }),
     });
     try {

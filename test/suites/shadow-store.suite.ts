@@ -1,5 +1,5 @@
 import { isTombstone } from '../../src/document/shadow-document.js';
-import { ShadowError } from '../../src/errors/service-error.js';
+import { ServiceError } from '../../src/errors/service-error.js';
 import type { Change, ShadowKey, ShadowStore } from '../../src/store/shadow-store.js';
 import { documentOf, expectVersion, increment, remove, report, shadow, within } from '../harness/changes.js';
 
@@ -17,7 +17,7 @@ const codeOf = async (promise: Promise<unknown>): Promise<string> => {
     await promise;
     return 'none';
   } catch (error) {
-    return error instanceof ShadowError ? error.code : String(error);
+    return error instanceof ServiceError ? error.code : String(error);
   }
 };
 

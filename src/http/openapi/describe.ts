@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { ShadowError, type ShadowErrorCode } from '../../errors/service-error.js';
+import { ServiceError, type ServiceErrorCode } from '../../errors/service-error.js';
 import { awsError, problem } from '../error-body.js';
 import { PARAMETERS, type ParameterName } from './parameters.js';
 
@@ -31,7 +31,7 @@ export interface OperationDescription {
   };
   readonly answers: Readonly<Record<number, AnswerDescription>>;
   /** Rows of the error table that the operation answers with; `detail` fills the text of the example. */
-  readonly errors?: Readonly<Partial<Record<ShadowErrorCode, string>>>;
+  readonly errors?: Readonly<Partial<Record<ServiceErrorCode, string>>>;
 }
 
 /** Stands for the id that every answer carries in its own headers. */
@@ -97,9 +97,9 @@ function content(contentType = 'application/json', schema: string, examples: Exa
 /** The examples are made by the code that answers, from the table that it answers from. */
 function errorResponses({ errors = {}, tag }: OperationDescription): MethodDecorator[] {
   const aws = tag === 'AWS data plane';
-  const byStatus = new Map<number, ShadowError[]>();
+  const byStatus = new Map<number, ServiceError[]>();
   for (const [code, detail] of Object.entries(errors)) {
-    const error = new ShadowError(code as ShadowErrorCode, detail);
+    const error = new ServiceError(code as ServiceErrorCode, detail);
     byStatus.set(error.status, [...(byStatus.get(error.status) ?? []), error]);
   }
   return [...byStatus].map(([status, rows]) =>

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../resilience/clock.js';
-import { ShadowError } from '../../errors/service-error.js';
+import { ServiceError } from '../../errors/service-error.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { isForeignOrigin } from '../foreign-origin.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Epoch milliseconds after which the caller no longer waits. */
+    /** Milliseconds of the monotonic clock after which the caller no longer waits. */
     deadline: number;
   }
 }
@@ -27,10 +27,10 @@ export function setRequestId(reply: FastifyReply, id: string): void {
 export function addRequestHooks(server: FastifyInstance, timeoutMs: number, clock: Clock, logger: Logger): void {
   server.decorateRequest('deadline', 0);
   server.addHook('onRequest', (request, reply, done) => {
-    request.deadline = clock.now() + timeoutMs;
+    request.deadline = clock.monotonic() + timeoutMs;
     setRequestId(reply, request.id);
     const changes = request.method !== 'GET' && request.method !== 'HEAD' && request.method !== 'OPTIONS';
-    done(changes && isForeignOrigin(request.headers) ? new ShadowError('forbidden') : undefined);
+    done(changes && isForeignOrigin(request.headers) ? new ServiceError('forbidden') : undefined);
   });
   server.addHook('onResponse', (request, reply, done) => {
     if (logger.isLevelEnabled('debug')) logger.debug(lineOf(request, reply), 'http request');

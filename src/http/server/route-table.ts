@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { ShadowError } from '../../errors/service-error.js';
+import { ServiceError } from '../../errors/service-error.js';
 
 interface Route {
   readonly pattern: RegExp;
@@ -28,10 +28,10 @@ export class RouteTable {
   }
 
   /** What to tell a request that no route took: methodNotAllowed with the methods as its detail, or noRoute. */
-  refusal(path: string): ShadowError {
+  refusal(path: string): ServiceError {
     const methods = this.methodsOf(path);
-    if (methods.length > 0) return new ShadowError('methodNotAllowed', methods.join(', '));
-    return new ShadowError('noRoute', path.length > MAX_SHOWN ? `${path.slice(0, MAX_SHOWN)}...` : path);
+    if (methods.length > 0) return new ServiceError('methodNotAllowed', methods.join(', '));
+    return new ServiceError('noRoute', path.length > MAX_SHOWN ? `${path.slice(0, MAX_SHOWN)}...` : path);
   }
 }
 

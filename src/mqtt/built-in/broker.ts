@@ -10,13 +10,13 @@ import type { AedesClient, OutgoingPacket } from './aedes/aedes-parts.js';
 import { authenticate } from './gates/authenticate.js';
 import { attachConnection, connectionOf } from './connection.js';
 import { ForwardGate } from './gates/forward-gate.js';
-import { GatheredWrites } from './aedes/corked-writes.js';
+import { CorkedWrites } from './aedes/corked-writes.js';
 import { letPeerClose } from './aedes/graceful-end.js';
 import { PublishGate, type IncomingRequest } from './gates/publish-gate.js';
 import { replaySession } from './sessions/session-replay.js';
 import { SessionStore } from './sessions/session-store.js';
 import { SubscribeGate } from './gates/subscribe-gate.js';
-import { SubscriptionIndex } from './subscriptions/subscribers.js';
+import { Subscribers } from './subscriptions/subscribers.js';
 
 /** A CONNECT must be there in this time, in milliseconds: half-open sockets go. */
 export const CONNECT_TIMEOUT_MS = 10_000;
@@ -78,7 +78,7 @@ function containErrors(client: AedesClient): void {
 /** The built-in broker: connections, sessions, who is subscribed, and how a message gets to them. */
 @Injectable()
 export class MqttBroker {
-  readonly index = new SubscriptionIndex();
+  readonly index = new Subscribers();
   readonly sessions: SessionStore;
   readonly publishGate: PublishGate;
   /** A client has subscribed, or resumed a session with subscriptions; `hasMissed` changes that are not to be had. */
@@ -87,7 +87,7 @@ export class MqttBroker {
   readonly #forward: ForwardGate;
   readonly #subscribe: SubscribeGate;
   readonly #aedes: ShadowAedes;
-  readonly #writes = new GatheredWrites();
+  readonly #writes = new CorkedWrites();
   #counter = 0;
 
   constructor(

@@ -145,7 +145,7 @@ export class CurrentDeltas {
   }
 
   private options(): RequestOptions {
-    return { deadline: this.clock.now() + this.config.requestTimeoutMs };
+    return { deadline: this.clock.monotonic() + this.config.requestTimeoutMs };
   }
 }
 

@@ -1,6 +1,6 @@
 import { loadConfig } from '../../config/load-config.js';
 import type { ShadowState } from '../../document/shadow-document.js';
-import { ShadowError } from '../../errors/service-error.js';
+import { ServiceError } from '../../errors/service-error.js';
 import type { ShadowRecord, ShadowStore } from '../../store/shadow-store.js';
 import { SILENT_LOGGER } from '../../telemetry/logger.js';
 import type { FeedListener, WatchHub } from '../../watch/subscription.js';
@@ -49,7 +49,7 @@ function create(wanted: (topic: string) => boolean = () => true) {
   } as unknown as ShadowStore;
   const hub = { follow: (one: FeedListener) => ((listener = one), () => {}) } as unknown as WatchHub;
   const deltas = { start() {}, stop() {}, sendToAll: () => gaps++ } as unknown as CurrentDeltas;
-  const previous = new PreviousDocuments(loadConfig({}), { now: () => 0 }, store);
+  const previous = new PreviousDocuments(loadConfig({}), { now: () => 0, monotonic: () => 0 }, store);
   const publisher = new MqttPublisher(SILENT_LOGGER, hub, broker, deltas, previous);
   publisher.start();
   const feed = (...records: ShadowRecord[]): void => {
@@ -103,7 +103,7 @@ describe('MqttPublisher', () => {
   it('leaves documents out when the previous one cannot be had', async () => {
     const { sent, reads, feed } = create((topic) => !topic.endsWith('delta'));
     feed(record('T', 5, 10));
-    reads[0]?.reject(new ShadowError('cursorGone', 'compacted'));
+    reads[0]?.reject(new ServiceError('cursorGone', 'compacted'));
     await turn();
     expect(sent).toEqual(['T update/accepted 5']);
   });

@@ -6,7 +6,7 @@ import { CLOCK, type Clock } from '../../resilience/clock.js';
 import { CONFIG, type Config } from '../../config/config.js';
 import { rejected } from '../../document/messages.js';
 import { parseClientToken } from '../../document/parse-request.js';
-import { ShadowError } from '../../errors/service-error.js';
+import { ServiceError } from '../../errors/service-error.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { MqttBroker } from './broker.js';
 import { connectionOf } from './connection.js';
@@ -104,10 +104,10 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
   private async answer(incoming: IncomingRequest): Promise<Acknowledgement> {
     const { client, request, payload } = incoming;
     const { principal } = connectionOf(client);
-    if (request.problem !== null) return this.reject(incoming, new ShadowError(request.problem));
+    if (request.problem !== null) return this.reject(incoming, new ServiceError(request.problem));
     // `rejected` would no longer reach everybody, so a PUBACK must not say that the message has been dealt with.
     if (this.#draining && incoming.qos > 0) return 'unanswered';
-    if (this.#draining) return this.reject(incoming, new ShadowError('draining'));
+    if (this.#draining) return this.reject(incoming, new ServiceError('draining'));
     const { operation, thing, name } = request;
     const context = new MqttRequest(
       { tenant: principal.tenant, thing, name },
@@ -115,7 +115,7 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
       payload,
       { principal, clientId: client.id },
       `${this.#requestPrefix}-${(++this.#requests).toString(36)}`,
-      this.clock.now() + this.config.requestTimeoutMs,
+      this.clock.monotonic() + this.config.requestTimeoutMs,
     );
     const handler = this.#handlers.get(operation) as MessageHandler;
     const answer = await runHandler(handler, context);
@@ -129,12 +129,12 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
   }
 
   /** Refusals are answers, not failures: the message has been dealt with, so its PUBACK follows. */
-  private reject(incoming: IncomingRequest, error: ShadowError): Acknowledgement {
+  private reject(incoming: IncomingRequest, error: ServiceError): Acknowledgement {
     this.publish(incoming, 'rejected', rejected(error.withToken(this.tokenOf(incoming, error))));
     return 'done';
   }
 
-  private tokenOf({ payload }: IncomingRequest, error: ShadowError): string | undefined {
+  private tokenOf({ payload }: IncomingRequest, error: ServiceError): string | undefined {
     if (error.code !== 'draining' && error.code !== 'invalidThingName' && error.code !== 'invalidShadowName')
       return undefined;
     try {
@@ -154,10 +154,10 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
   private async end(withinMs: number): Promise<void> {
     this.#draining = true;
     this.listeners.stopAccepting();
-    // The wall clock: a stopped clock of a test must not stop the end.
-    const deadline = Date.now() + withinMs;
+    // Not the injected clock: a stopped clock of a test must not stop the end.
+    const deadline = performance.now() + withinMs;
     const isBusy = (): boolean => this.#inFlight > 0 || this.publisher.revision < this.#lastRevision;
-    while (isBusy() && Date.now() < deadline - CLOSE_MS) await pause(DRAIN_POLL_MS);
+    while (isBusy() && performance.now() < deadline - CLOSE_MS) await pause(DRAIN_POLL_MS);
     if (this.#inFlight > 0) this.log.warn({ inFlight: this.#inFlight }, 'MQTT requests were cut off by the shutdown');
     this.publisher.stop();
     // aedes writes what it was given in the next turn of the loop.

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ANONYMOUS } from '../../access/principal.js';
-import { Claims } from '../../cluster/shard-claims.js';
+import { ShardClaims } from '../../cluster/shard-claims.js';
 import { CLUSTER_KEYS, type ClusterKeys } from '../../store/cluster-keys.js';
 import { Instances } from '../../cluster/instances.js';
 import { CONFIG, type BrokerConfig, type Config } from '../../config/config.js';
@@ -11,7 +11,7 @@ import { bucketOf } from '../../store/bucket.js';
 import { SHADOW_FEED, type ShadowFeed } from '../../store/shadow-feed.js';
 import type { ShadowRecord } from '../../store/shadow-store.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
-import { ExternalLane, type LaneRequest } from './lane.js';
+import { Lane, type LaneRequest } from './lane.js';
 import { ExternalPublisher } from './publisher.js';
 import { PreviousDocuments } from '../previous-documents.js';
 import type { Acknowledgement } from '../request-queue.js';
@@ -38,14 +38,14 @@ const partOf = ({ key }: ShadowRecord): string => PUBLISH + (bucketOf(key.tenant
  * far as it holds their claims. Cut off from the broker it holds none, so that another node can do the work.
  */
 @Injectable()
-export class ExternalBroker {
+export class ExternalCoordinator {
   readonly publisher: ExternalPublisher;
   readonly #config: BrokerConfig;
-  readonly #lanes = new Map<number, ExternalLane>();
+  readonly #lanes = new Map<number, Lane>();
   readonly #abort = new AbortController();
   readonly #keys: ClusterKeys;
   readonly #instances: Instances;
-  readonly #claims: Claims;
+  readonly #claims: ShardClaims;
   readonly #cursors: SinkCursors;
   readonly #runner: SinkRunner;
   #handle: ExternalHandler = () => Promise.resolve('unanswered');
@@ -90,7 +90,7 @@ export class ExternalBroker {
       maxInFlight,
       logger,
     });
-    this.#claims = new Claims(this.#keys, this.#instances, this.shards(), this, logger);
+    this.#claims = new ShardClaims(this.#keys, this.#instances, this.shards(), this, logger);
   }
 
   get health(): Health {
@@ -125,19 +125,19 @@ export class ExternalBroker {
     await this.publisher.stop(CLOSE_MS);
   }
 
-  /** For Claims. */
+  /** For ShardClaims. */
   async take(shards: readonly string[]): Promise<void> {
     const parts = shards.filter((shard) => shard.startsWith(PUBLISH));
     if (parts.length > 0) await this.#runner.take(parts);
     for (const number of lanesOf(shards)) {
       const handle = (request: LaneRequest): Promise<Acknowledgement> => this.#handle(number, request);
-      const lane = new ExternalLane(this.#config, `${this.#config.clientId}-lane-${number}`, handle, this.logger);
+      const lane = new Lane(this.#config, `${this.#config.clientId}-lane-${number}`, handle, this.logger);
       this.#lanes.set(number, lane);
       lane.start();
     }
   }
 
-  /** For Claims. */
+  /** For ShardClaims. */
   async release(shards: readonly string[]): Promise<void> {
     const given = lanesOf(shards);
     await Promise.all(given.map((number) => this.#lanes.get(number)?.drain(this.#drainMs || CLOSE_MS)));
@@ -148,7 +148,7 @@ export class ExternalBroker {
     await this.#runner.release(parts);
   }
 
-  /** For Claims. */
+  /** For ShardClaims. */
   lose(shards: readonly string[]): void {
     for (const number of lanesOf(shards)) {
       this.#lanes.get(number)?.cut();

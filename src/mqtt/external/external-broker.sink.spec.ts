@@ -1,7 +1,7 @@
 import { MemoryShadowStore } from '../../store/memory/memory-shadow-store.js';
 import { SettableClock } from '../../../test/harness/clock.js';
 import type { ShadowDocument } from '../../document/shadow-document.js';
-import { ShadowError } from '../../errors/service-error.js';
+import { ServiceError } from '../../errors/service-error.js';
 import { PreviousDocuments } from '../previous-documents.js';
 import type { ShadowRecord } from '../../store/shadow-store.js';
 import { SILENT_LOGGER } from '../../telemetry/logger.js';
@@ -76,7 +76,7 @@ describe('ExternalBrokerSink', () => {
   });
 
   it('leaves documents out, and nothing else, when the history is compacted', async () => {
-    const { sink, tails } = setup(() => Promise.reject(new ShadowError('cursorGone')));
+    const { sink, tails } = setup(() => Promise.reject(new ServiceError('cursorGone')));
     await sink.deliver(record(5, { a: 5 }));
     expect(tails()).toEqual(['update/delta 5', 'update/accepted 5']);
   });
@@ -84,7 +84,7 @@ describe('ExternalBrokerSink', () => {
   it('asks again when the storage was away', async () => {
     let asked = 0;
     const { sink, tails } = setup(() =>
-      asked++ === 0 ? Promise.reject(new ShadowError('storageUnavailable')) : Promise.resolve(record(4, { a: 4 })),
+      asked++ === 0 ? Promise.reject(new ServiceError('storageUnavailable')) : Promise.resolve(record(4, { a: 4 })),
     );
     await sink.deliver(record(5, { a: 5 }));
     expect(tails()).toContain('update/documents 5');

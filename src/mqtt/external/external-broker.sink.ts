@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { deleteAccepted, deltaMessage, documentsMessage, updateAccepted } from '../../document/messages.js';
 import { isTombstone, type ShadowState } from '../../document/shadow-document.js';
-import { ShadowError } from '../../errors/service-error.js';
+import { ServiceError } from '../../errors/service-error.js';
 import type { PreviousDocuments } from '../previous-documents.js';
 import { shadowTopic, type Tail } from '../topics.js';
 import type { ShadowRecord } from '../../store/shadow-store.js';
@@ -95,7 +95,7 @@ export class ExternalBrokerSink implements Sink {
       try {
         return await this.previous.read(record);
       } catch (error) {
-        const gone = !(error instanceof ShadowError) || error.code === 'cursorGone' || error.code === 'draining';
+        const gone = !(error instanceof ServiceError) || error.code === 'cursorGone' || error.code === 'draining';
         const where = { ...record.key, version: record.state.version, err: error };
         if (gone) {
           this.logger.warn(where, 'documents message left out');

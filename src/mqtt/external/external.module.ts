@@ -1,11 +1,11 @@
 import { Module } from '@nestjs/common';
-import { ExternalBroker } from './coordinator.js';
-import { ExternalBrokerTransport } from './transport.js';
+import { ExternalCoordinator } from './coordinator.js';
+import { ExternalTransport } from './transport.js';
 import { PreviousDocuments } from '../previous-documents.js';
 
 /** The second MQTT door, present when a broker is configured. The handlers are those of MqttModule. */
 @Module({
-  providers: [ExternalBroker, ExternalBrokerTransport, PreviousDocuments],
-  exports: [ExternalBrokerTransport],
+  providers: [ExternalCoordinator, ExternalTransport, PreviousDocuments],
+  exports: [ExternalTransport],
 })
 export class ExternalBrokerModule {}

@@ -45,7 +45,7 @@ const SUBSCRIBE_RETRY_MS = 5_000;
  * Messages are bounded by the receive maximum; a broker that sends more (mosquitto 2.0.11 does) is not read while as many
  * are in flight, and keeps them in its own queue.
  */
-export class ExternalLane {
+export class Lane {
   readonly #client: MqttClient;
   readonly #queue: RequestQueue;
   /** Not acknowledged yet, by packet identifier: after a lost connection the broker sends these again. */

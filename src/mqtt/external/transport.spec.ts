@@ -1,9 +1,9 @@
 import { SYSTEM_CLOCK } from '../../resilience/clock.js';
 import { loadConfig } from '../../config/load-config.js';
-import { ShadowError } from '../../errors/service-error.js';
+import { ServiceError } from '../../errors/service-error.js';
 import { SILENT_LOGGER } from '../../telemetry/logger.js';
-import type { ExternalBroker, ExternalHandler } from './coordinator.js';
-import { ExternalBrokerTransport } from './transport.js';
+import type { ExternalCoordinator, ExternalHandler } from './coordinator.js';
+import { ExternalTransport } from './transport.js';
 import { Refused, requestPatterns, type Refusal } from '../mqtt-request.js';
 import { OPERATIONS } from '../topics.js';
 import { until } from '../../../test/harness/until.js';
@@ -17,9 +17,9 @@ function setup(answer: (payload: string) => Promise<Refusal | undefined>) {
     stop: () => Promise.resolve(),
     committed: () => undefined,
     publisher: { publish: (topic: string) => Promise.resolve(void published.push(topic)) },
-  } as unknown as ExternalBroker;
+  } as unknown as ExternalCoordinator;
   const config = loadConfig({ UMBRA_BROKER_URL: 'mqtt://127.0.0.1' });
-  const transport = new ExternalBrokerTransport(config, SYSTEM_CLOCK, SILENT_LOGGER, external);
+  const transport = new ExternalTransport(config, SYSTEM_CLOCK, SILENT_LOGGER, external);
   let asked = 0;
   for (const pattern of OPERATIONS.flatMap(requestPatterns))
     transport.addHandler(pattern, async (payload: Buffer) => {
@@ -40,7 +40,7 @@ function setup(answer: (payload: string) => Promise<Refusal | undefined>) {
 }
 
 const UNKNOWN: Refusal = { kind: 'unknown' };
-const AWAY: Refusal = { kind: 'rejected', error: new ShadowError('storageUnavailable') };
+const AWAY: Refusal = { kind: 'rejected', error: new ServiceError('storageUnavailable') };
 
 describe('a request of unknown outcome', () => {
   it('is carried out again until it is known', async () => {
@@ -75,7 +75,7 @@ describe('a request of unknown outcome', () => {
 describe('a request that cannot be carried out now', () => {
   it.each(['storageUnavailable', 'tooManyRequests'] as const)('waits until it can be: %s', async (code) => {
     let times = 0;
-    const refusal: Refusal = { kind: 'rejected', error: new ShadowError(code) };
+    const refusal: Refusal = { kind: 'rejected', error: new ServiceError(code) };
     const { asked, published, send } = setup(() => Promise.resolve(++times < 3 ? refusal : undefined));
     expect(await send()).toBe('done');
     expect(asked()).toBe(3);
@@ -91,7 +91,7 @@ describe('a request that cannot be carried out now', () => {
 
   it('is refused when waiting does not help', async () => {
     const { asked, published, send } = setup(() =>
-      Promise.resolve({ kind: 'rejected', error: new ShadowError('versionConflict') }),
+      Promise.resolve({ kind: 'rejected', error: new ServiceError('versionConflict') }),
     );
     expect(await send()).toBe('done');
     expect(asked()).toBe(1);

@@ -7,10 +7,10 @@ import { CLOCK, type Clock } from '../../resilience/clock.js';
 import { CONFIG, type BrokerConfig, type Config } from '../../config/config.js';
 import { rejected } from '../../document/messages.js';
 import { parseClientToken } from '../../document/parse-request.js';
-import { ShadowError, type ShadowErrorCode } from '../../errors/service-error.js';
+import { ServiceError, type ServiceErrorCode } from '../../errors/service-error.js';
 import { bucketOf } from '../../store/bucket.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
-import { ExternalBroker } from './coordinator.js';
+import { ExternalCoordinator } from './coordinator.js';
 import type { LaneRequest } from './lane.js';
 import { MQTT_DOOR, MqttRequest, Refused } from '../mqtt-request.js';
 import { handlersByOperation, runHandler } from '../request-handlers.js';
@@ -27,11 +27,11 @@ const NAMED_AT = 5;
  * Refusals that pass by themselves. With QoS 1 the broker has told the device that it has the request, and keeps it: it
  * waits, and the broker with it, instead of being refused.
  */
-const PASSING: ReadonlySet<ShadowErrorCode> = new Set(['storageUnavailable', 'tooManyRequests', 'draining']);
+const PASSING: ReadonlySet<ServiceErrorCode> = new Set(['storageUnavailable', 'tooManyRequests', 'draining']);
 
 /** The handlers of the built-in MQTT door behind an external broker: a Nest transport over consuming sessions. */
 @Injectable()
-export class ExternalBrokerTransport extends Server implements CustomTransportStrategy {
+export class ExternalTransport extends Server implements CustomTransportStrategy {
   override readonly transportId = MQTT_DOOR;
   readonly #broker: BrokerConfig;
   readonly #requestPrefix = randomBytes(6).toString('hex');
@@ -46,7 +46,7 @@ export class ExternalBrokerTransport extends Server implements CustomTransportSt
     @Inject(CONFIG) private readonly config: Config,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(LOGGER) private readonly log: Logger,
-    @Inject(ExternalBroker) private readonly external: ExternalBroker,
+    @Inject(ExternalCoordinator) private readonly external: ExternalCoordinator,
   ) {
     super();
     if (config.broker === null) throw new Error('no external broker is configured');
@@ -129,14 +129,14 @@ export class ExternalBrokerTransport extends Server implements CustomTransportSt
 
   private async answer(request: LaneRequest, parsed: RequestTopic): Promise<'answered' | 'again'> {
     const { operation, thing, name, problem } = parsed;
-    if (problem !== null) return this.reject(request, new ShadowError(problem).withToken(this.tokenOf(request)));
+    if (problem !== null) return this.reject(request, new ServiceError(problem).withToken(this.tokenOf(request)));
     const context = new MqttRequest(
       { tenant: PRINCIPAL.tenant, thing, name },
       operation,
       request.payload,
       { principal: PRINCIPAL, clientId: this.#broker.clientId },
       `${this.#requestPrefix}-${(++this.#requests).toString(36)}`,
-      this.clock.now() + this.config.requestTimeoutMs,
+      this.clock.monotonic() + this.config.requestTimeoutMs,
     );
     const answer = await runHandler(this.#handlers.get(operation) as MessageHandler, context);
     this.external.committed(context.revision);
@@ -151,7 +151,7 @@ export class ExternalBrokerTransport extends Server implements CustomTransportSt
     return 'answered';
   }
 
-  private async reject(request: LaneRequest, error: ShadowError): Promise<'answered'> {
+  private async reject(request: LaneRequest, error: ServiceError): Promise<'answered'> {
     await this.publish(request, 'rejected', rejected(error));
     return 'answered';
   }

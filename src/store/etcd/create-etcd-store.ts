@@ -4,20 +4,20 @@ import type { Logger } from '../../telemetry/logger.js';
 import { DeadlineSweep } from '../../resilience/deadline-sweep.js';
 import { ShadowQueue } from '../shadow-queue.js';
 import type { ShadowStore } from '../shadow-store.js';
-import { EtcdCluster, type CreateClient } from './client/members.js';
+import { EtcdMembers, type CreateClient } from './client/members.js';
 import { EtcdShadowStore } from './etcd-shadow-store.js';
-import { GatheredReads } from './read/read-batcher.js';
+import { ReadBatcher } from './read/read-batcher.js';
 import { GroupCommit, type GroupCommitOptions } from './write/group-commit.js';
-import type { EtcdHistory } from './lineage.js';
+import type { Lineage } from './lineage.js';
 import { RecordCache } from './read/record-cache.js';
 import { ShadowLister } from './read/shadow-lister.js';
 import { ShadowWriter } from './write/shadow-writer.js';
-import { StorageGuard } from './write/quota-guard.js';
+import { QuotaGuard } from './write/quota-guard.js';
 import { TombstoneLeases } from './write/tombstone-leases.js';
 
 export interface EtcdStoreOptions {
   readonly config: Pick<Config, 'etcd' | 'maxQueuedPerShadow' | 'cacheEntries'>;
-  readonly history: EtcdHistory;
+  readonly history: Lineage;
   readonly logger: Logger;
   readonly clock: Clock;
   /** Swapped by tests that count calls. */
@@ -29,11 +29,11 @@ export interface EtcdStoreOptions {
 
 export interface EtcdStore {
   readonly store: ShadowStore;
-  readonly cluster: EtcdCluster;
+  readonly cluster: EtcdMembers;
   readonly commit: GroupCommit;
   /** The feed offers what it sees, and takes what need not be parsed again. */
   readonly cache: RecordCache;
-  readonly guard: StorageGuard;
+  readonly guard: QuotaGuard;
   /** Closes every part; pending calls fail with `draining` or `outcomeUnknown`. No errors. */
   close(): Promise<void>;
 }
@@ -41,15 +41,15 @@ export interface EtcdStore {
 /** The store over etcd with all its parts; closing it closes them. The endpoints must be known by now. */
 export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
   const { config, history, logger, clock } = options;
-  const cluster = new EtcdCluster(config.etcd, clock, logger, options.createClient);
+  const cluster = new EtcdMembers(config.etcd, clock, logger, options.createClient);
   const commit = new GroupCommit(cluster, history, clock, logger, options.commit);
-  const reads = new GatheredReads(cluster, history, clock, logger);
+  const reads = new ReadBatcher(cluster, history, clock, logger);
   const cache = new RecordCache(config.cacheEntries, history);
   const leases = new TombstoneLeases(cluster, clock);
-  const guard = new StorageGuard(cluster, config.etcd, clock, logger, {
+  const guard = new QuotaGuard(cluster, config.etcd, clock, logger, {
     ...(options.guardPeriodMs === undefined ? {} : { periodMs: options.guardPeriodMs }),
     onNearlyFull: () => {
-      const ready = leases.prepare(clock.now() + config.etcd.callTimeoutMs);
+      const ready = leases.prepare(clock.monotonic() + config.etcd.callTimeoutMs);
       ready.catch((error: unknown) => logger.warn({ err: error }, 'no lease for tombstones'));
     },
   });

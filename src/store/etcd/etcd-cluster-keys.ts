@@ -1,7 +1,7 @@
 import type { Etcd3, ILeaseKeepAliveResponse } from 'etcd3';
 import type { ClusterKeys, KeyChange } from '../cluster-keys.js';
 import type { Clock } from '../../resilience/clock.js';
-import type { EtcdCluster } from './client/members.js';
+import type { EtcdMembers } from './client/members.js';
 import { rangeEnd } from './keys.js';
 
 /** Milliseconds for one question, all members together: shorter than any lease. */
@@ -13,7 +13,7 @@ export class EtcdClusterKeys implements ClusterKeys {
 
   /** @param root of all keys; ends with a slash */
   constructor(
-    private readonly cluster: EtcdCluster,
+    private readonly cluster: EtcdMembers,
     root: string,
     private readonly clock: Clock,
   ) {
@@ -77,7 +77,7 @@ export class EtcdClusterKeys implements ClusterKeys {
   }
 
   private due(): number {
-    return this.clock.now() + CALL_MS;
+    return this.clock.monotonic() + CALL_MS;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../resilience/clock.js';
-import { ShadowError } from '../../errors/service-error.js';
+import { ServiceError } from '../../errors/service-error.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { sameHistory, type Position } from '../position.js';
 import type { ShadowQueue } from '../shadow-queue.js';
@@ -13,8 +13,8 @@ import type {
   ThingPage,
 } from '../shadow-store.js';
 import type { EtcdRecord } from './codec.js';
-import type { GatheredReads, ReadResult } from './read/read-batcher.js';
-import type { EtcdHistory } from './lineage.js';
+import type { ReadBatcher, ReadResult } from './read/read-batcher.js';
+import type { Lineage } from './lineage.js';
 import { formatKey } from './keys.js';
 import type { RawRecord } from './client/nested-txn.js';
 import type { RecordCache } from './read/record-cache.js';
@@ -23,7 +23,7 @@ import { decodeStored, type ShadowWriter } from './write/shadow-writer.js';
 
 export interface StoreParts {
   readonly queue: ShadowQueue;
-  readonly reads: GatheredReads;
+  readonly reads: ReadBatcher;
   readonly writer: ShadowWriter;
   readonly cache: RecordCache;
   readonly lister: ShadowLister;
@@ -34,7 +34,7 @@ export interface StoreParts {
 export interface StoreContext {
   /** Of all keys; ends with a slash. */
   readonly prefix: string;
-  readonly history: EtcdHistory;
+  readonly history: Lineage;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -59,7 +59,8 @@ export class EtcdShadowStore implements ShadowStore {
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
     const etcdKey = this.format(key);
     return this.parts.queue.run(etcdKey, options.deadline, () => {
-      if (options.deadline <= this.context.clock.now()) return Promise.reject(new ShadowError('storageUnavailable'));
+      if (options.deadline <= this.context.clock.monotonic())
+        return Promise.reject(new ServiceError('storageUnavailable'));
       return this.parts.writer.write(key, etcdKey, change, options);
     });
   }
@@ -79,7 +80,7 @@ export class EtcdShadowStore implements ShadowStore {
   }
 
   async getBefore(key: ShadowKey, position: Position, { deadline }: RequestOptions): Promise<ShadowRecord | null> {
-    const elsewhere = (): ShadowError => new ShadowError('cursorGone', 'it belongs to another history');
+    const elsewhere = (): ServiceError => new ServiceError('cursorGone', 'it belongs to another history');
     if (position.epoch !== this.context.history.epoch) throw elsewhere();
     // Revision 0 would mean "now" to etcd; a store begins with revision 1, which is empty.
     if (position.revision <= 1) return null;

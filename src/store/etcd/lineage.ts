@@ -4,7 +4,7 @@ import type { Position } from '../position.js';
  * Which history this node reads and writes: cluster id and epoch. One object per node, shared by the store and the
  * feed, so that a revision from either carries the same name. The feed moves it when it sees the history go backwards.
  */
-export class EtcdHistory {
+export class Lineage {
   #epoch = 0;
   #entered = 0;
 

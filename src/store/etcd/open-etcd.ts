@@ -3,9 +3,9 @@ import type { Config } from '../../config/config.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Storage } from '../storage.js';
 import { createEtcdStore } from './create-etcd-store.js';
-import { readCredentials, type EtcdCluster } from './client/members.js';
+import { readCredentials, type EtcdMembers } from './client/members.js';
 import { EtcdClusterKeys } from './etcd-cluster-keys.js';
-import { EtcdHistory } from './lineage.js';
+import { Lineage } from './lineage.js';
 import { EtcdShadowFeed } from './feed/etcd-shadow-feed.js';
 import type { ReadRecord } from './feed/record-decoder.js';
 
@@ -20,7 +20,7 @@ export interface EtcdStorageOptions {
 
 /** The store and the feed over one etcd cluster. The endpoints must be known by now; etcd need not answer yet. */
 export function openEtcdStorage({ config, logger, clock }: EtcdStorageOptions): Storage {
-  const history = new EtcdHistory();
+  const history = new Lineage();
   const { store, cluster, commit, cache, guard } = createEtcdStore({ config, history, logger, clock });
   const credentials = readCredentials(config.etcd.tls);
   const read: ReadRecord = (key, value, at) => {
@@ -49,7 +49,7 @@ class EtcdProbe {
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
-  constructor(private readonly cluster: EtcdCluster) {
+  constructor(private readonly cluster: EtcdMembers) {
     void this.ask();
   }
 

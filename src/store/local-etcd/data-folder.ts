@@ -4,7 +4,7 @@ import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
  * The folder of an etcd that has never answered. An etcd that is killed in the few milliseconds in which it makes its
  * first log leaves a folder with which it never gets a leader again (seen with 3.4.23), and nothing can be in it.
  */
-export class LocalEtcdFolder {
+export class DataFolder {
   private readonly marker: string;
 
   constructor(private readonly etcdDir: string) {

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../../telemetry/logger.js';
 import { INSTALL_ADVICE, LocalEtcdError } from './local-etcd-error.js';
-import { LocalEtcdFolder } from './data-folder.js';
+import { DataFolder } from './data-folder.js';
 import { killGroup, NOT_FOUND, spawnGuard, TERM_SECONDS, type Guard } from './guard.js';
 import { LocalEtcdLog } from './log.js';
 import { LocalEtcdOwner } from './owner.js';
@@ -46,7 +46,7 @@ interface Running {
 export class LocalEtcd {
   private readonly etcdDir: string;
   private readonly owner: LocalEtcdOwner;
-  private readonly folder: LocalEtcdFolder;
+  private readonly folder: DataFolder;
   private readonly log: LocalEtcdLog;
   private readonly stopping = new AbortController();
   private ports = { client: 0, peer: 0 };
@@ -57,7 +57,7 @@ export class LocalEtcd {
     const dataDir = resolve(options.dataDir);
     this.etcdDir = join(dataDir, 'etcd');
     this.owner = new LocalEtcdOwner(dataDir, this.etcdDir);
-    this.folder = new LocalEtcdFolder(this.etcdDir);
+    this.folder = new DataFolder(this.etcdDir);
     this.log = new LocalEtcdLog(options.logger);
   }
 
@@ -107,7 +107,7 @@ export class LocalEtcd {
       guard.once('exit', (code) => done(code));
       guard.once('error', () => done(NOT_FOUND));
     });
-    const running: Running = { guard, since: Date.now(), exited, hasExited: false };
+    const running: Running = { guard, since: performance.now(), exited, hasExited: false };
     void exited.then(() => (running.hasExited = true));
     this.log.follow(guard.stdout, guard.stderr);
     this.running = running;
@@ -131,8 +131,8 @@ export class LocalEtcd {
   }
 
   private async awaitAnswer(running: Running): Promise<'answers' | 'exited' | 'silent'> {
-    const until = Date.now() + (this.options.startTimeoutMs ?? START_MS);
-    while (Date.now() < until && !this.stopping.signal.aborted) {
+    const until = performance.now() + (this.options.startTimeoutMs ?? START_MS);
+    while (performance.now() < until && !this.stopping.signal.aborted) {
       const answered = await answersRead(this.endpoint);
       // The answer of a stranger on our port does not count: our etcd could not listen there, and is gone.
       if (running.hasExited) return 'exited';
@@ -165,7 +165,7 @@ export class LocalEtcd {
       if (this.stopping.signal.aborted) return;
       // A guard that was killed leaves its etcd behind.
       if (running.guard.pid) killGroup(running.guard.pid);
-      if (Date.now() - running.since > STEADY_MS) pauseMs = FIRST_PAUSE_MS;
+      if (performance.now() - running.since > STEADY_MS) pauseMs = FIRST_PAUSE_MS;
       logger.error({ code, again: `${pauseMs} ms`, etcd: this.log.take() }, 'local etcd ended; it is started again');
       await pause(pauseMs, undefined, { signal: this.stopping.signal }).catch(() => undefined);
       if (this.stopping.signal.aborted) return;

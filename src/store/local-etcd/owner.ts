@@ -62,7 +62,7 @@ export class LocalEtcdOwner {
   }
 
   private async awaitLeftovers(group: number): Promise<void> {
-    const killAt = Date.now() + LEFTOVER_MS;
+    const killAt = performance.now() + LEFTOVER_MS;
     for (;;) {
       const left = this.etcdsOnFolder();
       if (left.length === 0) return;
@@ -74,8 +74,8 @@ export class LocalEtcdOwner {
         );
       }
       // Nobody but us will end one whose guard was killed too.
-      for (const { pid, guarded } of left) if (!guarded || Date.now() > killAt) kill(pid);
-      if (Date.now() > killAt + KILL_MS) {
+      for (const { pid, guarded } of left) if (!guarded || performance.now() > killAt) kill(pid);
+      if (performance.now() > killAt + KILL_MS) {
         throw new LocalEtcdError(
           `The etcd of an earlier node, process ${left[0]?.pid}, does not end.`,
           'Look at that process (a stuck disk?) and end it; then start again.',

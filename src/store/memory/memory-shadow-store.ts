@@ -1,6 +1,6 @@
 import { SYSTEM_CLOCK, type Clock } from '../../resilience/clock.js';
 import { isTombstone } from '../../document/shadow-document.js';
-import { ShadowError } from '../../errors/service-error.js';
+import { ServiceError } from '../../errors/service-error.js';
 import { DeadlineSweep } from '../../resilience/deadline-sweep.js';
 import { decodeNamePage, decodeThingPage, encodeNamePage, encodeThingPage, MAX_LISTED_SHADOWS } from '../page-token.js';
 import { sameHistory, type Position } from '../position.js';
@@ -107,9 +107,9 @@ export class MemoryShadowStore implements ShadowStore {
   async getBefore(key: ShadowKey, position: Position, options: RequestOptions): Promise<ShadowRecord | null> {
     await this.turn(options);
     if (!sameHistory(position, this.#position) || position.revision - 1 > this.#position.revision) {
-      throw new ShadowError('cursorGone', 'it belongs to another history');
+      throw new ServiceError('cursorGone', 'it belongs to another history');
     }
-    if (position.revision - 1 < this.log.compacted) throw new ShadowError('cursorGone', 'it was compacted');
+    if (position.revision - 1 < this.log.compacted) throw new ServiceError('cursorGone', 'it was compacted');
     return this.#versions.get(idOf(key))?.findLast((each) => each.position.revision < position.revision) ?? null;
   }
 
@@ -131,7 +131,7 @@ export class MemoryShadowStore implements ShadowStore {
   /** Every call waits a turn of the loop, as a call over the network would: callers cannot count on less. */
   private async turn(options: RequestOptions): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
-    if (this.#closed) throw new ShadowError('draining');
-    if (options.deadline <= this.#clock.now()) throw new ShadowError('storageUnavailable');
+    if (this.#closed) throw new ServiceError('draining');
+    if (options.deadline <= this.#clock.monotonic()) throw new ServiceError('storageUnavailable');
   }
 }

@@ -1,6 +1,6 @@
 import { SYSTEM_CLOCK } from '../../../src/resilience/clock.js';
 import { createEtcdStore } from '../../../src/store/etcd/create-etcd-store.js';
-import { EtcdHistory } from '../../../src/store/etcd/lineage.js';
+import { Lineage } from '../../../src/store/etcd/lineage.js';
 import { SILENT_LOGGER } from '../../../src/telemetry/logger.js';
 import { etcdConfig } from '../../harness/etcd-store.js';
 import type { Lab, Side } from '../lab.js';
@@ -20,7 +20,7 @@ export async function idle(lab: Lab): Promise<Result> {
   const etcd = await lab.etcd();
   const node = await lab.node('umbra', { etcd: [etcd] });
   const config = { etcd: etcdConfig([etcd.endpoint]), maxQueuedPerShadow: 100, cacheEntries: 100_000 };
-  const opened = createEtcdStore({ config, history: new EtcdHistory(), logger: SILENT_LOGGER, clock: SYSTEM_CLOCK });
+  const opened = createEtcdStore({ config, history: new Lineage(), logger: SILENT_LOGGER, clock: SYSTEM_CLOCK });
   lab.onEnd(() => opened.close());
   const idleCores = await idleUse(node.process.pid, lab.size(10, 3, 0.2));
   const seconds = lab.scale.seconds;
@@ -35,7 +35,7 @@ export async function idle(lab: Lab): Promise<Result> {
     cas: loop((n) => cas(etcd.client, Buffer.from(`/idle/${n}`), revisions.get(n) ?? '0')),
     store: loop((n) =>
       opened.store.update({ tenant: 'bench', thing: `t-${n % 200}`, name: null }, change(n), {
-        deadline: Date.now() + 5000,
+        deadline: performance.now() + 5000,
       }),
     ),
     puback: loop((n) => mqtt(n, 'puback')),

@@ -65,5 +65,5 @@ function update(store: ShadowStore, i: number): Promise<unknown> {
     const made = change(i)(current);
     return { ...made, change: { ...made.change, clientToken: String(i) } };
   };
-  return store.update(key, tokened, { deadline: Date.now() + 20_000 });
+  return store.update(key, tokened, { deadline: performance.now() + 20_000 });
 }

@@ -1,10 +1,10 @@
-import { ShadowError } from '../../../src/errors/service-error.js';
+import { ServiceError } from '../../../src/errors/service-error.js';
 import { decodeRecord, encodeRecord, RECENT_WRITES, type EtcdRecord } from '../../../src/store/etcd/codec.js';
 import { createEtcdStore } from '../../../src/store/etcd/create-etcd-store.js';
 import { EtcdClusterKeys } from '../../../src/store/etcd/etcd-cluster-keys.js';
-import { readCredentials, type EtcdCluster } from '../../../src/store/etcd/client/members.js';
+import { readCredentials, type EtcdMembers } from '../../../src/store/etcd/client/members.js';
 import type { EtcdStorageOptions } from '../../../src/store/etcd/open-etcd.js';
-import { EtcdHistory } from '../../../src/store/etcd/lineage.js';
+import { Lineage } from '../../../src/store/etcd/lineage.js';
 import { formatKey } from '../../../src/store/etcd/keys.js';
 import { toRawRecord } from '../../../src/store/etcd/client/nested-txn.js';
 import { EtcdShadowFeed } from '../../../src/store/etcd/feed/etcd-shadow-feed.js';
@@ -32,8 +32,8 @@ export class NaiveShadowStore implements ShadowStore {
   readonly #ids = new WriteIds();
 
   constructor(
-    private readonly cluster: EtcdCluster,
-    private readonly history: EtcdHistory,
+    private readonly cluster: EtcdMembers,
+    private readonly history: Lineage,
     private readonly prefix: string,
     private readonly rest: ShadowStore,
   ) {}
@@ -93,8 +93,8 @@ export class NaiveShadowStore implements ShadowStore {
       compare: [{ result: 'Equal' as const, target: 'Mod' as const, key, mod_revision: String(guard) }],
       success: [{ request_put: { key, value: encodeRecord(record) } }],
     };
-    const left = deadline - Date.now();
-    if (left <= 0) throw new ShadowError('storageUnavailable');
+    const left = deadline - performance.now();
+    if (left <= 0) throw new ServiceError('storageUnavailable');
     try {
       const { succeeded, header } = await this.cluster.call(
         this.cluster.current(),
@@ -103,13 +103,13 @@ export class NaiveShadowStore implements ShadowStore {
       );
       return succeeded ? this.history.position(header) : null;
     } catch (error) {
-      throw new ShadowError('outcomeUnknown', String(error));
+      throw new ServiceError('outcomeUnknown', String(error));
     }
   }
 }
 
 export function openNaiveStorage({ config, logger, clock }: EtcdStorageOptions): Storage {
-  const history = new EtcdHistory();
+  const history = new Lineage();
   const { store: rest, cluster } = createEtcdStore({ config, history, logger, clock });
   const credentials = readCredentials(config.etcd.tls);
   return {

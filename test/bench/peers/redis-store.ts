@@ -2,10 +2,10 @@ import type { Redis } from 'ioredis';
 import { SYSTEM_CLOCK, type Clock } from '../../../src/resilience/clock.js';
 import type { Config } from '../../../src/config/config.js';
 import { isTombstone } from '../../../src/document/shadow-document.js';
-import { ShadowError } from '../../../src/errors/service-error.js';
+import { ServiceError } from '../../../src/errors/service-error.js';
 import { DeadlineSweep } from '../../../src/resilience/deadline-sweep.js';
 import { decodeRecord, encodeRecord, RECENT_WRITES, type EtcdRecord } from '../../../src/store/etcd/codec.js';
-import { EtcdHistory } from '../../../src/store/etcd/lineage.js';
+import { Lineage } from '../../../src/store/etcd/lineage.js';
 import { RecordCache } from '../../../src/store/etcd/read/record-cache.js';
 import { WriteIds } from '../../../src/store/etcd/write/write-ids.js';
 import { decodeNamePage, decodeThingPage, encodeNamePage, encodeThingPage } from '../../../src/store/page-token.js';
@@ -54,7 +54,7 @@ export class RedisShadowStore implements ShadowStore {
   #closed = false;
 
   constructor(port: number, config: Pick<Config, 'maxQueuedPerShadow' | 'cacheEntries'>, clock: Clock = SYSTEM_CLOCK) {
-    this.cache = new RecordCache(config.cacheEntries, new EtcdHistory());
+    this.cache = new RecordCache(config.cacheEntries, new Lineage());
     this.#queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock));
     this.#redis = connectRedis(port) as Scripted;
     this.#redis.defineCommand('change', { numberOfKeys: 5, lua: CHANGE_SCRIPT });
@@ -112,12 +112,12 @@ export class RedisShadowStore implements ShadowStore {
   async getBefore(key: ShadowKey, at: Position, options: RequestOptions): Promise<ShadowRecord | null> {
     this.check(options);
     const head = Number((await this.#redis.get(COUNTER)) ?? 0);
-    if (!sameHistory(at, position(0)) || at.revision > head) throw new ShadowError('cursorGone', 'another history');
+    if (!sameHistory(at, position(0)) || at.revision > head) throw new ServiceError('cursorGone', 'another history');
     let { revision } = await this.read(shadowId(key));
     while (revision > 0) {
       const id = `${revision}-0`;
       const [event] = await this.#redis.xrangeBuffer(STREAM, id, id);
-      if (!event) throw new ShadowError('cursorGone', 'it was trimmed');
+      if (!event) throw new ServiceError('cursorGone', 'it was trimmed');
       const [, fields] = event as unknown as [Buffer, Buffer[]];
       if (revision < at.revision) {
         const { state, change } = decodeRecord(fields[5] as Buffer);
@@ -143,7 +143,7 @@ export class RedisShadowStore implements ShadowStore {
       try {
         changed = change(basis.record?.state ?? null);
       } catch (error) {
-        if (basis.fresh || !(error instanceof ShadowError)) throw error;
+        if (basis.fresh || !(error instanceof ServiceError)) throw error;
         basis = await this.read(id);
         continue;
       }
@@ -179,7 +179,7 @@ export class RedisShadowStore implements ShadowStore {
       return this.basis(id, Number(answer[0].toString()), answer[1]);
     } catch {
       // The answer was lost: it may have been applied.
-      throw new ShadowError('outcomeUnknown');
+      throw new ServiceError('outcomeUnknown');
     } finally {
       this.cache.unexpect(id);
     }
@@ -190,7 +190,7 @@ export class RedisShadowStore implements ShadowStore {
       const [revision, value] = await this.#redis.hmgetBuffer(`umbra:s:${id}`, 'r', 'v');
       return this.basis(id, Number(revision?.toString() ?? 0), value ?? Buffer.alloc(0));
     } catch {
-      throw new ShadowError(this.#closed ? 'draining' : 'storageUnavailable');
+      throw new ServiceError(this.#closed ? 'draining' : 'storageUnavailable');
     }
   }
 
@@ -202,8 +202,8 @@ export class RedisShadowStore implements ShadowStore {
   }
 
   private check({ deadline }: RequestOptions): void {
-    if (this.#closed) throw new ShadowError('draining');
-    if (deadline <= Date.now()) throw new ShadowError('storageUnavailable');
+    if (this.#closed) throw new ServiceError('draining');
+    if (deadline <= performance.now()) throw new ServiceError('storageUnavailable');
   }
 }
 

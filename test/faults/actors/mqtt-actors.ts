@@ -24,7 +24,7 @@ const ACCEPTED_MS = 12_000;
 export interface DeviceOptions {
   /** Milliseconds between two updates. */
   readonly intervalMs: number;
-  /** Turns between two deletions, and the turn of the first; null: it deletes nothing. */
+  /** StoreReaderLimit between two deletions, and the turn of the first; null: it deletes nothing. */
   readonly deletions: { readonly every: number; readonly first: number } | null;
   /** PUBACK comes from an external broker: only `accepted` acknowledges. */
   readonly external: boolean;

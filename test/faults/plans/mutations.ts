@@ -187,7 +187,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'a cursor that is always gone',
     'SIGTERM during load',
     [PROMISES.resume],
-    ['shadow/watch-stream.js', 'await refuseIfGone(subscription, first);', "throw new ShadowError('cursorGone');"],
+    ['shadow/watch-stream.js', 'await refuseIfGone(subscription, first);', "throw new ServiceError('cursorGone');"],
   ),
   mutation(
     'SIGTERM ends at once',

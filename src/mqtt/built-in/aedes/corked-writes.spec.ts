@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream';
-import { GatheredWrites } from './corked-writes.js';
+import { CorkedWrites } from './corked-writes.js';
 
 /** Writes down what each system call would get. */
 class Recorder extends Duplex {
@@ -27,13 +27,13 @@ class Recorder extends Duplex {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function adopted(writes = new GatheredWrites()): Recorder {
+function adopted(writes = new CorkedWrites()): Recorder {
   const stream = new Recorder();
   writes.adopt(stream);
   return stream;
 }
 
-describe('GatheredWrites', () => {
+describe('CorkedWrites', () => {
   it('sends in one write what comes in two turns of the loop', async () => {
     const stream = adopted();
     stream.packet('a');
@@ -57,7 +57,7 @@ describe('GatheredWrites', () => {
   });
 
   it('keeps connections apart', async () => {
-    const writes = new GatheredWrites();
+    const writes = new CorkedWrites();
     const one = adopted(writes);
     const other = adopted(writes);
     one.packet('a');
@@ -83,7 +83,7 @@ describe('GatheredWrites', () => {
         process.nextTick(done);
       },
     });
-    new GatheredWrites().adopt(stream);
+    new CorkedWrites().adopt(stream);
     stream.cork();
     stream.write('a');
     stream.write('b');

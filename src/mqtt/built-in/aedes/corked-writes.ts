@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
  * shortly after each other: the answer of etcd, then the event of its watch, mostly a turn later. A turn of an idle node
  * is microseconds, so waiting for it delays nothing.
  */
-export class GatheredWrites {
+export class CorkedWrites {
   #held: (() => void)[] = [];
 
   /** To be called before anything is written to the stream. */

@@ -83,13 +83,13 @@ export class SessionStore {
     const session = this.#sessions.get(client.id);
     if (!session || session.client !== client) return;
     session.client = null;
-    session.offlineSince = this.clock.now();
+    session.offlineSince = this.clock.monotonic();
     this.#offline.set(session.id, session);
   }
 
   /** Ends the sessions that were without a connection for `sessionSeconds`. */
   expire(): void {
-    const latest = this.clock.now() - this.config.sessionSeconds * 1000;
+    const latest = this.clock.monotonic() - this.config.sessionSeconds * 1000;
     for (const session of this.#offline.values()) {
       if (session.offlineSince > latest) return;
       this.end(session, 'expired');

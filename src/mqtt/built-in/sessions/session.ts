@@ -23,7 +23,7 @@ export class Session {
   readonly #kept: Kept[] = [];
   /** The connection that has it now. */
   client: AedesClient | null = null;
-  /** Epoch milliseconds of the end of its last connection. */
+  /** Milliseconds of the monotonic clock: the end of its last connection. */
   offlineSince = 0;
   /** The feed had a hole while it was away: what it missed is not in its backlog. */
   hasMissed = false;

@@ -8,7 +8,7 @@ type Deliver = (packet: OutgoingPacket, done: () => void) => void;
  * for nobody: a message is handed to every subscriber at once, and what a slow one leaves waiting is bounded where it
  * waits (forward-gate.ts). So one frozen subscriber cannot stall the others or the publisher.
  */
-export class SubscriptionIndex {
+export class Subscribers {
   readonly #tree = new TopicTree<Deliver>();
 
   on(filter: string, deliver: Deliver, done?: () => void): void {

@@ -4,7 +4,7 @@ import type { Etcd3 } from 'etcd3';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../../../resilience/clock.js';
 import type { EtcdConfig } from '../../../config/config.js';
-import { ShadowError } from '../../../errors/service-error.js';
+import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { createEtcdClient, type EtcdCredentials } from './etcd-client.js';
 import { CallHung, classify, needsNewClient } from './etcd-error.js';
@@ -40,7 +40,7 @@ export function readCredentials(tls: EtcdConfig['tls']): EtcdCredentials {
  * One client per member, sticky on the last good one; after an error the next one (ETCD 3.2). A member that hangs costs
  * one call timeout. Retries end at the caller's deadline.
  */
-export class EtcdCluster {
+export class EtcdMembers {
   /** Milliseconds for one call to one member. */
   readonly callTimeoutMs: number;
   readonly #members: Member[];
@@ -119,21 +119,21 @@ export class EtcdCluster {
   }
 
   /**
-   * An idempotent call, sent again to the next member until `deadline` (epoch milliseconds).
-   * @throws ShadowError storageUnavailable, storageFull, draining; the error of etcd when it refuses the request itself
+   * An idempotent call, sent again to the next member until `deadline` (milliseconds of the monotonic clock).
+   * @throws ServiceError storageUnavailable, storageFull, draining; the error of etcd when it refuses the request itself
    */
   async read<T>(fn: (client: Etcd3, options: CallOptions) => Promise<T>, deadline: number): Promise<T> {
     for (let attempt = 0; ; attempt++) {
-      const left = deadline - this.clock.now();
-      if (this.#closed) throw new ShadowError('draining');
+      const left = deadline - this.clock.monotonic();
+      if (this.#closed) throw new ServiceError('draining');
       // A last attempt without time for an answer only hides what the others have said.
-      if (left <= (attempt === 0 ? 0 : MARGIN_MS)) throw new ShadowError('storageUnavailable');
+      if (left <= (attempt === 0 ? 0 : MARGIN_MS)) throw new ServiceError('storageUnavailable');
       const member = this.current();
       try {
         return await this.call(member, fn, Math.min(left, this.callTimeoutMs));
       } catch (error) {
         const fault = classify(error);
-        if (fault === 'storage-full') throw new ShadowError('storageFull');
+        if (fault === 'storage-full') throw new ServiceError('storageFull');
         if (fault !== 'not-applied' && fault !== 'in-doubt') throw error;
         this.rotate(member, error);
         await this.pause(attempt, deadline);
@@ -142,25 +142,25 @@ export class EtcdCluster {
   }
 
   /**
-   * Waits before the attempt after `attempt`, not past `deadline` (epoch milliseconds). Jitter keeps nodes from coming
+   * Waits before the attempt after `attempt`, not past `deadline` (milliseconds of the monotonic clock). Jitter keeps nodes from coming
    * back in step. No errors.
    */
   async pause(attempt: number, deadline: number): Promise<void> {
     const round = Math.floor(attempt / this.#members.length);
     const step = PAUSES_MS[Math.min(round, PAUSES_MS.length - 1)]!;
-    await pause(Math.max(0, Math.min(step * (0.5 + Math.random()), deadline - this.clock.now())));
+    await pause(Math.max(0, Math.min(step * (0.5 + Math.random()), deadline - this.clock.monotonic())));
   }
 
   /** A linearizable read, timed; in words for an operator. Takes one call timeout per member at most. No errors. */
   async status(): Promise<{ readonly ok: boolean; readonly reason: string }> {
     const start = performance.now();
     try {
-      const deadline = this.clock.now() + this.callTimeoutMs * this.#members.length;
+      const deadline = this.clock.monotonic() + this.callTimeoutMs * this.#members.length;
       const probe = { key: Buffer.from(`${this.config.prefix}probe`), count_only: true };
       await this.read((client, options) => client.kv.range(probe, options), deadline);
       return { ok: true, reason: `${this.current().host} answers in ${(performance.now() - start).toFixed(1)} ms` };
     } catch (error) {
-      const text = error instanceof ShadowError ? (this.#lastError ?? error.message) : String(error);
+      const text = error instanceof ServiceError ? (this.#lastError ?? error.message) : String(error);
       return { ok: false, reason: `etcd does not answer: ${text}` };
     }
   }

@@ -4,7 +4,7 @@ import type { Position } from '../../position.js';
 import { FeedGap, matches, type ShadowFilter } from '../../shadow-feed.js';
 import type { ShadowRecord } from '../../shadow-store.js';
 import { BUCKETS, bucketPrefix, rangeEnd, thingPrefix } from '../keys.js';
-import type { FeedDecoder } from './record-decoder.js';
+import type { RecordDecoder } from './record-decoder.js';
 import { CALL_MS, type EtcdCalls } from './restore-detector.js';
 
 /** Keys of one page; of 8 KiB documents that is 4 MiB. */
@@ -20,15 +20,15 @@ interface Range {
 }
 
 /** Reads the base state: all pages pinned to one revision, in linearizable calls, so that a lagging member waits. */
-export class FeedBase {
+export class BaseState {
   constructor(
     private readonly calls: EtcdCalls,
     private readonly prefix: string,
-    private readonly decoder: FeedDecoder,
+    private readonly decoder: RecordDecoder,
   ) {}
 
   /**
-   * @throws FeedGap when the revision was compacted meanwhile; ShadowError storageUnavailable
+   * @throws FeedGap when the revision was compacted meanwhile; ServiceError storageUnavailable
    */
   async *records(filter: ShadowFilter, position: Position, signal: AbortSignal): AsyncGenerator<ShadowRecord> {
     for (let first = 0; ; first += GROUP) {
@@ -77,7 +77,7 @@ export class FeedBase {
       request_range: { key, range_end: end, limit: String(limit), revision: String(revision) },
     }));
     try {
-      const answer = await this.calls.read((client) => client.kv.txn({ success }), Date.now() + CALL_MS);
+      const answer = await this.calls.read((client) => client.kv.txn({ success }), performance.now() + CALL_MS);
       return answer.responses.map((one) => one.response_range);
     } catch (error) {
       if (/required revision has been compacted/.test(messages(error))) throw new FeedGap('compacted');

@@ -1,6 +1,6 @@
 import type { EtcdConfig } from '../../../config/config.js';
 import { SILENT_LOGGER } from '../../../telemetry/logger.js';
-import { EtcdHistory } from '../lineage.js';
+import { Lineage } from '../lineage.js';
 import { EtcdShadowFeed } from './etcd-shadow-feed.js';
 
 describe('the feed of an etcd that does not answer', () => {
@@ -9,7 +9,7 @@ describe('the feed of an etcd that does not answer', () => {
       config: { prefix: '/test/', endpoints: ['http://127.0.0.1:1'] } as unknown as EtcdConfig,
       credentials: {},
       calls: { read: () => new Promise(() => undefined) },
-      history: new EtcdHistory(),
+      history: new Lineage(),
       logger: SILENT_LOGGER,
     });
     const leaving = new AbortController();

@@ -6,11 +6,11 @@ import type { Position } from '../../position.js';
 import { FeedGap, type FeedBatch, type ShadowFeed, type ShadowFilter } from '../../shadow-feed.js';
 import type { ShadowRecord } from '../../shadow-store.js';
 import { createEtcdClient, type EtcdCredentials } from '../client/etcd-client.js';
-import type { EtcdHistory } from '../lineage.js';
+import type { Lineage } from '../lineage.js';
 import { shadowsPrefix } from '../keys.js';
-import { FeedBase } from './base-state.js';
-import { FeedDecoder, type ReadRecord } from './record-decoder.js';
-import { CALL_MS, FeedHistory, type EtcdCalls } from './restore-detector.js';
+import { BaseState } from './base-state.js';
+import { RecordDecoder, type ReadRecord } from './record-decoder.js';
+import { CALL_MS, RestoreDetector, type EtcdCalls } from './restore-detector.js';
 import type { RawRevision } from './revision-assembler.js';
 import { WATCH_TIMES, WatchEnd, WatchSession, type WatchTimes } from './watch-session.js';
 
@@ -18,7 +18,7 @@ export interface FeedOptions {
   readonly config: EtcdConfig;
   readonly credentials: EtcdCredentials;
   readonly calls: EtcdCalls;
-  readonly history: EtcdHistory;
+  readonly history: Lineage;
   readonly logger: Logger;
   readonly times?: WatchTimes;
   /** Spares the parsing of values that the node knows already, above all of its own writes. */
@@ -43,9 +43,9 @@ const BACK_OFF = { first: 50, longest: 1_000 };
 const MARKER_MS = 250;
 
 export class EtcdShadowFeed implements ShadowFeed {
-  readonly #history: FeedHistory;
-  readonly #decoder: FeedDecoder;
-  readonly #base: FeedBase;
+  readonly #history: RestoreDetector;
+  readonly #decoder: RecordDecoder;
+  readonly #base: BaseState;
   readonly #times: WatchTimes;
   readonly #followers = new Set<Follower>();
   /** Where the last marker was written: a restored history goes on below those of the one before. */
@@ -54,9 +54,9 @@ export class EtcdShadowFeed implements ShadowFeed {
 
   constructor(private readonly options: FeedOptions) {
     const { config, calls, history, logger } = options;
-    this.#history = new FeedHistory(calls, config.prefix, history, logger);
-    this.#decoder = new FeedDecoder(config.prefix, logger, options.read);
-    this.#base = new FeedBase(calls, config.prefix, this.#decoder);
+    this.#history = new RestoreDetector(calls, config.prefix, history, logger);
+    this.#decoder = new RecordDecoder(config.prefix, logger, options.read);
+    this.#base = new BaseState(calls, config.prefix, this.#decoder);
     this.#times = options.times ?? WATCH_TIMES;
   }
 
@@ -197,7 +197,7 @@ export class EtcdShadowFeed implements ShadowFeed {
     const { epoch } = this.#history;
     try {
       const put = { key: Buffer.from(this.#decoder.marker), value: Buffer.from('{}') };
-      const { header } = await this.options.calls.read((client) => client.kv.put(put), Date.now() + CALL_MS);
+      const { header } = await this.options.calls.read((client) => client.kv.put(put), performance.now() + CALL_MS);
       this.#marked = { epoch, revision: Number(header.revision) };
     } catch (error) {
       this.options.logger.debug({ reason: String(error) }, 'the progress marker was not written');

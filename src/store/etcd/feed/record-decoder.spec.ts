@@ -2,7 +2,7 @@ import type { IKeyValue } from 'etcd3';
 import { pino } from 'pino';
 import { encodeRecord } from '../codec.js';
 import { formatKey } from '../keys.js';
-import { FeedDecoder } from './record-decoder.js';
+import { RecordDecoder } from './record-decoder.js';
 
 const HISTORY = { cluster: 'c', epoch: 3 };
 const KEY = { tenant: 't', thing: 'a', name: null };
@@ -13,13 +13,13 @@ const good = encodeRecord({ state: { version: 1, metadata: {} }, change, writes:
 const kv = (key: string, value: Buffer | string): IKeyValue =>
   ({ key: Buffer.from(key), value: Buffer.from(value), mod_revision: '9' }) as unknown as IKeyValue;
 
-describe('FeedDecoder', () => {
+describe('RecordDecoder', () => {
   let lines: { key: string; reason: string }[];
-  let decoder: FeedDecoder;
+  let decoder: RecordDecoder;
   beforeEach(() => {
     lines = [];
     const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
-    decoder = new FeedDecoder('/p/', logger);
+    decoder = new RecordDecoder('/p/', logger);
   });
 
   it('gives a record its place in the history', () => {

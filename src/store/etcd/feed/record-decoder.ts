@@ -11,8 +11,8 @@ const MAX_NAMED = 1_000;
 /** Reads a value and where it was written; a RecordCache knows many without parsing them. */
 export type ReadRecord = (key: string, value: Buffer, at: Position) => EtcdRecord;
 
-/** Turns what lies under the shadow prefix into records. Others can write there too; that must never stop a feed. */
-export class FeedDecoder {
+/** StoreReaderLimit what lies under the shadow prefix into records. Others can write there too; that must never stop a feed. */
+export class RecordDecoder {
   readonly #named = new Set<string>();
   /** Written by feeds to see their own progress. */
   readonly marker: string;

@@ -1,14 +1,14 @@
 import type { Etcd3, IKeyValue, IRangeResponse, IResponseHeader } from 'etcd3';
-import { ShadowError } from '../../../errors/service-error.js';
+import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import type { Position } from '../../position.js';
-import type { EtcdHistory } from '../lineage.js';
+import type { Lineage } from '../lineage.js';
 
-/** Calls that may be repeated on another member; an EtcdCluster is one. */
+/** Calls that may be repeated on another member; an EtcdMembers is one. */
 export interface EtcdCalls {
   /**
-   * @param deadline epoch milliseconds
-   * @throws ShadowError storageUnavailable, storageFull, draining; the error of etcd when it refuses the request itself
+   * @param deadline milliseconds of the monotonic clock
+   * @throws ServiceError storageUnavailable, storageFull, draining; the error of etcd when it refuses the request itself
    */
   read<T>(call: (client: Etcd3) => Promise<T>, deadline: number): Promise<T>;
 }
@@ -24,7 +24,7 @@ const ADVANCE_ATTEMPTS = 5;
  * revision below one that was seen, or another value at the last revision that was seen (the witness). The count of
  * such events, the epoch, is kept in etcd, so that all nodes name the new history alike.
  */
-export class FeedHistory {
+export class RestoreDetector {
   readonly #key: Buffer;
   #cluster: string | null = null;
   #highest = 0;
@@ -34,7 +34,7 @@ export class FeedHistory {
   constructor(
     private readonly calls: EtcdCalls,
     prefix: string,
-    private readonly history: EtcdHistory,
+    private readonly history: Lineage,
     private readonly logger: Logger,
   ) {
     this.#key = Buffer.from(`${prefix}epoch`);
@@ -47,7 +47,7 @@ export class FeedHistory {
   /**
    * The present position. It comes from the key of the epoch, so whoever has a position has the epoch it belongs to.
    * @param client asks this member only, instead of any
-   * @throws ShadowError storageUnavailable; what the client throws
+   * @throws ServiceError storageUnavailable; what the client throws
    */
   async head(client?: Etcd3): Promise<Position> {
     for (let attempt = 0; attempt < ADVANCE_ATTEMPTS; attempt++) {
@@ -64,12 +64,12 @@ export class FeedHistory {
       this.observe(Number(header.revision));
       return this.history.position(header);
     }
-    throw new ShadowError('storageUnavailable');
+    throw new ServiceError('storageUnavailable');
   }
 
   /**
    * As `head`, and asks the member for the value at the witness too.
-   * @throws ShadowError storageUnavailable; what the client throws
+   * @throws ServiceError storageUnavailable; what the client throws
    */
   async verify(client: Etcd3): Promise<Position> {
     const witness = this.#witness;
@@ -90,7 +90,7 @@ export class FeedHistory {
 
   #read(client?: Etcd3): Promise<IRangeResponse> {
     const range = (one: Etcd3) => one.kv.range({ key: this.#key });
-    return client ? range(client) : this.calls.read(range, Date.now() + CALL_MS);
+    return client ? range(client) : this.calls.read(range, performance.now() + CALL_MS);
   }
 
   #enter(epoch: number, header: IResponseHeader): void {
@@ -126,7 +126,7 @@ export class FeedHistory {
       const entered = await this.#cas(touched.revision, next);
       if (entered) return this.#enter(next, entered);
     }
-    throw new ShadowError('storageUnavailable');
+    throw new ServiceError('storageUnavailable');
   }
 
   async #cas(guard: string, epoch: number): Promise<IResponseHeader | null> {
@@ -137,7 +137,7 @@ export class FeedHistory {
           compare: [{ key: this.#key, target: 'Mod', result: 'Equal', mod_revision: guard }],
           success: [{ request_put: { key: this.#key, value } }],
         }),
-      Date.now() + CALL_MS,
+      performance.now() + CALL_MS,
     );
     return answer.succeeded ? answer.header : null;
   }

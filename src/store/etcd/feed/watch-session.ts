@@ -59,8 +59,8 @@ export class WatchSession {
   #end: WatchEnd | null = null;
   #timer: NodeJS.Timeout | undefined;
   #paused = false;
-  #lastFrame = Date.now();
-  #lastProbe = Date.now();
+  #lastFrame = performance.now();
+  #lastProbe = performance.now();
   #poked = false;
   /** Highest revision that the member is known to have. */
   #memberAt = 0;
@@ -141,7 +141,7 @@ export class WatchSession {
 
   #take(response: IWatchResponse): void {
     if (this.#end) return;
-    this.#lastFrame = Date.now();
+    this.#lastFrame = performance.now();
     this.#poked = false;
     const revision = Number(response.header.revision);
     if (response.header.cluster_id !== this.options.cluster) {
@@ -179,7 +179,7 @@ export class WatchSession {
   #resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#lastFrame = Date.now();
+    this.#lastFrame = performance.now();
     this.#stream?.resume();
   }
 
@@ -187,7 +187,7 @@ export class WatchSession {
   #check(): void {
     if (this.#paused || this.#end) return;
     const { times, quorum, poke } = this.options;
-    const now = Date.now();
+    const now = performance.now();
     // Later than the answer to a probe would be: a quiet cluster must not be written to for nothing.
     if (!this.#poked && now - this.#lastFrame > (times.probeMs + times.stallMs) / 2) {
       this.#poked = true;
@@ -208,7 +208,7 @@ export class WatchSession {
     if (behind || this.#asking) return;
     this.#asking = true;
     quorum()
-      .then((revision) => (this.#target = { revision, since: Date.now() }))
+      .then((revision) => (this.#target = { revision, since: performance.now() }))
       .catch((error: unknown) => error instanceof WatchEnd && this.#finish(error))
       .finally(() => (this.#asking = false));
   }

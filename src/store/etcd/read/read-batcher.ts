@@ -1,12 +1,12 @@
 import type { IKeyValue } from 'etcd3';
 import type { Clock } from '../../../resilience/clock.js';
-import { ShadowError } from '../../../errors/service-error.js';
+import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { DeadlineSweep, type Expirable } from '../../../resilience/deadline-sweep.js';
 import type { Position } from '../../position.js';
-import type { EtcdCluster } from '../client/members.js';
+import type { EtcdMembers } from '../client/members.js';
 import { isOutsideHistory } from '../client/etcd-error.js';
-import type { EtcdHistory } from '../lineage.js';
+import type { Lineage } from '../lineage.js';
 import { toRawRecord, type RawRecord } from '../client/nested-txn.js';
 import { SendSlots } from '../client/send-slots.js';
 
@@ -34,15 +34,15 @@ interface PendingRead extends Expirable {
  * Reads of many callers, one Txn: all of them cost one linearizable read. The range operations are what makes it
  * linearizable: a Txn of compares alone is answered from the member's own state, however old (ETCD 3.1).
  */
-export class GatheredReads {
+export class ReadBatcher {
   #queue: PendingRead[] = [];
   readonly #slots: SendSlots<PendingRead>;
   readonly #sweep: DeadlineSweep<PendingRead>;
   #closed = false;
 
   constructor(
-    private readonly cluster: EtcdCluster,
-    private readonly history: EtcdHistory,
+    private readonly cluster: EtcdMembers,
+    private readonly history: Lineage,
     clock: Clock,
     private readonly logger: Logger,
   ) {
@@ -56,13 +56,13 @@ export class GatheredReads {
 
   /**
    * The value of `key`, now or as of `revision`.
-   * @param deadline epoch milliseconds
-   * @throws ShadowError storageUnavailable, tooManyRequests, draining; cursorGone when `revision` is not in the history
+   * @param deadline milliseconds of the monotonic clock
+   * @throws ServiceError storageUnavailable, tooManyRequests, draining; cursorGone when `revision` is not in the history
    */
   get(key: string, deadline: number, revision: number | null = null): Promise<ReadResult> {
-    if (this.#closed) return Promise.reject(new ShadowError('draining'));
+    if (this.#closed) return Promise.reject(new ServiceError('draining'));
     if (this.#queue.length >= MAX_QUEUED) {
-      return Promise.reject(new ShadowError('tooManyRequests', `${MAX_QUEUED} reads wait on this node already`));
+      return Promise.reject(new ServiceError('tooManyRequests', `${MAX_QUEUED} reads wait on this node already`));
     }
     return new Promise((resolve, reject) => {
       const read: PendingRead = {
@@ -72,7 +72,7 @@ export class GatheredReads {
         settled: false,
         resolve: (result) => ((read.settled = true), resolve(result)),
         reject: (error) => ((read.settled = true), reject(error)),
-        expire: () => read.reject(new ShadowError('storageUnavailable')),
+        expire: () => read.reject(new ServiceError('storageUnavailable')),
       };
       this.#sweep.add(read);
       this.#queue.push(read);
@@ -84,7 +84,7 @@ export class GatheredReads {
   close(): void {
     this.#closed = true;
     this.#queue = [];
-    for (const read of this.#sweep.items) if (!read.settled) read.reject(new ShadowError('draining'));
+    for (const read of this.#sweep.items) if (!read.settled) read.reject(new ServiceError('draining'));
   }
 
   private async answer(batch: readonly PendingRead[]): Promise<void> {
@@ -96,7 +96,7 @@ export class GatheredReads {
       open.forEach((read, i) => read.resolve({ current: toRawRecord(values[i]), position }));
     } catch (error) {
       // One revision that is gone fails the whole Txn: halves go on alone until the bad one is.
-      if (open.length > 1 && !(error instanceof ShadowError)) {
+      if (open.length > 1 && !(error instanceof ServiceError)) {
         const half = Math.ceil(open.length / 2);
         await this.answer(open.slice(0, half));
         return this.answer(open.slice(half));
@@ -125,9 +125,9 @@ export class GatheredReads {
   }
 
   private translate(error: unknown, key: string): Error {
-    if (error instanceof ShadowError) return error;
-    if (isOutsideHistory(error)) return new ShadowError('cursorGone', 'it was compacted');
+    if (error instanceof ServiceError) return error;
+    if (isOutsideHistory(error)) return new ServiceError('cursorGone', 'it was compacted');
     this.logger.error({ key, err: error }, 'etcd refuses a read');
-    return new ShadowError('storageUnavailable');
+    return new ServiceError('storageUnavailable');
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { encodeRecord, type EtcdRecord } from '../codec.js';
-import { EtcdHistory } from '../lineage.js';
+import { Lineage } from '../lineage.js';
 import { RecordCache } from './record-cache.js';
 
 const record = (version: number): EtcdRecord => {
@@ -16,7 +16,7 @@ describe('record cache', () => {
   it('keeps the newest revision of a key, in whatever order they come', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }), (revisions) => {
-        const cache = new RecordCache(10, new EtcdHistory());
+        const cache = new RecordCache(10, new Lineage());
         for (const revision of revisions) cache.offer('k', record(revision), revision);
         expect(cache.get('k')).toEqual({ record: record(Math.max(...revisions)), revision: Math.max(...revisions) });
       }),
@@ -24,7 +24,7 @@ describe('record cache', () => {
   });
 
   it('forgets what was used longest ago, and never holds more than its size', () => {
-    const cache = new RecordCache(2, new EtcdHistory());
+    const cache = new RecordCache(2, new Lineage());
     cache.offer('a', record(1), 1);
     cache.offer('b', record(1), 2);
     cache.get('a');
@@ -34,7 +34,7 @@ describe('record cache', () => {
   });
 
   it('gives the feed the records of own writes as they are, before and after their answer', () => {
-    const cache = new RecordCache(2, new EtcdHistory());
+    const cache = new RecordCache(2, new Lineage());
     const own = record(4);
     const value = encodeRecord(own);
     cache.expect('a', value, own);
@@ -46,7 +46,7 @@ describe('record cache', () => {
   });
 
   it('learns from the feed what is newer, of the shadows it holds, and no others', () => {
-    const cache = new RecordCache(2, new EtcdHistory());
+    const cache = new RecordCache(2, new Lineage());
     cache.offer('a', record(4), 7);
     expect(cache.fromFeed('a', encodeRecord(record(3)), 6)).toEqual(record(3));
     expect(cache.get('a')?.revision).toBe(7);
@@ -58,7 +58,7 @@ describe('record cache', () => {
   });
 
   it('knows a value that was read by the ids of its writes, which no other value has', () => {
-    const cache = new RecordCache(2, new EtcdHistory());
+    const cache = new RecordCache(2, new Lineage());
     const held = { ...record(4), writes: ['n.2', 'n.1'] };
     const value = encodeRecord(held);
     const own = { ...held, bytes: value.length };
@@ -75,13 +75,13 @@ describe('record cache', () => {
   });
 
   it('knows no value without writes', () => {
-    const cache = new RecordCache(2, new EtcdHistory());
+    const cache = new RecordCache(2, new Lineage());
     cache.offer('a', record(4), 7);
     expect(cache.sameAs('a', { value: encodeRecord(record(4)), revision: 7 })).toBeUndefined();
   });
 
   it('keeps nothing over a change of history, where revisions mean other values', () => {
-    const history = new EtcdHistory();
+    const history = new Lineage();
     const cache = new RecordCache(2, history);
     cache.offer('a', record(4), 7);
     history.enter(1);
@@ -94,7 +94,7 @@ describe('record cache', () => {
   });
 
   it('is bounded in bytes too: what was sent is kept with each record, and may be large', () => {
-    const cache = new RecordCache(100, new EtcdHistory());
+    const cache = new RecordCache(100, new Lineage());
     for (let i = 0; i < 100; i++) cache.offer(`k${i}`, { ...record(1), bytes: 20 * 1024 }, 1);
     expect(cache.size).toBe(10);
     expect(cache.get('k99')).toBeDefined();

@@ -1,5 +1,5 @@
 import { decodeRecord, type EtcdRecord } from '../codec.js';
-import type { EtcdHistory } from '../lineage.js';
+import type { Lineage } from '../lineage.js';
 import type { RawRecord } from '../client/nested-txn.js';
 
 export interface CachedRecord {
@@ -25,7 +25,7 @@ export class RecordCache {
 
   constructor(
     private readonly maxEntries: number,
-    private readonly history: EtcdHistory,
+    private readonly history: Lineage,
   ) {
     this.#history = history.entered;
   }

@@ -1,5 +1,5 @@
 import type { IRangeRequest, IRangeResponse } from 'etcd3';
-import { ShadowError } from '../../../errors/service-error.js';
+import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import {
   decodeNamePage,
@@ -11,7 +11,7 @@ import {
   type ThingPlace,
 } from '../../page-token.js';
 import type { NamePage, RequestOptions, ThingPage } from '../../shadow-store.js';
-import type { EtcdCluster } from '../client/members.js';
+import type { EtcdMembers } from '../client/members.js';
 import { bucketPrefix, BUCKETS, parseKey, rangeEnd, thingPrefix } from '../keys.js';
 
 /** Keys of one bucket that are read at once. */
@@ -38,12 +38,12 @@ type Shadows = ThingPage['things'][number];
  */
 export class ShadowLister {
   constructor(
-    private readonly cluster: EtcdCluster,
+    private readonly cluster: EtcdMembers,
     private readonly prefix: string,
     private readonly logger: Logger,
   ) {}
 
-  /** As ShadowStore.listNames, `limit` and errors included: @throws ShadowError */
+  /** As ShadowStore.listNames, `limit` and errors included: @throws ServiceError */
   async names(
     tenant: string,
     thing: string,
@@ -61,7 +61,7 @@ export class ShadowLister {
     return more && last != null ? { names, next: encodeNamePage(last) } : { names };
   }
 
-  /** As ShadowStore.listThings, `limit` and errors included: @throws ShadowError */
+  /** As ShadowStore.listThings, `limit` and errors included: @throws ServiceError */
   async things(
     tenant: string,
     limit: number,
@@ -129,9 +129,9 @@ export class ShadowLister {
       const { responses } = await this.cluster.read((client, call) => client.kv.txn({ success }, call), deadline);
       return responses.map(({ response_range }) => this.rows(response_range));
     } catch (error) {
-      if (error instanceof ShadowError) throw error;
+      if (error instanceof ServiceError) throw error;
       this.logger.error({ err: error }, 'etcd refuses a list');
-      throw new ShadowError('storageUnavailable');
+      throw new ServiceError('storageUnavailable');
     }
   }
 

@@ -1,11 +1,11 @@
 import type { Clock } from '../../../resilience/clock.js';
-import { ShadowError } from '../../../errors/service-error.js';
+import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { DeadlineSweep } from '../../../resilience/deadline-sweep.js';
-import type { EtcdCluster } from '../client/members.js';
+import type { EtcdMembers } from '../client/members.js';
 import { classify } from '../client/etcd-error.js';
 import { FairQueue, type Answer } from './fair-queue.js';
-import type { EtcdHistory } from '../lineage.js';
+import type { Lineage } from '../lineage.js';
 import { buildNestedTxn, parseNestedTxn } from '../client/nested-txn.js';
 import { PendingWrite, type CasOutcome, type CasWrite } from './pending-write.js';
 import type { Position } from '../../position.js';
@@ -47,8 +47,8 @@ export class GroupCommit {
   #closed = false;
 
   constructor(
-    private readonly cluster: EtcdCluster,
-    private readonly history: EtcdHistory,
+    private readonly cluster: EtcdMembers,
+    private readonly history: Lineage,
     private readonly clock: Clock,
     private readonly logger: Logger,
     options: GroupCommitOptions = {},
@@ -70,17 +70,17 @@ export class GroupCommit {
 
   /**
    * Sends the write with the next batch.
-   * @throws ShadowError storageUnavailable, tooLarge, tooManyRequests, draining; LeaseGone. After each of them nothing
+   * @throws ServiceError storageUnavailable, tooLarge, tooManyRequests, draining; LeaseGone. After each of them nothing
    * was and will be written. storageFull: nothing will be, but look whether it was (etcd-error.ts)
    */
   submit(write: CasWrite): Promise<CasOutcome> {
-    if (this.#closed) return Promise.reject(new ShadowError('draining'));
+    if (this.#closed) return Promise.reject(new ServiceError('draining'));
     if (this.#queue.size >= this.#maxQueued) {
-      return Promise.reject(new ShadowError('tooManyRequests', `${this.#maxQueued} writes wait on this node already`));
+      return Promise.reject(new ServiceError('tooManyRequests', `${this.#maxQueued} writes wait on this node already`));
     }
     if (this.#bytes >= this.#maxQueuedBytes) {
       const waiting = `${this.#maxQueuedBytes} bytes of writes`;
-      return Promise.reject(new ShadowError('tooManyRequests', `${waiting} wait on this node already`));
+      return Promise.reject(new ServiceError('tooManyRequests', `${waiting} wait on this node already`));
     }
     return new Promise((resolve, reject) => {
       const pending = new PendingWrite(write, resolve, reject, this.#onSettled);
@@ -109,7 +109,7 @@ export class GroupCommit {
   close(): void {
     this.#closed = true;
     this.#queue.drain();
-    for (const pending of this.#sweep.items) pending.refuse(new ShadowError('draining'));
+    for (const pending of this.#sweep.items) pending.refuse(new ServiceError('draining'));
   }
 
   private gather(): PendingWrite[] {
@@ -132,7 +132,7 @@ export class GroupCommit {
     } catch (error) {
       // Nothing may be left without an answer, whatever went wrong here.
       this.logger.error({ err: error }, 'group commit failed');
-      for (const pending of batch) pending.refuse(new ShadowError('storageUnavailable'));
+      for (const pending of batch) pending.refuse(new ServiceError('storageUnavailable'));
     } finally {
       for (const pending of batch) {
         const { key } = pending.write;
@@ -145,12 +145,12 @@ export class GroupCommit {
   private async deliver(batch: readonly PendingWrite[]): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       // An attempt that cannot be answered in time would only turn "not written" into "unknown".
-      for (const pending of batch) if (pending.deadline - this.clock.now() <= MARGIN_MS) pending.expire();
+      for (const pending of batch) if (pending.deadline - this.clock.monotonic() <= MARGIN_MS) pending.expire();
       const open = batch.filter((pending) => !pending.settled);
       if (open.length === 0) return;
       const member = this.cluster.current();
       const last = Math.max(...open.map((pending) => pending.deadline));
-      const timeoutMs = Math.max(1, Math.min(this.cluster.callTimeoutMs, last - this.clock.now() - MARGIN_MS));
+      const timeoutMs = Math.max(1, Math.min(this.cluster.callTimeoutMs, last - this.clock.monotonic() - MARGIN_MS));
       try {
         const request = buildNestedTxn(open.map((pending) => pending.write));
         for (const pending of open) pending.sent = true;
@@ -166,7 +166,7 @@ export class GroupCommit {
           this.cluster.rotate(member, error);
           await this.cluster.pause(attempt, last);
         } else if (fault === 'storage-full') {
-          for (const pending of open) pending.refuse(new ShadowError('storageFull'));
+          for (const pending of open) pending.refuse(new ServiceError('storageFull'));
         } else if (fault === 'lease-gone' && open.some(({ write }) => write.lease !== undefined)) {
           for (const pending of open) if (pending.write.lease !== undefined) pending.refuse(new LeaseGone());
         } else {
@@ -181,7 +181,7 @@ export class GroupCommit {
     const [only] = open;
     if (open.length === 1 && only) {
       this.logger.error({ key: only.write.key, err: error }, 'etcd refuses a write');
-      return only.refuse(new ShadowError(classify(error) === 'too-large' ? 'tooLarge' : 'storageUnavailable'));
+      return only.refuse(new ServiceError(classify(error) === 'too-large' ? 'tooLarge' : 'storageUnavailable'));
     }
     const half = Math.ceil(open.length / 2);
     await this.deliver(open.slice(0, half));

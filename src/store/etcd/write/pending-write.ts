@@ -1,11 +1,11 @@
-import { ShadowError } from '../../../errors/service-error.js';
+import { ServiceError } from '../../../errors/service-error.js';
 import type { Position } from '../../position.js';
 import type { Expirable } from '../../../resilience/deadline-sweep.js';
 import type { GuardedPut, RawRecord } from '../client/nested-txn.js';
 
 /** One CAS write; the guard makes at most one of all attempts to send it win (ETCD 3.3). */
 export interface CasWrite extends GuardedPut {
-  /** Epoch milliseconds. */
+  /** Milliseconds of the monotonic clock. */
   readonly deadline: number;
   /** Batches are fair across tenants. */
   readonly tenant: string;
@@ -68,7 +68,7 @@ export class PendingWrite implements Expirable {
   }
 
   expire(): void {
-    this.refuse(new ShadowError('storageUnavailable'));
+    this.refuse(new ServiceError('storageUnavailable'));
   }
 }
 

@@ -1,15 +1,15 @@
 import type { Clock } from '../../../resilience/clock.js';
 import type { EtcdConfig } from '../../../config/config.js';
-import { ShadowError } from '../../../errors/service-error.js';
+import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
-import type { EtcdCluster, Member } from '../client/members.js';
+import type { EtcdMembers, Member } from '../client/members.js';
 
 /** Milliseconds between two looks. At 13 MB/s of history a look late costs 40 MB: stay that far below the quota. */
 const PERIOD_MS = 3_000;
 /** Part of the quota from which on a lease for tombstones is kept ready. */
 const NEARLY_FULL = 0.8;
 
-export interface StorageUse {
+export interface QuotaUse {
   readonly full: boolean;
   /** Bytes in use at the fullest member. */
   readonly usedBytes: number;
@@ -17,7 +17,7 @@ export interface StorageUse {
   readonly reason: string;
 }
 
-export interface StorageGuardOptions {
+export interface QuotaGuardOptions {
   readonly periodMs?: number;
   /** Called at most once per look while the storage is nearly full. */
   readonly onNearlyFull?: () => void;
@@ -28,20 +28,20 @@ export interface StorageGuardOptions {
  * refuse updates; reads and deletes go on. It recovers by itself: compaction frees what is in use, and an operator
  * disarms the alarm (ETCD 7).
  */
-export class StorageGuard {
-  #use: StorageUse = { full: false, usedBytes: 0, reason: 'not looked at yet' };
+export class QuotaGuard {
+  #use: QuotaUse = { full: false, usedBytes: 0, reason: 'not looked at yet' };
   #timer: NodeJS.Timeout | null = null;
   #looking: Promise<void> | null = null;
 
   constructor(
-    private readonly cluster: EtcdCluster,
+    private readonly cluster: EtcdMembers,
     private readonly config: EtcdConfig,
     private readonly clock: Clock,
     private readonly logger: Logger,
-    private readonly options: StorageGuardOptions = {},
+    private readonly options: QuotaGuardOptions = {},
   ) {}
 
-  get use(): StorageUse {
+  get use(): QuotaUse {
     return this.#use;
   }
 
@@ -57,9 +57,9 @@ export class StorageGuard {
     this.#timer = null;
   }
 
-  /** @throws ShadowError storageFull */
+  /** @throws ServiceError storageFull */
   check(): void {
-    if (this.#use.full) throw new ShadowError('storageFull');
+    if (this.#use.full) throw new ServiceError('storageFull');
   }
 
   /** etcd itself has just refused a write for want of room: no need to wait for the next look. */
@@ -87,7 +87,7 @@ export class StorageGuard {
     else this.become({ full: usedBytes >= quota, usedBytes, reason: share });
   }
 
-  private become(use: StorageUse): void {
+  private become(use: QuotaUse): void {
     const before = this.#use;
     this.#use = use;
     if (use.full === before.full) return;
@@ -120,7 +120,7 @@ export class StorageGuard {
   }
 
   private deadline(): number {
-    return this.clock.now() + this.cluster.callTimeoutMs * this.cluster.members.length;
+    return this.clock.monotonic() + this.cluster.callTimeoutMs * this.cluster.members.length;
   }
 
   private async alarm(): Promise<boolean | null> {
@@ -130,7 +130,7 @@ export class StorageGuard {
     } catch (error) {
       this.logger.debug({ err: error }, 'no alarms of etcd');
       // Servers with authentication may keep the alarms from us for ever; the sizes still count.
-      return error instanceof ShadowError ? null : false;
+      return error instanceof ServiceError ? null : false;
     }
   }
 }

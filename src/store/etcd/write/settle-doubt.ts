@@ -1,6 +1,6 @@
-import { ShadowError } from '../../../errors/service-error.js';
+import { ServiceError } from '../../../errors/service-error.js';
 import { decodeRecord, RECENT_WRITES } from '../codec.js';
-import type { GatheredReads } from '../read/read-batcher.js';
+import type { ReadBatcher } from '../read/read-batcher.js';
 import type { RawRecord } from '../client/nested-txn.js';
 
 /** Versions that are looked back through at most; each costs one read. */
@@ -12,7 +12,7 @@ export interface DoubtedWrite {
   readonly writes: readonly string[];
   /** Revision that the write was guarded with; 0: it was to create the key. */
   readonly guard: number;
-  /** Epoch milliseconds. */
+  /** Milliseconds of the monotonic clock. */
   readonly deadline: number;
 }
 
@@ -24,12 +24,12 @@ export type Settled = { readonly kind: 'won'; readonly revision: number } | { re
  * may be its own, or may be written on top of its own. Every value names the last writes; where they do not reach back
  * far enough, the versions of the key are read back to the guard.
  * @param current what the failure branch brought
- * @throws ShadowError as the reads do, but cursorGone
+ * @throws ServiceError as the reads do, but cursorGone
  */
 export async function settleDoubt(
   write: DoubtedWrite,
   current: RawRecord | null,
-  reads: GatheredReads,
+  reads: ReadBatcher,
 ): Promise<Settled> {
   const [own, base] = write.writes;
   let seen = current;
@@ -50,15 +50,11 @@ export async function settleDoubt(
   return { kind: 'unknown' };
 }
 
-async function previous(
-  write: DoubtedWrite,
-  seen: RawRecord,
-  reads: GatheredReads,
-): Promise<RawRecord | null | 'gone'> {
+async function previous(write: DoubtedWrite, seen: RawRecord, reads: ReadBatcher): Promise<RawRecord | null | 'gone'> {
   try {
     return (await reads.get(write.key, write.deadline, seen.revision - 1)).current;
   } catch (error) {
-    if (error instanceof ShadowError && error.code === 'cursorGone') return 'gone';
+    if (error instanceof ServiceError && error.code === 'cursorGone') return 'gone';
     throw error;
   }
 }

@@ -1,25 +1,25 @@
 import { isTombstone, type ShadowState } from '../../../document/shadow-document.js';
-import { ShadowError } from '../../../errors/service-error.js';
+import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import type { Change, Changed, RequestOptions, ShadowKey, ShadowRecord } from '../../shadow-store.js';
 import type { Position } from '../../position.js';
 import { decodeRecord, encodeRecord, RECENT_WRITES, type EtcdRecord } from '../codec.js';
 import { LeaseGone, type GroupCommit } from './group-commit.js';
-import type { GatheredReads, ReadResult } from '../read/read-batcher.js';
+import type { ReadBatcher, ReadResult } from '../read/read-batcher.js';
 import type { RawRecord } from '../client/nested-txn.js';
 import type { CasOutcome, CasWrite } from './pending-write.js';
 import type { RecordCache } from '../read/record-cache.js';
 import { settleDoubt, type DoubtedWrite } from './settle-doubt.js';
-import type { StorageGuard } from './quota-guard.js';
+import type { QuotaGuard } from './quota-guard.js';
 import type { TombstoneLeases } from './tombstone-leases.js';
 import { WriteIds } from './write-ids.js';
 
 export interface WriterParts {
   readonly commit: GroupCommit;
-  readonly reads: GatheredReads;
+  readonly reads: ReadBatcher;
   readonly cache: RecordCache;
   readonly leases: TombstoneLeases;
-  readonly guard: StorageGuard;
+  readonly guard: QuotaGuard;
   readonly logger: Logger;
 }
 
@@ -44,7 +44,7 @@ export class ShadowWriter {
 
   constructor(private readonly parts: WriterParts) {}
 
-  /** @throws ShadowError as ShadowStore.update */
+  /** @throws ServiceError as ShadowStore.update */
   async write(key: ShadowKey, etcdKey: string, change: Change, { deadline }: RequestOptions): Promise<ShadowRecord> {
     const guess = this.parts.cache.get(etcdKey);
     let basis: Basis = guess ? { ...guess, fresh: false } : await this.read(etcdKey, deadline);
@@ -70,7 +70,7 @@ export class ShadowWriter {
     try {
       return change(state);
     } catch (error) {
-      if (error instanceof ShadowError && !basis.fresh) return 'refused';
+      if (error instanceof ServiceError && !basis.fresh) return 'refused';
       throw error;
     }
   }
@@ -93,12 +93,12 @@ export class ShadowWriter {
     const outcome = await this.submit(lease === undefined ? put : { ...put, lease }, record);
     if (outcome.kind === 'lease-gone') return { next: basis };
     if (outcome.kind === 'won') return { won: record, position: outcome.position };
-    if (outcome.kind === 'unknown') throw new ShadowError('outcomeUnknown');
+    if (outcome.kind === 'unknown') throw new ServiceError('outcomeUnknown');
     if (outcome.kind === 'storage-full' || outcome.doubted) {
       const settled = await this.settle({ ...put, writes }, outcome.kind === 'lost' ? outcome : null);
       if (settled.kind === 'won') return { won: record, position: settled.position };
-      if (settled.kind === 'unknown') throw new ShadowError('outcomeUnknown');
-      if (outcome.kind === 'storage-full') throw new ShadowError('storageFull');
+      if (settled.kind === 'unknown') throw new ServiceError('outcomeUnknown');
+      if (outcome.kind === 'storage-full') throw new ServiceError('storageFull');
     }
     return { next: this.basis(etcdKey, outcome.current) };
   }
@@ -112,7 +112,7 @@ export class ShadowWriter {
         this.parts.leases.forget(write.lease);
         return { kind: 'lease-gone' };
       }
-      if (error instanceof ShadowError && error.code === 'storageFull') {
+      if (error instanceof ServiceError && error.code === 'storageFull') {
         this.parts.guard.refused();
         return { kind: 'storage-full' };
       }
@@ -156,13 +156,13 @@ export class ShadowWriter {
 
 /**
  * A value that must be one of ours.
- * @throws ShadowError internal; the log names the key and the reason
+ * @throws ServiceError internal; the log names the key and the reason
  */
 export function decodeStored(etcdKey: string, value: Buffer, logger: Logger): EtcdRecord {
   try {
     return decodeRecord(value);
   } catch (error) {
     logger.error({ key: etcdKey, err: error }, 'the value in etcd is not a shadow');
-    throw new ShadowError('internal');
+    throw new ServiceError('internal');
   }
 }

@@ -1,6 +1,6 @@
 import { SettableClock } from '../../../../test/harness/clock.js';
-import { ShadowError } from '../../../errors/service-error.js';
-import type { EtcdCluster } from '../client/members.js';
+import { ServiceError } from '../../../errors/service-error.js';
+import type { EtcdMembers } from '../client/members.js';
 import { TombstoneLeases } from './tombstone-leases.js';
 
 const MINUTE_MS = 60_000;
@@ -10,16 +10,16 @@ class Grants {
   readonly deadlines: number[] = [];
   #open: { resolve(answer: { ID: string }): void; reject(error: Error): void }[] = [];
 
-  get cluster(): EtcdCluster {
+  get cluster(): EtcdMembers {
     const read = (_call: unknown, deadline: number) => {
       this.deadlines.push(deadline);
       return new Promise((resolve, reject) => this.#open.push({ resolve, reject }));
     };
-    return { read } as unknown as EtcdCluster;
+    return { read } as unknown as EtcdMembers;
   }
 
   /** Answers the oldest open grant. */
-  answer(result: string | ShadowError): void {
+  answer(result: string | ServiceError): void {
     const grant = this.#open.shift();
     if (typeof result === 'string') grant?.resolve({ ID: result });
     else grant?.reject(result);
@@ -45,7 +45,7 @@ describe('leases of tombstones', () => {
   it('are asked for again by those who have time left when the one who asked had not', async () => {
     const hasty = leases.acquire(clock.now() + 10);
     const patient = leases.acquire(clock.now() + 1_000);
-    grants.answer(new ShadowError('storageUnavailable'));
+    grants.answer(new ServiceError('storageUnavailable'));
     await expect(hasty).rejects.toMatchObject({ code: 'storageUnavailable' });
     await new Promise((resolve) => setImmediate(resolve));
     grants.answer('2');
@@ -65,13 +65,13 @@ describe('leases of tombstones', () => {
     await second;
     clock.advance(11 * MINUTE_MS);
     const full = leases.acquire(clock.now() + 1_000);
-    grants.answer(new ShadowError('storageFull'));
+    grants.answer(new ServiceError('storageFull'));
     expect(await full).toBe('2');
   });
 
   it('are not to be had when the storage is full and none is at hand', async () => {
     const lease = leases.acquire(clock.now() + 1_000);
-    grants.answer(new ShadowError('storageFull'));
+    grants.answer(new ServiceError('storageFull'));
     await expect(lease).rejects.toMatchObject({ code: 'storageFull' });
   });
 });

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../resilience/clock.js';
 import { TOMBSTONE_SECONDS } from '../../../document/limits.js';
-import { ShadowError } from '../../../errors/service-error.js';
-import type { EtcdCluster } from '../client/members.js';
+import { ServiceError } from '../../../errors/service-error.js';
+import type { EtcdMembers } from '../client/members.js';
 
 /** Milliseconds for which one lease is handed out; its time to live is as much longer, so that the last key lives long enough. */
 const WINDOW_MS = 10 * 60_000;
@@ -10,7 +10,7 @@ const MAX_KEYS = 1000;
 
 interface Pool {
   readonly id: string;
-  /** Epoch milliseconds. */
+  /** Milliseconds of the monotonic clock. */
   readonly until: number;
   keys: number;
 }
@@ -25,14 +25,14 @@ export class TombstoneLeases {
   #granting: Promise<void> | null = null;
 
   constructor(
-    private readonly cluster: EtcdCluster,
+    private readonly cluster: EtcdMembers,
     private readonly clock: Clock,
   ) {}
 
   /**
    * The id of a lease for one more tombstone.
-   * @param deadline epoch milliseconds
-   * @throws ShadowError storageUnavailable, storageFull, draining
+   * @param deadline milliseconds of the monotonic clock
+   * @throws ServiceError storageUnavailable, storageFull, draining
    */
   async acquire(deadline: number): Promise<string> {
     for (;;) {
@@ -45,11 +45,11 @@ export class TombstoneLeases {
       try {
         await (granting ?? this.granted(deadline));
       } catch (error) {
-        const code = error instanceof ShadowError ? error.code : 'internal';
+        const code = error instanceof ServiceError ? error.code : 'internal';
         // A full etcd grants nothing, yet deletes go on: an old lease only forgets the version a little early.
         if (pool && code === 'storageFull') return pool.id;
         // Somebody else's time ran out, not ours.
-        if (granting && code === 'storageUnavailable' && this.clock.now() < deadline) continue;
+        if (granting && code === 'storageUnavailable' && this.clock.monotonic() < deadline) continue;
         throw error;
       }
     }
@@ -57,8 +57,8 @@ export class TombstoneLeases {
 
   /**
    * Has a lease ready, while the storage still grants one.
-   * @param deadline epoch milliseconds
-   * @throws ShadowError as acquire
+   * @param deadline milliseconds of the monotonic clock
+   * @throws ServiceError as acquire
    */
   async prepare(deadline: number): Promise<void> {
     if (!this.#pool || !this.isFresh(this.#pool)) await (this.#granting ?? this.granted(deadline));
@@ -70,7 +70,7 @@ export class TombstoneLeases {
   }
 
   private isFresh(pool: Pool): boolean {
-    return pool.keys < MAX_KEYS && this.clock.now() < pool.until;
+    return pool.keys < MAX_KEYS && this.clock.monotonic() < pool.until;
   }
 
   /** One grant at a time; those who come while it is under way share it. */
@@ -81,7 +81,7 @@ export class TombstoneLeases {
   /** Sent again after a lost answer it leaves an empty lease behind, which ends by itself. */
   private async grant(deadline: number): Promise<void> {
     const TTL = String(TOMBSTONE_SECONDS + WINDOW_MS / 1000);
-    const until = this.clock.now() + WINDOW_MS;
+    const until = this.clock.monotonic() + WINDOW_MS;
     const { ID } = await this.cluster.read((client, call) => client.leaseClient.leaseGrant({ TTL }, call), deadline);
     this.#pool = { id: ID, until, keys: 0 };
   }
