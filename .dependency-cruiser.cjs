@@ -7,8 +7,43 @@ const onlyFrom = (name, comment, from, to) => ({
   to: { path: to },
 });
 
+/**
+ * The floors of the house, lowest first. A folder imports from its own floor's other folders never, and from lower
+ * floors freely. Files directly below src/ put the house together and stand above all.
+ */
+const FLOORS = [
+  ['errors', 'resilience', 'access'],
+  ['document', 'telemetry'],
+  ['config'],
+  ['store'],
+  ['cluster', 'watch', 'http', 'grpc'],
+  ['sinks', 'auth', 'policies', 'tenants', 'fleet', 'health', 'console'],
+  ['mqtt', 'history'],
+  ['shadow', 'transactions', 'presence'],
+  ['things'],
+];
+
+/** One rule per folder: it imports itself, lower floors and packages, nothing else of src. */
+const ranks = FLOORS.flatMap((floor, index) =>
+  floor.map((folder) => ({
+    name: `ranks-${folder}`,
+    comment: `src/${folder}/ may import only from lower floors: ${FLOORS.slice(0, index).flat().join(', ') || 'none'}.`,
+    severity: 'error',
+    from: { path: `^src/${folder}/`, pathNot: '\\.spec\\.ts$' },
+    to: { path: '^src/', pathNot: `^src/(${[folder, ...FLOORS.slice(0, index).flat()].join('|')})/` },
+  })),
+);
+
 module.exports = {
   forbidden: [
+    ...ranks,
+    {
+      name: 'every-folder-has-a-floor',
+      comment: 'A new folder below src/ gets its place in FLOORS before anything imports it.',
+      severity: 'error',
+      from: {},
+      to: { path: '^src/[^/]+/', pathNot: `^src/(launcher|${FLOORS.flat().join('|')})/` },
+    },
     {
       name: 'document-is-pure',
       comment:

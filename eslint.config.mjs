@@ -17,6 +17,15 @@ export default tseslint.config(
       'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
       'max-params': ['error', 6],
       'no-console': 'error',
+      // One dialect of privacy: `#name`, which the language itself enforces. TypeScript's keyword stays for parameter
+      // properties, which can have no other.
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: ':matches(MethodDefinition, PropertyDefinition)[accessibility="private"][kind!="constructor"]',
+          message: 'Write `#name` instead of `private name`.',
+        },
+      ],
     },
   },
   // A describe() block is a function by grammar only.

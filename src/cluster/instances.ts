@@ -68,7 +68,7 @@ export class Instances {
   /** Looks at once instead of in a second. One look after the other: two at once would each ask for a lease. */
   hurry(): void {
     clearTimeout(this.#timer);
-    this.#looking = this.#looking.then(() => this.look());
+    this.#looking = this.#looking.then(() => this.#look());
   }
 
   /** Gives the lease back; the others need not wait for its end. ShardClaims must have been released before. */
@@ -76,17 +76,17 @@ export class Instances {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#looking;
-    await this.leave();
+    await this.#leave();
   }
 
-  private async look(): Promise<void> {
+  async #look(): Promise<void> {
     if (this.#stopped) return;
     clearTimeout(this.#timer);
     try {
-      if (!this.options.eligible()) await this.leave('this node cannot do its part');
+      if (!this.options.eligible()) await this.#leave('this node cannot do its part');
       else {
-        await this.stay();
-        this.options.onView(await this.view());
+        await this.#stay();
+        this.options.onView(await this.#view());
         this.#trouble = null;
       }
     } catch (error) {
@@ -97,12 +97,12 @@ export class Instances {
     if (!this.#stopped) this.#timer = setTimeout(() => this.start(), period * (0.9 + 0.2 * Math.random())).unref();
   }
 
-  private async stay(): Promise<void> {
+  async #stay(): Promise<void> {
     const { leaseSeconds, logger } = this.options;
     const before = performance.now();
     if (this.#lease !== null && !(await this.keys.keepAlive(this.#lease))) {
       logger.warn({ instance: this.id }, 'the lease of this node has ended');
-      this.lose('its lease has ended');
+      this.#lose('its lease has ended');
     }
     if (this.#lease === null) {
       const lease = await this.keys.grant(leaseSeconds);
@@ -113,11 +113,11 @@ export class Instances {
     }
     this.#validUntil = before + leaseSeconds * 1000;
     clearTimeout(this.#expiry);
-    this.#expiry = setTimeout(() => this.lose('its lease may have ended'), this.#validUntil - performance.now());
+    this.#expiry = setTimeout(() => this.#lose('its lease may have ended'), this.#validUntil - performance.now());
     this.#expiry.unref();
   }
 
-  private async view(): Promise<ClusterView> {
+  async #view(): Promise<ClusterView> {
     const askedAt = performance.now();
     const [instances, claims] = await Promise.all([this.keys.list(INSTANCES), this.keys.list(CLAIMS)]);
     return {
@@ -127,19 +127,19 @@ export class Instances {
     };
   }
 
-  private async leave(reason = 'left'): Promise<void> {
+  async #leave(reason = 'left'): Promise<void> {
     const lease = this.#lease;
     if (lease === null) {
       this.#trouble = reason;
       return;
     }
-    this.lose(reason);
+    this.#lose(reason);
     await this.keys.revoke(lease).catch((error: unknown) => {
       this.options.logger.warn({ err: error }, 'the lease could not be given back; it ends by itself');
     });
   }
 
-  private lose(reason: string): void {
+  #lose(reason: string): void {
     clearTimeout(this.#expiry);
     if (this.#lease === null) return;
     this.#lease = null;

@@ -55,7 +55,7 @@ export class ShardClaims {
   /** Views from before the last work was done, or that come during it, are left out: the next one is never far. */
   see(view: ClusterView): void {
     if (this.#closed || view.askedAt < this.#settledAt) return;
-    this.#work ??= this.settle(view)
+    this.#work ??= this.#settle(view)
       .catch((error: unknown) => this.logger.warn({ err: error }, 'shards could not be claimed or given up'))
       .finally(() => {
         this.#work = null;
@@ -74,12 +74,12 @@ export class ShardClaims {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#work;
-    await this.giveUp([...this.#held]).catch((error: unknown) => {
+    await this.#giveUp([...this.#held]).catch((error: unknown) => {
       this.logger.warn({ err: error }, 'shards could not be given up; they go with the lease');
     });
   }
 
-  private async settle(view: ClusterView): Promise<void> {
+  async #settle(view: ClusterView): Promise<void> {
     const { id } = this.self;
     const mine = (shard: string): boolean => ownerOf(shard, view.live) === id;
     const holds = (shard: string): boolean => view.claims.get(shard) === id;
@@ -93,22 +93,22 @@ export class ShardClaims {
     );
     // A claim of ours whose answer was lost.
     const strays = this.shards.filter((shard) => !this.#held.has(shard) && !mine(shard) && holds(shard));
-    for (const shard of strays) await this.unclaim(shard);
-    await this.giveUp(foreign);
+    for (const shard of strays) await this.#unclaim(shard);
+    await this.#giveUp(foreign);
     const won: string[] = [];
-    for (const shard of wanted) if (holds(shard) || (await this.claim(shard))) won.push(shard);
+    for (const shard of wanted) if (holds(shard) || (await this.#claim(shard))) won.push(shard);
     if (won.length === 0 || this.self.lease === null) return;
     for (const shard of won) this.#held.add(shard);
     this.logger.info({ shards: won }, 'shards taken');
-    await this.begin(won);
+    await this.#begin(won);
   }
 
-  private async begin(won: readonly string[]): Promise<void> {
+  async #begin(won: readonly string[]): Promise<void> {
     try {
       await this.worker.take(won);
     } catch (error) {
       // Held without being worked on, nobody would ever do it.
-      await this.giveUp(won.filter((shard) => this.#held.has(shard)));
+      await this.#giveUp(won.filter((shard) => this.#held.has(shard)));
       throw error;
     }
     // Lost while it was begun: the worker was told of the end before it knew of the beginning.
@@ -116,23 +116,23 @@ export class ShardClaims {
     if (lost.length > 0) this.worker.lose(lost);
   }
 
-  private async claim(shard: string): Promise<boolean> {
+  async #claim(shard: string): Promise<boolean> {
     const { id, lease } = this.self;
     if (lease === null) return false;
     const key = CLAIMS + shard;
     return this.keys.commit({ guards: [{ key, value: null }], puts: [{ key, value: id, lease }] });
   }
 
-  private async giveUp(shards: readonly string[]): Promise<void> {
+  async #giveUp(shards: readonly string[]): Promise<void> {
     if (shards.length === 0) return;
     await this.worker.release(shards);
     // All at once: when etcd goes away in between, what is not worked on any more must not count as held.
     for (const shard of shards) this.#held.delete(shard);
-    for (const shard of shards) await this.unclaim(shard);
+    for (const shard of shards) await this.#unclaim(shard);
     this.logger.info({ shards }, 'shards given up');
   }
 
-  private async unclaim(shard: string): Promise<void> {
+  async #unclaim(shard: string): Promise<void> {
     await this.keys.commit({ guards: [claimGuard(shard, this.self.id)], deletes: [CLAIMS + shard] });
   }
 }

@@ -1,3 +1,4 @@
+import type { LogLevel } from '../telemetry/logger.js';
 import type { Limits } from '../document/limits.js';
 
 /** Files in PEM form; paths, read once at start. */
@@ -105,7 +106,7 @@ export interface Config {
   readonly cacheEntries: number;
   /** Milliseconds for finishing what is in flight after SIGTERM. */
   readonly drainTimeoutMs: number;
-  readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  readonly logLevel: LogLevel;
   /** Listen on other addresses than loopback although nothing asks who is there. */
   readonly insecure: boolean;
 }

@@ -34,7 +34,7 @@ export class HealthRegistry {
   register(name: string, check: () => PartHealth): void {
     if (this.#checks.has(name)) throw new Error(`health part ${name} is registered twice`);
     this.#checks.set(name, check);
-    this.look(name, check);
+    this.#look(name, check);
   }
 
   /** The node is not ready from here on; the first thing that a shutdown does. */
@@ -43,11 +43,11 @@ export class HealthRegistry {
   }
 
   report(): HealthReport {
-    const parts = [...this.#checks].map(([name, check]) => [name, this.look(name, check)] as const);
+    const parts = [...this.#checks].map(([name, check]) => [name, this.#look(name, check)] as const);
     return { ready: parts.every(([, { ok }]) => ok), parts: Object.fromEntries(parts) };
   }
 
-  private look(name: string, check: () => PartHealth): PartReport {
+  #look(name: string, check: () => PartHealth): PartReport {
     const { ok, reason } = ask(check);
     let seen = this.#seen.get(name);
     if (seen?.ok !== ok) {

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { isTombstone, type ShadowState } from '../document/shadow-document.js';
 import { ServiceError } from '../errors/service-error.js';
-import type { Precondition } from '../shadow/update.js';
+import type { Precondition } from '../store/shadow-store.js';
 
 interface EntityTag {
   readonly weak: boolean;

@@ -56,7 +56,7 @@ export class EventStream {
    */
   write(frame: string): boolean | Promise<boolean> {
     if (this.#closed) return false;
-    return this.#raw.write(frame) || this.untilDrained();
+    return this.#raw.write(frame) || this.#untilDrained();
   }
 
   /** Stops a `write` that waits: what it waits for is of no use any more. */
@@ -74,7 +74,7 @@ export class EventStream {
     this.#raw.once('close', () => clearTimeout(timer));
   }
 
-  private async untilDrained(): Promise<boolean> {
+  async #untilDrained(): Promise<boolean> {
     if (this.#abandoned) return false;
     let stalled = false;
     await new Promise<void>((resolve) => {

@@ -21,7 +21,7 @@ export class HttpErrorFilter implements ExceptionFilter {
 
   /** Also for what fails before a route is found. */
   answer(exception: unknown, request: FastifyRequest, reply: FastifyReply): void {
-    const error = this.toShadowError(exception, request);
+    const error = this.#toShadowError(exception, request);
     if (error.code === 'internal') {
       this.logger.error({ err: exception, requestId: request.id, method: request.method }, 'http request failed');
     }
@@ -37,7 +37,7 @@ export class HttpErrorFilter implements ExceptionFilter {
       .send(Buffer.from(JSON.stringify(body)));
   }
 
-  private toShadowError(exception: unknown, request: FastifyRequest): ServiceError {
+  #toShadowError(exception: unknown, request: FastifyRequest): ServiceError {
     if (exception instanceof ServiceError) return exception;
     const status = statusOf(exception);
     if (status === 404) return this.routes.refusal(pathOf(request));

@@ -11,10 +11,10 @@ export class MqttErrorFilter implements RpcExceptionFilter {
   constructor(@Inject(LOGGER) private readonly logger: Logger) {}
 
   catch(exception: unknown, host: ArgumentsHost): Observable<Refused> {
-    return of(new Refused(this.refusal(exception, host.switchToRpc().getContext<MqttRequest>())));
+    return of(new Refused(this.#refusal(exception, host.switchToRpc().getContext<MqttRequest>())));
   }
 
-  private refusal(exception: unknown, request: MqttRequest): Refusal {
+  #refusal(exception: unknown, request: MqttRequest): Refusal {
     const { requestId, clientId, operation, key } = request;
     const where = { requestId, clientId, operation, thing: key.thing, shadow: key.name };
     if (exception instanceof ServiceError) {

@@ -41,23 +41,23 @@ export class RequestQueue {
   /** @param work must not reject; what it resolves to is passed to `settle` when everything before it is settled */
   push(work: Entry['work'], settle: Entry['settle']): void {
     this.#entries.push({ work, settle, outcome: null });
-    this.start();
+    this.#start();
   }
 
-  private start(): void {
+  #start(): void {
     while (this.#running < this.maxInFlight && this.#started < this.#entries.length) {
       const entry = this.#entries[this.#started++] as Entry;
       this.#running++;
       void entry.work().then((outcome) => {
         this.#running--;
         entry.outcome = outcome;
-        this.settleFirst();
-        this.start();
+        this.#settleFirst();
+        this.#start();
       });
     }
   }
 
-  private settleFirst(): void {
+  #settleFirst(): void {
     for (;;) {
       const first = this.#entries[0];
       if (!first || first.outcome === null) return;

@@ -31,10 +31,10 @@ export class DeadlineSweep<T extends Expirable = Expirable> {
   /** Ends `item` at its deadline, at most 25 ms late, unless it is settled before. */
   add(item: T): void {
     this.#items.push(item);
-    this.#timer ??= setInterval(() => this.sweep(), PERIOD_MS).unref();
+    this.#timer ??= setInterval(() => this.#sweep(), PERIOD_MS).unref();
   }
 
-  private sweep(): void {
+  #sweep(): void {
     const now = this.clock.monotonic();
     const held = this.#items;
     this.#items = [];

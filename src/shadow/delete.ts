@@ -8,12 +8,12 @@ import { displayName } from '../document/shadow-name.js';
 import {
   SHADOW_STORE,
   type Changed,
+  type Precondition,
   type RequestOptions,
   type ShadowKey,
   type ShadowRecord,
   type ShadowStore,
 } from '../store/shadow-store.js';
-import type { Precondition } from './update.js';
 
 export interface DeletedRecord extends ShadowRecord {
   readonly state: Tombstone;

@@ -55,13 +55,13 @@ export class ListShadowsController {
     const query = { tenant: caller.principal.tenant, thing, limit, ...(after !== undefined && { after }) };
     const [{ names, next }, classic] = await Promise.all([
       this.shadows.run(query, caller.options),
-      this.hasClassic(thing, caller),
+      this.#hasClassic(thing, caller),
     ]);
     return json(reply, { thing, classic, names, ...(next !== undefined && { next }) });
   }
 
   /** The classic shadow has no name to be listed under, but whoever lists a thing's shadows wants to know of it. */
-  private async hasClassic(thing: string, { principal, options }: Caller): Promise<boolean> {
+  async #hasClassic(thing: string, { principal, options }: Caller): Promise<boolean> {
     try {
       await this.shadow.run({ tenant: principal.tenant, thing, name: null }, options);
       return true;

@@ -2,12 +2,15 @@ import { Module } from '@nestjs/common';
 import { WatchModule } from '../watch/watch.module.js';
 import { AwsDeleteShadowController, DeleteShadowController } from './delete.http.js';
 import { DeleteShadow } from './delete.js';
+import { DeleteShadowMqtt } from './delete.mqtt.js';
 import { AwsGetShadowController, GetShadowController } from './get.http.js';
 import { GetShadow } from './get.js';
+import { GetShadowMqtt } from './get.mqtt.js';
 import { AwsListShadowsController, ListShadowsController } from './list.http.js';
 import { ListShadows } from './list.js';
 import { AwsUpdateShadowController, UpdateShadowController } from './update.http.js';
 import { UpdateShadow } from './update.js';
+import { UpdateShadowMqtt } from './update.mqtt.js';
 import { WatchShadowController } from './watch.http.js';
 import { WatchShadows } from './watch.js';
 
@@ -26,6 +29,9 @@ const USE_CASES = [GetShadow, UpdateShadow, DeleteShadow, ListShadows, WatchShad
     AwsListShadowsController,
     ListShadowsController,
     WatchShadowController,
+    GetShadowMqtt,
+    UpdateShadowMqtt,
+    DeleteShadowMqtt,
   ],
   providers: USE_CASES,
   exports: USE_CASES,

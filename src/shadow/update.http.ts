@@ -48,7 +48,7 @@ export class UpdateShadowController {
   @Action('shadow:update')
   @Describe(update)
   update(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    return this.run(request, reply);
+    return this.#run(request, reply);
   }
 
   @Patch('desired')
@@ -56,7 +56,7 @@ export class UpdateShadowController {
   @Action('shadow:update')
   @Describe(updateDesired)
   updateDesired(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    return this.run(request, reply, 'desired');
+    return this.#run(request, reply, 'desired');
   }
 
   @Patch('reported')
@@ -64,15 +64,15 @@ export class UpdateShadowController {
   @Action('shadow:update')
   @Describe(updateReported)
   updateReported(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    return this.run(request, reply, 'reported');
+    return this.#run(request, reply, 'reported');
   }
 
   /** @param section of which the body is a merge patch; without one the body is an update */
-  private async run(request: FastifyRequest, reply: FastifyReply, section?: Section): Promise<void> {
+  async #run(request: FastifyRequest, reply: FastifyReply, section?: Section): Promise<void> {
     const { key, principal, options } = targetOf(request);
     const conditions = conditionsOf(request);
     const body = bodyOf(request);
-    const update = parseUpdate(section ? this.asUpdate(section, body) : body, this.config.limits);
+    const update = parseUpdate(section ? this.#asUpdate(section, body) : body, this.config.limits);
     const { state, change } = await this.shadow.run(key, update, principal, options, preconditionOf(conditions));
     sendVersioned(reply, state.version, getAccepted(state, change.at, change.clientToken));
   }
@@ -81,7 +81,7 @@ export class UpdateShadowController {
    * A merge patch (RFC 7396) of one section as the update that means the same: the merge rules of sections are its own
    * (PROTOCOL 2.2). Parsed first, so that nothing but one JSON value gets between the braces.
    */
-  private asUpdate(section: Section, body: Uint8Array): Uint8Array {
+  #asUpdate(section: Section, body: Uint8Array): Uint8Array {
     parseJson(body, this.config.limits.maxDepth);
     const hasMark = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
     // The client's own bytes: written anew, a number beyond all bounds would turn into null.

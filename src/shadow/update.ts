@@ -9,14 +9,12 @@ import { ServiceError } from '../errors/service-error.js';
 import {
   SHADOW_STORE,
   type Changed,
+  type Precondition,
   type RequestOptions,
   type ShadowKey,
   type ShadowStore,
 } from '../store/shadow-store.js';
 import type { LiveRecord } from './get.js';
-
-/** A condition of the caller on the present state, beside the `version` of the request; it refuses by throwing. */
-export type Precondition = (current: ShadowState | null) => void;
 
 /** Merges a patch into one shadow. The answers to subscribers come from the feed, never from here. */
 @Injectable()

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { ServiceError } from '../errors/service-error.js';
-import { bucketOf } from './etcd/keys.js';
+import { bucketOf } from './bucket.js';
 import { decodeNamePage, decodeThingPage, encodeBucketPage, encodeNamePage, encodeThingPage } from './page-token.js';
 
 const names = fc.string({ unit: fc.constantFrom(...'abzAZ09:_-'), minLength: 1, maxLength: 64 });

@@ -1,6 +1,6 @@
 import { ServiceError } from '../errors/service-error.js';
 import { isShadowName, isThingName } from '../document/shadow-name.js';
-import { bucketOf, BUCKETS } from './etcd/keys.js';
+import { bucketOf, BUCKETS } from './bucket.js';
 
 /** Shadows of one thing that a page of things names at most; listNames pages through all of them. */
 export const MAX_LISTED_SHADOWS = 100;

@@ -4,7 +4,7 @@ import { DeadlineSweep } from '../resilience/deadline-sweep.js';
 import { ShadowQueue } from './shadow-queue.js';
 
 const open = (max = 10) => new ShadowQueue(max, new DeadlineSweep(SYSTEM_CLOCK));
-const later = () => Date.now() + 10_000;
+const later = () => performance.now() + 10_000;
 const gate = () => {
   let open!: () => void;
   const opened = new Promise<void>((resolve) => (open = resolve));
@@ -55,7 +55,7 @@ describe('shadow queue', () => {
     const { open: release, opened } = gate();
     const first = queue.run('a', later(), () => opened);
     let started = false;
-    const late = queue.run('a', Date.now() + 20, async () => void (started = true));
+    const late = queue.run('a', performance.now() + 20, async () => void (started = true));
     const last = queue.run('a', later(), async () => 'last');
     await expect(late).rejects.toMatchObject({ code: 'storageUnavailable' });
     release();

@@ -49,7 +49,7 @@ export class ShadowQueue {
     const line = this.#lines.get(shadow);
     if (!line) {
       this.#lines.set(shadow, { waiting: [], head: 0 });
-      return this.work(shadow, task);
+      return this.#work(shadow, task);
     }
     if (line.waiting.length - line.head >= this.maxPerShadow) {
       return Promise.reject(
@@ -71,7 +71,7 @@ export class ShadowQueue {
         start: () => {
           waiting.settled = true;
           this.#waiting--;
-          this.work(shadow, task).then(resolve, reject);
+          this.#work(shadow, task).then(resolve, reject);
         },
         expire: () => refuse(new ServiceError('storageUnavailable')),
         refuse,
@@ -92,15 +92,15 @@ export class ShadowQueue {
     }
   }
 
-  private async work<T>(shadow: string, task: () => Promise<T>): Promise<T> {
+  async #work<T>(shadow: string, task: () => Promise<T>): Promise<T> {
     try {
       return await task();
     } finally {
-      this.next(shadow);
+      this.#next(shadow);
     }
   }
 
-  private next(shadow: string): void {
+  #next(shadow: string): void {
     const line = this.#lines.get(shadow);
     if (!line) return;
     while (line.head < line.waiting.length) {

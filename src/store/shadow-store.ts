@@ -36,6 +36,9 @@ export interface Changed {
  */
 export type Change = (current: ShadowState | null) => Changed;
 
+/** A condition of the caller on the present state, beside the `version` of the request. It refuses by throwing. */
+export type Precondition = (current: ShadowState | null) => void;
+
 export interface ThingPage {
   /** `shadows`: the first 100 of a thing at most, `null` for the classic one; listNames has them all. */
   readonly things: readonly { readonly thing: string; readonly shadows: readonly (string | null)[] }[];

@@ -1,6 +1,5 @@
 import { pino, type Logger, type LoggerOptions, type DestinationStream } from 'pino';
 import { PinoPretty } from 'pino-pretty';
-import type { Config } from '../config/config.js';
 
 export type { Logger };
 
@@ -14,14 +13,22 @@ export const SILENT_LOGGER: Logger = pino({ level: 'silent' });
 const SECRET_MEMBERS = ['password', 'secret', 'token', 'authorization', 'cookie', 'privateKey', 'tls.key'];
 const REDACTED = SECRET_MEMBERS.flatMap((member) => [member, `*.${member}`, `*.*.${member}`]);
 
+export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+
+export interface LogOptions {
+  readonly logLevel: LogLevel;
+  /** Stands in each line as `node`. */
+  readonly nodeId: string;
+}
+
 /**
  * The logger of the node: lines of JSON, or coloured text where a person reads along. Nothing that a device sent is
  * logged at info or above; events log names, sizes and versions.
  */
-export function createLogger(config: Pick<Config, 'logLevel' | 'nodeId'>, output?: DestinationStream): Logger {
+export function createLogger(log: LogOptions, output?: DestinationStream): Logger {
   const options: LoggerOptions = {
-    level: config.logLevel,
-    base: { node: config.nodeId },
+    level: log.logLevel,
+    base: { node: log.nodeId },
     redact: { paths: REDACTED, censor: '[secret]' },
   };
   return pino(options, output ?? destination());

@@ -11,26 +11,26 @@ export class NestLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
 
   log(message: unknown, ...rest: unknown[]): void {
-    this.write(WIRING.has(String(rest.at(-1))) ? 'debug' : 'info', message, rest);
+    this.#write(WIRING.has(String(rest.at(-1))) ? 'debug' : 'info', message, rest);
   }
   fatal(message: unknown, ...rest: unknown[]): void {
-    this.write('fatal', message, rest);
+    this.#write('fatal', message, rest);
   }
   error(message: unknown, ...rest: unknown[]): void {
-    this.write('error', message, rest);
+    this.#write('error', message, rest);
   }
   warn(message: unknown, ...rest: unknown[]): void {
-    this.write('warn', message, rest);
+    this.#write('warn', message, rest);
   }
   debug(message: unknown, ...rest: unknown[]): void {
-    this.write('debug', message, rest);
+    this.#write('debug', message, rest);
   }
   verbose(message: unknown, ...rest: unknown[]): void {
-    this.write('trace', message, rest);
+    this.#write('trace', message, rest);
   }
 
   /** Nest hands over the message, then (for errors) the stack, and the name of the speaker last. */
-  private write(level: Level, message: unknown, rest: readonly unknown[]): void {
+  #write(level: Level, message: unknown, rest: readonly unknown[]): void {
     const context = typeof rest.at(-1) === 'string' ? rest.at(-1) : undefined;
     const extra = context === undefined ? rest : rest.slice(0, -1);
     const stack = extra.find((part) => typeof part === 'string');

@@ -12,30 +12,31 @@ import { loadVectors, matchMessage, runVector } from '../harness/vectors.js';
 
 /** The pure core with a map for a store: each message goes through JSON, as on the wire. */
 class CoreDriver implements VectorDriver {
-  private readonly shadows = new Map<string, ShadowState>();
-  private at = 0;
+  readonly #shadows = new Map<string, ShadowState>();
+  #at = 0;
 
   setNow(seconds: number): void {
     // The service's clock has milliseconds; messages and stamps must not.
-    this.at = seconds * 1000 + 999;
+    this.#at = seconds * 1000 + 999;
   }
 
   async request(op: VectorOp, thing: string, shadow: string | null, payload: Buffer): Promise<Outcome> {
     const name = displayName(thing, shadow);
     try {
-      return wire(this[op](name, payload));
+      const operations = { get: this.#get, update: this.#update, delete: this.#delete };
+      return wire(operations[op].call(this, name, payload));
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
       return wire({ rejected: messages.rejected(error), delta: null, documents: null });
     }
   }
 
-  private update(name: string, payload: Buffer): Outcome {
+  #update(name: string, payload: Buffer): Outcome {
     const request = parseUpdate(payload, DEFAULT_LIMITS);
-    const previous = this.shadows.get(name) ?? null;
-    const document = applyUpdate(previous, request, { now: this.at, limits: DEFAULT_LIMITS });
-    this.shadows.set(name, wire(document));
-    const change = this.change('update', request.clientToken, { patch: request.state });
+    const previous = this.#shadows.get(name) ?? null;
+    const document = applyUpdate(previous, request, { now: this.#at, limits: DEFAULT_LIMITS });
+    this.#shadows.set(name, wire(document));
+    const change = this.#change('update', request.clientToken, { patch: request.state });
     return {
       accepted: messages.updateAccepted(document, change),
       delta: messages.deltaMessage(document, change),
@@ -43,28 +44,24 @@ class CoreDriver implements VectorDriver {
     };
   }
 
-  private get(name: string, payload: Buffer): Outcome {
+  #get(name: string, payload: Buffer): Outcome {
     const clientToken = parseClientToken(payload, DEFAULT_LIMITS);
-    const state = this.shadows.get(name);
+    const state = this.#shadows.get(name);
     if (state === undefined || isTombstone(state)) throw new ServiceError('notFound', name, clientToken);
-    return { accepted: messages.getAccepted(state, this.at, clientToken), delta: null, documents: null };
+    return { accepted: messages.getAccepted(state, this.#at, clientToken), delta: null, documents: null };
   }
 
-  private delete(name: string, payload: Buffer): Outcome {
+  #delete(name: string, payload: Buffer): Outcome {
     const clientToken = parseClientToken(payload, DEFAULT_LIMITS);
-    const context = { now: this.at, displayName: name, clientToken };
-    const tombstone = applyDelete(this.shadows.get(name) ?? null, context);
-    this.shadows.set(name, wire(tombstone));
-    const change = this.change('delete', clientToken, {});
+    const context = { now: this.#at, displayName: name, clientToken };
+    const tombstone = applyDelete(this.#shadows.get(name) ?? null, context);
+    this.#shadows.set(name, wire(tombstone));
+    const change = this.#change('delete', clientToken, {});
     return { accepted: messages.deleteAccepted(tombstone, change), delta: null, documents: null };
   }
 
-  private change(
-    kind: ChangeRecord['kind'],
-    clientToken: string | undefined,
-    rest: Partial<ChangeRecord>,
-  ): ChangeRecord {
-    return { kind, principal: 'test', at: this.at, ...rest, ...(clientToken !== undefined && { clientToken }) };
+  #change(kind: ChangeRecord['kind'], clientToken: string | undefined, rest: Partial<ChangeRecord>): ChangeRecord {
+    return { kind, principal: 'test', at: this.#at, ...rest, ...(clientToken !== undefined && { clientToken }) };
   }
 }
 

@@ -63,22 +63,22 @@ export class Lab {
   }
 
   async etcd(): Promise<EtcdServer> {
-    return this.owned(await startEtcd({ args: ETCD_FLAGS }));
+    return this.#owned(await startEtcd({ args: ETCD_FLAGS }));
   }
 
   async members(count: number): Promise<EtcdServer[]> {
     const members = await startBenchMembers(count);
-    for (const member of members) this.owned(member);
+    for (const member of members) this.#owned(member);
     return members;
   }
 
   async redis(): Promise<RedisServer> {
-    return this.owned(await startRedis());
+    return this.#owned(await startRedis());
   }
 
   /** A mosquitto with the settings that docs/external-broker.md asks for. */
   async mosquitto(): Promise<MosquittoBroker> {
-    return this.owned(await startMosquitto());
+    return this.#owned(await startMosquitto());
   }
 
   /** A node of its own prefix, so that peers on one etcd do not hear each other; or of the prefix given. */
@@ -147,7 +147,7 @@ export class Lab {
     const rounds = this.scale.pairs + (this.scale.kind === 'smoke' ? 0 : 1);
     for (let round = 0; round < rounds; round++) {
       for (const name of names) {
-        const measured = await this.measure(sides[name]);
+        const measured = await this.#measure(sides[name]);
         if (round >= rounds - this.scale.pairs) found[name].push(measured);
         process.stderr.write('.');
       }
@@ -155,7 +155,7 @@ export class Lab {
     return found;
   }
 
-  private async measure({ run, pids = {} }: Side): Promise<Measured> {
+  async #measure({ run, pids = {} }: Side): Promise<Measured> {
     const all = Object.entries({ load: process.pid, ...pids });
     const before = all.map(([, pid]) => cpuSeconds(pid));
     const start = performance.now();
@@ -167,7 +167,7 @@ export class Lab {
     return { ...sample, cost: Object.fromEntries(cost) as Record<string, number> };
   }
 
-  private owned<T extends { stop(): Promise<unknown> }>(server: T): T {
+  #owned<T extends { stop(): Promise<unknown> }>(server: T): T {
     this.#ends.push(() => server.stop());
     return server;
   }

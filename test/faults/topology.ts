@@ -149,8 +149,8 @@ export class Topology {
     const topology = new Topology(spec, spaces, history);
     try {
       if (spec.broker === 'mosquitto') topology.broker = await startMosquitto();
-      await topology.startMembers();
-      await topology.startNodes();
+      await topology.#startMembers();
+      await topology.#startNodes();
       return topology;
     } catch (error) {
       await topology.stop();
@@ -197,14 +197,14 @@ export class Topology {
     for (const folder of this.#folders) await rm(folder, { recursive: true, force: true });
   }
 
-  private async startMembers(): Promise<void> {
+  async #startMembers(): Promise<void> {
     const { members: count, timers, quotaBytes } = this.spec;
     const peers = await Promise.all(Array.from({ length: count }, freePort));
     const host = (i: number): string => this.spaces?.address(i) ?? '127.0.0.1';
     const peerUrl = (i: number): string => `http://${host(i)}:${peers[i]}`;
     const cluster = peers.map((_, i) => `m${i}=${peerUrl(i)}`).join(',');
     const pace = timers === 'fast' ? ['--heartbeat-interval', '30', '--election-timeout', '300'] : [];
-    const dataDir = await this.disk();
+    const dataDir = await this.#disk();
     this.members = await Promise.all(
       peers.map((_, i) =>
         startEtcd({
@@ -222,7 +222,7 @@ export class Topology {
     for (const [i, { port }] of this.members.entries()) this.proxies.push(await TcpProxy.start(port, host(i)));
   }
 
-  private async startNodes(): Promise<void> {
+  async #startNodes(): Promise<void> {
     const endpoints = this.spec.proxied ? this.proxies : this.members;
     for (let index = 0; index < this.spec.nodes; index++) {
       const dataDir = await mkdtemp(join(tmpdir(), 'umbra-lab-node-'));
@@ -239,7 +239,7 @@ export class Topology {
     await Promise.all(this.nodes.map((node) => node.start()));
   }
 
-  private async disk(): Promise<string | null> {
+  async #disk(): Promise<string | null> {
     const { diskBytes } = this.spec;
     if (diskBytes === undefined) return null;
     const folder = await mkdtemp(join(tmpdir(), 'umbra-lab-disk-'));

@@ -3,7 +3,7 @@ import type { Clock } from '../../src/resilience/clock.js';
 /** A clock that stands until it is told otherwise. */
 export class SettableClock implements Clock {
   // Real deadlines of a test are of performance.now().
-  #monotonic = performance.now();
+  #monotonic = Math.floor(performance.now());
 
   /** @param time epoch milliseconds */
   constructor(private time = 1_700_000_000_000) {}

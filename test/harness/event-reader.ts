@@ -33,7 +33,7 @@ export class EventReader {
     for (;;) {
       const end = this.#buffer.indexOf('\n\n');
       if (end >= 0) {
-        const event = this.parse(this.#buffer.slice(0, end));
+        const event = this.#parse(this.#buffer.slice(0, end));
         this.#buffer = this.#buffer.slice(end + 2);
         if (event) return event;
         continue;
@@ -58,7 +58,7 @@ export class EventReader {
     this.#reader.cancel().catch(() => undefined);
   }
 
-  private parse(block: string): StreamEvent | null {
+  #parse(block: string): StreamEvent | null {
     const fields = new Map<string, string>();
     for (const line of block.split('\n')) {
       const [, name = '', value = ''] = /^([^:]*): ?(.*)$/.exec(line) ?? [];

@@ -48,7 +48,7 @@ export class MosquittoSub {
     const killAtExit = (): void => void child.kill('SIGKILL');
     process.once('exit', killAtExit);
     child.once('exit', () => process.removeListener('exit', killAtExit));
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => this.read(chunk));
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => this.#read(chunk));
   }
 
   /** Resolves when the broker has granted every topic. */
@@ -75,18 +75,18 @@ export class MosquittoSub {
     await ended;
   }
 
-  private read(chunk: Buffer): void {
+  #read(chunk: Buffer): void {
     this.#output = (this.#output + chunk.toString()).slice(-4000);
     const lines = (this.#rest + chunk.toString()).split('\n');
     this.#rest = lines.pop() ?? '';
     for (const line of lines) {
       if (line.startsWith('Subscribed')) this.#granted++;
       const tab = line.indexOf('\t');
-      if (tab > 0 && line.startsWith('$aws/')) this.push(line.slice(0, tab), line.slice(tab + 1));
+      if (tab > 0 && line.startsWith('$aws/')) this.#push(line.slice(0, tab), line.slice(tab + 1));
     }
   }
 
-  private push(topic: string, payload: string): void {
+  #push(topic: string, payload: string): void {
     try {
       this.messages.push({ topic, json: JSON.parse(payload) });
     } catch {

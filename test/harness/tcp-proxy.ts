@@ -48,7 +48,7 @@ export class TcpProxy {
     const port = await freePort();
     const server = createServer();
     const proxy = new TcpProxy(server, port, targetPort, targetHost);
-    server.on('connection', (socket) => proxy.accept(socket));
+    server.on('connection', (socket) => proxy.#accept(socket));
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
     return proxy;
@@ -78,7 +78,7 @@ export class TcpProxy {
   }
 
   cutAll(): void {
-    for (const pair of this.#pairs) this.cut(pair);
+    for (const pair of this.#pairs) this.#cut(pair);
   }
 
   async stop(): Promise<void> {
@@ -87,13 +87,13 @@ export class TcpProxy {
     await once(this.server, 'close');
   }
 
-  private cut(pair: Pair): void {
+  #cut(pair: Pair): void {
     this.#pairs.delete(pair);
     pair.client.destroy();
     pair.server.destroy();
   }
 
-  private accept(client: Socket): void {
+  #accept(client: Socket): void {
     this.connections++;
     client.on('error', () => undefined);
     if (this.#mode === 'refuse') return void client.resetAndDestroy();
@@ -102,56 +102,56 @@ export class TcpProxy {
     this.#pairs.add(pair);
     client.setNoDelay(true);
     server.setNoDelay(true);
-    server.on('error', () => this.cut(pair));
-    server.on('close', () => this.cut(pair));
-    client.on('close', () => this.cut(pair));
-    client.on('data', (chunk) => this.forward(chunk, client, server));
-    server.on('data', (chunk) => this.respond(chunk, pair));
+    server.on('error', () => this.#cut(pair));
+    server.on('close', () => this.#cut(pair));
+    client.on('close', () => this.#cut(pair));
+    client.on('data', (chunk) => this.#forward(chunk, client, server));
+    server.on('data', (chunk) => this.#respond(chunk, pair));
   }
 
-  private respond(chunk: Buffer, pair: Pair): void {
+  #respond(chunk: Buffer, pair: Pair): void {
     if (this.#mode === 'lose-responses') return;
     if (this.#mode === 'cut-on-response' && carriesData(chunk)) {
       this.#mode = 'pass';
       this.cuts++;
-      return this.cut(pair);
+      return this.#cut(pair);
     }
-    this.forward(chunk, pair.server, pair.client);
+    this.#forward(chunk, pair.server, pair.client);
     if (this.#cutAfter === null) return;
     this.#cutAfter -= chunk.length;
     if (this.#cutAfter > 0) return;
     this.#cutAfter = null;
     // end() delivers what was written first.
     this.#pairs.delete(pair);
-    pair.client.end(() => this.cut(pair));
+    pair.client.end(() => this.#cut(pair));
     this.cutAll();
   }
 
-  private forward(chunk: Buffer, from: Socket, to: Socket): void {
+  #forward(chunk: Buffer, from: Socket, to: Socket): void {
     if (this.#mode === 'blackhole') return;
     const waiting = this.#delayed.get(to) ?? [];
     const last = waiting.at(-1);
-    if (this.#latencyMs === 0 && !last) return this.send(chunk, from, to);
+    if (this.#latencyMs === 0 && !last) return this.#send(chunk, from, to);
     // Bytes stay in order when the latency changes: reordered frames of HTTP/2 would look like lost events.
     const at = Math.max(performance.now() + this.#latencyMs, last?.at ?? 0);
     waiting.push({ at, chunk, from });
     this.#delayed.set(to, waiting);
-    if (!last) this.release(to, waiting);
+    if (!last) this.#release(to, waiting);
   }
 
-  private release(to: Socket, waiting: Delayed[]): void {
+  #release(to: Socket, waiting: Delayed[]): void {
     const first = waiting[0];
     if (!first) return;
     setTimeout(() => {
       for (let next = waiting[0]; next && next.at <= performance.now() + 1; next = waiting[0]) {
         waiting.shift();
-        this.send(next.chunk, next.from, to);
+        this.#send(next.chunk, next.from, to);
       }
-      this.release(to, waiting);
+      this.#release(to, waiting);
     }, first.at - performance.now());
   }
 
-  private send(chunk: Buffer, from: Socket, to: Socket): void {
+  #send(chunk: Buffer, from: Socket, to: Socket): void {
     if (this.#mode === 'blackhole' || to.destroyed) return;
     // Back-pressure, so that a stopped reader stops the sender as without the proxy.
     if (to.write(chunk)) return;

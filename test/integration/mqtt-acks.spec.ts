@@ -12,13 +12,13 @@ class Interposed {
   readonly wrap = (store: ShadowStore): ShadowStore =>
     new Proxy(store, {
       get: (target, member) => {
-        if (member === 'update') return (...args: Parameters<ShadowStore['update']>) => this.update(target, args);
+        if (member === 'update') return (...args: Parameters<ShadowStore['update']>) => this.#update(target, args);
         const value = Reflect.get(target, member) as unknown;
         return typeof value === 'function' ? value.bind(target) : value;
       },
     });
 
-  private async update(store: ShadowStore, args: Parameters<ShadowStore['update']>) {
+  async #update(store: ShadowStore, args: Parameters<ShadowStore['update']>) {
     this.waiting++;
     await this.gate;
     this.waiting--;

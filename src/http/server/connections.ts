@@ -18,18 +18,18 @@ export class Connections {
 
   constructor(private readonly server: Server) {
     server.on('connection', (socket) => {
-      this.rest(socket);
+      this.#rest(socket);
       this.#accepted.set(peerOf(socket), socket);
     });
     // A server with TLS hands out the secure socket; the one that was accepted lies below and is not quiet by itself.
     server.on('secureConnection', (socket: Socket) => {
       const below = this.#accepted.get(peerOf(socket));
       if (below) this.#quiet.delete(below);
-      this.rest(socket);
+      this.#rest(socket);
     });
     // With a listener Node leaves upgrades to it, so only where somebody else has one.
-    if (server.listenerCount('upgrade') > 0) server.prependListener('upgrade', (_, socket) => this.release(socket));
-    const rest = (socket: Socket): void => this.rest(socket);
+    if (server.listenerCount('upgrade') > 0) server.prependListener('upgrade', (_, socket) => this.#release(socket));
+    const rest = (socket: Socket): void => this.#rest(socket);
     // One function for all requests; 'close' comes once.
     const answered = function (this: ServerResponse): void {
       rest(this.req.socket);
@@ -51,12 +51,12 @@ export class Connections {
     this.server.once('close', () => clearTimeout(timer));
   }
 
-  private release(socket: Duplex): void {
+  #release(socket: Duplex): void {
     this.#quiet.delete(socket as Socket);
     if (!socket.destroyed) this.#upgraded.add(socket);
   }
 
-  private rest(socket: Socket): void {
+  #rest(socket: Socket): void {
     if (socket.destroyed) return;
     if (this.#draining) return void socket.destroy();
     // An upgrade that was ignored gives the connection back.

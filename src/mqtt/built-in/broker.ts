@@ -96,7 +96,7 @@ export class MqttBroker {
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
     const { mqtt, nodeId } = config;
-    this.publishGate = new PublishGate((incoming) => this.forwardRequest(incoming), logger);
+    this.publishGate = new PublishGate((incoming) => this.#forwardRequest(incoming), logger);
     this.#forward = new ForwardGate(mqtt.maxBacklogBytes, logger);
     this.#subscribe = new SubscribeGate(logger);
     this.sessions = new SessionStore(mqtt, clock, logger, this.#subscribe.isGranted);
@@ -116,7 +116,7 @@ export class MqttBroker {
       authorizeSubscribe: this.#subscribe.decide,
       authorizeForward: this.#forward.decide,
     });
-    this.watch();
+    this.#watch();
   }
 
   get connections(): number {
@@ -165,7 +165,7 @@ export class MqttBroker {
   send(message: Message): void {
     const { tenant, revision = null } = message;
     const kept = revision === null || this.keepsDeltas;
-    const packet = this.packet(message, this.#aedes.id);
+    const packet = this.#packet(message, this.#aedes.id);
     if (kept) this.sessions.keep(packet);
     this.#forward.current = { tenant, revision, kept };
     try {
@@ -177,26 +177,26 @@ export class MqttBroker {
 
   /** Sends a message to one client alone; it is not kept. */
   sendTo(client: AedesClient, message: Message, qos: 0 | 1): void {
-    const packet = this.packet(message, null);
+    const packet = this.#packet(message, null);
     if (qos === 0) client.deliver0(packet, () => {});
     else client.deliverQoS(packet, () => {});
   }
 
-  private packet({ topic, payload, clientId }: Message, brokerId: string | null): OutgoingPacket {
+  #packet({ topic, payload, clientId }: Message, brokerId: string | null): OutgoingPacket {
     const brokerCounter = ++this.#counter;
     const from = clientId === undefined ? {} : { clientId };
     return { cmd: 'publish', topic, payload, qos: 1, retain: false, dup: false, brokerId, brokerCounter, ...from };
   }
 
   /** Requests reach those who subscribed to the request topics, as on any broker. */
-  private forwardRequest({ client, topic, payload }: IncomingRequest): void {
+  #forwardRequest({ client, topic, payload }: IncomingRequest): void {
     if (!this.wants(topic)) return;
     this.send({ tenant: connectionOf(client).principal.tenant, topic, payload, clientId: client.id });
   }
 
-  private watch(): void {
+  #watch(): void {
     const { logger } = this;
-    this.#aedes.on('clientReady', (client) => this.ready(client as AedesClient));
+    this.#aedes.on('clientReady', (client) => this.#ready(client as AedesClient));
     this.#aedes.on('clientDisconnect', (client) => {
       this.sessions.offline(client as AedesClient);
       logger.debug({ clientId: client.id }, 'client disconnected');
@@ -214,7 +214,7 @@ export class MqttBroker {
     (this.#aedes as EventEmitter).on('error', (error: Error) => logger.error({ err: error }, 'the broker failed'));
   }
 
-  private ready(client: AedesClient): void {
+  #ready(client: AedesClient): void {
     this.logger.debug({ clientId: client.id, version: client.version }, 'client connected');
     const session = this.sessions.online(client);
     if (session) replaySession(client, session, this.logger);

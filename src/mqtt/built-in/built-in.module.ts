@@ -1,8 +1,4 @@
 import { Module } from '@nestjs/common';
-import { DeleteShadowMqtt } from '../../shadow/delete.mqtt.js';
-import { GetShadowMqtt } from '../../shadow/get.mqtt.js';
-import { ShadowModule } from '../../shadow/shadow.module.js';
-import { UpdateShadowMqtt } from '../../shadow/update.mqtt.js';
 import { WatchModule } from '../../watch/watch.module.js';
 import { MqttBroker } from './broker.js';
 import { CurrentDeltas } from './current-deltas.js';
@@ -14,8 +10,7 @@ import { MqttPublisher } from './publisher.js';
 
 /** The built-in broker and its doors. CONFIG, CLOCK, LOGGER and SHADOW_STORE come from global modules. */
 @Module({
-  imports: [WatchModule, ShadowModule],
-  controllers: [GetShadowMqtt, UpdateShadowMqtt, DeleteShadowMqtt],
+  imports: [WatchModule],
   providers: [
     MqttBroker,
     CurrentDeltas,

@@ -46,7 +46,7 @@ export class CurrentDeltas {
   start(): void {
     this.broker.onSubscribed = (client, filters, hasMissed) => {
       if (!this.config.mqtt.deltaOnSubscribe && !hasMissed) return;
-      for (const filter of filters) this.add({ client, filter });
+      for (const filter of filters) this.#add({ client, filter });
     };
     this.broker.onUnsubscribed = (client, filters) => forget(client, filters);
   }
@@ -61,48 +61,48 @@ export class CurrentDeltas {
     this.broker.sessions.missed();
     for (const client of this.broker.clients()) {
       connectionOf(client).deltaRevisions = null;
-      for (const filter of Object.keys(client.subscriptions)) this.add({ client, filter });
+      for (const filter of Object.keys(client.subscriptions)) this.#add({ client, filter });
     }
   }
 
-  private add(job: Job): void {
+  #add(job: Job): void {
     const cover = deltaCover(job.filter);
     if (cover === null) return;
     // Not only when it is read: a delta that comes while the job waits for its turn would be sent twice.
     if (cover.classic) note(job.client, shadowTopic({ thing: cover.thing, name: null }));
     if (cover.named !== null && cover.named !== 'all') note(job.client, shadowTopic({ ...cover, name: cover.named }));
     this.#jobs.set(`${job.client.id}\0${job.filter}`, job);
-    this.next();
+    this.#next();
   }
 
-  private next(): void {
+  #next(): void {
     for (const [id, job] of this.#jobs) {
       if (this.#running >= CONCURRENCY || this.#stopped) return;
       this.#jobs.delete(id);
       this.#running++;
-      void this.run(job).finally(() => {
+      void this.#run(job).finally(() => {
         this.#running--;
-        this.next();
+        this.#next();
       });
     }
   }
 
-  private async run(job: Job): Promise<void> {
-    if (!this.isWanted(job)) return;
+  async #run(job: Job): Promise<void> {
+    if (!this.#isWanted(job)) return;
     try {
-      for (const key of await this.keysOf(job)) await this.sendOne(job, key);
+      for (const key of await this.#keysOf(job)) await this.#sendOne(job, key);
     } catch (error) {
       this.logger.warn({ clientId: job.client.id, err: error }, 'current delta could not be read; trying again');
-      setTimeout(() => this.isWanted(job) && this.add(job), RETRY_MS).unref();
+      setTimeout(() => this.#isWanted(job) && this.#add(job), RETRY_MS).unref();
     }
   }
 
   /** The client may have gone, or changed its mind. */
-  private isWanted({ client, filter }: Job): boolean {
+  #isWanted({ client, filter }: Job): boolean {
     return !this.#stopped && client.connected && filter in client.subscriptions;
   }
 
-  private async keysOf({ client, filter }: Job): Promise<ShadowKey[]> {
+  async #keysOf({ client, filter }: Job): Promise<ShadowKey[]> {
     const cover = deltaCover(filter);
     if (cover === null) return [];
     const { tenant } = connectionOf(client).principal;
@@ -110,14 +110,14 @@ export class CurrentDeltas {
     const keys = cover.classic ? [key(null)] : [];
     if (cover.named === null) return keys;
     if (cover.named !== 'all') return [...keys, key(cover.named)];
-    return [...keys, ...(await this.namesOf(tenant, cover.thing)).map(key)];
+    return [...keys, ...(await this.#namesOf(tenant, cover.thing)).map(key)];
   }
 
-  private async namesOf(tenant: string, thing: string): Promise<string[]> {
+  async #namesOf(tenant: string, thing: string): Promise<string[]> {
     const names: string[] = [];
     let after: string | undefined;
     do {
-      const page = await this.store.listNames(tenant, thing, MAX_NAMES - names.length, after, this.options());
+      const page = await this.store.listNames(tenant, thing, MAX_NAMES - names.length, after, this.#options());
       names.push(...page.names);
       after = page.next;
     } while (after !== undefined && names.length < MAX_NAMES);
@@ -125,16 +125,16 @@ export class CurrentDeltas {
     return names;
   }
 
-  private async sendOne(job: Job, key: ShadowKey): Promise<void> {
+  async #sendOne(job: Job, key: ShadowKey): Promise<void> {
     const { client, filter } = job;
     const topic = `${shadowTopic(key)}/update/delta`;
     const connection = connectionOf(client);
     note(client, shadowTopic(key));
-    const record = await this.store.get(key, this.options());
-    if (record === null || isTombstone(record.state) || !this.isWanted(job)) return;
+    const record = await this.store.get(key, this.#options());
+    if (record === null || isTombstone(record.state) || !this.#isWanted(job)) return;
     const sent = connection.deltaRevisions?.get(topic);
     // Unsubscribed and subscribed again, or a hole in the feed: nobody knows what was sent meanwhile.
-    if (sent === undefined) return this.add(job);
+    if (sent === undefined) return this.#add(job);
     if (record.position.revision <= sent) return;
     const delta = deltaMessage(record.state, record.change);
     if (delta === null) return;
@@ -144,7 +144,7 @@ export class CurrentDeltas {
     this.broker.sendTo(client, { tenant: key.tenant, topic, payload }, qos);
   }
 
-  private options(): RequestOptions {
+  #options(): RequestOptions {
     return { deadline: this.clock.monotonic() + this.config.requestTimeoutMs };
   }
 }

@@ -38,7 +38,7 @@ export class MqttListeners {
     @Inject(MqttBroker) private readonly broker: MqttBroker,
   ) {
     this.#webSockets = new MqttWebSockets(config.mqtt.maxPacketBytes, (stream, request) => {
-      this.track(stream);
+      this.#track(stream);
       broker.accept(stream, request);
     });
   }
@@ -50,10 +50,10 @@ export class MqttListeners {
   /** @throws Error EADDRINUSE and the like; of node:fs and node:tls for files that cannot be used */
   async open(): Promise<void> {
     const { mqtt, tls } = this.config;
-    this.#plain = await this.listen(createServer({ noDelay: true, ...keepAlive }), 'connection', mqtt.port);
+    this.#plain = await this.#listen(createServer({ noDelay: true, ...keepAlive }), 'connection', mqtt.port);
     if (mqtt.tlsPort === null) return;
     if (tls === null) throw new Error('MQTT over TLS needs a certificate');
-    this.#tls = await this.listen(createTlsServer(tlsOptions(tls)), 'secureConnection', mqtt.tlsPort);
+    this.#tls = await this.#listen(createTlsServer(tlsOptions(tls)), 'secureConnection', mqtt.tlsPort);
   }
 
   addresses(): MqttAddresses {
@@ -84,10 +84,10 @@ export class MqttListeners {
     for (const stream of this.#open) stream.destroy();
   }
 
-  private listen(server: Server, event: 'connection' | 'secureConnection', port: number): Promise<Server> {
+  #listen(server: Server, event: 'connection' | 'secureConnection', port: number): Promise<Server> {
     server.maxConnections = MAX_CONNECTIONS;
     server.on(event, (socket: Socket) => {
-      this.track(socket);
+      this.#track(socket);
       this.broker.accept(socket);
     });
     server.on('tlsClientError', (error: Error) => this.logger.debug({ reason: error.message }, 'TLS handshake failed'));
@@ -103,7 +103,7 @@ export class MqttListeners {
     });
   }
 
-  private track(stream: Duplex): void {
+  #track(stream: Duplex): void {
     this.#open.add(stream);
     stream.once('close', () => this.#open.delete(stream));
   }

@@ -49,8 +49,8 @@ export class MqttPublisher {
   start(): void {
     this.currentDeltas.start();
     this.#unfollow = this.hub.follow({
-      batch: (batch) => this.batch(batch),
-      gap: (reason) => this.gap(reason),
+      batch: (batch) => this.#batch(batch),
+      gap: (reason) => this.#gap(reason),
     });
   }
 
@@ -59,82 +59,82 @@ export class MqttPublisher {
     this.currentDeltas.stop();
   }
 
-  private batch({ position, records }: FeedBatch): void {
-    for (const record of records) this.record(record);
+  #batch({ position, records }: FeedBatch): void {
+    for (const record of records) this.#record(record);
     this.#revision = position.revision;
   }
 
   /** What happened in between is not to be had: devices converge from the current delta. */
-  private gap(reason: GapReason): void {
+  #gap(reason: GapReason): void {
     this.logger.warn({ reason }, 'changes were missed; sending current deltas');
     this.previous.clear();
     this.currentDeltas.sendToAll();
   }
 
-  private record(record: ShadowRecord): void {
+  #record(record: ShadowRecord): void {
     const id = idOf(record);
     const first = this.#waiting.get(id);
-    if (first === undefined) return this.tellSafely(id, record);
+    if (first === undefined) return this.#tellSafely(id, record);
     first.behind.push(record);
     if (++this.#waitingRecords <= MAX_WAITING) return;
     this.logger.warn({ ...record.key, reason: 'too-many-waiting' }, 'documents message left out');
-    this.release(id, first, undefined);
+    this.#release(id, first, undefined);
   }
 
   /** One commit may hold changes of a hundred shadows: what is wrong with one must not silence the others. */
-  private tellSafely(id: string, record: ShadowRecord): void {
+  #tellSafely(id: string, record: ShadowRecord): void {
     try {
-      this.tell(id, record);
+      this.#tell(id, record);
     } catch (error) {
       this.logger.error({ ...record.key, version: record.state.version, err: error }, 'a change could not be told');
     }
   }
 
-  private tell(id: string, record: ShadowRecord): void {
+  #tell(id: string, record: ShadowRecord): void {
     const { key, state, change } = record;
     const base = shadowTopic(key);
     if (isTombstone(state)) {
-      if (this.wants(base, 'update/documents')) this.previous.keep(id, record);
-      if (this.wants(base, 'delete/accepted'))
-        this.send(record, base, 'delete/accepted', deleteAccepted(state, change));
+      if (this.#wants(base, 'update/documents')) this.previous.keep(id, record);
+      if (this.#wants(base, 'delete/accepted'))
+        this.#send(record, base, 'delete/accepted', deleteAccepted(state, change));
       return;
     }
-    if (this.wants(base, 'update/delta')) {
+    if (this.#wants(base, 'update/delta')) {
       const delta = deltaMessage(state, change);
-      if (delta !== null) this.send(record, base, 'update/delta', delta);
+      if (delta !== null) this.#send(record, base, 'update/delta', delta);
     }
-    if (!this.wants(base, 'update/documents')) return this.accepted(record, state, base);
+    if (!this.#wants(base, 'update/documents')) return this.#accepted(record, state, base);
     const previous = this.previous.before(id, record);
     this.previous.keep(id, record);
-    if (previous === undefined) return this.readPrevious(id, record);
-    this.documents(record, state, base, previous);
-    this.accepted(record, state, base);
+    if (previous === undefined) return this.#readPrevious(id, record);
+    this.#documents(record, state, base, previous);
+    this.#accepted(record, state, base);
   }
 
-  private documents(record: ShadowRecord, state: ShadowDocument, base: string, previous: ShadowState | null): void {
-    this.send(record, base, 'update/documents', documentsMessage(previous, state, record.change));
+  #documents(record: ShadowRecord, state: ShadowDocument, base: string, previous: ShadowState | null): void {
+    this.#send(record, base, 'update/documents', documentsMessage(previous, state, record.change));
   }
 
-  private accepted(record: ShadowRecord, state: ShadowDocument, base: string): void {
-    if (!this.wants(base, 'update/accepted')) return;
-    this.send(record, base, 'update/accepted', updateAccepted(state, record.change));
+  #accepted(record: ShadowRecord, state: ShadowDocument, base: string): void {
+    if (!this.#wants(base, 'update/accepted')) return;
+    this.#send(record, base, 'update/accepted', updateAccepted(state, record.change));
   }
 
   /** Only this shadow waits; the others go on. */
-  private readPrevious(id: string, record: ShadowRecord): void {
+  #readPrevious(id: string, record: ShadowRecord): void {
     const waiting: Waiting = { record, behind: [] };
     this.#waiting.set(id, waiting);
     this.previous.read(record).then(
-      (previous) => this.release(id, waiting, previous),
+      (previous) => this.#release(id, waiting, previous),
       (error: unknown) => {
         this.logger.warn({ ...record.key, version: record.state.version, err: error }, 'documents message left out');
-        this.release(id, waiting, undefined);
+        this.#release(id, waiting, undefined);
       },
     );
   }
 
   /** @param previous undefined: it could not be had, and the message is left out */
-  private release(id: string, waiting: Waiting, previous: ShadowState | null | undefined): void {
+  #release(id: string, waiting: Waiting, previous: ShadowState | null | undefined): void {
     // It was released before, because too many waited.
     if (this.#waiting.get(id) !== waiting) return;
     this.#waiting.delete(id);
@@ -142,17 +142,17 @@ export class MqttPublisher {
     const { record, behind } = waiting;
     const base = shadowTopic(record.key);
     const state = record.state as ShadowDocument;
-    if (previous !== undefined) this.documents(record, state, base, previous);
-    this.accepted(record, state, base);
+    if (previous !== undefined) this.#documents(record, state, base, previous);
+    this.#accepted(record, state, base);
     // One of them may wait again; then those behind it join its queue.
-    for (const next of behind) this.record(next);
+    for (const next of behind) this.#record(next);
   }
 
-  private wants(base: string, tail: Tail): boolean {
+  #wants(base: string, tail: Tail): boolean {
     return this.broker.wants(`${base}/${tail}`, tail !== 'update/delta' || this.broker.keepsDeltas);
   }
 
-  private send({ key, position }: ShadowRecord, base: string, tail: Tail, body: unknown): void {
+  #send({ key, position }: ShadowRecord, base: string, tail: Tail, body: unknown): void {
     const message = { tenant: key.tenant, topic: `${base}/${tail}`, payload: Buffer.from(JSON.stringify(body)) };
     this.broker.send(tail === 'update/delta' ? { ...message, revision: position.revision } : message);
   }

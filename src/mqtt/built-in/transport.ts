@@ -53,7 +53,7 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
   }
 
   listen(callback: (error?: unknown) => void): void {
-    this.start().then(() => callback(), callback);
+    this.#start().then(() => callback(), callback);
   }
 
   /** Where MQTT is to be reached. @throws Error before it listens */
@@ -67,7 +67,7 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
 
   /** Stops accepting, finishes what is in flight, and closes every connection; within `config.drainTimeoutMs`. */
   drain(): Promise<void> {
-    return (this.#closing ??= this.end(this.config.drainTimeoutMs));
+    return (this.#closing ??= this.#end(this.config.drainTimeoutMs));
   }
 
   close(): Promise<void> {
@@ -80,19 +80,19 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
     return this.broker as T;
   }
 
-  private async start(): Promise<void> {
+  async #start(): Promise<void> {
     this.#handlers = handlersByOperation(this.getHandlers());
-    this.broker.publishGate.handle = (incoming) => this.handle(incoming);
+    this.broker.publishGate.handle = (incoming) => this.#handle(incoming);
     await this.broker.open();
     this.publisher.start();
     await this.listeners.open();
     this.log.info({ ...this.addresses() }, 'MQTT listens');
   }
 
-  private async handle(incoming: IncomingRequest): Promise<Acknowledgement> {
+  async #handle(incoming: IncomingRequest): Promise<Acknowledgement> {
     this.#inFlight++;
     try {
-      return await this.answer(incoming);
+      return await this.#answer(incoming);
     } catch (error) {
       this.log.error({ err: error }, 'an MQTT request failed');
       return 'withheld';
@@ -101,13 +101,13 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
     }
   }
 
-  private async answer(incoming: IncomingRequest): Promise<Acknowledgement> {
+  async #answer(incoming: IncomingRequest): Promise<Acknowledgement> {
     const { client, request, payload } = incoming;
     const { principal } = connectionOf(client);
-    if (request.problem !== null) return this.reject(incoming, new ServiceError(request.problem));
+    if (request.problem !== null) return this.#reject(incoming, new ServiceError(request.problem));
     // `rejected` would no longer reach everybody, so a PUBACK must not say that the message has been dealt with.
     if (this.#draining && incoming.qos > 0) return 'unanswered';
-    if (this.#draining) return this.reject(incoming, new ServiceError('draining'));
+    if (this.#draining) return this.#reject(incoming, new ServiceError('draining'));
     const { operation, thing, name } = request;
     const context = new MqttRequest(
       { tenant: principal.tenant, thing, name },
@@ -121,20 +121,20 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
     const answer = await runHandler(handler, context);
     this.#lastRevision = Math.max(this.#lastRevision, context.revision);
     if (!(answer instanceof Refused)) {
-      if (answer !== undefined) this.publish(incoming, 'accepted', answer);
+      if (answer !== undefined) this.#publish(incoming, 'accepted', answer);
       return 'done';
     }
     const { refusal } = answer;
-    return refusal.kind === 'rejected' ? this.reject(incoming, refusal.error) : 'withheld';
+    return refusal.kind === 'rejected' ? this.#reject(incoming, refusal.error) : 'withheld';
   }
 
   /** Refusals are answers, not failures: the message has been dealt with, so its PUBACK follows. */
-  private reject(incoming: IncomingRequest, error: ServiceError): Acknowledgement {
-    this.publish(incoming, 'rejected', rejected(error.withToken(this.tokenOf(incoming, error))));
+  #reject(incoming: IncomingRequest, error: ServiceError): Acknowledgement {
+    this.#publish(incoming, 'rejected', rejected(error.withToken(this.#tokenOf(incoming, error))));
     return 'done';
   }
 
-  private tokenOf({ payload }: IncomingRequest, error: ServiceError): string | undefined {
+  #tokenOf({ payload }: IncomingRequest, error: ServiceError): string | undefined {
     if (error.code !== 'draining' && error.code !== 'invalidThingName' && error.code !== 'invalidShadowName')
       return undefined;
     try {
@@ -144,14 +144,14 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
     }
   }
 
-  private publish({ client, topic }: IncomingRequest, tail: 'accepted' | 'rejected', body: unknown): void {
+  #publish({ client, topic }: IncomingRequest, tail: 'accepted' | 'rejected', body: unknown): void {
     const answerTopic = `${topic}/${tail}`;
     if (!isWithinLimits(answerTopic) || !this.broker.wants(answerTopic)) return;
     const { tenant } = connectionOf(client).principal;
     this.broker.send({ tenant, topic: answerTopic, payload: Buffer.from(JSON.stringify(body)) });
   }
 
-  private async end(withinMs: number): Promise<void> {
+  async #end(withinMs: number): Promise<void> {
     this.#draining = true;
     this.listeners.stopAccepting();
     // Not the injected clock: a stopped clock of a test must not stop the end.

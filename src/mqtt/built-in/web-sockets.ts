@@ -31,7 +31,7 @@ export class MqttWebSockets {
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       const path = request.url?.split('?', 1)[0];
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') withoutUpgrade(server, request, socket, head);
-      else if (path === PATH) this.upgrade(request, socket, head);
+      else if (path === PATH) this.#upgrade(request, socket, head);
       else refuse(socket, 404);
     });
   }
@@ -40,7 +40,7 @@ export class MqttWebSockets {
     this.#accepting = false;
   }
 
-  private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (!this.#accepting) return refuse(socket, 503);
     if (isForeignOrigin(request.headers)) return refuse(socket, 403);
     // MQTT-6.0.0-3: a client must offer a sub-protocol of MQTT.

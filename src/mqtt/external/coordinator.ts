@@ -70,7 +70,7 @@ export class ExternalCoordinator {
     this.#instances = new Instances(this.#keys, {
       nodeId: config.nodeId,
       leaseSeconds: takeoverSeconds,
-      eligible: () => this.isAble(),
+      eligible: () => this.#isAble(),
       onView: (view) => this.#claims.see(view),
       onLost: () => this.#claims.lost(),
       logger,
@@ -90,7 +90,7 @@ export class ExternalCoordinator {
       maxInFlight,
       logger,
     });
-    this.#claims = new ShardClaims(this.#keys, this.#instances, this.shards(), this, logger);
+    this.#claims = new ShardClaims(this.#keys, this.#instances, this.#shards(), this, logger);
   }
 
   get health(): Health {
@@ -107,7 +107,7 @@ export class ExternalCoordinator {
   start(handle: ExternalHandler): void {
     this.#handle = handle;
     this.publisher.start();
-    void this.begin();
+    void this.#begin();
   }
 
   /** What was committed is told before this node leaves, if it is this node's to tell. */
@@ -158,7 +158,7 @@ export class ExternalCoordinator {
     this.logger.warn({ shards }, 'the claims of this node at the external broker have ended');
   }
 
-  private isAble(): boolean {
+  #isAble(): boolean {
     if (!this.#begun || this.publisher.problems.some(({ fatal }) => fatal)) return false;
     const now = performance.now();
     if (this.publisher.isConnected) this.#lastConnected = now;
@@ -166,20 +166,20 @@ export class ExternalCoordinator {
     return now - this.#lastConnected < this.#config.takeoverSeconds * 1000;
   }
 
-  private shards(): string[] {
+  #shards(): string[] {
     const lanes = Array.from({ length: this.#config.lanes }, (_, number) => `${CONSUME}${number}`);
     const parts = Array.from({ length: PARTS }, (_, number) => PUBLISH + number.toString(16));
     return [...parts, ...lanes];
   }
 
   /** Before the first request is taken: every part has a cursor, so every commit from then on is published. */
-  private async begin(): Promise<void> {
+  async #begin(): Promise<void> {
     while (!this.#abort.signal.aborted) {
       try {
         const head = await this.feed.head(this.#abort.signal);
-        const parts = this.shards().filter((shard) => shard.startsWith(PUBLISH));
+        const parts = this.#shards().filter((shard) => shard.startsWith(PUBLISH));
         await this.#cursors.begin(parts, head);
-        this.#trouble = await this.disagreement();
+        this.#trouble = await this.#disagreement();
         if (this.#trouble === null) {
           this.#begun = true;
           return this.#instances.start();
@@ -193,7 +193,7 @@ export class ExternalCoordinator {
   }
 
   /** Nodes that divide requests differently would carry out some twice and others never. */
-  private async disagreement(): Promise<string | null> {
+  async #disagreement(): Promise<string | null> {
     const { lanes, shared } = this.#config;
     const value = JSON.stringify({ lanes, shared });
     await this.#keys.commit({ guards: [{ key: 'division', value: null }], puts: [{ key: 'division', value }] });

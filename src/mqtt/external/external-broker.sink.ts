@@ -39,9 +39,9 @@ export class ExternalBrokerSink implements Sink {
   deliver(record: ShadowRecord): Promise<void> {
     const id = idOf(record);
     const before = this.#busy.get(id);
-    const previous = before ? UNREAD : this.known(id, record);
-    if (previous !== UNREAD) return this.messages(record, previous);
-    const turn = (before ?? Promise.resolve()).then(() => this.inTurn(id, record));
+    const previous = before ? UNREAD : this.#known(id, record);
+    if (previous !== UNREAD) return this.#messages(record, previous);
+    const turn = (before ?? Promise.resolve()).then(() => this.#inTurn(id, record));
     this.#busy.set(id, turn);
     return turn.finally(() => {
       if (this.#busy.get(id) === turn) this.#busy.delete(id);
@@ -53,10 +53,10 @@ export class ExternalBrokerSink implements Sink {
     if (isTombstone(state)) return Promise.resolve();
     this.previous.keep(idOf(record), record);
     const delta = deltaMessage(state, change);
-    return delta === null ? Promise.resolve() : this.send(record, 'update/delta', delta);
+    return delta === null ? Promise.resolve() : this.#send(record, 'update/delta', delta);
   }
 
-  private known(id: string, record: ShadowRecord): Previous | typeof UNREAD {
+  #known(id: string, record: ShadowRecord): Previous | typeof UNREAD {
     if (isTombstone(record.state) || !this.documents) return undefined;
     const previous = this.previous.before(id, record);
     if (previous === undefined) return UNREAD;
@@ -64,33 +64,33 @@ export class ExternalBrokerSink implements Sink {
     return previous;
   }
 
-  private async inTurn(id: string, record: ShadowRecord): Promise<void> {
-    const known = this.known(id, record);
-    if (known !== UNREAD) return this.messages(record, known);
-    const read = await this.read(record);
+  async #inTurn(id: string, record: ShadowRecord): Promise<void> {
+    const known = this.#known(id, record);
+    if (known !== UNREAD) return this.#messages(record, known);
+    const read = await this.#read(record);
     this.previous.keep(id, record);
-    return this.messages(record, read);
+    return this.#messages(record, read);
   }
 
-  private async messages(record: ShadowRecord, previous: Previous): Promise<void> {
+  async #messages(record: ShadowRecord, previous: Previous): Promise<void> {
     const { state, change } = record;
     if (isTombstone(state)) {
       if (this.documents) this.previous.keep(idOf(record), record);
-      return this.send(record, 'delete/accepted', deleteAccepted(state, change));
+      return this.#send(record, 'delete/accepted', deleteAccepted(state, change));
     }
     const delta = deltaMessage(state, change);
     const sent = [
-      ...(delta === null ? [] : [this.send(record, 'update/delta', delta)]),
+      ...(delta === null ? [] : [this.#send(record, 'update/delta', delta)]),
       ...(previous === undefined
         ? []
-        : [this.send(record, 'update/documents', documentsMessage(previous, state, change))]),
-      this.send(record, 'update/accepted', updateAccepted(state, change)),
+        : [this.#send(record, 'update/documents', documentsMessage(previous, state, change))]),
+      this.#send(record, 'update/accepted', updateAccepted(state, change)),
     ];
     await Promise.all(sent);
   }
 
   /** undefined when the history does not have it any more. */
-  private async read(record: ShadowRecord): Promise<Previous> {
+  async #read(record: ShadowRecord): Promise<Previous> {
     while (!this.signal.aborted) {
       try {
         return await this.previous.read(record);
@@ -107,7 +107,7 @@ export class ExternalBrokerSink implements Sink {
     return undefined;
   }
 
-  private send({ key }: ShadowRecord, tail: Tail, body: unknown): Promise<void> {
+  #send({ key }: ShadowRecord, tail: Tail, body: unknown): Promise<void> {
     return this.publisher.publish(`${shadowTopic(key)}/${tail}`, JSON.stringify(body));
   }
 }

@@ -76,11 +76,11 @@ export class Lane {
       sessionSeconds: config.sessionSeconds,
       receiveMaximum: config.maxInFlight,
     });
-    this.#client.handleMessage = (packet, done) => this.take(packet, done);
-    this.#client.on('connect', (connack) => this.connected(connack));
-    this.#client.on('close', () => this.closed());
+    this.#client.handleMessage = (packet, done) => this.#take(packet, done);
+    this.#client.on('connect', (connack) => this.#onConnected(connack));
+    this.#client.on('close', () => this.#closed());
     this.#client.on('error', (error) => (this.#error = error.message));
-    this.#client.on('disconnect', ({ reasonCode }) => this.disconnected(reasonCode));
+    this.#client.on('disconnect', ({ reasonCode }) => this.#disconnected(reasonCode));
   }
 
   get health(): { readonly ok: boolean; readonly reason: string } {
@@ -120,12 +120,12 @@ export class Lane {
     void endClient(this.#client, END_MS);
   }
 
-  private take(packet: IPublishPacket, done: (error?: Error) => void): void {
+  #take(packet: IPublishPacket, done: (error?: Error) => void): void {
     // Not taken and not acknowledged: the broker keeps it for the next owner.
     if (this.#ending) return done(WITHHELD);
     if (this.#queue.isFull) {
       // Nothing more of this connection is read. Publishing has its own, so no answer waits for itself (PERFORMANCE 4).
-      this.#waiting = () => this.take(packet, done);
+      this.#waiting = () => this.#take(packet, done);
       return;
     }
     const { messageId, qos, dup } = packet;
@@ -134,17 +134,17 @@ export class Lane {
     if (qos === 0 || messageId === undefined) {
       this.#queue.push(
         () => this.handle(request),
-        () => this.room(),
+        () => this.#room(),
       );
       return done();
     }
     const before = dup ? this.#known.get(messageId) : undefined;
-    if (before && before.topic === request.topic && before.payload.equals(payload)) this.again(messageId, before);
-    else this.first(messageId, request);
+    if (before && before.topic === request.topic && before.payload.equals(payload)) this.#again(messageId, before);
+    else this.#first(messageId, request);
     done(WITHHELD);
   }
 
-  private first(messageId: number, request: LaneRequest): void {
+  #first(messageId: number, request: LaneRequest): void {
     const known: Known = { ...request, outcome: null, repeats: 0 };
     this.#known.set(messageId, known);
     const connection = this.#connection;
@@ -152,21 +152,21 @@ export class Lane {
       () => this.handle(request),
       (outcome) => {
         known.outcome = outcome;
-        if (known.repeats === 0) this.acknowledge(messageId, outcome, connection);
-        else this.room();
+        if (known.repeats === 0) this.#acknowledge(messageId, outcome, connection);
+        else this.#room();
       },
     );
   }
 
   /** This node has it already: it is acknowledged when the first one has been dealt with, and not applied again. */
-  private again(messageId: number, known: Known): void {
+  #again(messageId: number, known: Known): void {
     const repeat = ++known.repeats;
     const connection = this.#connection;
     this.#queue.push(
       () => Promise.resolve('done'),
       () => {
-        if (known.repeats === repeat) this.acknowledge(messageId, known.outcome ?? 'withheld', connection);
-        else this.room();
+        if (known.repeats === repeat) this.#acknowledge(messageId, known.outcome ?? 'withheld', connection);
+        else this.#room();
       },
     );
   }
@@ -175,83 +175,83 @@ export class Lane {
    * What came over an earlier connection is acknowledged when the broker sends it again: until then its identifier may
    * mean another message, if somebody else has had the session in between.
    */
-  private acknowledge(messageId: number, outcome: Acknowledgement, connection: number): void {
+  #acknowledge(messageId: number, outcome: Acknowledgement, connection: number): void {
     const dealtWith = outcome === 'done' || outcome === 'refused';
     if (dealtWith && connection === this.#connection && this.#client.connected && !this.#cut) {
       this.#known.delete(messageId);
       sendPuback(this.#client, messageId);
     }
-    this.room();
+    this.#room();
   }
 
-  private room(): void {
+  #room(): void {
     const waiting = this.#waiting;
     if (!waiting || this.#queue.isFull) return;
     this.#waiting = null;
     waiting();
   }
 
-  private connected(connack: IConnackPacket): void {
+  #onConnected(connack: IConnackPacket): void {
     const { config, clientId, logger } = this;
     this.#error = null;
     this.#waiting = null;
     this.#connection++;
     this.#since = performance.now();
-    setTimeout(() => this.settled(this.#since), SHORT_MS).unref();
+    setTimeout(() => this.#settled(this.#since), SHORT_MS).unref();
     this.#problems = connackProblems(connack, config);
     for (const { text } of this.#problems) logger.warn({ reason: text }, 'the broker is not set up as needed');
     if (!connack.sessionPresent) {
       this.#known.clear();
       logger.warn({ clientId }, 'the broker has no session of this lane: a first start, or requests were lost');
     }
-    this.subscribe(connack.sessionPresent);
+    this.#subscribe(connack.sessionPresent);
   }
 
-  private subscribe(sessionPresent: boolean): void {
+  #subscribe(sessionPresent: boolean): void {
     const { clientId, logger } = this;
     const connection = this.#connection;
     const isCurrent = (): boolean => connection === this.#connection && this.#client.connected && !this.#ending;
-    this.#client.subscribe(this.filters(), { qos: 1 }, (error) => {
+    this.#client.subscribe(this.#filters(), { qos: 1 }, (error) => {
       if (!isCurrent()) return;
       this.#connected = error === null || error === undefined;
       this.#error = error ? `cannot subscribe to requests: ${error.message}` : null;
       if (!error) return void logger.info({ clientId, sessionPresent }, 'consuming requests');
       logger.error({ clientId, reason: error.message }, 'the broker refuses the subscriptions (its access rules?)');
       // Its rules may be mended without a new connection.
-      setTimeout(() => isCurrent() && this.subscribe(sessionPresent), SUBSCRIBE_RETRY_MS).unref();
+      setTimeout(() => isCurrent() && this.#subscribe(sessionPresent), SUBSCRIBE_RETRY_MS).unref();
     });
   }
 
   /** The connection has lasted. */
-  private settled(since: number | null): void {
+  #settled(since: number | null): void {
     if (since === null || performance.now() - since < SHORT_MS) return;
     this.#shortLives = 0;
     this.#rival = null;
     this.#client.options.reconnectPeriod = RECONNECT_MS;
   }
 
-  private filters(): string[] {
+  #filters(): string[] {
     const filters = OPERATIONS.flatMap(requestPatterns);
     const { shared, clientId } = this.config;
     return shared ? filters.map((filter) => `$share/${clientId}/${filter}`) : filters;
   }
 
   /** Two clients with one identifier throw each other out. mosquitto 2.0.11 gives no reason, so short lives tell. */
-  private closed(): void {
+  #closed(): void {
     this.#connected = false;
     if (this.#ending || this.#since === null) return;
     const short = performance.now() - this.#since < SHORT_MS;
     this.#since = null;
     this.#shortLives = short ? this.#shortLives + 1 : 0;
     if (this.#shortLives < MAX_SHORT_LIVES) return;
-    this.rival();
+    this.#onRival();
   }
 
-  private disconnected(reasonCode: number | undefined): void {
-    if (reasonCode === TAKEN_OVER && !this.#ending) this.rival();
+  #disconnected(reasonCode: number | undefined): void {
+    if (reasonCode === TAKEN_OVER && !this.#ending) this.#onRival();
   }
 
-  private rival(): void {
+  #onRival(): void {
     this.#client.options.reconnectPeriod = RIVAL_PAUSE_MS;
     this.#rival = `its connections end at once: does another client use the client id ${this.clientId}?`;
     this.logger.error({ clientId: this.clientId }, this.#rival);

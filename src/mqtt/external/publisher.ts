@@ -49,10 +49,10 @@ export class ExternalPublisher implements SafePublisher {
     private readonly onConnected: () => void,
   ) {
     this.#client = createExternalClient(config, { clientId, sessionSeconds: 0, receiveMaximum: 100 });
-    this.#client.on('connect', (connack) => this.connected(connack));
-    this.#client.on('close', () => this.closed());
+    this.#client.on('connect', (connack) => this.#connected(connack));
+    this.#client.on('close', () => this.#closed());
     this.#client.on('error', (error) => (this.#error = error.message));
-    this.#client.on('message', (topic, payload) => this.heard(topic, payload.toString()));
+    this.#client.on('message', (topic, payload) => this.#heard(topic, payload.toString()));
   }
 
   get isConnected(): boolean {
@@ -80,7 +80,7 @@ export class ExternalPublisher implements SafePublisher {
   publish(topic: string, payload: string): Promise<void> {
     return new Promise((sent) => {
       this.#queue.push({ topic, payload, sent });
-      this.next();
+      this.#next();
     });
   }
 
@@ -90,7 +90,7 @@ export class ExternalPublisher implements SafePublisher {
     await endClient(this.#client, withinMs);
   }
 
-  private connected(connack: IConnackPacket): void {
+  #connected(connack: IConnackPacket): void {
     this.#error = null;
     this.#connackProblems = connackProblems(connack, { ...this.config, sessionSeconds: 0 });
     for (const { text } of this.#connackProblems)
@@ -100,19 +100,19 @@ export class ExternalPublisher implements SafePublisher {
     // Brokers that do not let us look there only tell less.
     this.#client.subscribe([VERSION_TOPIC, DROPPED_TOPIC], { qos: 0 }, () => undefined);
     this.onConnected();
-    this.next();
+    this.#next();
   }
 
-  private closed(): void {
+  #closed(): void {
     if (this.isConnected && !this.#ended)
       this.logger.warn({ url: this.config.url, reason: this.#error }, 'the connection to the external broker is lost');
     this.#window = 0;
   }
 
-  private next(): void {
+  #next(): void {
     while (this.#inFlight < this.#window && this.#first < this.#queue.length && !this.#ended) {
       const message = this.#queue[this.#first++] as Outgoing;
-      this.send(message);
+      this.#send(message);
     }
     if (this.#first === this.#queue.length) {
       this.#queue = [];
@@ -124,29 +124,29 @@ export class ExternalPublisher implements SafePublisher {
   }
 
   /** mqtt.js keeps it over a lost connection and sends it again by itself, before anything newer. */
-  private send(message: Outgoing): void {
+  #send(message: Outgoing): void {
     this.#inFlight++;
     this.#client.publish(message.topic, message.payload, { qos: 1 }, (error) => {
-      if (error) return this.refused(message, error);
-      this.done(message);
+      if (error) return this.#onRefused(message, error);
+      this.#done(message);
     });
   }
 
-  private done(message: Outgoing): void {
+  #done(message: Outgoing): void {
     this.#inFlight--;
     this.#refused.delete(message);
     message.sent();
-    this.next();
+    this.#next();
   }
 
-  private refused(message: Outgoing, error: Error): void {
+  #onRefused(message: Outgoing, error: Error): void {
     const { code } = error as { code?: unknown };
     if (typeof code === 'number' && HOPELESS.has(code)) {
       this.logger.error(
         { topic: message.topic, code, reason: error.message },
         'the broker cannot take a message; left out',
       );
-      return this.done(message);
+      return this.#done(message);
     }
     if (this.#ended) return;
     const reason = `the broker refuses what is published, e.g. on ${message.topic}: ${error.message} (its access rules?)`;
@@ -157,11 +157,11 @@ export class ExternalPublisher implements SafePublisher {
     setTimeout(() => {
       this.#inFlight--;
       // A client that has ended throws.
-      if (!this.#ended) this.send(message);
+      if (!this.#ended) this.#send(message);
     }, REFUSED_RETRY_MS).unref();
   }
 
-  private heard(topic: string, text: string): void {
+  #heard(topic: string, text: string): void {
     if (topic === VERSION_TOPIC) {
       this.#versionProblems = versionProblems(text, this.config);
       this.logger.info({ version: text }, 'the external broker');

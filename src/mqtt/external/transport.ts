@@ -61,7 +61,7 @@ export class ExternalTransport extends Server implements CustomTransportStrategy
   listen(callback: (error?: unknown) => void): void {
     try {
       this.#handlers = handlersByOperation(this.getHandlers());
-      this.external.start((lane, request) => this.handle(lane, request));
+      this.external.start((lane, request) => this.#handle(lane, request));
       callback();
     } catch (error) {
       callback(error);
@@ -84,14 +84,14 @@ export class ExternalTransport extends Server implements CustomTransportStrategy
     return this.external as T;
   }
 
-  private handle(lane: number, request: LaneRequest): Promise<Acknowledgement> {
+  #handle(lane: number, request: LaneRequest): Promise<Acknowledgement> {
     const parsed = parseRequestTopic(request.topic);
-    if (parsed === null || !this.isOf(lane, parsed)) return Promise.resolve('done');
-    return this.inTurn(`${parsed.thing}/${parsed.name ?? ''}`, () => this.carryOut(request, parsed));
+    if (parsed === null || !this.#isOf(lane, parsed)) return Promise.resolve('done');
+    return this.#inTurn(`${parsed.thing}/${parsed.name ?? ''}`, () => this.#carryOut(request, parsed));
   }
 
   /** One that is carried out again must not come behind a later one of its shadow. As many wait as a lane may have taken. */
-  private inTurn<T>(shadow: string, task: () => Promise<T>): Promise<T> {
+  #inTurn<T>(shadow: string, task: () => Promise<T>): Promise<T> {
     const before = this.#last.get(shadow);
     const done = before ? before.then(task) : task();
     this.#last.set(shadow, done);
@@ -102,13 +102,13 @@ export class ExternalTransport extends Server implements CustomTransportStrategy
   }
 
   /** Never rejects. */
-  private async carryOut(request: LaneRequest, parsed: RequestTopic): Promise<Acknowledgement> {
+  async #carryOut(request: LaneRequest, parsed: RequestTopic): Promise<Acknowledgement> {
     // A lane that is lost is served by another node: a late repeat from here could undo what it has done since.
     const { over } = request;
     const drain = this.#drain.signal;
     for (let tries = 1; !drain.aborted && !over.aborted; tries++) {
       try {
-        if ((await this.answer(request, parsed)) === 'answered') return 'done';
+        if ((await this.#answer(request, parsed)) === 'answered') return 'done';
       } catch (error) {
         this.log.error({ err: error }, 'an MQTT request failed');
       }
@@ -122,14 +122,14 @@ export class ExternalTransport extends Server implements CustomTransportStrategy
   }
 
   /** Every lane is sent every request, but each is carried out by one, whoever holds it: see docs/external-broker.md. */
-  private isOf(lane: number, { thing }: RequestTopic): boolean {
+  #isOf(lane: number, { thing }: RequestTopic): boolean {
     const { shared, lanes } = this.#broker;
     return shared || bucketOf(PRINCIPAL.tenant, thing) % lanes === lane;
   }
 
-  private async answer(request: LaneRequest, parsed: RequestTopic): Promise<'answered' | 'again'> {
+  async #answer(request: LaneRequest, parsed: RequestTopic): Promise<'answered' | 'again'> {
     const { operation, thing, name, problem } = parsed;
-    if (problem !== null) return this.reject(request, new ServiceError(problem).withToken(this.tokenOf(request)));
+    if (problem !== null) return this.#reject(request, new ServiceError(problem).withToken(this.#tokenOf(request)));
     const context = new MqttRequest(
       { tenant: PRINCIPAL.tenant, thing, name },
       operation,
@@ -145,18 +145,18 @@ export class ExternalTransport extends Server implements CustomTransportStrategy
       // Whoever has the lane now answers it, and may well have accepted it.
       if (request.over.aborted || refusal.kind === 'unknown') return 'again';
       const { error } = refusal;
-      return request.qos > 0 && PASSING.has(error.code) ? 'again' : this.reject(request, error);
+      return request.qos > 0 && PASSING.has(error.code) ? 'again' : this.#reject(request, error);
     }
-    if (answer !== undefined) await this.publish(request, 'accepted', answer);
+    if (answer !== undefined) await this.#publish(request, 'accepted', answer);
     return 'answered';
   }
 
-  private async reject(request: LaneRequest, error: ServiceError): Promise<'answered'> {
-    await this.publish(request, 'rejected', rejected(error));
+  async #reject(request: LaneRequest, error: ServiceError): Promise<'answered'> {
+    await this.#publish(request, 'rejected', rejected(error));
     return 'answered';
   }
 
-  private tokenOf({ payload }: LaneRequest): string | undefined {
+  #tokenOf({ payload }: LaneRequest): string | undefined {
     try {
       return parseClientToken(payload, this.config.limits);
     } catch {
@@ -165,7 +165,7 @@ export class ExternalTransport extends Server implements CustomTransportStrategy
   }
 
   /** The request is acknowledged when its answer is safe: a node that dies in between answers nothing twice too few. */
-  private async publish({ topic }: LaneRequest, tail: 'accepted' | 'rejected', body: unknown): Promise<void> {
+  async #publish({ topic }: LaneRequest, tail: 'accepted' | 'rejected', body: unknown): Promise<void> {
     const answerTopic = `${topic}/${tail}`;
     if (isWithinLimits(answerTopic)) await this.external.publisher.publish(answerTopic, JSON.stringify(body));
   }

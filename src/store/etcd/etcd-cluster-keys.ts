@@ -26,18 +26,18 @@ export class EtcdClusterKeys implements ClusterKeys {
 
   async grant(seconds: number): Promise<string> {
     const request = { TTL: String(seconds) };
-    const { ID } = await this.cluster.read((client, call) => client.leaseClient.leaseGrant(request, call), this.due());
+    const { ID } = await this.cluster.read((client, call) => client.leaseClient.leaseGrant(request, call), this.#due());
     return ID;
   }
 
   async keepAlive(lease: string): Promise<boolean> {
-    const { TTL } = await this.cluster.read((client) => keepAliveOnce(client, lease), this.due());
+    const { TTL } = await this.cluster.read((client) => keepAliveOnce(client, lease), this.#due());
     return Number(TTL) > 0;
   }
 
   async revoke(lease: string): Promise<void> {
     try {
-      await this.cluster.read((client, call) => client.leaseClient.leaseRevoke({ ID: lease }, call), this.due());
+      await this.cluster.read((client, call) => client.leaseClient.leaseRevoke({ ID: lease }, call), this.#due());
     } catch (error) {
       if (!/requested lease not found/.test(String(error))) throw error;
     }
@@ -46,24 +46,24 @@ export class EtcdClusterKeys implements ClusterKeys {
   async list(prefix: string): Promise<ReadonlyMap<string, string>> {
     const from = `${this.#root}${prefix}`;
     const range = { key: Buffer.from(from), range_end: rangeEnd(from) };
-    const { kvs } = await this.cluster.read((client, call) => client.kv.range(range, call), this.due());
+    const { kvs } = await this.cluster.read((client, call) => client.kv.range(range, call), this.#due());
     return new Map(kvs.map(({ key, value }) => [key.toString().slice(this.#root.length), value.toString()]));
   }
 
   async commit({ guards, puts = [], deletes = [] }: KeyChange): Promise<boolean> {
     const compare = guards.map(({ key, value }) =>
       value === null
-        ? { key: this.key(key), target: 'Create' as const, result: 'Equal' as const, create_revision: '0' }
-        : { key: this.key(key), target: 'Value' as const, result: 'Equal' as const, value: Buffer.from(value) },
+        ? { key: this.#key(key), target: 'Create' as const, result: 'Equal' as const, create_revision: '0' }
+        : { key: this.#key(key), target: 'Value' as const, result: 'Equal' as const, value: Buffer.from(value) },
     );
     const success = [
       ...puts.map(({ key, value, lease }) => ({
-        request_put: { key: this.key(key), value: Buffer.from(value), ...(lease === undefined ? {} : { lease }) },
+        request_put: { key: this.#key(key), value: Buffer.from(value), ...(lease === undefined ? {} : { lease }) },
       })),
-      ...deletes.map((key) => ({ request_delete_range: { key: this.key(key) } })),
+      ...deletes.map((key) => ({ request_delete_range: { key: this.#key(key) } })),
     ];
     try {
-      const answer = await this.cluster.read((client, call) => client.kv.txn({ compare, success }, call), this.due());
+      const answer = await this.cluster.read((client, call) => client.kv.txn({ compare, success }, call), this.#due());
       return answer.succeeded;
     } catch (error) {
       // The lease of a put has ended: whoever held it has lost what it guards.
@@ -72,11 +72,11 @@ export class EtcdClusterKeys implements ClusterKeys {
     }
   }
 
-  private key(key: string): Buffer {
+  #key(key: string): Buffer {
     return Buffer.from(this.#root + key);
   }
 
-  private due(): number {
+  #due(): number {
     return this.clock.monotonic() + CALL_MS;
   }
 }

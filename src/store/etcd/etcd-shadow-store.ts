@@ -47,7 +47,7 @@ export class EtcdShadowStore implements ShadowStore {
   ) {}
 
   async get(key: ShadowKey, { deadline }: RequestOptions): Promise<ShadowRecord | null> {
-    const etcdKey = this.format(key);
+    const etcdKey = this.#format(key);
     const { current, position } = await this.parts.reads.get(etcdKey, deadline);
     if (!current) return null;
     const known = this.parts.cache.sameAs(etcdKey, current);
@@ -57,7 +57,7 @@ export class EtcdShadowStore implements ShadowStore {
   }
 
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
-    const etcdKey = this.format(key);
+    const etcdKey = this.#format(key);
     return this.parts.queue.run(etcdKey, options.deadline, () => {
       if (options.deadline <= this.context.clock.monotonic())
         return Promise.reject(new ServiceError('storageUnavailable'));
@@ -84,22 +84,22 @@ export class EtcdShadowStore implements ShadowStore {
     if (position.epoch !== this.context.history.epoch) throw elsewhere();
     // Revision 0 would mean "now" to etcd; a store begins with revision 1, which is empty.
     if (position.revision <= 1) return null;
-    const result = await this.parts.reads.get(this.format(key), deadline, position.revision - 1);
+    const result = await this.parts.reads.get(this.#format(key), deadline, position.revision - 1);
     if (!sameHistory(result.position, position)) throw elsewhere();
-    return this.toRecord(key, result);
+    return this.#toRecord(key, result);
   }
 
   async close(): Promise<void> {
     this.parts.close();
   }
 
-  private format(key: ShadowKey): string {
+  #format(key: ShadowKey): string {
     return formatKey(this.context.prefix, key);
   }
 
-  private toRecord(key: ShadowKey, { current, position }: ReadResult): ShadowRecord | null {
+  #toRecord(key: ShadowKey, { current, position }: ReadResult): ShadowRecord | null {
     if (!current) return null;
-    const record = decodeStored(this.format(key), current.value, this.context.logger);
+    const record = decodeStored(this.#format(key), current.value, this.context.logger);
     return toShadowRecord(key, record, current, position);
   }
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { ShadowKey } from '../shadow-store.js';
-import { bucketOf, bucketPrefix, BUCKETS, formatKey, parseKey, rangeEnd, shadowsPrefix, thingPrefix } from './keys.js';
+import { bucketOf, BUCKETS } from '../bucket.js';
+import { bucketPrefix, formatKey, parseKey, rangeEnd, shadowsPrefix, thingPrefix } from './keys.js';
 
 const from = (alphabet: string, max: number) =>
   fc.string({ unit: fc.constantFrom(...alphabet), minLength: 1, maxLength: max });

@@ -1,4 +1,4 @@
-import { BUCKETS, bucketOf } from '../bucket.js';
+import { bucketOf } from '../bucket.js';
 import type { ShadowKey } from '../shadow-store.js';
 
 /**
@@ -6,8 +6,6 @@ import type { ShadowKey } from '../shadow-store.js';
  * 256 buckets: etcd walks the rest of the index for every page of a range, so one range over a million keys is
  * quadratic and 256 small ones are not. Names are checked before they come here; nothing needs escaping.
  */
-
-export { BUCKETS, bucketOf };
 
 const hex = (bucket: number): string => bucket.toString(16).padStart(2, '0');
 

@@ -50,7 +50,7 @@ class EtcdProbe {
   #closed = false;
 
   constructor(private readonly cluster: EtcdMembers) {
-    void this.ask();
+    void this.#ask();
   }
 
   close(): void {
@@ -58,8 +58,8 @@ class EtcdProbe {
     if (this.#timer) clearTimeout(this.#timer);
   }
 
-  private async ask(): Promise<void> {
+  async #ask(): Promise<void> {
     this.health = await this.cluster.status();
-    if (!this.#closed) this.#timer = setTimeout(() => void this.ask(), PROBE_MS).unref();
+    if (!this.#closed) this.#timer = setTimeout(() => void this.#ask(), PROBE_MS).unref();
   }
 }

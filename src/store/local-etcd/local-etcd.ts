@@ -44,21 +44,21 @@ interface Running {
  * node, also when that is killed.
  */
 export class LocalEtcd {
-  private readonly etcdDir: string;
-  private readonly owner: LocalEtcdOwner;
-  private readonly folder: DataFolder;
-  private readonly log: LocalEtcdLog;
-  private readonly stopping = new AbortController();
-  private ports = { client: 0, peer: 0 };
-  private running: Running | null = null;
-  private supervision: Promise<void> | null = null;
+  readonly #etcdDir: string;
+  readonly #owner: LocalEtcdOwner;
+  readonly #folder: DataFolder;
+  readonly #log: LocalEtcdLog;
+  readonly #stopping = new AbortController();
+  #ports = { client: 0, peer: 0 };
+  #running: Running | null = null;
+  #supervision: Promise<void> | null = null;
 
   constructor(private readonly options: LocalEtcdOptions) {
     const dataDir = resolve(options.dataDir);
-    this.etcdDir = join(dataDir, 'etcd');
-    this.owner = new LocalEtcdOwner(dataDir, this.etcdDir);
-    this.folder = new DataFolder(this.etcdDir);
-    this.log = new LocalEtcdLog(options.logger);
+    this.#etcdDir = join(dataDir, 'etcd');
+    this.#owner = new LocalEtcdOwner(dataDir, this.#etcdDir);
+    this.#folder = new DataFolder(this.#etcdDir);
+    this.#log = new LocalEtcdLog(options.logger);
   }
 
   /**
@@ -66,60 +66,60 @@ export class LocalEtcd {
    * @throws LocalEtcdError that says what to do; then nothing is left running
    */
   async start(): Promise<string> {
-    await this.owner.claim();
-    this.folder.prepare();
+    await this.#owner.claim();
+    this.#folder.prepare();
     for (let tries = 1; ; tries++) {
-      this.ports = { client: await freeLoopbackPort(), peer: await freeLoopbackPort() };
-      const running = this.spawn();
-      const outcome = await this.awaitAnswer(running);
+      this.#ports = { client: await freeLoopbackPort(), peer: await freeLoopbackPort() };
+      const running = this.#spawn();
+      const outcome = await this.#awaitAnswer(running);
       if (outcome === 'answers') {
-        this.folder.keep();
-        this.options.logger.info({ endpoint: this.endpoint, folder: this.etcdDir }, 'local etcd answers');
-        this.supervision = this.supervise(running);
-        return this.endpoint;
+        this.#folder.keep();
+        this.options.logger.info({ endpoint: this.#endpoint, folder: this.#etcdDir }, 'local etcd answers');
+        this.#supervision = this.#supervise(running);
+        return this.#endpoint;
       }
-      await this.end(running);
-      if (this.stopping.signal.aborted) throw new LocalEtcdError('etcd was stopped while it started.', 'Start again.');
-      const error = await this.startError(outcome, running);
+      await this.#end(running);
+      if (this.#stopping.signal.aborted) throw new LocalEtcdError('etcd was stopped while it started.', 'Start again.');
+      const error = await this.#startError(outcome, running);
       if (tries < MAX_PORT_TRIES && error.lastLines.some((line) => /address already in use/.test(line))) continue;
-      this.owner.release();
+      this.#owner.release();
       throw error;
     }
   }
 
   /** SIGTERM, after 5 s SIGKILL. Resolves when etcd is gone. Call it when nothing needs etcd any more. No errors. */
   async stop(): Promise<void> {
-    if (this.stopping.signal.aborted) return;
-    this.stopping.abort();
-    this.log.expectEnd();
-    if (this.running) await this.end(this.running);
-    await this.supervision;
-    this.owner.release();
+    if (this.#stopping.signal.aborted) return;
+    this.#stopping.abort();
+    this.#log.expectEnd();
+    if (this.#running) await this.#end(this.#running);
+    await this.#supervision;
+    this.#owner.release();
   }
 
-  private get endpoint(): string {
-    return `http://127.0.0.1:${this.ports.client}`;
+  get #endpoint(): string {
+    return `http://127.0.0.1:${this.#ports.client}`;
   }
 
-  private spawn(): Running {
-    const guard = spawnGuard(this.flags(), this.options.env);
+  #spawn(): Running {
+    const guard = spawnGuard(this.#flags(), this.options.env);
     const exited = new Promise<number | null>((done) => {
       guard.once('exit', (code) => done(code));
       guard.once('error', () => done(NOT_FOUND));
     });
     const running: Running = { guard, since: performance.now(), exited, hasExited: false };
     void exited.then(() => (running.hasExited = true));
-    this.log.follow(guard.stdout, guard.stderr);
-    this.running = running;
-    this.owner.write(guard.pid ?? 0);
+    this.#log.follow(guard.stdout, guard.stderr);
+    this.#running = running;
+    this.#owner.write(guard.pid ?? 0);
     return running;
   }
 
-  private flags(): string[] {
-    const client = this.endpoint;
-    const peer = `http://127.0.0.1:${this.ports.peer}`;
+  #flags(): string[] {
+    const client = this.#endpoint;
+    const peer = `http://127.0.0.1:${this.#ports.peer}`;
     return [
-      ...['--name', 'umbra', '--data-dir', this.etcdDir],
+      ...['--name', 'umbra', '--data-dir', this.#etcdDir],
       ...['--listen-client-urls', client, '--advertise-client-urls', client],
       ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `umbra=${peer}`],
       ...['--quota-backend-bytes', String(QUOTA_BYTES)],
@@ -130,10 +130,10 @@ export class LocalEtcd {
     ];
   }
 
-  private async awaitAnswer(running: Running): Promise<'answers' | 'exited' | 'silent'> {
+  async #awaitAnswer(running: Running): Promise<'answers' | 'exited' | 'silent'> {
     const until = performance.now() + (this.options.startTimeoutMs ?? START_MS);
-    while (performance.now() < until && !this.stopping.signal.aborted) {
-      const answered = await answersRead(this.endpoint);
+    while (performance.now() < until && !this.#stopping.signal.aborted) {
+      const answered = await answersRead(this.#endpoint);
       // The answer of a stranger on our port does not count: our etcd could not listen there, and is gone.
       if (running.hasExited) return 'exited';
       if (answered) return 'answers';
@@ -142,7 +142,7 @@ export class LocalEtcd {
     return running.hasExited ? 'exited' : 'silent';
   }
 
-  private async startError(outcome: 'exited' | 'silent', running: Running): Promise<LocalEtcdError> {
+  async #startError(outcome: 'exited' | 'silent', running: Running): Promise<LocalEtcdError> {
     const code = await running.exited;
     if (code === NOT_FOUND) return new LocalEtcdError('There is no program `etcd` on the PATH.', INSTALL_ADVICE);
     const problem =
@@ -150,36 +150,36 @@ export class LocalEtcd {
         ? `etcd ended while it started (${code === null ? 'by a signal' : `exit code ${code}`}).`
         : `etcd did not answer within ${(this.options.startTimeoutMs ?? START_MS) / 1000} s.`;
     const advice =
-      `Its data is in ${this.etcdDir}. If that belongs to another version of etcd or is damaged, move the folder ` +
+      `Its data is in ${this.#etcdDir}. If that belongs to another version of etcd or is damaged, move the folder ` +
       'away (the shadows in it are then gone for this node) or restore a backup; or use an etcd that runs elsewhere: UMBRA_ETCD_ENDPOINTS.';
-    return new LocalEtcdError(problem, advice, this.log.take());
+    return new LocalEtcdError(problem, advice, this.#log.take());
   }
 
   /** Starts etcd again, on the same ports, whenever it ends before stop(). */
-  private async supervise(first: Running): Promise<void> {
+  async #supervise(first: Running): Promise<void> {
     const { logger } = this.options;
     let running = first;
     let pauseMs = FIRST_PAUSE_MS;
     for (;;) {
       const code = await running.exited;
-      if (this.stopping.signal.aborted) return;
+      if (this.#stopping.signal.aborted) return;
       // A guard that was killed leaves its etcd behind.
       if (running.guard.pid) killGroup(running.guard.pid);
       if (performance.now() - running.since > STEADY_MS) pauseMs = FIRST_PAUSE_MS;
-      logger.error({ code, again: `${pauseMs} ms`, etcd: this.log.take() }, 'local etcd ended; it is started again');
-      await pause(pauseMs, undefined, { signal: this.stopping.signal }).catch(() => undefined);
-      if (this.stopping.signal.aborted) return;
+      logger.error({ code, again: `${pauseMs} ms`, etcd: this.#log.take() }, 'local etcd ended; it is started again');
+      await pause(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      if (this.#stopping.signal.aborted) return;
       pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
-      running = this.spawn();
-      const outcome = await this.awaitAnswer(running);
-      if (outcome === 'answers') logger.info({ endpoint: this.endpoint }, 'local etcd answers again');
+      running = this.#spawn();
+      const outcome = await this.#awaitAnswer(running);
+      if (outcome === 'answers') logger.info({ endpoint: this.#endpoint }, 'local etcd answers again');
       // One that hangs at start is no better than one that ended.
-      else if (outcome === 'silent') await this.end(running);
+      else if (outcome === 'silent') await this.#end(running);
     }
   }
 
   /** Closes the guard's pipe, which stops etcd; kills both if that does not end them. */
-  private async end({ guard, exited }: Running): Promise<void> {
+  async #end({ guard, exited }: Running): Promise<void> {
     guard.stdin.end();
     const abort = new AbortController();
     const timer = (ms: number) => pause(ms, 'late', { signal: abort.signal }).catch(() => 'late');

@@ -7,33 +7,33 @@ const MAX_LENGTH = 400;
 
 /** Follows what etcd writes: faults go to the log of the node, the last lines are kept for an error message. */
 export class LocalEtcdLog {
-  private lines: string[] = [];
-  private stopping = false;
+  #lines: string[] = [];
+  #stopping = false;
 
   constructor(private readonly logger: Logger) {}
 
   /** Logs what etcd writes, line by line. */
   follow(...streams: Readable[]): void {
-    for (const stream of streams) createInterface({ input: stream }).on('line', (line) => this.hear(line));
+    for (const stream of streams) createInterface({ input: stream }).on('line', (line) => this.#hear(line));
   }
 
   /** From here on etcd is told to end, and that it and the shell around it say so is no fault. */
   expectEnd(): void {
-    this.stopping = true;
+    this.#stopping = true;
   }
 
   /** The last lines, oldest first; then the memory is empty. */
   take(): string[] {
-    const lines = this.lines;
-    this.lines = [];
+    const lines = this.#lines;
+    this.#lines = [];
     return lines;
   }
 
-  private hear(line: string): void {
+  #hear(line: string): void {
     const { level, text } = readLine(line);
-    this.lines = [...this.lines.slice(1 - MAX_LINES), text];
+    this.#lines = [...this.#lines.slice(1 - MAX_LINES), text];
     // etcd warns of many things that are no fault of anybody, such as one slow write.
-    if (this.stopping || level === 'warn') this.logger.debug({ etcd: text }, 'local etcd says');
+    if (this.#stopping || level === 'warn') this.logger.debug({ etcd: text }, 'local etcd says');
     else if (level !== 'info' && level !== 'debug') this.logger.warn({ etcd: text }, 'local etcd reports a fault');
   }
 }

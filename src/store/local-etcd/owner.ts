@@ -22,13 +22,13 @@ interface Owner {
  * told from the etcd of a living one. etcd's own lock of its database stays the last word.
  */
 export class LocalEtcdOwner {
-  private readonly file: string;
+  readonly #file: string;
 
   constructor(
     private readonly dataDir: string,
     private readonly etcdDir: string,
   ) {
-    this.file = join(dataDir, 'etcd.owner');
+    this.#file = join(dataDir, 'etcd.owner');
   }
 
   /**
@@ -36,15 +36,15 @@ export class LocalEtcdOwner {
    * @throws LocalEtcdError when a living node, or an etcd that no node started, uses the folder
    */
   async claim(): Promise<void> {
-    this.makeFolder();
-    const before = this.read();
+    this.#makeFolder();
+    const before = this.#read();
     if (before !== null && beginningOf(before.pid) === before.beginning) {
       throw new LocalEtcdError(
         `The data folder ${this.dataDir} is in use by another node, process ${before.pid}.`,
         'Stop that node, or give this one a folder of its own with UMBRA_DATA_DIR.',
       );
     }
-    await this.awaitLeftovers(before?.group ?? 0);
+    await this.#awaitLeftovers(before?.group ?? 0);
     this.write(0);
   }
 
@@ -52,19 +52,19 @@ export class LocalEtcdOwner {
   write(group: number): void {
     const owner: Owner = { pid: process.pid, beginning: beginningOf(process.pid) ?? '', group };
     // Renamed into place: a reader sees the old text or the new one, never half of it.
-    writeFileSync(`${this.file}.new`, JSON.stringify(owner));
-    renameSync(`${this.file}.new`, this.file);
+    writeFileSync(`${this.#file}.new`, JSON.stringify(owner));
+    renameSync(`${this.#file}.new`, this.#file);
   }
 
   /** Gives the folder free for another node. */
   release(): void {
-    rmSync(this.file, { force: true });
+    rmSync(this.#file, { force: true });
   }
 
-  private async awaitLeftovers(group: number): Promise<void> {
+  async #awaitLeftovers(group: number): Promise<void> {
     const killAt = performance.now() + LEFTOVER_MS;
     for (;;) {
-      const left = this.etcdsOnFolder();
+      const left = this.#etcdsOnFolder();
       if (left.length === 0) return;
       const stranger = left.find((entry) => entry.group !== group && !entry.guarded);
       if (stranger) {
@@ -85,7 +85,7 @@ export class LocalEtcdOwner {
     }
   }
 
-  private etcdsOnFolder() {
+  #etcdsOnFolder() {
     const table = processTable();
     const guards = new Set(table.filter(({ command }) => command.includes(` ${GUARD_NAME} `)).map(({ pid }) => pid));
     return table
@@ -93,7 +93,7 @@ export class LocalEtcdOwner {
       .map((entry) => ({ ...entry, guarded: guards.has(entry.group) }));
   }
 
-  private makeFolder(): void {
+  #makeFolder(): void {
     try {
       mkdirSync(this.dataDir, { recursive: true });
       accessSync(this.dataDir, constants.W_OK | constants.X_OK);
@@ -106,9 +106,9 @@ export class LocalEtcdOwner {
     }
   }
 
-  private read(): Owner | null {
+  #read(): Owner | null {
     try {
-      const owner = JSON.parse(readFileSync(this.file, 'utf8')) as Partial<Owner> | null;
+      const owner = JSON.parse(readFileSync(this.#file, 'utf8')) as Partial<Owner> | null;
       if (typeof owner?.pid !== 'number' || typeof owner.beginning !== 'string') return null;
       return { pid: owner.pid, beginning: owner.beginning, group: Number(owner.group) || 0 };
     } catch {

@@ -46,14 +46,14 @@ export class MemoryShadowStore implements ShadowStore {
   }
 
   async get(key: ShadowKey, options: RequestOptions): Promise<ShadowRecord | null> {
-    await this.turn(options);
-    return this.current(key);
+    await this.#turn(options);
+    return this.#current(key);
   }
 
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
     return this.#queue.run(idOf(key), options.deadline, async () => {
-      await this.turn(options);
-      const { state, change: made } = change(this.current(key)?.state ?? null);
+      await this.#turn(options);
+      const { state, change: made } = change(this.#current(key)?.state ?? null);
       this.#position = { ...this.#position, revision: this.#position.revision + 1 };
       const record: ShadowRecord = { key, state, change: made, position: this.#position };
       const versions = this.#versions.get(idOf(key));
@@ -72,8 +72,8 @@ export class MemoryShadowStore implements ShadowStore {
     options: RequestOptions,
   ): Promise<NamePage> {
     const last = after === undefined ? '' : decodeNamePage(after);
-    await this.turn(options);
-    const names = this.live(tenant)
+    await this.#turn(options);
+    const names = this.#live(tenant)
       .filter((key) => key.thing === thing && key.name !== null && key.name > last)
       .map((key) => key.name as string)
       .sort(byBytes);
@@ -88,9 +88,9 @@ export class MemoryShadowStore implements ShadowStore {
     options: RequestOptions,
   ): Promise<ThingPage> {
     const last = after === undefined ? '' : decodeThingPage(after, tenant).thing;
-    await this.turn(options);
+    await this.#turn(options);
     const shadows = new Map<string, (string | null)[]>();
-    for (const { thing, name } of this.live(tenant)) {
+    for (const { thing, name } of this.#live(tenant)) {
       if (thing > last) shadows.set(thing, [...(shadows.get(thing) ?? []), name]);
     }
     const things = [...shadows.keys()].sort(byBytes).map((thing) => ({
@@ -105,7 +105,7 @@ export class MemoryShadowStore implements ShadowStore {
   }
 
   async getBefore(key: ShadowKey, position: Position, options: RequestOptions): Promise<ShadowRecord | null> {
-    await this.turn(options);
+    await this.#turn(options);
     if (!sameHistory(position, this.#position) || position.revision - 1 > this.#position.revision) {
       throw new ServiceError('cursorGone', 'it belongs to another history');
     }
@@ -118,18 +118,18 @@ export class MemoryShadowStore implements ShadowStore {
     this.#queue.close();
   }
 
-  private current(key: ShadowKey): ShadowRecord | null {
+  #current(key: ShadowKey): ShadowRecord | null {
     return this.#versions.get(idOf(key))?.at(-1) ?? null;
   }
 
-  private live(tenant: string): ShadowKey[] {
+  #live(tenant: string): ShadowKey[] {
     return this.records
       .filter((record) => record.key.tenant === tenant && !isTombstone(record.state))
       .map((record) => record.key);
   }
 
   /** Every call waits a turn of the loop, as a call over the network would: callers cannot count on less. */
-  private async turn(options: RequestOptions): Promise<void> {
+  async #turn(options: RequestOptions): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     if (this.#closed) throw new ServiceError('draining');
     if (options.deadline <= this.#clock.monotonic()) throw new ServiceError('storageUnavailable');

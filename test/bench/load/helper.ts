@@ -25,8 +25,8 @@ export class Helper {
       if (error === undefined) waiting?.resolve(result);
       else waiting?.reject(new Error(error));
     });
-    child.on('exit', (code, signal) => this.fail(new Error(`a process of the load ended: ${code ?? signal}`)));
-    child.on('error', (error) => this.fail(error));
+    child.on('exit', (code, signal) => this.#fail(new Error(`a process of the load ended: ${code ?? signal}`)));
+    child.on('error', (error) => this.#fail(error));
   }
 
   /** @param program in this folder, without its ending; it calls `serve` */
@@ -52,7 +52,7 @@ export class Helper {
     this.child.kill('SIGKILL');
   }
 
-  private fail(error: Error): void {
+  #fail(error: Error): void {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }

@@ -7,7 +7,7 @@ export class HttpConnection {
 
   private constructor(private readonly socket: Socket) {
     socket.setEncoding('latin1');
-    socket.on('data', (chunk: string) => this.take(chunk));
+    socket.on('data', (chunk: string) => this.#take(chunk));
     socket.on('error', (error) => this.#answer?.reject(error));
     socket.on('close', () => this.#answer?.reject(new Error('closed')));
   }
@@ -36,7 +36,7 @@ export class HttpConnection {
     this.socket.destroy();
   }
 
-  private take(chunk: string): void {
+  #take(chunk: string): void {
     this.#text += chunk;
     const head = this.#text.indexOf('\r\n\r\n');
     if (head < 0) return;

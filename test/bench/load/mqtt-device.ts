@@ -14,7 +14,7 @@ export class Device {
   #control: ((packet: Buffer) => void) | null = null;
 
   private constructor(readonly socket: Socket) {
-    socket.on('data', (chunk) => this.take(chunk));
+    socket.on('data', (chunk) => this.#take(chunk));
     socket.on('close', () => this.onEnd('closed'));
     socket.on('error', (error) => this.onEnd(error.message));
   }
@@ -25,14 +25,14 @@ export class Device {
     const id = text(clientId);
     // CONNECT: protocol MQTT level 4, clean session, no keep-alive.
     const body = Buffer.concat([text('MQTT'), Buffer.from([4, 2, 0, 0]), id]);
-    const answer = await device.ask(packet(0x10, body));
+    const answer = await device.#ask(packet(0x10, body));
     if (answer[3] !== 0) throw new Error(`CONNACK ${answer[3]}`);
     return device;
   }
 
   async subscribe(...filters: string[]): Promise<void> {
     const body = Buffer.concat([Buffer.from([0, 1]), ...filters.flatMap((filter) => [text(filter), Buffer.from([0])])]);
-    await this.ask(packet(0x82, body));
+    await this.#ask(packet(0x82, body));
   }
 
   /** QoS 1. @param id 1 to 65535 */
@@ -58,7 +58,7 @@ export class Device {
     this.socket.destroy();
   }
 
-  private ask(request: Buffer): Promise<Buffer> {
+  #ask(request: Buffer): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       this.onEnd = (reason) => reject(new Error(reason));
       this.#control = (answer) => {
@@ -69,7 +69,7 @@ export class Device {
     });
   }
 
-  private take(chunk: Buffer): void {
+  #take(chunk: Buffer): void {
     const data = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk;
     let at = 0;
     while (at + 2 <= data.length) {
@@ -84,13 +84,13 @@ export class Device {
         shift += 7;
       } while (byte & 0x80);
       if (byte < 0 || at + head + length > data.length) break;
-      this.handle(data, at, at + head, at + head + length);
+      this.#handle(data, at, at + head, at + head + length);
       at += head + length;
     }
     this.#rest = at < data.length ? data.subarray(at) : null;
   }
 
-  private handle(data: Buffer, start: number, body: number, end: number): void {
+  #handle(data: Buffer, start: number, body: number, end: number): void {
     const kind = (data[start] as number) >> 4;
     if (kind === 3) {
       const payload = body + 2 + data.readUInt16BE(body);

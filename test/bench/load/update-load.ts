@@ -46,19 +46,19 @@ export class UpdateLoad implements Load {
     for (const updater of load.updaters) {
       const base = `$aws/things/${updater.name}/shadow/update`;
       await updater.device.subscribe(`${base}/accepted`, `${base}/rejected`, `${base}/delta`);
-      load.listen(updater);
+      load.#listen(updater);
     }
-    await load.want();
+    await load.#want();
     return load;
   }
 
   /** @param seconds length of the window that counts; some warming comes before it */
   async run(seconds: number): Promise<Sample> {
     this.#running = true;
-    for (const updater of this.updaters) this.next(updater);
+    for (const updater of this.updaters) this.#next(updater);
     const sample = await this.#clock.measure(seconds, this.updaters.length);
     this.#running = false;
-    await this.quiet();
+    await this.#quiet();
     return sample;
   }
 
@@ -67,42 +67,42 @@ export class UpdateLoad implements Load {
   }
 
   /** The standing delta: a desired value that nobody reports. */
-  private async want(): Promise<void> {
+  async #want(): Promise<void> {
     for (const [i, updater] of this.updaters.entries()) {
       if (i % 10 !== 0) continue;
       updater.state = 0;
       updater.device.publish(updater.topic, 1, '{"state":{"desired":{"mode":"eco"}}}');
     }
-    await this.quiet();
+    await this.#quiet();
   }
 
-  private listen(updater: Updater): void {
-    updater.device.onPuback = () => this.took(updater, PUBACK);
+  #listen(updater: Updater): void {
+    updater.device.onPuback = () => this.#took(updater, PUBACK);
     updater.device.onMessage = (tail, packet, at) => {
       // accepted and rejecte_d_ end alike; only one begins its payload with the code.
       if (tail !== D) return;
       if (packet.toString('latin1', at, at + 7) === '{"code"') this.#failure = new Error(packet.toString('utf8', at));
-      this.took(updater, ACCEPTED);
+      this.#took(updater, ACCEPTED);
     };
     updater.device.onEnd = (reason) => (this.#failure = new Error(`${updater.name}: ${reason}`));
   }
 
-  private took(updater: Updater, part: number): void {
+  #took(updater: Updater, part: number): void {
     if (updater.state === DONE) return;
     updater.state |= part;
     if (updater.state !== DONE) return;
     this.#clock.done(updater.startedAt);
-    if (this.#running) this.next(updater);
+    if (this.#running) this.#next(updater);
   }
 
-  private next(updater: Updater): void {
+  #next(updater: Updater): void {
     updater.state = 0;
     updater.count++;
     updater.startedAt = performance.now();
     updater.device.publish(updater.topic, (updater.count % 65_535) + 1, reading(updater.name, updater.count));
   }
 
-  private async quiet(): Promise<void> {
+  async #quiet(): Promise<void> {
     const deadline = Date.now() + 35_000;
     while (this.updaters.some(({ state }) => state !== DONE)) {
       if (this.#failure) throw this.#failure;

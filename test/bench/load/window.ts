@@ -28,19 +28,19 @@ export class WindowClock {
    */
   async measure(seconds: number, callers = 0): Promise<Sample> {
     this.#ended = 0;
-    await this.last(seconds * WARM, callers, seconds * MOST);
+    await this.#last(seconds * WARM, callers, seconds * MOST);
     this.#latencies = [];
     this.#ended = 0;
     this.#counting = true;
     const start = performance.now();
-    await this.last(seconds, callers * LEAST_EACH, seconds * MOST);
+    await this.#last(seconds, callers * LEAST_EACH, seconds * MOST);
     this.#counting = false;
     const elapsed = (performance.now() - start) / 1000;
     const { n, p50, p99 } = spread(this.#latencies);
     return { perSecond: n / elapsed, p50, p99 };
   }
 
-  private async last(seconds: number, operations: number, most: number): Promise<void> {
+  async #last(seconds: number, operations: number, most: number): Promise<void> {
     const start = performance.now();
     await pause(seconds * 1000);
     while (this.#ended < operations && performance.now() - start < most * 1000) await pause(5);

@@ -39,18 +39,18 @@ export class NaiveShadowStore implements ShadowStore {
   ) {}
 
   async get(key: ShadowKey, { deadline }: RequestOptions): Promise<ShadowRecord | null> {
-    const { record, position } = await this.read(formatKey(this.prefix, key), deadline);
+    const { record, position } = await this.#read(formatKey(this.prefix, key), deadline);
     return record && { key, state: record.state, change: record.change, position };
   }
 
   async update(key: ShadowKey, change: Change, { deadline }: RequestOptions): Promise<ShadowRecord> {
     const etcdKey = formatKey(this.prefix, key);
     for (;;) {
-      const { record, position } = await this.read(etcdKey, deadline);
+      const { record, position } = await this.#read(etcdKey, deadline);
       const { state, change: made } = change(record?.state ?? null);
       const writes = [this.#ids.next(), ...(record?.writes ?? [])].slice(0, RECENT_WRITES);
       const guard = record ? position.revision : 0;
-      const won = await this.put(etcdKey, guard, { state, change: made, writes }, deadline);
+      const won = await this.#put(etcdKey, guard, { state, change: made, writes }, deadline);
       if (won) return { key, state, change: made, position: won };
     }
   }
@@ -77,7 +77,7 @@ export class NaiveShadowStore implements ShadowStore {
     return this.rest.close();
   }
 
-  private async read(key: string, deadline: number): Promise<{ record: EtcdRecord | null; position: Position }> {
+  async #read(key: string, deadline: number): Promise<{ record: EtcdRecord | null; position: Position }> {
     const request = { key: Buffer.from(key) };
     const { header, kvs } = await this.cluster.read((client, call) => client.kv.range(request, call), deadline);
     const raw = toRawRecord(kvs[0]);
@@ -87,7 +87,7 @@ export class NaiveShadowStore implements ShadowStore {
   }
 
   /** Where it was committed, or null when another writer was faster. An answer that is lost is an unknown outcome. */
-  private async put(name: string, guard: number, record: NewRecord, deadline: number): Promise<Position | null> {
+  async #put(name: string, guard: number, record: NewRecord, deadline: number): Promise<Position | null> {
     const key = Buffer.from(name);
     const request = {
       compare: [{ result: 'Equal' as const, target: 'Mod' as const, key, mod_revision: String(guard) }],

@@ -32,7 +32,7 @@ export class RedisFeed implements ShadowFeed {
 
   async base(filter: ShadowFilter): Promise<{ position: Position; records: AsyncIterable<ShadowRecord> }> {
     const head = await this.head();
-    return { position: head, records: this.all(filter, head) };
+    return { position: head, records: this.#all(filter, head) };
   }
 
   async *after(from: Position, signal: AbortSignal): AsyncGenerator<FeedBatch> {
@@ -44,7 +44,7 @@ export class RedisFeed implements ShadowFeed {
         .xreadBuffer('COUNT', PAGE, 'BLOCK', BLOCK_MS, 'STREAMS', STREAM, `${cursor}-0`)
         .catch(() => null)) as [Buffer, Entry[]][] | null;
       for (const entry of answer?.[0]?.[1] ?? []) {
-        const record = this.record(entry);
+        const record = this.#record(entry);
         cursor = record.position.revision;
         yield { position: record.position, records: [record] };
       }
@@ -52,13 +52,13 @@ export class RedisFeed implements ShadowFeed {
   }
 
   /** Only for few shadows: it goes through the events. */
-  private async *all(filter: ShadowFilter, head: Position): AsyncGenerator<ShadowRecord> {
+  async *#all(filter: ShadowFilter, head: Position): AsyncGenerator<ShadowRecord> {
     const redis = connectRedis(this.port);
     try {
       const entries = (await redis.xrangeBuffer(STREAM, '-', `${head.revision}-0`)) as unknown as Entry[];
       const last = new Map(entries.map((entry) => [entry[1][1]?.toString(), entry]));
       for (const entry of last.values()) {
-        const record = this.record(entry);
+        const record = this.#record(entry);
         if (!isTombstone(record.state) && matches(filter, record.key)) yield record;
       }
     } finally {
@@ -66,7 +66,7 @@ export class RedisFeed implements ShadowFeed {
     }
   }
 
-  private record([id, fields]: Entry): ShadowRecord {
+  #record([id, fields]: Entry): ShadowRecord {
     const revision = Number.parseInt(id.toString(), 10);
     const shadow = fields[1]?.toString() ?? '';
     const { state, change } = this.cache.fromFeed(shadow, fields[5] ?? Buffer.alloc(0), revision);

@@ -61,14 +61,14 @@ export class RedisShadowStore implements ShadowStore {
   }
 
   async get(key: ShadowKey, options: RequestOptions): Promise<ShadowRecord | null> {
-    this.check(options);
-    const { record, revision } = await this.read(shadowId(key));
+    this.#check(options);
+    const { record, revision } = await this.#read(shadowId(key));
     return record && { key, state: record.state, change: record.change, position: position(revision) };
   }
 
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
     const id = shadowId(key);
-    return this.#queue.run(id, options.deadline, () => this.write(key, id, change, options));
+    return this.#queue.run(id, options.deadline, () => this.#write(key, id, change, options));
   }
 
   async listNames(
@@ -79,7 +79,7 @@ export class RedisShadowStore implements ShadowStore {
     options: RequestOptions,
   ): Promise<NamePage> {
     const from = after === undefined ? '(' : `(${decodeNamePage(after)}`;
-    this.check(options);
+    this.#check(options);
     const key = namesKey(tenant, thing);
     // '(' alone leaves out the empty name, which is the classic shadow.
     const found = await this.#redis.zrangebylex(key, from, '+', 'LIMIT', 0, limit + 1);
@@ -94,7 +94,7 @@ export class RedisShadowStore implements ShadowStore {
     options: RequestOptions,
   ): Promise<ThingPage> {
     const from = after === undefined ? '-' : `(${decodeThingPage(after, tenant).thing}`;
-    this.check(options);
+    this.#check(options);
     const found = await this.#redis.zrangebylex(thingsKey(tenant), from, '+', 'LIMIT', 0, limit + 1);
     const page = found.slice(0, limit);
     const things = await Promise.all(
@@ -110,10 +110,10 @@ export class RedisShadowStore implements ShadowStore {
 
   /** Each event names the one before it of the same shadow, so the way back is as long as what happened since. */
   async getBefore(key: ShadowKey, at: Position, options: RequestOptions): Promise<ShadowRecord | null> {
-    this.check(options);
+    this.#check(options);
     const head = Number((await this.#redis.get(COUNTER)) ?? 0);
     if (!sameHistory(at, position(0)) || at.revision > head) throw new ServiceError('cursorGone', 'another history');
-    let { revision } = await this.read(shadowId(key));
+    let { revision } = await this.#read(shadowId(key));
     while (revision > 0) {
       const id = `${revision}-0`;
       const [event] = await this.#redis.xrangeBuffer(STREAM, id, id);
@@ -134,23 +134,23 @@ export class RedisShadowStore implements ShadowStore {
     this.#redis.disconnect();
   }
 
-  private async write(key: ShadowKey, id: string, change: Change, options: RequestOptions): Promise<ShadowRecord> {
-    this.check(options);
+  async #write(key: ShadowKey, id: string, change: Change, options: RequestOptions): Promise<ShadowRecord> {
+    this.#check(options);
     const guess = this.cache.get(id);
-    let basis: Basis = guess ? { ...guess, fresh: false } : await this.read(id);
+    let basis: Basis = guess ? { ...guess, fresh: false } : await this.#read(id);
     for (;;) {
       let changed: ReturnType<Change>;
       try {
         changed = change(basis.record?.state ?? null);
       } catch (error) {
         if (basis.fresh || !(error instanceof ServiceError)) throw error;
-        basis = await this.read(id);
+        basis = await this.#read(id);
         continue;
       }
       const writes = [this.#ids.next(), ...(basis.record?.writes ?? [])].slice(0, RECENT_WRITES);
       const value = encodeRecord({ ...changed, writes });
       const record: EtcdRecord = { ...changed, writes, bytes: value.length };
-      const answer = await this.send(key, id, basis, record, value);
+      const answer = await this.#send(key, id, basis, record, value);
       if (typeof answer === 'number') {
         this.cache.offer(id, record, answer);
         return { key, ...changed, position: position(answer) };
@@ -159,13 +159,7 @@ export class RedisShadowStore implements ShadowStore {
     }
   }
 
-  private async send(
-    key: ShadowKey,
-    id: string,
-    basis: Basis,
-    record: EtcdRecord,
-    value: Buffer,
-  ): Promise<number | Basis> {
+  async #send(key: ShadowKey, id: string, basis: Basis, record: EtcdRecord, value: Buffer): Promise<number | Basis> {
     const lived = basis.record !== null && !isTombstone(basis.record.state);
     const lives = !isTombstone(record.state);
     const { tenant, thing, name } = key;
@@ -176,7 +170,7 @@ export class RedisShadowStore implements ShadowStore {
         ...[basis.revision, value, id, lived === lives ? '' : lives ? '1' : '0', name ?? '', thing, KEPT_EVENTS],
       );
       if (!Array.isArray(answer)) return Number(answer);
-      return this.basis(id, Number(answer[0].toString()), answer[1]);
+      return this.#basis(id, Number(answer[0].toString()), answer[1]);
     } catch {
       // The answer was lost: it may have been applied.
       throw new ServiceError('outcomeUnknown');
@@ -185,23 +179,23 @@ export class RedisShadowStore implements ShadowStore {
     }
   }
 
-  private async read(id: string): Promise<Basis> {
+  async #read(id: string): Promise<Basis> {
     try {
       const [revision, value] = await this.#redis.hmgetBuffer(`umbra:s:${id}`, 'r', 'v');
-      return this.basis(id, Number(revision?.toString() ?? 0), value ?? Buffer.alloc(0));
+      return this.#basis(id, Number(revision?.toString() ?? 0), value ?? Buffer.alloc(0));
     } catch {
       throw new ServiceError(this.#closed ? 'draining' : 'storageUnavailable');
     }
   }
 
-  private basis(id: string, revision: number, value: Buffer): Basis {
+  #basis(id: string, revision: number, value: Buffer): Basis {
     if (revision === 0) return { record: null, revision, fresh: true };
     const record = decodeRecord(value);
     this.cache.offer(id, record, revision);
     return { record, revision, fresh: true };
   }
 
-  private check({ deadline }: RequestOptions): void {
+  #check({ deadline }: RequestOptions): void {
     if (this.#closed) throw new ServiceError('draining');
     if (deadline <= performance.now()) throw new ServiceError('storageUnavailable');
   }

@@ -21,7 +21,7 @@ export class Balancer {
     const server = createServer();
     const port = await freePort();
     const balancer = new Balancer(server, port, targets);
-    server.on('connection', (socket) => balancer.accept(socket));
+    server.on('connection', (socket) => balancer.#accept(socket));
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
     return balancer;
@@ -37,7 +37,7 @@ export class Balancer {
     await once(this.server, 'close');
   }
 
-  private accept(client: Socket): void {
+  #accept(client: Socket): void {
     const index = this.#next++ % this.targets.length;
     this.given[index] = (this.given[index] ?? 0) + 1;
     const server = connect(this.targets[index] ?? 0, '127.0.0.1');

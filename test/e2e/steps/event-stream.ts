@@ -51,14 +51,14 @@ export class CurlReader {
       child.once('close', () => reject(new Error(`curl ended: ${head}`)));
       child.stdout.setEncoding('utf8');
       child.stdout.on('data', (chunk: string) => {
-        if (head === null) return this.note(parser.push(chunk));
+        if (head === null) return this.#note(parser.push(chunk));
         head += chunk;
         const end = head.indexOf('\r\n\r\n');
         if (end < 0) return;
         resolve(head.slice(0, head.indexOf('\r\n')));
         const body = head.slice(end + 4);
         head = null;
-        this.note(parser.push(body));
+        this.#note(parser.push(body));
       });
     });
   }
@@ -72,7 +72,7 @@ export class CurlReader {
     await closed;
   }
 
-  private note(events: StreamEvent[]): void {
+  #note(events: StreamEvent[]): void {
     for (const event of events) {
       this.events.push(event);
       if (event.id !== null) this.#lastId = event.id;

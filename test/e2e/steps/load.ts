@@ -31,7 +31,7 @@ export class Load {
 
   rest(base: string, writers: number): void {
     for (let writer = 0; writer < writers; writer++) {
-      this.#workers.push(this.restWriter(new Rest(base), `${this.prefix}-rest-${writer}`));
+      this.#workers.push(this.#restWriter(new Rest(base), `${this.prefix}-rest-${writer}`));
     }
   }
 
@@ -40,9 +40,9 @@ export class Load {
       // A session that stays: what is sent again after a lost connection may be rejected before a new SUBSCRIBE is there.
       const session = { clean: false, properties: { sessionExpiryInterval: 600 } };
       const device = await Device.connect(url, { reconnectPeriod: 200, ...session });
-      device.client.on('message', (_name, payload) => this.noteRejected(payload));
+      device.client.on('message', (_name, payload) => this.#noteRejected(payload));
       await device.subscribe(topic('+', 'update/rejected'));
-      this.#workers.push(this.mqttWriter(device, `${this.prefix}-mqtt-${writer}`));
+      this.#workers.push(this.#mqttWriter(device, `${this.prefix}-mqtt-${writer}`));
     }
   }
 
@@ -71,7 +71,7 @@ export class Load {
     return this.acknowledged.filter(({ thing, member }) => !Object.hasOwn(states.get(thing) ?? {}, member));
   }
 
-  private async restWriter(rest: Rest, name: string): Promise<void> {
+  async #restWriter(rest: Rest, name: string): Promise<void> {
     for (let count = 0; !this.#stopped; count++) {
       const written = { thing: `${name}-${Math.floor(count / PER_THING)}`, member: `m${count}` };
       const answer = await rest
@@ -84,7 +84,7 @@ export class Load {
     }
   }
 
-  private async mqttWriter(device: Device, name: string): Promise<void> {
+  async #mqttWriter(device: Device, name: string): Promise<void> {
     for (let count = 0; !this.#stopped; count++) {
       const written = { thing: `${name}-${Math.floor(count / PER_THING)}`, member: `m${count}` };
       const token = `${name}-${count}`;
@@ -94,20 +94,20 @@ export class Load {
         () => false,
       );
       // A publish that a lost connection swallowed is not waited for past the end of the test.
-      if (await Promise.race([sent, this.stopping()])) this.#pending.push({ token, written });
+      if (await Promise.race([sent, this.#stopping()])) this.#pending.push({ token, written });
       await pause(INTERVAL_MS);
     }
     await device.close();
   }
 
-  private async stopping(): Promise<false> {
+  async #stopping(): Promise<false> {
     while (!this.#stopped) await pause(50);
     // What is under way may still be acknowledged.
     await pause(1000);
     return false;
   }
 
-  private noteRejected(payload: Buffer): void {
+  #noteRejected(payload: Buffer): void {
     const { clientToken, code } = JSON.parse(payload.toString());
     this.rejections.push(code as number);
     this.#rejectedTokens.add(clientToken as string);

@@ -36,7 +36,7 @@ export class ShadowTraffic {
     private readonly writer: Device,
     private readonly reader: Device,
   ) {
-    reader.client.on('message', (at, payload) => this.hear(at, payload));
+    reader.client.on('message', (at, payload) => this.#hear(at, payload));
   }
 
   /** @param lasting sessions outlive the broker's restart, and unacknowledged updates are sent again */
@@ -95,7 +95,7 @@ export class ShadowTraffic {
     const publishing: Promise<void>[] = [];
     for (let done = 0; performance.now() - start < ms; await pause(TICK_MS)) {
       const due = Math.floor(((performance.now() - start) / 1000) * perSecond);
-      for (; done < due && this.#count - this.accepted < MAX_OPEN; done++) publishing.push(this.publish());
+      for (; done < due && this.#count - this.accepted < MAX_OPEN; done++) publishing.push(this.#publish());
     }
     await Promise.all(publishing);
   }
@@ -131,7 +131,7 @@ export class ShadowTraffic {
     await Promise.all([this.writer.close(), this.reader.close()]);
   }
 
-  private async publish(): Promise<void> {
+  async #publish(): Promise<void> {
     const count = this.#count++;
     // Many things at once: the updates of one are carried out one after the other.
     const thing = `${this.name}-${Math.floor(count / (100 * PER_THING))}-${count % 100}`;
@@ -141,7 +141,7 @@ export class ShadowTraffic {
     this.#sent.set(clientToken, { thing, member });
   }
 
-  private hear(at: string, payload: Buffer): void {
+  #hear(at: string, payload: Buffer): void {
     // The reader would keep every message of a long run.
     this.reader.messages.length = 0;
     const thing = at.split('/')[2] as string;

@@ -43,7 +43,7 @@ export class DeviceConnection {
         else reject(new Error('the connection ended before the CONNACK'));
       });
       socket.on('error', fail);
-      device.start();
+      device.#start();
     });
     return device;
   }
@@ -54,15 +54,15 @@ export class DeviceConnection {
 
   /** Whether the SUBACK came. */
   subscribe(filters: readonly string[], qos: 0 | 1 = 0): Promise<boolean> {
-    const messageId = this.id();
+    const messageId = this.#id();
     const subscriptions = filters.map((topic) => ({ topic, qos }));
-    return this.ask(messageId, { cmd: 'subscribe', messageId, subscriptions });
+    return this.#ask(messageId, { cmd: 'subscribe', messageId, subscriptions });
   }
 
   /** Whether the PUBACK came; false once the connection is gone. */
   publish(topic: string, payload: string): Promise<boolean> {
-    const messageId = this.id();
-    return this.ask(messageId, { cmd: 'publish', topic, payload, messageId, qos: 1, dup: false, retain: false });
+    const messageId = this.#id();
+    return this.#ask(messageId, { cmd: 'publish', topic, payload, messageId, qos: 1, dup: false, retain: false });
   }
 
   stopReading(): void {
@@ -75,33 +75,33 @@ export class DeviceConnection {
 
   close(): void {
     this.socket.destroy();
-    this.ended();
+    this.#ended();
   }
 
-  private start(): void {
+  #start(): void {
     const packets = parser();
-    packets.on('packet', (packet: Packet) => this.packet(packet));
+    packets.on('packet', (packet: Packet) => this.#packet(packet));
     packets.on('error', () => this.close());
     this.socket.on('data', (chunk) => void packets.parse(chunk));
-    this.socket.on('close', () => this.ended());
+    this.socket.on('close', () => this.#ended());
     const { clientId } = this.options;
     this.socket.write(generate({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clientId, clean: true }));
   }
 
-  private packet(packet: Packet): void {
+  #packet(packet: Packet): void {
     switch (packet.cmd) {
       case 'connack':
-        return this.settle(0, packet.returnCode === 0);
+        return this.#settle(0, packet.returnCode === 0);
       case 'suback':
       case 'puback':
-        return this.settle(packet.messageId ?? 0, true);
+        return this.#settle(packet.messageId ?? 0, true);
       case 'publish':
         if (packet.qos === 1) this.socket.write(generate({ cmd: 'puback', messageId: packet.messageId ?? 0 }));
         return this.options.onMessage?.(packet.topic, packet.payload as Buffer);
     }
   }
 
-  private ask(messageId: number, packet: Packet): Promise<boolean> {
+  #ask(messageId: number, packet: Packet): Promise<boolean> {
     if (this.#closed) return Promise.resolve(false);
     return new Promise((resolve) => {
       this.#waiting.set(messageId, resolve);
@@ -109,12 +109,12 @@ export class DeviceConnection {
     });
   }
 
-  private settle(messageId: number, answered: boolean): void {
+  #settle(messageId: number, answered: boolean): void {
     this.#waiting.get(messageId)?.(answered);
     this.#waiting.delete(messageId);
   }
 
-  private ended(): void {
+  #ended(): void {
     if (this.#closed) return;
     this.#closed = true;
     for (const resolve of this.#waiting.values()) resolve(false);
@@ -122,7 +122,7 @@ export class DeviceConnection {
     this.options.onClose?.();
   }
 
-  private id(): number {
+  #id(): number {
     this.#next = (this.#next % 65_535) + 1;
     return this.#next;
   }

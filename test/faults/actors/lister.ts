@@ -26,7 +26,7 @@ export class Lister {
     const { history, random } = this;
     while (goesOn()) {
       const { node, url } = random.pick(this.targets);
-      const call = random.pick([this.things, this.ofThing, this.named]);
+      const call = random.pick([this.#things, this.#ofThing, this.#named]);
       const from = history.now();
       try {
         const { what, covers, listed } = await call.call(this, url, random.int(1, 3));
@@ -38,27 +38,27 @@ export class Lister {
     }
   }
 
-  private async things(url: string, limit: number): Promise<Listed> {
+  async #things(url: string, limit: number): Promise<Listed> {
     // Things of earlier rounds are there too: pages must not be too many.
     const rows = await listThings(url, limit * 5);
     const ours = rows.filter(({ thing }) => thing.startsWith(this.prefix));
     return { what: 'GET /v1/things', covers: this.shadows, listed: ours.flatMap(idsOf) };
   }
 
-  private async ofThing(url: string, limit: number): Promise<Listed> {
-    const thing = this.thing();
+  async #ofThing(url: string, limit: number): Promise<Listed> {
+    const thing = this.#thing();
     const covers = this.shadows.filter((shadow) => shadow === thing || shadow.startsWith(`${thing}/`));
     return { what: 'GET /v1/things/{thing}/shadows', covers, listed: idsOf(await listShadows(url, thing, limit)) };
   }
 
-  private async named(url: string, limit: number): Promise<Listed> {
-    const thing = this.thing();
+  async #named(url: string, limit: number): Promise<Listed> {
+    const thing = this.#thing();
     const covers = this.shadows.filter((shadow) => shadow.startsWith(`${thing}/`));
     const names = await listNamed(url, thing, limit);
     return { what: 'ListNamedShadowsForThing', covers, listed: names.map((name) => shadowId(thing, name)) };
   }
 
-  private thing(): string {
+  #thing(): string {
     return this.random.pick(this.shadows).split('/')[0] ?? '';
   }
 }

@@ -74,7 +74,7 @@ class Reconnecting {
   ) {}
 
   async start(): Promise<void> {
-    await new Promise<void>((resolve) => (this.#done = this.run(resolve)));
+    await new Promise<void>((resolve) => (this.#done = this.#run(resolve)));
   }
 
   async stop(): Promise<void> {
@@ -90,7 +90,7 @@ class Reconnecting {
   protected message(_topic: string, _payload: Buffer): void {}
   protected async subscribed(): Promise<void> {}
 
-  private async run(ready: () => void): Promise<void> {
+  async #run(ready: () => void): Promise<void> {
     while (!this.#stopped) {
       const { port, node } = this.doors[this.count % this.doors.length] as Door;
       this.count++;
@@ -182,7 +182,7 @@ export class Device extends Reconnecting {
 
   override async start(): Promise<void> {
     await super.start();
-    this.#loop = this.work();
+    this.#loop = this.#work();
   }
 
   /** Measures no more; goes on doing what is desired. */
@@ -202,22 +202,22 @@ export class Device extends Reconnecting {
   }
 
   protected override async subscribed(): Promise<void> {
-    this.get();
+    this.#get();
   }
 
   protected override message(topic: string, payload: Buffer): void {
     const tail = parse(topic)?.tail;
     const body = JSON.parse(payload.toString()) as Body;
     const op = this.#ops.get(body.clientToken ?? '');
-    if ((tail === 'update/accepted' || tail === 'delete/accepted') && op) this.accepted(op, body);
-    if ((tail === 'update/rejected' || tail === 'delete/rejected') && op) this.rejected(op, String(body['code']));
-    if (tail === 'update/delta') this.wants((body.state as Section)['target'], body.version);
+    if ((tail === 'update/accepted' || tail === 'delete/accepted') && op) this.#accepted(op, body);
+    if ((tail === 'update/rejected' || tail === 'delete/rejected') && op) this.#rejected(op, String(body['code']));
+    if (tail === 'update/delta') this.#wants((body.state as Section)['target'], body.version);
     this.record(tail ?? '', this.shadow, body);
-    if (tail === 'get/accepted') this.got(body);
-    if (tail === 'get/rejected' && body['code'] === 404) this.read(body, null);
+    if (tail === 'get/accepted') this.#got(body);
+    if (tail === 'get/rejected' && body['code'] === 404) this.#read(body, null);
   }
 
-  private accepted(op: UpdateOp, body: Body): void {
+  #accepted(op: UpdateOp, body: Body): void {
     // Carried out twice, it is told twice.
     op.step ??= stepOf({ version: body.version, deleted: op.kind === 'delete' });
     if (!this.options.external || op.outcome === 'acked') return;
@@ -227,7 +227,7 @@ export class Device extends Reconnecting {
     this.#answers.get(op.id)?.(true);
   }
 
-  private rejected(op: UpdateOp, code: string): void {
+  #rejected(op: UpdateOp, code: string): void {
     if (this.options.external && op.outcome === 'acked') return;
     // Behind an external broker a deletion that was carried out before is not found the second time.
     if (!this.options.external || op.kind !== 'delete' || code !== '404') op.outcome = 'rejected';
@@ -235,13 +235,13 @@ export class Device extends Reconnecting {
     this.#answers.get(op.id)?.(false);
   }
 
-  private got(body: Body): void {
+  #got(body: Body): void {
     const told = toldOf(body);
-    this.wants(told.desired['target'], told.version);
-    this.read(body, told);
+    this.#wants(told.desired['target'], told.version);
+    this.#read(body, told);
   }
 
-  private read(body: Body, told: Told | null): void {
+  #read(body: Body, told: Told | null): void {
     const from = this.#gets.get(body.clientToken ?? '');
     if (from === undefined) return;
     const { shadow, node } = this;
@@ -249,49 +249,49 @@ export class Device extends Reconnecting {
   }
 
   /** An answer to `get` may be older than a delta that came before it. */
-  private wants(target: Json | undefined, version: number): void {
+  #wants(target: Json | undefined, version: number): void {
     if (target === undefined || version < this.#targetVersion) return;
     this.#target = target;
     this.#targetVersion = version;
   }
 
-  private get(): void {
+  #get(): void {
     const clientToken = `${this.name}-g${++this.#sequence}`;
     this.#gets.set(clientToken, this.history.now());
     void this.connection?.publish(topicOf(this.shadow, 'get'), JSON.stringify({ clientToken }));
   }
 
-  private async work(): Promise<void> {
+  async #work(): Promise<void> {
     const { intervalMs, deletions, external } = this.options;
     for (let turn = 0; !this.stopped && !this.#resting; turn++) {
       const target = this.#target;
       const behind = target !== undefined && target !== this.#reported;
       if (this.connection?.open && (behind || this.#writing)) {
-        if (turn % 10 === 9) this.get();
-        if (this.#writing && turn % (deletions?.every ?? Infinity) === deletions?.first) await this.delete();
-        const done = await this.update(behind ? { target } : {});
+        if (turn % 10 === 9) this.#get();
+        if (this.#writing && turn % (deletions?.every ?? Infinity) === deletions?.first) await this.#delete();
+        const done = await this.#update(behind ? { target } : {});
         if (done && behind) this.#reported = target;
       } else if (external && this.connection?.open && turn % 10 === 9) {
         // The first one may be lost with the broker.
-        this.get();
+        this.#get();
       }
       await pause(intervalMs);
     }
   }
 
-  private update(patch: Section): Promise<boolean> {
+  #update(patch: Section): Promise<boolean> {
     const id = `${this.name}-${++this.#sequence}`;
     const full = { ...patch, d: id };
-    return this.send('update', id, full, { state: { reported: full }, clientToken: id });
+    return this.#send('update', id, full, { state: { reported: full }, clientToken: id });
   }
 
-  private delete(): Promise<boolean> {
+  #delete(): Promise<boolean> {
     const id = `${this.name}-${++this.#sequence}`;
-    return this.send('delete', id, {}, { clientToken: id });
+    return this.#send('delete', id, {}, { clientToken: id });
   }
 
   /** Whether it was acknowledged and not rejected. */
-  private async send(kind: UpdateOp['kind'], id: string, patch: Section, body: object): Promise<boolean> {
+  async #send(kind: UpdateOp['kind'], id: string, patch: Section, body: object): Promise<boolean> {
     const { connection, shadow, node } = this;
     const op: UpdateOp = {
       ...{ id, kind, shadow, node, door: 'mqtt', section: 'reported', patch, from: this.history.now() },
@@ -299,7 +299,7 @@ export class Device extends Reconnecting {
     };
     this.#ops.set(id, op);
     this.history.updates.push(op);
-    if (this.options.external) return this.awaitAccepted(op, JSON.stringify(body));
+    if (this.options.external) return this.#awaitAccepted(op, JSON.stringify(body));
     const puback = connection?.publish(topicOf(shadow, kind), JSON.stringify(body)) ?? Promise.resolve(false);
     const acked = await within(puback, PUBACK_MS);
     if (!acked) connection?.close();
@@ -310,7 +310,7 @@ export class Device extends Reconnecting {
     return true;
   }
 
-  private async awaitAccepted(op: UpdateOp, body: string): Promise<boolean> {
+  async #awaitAccepted(op: UpdateOp, body: string): Promise<boolean> {
     op.reason = 'no accepted';
     const answer = new Promise<boolean>((resolve) => this.#answers.set(op.id, resolve));
     const lost = this.connection?.publish(topicOf(op.shadow, op.kind), body) ?? Promise.resolve(false);

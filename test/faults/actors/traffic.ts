@@ -60,7 +60,7 @@ export class Traffic {
 
   async start(): Promise<void> {
     const { history, prefix, options } = this;
-    const targets = this.targets();
+    const targets = this.#targets();
     const { doors } = this.topology;
     for (const { index } of this.topology.nodes) {
       // One prefix may begin with another.
@@ -79,13 +79,13 @@ export class Traffic {
     await Promise.all([...this.watchers, ...this.#observers].map((actor) => actor.start()));
     await Promise.all(this.#devices.map((actor) => actor.start()));
     this.shadows.forEach((shadow, i) => {
-      if (shadow === this.#guest) this.#callers.push(this.comeAndGo(shadow, this.random.fork('guest')));
-      else this.#callers.push(this.application(shadow, `${prefix}-${i}-a`, this.random.fork(`app${i}`)));
-      this.#callers.push(this.reader(shadow, this.random.fork(`reader${i}`)));
+      if (shadow === this.#guest) this.#callers.push(this.#comeAndGo(shadow, this.random.fork('guest')));
+      else this.#callers.push(this.#application(shadow, `${prefix}-${i}-a`, this.random.fork(`app${i}`)));
+      this.#callers.push(this.#reader(shadow, this.random.fork(`reader${i}`)));
     });
     const lister = new Lister(history, targets, `${prefix}-`, this.shadows, this.random.fork('lister'));
     this.#callers.push(lister.run(options.intervalMs, () => this.#writing));
-    this.#sampler = this.sample();
+    this.#sampler = this.#sample();
   }
 
   /** Ends the writing, waits until all is as promised or the bound is over, and takes the final state. */
@@ -94,11 +94,11 @@ export class Traffic {
     for (const device of this.#devices) device.quiet();
     await Promise.all(this.#callers);
     const from = this.history.now();
-    await Promise.all(this.shadows.map((shadow) => this.converge(shadow, from)));
+    await Promise.all(this.shadows.map((shadow) => this.#converge(shadow, from)));
     await Promise.all(this.#devices.map((device) => device.rest()));
-    await Promise.all(this.shadows.map((shadow) => this.readFinal(shadow)));
-    await this.caughtUp(from);
-    await this.readyAgain(from);
+    await Promise.all(this.shadows.map((shadow) => this.#readFinal(shadow)));
+    await this.#caughtUp(from);
+    await this.#readyAgain(from);
     // Messages that are on their way to observers.
     await pause(300);
     this.#running = false;
@@ -106,12 +106,12 @@ export class Traffic {
     await this.#sampler;
   }
 
-  private targets(): Target[] {
+  #targets(): Target[] {
     return this.topology.nodes.map(({ index, httpUrl }) => ({ node: index, url: httpUrl }));
   }
 
-  private async application(shadow: string, writer: string, random: Random): Promise<void> {
-    const targets = this.targets();
+  async #application(shadow: string, writer: string, random: Random): Promise<void> {
+    const targets = this.#targets();
     let known: number | undefined;
     for (let n = 1; this.#writing; n++) {
       const target = random.pick(targets);
@@ -120,23 +120,23 @@ export class Traffic {
       const pad = this.options.padding === undefined ? {} : { pad: String(n).padEnd(this.options.padding, '.') };
       const patch = n % 4 === 0 ? { a: id, target: n, nested: { [`k${n % 3}`]: n }, ...pad } : { a: id };
       // Some carry a version, often an old one: refusals are part of the traffic.
-      const op = await this.write({ id, kind, shadow, patch }, target, n % 7 === 0 ? known : undefined);
+      const op = await this.#write({ id, kind, shadow, patch }, target, n % 7 === 0 ? known : undefined);
       known = op.step ?? known;
       await pause(this.options.intervalMs * (0.5 + random.next()));
     }
   }
 
-  private async comeAndGo(shadow: string, random: Random): Promise<void> {
-    const targets = this.targets();
+  async #comeAndGo(shadow: string, random: Random): Promise<void> {
+    const targets = this.#targets();
     for (let n = 1; this.#writing; n++) {
       const id = `${this.prefix}-guest-${n}`;
       const kind = n % 3 === 0 ? 'delete' : 'update';
-      await this.write({ id, kind, shadow, patch: { a: id } }, random.pick(targets));
+      await this.#write({ id, kind, shadow, patch: { a: id } }, random.pick(targets));
       await pause(this.options.intervalMs * PATIENCE * random.next());
     }
   }
 
-  private async write(
+  async #write(
     what: Pick<UpdateOp, 'id' | 'kind' | 'shadow' | 'patch'>,
     target: Target,
     version?: number,
@@ -149,8 +149,8 @@ export class Traffic {
     return op;
   }
 
-  private async reader(shadow: string, random: Random): Promise<void> {
-    const targets = this.targets();
+  async #reader(shadow: string, random: Random): Promise<void> {
+    const targets = this.#targets();
     while (this.#writing) {
       const { node, url } = random.pick(targets);
       const from = this.history.now();
@@ -164,7 +164,7 @@ export class Traffic {
     }
   }
 
-  private async sample(): Promise<void> {
+  async #sample(): Promise<void> {
     while (this.#running) {
       await Promise.all(
         this.topology.nodes.map(async (node) => {
@@ -178,7 +178,7 @@ export class Traffic {
     }
   }
 
-  private async converge(shadow: string, from: number): Promise<void> {
+  async #converge(shadow: string, from: number): Promise<void> {
     for (let turn = 0; this.history.now() - from < BOUND_MS; turn++) {
       const { httpUrl } = this.topology.node(turn);
       const delta = await readOverHttp(httpUrl, shadow, 2_000).then(
@@ -194,7 +194,7 @@ export class Traffic {
     this.history.converged.set(shadow, null);
   }
 
-  private async readFinal(shadow: string): Promise<void> {
+  async #readFinal(shadow: string): Promise<void> {
     const all = this.topology.nodes.map(async ({ httpUrl, index }) => {
       const read = await readOverHttp(httpUrl, shadow).catch(() => null);
       if (read === null)
@@ -205,13 +205,13 @@ export class Traffic {
   }
 
   /** Behind mosquitto a node is not ready while claims move to it, which may begin after it was. */
-  private async readyAgain(from: number): Promise<void> {
+  async #readyAgain(from: number): Promise<void> {
     const isReady = (node: number): boolean => this.history.ready.findLast((one) => one.node === node)?.ready === true;
     while (!this.topology.nodes.every(({ index }) => isReady(index)) && this.history.now() - from < BOUND_MS)
       await pause(100);
   }
 
-  private async caughtUp(from: number): Promise<void> {
+  async #caughtUp(from: number): Promise<void> {
     const behind = (): boolean =>
       this.watchers.some((watcher) =>
         this.shadows.some((shadow) => {

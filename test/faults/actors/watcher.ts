@@ -34,7 +34,7 @@ export class Watcher {
 
   /** Ends when the stream has its first position: from here on nothing may be missed. */
   async start(): Promise<void> {
-    await new Promise<void>((resolve) => (this.#done = this.run(resolve)));
+    await new Promise<void>((resolve) => (this.#done = this.#run(resolve)));
   }
 
   /** Whether it was told what all nodes read: this version or a later one, or that there is no shadow. */
@@ -55,47 +55,47 @@ export class Watcher {
     await this.#done;
   }
 
-  private async run(positioned: () => void): Promise<void> {
+  async #run(positioned: () => void): Promise<void> {
     for (let turn = 0; !this.#stopped; turn++) {
       const { url } = this.targets[turn % this.targets.length] as Target;
       try {
         const initial = this.#lastId === null && this.#segment > 0 ? '?initial=true' : '';
         const headers: Record<string, string> = this.#lastId === null ? {} : { 'last-event-id': this.#lastId };
         this.#reader = await EventReader.open(`${url}/v1/watch${initial}`, headers);
-        await this.follow(this.#reader, positioned);
+        await this.#follow(this.#reader, positioned);
       } catch (error) {
-        if (!this.#stopped && String(error).includes('status 410')) this.startOver('cursor gone (410)');
+        if (!this.#stopped && String(error).includes('status 410')) this.#startOver('cursor gone (410)');
       }
       this.#reader?.close();
       if (!this.#stopped) await pause(100);
     }
   }
 
-  private async follow(reader: EventReader, positioned: () => void): Promise<void> {
+  async #follow(reader: EventReader, positioned: () => void): Promise<void> {
     for (let event = await reader.next(); event !== null; event = await reader.next()) {
       if (event.id !== undefined) {
         this.#lastId = event.id;
         positioned();
       }
-      if (event.event === 'end') return this.end(event);
-      else if (event.event === 'change' || event.event === 'initial') this.change(event.event, event);
+      if (event.event === 'end') return this.#end(event);
+      else if (event.event === 'change' || event.event === 'initial') this.#change(event.event, event);
     }
   }
 
-  private end({ data }: StreamEvent): void {
+  #end({ data }: StreamEvent): void {
     const reason = String(data['reason']);
     this.history.endings.push({ stream: this.name, at: this.history.now(), reason });
-    if (reason === 'compacted' || reason === 'epoch-changed') this.startOver(reason);
+    if (reason === 'compacted' || reason === 'epoch-changed') this.#startOver(reason);
   }
 
-  private startOver(reason: string): void {
+  #startOver(reason: string): void {
     this.history.endings.push({ stream: this.name, at: this.history.now(), reason: `starts over: ${reason}` });
     this.#segment++;
     this.#last.clear();
     this.#lastId = null;
   }
 
-  private change(kind: 'change' | 'initial', event: StreamEvent): void {
+  #change(kind: 'change' | 'initial', event: StreamEvent): void {
     const data = event.data as unknown as Data;
     if (!data.thing.startsWith(this.prefix)) return;
     const shadow = shadowId(data.thing, data.shadow);

@@ -42,9 +42,9 @@ export class Namespaces {
       const net = (process.pid + attempt) % 256;
       const space = new Namespaces(`ul${net}x${Namespaces.#created++ % 1000}`, net);
       // Its name tells other labs that the network is taken.
-      if (!run('ip', 'link', 'add', space.bridge, 'type', 'bridge')) continue;
+      if (!run('ip', 'link', 'add', space.#bridge, 'type', 'bridge')) continue;
       process.once('exit', space.#remove);
-      space.build(count);
+      space.#build(count);
       return space;
     }
     throw new Error('no free network for the bridge');
@@ -61,11 +61,11 @@ export class Namespaces {
 
   /** Prefix of a command that is to run on that host. */
   prefix(member: number): readonly string[] {
-    return ['ip', 'netns', 'exec', this.name(member)];
+    return ['ip', 'netns', 'exec', this.#name(member)];
   }
 
   iptables(member: number, ...args: string[]): void {
-    must('ip', 'netns', 'exec', this.name(member), 'iptables', ...args);
+    must('ip', 'netns', 'exec', this.#name(member), 'iptables', ...args);
   }
 
   /** Heals everything on that host. */
@@ -77,27 +77,27 @@ export class Namespaces {
     process.removeListener('exit', this.#remove);
     for (const name of this.#names) run('ip', 'netns', 'del', name);
     this.#names.length = 0;
-    run('ip', 'link', 'del', this.bridge);
+    run('ip', 'link', 'del', this.#bridge);
   }
 
-  private get bridge(): string {
+  get #bridge(): string {
     return `ul${this.net}br`;
   }
 
-  private name(member: number): string {
+  #name(member: number): string {
     return `${this.id}m${member}`;
   }
 
-  private build(count: number): void {
-    must('ip', 'addr', 'add', `${this.here}/24`, 'dev', this.bridge);
-    must('ip', 'link', 'set', this.bridge, 'up');
+  #build(count: number): void {
+    must('ip', 'addr', 'add', `${this.here}/24`, 'dev', this.#bridge);
+    must('ip', 'link', 'set', this.#bridge, 'up');
     for (let member = 0; member < count; member++) {
-      const name = this.name(member);
+      const name = this.#name(member);
       const [outside, inside] = [`${this.id}o${member}`, `${this.id}i${member}`];
       must('ip', 'netns', 'add', name);
       this.#names.push(name);
       must('ip', 'link', 'add', outside, 'type', 'veth', 'peer', 'name', inside);
-      must('ip', 'link', 'set', outside, 'master', this.bridge, 'up');
+      must('ip', 'link', 'set', outside, 'master', this.#bridge, 'up');
       must('ip', 'link', 'set', inside, 'netns', name);
       const within = [...this.prefix(member).slice(1)];
       must('ip', ...within, 'ip', 'addr', 'add', `${this.address(member)}/24`, 'dev', inside);

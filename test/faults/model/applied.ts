@@ -6,11 +6,11 @@ export class Applied {
 
   constructor(history: History) {
     for (const change of history.changes)
-      if (change.kind === 'change') this.note(change.id, change.shadow, stepOf(change));
+      if (change.kind === 'change') this.#note(change.id, change.shadow, stepOf(change));
     for (const { kind, body, shadow, version } of history.messages) {
       if (kind !== 'accepted' && kind !== 'deleted') continue;
       const token = body['clientToken'] as string | undefined;
-      this.note(token ?? null, shadow, stepOf({ version, deleted: kind === 'deleted' }));
+      this.#note(token ?? null, shadow, stepOf({ version, deleted: kind === 'deleted' }));
     }
   }
 
@@ -30,7 +30,7 @@ export class Applied {
     return op.outcome !== 'rejected' && this.steps(op).length === 0;
   }
 
-  private note(id: string | null, shadow: string, step: number): void {
+  #note(id: string | null, shadow: string, step: number): void {
     if (id === null) return;
     const key = `${shadow} ${id}`;
     const known = this.#steps.get(key);

@@ -35,7 +35,7 @@ class SteadyDevice {
   readonly #done: Promise<void>;
 
   constructor(private readonly port: number) {
-    this.#done = this.run();
+    this.#done = this.#run();
   }
 
   async stop(): Promise<void> {
@@ -43,7 +43,7 @@ class SteadyDevice {
     await this.#done;
   }
 
-  private async run(): Promise<void> {
+  async #run(): Promise<void> {
     for (let n = 0; this.#running;) {
       const rejected = new Set<string>();
       const onMessage = (_topic: string, payload: Buffer): void =>

@@ -28,7 +28,7 @@ export class CorkedWrites {
       if (isHeld) return;
       isHeld = true;
       cork();
-      if (this.#held.push(release) === 1) setImmediate(() => setImmediate(() => this.release()));
+      if (this.#held.push(release) === 1) setImmediate(() => setImmediate(() => this.#release()));
     };
     stream.uncork = () => {};
     // A last packet, such as a refusing CONNACK or a DISCONNECT, must not end with the connection.
@@ -42,7 +42,7 @@ export class CorkedWrites {
     };
   }
 
-  private release(): void {
+  #release(): void {
     const held = this.#held;
     this.#held = [];
     for (const release of held) release();

@@ -33,23 +33,23 @@ export class ForwardGate {
     const client = anyClient as AedesClient;
     const packet = anyPacket as unknown as OutgoingPacket;
     const connection = connectionOf(client);
-    if (connection.cutOff || !this.isItsTurn(client, connection, packet)) return null;
+    if (connection.cutOff || !this.#isItsTurn(client, connection, packet)) return null;
     const size = packet.topic.length + packet.payload.length + OVERHEAD;
     // MQTT-3.1.2-24: what is larger than the client takes is dropped as if it had been sent.
     if (client.maximumPacketSize !== undefined && size > client.maximumPacketSize) return null;
-    if (!this.isNewest(connection, packet.topic)) return null;
-    return this.fits(client, connection, size) ? anyPacket : null;
+    if (!this.#isNewest(connection, packet.topic)) return null;
+    return this.#fits(client, connection, size) ? anyPacket : null;
   };
 
   /** Messages for a session wait in it until its backlog is through; before the CONNACK nothing may be sent at all. */
-  private isItsTurn(client: AedesClient, connection: Connection, packet: OutgoingPacket): boolean {
+  #isItsTurn(client: AedesClient, connection: Connection, packet: OutgoingPacket): boolean {
     if (this.current !== null && this.current.tenant !== connection.principal.tenant) return false;
     const isReplayed = this.current === null && packet.brokerId === null;
     const waits = connection.replaying && this.current?.kept !== false;
     return isReplayed || (client.connected && !waits);
   }
 
-  private isNewest(connection: Connection, topic: string): boolean {
+  #isNewest(connection: Connection, topic: string): boolean {
     const revision = this.current?.revision ?? null;
     const sent = connection.deltaRevisions?.get(topic);
     if (revision === null || sent === undefined) return true;
@@ -58,7 +58,7 @@ export class ForwardGate {
     return true;
   }
 
-  private fits(client: AedesClient, connection: Connection, size: number): boolean {
+  #fits(client: AedesClient, connection: Connection, size: number): boolean {
     const waiting = client.conn.writableLength + connection.unwrittenBytes;
     if (waiting > this.maxBacklogBytes) {
       this.logger.warn({ clientId: client.id, reason: 'too-slow', waiting }, 'subscriber cut off');

@@ -42,12 +42,12 @@ export class PublishGate {
     const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
     const incoming = request && { client, topic: packet.topic, request, payload, qos: packet.qos };
     connectionOf(client).requests.push(
-      incoming ? () => this.handle(incoming) : () => Promise.resolve(this.refusal(client)),
+      incoming ? () => this.handle(incoming) : () => Promise.resolve(this.#refusal(client)),
       (how) => {
         // The broker is closing: without a PUBACK the client sends it again to another node.
         if (how === 'unanswered') return;
         if (how === 'refused') return done(new Error('publishing to this topic is not allowed'));
-        if (how === 'withheld' && packet.qos > 0) return this.withhold(client);
+        if (how === 'withheld' && packet.qos > 0) return this.#withhold(client);
         if (incoming && request?.problem === null) this.forward(incoming);
         // A QoS 0 sender may be gone already; there is nobody to acknowledge to.
         if (!client.closed || isWill) done(null);
@@ -56,12 +56,12 @@ export class PublishGate {
   };
 
   /** MQTT 5 gets PUBACK 135 and stays; MQTT 3.1.1 has no such answer, so aedes closes its connection, as AWS does. */
-  private refusal(client: AedesClient): Acknowledgement {
+  #refusal(client: AedesClient): Acknowledgement {
     this.logger.info({ clientId: client.id, reason: 'no-request-topic' }, 'publish refused');
     return 'refused';
   }
 
-  private withhold(client: AedesClient): void {
+  #withhold(client: AedesClient): void {
     this.logger.warn({ clientId: client.id, reason: 'outcome-unknown' }, 'connection closed without PUBACK');
     endConnection(client, REASON.unspecified, 'outcome unknown');
   }

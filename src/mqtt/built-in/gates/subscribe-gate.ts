@@ -22,7 +22,7 @@ export class SubscribeGate {
   /** The `authorizeSubscribe` of aedes. */
   readonly decide: AuthorizeSubscribeHandler = (anyClient, subscription, done) => {
     const client = anyClient as AedesClient;
-    const allowed = canMatchShadowTopic(subscription.topic) && this.hasRoom(client, subscription.topic);
+    const allowed = canMatchShadowTopic(subscription.topic) && this.#hasRoom(client, subscription.topic);
     if (allowed) this.#granted.add(subscription);
     else this.logger.info({ clientId: client.id }, 'subscription refused');
     done(null, allowed ? subscription : null);
@@ -32,10 +32,10 @@ export class SubscribeGate {
   watch(client: AedesClient): void {
     // aedes reads and writes members of this object by filter.
     client.subscriptions = Object.create(null) as AedesClient['subscriptions'];
-    client._parser.prependListener('packet', (packet: ParsedPacket) => this.inspect(client, packet));
+    client._parser.prependListener('packet', (packet: ParsedPacket) => this.#inspect(client, packet));
   }
 
-  private hasRoom(client: AedesClient, filter: string): boolean {
+  #hasRoom(client: AedesClient, filter: string): boolean {
     const pending = this.#pending.get(client) ?? new Set();
     this.#pending.set(client, pending);
     for (const each of pending) if (each in client.subscriptions) pending.delete(each);
@@ -45,7 +45,7 @@ export class SubscribeGate {
     return true;
   }
 
-  private inspect(client: AedesClient, packet: ParsedPacket): void {
+  #inspect(client: AedesClient, packet: ParsedPacket): void {
     if (packet.cmd !== 'subscribe' || packet.subscriptions === undefined) return;
     if (packet.subscriptions.length > MAX_FILTERS) {
       this.logger.info({ clientId: client.id, reason: 'too-many-filters' }, 'connection closed');

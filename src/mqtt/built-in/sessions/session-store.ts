@@ -58,9 +58,9 @@ export class SessionStore {
     if (this.#byFilter.isEmpty) return;
     const shared = { packet, holders: 0 };
     this.#byFilter.some(packet.topic, (session) => {
-      if (this.isFor(session, packet)) {
+      if (this.#isFor(session, packet)) {
         session.keep(shared);
-        this.makeRoom(session);
+        this.#makeRoom(session);
       }
       return false;
     });
@@ -92,7 +92,7 @@ export class SessionStore {
     const latest = this.clock.monotonic() - this.config.sessionSeconds * 1000;
     for (const session of this.#offline.values()) {
       if (session.offlineSince > latest) return;
-      this.end(session, 'expired');
+      this.#end(session, 'expired');
     }
   }
 
@@ -111,8 +111,8 @@ export class SessionStore {
   async addSubscriptions(client: ClientId, subscriptions: readonly StoredSubscription[]): Promise<void> {
     const allowed = subscriptions.filter((subscription) => this.isGranted(subscription));
     if (allowed.length === 0) return;
-    const session = this.#sessions.get(client.id) ?? this.begin(client);
-    for (const subscription of session ? allowed : []) this.addOne(session as Session, subscription);
+    const session = this.#sessions.get(client.id) ?? this.#begin(client);
+    for (const subscription of session ? allowed : []) this.#addOne(session as Session, subscription);
   }
 
   async removeSubscriptions(client: ClientId, filters: readonly string[]): Promise<void> {
@@ -128,7 +128,7 @@ export class SessionStore {
 
   async cleanSubscriptions(client: ClientId): Promise<void> {
     const session = this.#sessions.get(client.id);
-    if (session) this.end(session, 'ended by its client');
+    if (session) this.#end(session, 'ended by its client');
   }
 
   async outgoingUpdate(client: ClientId, packet: OutgoingPacket): Promise<void> {
@@ -160,7 +160,7 @@ export class SessionStore {
     return Readable.from([]);
   }
 
-  private isFor(session: Session, packet: OutgoingPacket): boolean {
+  #isFor(session: Session, packet: OutgoingPacket): boolean {
     // A visit goes on over sessions that it has ended itself to make room.
     if (this.#sessions.get(session.id) !== session) return false;
     // Where a filter without wildcard asks for QoS 0, aedes sends with QoS 0 whatever other filters ask for, and no PUBACK
@@ -170,22 +170,22 @@ export class SessionStore {
   }
 
   /** A session that ends is told to its client by the next CONNACK; messages that just go are not. */
-  private makeRoom(receiver: Session): void {
+  #makeRoom(receiver: Session): void {
     while (this.#bytes > this.maxBytes) {
       const [oldest] = this.#offline.values();
-      if (oldest) this.end(oldest, 'too many bytes');
+      if (oldest) this.#end(oldest, 'too many bytes');
       else if (!receiver.dropOldest()) return;
     }
   }
 
-  private begin(client: ClientId): Session | null {
+  #begin(client: ClientId): Session | null {
     if (this.#sessions.size >= this.config.maxSessions || this.config.sessionSeconds === 0) {
       const [oldest] = this.#offline.values();
       if (!oldest || this.config.sessionSeconds === 0) {
         this.logger.warn({ clientId: client.id, reason: 'too-many-sessions' }, 'session is not kept');
         return null;
       }
-      this.end(oldest, 'too many sessions');
+      this.#end(oldest, 'too many sessions');
     }
     const session = new Session(client.id, this.config.maxSessionMessages, (bytes) => (this.#bytes += bytes));
     this.#sessions.set(client.id, session);
@@ -193,7 +193,7 @@ export class SessionStore {
     return session;
   }
 
-  private addOne(session: Session, subscription: StoredSubscription): void {
+  #addOne(session: Session, subscription: StoredSubscription): void {
     const { topic, qos } = subscription;
     const before = session.subscriptions.get(topic);
     if (before !== undefined && before.qos > 0) this.#byFilter.remove(topic, session);
@@ -201,7 +201,7 @@ export class SessionStore {
     if (qos > 0) this.#byFilter.add(topic, session);
   }
 
-  private end(session: Session, reason: string): void {
+  #end(session: Session, reason: string): void {
     for (const { topic, qos } of session.subscriptions.values()) {
       if (qos > 0) this.#byFilter.remove(topic, session);
     }

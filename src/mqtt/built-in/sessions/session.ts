@@ -66,13 +66,13 @@ export class Session {
     const oldest = this.#kept.shift();
     if (!oldest) return false;
     this.#dropped++;
-    this.release(oldest);
+    this.#release(oldest);
     return true;
   }
 
   /** Lets go of every message. */
   clear(): void {
-    for (const kept of this.#kept.splice(0)) this.release(kept);
+    for (const kept of this.#kept.splice(0)) this.#release(kept);
   }
 
   /** Notes the identifier under which a kept message is being sent. */
@@ -84,7 +84,7 @@ export class Session {
   acknowledge(messageId: number): OutgoingPacket | undefined {
     const at = this.#kept.findIndex((kept) => kept.messageId === messageId);
     const [kept] = at < 0 ? [] : this.#kept.splice(at, 1);
-    if (kept) this.release(kept);
+    if (kept) this.#release(kept);
     return kept?.packet;
   }
 
@@ -106,7 +106,7 @@ export class Session {
     return this.#kept.slice(at + 1).map(({ packet }) => ({ ...packet, brokerId: null }));
   }
 
-  private release({ shared }: Kept): void {
+  #release({ shared }: Kept): void {
     this.count(-ENTRY_BYTES - (--shared.holders === 0 ? sizeOf(shared.packet) : 0));
   }
 }

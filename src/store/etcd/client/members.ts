@@ -85,11 +85,11 @@ export class EtcdMembers {
     }
     if (index !== this.#at) return;
     this.#at = (index + 1) % this.#members.length;
-    this.report(from.host, error);
+    this.#report(from.host, error);
   }
 
   /** While etcd is away every call fails several times; one line a second tells as much. */
-  private report(host: string, error: unknown): void {
+  #report(host: string, error: unknown): void {
     const now = performance.now();
     const level = now - this.#reportedAt < REPORT_MS ? 'debug' : 'warn';
     if (level === 'warn') this.#reportedAt = now;

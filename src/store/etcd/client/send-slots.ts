@@ -22,10 +22,10 @@ export class SendSlots<T> {
   kick(): void {
     if (this.#scheduled || this.#busy >= this.slots) return;
     this.#scheduled = true;
-    setImmediate(() => this.pump());
+    setImmediate(() => this.#pump());
   }
 
-  private pump(): void {
+  #pump(): void {
     this.#scheduled = false;
     while (this.#busy < this.slots) {
       const batch = this.take();

@@ -3,7 +3,8 @@ import { isTombstone } from '../../../document/shadow-document.js';
 import type { Position } from '../../position.js';
 import { FeedGap, matches, type ShadowFilter } from '../../shadow-feed.js';
 import type { ShadowRecord } from '../../shadow-store.js';
-import { BUCKETS, bucketPrefix, rangeEnd, thingPrefix } from '../keys.js';
+import { BUCKETS } from '../../bucket.js';
+import { bucketPrefix, rangeEnd, thingPrefix } from '../keys.js';
 import type { RecordDecoder } from './record-decoder.js';
 import { CALL_MS, type EtcdCalls } from './restore-detector.js';
 

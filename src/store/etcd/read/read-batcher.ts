@@ -50,7 +50,7 @@ export class ReadBatcher {
     this.#slots = new SendSlots(
       IN_FLIGHT,
       () => this.#queue.splice(0, MAX_READS),
-      (batch) => this.answer(batch),
+      (batch) => this.#answer(batch),
     );
   }
 
@@ -87,25 +87,25 @@ export class ReadBatcher {
     for (const read of this.#sweep.items) if (!read.settled) read.reject(new ServiceError('draining'));
   }
 
-  private async answer(batch: readonly PendingRead[]): Promise<void> {
+  async #answer(batch: readonly PendingRead[]): Promise<void> {
     const open = batch.filter((read) => !read.settled);
     if (open.length === 0) return;
     try {
-      const { header, values } = await this.fetch(open);
+      const { header, values } = await this.#fetch(open);
       const position = this.history.position(header);
       open.forEach((read, i) => read.resolve({ current: toRawRecord(values[i]), position }));
     } catch (error) {
       // One revision that is gone fails the whole Txn: halves go on alone until the bad one is.
       if (open.length > 1 && !(error instanceof ServiceError)) {
         const half = Math.ceil(open.length / 2);
-        await this.answer(open.slice(0, half));
-        return this.answer(open.slice(half));
+        await this.#answer(open.slice(0, half));
+        return this.#answer(open.slice(half));
       }
-      for (const read of open) read.reject(this.translate(error, read.key));
+      for (const read of open) read.reject(this.#translate(error, read.key));
     }
   }
 
-  private async fetch(reads: readonly PendingRead[]) {
+  async #fetch(reads: readonly PendingRead[]) {
     // Callers that ask for the same thing in one turn share the operation.
     const slots = new Map<string, number>();
     const ranges: { key: Buffer; revision?: string }[] = [];
@@ -124,7 +124,7 @@ export class ReadBatcher {
     return { header, values };
   }
 
-  private translate(error: unknown, key: string): Error {
+  #translate(error: unknown, key: string): Error {
     if (error instanceof ServiceError) return error;
     if (isOutsideHistory(error)) return new ServiceError('cursorGone', 'it was compacted');
     this.logger.error({ key, err: error }, 'etcd refuses a read');

@@ -36,7 +36,7 @@ export class RecordCache {
 
   /** The guess for an etcd key. */
   get(key: string): CachedRecord | undefined {
-    this.checkHistory();
+    this.#checkHistory();
     const entry = this.#entries.get(key);
     if (!entry) return undefined;
     this.#entries.delete(key);
@@ -60,7 +60,7 @@ export class RecordCache {
    * @throws Error when the value is not one of ours
    */
   fromFeed(key: string, value: Buffer, revision: number): EtcdRecord {
-    this.checkHistory();
+    this.#checkHistory();
     const held = this.#entries.get(key);
     if (held?.revision === revision) return held.record;
     const expected = this.#expected.get(key);
@@ -69,7 +69,7 @@ export class RecordCache {
     if (held && held.revision < revision) {
       this.#entries.set(key, { record, revision });
       this.#bytes += record.bytes - held.record.bytes;
-      this.trim();
+      this.#trim();
     }
     return record;
   }
@@ -85,13 +85,13 @@ export class RecordCache {
 
   /** From own reads and writes; what is older than the record held changes nothing. */
   offer(key: string, record: EtcdRecord, revision: number): void {
-    this.checkHistory();
+    this.#checkHistory();
     const held = this.#entries.get(key);
     if (held && held.revision >= revision) return;
     this.forget(key);
     this.#entries.set(key, { record, revision });
     this.#bytes += record.bytes;
-    this.trim();
+    this.#trim();
   }
 
   /** The guess was wrong and nothing is known instead. */
@@ -109,14 +109,14 @@ export class RecordCache {
   }
 
   /** One record is held however large it is. */
-  private trim(): void {
+  #trim(): void {
     const { maxEntries } = this;
     while (this.#entries.size > maxEntries || (this.#bytes > maxEntries * AVERAGE_BYTES && this.#entries.size > 1)) {
       this.forget(this.#entries.keys().next().value!);
     }
   }
 
-  private checkHistory(): void {
+  #checkHistory(): void {
     if (this.#history === this.history.entered) return;
     this.#history = this.history.entered;
     this.clear();

@@ -11,8 +11,9 @@ import {
   type ThingPlace,
 } from '../../page-token.js';
 import type { NamePage, RequestOptions, ThingPage } from '../../shadow-store.js';
+import { BUCKETS } from '../../bucket.js';
 import type { EtcdMembers } from '../client/members.js';
-import { bucketPrefix, BUCKETS, parseKey, rangeEnd, thingPrefix } from '../keys.js';
+import { bucketPrefix, parseKey, rangeEnd, thingPrefix } from '../keys.js';
 
 /** Keys of one bucket that are read at once. */
 const MAX_KEYS = 128;
@@ -54,7 +55,7 @@ export class ShadowLister {
     const prefix = `${thingPrefix(this.prefix, tenant, thing)}n:`;
     // The NUL makes it the first key behind the name.
     const start = after === undefined ? prefix : `${prefix}${decodeNamePage(after)}\0`;
-    const [found] = await this.keys([{ start, end: rangeEnd(prefix) }], limit, deadline);
+    const [found] = await this.#keys([{ start, end: rangeEnd(prefix) }], limit, deadline);
     const { rows, more } = found!;
     const names = rows.filter((row) => row.live && row.name !== null).map((row) => row.name as string);
     const last = rows.at(-1)?.name;
@@ -72,10 +73,10 @@ export class ShadowLister {
     let place: ThingPlace = after === undefined ? { bucket: 0, thing: '' } : decodeThingPage(after, tenant);
     for (const step of STEPS) {
       const buckets = Math.min(step, BUCKETS - place.bucket);
-      const found = await this.keys(this.ranges(tenant, place, buckets), MAX_KEYS, deadline);
+      const found = await this.#keys(this.#ranges(tenant, place, buckets), MAX_KEYS, deadline);
       for (const { rows, more } of found) {
-        for (const each of await this.whole(tenant, groupByThing(rows, more), more, deadline)) {
-          if (things.length === limit) return { things, next: this.token(tenant, place) };
+        for (const each of await this.#whole(tenant, groupByThing(rows, more), more, deadline)) {
+          if (things.length === limit) return { things, next: this.#token(tenant, place) };
           place = { bucket: place.bucket, thing: each.thing };
           if (each.shadows.length > 0) things.push(each);
         }
@@ -86,24 +87,24 @@ export class ShadowLister {
       if (place.bucket >= BUCKETS) return { things };
       if (things.length === limit) break;
     }
-    return { things, next: this.token(tenant, place) };
+    return { things, next: this.#token(tenant, place) };
   }
 
   /** A single thing that fills a whole read is read alone, further. */
-  private async whole(tenant: string, things: Shadows[], more: boolean, deadline: number): Promise<Shadows[]> {
+  async #whole(tenant: string, things: Shadows[], more: boolean, deadline: number): Promise<Shadows[]> {
     const [only] = things;
     if (!more || things.length !== 1 || !only) return things;
     const start = thingPrefix(this.prefix, tenant, only.thing);
-    const [found] = await this.keys([{ start, end: rangeEnd(start) }], MAX_THING_KEYS, deadline);
+    const [found] = await this.#keys([{ start, end: rangeEnd(start) }], MAX_THING_KEYS, deadline);
     return groupByThing(found!.rows, false);
   }
 
-  private token(tenant: string, place: ThingPlace): string {
+  #token(tenant: string, place: ThingPlace): string {
     return place.thing === '' ? encodeBucketPage(place.bucket) : encodeThingPage(tenant, place.thing);
   }
 
   /** Ranges of the tenant in `buckets` buckets from `place` on. */
-  private ranges(tenant: string, place: ThingPlace, buckets: number): { start: string | Buffer; end: Buffer }[] {
+  #ranges(tenant: string, place: ThingPlace, buckets: number): { start: string | Buffer; end: Buffer }[] {
     return Array.from({ length: buckets }, (_, i) => {
       const prefix = `${bucketPrefix(this.prefix, place.bucket + i)}${tenant}/`;
       // All keys of a thing begin with `{thing}/`, so the end of that prefix is the start behind the thing.
@@ -112,7 +113,7 @@ export class ShadowLister {
     });
   }
 
-  private async keys(
+  async #keys(
     ranges: readonly { readonly start: string | Buffer; readonly end: Buffer }[],
     limit: number,
     deadline: number,
@@ -127,7 +128,7 @@ export class ShadowLister {
     }));
     try {
       const { responses } = await this.cluster.read((client, call) => client.kv.txn({ success }, call), deadline);
-      return responses.map(({ response_range }) => this.rows(response_range));
+      return responses.map(({ response_range }) => this.#rows(response_range));
     } catch (error) {
       if (error instanceof ServiceError) throw error;
       this.logger.error({ err: error }, 'etcd refuses a list');
@@ -136,7 +137,7 @@ export class ShadowLister {
   }
 
   /** Foreign keys are passed over; the feed logs them. */
-  private rows({ kvs, more }: IRangeResponse): Rows {
+  #rows({ kvs, more }: IRangeResponse): Rows {
     const rows = kvs.flatMap(({ key, lease }): KeyRow[] => {
       const parsed = parseKey(this.prefix, key.toString());
       return parsed ? [{ thing: parsed.thing, name: parsed.name, live: lease === '0' }] : [];

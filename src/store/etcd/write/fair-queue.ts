@@ -47,7 +47,7 @@ export class FairQueue<T> {
 
   /** Puts the item at the end of the line of its tenant. */
   push(tenant: string, item: T): void {
-    this.lineOf(tenant).push(item);
+    this.#lineOf(tenant).push(item);
     this.#size++;
   }
 
@@ -73,7 +73,7 @@ export class FairQueue<T> {
       else if (answer === 'skip') left.push([tenant, item]);
     }
     for (const [tenant, item] of left.reverse()) {
-      this.lineOf(tenant).unshift(item);
+      this.#lineOf(tenant).unshift(item);
       this.#size++;
     }
     return taken;
@@ -84,7 +84,7 @@ export class FairQueue<T> {
     return this.take(() => 'take');
   }
 
-  private lineOf(tenant: string): Line<T> {
+  #lineOf(tenant: string): Line<T> {
     let line = this.#lines.get(tenant);
     if (!line) this.#lines.set(tenant, (line = new Line()));
     return line;

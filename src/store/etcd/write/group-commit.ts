@@ -58,8 +58,8 @@ export class GroupCommit {
     this.#sweep = new DeadlineSweep(clock);
     this.#slots = new SendSlots(
       options.inFlight ?? 2,
-      () => this.gather(),
-      (batch) => this.commit(batch),
+      () => this.#gather(),
+      (batch) => this.#commit(batch),
     );
   }
 
@@ -112,7 +112,7 @@ export class GroupCommit {
     for (const pending of this.#sweep.items) pending.refuse(new ServiceError('draining'));
   }
 
-  private gather(): PendingWrite[] {
+  #gather(): PendingWrite[] {
     let count = 0;
     let bytes = 0;
     return this.#queue.take((pending): Answer => {
@@ -126,9 +126,9 @@ export class GroupCommit {
     });
   }
 
-  private async commit(batch: PendingWrite[]): Promise<void> {
+  async #commit(batch: PendingWrite[]): Promise<void> {
     try {
-      await this.deliver(batch);
+      await this.#deliver(batch);
     } catch (error) {
       // Nothing may be left without an answer, whatever went wrong here.
       this.logger.error({ err: error }, 'group commit failed');
@@ -142,7 +142,7 @@ export class GroupCommit {
   }
 
   /** Sends the same guarded writes until each one is settled: the guards fence an attempt that arrives late. */
-  private async deliver(batch: readonly PendingWrite[]): Promise<void> {
+  async #deliver(batch: readonly PendingWrite[]): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       // An attempt that cannot be answered in time would only turn "not written" into "unknown".
       for (const pending of batch) if (pending.deadline - this.clock.monotonic() <= MARGIN_MS) pending.expire();
@@ -155,7 +155,7 @@ export class GroupCommit {
         const request = buildNestedTxn(open.map((pending) => pending.write));
         for (const pending of open) pending.sent = true;
         const response = await this.cluster.call(member, (client, call) => client.kv.txn(request, call), timeoutMs);
-        return this.settle(open, response);
+        return this.#settle(open, response);
       } catch (error) {
         const fault = classify(error);
         for (const pending of open) {
@@ -170,25 +170,25 @@ export class GroupCommit {
         } else if (fault === 'lease-gone' && open.some(({ write }) => write.lease !== undefined)) {
           for (const pending of open) if (pending.write.lease !== undefined) pending.refuse(new LeaseGone());
         } else {
-          return this.split(open, error);
+          return this.#split(open, error);
         }
       }
     }
   }
 
   /** One bad write must not take the others with it: halves go on alone, until the bad one is. */
-  private async split(open: readonly PendingWrite[], error: unknown): Promise<void> {
+  async #split(open: readonly PendingWrite[], error: unknown): Promise<void> {
     const [only] = open;
     if (open.length === 1 && only) {
       this.logger.error({ key: only.write.key, err: error }, 'etcd refuses a write');
       return only.refuse(new ServiceError(classify(error) === 'too-large' ? 'tooLarge' : 'storageUnavailable'));
     }
     const half = Math.ceil(open.length / 2);
-    await this.deliver(open.slice(0, half));
-    await this.deliver(open.slice(half));
+    await this.#deliver(open.slice(0, half));
+    await this.#deliver(open.slice(half));
   }
 
-  private settle(open: readonly PendingWrite[], response: Parameters<typeof parseNestedTxn>[0]): void {
+  #settle(open: readonly PendingWrite[], response: Parameters<typeof parseNestedTxn>[0]): void {
     const { header, results } = parseNestedTxn(response, open.length);
     const position = this.history.position(header);
     open.forEach((pending, i) => {

@@ -67,6 +67,7 @@ export class PendingWrite implements Expirable {
     this.reject(error);
   }
 
+  /** Ends it because its deadline has passed. */
   expire(): void {
     this.refuse(new ServiceError('storageUnavailable'));
   }

@@ -64,17 +64,17 @@ export class QuotaGuard {
 
   /** etcd itself has just refused a write for want of room: no need to wait for the next look. */
   refused(): void {
-    this.become({ full: true, usedBytes: this.#use.usedBytes, reason: 'etcd refuses writes: its quota is used up' });
+    this.#become({ full: true, usedBytes: this.#use.usedBytes, reason: 'etcd refuses writes: its quota is used up' });
   }
 
   /** One look; those who ask while one is under way share it. Members that do not answer tell nothing new. No errors. */
   look(): Promise<void> {
-    return (this.#looking ??= this.measure().finally(() => (this.#looking = null)));
+    return (this.#looking ??= this.#measure().finally(() => (this.#looking = null)));
   }
 
-  private async measure(): Promise<void> {
-    const sizes = await Promise.all(this.cluster.members.map((member) => this.usedBytes(member)));
-    const alarm = await this.alarm();
+  async #measure(): Promise<void> {
+    const sizes = await Promise.all(this.cluster.members.map((member) => this.#usedBytes(member)));
+    const alarm = await this.#alarm();
     const known = sizes.filter((size) => size !== null);
     if (known.length === 0 || alarm === null) return;
     const usedBytes = Math.max(...known);
@@ -82,12 +82,12 @@ export class QuotaGuard {
     const share = `${mib(usedBytes)} of ${mib(quota)} MiB in use`;
     if (usedBytes >= NEARLY_FULL * quota) this.options.onNearlyFull?.();
     // Where the alarms may not be read, a write that is taken is what tells that there is none.
-    if (this.#use.full && !alarm && !(await this.touch())) return;
-    if (alarm) this.become({ full: true, usedBytes, reason: `the NOSPACE alarm of etcd is set; ${share}` });
-    else this.become({ full: usedBytes >= quota, usedBytes, reason: share });
+    if (this.#use.full && !alarm && !(await this.#touch())) return;
+    if (alarm) this.#become({ full: true, usedBytes, reason: `the NOSPACE alarm of etcd is set; ${share}` });
+    else this.#become({ full: usedBytes >= quota, usedBytes, reason: share });
   }
 
-  private become(use: QuotaUse): void {
+  #become(use: QuotaUse): void {
     const before = this.#use;
     this.#use = use;
     if (use.full === before.full) return;
@@ -96,7 +96,7 @@ export class QuotaGuard {
     else this.logger.info({ reason: use.reason }, 'storage has room again: updates are taken');
   }
 
-  private async usedBytes(member: Member): Promise<number | null> {
+  async #usedBytes(member: Member): Promise<number | null> {
     try {
       const status = await this.cluster.call(member, (client, call) => client.maintenance.status(call));
       // Servers before 3.4 know only the size of the file.
@@ -108,10 +108,10 @@ export class QuotaGuard {
   }
 
   /** etcd counts the pages that a compaction freed only at its next write, and while we refuse them there may be none. */
-  private async touch(): Promise<boolean> {
+  async #touch(): Promise<boolean> {
     const request = { key: Buffer.from(`${this.config.prefix}room`), value: Buffer.from('looked') };
     try {
-      await this.cluster.read((client, call) => client.kv.put(request, call), this.deadline());
+      await this.cluster.read((client, call) => client.kv.put(request, call), this.#deadline());
       return true;
     } catch (error) {
       this.logger.debug({ err: error }, 'etcd is full and takes no write');
@@ -119,13 +119,16 @@ export class QuotaGuard {
     }
   }
 
-  private deadline(): number {
+  #deadline(): number {
     return this.clock.monotonic() + this.cluster.callTimeoutMs * this.cluster.members.length;
   }
 
-  private async alarm(): Promise<boolean | null> {
+  async #alarm(): Promise<boolean | null> {
     try {
-      const { alarms } = await this.cluster.read((client, call) => client.maintenance.alarm({}, call), this.deadline());
+      const { alarms } = await this.cluster.read(
+        (client, call) => client.maintenance.alarm({}, call),
+        this.#deadline(),
+      );
       return alarms.some(({ alarm }) => String(alarm).toUpperCase() === 'NOSPACE');
     } catch (error) {
       this.logger.debug({ err: error }, 'no alarms of etcd');

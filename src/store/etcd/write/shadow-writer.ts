@@ -47,14 +47,14 @@ export class ShadowWriter {
   /** @throws ServiceError as ShadowStore.update */
   async write(key: ShadowKey, etcdKey: string, change: Change, { deadline }: RequestOptions): Promise<ShadowRecord> {
     const guess = this.parts.cache.get(etcdKey);
-    let basis: Basis = guess ? { ...guess, fresh: false } : await this.read(etcdKey, deadline);
+    let basis: Basis = guess ? { ...guess, fresh: false } : await this.#read(etcdKey, deadline);
     for (;;) {
-      const changed = this.compute(change, basis);
+      const changed = this.#compute(change, basis);
       if (changed === 'refused') {
-        basis = await this.read(etcdKey, deadline);
+        basis = await this.#read(etcdKey, deadline);
         continue;
       }
-      const attempt = await this.attempt(key, etcdKey, basis, changed, deadline);
+      const attempt = await this.#attempt(key, etcdKey, basis, changed, deadline);
       if ('next' in attempt) {
         basis = attempt.next;
         continue;
@@ -65,7 +65,7 @@ export class ShadowWriter {
     }
   }
 
-  private compute(change: Change, basis: Basis): Changed | 'refused' {
+  #compute(change: Change, basis: Basis): Changed | 'refused' {
     const state: ShadowState | null = basis.record?.state ?? null;
     try {
       return change(state);
@@ -75,7 +75,7 @@ export class ShadowWriter {
     }
   }
 
-  private async attempt(
+  async #attempt(
     key: ShadowKey,
     etcdKey: string,
     basis: Basis,
@@ -90,20 +90,20 @@ export class ShadowWriter {
     const record: EtcdRecord = { state, change, writes, bytes: value.length };
     const lease = deleted ? await this.parts.leases.acquire(deadline) : undefined;
     const put = { key: etcdKey, guard: basis.revision, value, deadline, tenant: key.tenant };
-    const outcome = await this.submit(lease === undefined ? put : { ...put, lease }, record);
+    const outcome = await this.#submit(lease === undefined ? put : { ...put, lease }, record);
     if (outcome.kind === 'lease-gone') return { next: basis };
     if (outcome.kind === 'won') return { won: record, position: outcome.position };
     if (outcome.kind === 'unknown') throw new ServiceError('outcomeUnknown');
     if (outcome.kind === 'storage-full' || outcome.doubted) {
-      const settled = await this.settle({ ...put, writes }, outcome.kind === 'lost' ? outcome : null);
+      const settled = await this.#settle({ ...put, writes }, outcome.kind === 'lost' ? outcome : null);
       if (settled.kind === 'won') return { won: record, position: settled.position };
       if (settled.kind === 'unknown') throw new ServiceError('outcomeUnknown');
       if (outcome.kind === 'storage-full') throw new ServiceError('storageFull');
     }
-    return { next: this.basis(etcdKey, outcome.current) };
+    return { next: this.#basis(etcdKey, outcome.current) };
   }
 
-  private async submit(write: CasWrite, record: EtcdRecord): Promise<Submitted> {
+  async #submit(write: CasWrite, record: EtcdRecord): Promise<Submitted> {
     this.parts.cache.expect(write.key, write.value, record);
     try {
       return await this.parts.commit.submit(write);
@@ -126,7 +126,7 @@ export class ShadowWriter {
    * What became of a write that may have been applied. Whatever goes wrong here: never an error that says it was not.
    * @param found what is there now; null: read it
    */
-  private async settle(write: DoubtedWrite, found: ReadResult | null): Promise<SettledAt> {
+  async #settle(write: DoubtedWrite, found: ReadResult | null): Promise<SettledAt> {
     try {
       const { current, position } = found ?? (await this.parts.reads.get(write.key, write.deadline));
       const settled = await settleDoubt(write, current, this.parts.reads);
@@ -138,12 +138,12 @@ export class ShadowWriter {
     }
   }
 
-  private async read(etcdKey: string, deadline: number): Promise<Basis> {
+  async #read(etcdKey: string, deadline: number): Promise<Basis> {
     const { current } = await this.parts.reads.get(etcdKey, deadline);
-    return this.basis(etcdKey, current);
+    return this.#basis(etcdKey, current);
   }
 
-  private basis(etcdKey: string, current: RawRecord | null): Basis {
+  #basis(etcdKey: string, current: RawRecord | null): Basis {
     if (!current) {
       this.parts.cache.forget(etcdKey);
       return { record: null, revision: 0, fresh: true };

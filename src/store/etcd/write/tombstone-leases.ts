@@ -37,13 +37,13 @@ export class TombstoneLeases {
   async acquire(deadline: number): Promise<string> {
     for (;;) {
       const pool = this.#pool;
-      if (pool && this.isFresh(pool)) {
+      if (pool && this.#isFresh(pool)) {
         pool.keys++;
         return pool.id;
       }
       const granting = this.#granting;
       try {
-        await (granting ?? this.granted(deadline));
+        await (granting ?? this.#granted(deadline));
       } catch (error) {
         const code = error instanceof ServiceError ? error.code : 'internal';
         // A full etcd grants nothing, yet deletes go on: an old lease only forgets the version a little early.
@@ -61,7 +61,7 @@ export class TombstoneLeases {
    * @throws ServiceError as acquire
    */
   async prepare(deadline: number): Promise<void> {
-    if (!this.#pool || !this.isFresh(this.#pool)) await (this.#granting ?? this.granted(deadline));
+    if (!this.#pool || !this.#isFresh(this.#pool)) await (this.#granting ?? this.#granted(deadline));
   }
 
   /** etcd does not know the lease (any more). */
@@ -69,17 +69,17 @@ export class TombstoneLeases {
     if (this.#pool?.id === id) this.#pool = null;
   }
 
-  private isFresh(pool: Pool): boolean {
+  #isFresh(pool: Pool): boolean {
     return pool.keys < MAX_KEYS && this.clock.monotonic() < pool.until;
   }
 
   /** One grant at a time; those who come while it is under way share it. */
-  private granted(deadline: number): Promise<void> {
-    return (this.#granting = this.grant(deadline).finally(() => (this.#granting = null)));
+  #granted(deadline: number): Promise<void> {
+    return (this.#granting = this.#grant(deadline).finally(() => (this.#granting = null)));
   }
 
   /** Sent again after a lost answer it leaves an empty lease behind, which ends by itself. */
-  private async grant(deadline: number): Promise<void> {
+  async #grant(deadline: number): Promise<void> {
     const TTL = String(TOMBSTONE_SECONDS + WINDOW_MS / 1000);
     const until = this.clock.monotonic() + WINDOW_MS;
     const { ID } = await this.cluster.read((client, call) => client.leaseClient.leaseGrant({ TTL }, call), deadline);
