@@ -13,6 +13,7 @@ export class Fifo<T> implements Iterable<T> {
     return this.#items.length - this.#head;
   }
 
+  /** Adds `item` behind all others. */
   push(item: T): void {
     this.#items.push(item);
   }
@@ -46,6 +47,7 @@ export class Fifo<T> implements Iterable<T> {
     return item;
   }
 
+  /** Drops all items. */
   clear(): void {
     this.#items = [];
     this.#head = 0;

@@ -40,7 +40,7 @@ export class Signal {
 
   /**
    * Resolves with true as soon as `isReached()` holds, with false at the abort of `signal` or after `limitMs`. The timer
-   * itself says that the time is over: it may fire a moment before a clock would agree.
+   * itself says that the time is over: it may fire a moment before a clock would agree. It never rejects.
    */
   async until(isReached: () => boolean, { signal, limitMs }: WaitLimits = {}): Promise<boolean> {
     if (isReached()) return true;

@@ -18,6 +18,17 @@ export interface ShadowRecord {
   readonly bytes?: number;
 }
 
+/**
+ * A claim that a write depends on. The write counts only while the claim's key still has this revision: whoever takes
+ * the claim over, or takes it anew under another lease, changes it.
+ */
+export interface Fence {
+  /** Key below the cluster's own keys (store/cluster-keys.ts). */
+  readonly claim: string;
+  /** Revision of the store at which the claim was put. */
+  readonly revision: number;
+}
+
 export interface RequestOptions {
   /** Milliseconds of the monotonic clock after which the caller no longer waits. */
   readonly deadline: number;
