@@ -12,7 +12,7 @@ export default tseslint.config(
       '@typescript-eslint/only-throw-error': 'error',
       '@typescript-eslint/consistent-type-imports': ['error', { disallowTypeAnnotations: false }],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
-      // STYLE rule 10: small files, small functions.
+      // Small files, small functions.
       'max-lines': ['error', { max: 400 }],
       'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
       'max-params': ['error', 6],
@@ -30,7 +30,7 @@ export default tseslint.config(
   },
   // A describe() block is a function by grammar only.
   { files: ['**/*.spec.ts', 'test/**/*.ts'], rules: { 'max-lines-per-function': 'off' } },
-  // One reader of the environment: config/env.ts (STYLE rule 4).
+  // One reader of the environment: config/env.ts.
   {
     files: ['src/**/*.ts'],
     ignores: ['src/config/env.ts'],
