@@ -45,6 +45,11 @@ const ROWS = {
   noRoute: { http: 404, aws: 'ResourceNotFoundException', text: 'No such path: {detail}' },
   methodNotAllowed: { http: 405, aws: 'MethodNotAllowedException', text: 'Method not allowed; use {detail}' },
   versionConflict: { http: 409, aws: 'ConflictException', text: 'Version conflict' },
+  fenced: {
+    http: 409,
+    aws: 'ConflictException',
+    text: 'Another node has taken over from the one that held this request; nothing was written',
+  },
   cursorGone: { http: 410, aws: 'ResourceNotFoundException', text: 'The cursor is no longer available: {detail}' },
   preconditionFailed: {
     http: 412,

@@ -32,6 +32,13 @@ export interface Fence {
 export interface RequestOptions {
   /** Milliseconds of the monotonic clock after which the caller no longer waits. */
   readonly deadline: number;
+  /**
+   * Once it is aborted, a write makes no new attempt, neither the same one again nor one computed on a fresh value: it
+   * ends with `fenced`, or with `outcomeUnknown` when an earlier attempt may have been applied. Reads ignore it.
+   */
+  readonly signal?: AbortSignal;
+  /** The claim that a write depends on: the storage itself compares it as it applies the write. Reads ignore it. */
+  readonly fence?: Fence;
 }
 
 /** Result of a change: the next state, and its record. */
@@ -74,7 +81,8 @@ export interface ShadowStore {
    * Applies `change` exactly once and returns what was committed. Changes of one shadow run in the order in which they
    * were handed over.
    * @throws ServiceError what `change` throws; storageUnavailable when nothing was written; outcomeUnknown when it may
-   * have been; storageFull; tooManyRequests when the queue of the shadow is full
+   * have been; storageFull; tooManyRequests when the queue of the shadow is full; fenced, with nothing written, when
+   * the fence does not hold or the signal is aborted
    */
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord>;
 

@@ -1,5 +1,6 @@
 import { GRPCResourceExhastedError } from 'etcd3';
 import { ServiceError } from '../../src/errors/service-error.js';
+import type { Change } from '../../src/store/shadow-store.js';
 import { decodeRecord } from '../../src/store/etcd/codec.js';
 import type { EtcdStore } from '../../src/store/etcd/create-etcd-store.js';
 import { createEtcdClient } from '../../src/store/etcd/client/etcd-client.js';
@@ -107,6 +108,79 @@ describe('writes in doubt', () => {
     proxy.cutAll();
     expect(documentOf(await doubted)).toMatchObject({ version: 2 + others, reported: { count: 2 + others } });
     expect(await writesOf(thing)).toBe(2 + others);
+  });
+
+  describe('with a fence that fails while nothing is heard of the write', () => {
+    const claimOf = async (thing: string) => {
+      const { header } = await server.client.kv.put({
+        key: Buffer.from(`/test/v1/cluster/${thing}`),
+        value: Buffer.from('node'),
+      });
+      return { claim: thing, revision: Number(header.revision) };
+    };
+
+    it('has won when it was applied before', async () => {
+      const { store } = open(proxy.endpoint);
+      await store.update(shadow('fence-won'), increment, within());
+      const fence = await claimOf('fence-won');
+      proxy.set('lose-responses');
+      const doubted = store.update(shadow('fence-won'), increment, { ...within(10_000), fence });
+      await until('the write is applied', async () => (await writesOf('fence-won')) === 2);
+      await claimOf('fence-won');
+      await direct.store.update(shadow('fence-won'), increment, within());
+      proxy.set('pass');
+      proxy.cutAll();
+      expect(documentOf(await doubted)).toMatchObject({ version: 2, reported: { count: 2 } });
+      expect(await writesOf('fence-won')).toBe(3);
+    });
+
+    it('is fenced when it never arrived, and undoes nothing that came since', async () => {
+      const { store } = open(proxy.endpoint);
+      await store.update(shadow('fence-lost'), increment, within());
+      const fence = await claimOf('fence-lost');
+      proxy.set('blackhole');
+      const doubted = codeOf(store.update(shadow('fence-lost'), increment, { ...within(10_000), fence }));
+      await claimOf('fence-lost');
+      await direct.store.update(shadow('fence-lost'), increment, within());
+      proxy.set('pass');
+      proxy.cutAll();
+      expect(await doubted).toBe('fenced');
+      expect(await writesOf('fence-lost')).toBe(2);
+    });
+  });
+
+  describe('with a signal that is aborted while the write is under way', () => {
+    const sent = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+
+    it('is not sent again, and unknown', async () => {
+      const { store } = open(proxy.endpoint);
+      await store.update(shadow('signal'), increment, within());
+      const over = new AbortController();
+      proxy.set('blackhole');
+      const doubted = codeOf(store.update(shadow('signal'), increment, { ...within(10_000), signal: over.signal }));
+      await sent();
+      over.abort();
+      proxy.set('pass');
+      proxy.cutAll();
+      expect(await doubted).toBe('outcomeUnknown');
+      expect(await writesOf('signal')).toBe(1);
+    });
+
+    it('is not computed again when another was faster', async () => {
+      const { store } = open(proxy.endpoint);
+      await store.update(shadow('recompute'), increment, within());
+      await direct.store.update(shadow('recompute'), increment, within());
+      const over = new AbortController();
+      let computed = 0;
+      const change: Change = (current) => (computed++, increment(current));
+      proxy.latency(50);
+      const beaten = codeOf(store.update(shadow('recompute'), change, { ...within(10_000), signal: over.signal }));
+      await sent();
+      over.abort();
+      expect(await beaten).toBe('fenced');
+      expect(computed).toBe(1);
+      expect(await writesOf('recompute')).toBe(2);
+    });
   });
 
   it('has won as soon as the watch tells it, although no answer comes', async () => {

@@ -5,7 +5,12 @@ import { testShadowStore } from '../suites/shadow-store.suite.js';
 
 testShadowStore('memory', async () => {
   const store = new MemoryShadowStore({ maxQueuedPerShadow: TEST_QUEUE });
-  return { one: store, other: store, maxQueuedPerShadow: TEST_QUEUE, close: () => store.close() };
+  let revision = 0;
+  const claims = {
+    put: async (claim: string) => (store.claims.set(claim, ++revision), revision),
+    end: async (claim: string) => void store.claims.delete(claim),
+  };
+  return { one: store, other: store, maxQueuedPerShadow: TEST_QUEUE, claims, close: () => store.close() };
 });
 
 let server: EtcdServer;
@@ -15,7 +20,16 @@ afterAll(() => server.stop());
 testShadowStore('etcd', async () => {
   const one = openEtcdStore([server.endpoint]);
   const other = openEtcdStore([server.endpoint]);
+  const keyOf = (claim: string): Buffer => Buffer.from(`/test/v1/cluster/${claim}`);
+  const claims = {
+    put: async (claim: string) => {
+      const { header } = await server.client.kv.put({ key: keyOf(claim), value: Buffer.from('node') });
+      return Number(header.revision);
+    },
+    end: async (claim: string) => void (await server.client.kv.deleteRange({ key: keyOf(claim) })),
+  };
   return {
+    claims,
     one: one.store,
     other: other.store,
     maxQueuedPerShadow: TEST_QUEUE,

@@ -9,6 +9,13 @@ export interface StoreUnderTest {
   readonly other: ShadowStore;
   /** Changes of one shadow that may wait. */
   readonly maxQueuedPerShadow: number;
+  /** Keys of the cluster that a write can be fenced with; absent where there are none. */
+  readonly claims?: {
+    /** Puts the claim anew. @returns its revision */
+    put(claim: string): Promise<number>;
+    /** Ends the claim, as its lease does. */
+    end(claim: string): Promise<void>;
+  };
   close(): Promise<void>;
 }
 
@@ -172,6 +179,62 @@ export function testShadowStore(name: string, open: () => Promise<StoreUnderTest
         expect(await codeOf(one.update(key, increment, within(-1)))).toBe('storageUnavailable');
         expect(await codeOf(one.get(key, within(-1)))).toBe('storageUnavailable');
         expect(await one.get(key, within())).toBeNull();
+      });
+    });
+
+    describe('a fence', () => {
+      it('lets a write through while the claim is what it was, and refuses it afterwards, with nothing written', async () => {
+        const { claims } = under;
+        if (!claims) return;
+        const key = fresh();
+        const fence = { claim: `suite/${key.thing}`, revision: await claims.put(`suite/${key.thing}`) };
+        expect(documentOf(await one.update(key, increment, { ...within(), fence })).version).toBe(1);
+        // Many writes of one batch may name the same claim.
+        const keys = Array.from({ length: 20 }, () => fresh());
+        await Promise.all(keys.map((each) => one.update(each, increment, { ...within(), fence })));
+        const { revision } = fence;
+        await claims.put(fence.claim);
+        expect(await codeOf(one.update(key, increment, { ...within(), fence }))).toBe('fenced');
+        await claims.end(fence.claim);
+        expect(await codeOf(other.update(key, increment, { ...within(), fence }))).toBe('fenced');
+        expect(await claims.put(fence.claim)).toBeGreaterThan(revision);
+        expect(await codeOf(one.update(key, remove, { ...within(), fence }))).toBe('fenced');
+        expect(documentOf(await one.get(key, within()))).toMatchObject({ version: 1, reported: { count: 1 } });
+        expect(documentOf(await one.update(key, increment, within())).version).toBe(2);
+      });
+
+      it('that holds leaves a lost race what it is: the change is made again', async () => {
+        const { claims } = under;
+        if (!claims) return;
+        const key = fresh();
+        const fence = { claim: `suite/${key.thing}`, revision: await claims.put(`suite/${key.thing}`) };
+        await one.update(key, increment, { ...within(), fence });
+        await other.update(key, increment, within());
+        const record = await one.update(key, increment, { ...within(), fence });
+        expect(documentOf(record)).toMatchObject({ version: 3, reported: { count: 3 } });
+      });
+    });
+
+    describe('a signal', () => {
+      it('that is aborted before the write refuses it, with nothing written', async () => {
+        if (!under.claims) return;
+        const key = fresh();
+        await one.update(key, increment, within());
+        const signal = AbortSignal.abort();
+        expect(await codeOf(one.update(key, increment, { ...within(), signal }))).toBe('fenced');
+        expect(documentOf(await one.get(key, within())).version).toBe(1);
+      });
+
+      it('that is aborted while the write waits for its turn refuses it, and not those behind it', async () => {
+        if (!under.claims) return;
+        const key = fresh();
+        const gone = new AbortController();
+        const codes = [{}, { signal: gone.signal }, {}].map((options) =>
+          codeOf(one.update(key, increment, { ...within(), ...options })),
+        );
+        gone.abort();
+        expect(await Promise.all(codes)).toEqual(['none', 'fenced', 'none']);
+        expect(documentOf(await one.get(key, within())).version).toBe(2);
       });
     });
 

@@ -5,6 +5,7 @@ import { sameHistory, type Position } from '../position.js';
 import type { ShadowQueue } from '../shadow-queue.js';
 import type {
   Change,
+  Fence,
   NamePage,
   RequestOptions,
   ShadowKey,
@@ -15,8 +16,8 @@ import type {
 import type { EtcdRecord } from './codec.js';
 import type { ReadBatcher, ReadResult } from './read/read-batcher.js';
 import type { Lineage } from './lineage.js';
-import { formatKey } from './keys.js';
-import type { RawRecord } from './client/nested-txn.js';
+import { clusterPrefix, formatKey } from './keys.js';
+import type { FencedBy, RawRecord } from './client/nested-txn.js';
 import type { RecordCache } from './read/record-cache.js';
 import type { ShadowLister } from './read/shadow-lister.js';
 import { decodeStored, type ShadowWriter } from './write/shadow-writer.js';
@@ -58,10 +59,11 @@ export class EtcdShadowStore implements ShadowStore {
 
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
     const etcdKey = this.#format(key);
-    return this.parts.queue.run(etcdKey, options.deadline, () => {
-      if (options.deadline <= this.context.clock.monotonic())
-        return Promise.reject(new ServiceError('storageUnavailable'));
-      return this.parts.writer.write(key, etcdKey, change, options);
+    const { deadline, signal, fence } = options;
+    const task = { key, etcdKey, deadline, signal, fence: fence && toFencedBy(this.context.prefix, fence) };
+    return this.parts.queue.run(etcdKey, deadline, () => {
+      if (deadline <= this.context.clock.monotonic()) return Promise.reject(new ServiceError('storageUnavailable'));
+      return this.parts.writer.write(task, change);
     });
   }
 
@@ -102,6 +104,10 @@ export class EtcdShadowStore implements ShadowStore {
     const record = decodeStored(this.#format(key), current.value, this.context.logger);
     return toShadowRecord(key, record, current, position);
   }
+}
+
+function toFencedBy(prefix: string, { claim, revision }: Fence): FencedBy {
+  return { key: `${clusterPrefix(prefix)}${claim}`, revision };
 }
 
 function toShadowRecord(

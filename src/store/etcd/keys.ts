@@ -12,6 +12,9 @@ const hex = (bucket: number): string => bucket.toString(16).padStart(2, '0');
 /** Of all shadows; what feeds watch. */
 export const shadowsPrefix = (prefix: string): string => `${prefix}shadows/`;
 
+/** Of all keys by which nodes agree who does what: leases, claims, cursors. */
+export const clusterPrefix = (prefix: string): string => `${prefix}cluster/`;
+
 /** Of all shadows in `bucket`, 0 to 255. */
 export const bucketPrefix = (prefix: string, bucket: number): string => `${prefix}shadows/${hex(bucket)}/`;
 

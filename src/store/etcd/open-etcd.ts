@@ -5,6 +5,7 @@ import type { Storage } from '../storage.js';
 import { createEtcdStore } from './create-etcd-store.js';
 import { readCredentials, type EtcdMembers } from './client/members.js';
 import { EtcdClusterKeys } from './etcd-cluster-keys.js';
+import { clusterPrefix } from './keys.js';
 import { Lineage } from './lineage.js';
 import { EtcdShadowFeed } from './feed/etcd-shadow-feed.js';
 import type { ReadRecord } from './feed/record-decoder.js';
@@ -32,7 +33,7 @@ export function openEtcdStorage({ config, logger, clock }: EtcdStorageOptions): 
   return {
     store,
     feed,
-    clusterKeys: new EtcdClusterKeys(cluster, `${config.etcd.prefix}cluster/`, clock),
+    clusterKeys: new EtcdClusterKeys(cluster, clusterPrefix(config.etcd.prefix), clock),
     // A full store is still worth sending reads and deletes to.
     health: () =>
       guard.use.full ? { ...probe.health, reason: `${probe.health.reason}; ${guard.use.reason}` } : probe.health,

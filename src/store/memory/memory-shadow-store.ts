@@ -23,6 +23,8 @@ const byBytes = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 export class MemoryShadowStore implements ShadowStore {
   /** What a feed over this store follows. */
   readonly log = new ChangeLog();
+  /** Claims that writes can be fenced with, each with its revision; nothing else here knows of them. */
+  readonly claims = new Map<string, number>();
   /** Every version of every shadow, oldest first, for getBefore. */
   readonly #versions = new Map<string, ShadowRecord[]>();
   readonly #queue: ShadowQueue;
@@ -53,6 +55,9 @@ export class MemoryShadowStore implements ShadowStore {
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
     return this.#queue.run(idOf(key), options.deadline, async () => {
       await this.#turn(options);
+      const { signal, fence } = options;
+      const lost = fence !== undefined && this.claims.get(fence.claim) !== fence.revision;
+      if (signal?.aborted || lost) throw new ServiceError('fenced');
       const { state, change: made } = change(this.#current(key)?.state ?? null);
       this.#position = { ...this.#position, revision: this.#position.revision + 1 };
       const record: ShadowRecord = { key, state, change: made, position: this.#position };

@@ -1,8 +1,14 @@
-import type { IKeyValue, IRequestOp, IResponseHeader, ITxnRequest, ITxnResponse } from 'etcd3';
+import type { ICompare, IKeyValue, IRequestOp, IResponseHeader, ITxnRequest, ITxnResponse } from 'etcd3';
 
 /** A value of etcd and the revision that wrote it. */
 export interface RawRecord {
   readonly value: Buffer;
+  readonly revision: number;
+}
+
+/** A key that must still have the revision at which it was put. */
+export interface FencedBy {
+  readonly key: string;
   readonly revision: number;
 }
 
@@ -14,27 +20,37 @@ export interface GuardedPut {
   readonly value: Buffer;
   /** Id of a lease to put it under. */
   readonly lease?: string;
+  /** A second guard; many writes of a group may name the same key. */
+  readonly fence?: FencedBy;
 }
 
-export type PutResult = { readonly won: true } | { readonly won: false; readonly current: RawRecord | null };
+/** `fenced`: the fence did not hold, whatever the guard says. */
+export type PutResult =
+  { readonly won: true } | { readonly won: false; readonly current: RawRecord | null; readonly fenced: boolean };
+
+function unmoved(key: Buffer, revision: number): ICompare {
+  return { result: 'Equal', target: 'Mod', key, mod_revision: String(revision) };
+}
 
 /** The library's enum types want numbers or names; names are what its wire format takes. */
 function toNested(put: GuardedPut): IRequestOp {
   const key = Buffer.from(put.key);
-  const { value, lease } = put;
+  const { value, lease, fence } = put;
+  const fenceKey = fence ? [Buffer.from(fence.key)] : [];
   return {
     request_txn: {
-      compare: [{ result: 'Equal', target: 'Mod', key, mod_revision: String(put.guard) }],
+      compare: [unmoved(key, put.guard), ...fenceKey.map((each) => unmoved(each, fence!.revision))],
       success: [{ request_put: lease === undefined ? { key, value } : { key, value, lease } }],
-      // The present value: whoever lost needs no read before the next attempt.
-      failure: [{ request_range: { key } }],
+      // The present value: a write that lost needs no read before its next attempt. The fence tells why it lost.
+      failure: [key, ...fenceKey].map((each) => ({ request_range: { key: each } })),
     },
   };
 }
 
 /**
  * Many CAS writes as one Txn: one raft entry and one fsync for all, and each decides for itself. The outer Txn has no
- * compares. etcd takes at most 127 (ETCD 1).
+ * compares. etcd takes at most 128 operations, the larger of compares and branch of each level added up: 127 writes, or
+ * 126 with a fence (ETCD 1).
  */
 export function buildNestedTxn(puts: readonly GuardedPut[]): ITxnRequest {
   return { success: puts.map(toNested) };
@@ -47,19 +63,21 @@ export function toRawRecord(kv: IKeyValue | undefined): RawRecord | null {
 
 /**
  * Results in the order of the writes, and the one header that counts: inner headers are all zero.
- * @param count writes of the request
+ * @param puts writes of the request
  * @throws Error when it is not the number of answers
  */
 export function parseNestedTxn(
   response: ITxnResponse,
-  count: number,
+  puts: readonly Pick<GuardedPut, 'fence'>[],
 ): { readonly header: IResponseHeader; readonly results: readonly PutResult[] } {
-  if (response.responses.length !== count) {
-    throw new Error(`etcd answered ${response.responses.length} of ${count} writes`);
+  if (response.responses.length !== puts.length) {
+    throw new Error(`etcd answered ${response.responses.length} of ${puts.length} writes`);
   }
-  const results = response.responses.map(({ response_txn: inner }): PutResult => {
+  const results = response.responses.map(({ response_txn: inner }, i): PutResult => {
     if (inner.succeeded) return { won: true };
-    return { won: false, current: toRawRecord(inner.responses[0]?.response_range.kvs[0]) };
+    const [current, claim] = inner.responses.map(({ response_range: { kvs } }) => toRawRecord(kvs[0]));
+    const fence = puts[i]!.fence;
+    return { won: false, current: current ?? null, fenced: fence !== undefined && claim?.revision !== fence.revision };
   });
   return { header: response.header, results };
 }

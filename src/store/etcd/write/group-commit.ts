@@ -70,7 +70,7 @@ export class GroupCommit {
 
   /**
    * Sends the write with the next batch.
-   * @throws ServiceError storageUnavailable, tooLarge, tooManyRequests, draining; LeaseGone. After each of them nothing
+   * @throws ServiceError storageUnavailable, tooLarge, tooManyRequests, fenced, draining; LeaseGone. After each of them nothing
    * was and will be written. storageFull: nothing will be, but look whether it was (etcd-error.ts)
    */
   submit(write: CasWrite): Promise<CasOutcome> {
@@ -146,6 +146,7 @@ export class GroupCommit {
     for (let attempt = 0; ; attempt++) {
       // An attempt that cannot be answered in time would only turn "not written" into "unknown".
       for (const pending of batch) if (pending.deadline - this.clock.monotonic() <= MARGIN_MS) pending.expire();
+      for (const pending of batch) pending.checkSignal();
       const open = batch.filter((pending) => !pending.settled);
       if (open.length === 0) return;
       const member = this.cluster.current();
@@ -189,12 +190,15 @@ export class GroupCommit {
   }
 
   #settle(open: readonly PendingWrite[], response: Parameters<typeof parseNestedTxn>[0]): void {
-    const { header, results } = parseNestedTxn(response, open.length);
+    const { header, results } = parseNestedTxn(
+      response,
+      open.map((pending) => pending.write),
+    );
     const position = this.history.position(header);
     open.forEach((pending, i) => {
       const result = results[i]!;
       if (result.won) pending.settle({ kind: 'won', position });
-      else pending.settle({ kind: 'lost', current: result.current, position, doubted: pending.doubted });
+      else pending.settle({ ...result, kind: 'lost', position, doubted: pending.doubted });
     });
   }
 }

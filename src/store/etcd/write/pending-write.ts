@@ -9,12 +9,14 @@ export interface CasWrite extends GuardedPut {
   readonly deadline: number;
   /** Batches are fair across tenants. */
   readonly tenant: string;
+  /** No attempt begins once it is aborted. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * - `won`: committed, at `position`.
- * - `lost`: the guard did not hold at `position`; `current` is what was there. With `doubted` an earlier attempt of this
- *   write may be part of it: look before believing it.
+ * - `lost`: the guard or the fence did not hold at `position`; `current` is what was there, and with `fenced` it was the
+ *   fence. With `doubted` an earlier attempt of this write may be part of it: look before believing it.
  * - `unknown`: the deadline passed while it may have been, or may yet be, applied.
  */
 export type CasOutcome =
@@ -24,6 +26,7 @@ export type CasOutcome =
       readonly current: RawRecord | null;
       readonly position: Position;
       readonly doubted: boolean;
+      readonly fenced: boolean;
     }
   | { readonly kind: 'unknown' };
 
@@ -43,7 +46,8 @@ export class PendingWrite implements Expirable {
     private readonly reject: (error: Error) => void,
     private readonly onSettled: (pending: PendingWrite) => void,
   ) {
-    this.bytes = write.value.length + 3 * write.key.length + OVERHEAD_BYTES;
+    const fence = write.fence ? 2 * write.fence.key.length + OVERHEAD_BYTES : 0;
+    this.bytes = write.value.length + 3 * write.key.length + OVERHEAD_BYTES + fence;
   }
 
   get deadline(): number {
@@ -65,6 +69,11 @@ export class PendingWrite implements Expirable {
     this.settled = true;
     this.onSettled(this);
     this.reject(error);
+  }
+
+  /** Ends it when its signal is aborted: no attempt is under way or may begin. */
+  checkSignal(): void {
+    if (this.write.signal?.aborted) this.refuse(new ServiceError('fenced'));
   }
 
   /** Ends it because its deadline has passed. */

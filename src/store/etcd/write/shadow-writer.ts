@@ -1,12 +1,12 @@
 import { isTombstone, type ShadowState } from '../../../document/shadow-document.js';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
-import type { Change, Changed, RequestOptions, ShadowKey, ShadowRecord } from '../../shadow-store.js';
+import type { Change, Changed, ShadowKey, ShadowRecord } from '../../shadow-store.js';
 import type { Position } from '../../position.js';
 import { decodeRecord, encodeRecord, RECENT_WRITES, type EtcdRecord } from '../codec.js';
 import { LeaseGone, type GroupCommit } from './group-commit.js';
 import type { ReadBatcher, ReadResult } from '../read/read-batcher.js';
-import type { RawRecord } from '../client/nested-txn.js';
+import type { FencedBy, RawRecord } from '../client/nested-txn.js';
 import type { CasOutcome, CasWrite } from './pending-write.js';
 import type { RecordCache } from '../read/record-cache.js';
 import { settleDoubt, type DoubtedWrite } from './settle-doubt.js';
@@ -21,6 +21,16 @@ export interface WriterParts {
   readonly leases: TombstoneLeases;
   readonly guard: QuotaGuard;
   readonly logger: Logger;
+}
+
+/** What every attempt of one change has in common. */
+export interface WriteTask {
+  readonly key: ShadowKey;
+  readonly etcdKey: string;
+  /** Milliseconds of the monotonic clock. */
+  readonly deadline: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly fence?: FencedBy | undefined;
 }
 
 /** What a change is computed on. */
@@ -45,16 +55,19 @@ export class ShadowWriter {
   constructor(private readonly parts: WriterParts) {}
 
   /** @throws ServiceError as ShadowStore.update */
-  async write(key: ShadowKey, etcdKey: string, change: Change, { deadline }: RequestOptions): Promise<ShadowRecord> {
+  async write(task: WriteTask, change: Change): Promise<ShadowRecord> {
+    const { key, etcdKey, deadline, signal } = task;
     const guess = this.parts.cache.get(etcdKey);
     let basis: Basis = guess ? { ...guess, fresh: false } : await this.#read(etcdKey, deadline);
     for (;;) {
+      // Another node may have carried the request out since: computed again, it would undo what came after it.
+      if (signal?.aborted) throw new ServiceError('fenced');
       const changed = this.#compute(change, basis);
       if (changed === 'refused') {
         basis = await this.#read(etcdKey, deadline);
         continue;
       }
-      const attempt = await this.#attempt(key, etcdKey, basis, changed, deadline);
+      const attempt = await this.#attempt(task, basis, changed);
       if ('next' in attempt) {
         basis = attempt.next;
         continue;
@@ -75,13 +88,8 @@ export class ShadowWriter {
     }
   }
 
-  async #attempt(
-    key: ShadowKey,
-    etcdKey: string,
-    basis: Basis,
-    { state, change }: Changed,
-    deadline: number,
-  ): Promise<Attempt> {
+  async #attempt(task: WriteTask, basis: Basis, { state, change }: Changed): Promise<Attempt> {
+    const { key, etcdKey, deadline, signal, fence } = task;
     const deleted = isTombstone(state);
     if (!deleted) this.parts.guard.check();
     const before = basis.record?.writes.slice(0, RECENT_WRITES - 1) ?? [];
@@ -89,8 +97,17 @@ export class ShadowWriter {
     const value = encodeRecord({ state, change, writes });
     const record: EtcdRecord = { state, change, writes, bytes: value.length };
     const lease = deleted ? await this.parts.leases.acquire(deadline) : undefined;
-    const put = { key: etcdKey, guard: basis.revision, value, deadline, tenant: key.tenant };
-    const outcome = await this.#submit(lease === undefined ? put : { ...put, lease }, record);
+    const put = {
+      key: etcdKey,
+      guard: basis.revision,
+      value,
+      deadline,
+      signal,
+      tenant: key.tenant,
+      ...(lease === undefined ? {} : { lease }),
+      ...(fence === undefined ? {} : { fence }),
+    };
+    const outcome = await this.#submit(put, record);
     if (outcome.kind === 'lease-gone') return { next: basis };
     if (outcome.kind === 'won') return { won: record, position: outcome.position };
     if (outcome.kind === 'unknown') throw new ServiceError('outcomeUnknown');
@@ -100,6 +117,7 @@ export class ShadowWriter {
       if (settled.kind === 'unknown') throw new ServiceError('outcomeUnknown');
       if (outcome.kind === 'storage-full') throw new ServiceError('storageFull');
     }
+    if (outcome.fenced) throw new ServiceError('fenced');
     return { next: this.#basis(etcdKey, outcome.current) };
   }
 
