@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { runMutations } from './plans/mutations.js';
+import { runMutations } from './plans/run-mutations.js';
 import { randomScenario, randomTopology, MATRIX, type Scenario } from './plans/scenarios.js';
 import { hasNamespaces, runOn, runScenario, verdict, type Result } from './run-scenario.js';
 import { History } from './model/history.js';

@@ -1,21 +1,8 @@
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { builtMain } from '../../harness/build.js';
 import { PROMISES, type PromiseName } from '../validate/promises.js';
-import { say, type JsonLines } from '../report.js';
-import { RESTORES, runRestore } from './restore.js';
-import { runScenario, type Result } from '../run-scenario.js';
-import { MATRIX } from './scenarios.js';
-
-interface Edit {
-  /** Below dist/. */
-  readonly file: string;
-  readonly find: string;
-  readonly put: string;
-}
+import type { Edit } from './edits.js';
 
 /** One bug on purpose, and what the checker must say of it. */
-interface Mutation {
+export interface Mutation {
   readonly name: string;
   readonly edits: readonly Edit[];
   readonly scenario: string;
@@ -23,20 +10,21 @@ interface Mutation {
   readonly breaks: readonly PromiseName[];
 }
 
-/** Runs in which chance may hide a bug. */
-const ATTEMPTS = 3;
-
 function mutation(
   name: string,
   scenario: string,
   breaks: readonly PromiseName[],
-  ...edits: readonly (readonly [file: string, find: string, put: string])[]
+  ...edits: readonly (readonly [place: string, find: string, put: string])[]
 ): Mutation {
-  return { name, scenario, breaks, edits: edits.map(([file, find, put]) => ({ file, find, put })) };
+  const places = edits.map(([place, find, put]): Edit => {
+    const [file = '', within] = place.split(' ');
+    return { file, within: within ?? null, find, put };
+  });
+  return { name, scenario, breaks, edits: places };
 }
 
 const UPDATE = 'this.update.run(request.key, patch, request.principal, request);';
-const ACCEPTED = 'this.accepted(record, state, base);';
+const ACCEPTED = 'this.#accepted(record, state, base);';
 
 export const MUTATIONS: readonly Mutation[] = [
   mutation(
@@ -112,15 +100,11 @@ export const MUTATIONS: readonly Mutation[] = [
     [PROMISES.messages],
     [
       'mqtt/built-in/publisher.js',
-      "if (this.wants(base, 'update/delta')) {",
-      `${ACCEPTED}\n        if (this.wants(base, 'update/delta')) {`,
+      "if (this.#wants(base, 'update/delta')) {",
+      `${ACCEPTED}\n        if (this.#wants(base, 'update/delta')) {`,
     ],
     ['mqtt/built-in/publisher.js', `return ${ACCEPTED}`, 'return;'],
-    [
-      'mqtt/built-in/publisher.js',
-      `previous);\n        ${ACCEPTED}\n    }\n    documents(`,
-      'previous);\n    }\n    documents(',
-    ],
+    ['mqtt/built-in/publisher.js', `previous); ${ACCEPTED} } #documents(`, 'previous); } #documents('],
   ),
   mutation(
     'a delta that is not the difference',
@@ -136,7 +120,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'no delta',
     'calm, 1 node',
     [PROMISES.convergence],
-    ['mqtt/built-in/publisher.js', "if (this.wants(base, 'update/delta')) {", 'if (false) {'],
+    ['mqtt/built-in/publisher.js', "if (this.#wants(base, 'update/delta')) {", 'if (false) {'],
   ),
   mutation(
     'a merge that replaces objects',
@@ -258,72 +242,3 @@ export const MUTATIONS: readonly Mutation[] = [
     ['store/etcd/feed/etcd-shadow-feed.js', 'if (!known)', 'if (false)'],
   ),
 ];
-
-/** Runs each mutation, or one, and says which were caught. */
-export async function runMutations(only: string | null, seed: number, json: JsonLines): Promise<boolean> {
-  const chosen = MUTATIONS.filter(({ name }) => only === null || only.split(',').some((part) => name.includes(part)));
-  // All at once: a text that has changed must not come up after minutes.
-  for (const { name, edits } of chosen) for (const edit of edits) await checkText(name, edit);
-  let missed = 0;
-  for (const each of chosen) {
-    const { caughtBy, attempts } = await attempt(each, seed);
-    if (caughtBy === null) missed++;
-    json.write({ mutation: each.name, scenario: each.scenario, caughtBy, attempts });
-    say(
-      `${caughtBy === null ? 'MISSED' : 'caught'} ${each.name} (${each.scenario}, run ${attempts}): ${caughtBy ?? each.breaks.join(' or ')}`,
-    );
-  }
-  say(`${chosen.length - missed} of ${chosen.length} mutations caught`);
-  json.write({ caught: chosen.length - missed, of: chosen.length });
-  return missed === 0;
-}
-
-async function attempt(each: Mutation, seed: number): Promise<{ caughtBy: string | null; attempts: number }> {
-  const main = await mutate(each);
-  try {
-    for (let attempts = 1; attempts <= ATTEMPTS; attempts++) {
-      const { violations, skipped } = await run(each.scenario, seed + attempts, main);
-      if (skipped !== null) return { caughtBy: null, attempts: 0 };
-      const found = violations.find(({ promise }) => each.breaks.some((broken) => broken === promise));
-      if (found) return { caughtBy: `${found.promise}: ${found.text.slice(0, 200)}`, attempts };
-    }
-    return { caughtBy: null, attempts: ATTEMPTS };
-  } finally {
-    await rm(join(main, '..', '..'), { recursive: true, force: true });
-  }
-}
-
-async function run(name: string, seed: number, main: string): Promise<Result> {
-  if (RESTORES.includes(name)) return runRestore(name, seed, main);
-  const scenario = MATRIX.find((one) => one.name === name);
-  if (!scenario) throw new Error(`no scenario ${name}`);
-  return runScenario(scenario, { seed, main });
-}
-
-/** @throws Error when the text to be replaced is not in the build exactly once */
-async function checkText(name: string, { file, find }: Edit): Promise<void> {
-  const text = await readFile(join(await builtMain(), '..', file), 'utf8');
-  const count = text.split(find).length - 1;
-  if (count !== 1) throw new Error(`mutation "${name}": ${count} times in ${file}: ${find}`);
-}
-
-/** A copy of the build with the bug in it. The service itself has no switch for any of this. */
-async function mutate({ name, edits }: Mutation): Promise<string> {
-  const built = join(await builtMain(), '..');
-  // Below node_modules, so that packages are found from there.
-  const folder = join(process.cwd(), 'node_modules', '.cache', 'umbra-mutations', name.replaceAll(/\W+/g, '-'));
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  await cp(built, join(folder, 'dist'), { recursive: true });
-  await writeFile(join(folder, 'package.json'), '{ "type": "module" }\n');
-  for (const edit of edits) {
-    const path = join(folder, 'dist', edit.file);
-    // What an earlier edit of the same file has left.
-    const text = await readFile(path, 'utf8');
-    await writeFile(
-      path,
-      text.replace(edit.find, () => edit.put),
-    );
-  }
-  return join(folder, 'dist', 'main.js');
-}
