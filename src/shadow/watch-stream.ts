@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { changeEvent } from '../document/change-event.js';
 import { ServiceError } from '../errors/service-error.js';
 import { EventStream, frame } from '../http/event-stream.js';
 import type { ShadowFilter } from '../store/shadow-feed.js';
@@ -6,7 +7,7 @@ import type { ShadowRecord } from '../store/shadow-store.js';
 import { encodeCursor } from '../watch/cursor.js';
 import type { EndReason, ShadowEvent, Subscription } from '../watch/subscription.js';
 import type { WatchQuery } from './watch.dto.js';
-import { END_MESSAGES, watchEvent, type WatchShadows } from './watch.js';
+import { END_MESSAGES, type WatchShadows } from './watch.js';
 
 /** Milliseconds that a resuming stream waits for news of its cursor, so that a lost one gets a 410 and no stream. */
 const KNOWN_GONE_MS = 250;
@@ -101,7 +102,7 @@ const TEXTS = new WeakMap<ShadowRecord, string>();
 function dataOf(record: ShadowRecord): string {
   const known = TEXTS.get(record);
   if (known !== undefined) return known;
-  const text = JSON.stringify(watchEvent(record));
+  const text = JSON.stringify(changeEvent(record));
   TEXTS.set(record, text);
   return text;
 }

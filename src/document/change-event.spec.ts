@@ -1,0 +1,40 @@
+import { changeEvent, type ChangedShadow } from './change-event.js';
+
+const shadow: ChangedShadow = {
+  key: { thing: 'lamp', name: null },
+  state: { version: 3, desired: { led: 'on' }, reported: { led: 'off' }, metadata: {} },
+  change: { kind: 'update', patch: { desired: { led: 'on' } }, principal: 'app', at: 1_700_000_000_000 },
+  position: { revision: 17 },
+};
+
+describe('changeEvent', () => {
+  it('has the change, the difference and the document after it', () => {
+    expect(changeEvent(shadow)).toEqual({
+      kind: 'updated',
+      thing: 'lamp',
+      shadow: null,
+      version: 3,
+      revision: 17,
+      time: '2023-11-14T22:13:20.000Z',
+      patch: { desired: { led: 'on' } },
+      delta: { led: 'on' },
+      document: { state: { desired: { led: 'on' }, reported: { led: 'off' } }, metadata: {}, version: 3 },
+      principal: 'app',
+    });
+  });
+
+  it('has a client token if and only if the request had one', () => {
+    const change = { ...shadow.change, clientToken: 'token' };
+    expect(changeEvent({ ...shadow, change })).toMatchObject({ clientToken: 'token' });
+    expect(changeEvent(shadow)).not.toHaveProperty('clientToken');
+  });
+
+  it('has neither difference nor document for a deletion', () => {
+    const event = changeEvent({
+      ...shadow,
+      state: { deleted: true, version: 3, deletedAt: 1_700_000_000 },
+      change: { kind: 'delete', principal: 'app', at: 1_700_000_000_000 },
+    });
+    expect(event).toMatchObject({ kind: 'deleted', version: 3, patch: null, delta: null, document: null });
+  });
+});

@@ -1,0 +1,55 @@
+import { computeDelta } from './delta.js';
+import { documentsMessage, type Snapshot } from './messages.js';
+import {
+  isTombstone,
+  type ChangeRecord,
+  type JsonObject,
+  type ShadowState,
+  type StatePatch,
+} from './shadow-document.js';
+
+/** One change as every stream sends it: the data of `change` and `initial` events (docs/watch.md). */
+export interface ChangeEvent {
+  readonly kind: 'updated' | 'deleted';
+  readonly thing: string;
+  /** null is the classic shadow. */
+  readonly shadow: string | null;
+  readonly version: number;
+  /** Revision of the storage, common to all shadows. */
+  readonly revision: number;
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  /** As the client sent it; null also for a delete. */
+  readonly patch: StatePatch;
+  /** What desired has and reported has not; null when nothing differs. */
+  readonly delta: JsonObject | null;
+  readonly document: Snapshot | null;
+  readonly clientToken?: string;
+  readonly principal: string;
+}
+
+/** The parts of a stored record that an event is made of. */
+export interface ChangedShadow {
+  readonly key: { readonly thing: string; readonly name: string | null };
+  readonly state: ShadowState;
+  readonly change: ChangeRecord;
+  readonly position: { readonly revision: number };
+}
+
+/** The event of a stored change. It shares its values with the record: serialise it, do not change it. No errors. */
+export function changeEvent({ key, state, change, position }: ChangedShadow): ChangeEvent {
+  const document = isTombstone(state) ? null : state;
+  return {
+    kind: document ? 'updated' : 'deleted',
+    thing: key.thing,
+    shadow: key.name,
+    version: state.version,
+    revision: position.revision,
+    time: new Date(change.at).toISOString(),
+    patch: change.patch ?? null,
+    delta: document && (computeDelta(document)?.state ?? null),
+    document: document && documentsMessage(null, document, change).current,
+    ...(change.clientToken !== undefined && { clientToken: change.clientToken }),
+    principal: change.principal,
+  };
+}
