@@ -23,6 +23,12 @@ export interface FeedBatch {
   readonly records: readonly ShadowRecord[];
 }
 
+/** How far a reader of the base has come: everything up to and with the key `after`, as of `position`. */
+export interface BaseProgress {
+  readonly position: Position;
+  readonly after: ShadowKey;
+}
+
 export type GapReason = 'compacted' | 'epoch-changed';
 
 /** The history after a position is not to be had: load the base again. */
@@ -46,12 +52,14 @@ export interface ShadowFeed {
 
   /**
    * Every live record (tombstones left out) that `filter` matches, all as of the one position, in pages.
-   * @throws ServiceError storageUnavailable; the iteration throws it too, and FeedGap when the pages that are left
-   * cannot be had as of `position` any more
+   * @param resume continues a base of the same filter after the last record that was received, as of its position
+   * @throws ServiceError storageUnavailable; the iteration throws it too, and FeedGap when the remaining pages as of
+   * `position` are no longer available
    */
   base(
     filter: ShadowFilter,
     signal: AbortSignal,
+    resume?: BaseProgress,
   ): Promise<{ position: Position; records: AsyncIterable<ShadowRecord> }>;
 
   /**

@@ -93,6 +93,24 @@ export function shadowFeedSuite(name: string, create: () => Promise<FeedFixture>
       expect(await read({ tenant: 't3' })).toEqual([]);
     });
 
+    it('continues a base after any record, as of its position, whatever was written since', async () => {
+      const things = Array.from({ length: 12 }, (_, i) => `x${i}`);
+      for (const name of [null, 'door']) {
+        await fixture.commit(things.map((thing) => ({ key: keyOf(thing, name), version: 1 })));
+      }
+      for (const filter of [{ tenant: 't1' }, { tenant: 't1', thing: 'x7' }, { tenant: 't1', name: 'door' }]) {
+        const base = await fixture.feed.base(filter, never);
+        const records = await all(base.records);
+        await fixture.commit(things.map((thing) => ({ key: keyOf(thing), version: 2 })));
+        for (const [index, { key }] of records.entries()) {
+          const { position } = base;
+          const rest = await fixture.feed.base(filter, never, { position, after: key });
+          expect(rest.position).toEqual(position);
+          expect((await all(rest.records)).map(label)).toEqual(records.slice(index + 1).map(label));
+        }
+      }
+    });
+
     it('reads the base as of one position, which the changes after it complete, while writes go on', async () => {
       const things = Array.from({ length: 700 }, (_, i) => `x${i}`);
       for (let i = 0; i < things.length; i += 100) {

@@ -1,7 +1,14 @@
 import { isTombstone } from '../../document/shadow-document.js';
 import { sameHistory, type Position } from '../position.js';
-import { FeedGap, matches, type FeedBatch, type ShadowFeed, type ShadowFilter } from '../shadow-feed.js';
-import type { ShadowRecord } from '../shadow-store.js';
+import {
+  FeedGap,
+  matches,
+  type BaseProgress,
+  type FeedBatch,
+  type ShadowFeed,
+  type ShadowFilter,
+} from '../shadow-feed.js';
+import type { ShadowKey, ShadowRecord } from '../shadow-store.js';
 import type { ChangeLog } from './change-log.js';
 
 /** What the feed follows; a MemoryShadowStore is one. */
@@ -15,6 +22,9 @@ export interface MemorySource {
 export class MemoryShadowFeed implements ShadowFeed {
   readonly health = { ok: true, reason: 'following the memory of this process' };
 
+  /** The records of each position for which a base is still being read. */
+  readonly #bases = new WeakMap<Position, readonly ShadowRecord[]>();
+
   constructor(private readonly source: MemorySource) {}
 
   async head(signal: AbortSignal): Promise<Position> {
@@ -25,10 +35,18 @@ export class MemoryShadowFeed implements ShadowFeed {
   async base(
     filter: ShadowFilter,
     signal: AbortSignal,
+    resume?: BaseProgress,
   ): Promise<{ position: Position; records: AsyncIterable<ShadowRecord> }> {
-    const position = await this.head(signal);
-    const records = this.source.records.filter((record) => !isTombstone(record.state) && matches(filter, record.key));
-    return { position, records: each(records, signal) };
+    const position = resume?.position ?? (await this.head(signal));
+    let records = this.#bases.get(position);
+    if (!records) {
+      if (resume) throw new FeedGap('compacted');
+      records = this.source.records.filter((record) => !isTombstone(record.state));
+      this.#bases.set(position, records);
+    }
+    const start = resume ? records.findIndex(({ key }) => isSame(key, resume.after)) + 1 : 0;
+    const rest = records.slice(start).filter((record) => matches(filter, record.key));
+    return { position, records: each(rest, signal) };
   }
 
   async *after(position: Position, signal: AbortSignal): AsyncGenerator<FeedBatch> {
@@ -85,6 +103,9 @@ export class MemoryShadowFeed implements ShadowFeed {
     });
   }
 }
+
+const isSame = (a: ShadowKey, b: ShadowKey): boolean =>
+  a.tenant === b.tenant && a.thing === b.thing && a.name === b.name;
 
 const revisionOf = (record: ShadowRecord | undefined): number => record?.position.revision ?? -1;
 

@@ -2,9 +2,9 @@ import type { IKeyValue } from 'etcd3';
 import { isTombstone } from '../../../document/shadow-document.js';
 import type { Position } from '../../position.js';
 import { FeedGap, matches, type ShadowFilter } from '../../shadow-feed.js';
-import type { ShadowRecord } from '../../shadow-store.js';
-import { BUCKETS } from '../../bucket.js';
-import { bucketPrefix, rangeEnd, thingPrefix } from '../keys.js';
+import type { ShadowKey, ShadowRecord } from '../../shadow-store.js';
+import { BUCKETS, bucketOf } from '../../bucket.js';
+import { bucketPrefix, formatKey, rangeEnd, thingPrefix } from '../keys.js';
 import type { RecordDecoder } from './record-decoder.js';
 import { CALL_MS, type EtcdCalls } from './restore-detector.js';
 
@@ -29,12 +29,23 @@ export class BaseState {
   ) {}
 
   /**
+   * @param after leaves out every key up to and with this one
    * @throws FeedGap when the revision was compacted meanwhile; ServiceError storageUnavailable
    */
-  async *records(filter: ShadowFilter, position: Position, signal: AbortSignal): AsyncGenerator<ShadowRecord> {
-    for (let first = 0; ; first += GROUP) {
+  async *records(
+    filter: ShadowFilter,
+    position: Position,
+    signal: AbortSignal,
+    after?: ShadowKey,
+  ): AsyncGenerator<ShadowRecord> {
+    const start = after && Buffer.from(formatKey(this.prefix, after));
+    const bucket = after && filter.thing === undefined ? bucketOf(after.tenant, after.thing) : 0;
+    for (let first = bucket; ; first += GROUP) {
       const ranges = this.#ranges(filter, first);
-      if (ranges.length === 0) return;
+      const [range, ...others] = ranges;
+      if (!range) return;
+      // Only the first range can hold the start: the others lie after it.
+      if (start && first === bucket) ranges.splice(0, ranges.length, { ...range, key: afterKey(start) }, ...others);
       for await (const kvs of this.#pages(ranges, position.revision)) {
         for (const kv of kvs) {
           if (signal.aborted) return;
@@ -64,11 +75,7 @@ export class BaseState {
         yield page.kvs;
         const last = page.kvs.at(-1);
         if (!page.more || !last) break;
-        [page] = await this.#read(
-          [{ key: Buffer.concat([last.key, Buffer.from([0])]), end: range.end }],
-          PAGE,
-          revision,
-        );
+        [page] = await this.#read([{ key: afterKey(last.key), end: range.end }], PAGE, revision);
       }
     }
   }
@@ -88,6 +95,9 @@ export class BaseState {
     }
   }
 }
+
+/** The first key that can follow `key`. */
+const afterKey = (key: Buffer): Buffer => Buffer.concat([key, Buffer.from([0])]);
 
 /** With its causes: whoever repeats calls may have wrapped the error of etcd. */
 function messages(error: unknown): string {

@@ -3,7 +3,7 @@ import type { Etcd3 } from 'etcd3';
 import type { EtcdConfig } from '../../../config/config.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import type { Position } from '../../position.js';
-import { FeedGap, type FeedBatch, type ShadowFeed, type ShadowFilter } from '../../shadow-feed.js';
+import { FeedGap, type BaseProgress, type FeedBatch, type ShadowFeed, type ShadowFilter } from '../../shadow-feed.js';
 import type { ShadowRecord } from '../../shadow-store.js';
 import { createEtcdClient, type EtcdCredentials } from '../client/etcd-client.js';
 import type { Lineage } from '../lineage.js';
@@ -80,7 +80,13 @@ export class EtcdShadowFeed implements ShadowFeed {
   async base(
     filter: ShadowFilter,
     signal: AbortSignal,
+    resume?: BaseProgress,
   ): Promise<{ position: Position; records: AsyncIterable<ShadowRecord> }> {
+    if (resume) {
+      const { position, after } = resume;
+      const pages = this.#base.records(filter, position, signal, after);
+      return { position, records: this.#oneHistory(position, await pages.next(), pages) };
+    }
     for (let attempt = 1; ; attempt++) {
       const position = await this.head(signal);
       const pages = this.#base.records(filter, position, signal);
@@ -213,6 +219,7 @@ export class EtcdShadowFeed implements ShadowFeed {
     rest: AsyncIterable<ShadowRecord>,
   ): AsyncGenerator<ShadowRecord> {
     if (first.done) return;
+    if (position.epoch !== this.#history.epoch) throw new FeedGap('epoch-changed');
     yield first.value;
     for await (const record of rest) {
       if (position.epoch !== this.#history.epoch) throw new FeedGap('epoch-changed');
