@@ -63,9 +63,10 @@ export interface ShadowFeed {
   ): Promise<{ position: Position; records: AsyncIterable<ShadowRecord> }>;
 
   /**
-   * Whole revisions after `position`; every tenant, tombstones included. Goes on through faults until `signal`, then
-   * ends. Where the store's revision was beyond `position` although no shadow changed, a batch without records soon
-   * tells so: a reader always learns that it has caught up.
+   * Whole revisions after `position`; every tenant, tombstones included. Continues through faults until `signal`, then
+   * ends. Where the store's revision moves although no shadow changes, a batch without records tells so: soon after the
+   * start, so that a reader learns that it has caught up, and about once a minute after that, so that the position of an
+   * idle reader stays within the store's history.
    * @throws FeedGap when `position` is not in the history any more, or belongs to another one
    */
   after(position: Position, signal: AbortSignal): AsyncIterable<FeedBatch>;

@@ -10,7 +10,7 @@ import { keyOf } from '../suites/feed-fixture.js';
 
 const never = new AbortController().signal;
 /** Milliseconds; short, so that a fault is noticed within a test. */
-const QUICK = { openMs: 1_000, probeMs: 200, stallMs: 600 };
+const QUICK = { openMs: 1_000, probeMs: 200, stallMs: 600, quietMs: 60_000 };
 
 async function until(condition: () => boolean, what: string): Promise<void> {
   for (const deadline = Date.now() + 20_000; !condition();) {

@@ -9,6 +9,7 @@ import { clusterPrefix } from './keys.js';
 import { Lineage } from './lineage.js';
 import { EtcdShadowFeed } from './feed/etcd-shadow-feed.js';
 import type { ReadRecord } from './feed/record-decoder.js';
+import { WATCH_TIMES, type WatchTimes } from './feed/watch-session.js';
 
 /** Milliseconds between two looks at whether etcd answers. */
 const PROBE_MS = 1_000;
@@ -17,10 +18,12 @@ export interface EtcdStorageOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Shortened by tests. */
+  readonly watchTimes?: WatchTimes;
 }
 
 /** The store and the feed over one etcd cluster. The endpoints must be known by now; etcd need not answer yet. */
-export function openEtcdStorage({ config, logger, clock }: EtcdStorageOptions): Storage {
+export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStorageOptions): Storage {
   const history = new Lineage();
   const { store, cluster, commit, cache, guard } = createEtcdStore({ config, history, logger, clock });
   const credentials = readCredentials(config.etcd.tls);
@@ -28,7 +31,8 @@ export function openEtcdStorage({ config, logger, clock }: EtcdStorageOptions): 
     commit.confirm(key, value, at);
     return cache.fromFeed(key, value, at.revision);
   };
-  const feed = new EtcdShadowFeed({ config: config.etcd, credentials, calls: cluster, history, logger, read });
+  const times = watchTimes ?? WATCH_TIMES;
+  const feed = new EtcdShadowFeed({ config: config.etcd, credentials, calls: cluster, history, logger, read, times });
   const probe = new EtcdProbe(cluster);
   return {
     store,

@@ -5,17 +5,22 @@ import { RevisionAssembler, type RawRevision } from './revision-assembler.js';
 
 /** Milliseconds. */
 export interface WatchTimes {
-  /** From asking for a watch to having it. */
+  /** From the request for a watch to its confirmation. */
   readonly openMs: number;
-  /** Between signs of life that are asked for. */
+  /** Between two requests for a sign of life. */
   readonly probeMs: number;
-  /** Silence, or lag behind the rest of the cluster, after which the member is given up. */
+  /** Silence, or lag behind the rest of the cluster, after which the session leaves the member. */
   readonly stallMs: number;
+  /**
+   * For which the cluster may be ahead of the cursor before the session asks for a marker. Far below the retention of
+   * etcd's history, or an idle reader would lose its place to the compaction.
+   */
+  readonly quietMs: number;
 }
 
-export const WATCH_TIMES: WatchTimes = { openMs: 2_000, probeMs: 3_000, stallMs: 6_000 };
+export const WATCH_TIMES: WatchTimes = { openMs: 2_000, probeMs: 3_000, stallMs: 6_000, quietMs: 60_000 };
 
-/** `lost`: take another member and go on. `compacted`, `other-history`: the revisions after the cursor are not there. */
+/** `lost`: continue on another member. `compacted`, `other-history`: etcd does not have the revisions after the cursor. */
 export class WatchEnd extends Error {
   override readonly name = 'WatchEnd';
   constructor(
@@ -27,35 +32,38 @@ export class WatchEnd extends Error {
 }
 
 export interface SessionOptions {
-  /** Of this session alone; closed with it, since nothing of a doubtful connection is used again. */
+  /** Used by this session alone and closed with it: a doubtful connection is never used again. */
   readonly client: Etcd3;
   readonly prefix: string;
   readonly cluster: string;
-  /** Last revision that the reader has had. */
+  /** Last revision that the reader has received. */
   readonly cursor: number;
   readonly times: WatchTimes;
-  /** The revision of the cluster from a linearizable read that does not use `client`. A WatchEnd ends the session. */
+  /** The revision of the cluster, from a linearizable read that does not use `client`. A WatchEnd ends the session. */
   readonly quorum: () => Promise<number>;
-  /** Makes an event: etcd 3.4.25-3.4.30 and 3.5.8-3.5.12 answer no probe on a new watch that is quiet (#17507). */
+  /**
+   * Writes a marker, which arrives as an event in order. Asked for when etcd is silent (3.4.25-3.4.30 and
+   * 3.5.8-3.5.12 answer no probe on a new, quiet watch, etcd #17507), and when the cursor stays behind the cluster.
+   */
   readonly poke: () => void;
 }
 
 type Stream = ClientDuplexStream<IWatchRequest, IWatchResponse>;
 
-/** Responses held for a reader that is busy; then the stream is paused, and etcd waits. */
+/** Responses held for a busy reader; at this number the stream is paused, so that etcd waits. */
 const MAX_HELD = 4;
 
 /**
  * One raw watch stream on one member (ETCD 2.4). The library's own watcher resumes at the revision of the response
- * header, which during catch-up is far ahead of its events, and so loses them; this one moves only past whole
- * revisions. It never reconnects: it ends, with a reason, and its owner opens the next one.
+ * header, which is far ahead of the events during catch-up, and so loses them; this one moves only past whole
+ * revisions. It never reconnects: it ends with a reason, and its owner opens the next one.
  */
 export class WatchSession {
   readonly #assembler: RevisionAssembler;
   #stream: Stream | null = null;
   #held: RawRevision[][] = [];
   #reader: { resolve(value: RawRevision[]): void; reject(error: WatchEnd): void } | null = null;
-  #created: (() => void) | null = null;
+  #opening: { resolve(): void; reject(error: WatchEnd): void } | null = null;
   #end: WatchEnd | null = null;
   #timer: NodeJS.Timeout | undefined;
   #paused = false;
@@ -66,9 +74,14 @@ export class WatchSession {
   #memberAt = 0;
   #target = { revision: 0, since: 0 };
   #asking = false;
+  /** When the cursor moved last, or the session asked for a marker. */
+  #movedAt = performance.now();
+  /** Spreads the markers of nodes that fall silent together: the first one serves them all. */
+  readonly #quietMs: number;
 
   private constructor(private readonly options: SessionOptions) {
     this.#assembler = new RevisionAssembler(options.cursor);
+    this.#quietMs = options.times.quietMs * (1 + Math.random() / 2);
   }
 
   /**
@@ -87,7 +100,7 @@ export class WatchSession {
   }
 
   /**
-   * The next whole revisions. What came before the end is handed out before it.
+   * The next whole revisions. Revisions that arrived before the end are returned before it.
    * @throws WatchEnd
    */
   read(): Promise<RawRevision[]> {
@@ -100,7 +113,7 @@ export class WatchSession {
     return new Promise((resolve, reject) => (this.#reader = { resolve, reject }));
   }
 
-  /** Ends the stream and its connection; whoever reads gets a WatchEnd. */
+  /** Ends the stream and its connection; a pending read() rejects with a WatchEnd. */
   close(): void {
     this.#finish(new WatchEnd('lost', 'closed'));
   }
@@ -109,33 +122,30 @@ export class WatchSession {
     const { client, prefix, cursor, times } = this.options;
     const stream = (await client.watchClient.watch()) as unknown as Stream;
     this.#stream = stream;
-    // Stays for ever: cancelling makes a last error, and an error that nobody hears ends the process.
+    // Never removed: cancelling emits a last error, and an error without a listener ends the process.
     stream.on('error', (error: Error) => this.#finish(new WatchEnd('lost', error.message)));
     stream.on('end', () => this.#finish(new WatchEnd('lost', 'the stream ended')));
     stream.on('data', (response: IWatchResponse) => this.#take(response));
-    const created = new Promise<void>((resolve, reject) => {
-      this.#created = resolve;
-      this.#reader = { resolve: () => undefined, reject };
-    });
+    const created = new Promise<void>((resolve, reject) => (this.#opening = { resolve, reject }));
     const late = setTimeout(() => {
       this.#finish(new WatchEnd('lost', `did not open a watch within ${times.openMs / 1000} s`));
     }, times.openMs);
-    stream.write({
-      create_request: {
-        key: Buffer.from(prefix),
-        range_end: rangeEnd(prefix),
-        start_revision: String(cursor + 1),
-        progress_notify: true,
-        fragment: true,
-      },
-    });
     try {
+      stream.write({
+        create_request: {
+          key: Buffer.from(prefix),
+          range_end: rangeEnd(prefix),
+          start_revision: String(cursor + 1),
+          progress_notify: true,
+          fragment: true,
+        },
+      });
       await created;
     } finally {
       clearTimeout(late);
-      this.#reader = null;
+      this.#opening = null;
     }
-    // Finer than the probes, so that silence is noticed when it is as long as stallMs and not a probe later.
+    // More often than the probes, so that a silence of stallMs is noticed at once and not a probe later.
     this.#timer = setInterval(() => this.#check(), Math.max(10, times.probeMs / 4));
   }
 
@@ -150,23 +160,24 @@ export class WatchSession {
     if (response.canceled) return this.#finish(canceled(response));
     this.#memberAt = Math.max(this.#memberAt, revision);
     if (response.created) {
-      // A linearizable read has just seen the cursor, so this is a member that lags, not a restored backup.
+      // A linearizable read has just seen the cursor, so the member lags: this is no restored backup.
       if (revision < this.options.cursor) {
         return this.#finish(new WatchEnd('lost', `lags: it is at revision ${revision} of ${this.options.cursor}`));
       }
-      return this.#created?.();
+      return this.#opening?.resolve();
     }
     try {
       if (response.events.length > 0) return this.#deliver(this.#assembler.take(response.events, response.fragment));
     } catch (error) {
       return this.#finish(new WatchEnd('lost', String(error)));
     }
-    // Answers to progress requests (watch_id -1) overtake events on etcd < 3.4.25 and < 3.5.8: a sign of life only.
+    // Answers to progress requests (watch_id -1) overtake events on etcd < 3.4.25 and < 3.5.8: only a sign of life.
     if (response.watch_id !== '-1' && !response.fragment) this.#deliver(this.#assembler.progress(revision));
   }
 
   #deliver(revisions: RawRevision[]): void {
     if (revisions.length === 0) return;
+    this.#movedAt = performance.now();
     const reader = this.#reader;
     this.#reader = null;
     if (reader) return reader.resolve(revisions);
@@ -183,16 +194,12 @@ export class WatchSession {
     this.#stream?.resume();
   }
 
-  /** The silence of a stream that we paused ourselves says nothing. */
+  /** Looks at nothing while the stream is paused: that silence is our own. */
   #check(): void {
     if (this.#paused || this.#end) return;
-    const { times, quorum, poke } = this.options;
+    const { times, quorum } = this.options;
     const now = performance.now();
-    // Later than the answer to a probe would be: a quiet cluster must not be written to for nothing.
-    if (!this.#poked && now - this.#lastFrame > (times.probeMs + times.stallMs) / 2) {
-      this.#poked = true;
-      poke();
-    }
+    this.#askForMarker(now);
     if (now - this.#lastFrame > times.stallMs) {
       return this.#finish(new WatchEnd('lost', `is silent for ${times.stallMs / 1000} s`));
     }
@@ -204,7 +211,7 @@ export class WatchSession {
     if (now - this.#lastProbe < times.probeMs) return;
     this.#lastProbe = now;
     this.#stream?.write({ progress_request: {} });
-    // An isolated member answers probes for ever; only the rest of the cluster knows that it was left behind.
+    // An isolated member answers probes for ever; only the rest of the cluster knows that this member lags.
     if (behind || this.#asking) return;
     this.#asking = true;
     quorum()
@@ -213,12 +220,25 @@ export class WatchSession {
       .finally(() => (this.#asking = false));
   }
 
+  #askForMarker(now: number): void {
+    const { times, poke } = this.options;
+    // Later than the answer to a probe would arrive: nothing is written to a quiet cluster without need.
+    const isSilent = !this.#poked && now - this.#lastFrame > (times.probeMs + times.stallMs) / 2;
+    // Other keys, leases and cursors move the revision too: without a marker the cursor would fall behind the compaction.
+    const isBehind = this.#target.revision > this.#assembler.cursor && now - this.#movedAt > this.#quietMs;
+    if (!isSilent && !isBehind) return;
+    this.#poked = true;
+    this.#movedAt = now;
+    poke();
+  }
+
   #finish(end: WatchEnd): void {
     if (this.#end) return;
     this.#end = end;
     clearInterval(this.#timer);
     this.#stream?.cancel();
     this.options.client.close();
+    this.#opening?.reject(end);
     this.#reader?.reject(end);
     this.#reader = null;
   }
@@ -226,7 +246,7 @@ export class WatchSession {
 
 function canceled(response: IWatchResponse): WatchEnd {
   const reason = response.cancel_reason;
-  // The reason of a compaction is empty on 3.4 and 3.5 alike; the revision tells.
+  // etcd 3.4 and 3.5 leave the reason of a compaction empty; the revision shows it.
   if (response.compact_revision !== '0' || reason.includes('required revision has been compacted')) {
     return new WatchEnd('compacted', `has compacted its history up to ${response.compact_revision}`);
   }
