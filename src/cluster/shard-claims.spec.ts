@@ -1,10 +1,11 @@
 import { MemoryClusterKeys } from '../../test/harness/memory-cluster-keys.js';
 import { until } from '../../test/harness/until.js';
+import { SYSTEM_CLOCK } from '../resilience/clock.js';
 import { SILENT_LOGGER } from '../telemetry/logger.js';
 import { ShardClaims, type ShardWorker } from './shard-claims.js';
 import { CLAIMS, Instances } from './instances.js';
 
-const SHARDS = Array.from({ length: 16 }, (_, index) => `part/${index}`);
+const SHARDS = Array.from({ length: 16 }, (_, index) => `shard/${index}`);
 
 class Node implements ShardWorker {
   readonly working = new Set<string>();
@@ -24,8 +25,9 @@ class Node implements ShardWorker {
       // Looks come every quarter of a second.
       leaseSeconds: 1,
       eligible: () => this.able,
-      onView: (view) => this.claims.see(view),
+      onView: (view) => void this.claims.see(view),
       onLost: () => this.claims.lost(),
+      clock: SYSTEM_CLOCK,
       logger: SILENT_LOGGER,
     });
     this.claims = new ShardClaims(keys, this.instances, SHARDS, this, SILENT_LOGGER);
@@ -85,7 +87,7 @@ describe('claims', () => {
     await until('both have some', () => b.working.size > 0 && a.working.size + b.working.size === SHARDS.length);
     expect([...a.working].some((shard) => b.working.has(shard))).toBe(false);
     const holders = await keys.list(CLAIMS);
-    for (const shard of SHARDS) expect(holders.get(CLAIMS + shard)).toBe(busy.get(shard));
+    for (const shard of SHARDS) expect(holders.get(CLAIMS + shard)?.value).toBe(busy.get(shard));
   });
 
   it('what an ended lease held goes to the others, and the node notices', async () => {
@@ -135,7 +137,7 @@ describe('claims', () => {
     a.able = false;
     await until('the claims are gone', () => a.instances.lease === null);
     go();
-    await until('a works on what it holds', () => a.claims.held.size === 0 && a.working.size === 0);
+    await until('a works on what it holds', () => a.claims.held.length === 0 && a.working.size === 0);
     // Nothing comes later either: the take has ended.
     await new Promise((resolve) => setImmediate(resolve));
     expect(a.working.size).toBe(0);

@@ -1,17 +1,19 @@
-import { claimGuard } from '../cluster/shard-claims.js';
-import type { ClusterKeys } from '../store/cluster-keys.js';
+import type { ClusterKeys, Guard } from '../store/cluster-keys.js';
 import type { Position } from '../store/position.js';
 
-/** Where each shard of a sink has got to, in etcd. A cursor is written by the holder of the shard's claim alone. */
+/** How far each shard of a sink has been sent, in etcd. Only the holder of the shard's claim moves its cursor. */
 export class SinkCursors {
-  /** @param sink names the output; another name begins anew */
+  /**
+   * @param sink names the output; another name begins anew
+   * @param guard what must hold for the claim of this node on a shard; null: the node does not hold it
+   */
   constructor(
     private readonly keys: ClusterKeys,
     private readonly sink: string,
-    private readonly instance: string,
+    private readonly guard: (shard: string) => Guard | null,
   ) {}
 
-  /** Notes `head` for shards that have no cursor: everything committed from here on is theirs to send. */
+  /** Records `head` for shards that have no cursor: everything that is committed from here on will be sent. */
   async begin(shards: readonly string[], head: Position): Promise<void> {
     const known = await this.keys.list(this.#key(''));
     for (const shard of shards) {
@@ -21,24 +23,30 @@ export class SinkCursors {
     }
   }
 
-  /** Read after the claim was won: the holder before wrote its last one before it gave up. */
+  /** Call it after the claims were won: the earlier holder wrote its last cursors before it gave the claims up. */
   async load(shards: readonly string[]): Promise<Map<string, Position>> {
     const known = await this.keys.list(this.#key(''));
     return new Map(
       shards.flatMap((shard) => {
-        const position = parse(known.get(this.#key(shard)));
+        const position = parse(known.get(this.#key(shard))?.value);
         return position ? [[shard, position] as const] : [];
       }),
     );
   }
 
-  /** @returns false when one of the claims is not ours any more: nothing was written */
-  save(positions: ReadonlyMap<string, Position>): Promise<boolean> {
-    const shards = [...positions.keys()];
-    return this.keys.commit({
-      guards: shards.map((shard) => claimGuard(shard, this.instance)),
-      puts: shards.map((shard) => ({ key: this.#key(shard), value: JSON.stringify(positions.get(shard)) })),
-    });
+  /** @returns false when this node has lost one of the claims: nothing was written */
+  async save(positions: ReadonlyMap<string, Position>): Promise<boolean> {
+    const guards: Guard[] = [];
+    for (const shard of positions.keys()) {
+      const guard = this.guard(shard);
+      if (guard === null) return false;
+      guards.push(guard);
+    }
+    const puts = [...positions].map(([shard, position]) => ({
+      key: this.#key(shard),
+      value: JSON.stringify(position),
+    }));
+    return (await this.keys.commit({ guards, puts })) !== null;
   }
 
   #key(shard: string): string {
@@ -46,7 +54,7 @@ export class SinkCursors {
   }
 }
 
-/** A cursor that cannot be read counts as one that is not there. */
+/** A cursor that cannot be parsed counts as missing. */
 function parse(text: string | undefined): Position | null {
   if (text === undefined) return null;
   try {

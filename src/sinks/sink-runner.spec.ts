@@ -43,6 +43,11 @@ class Log implements ShadowFeed {
   }
 }
 
+/** Puts the claims of a node, whoever held them before. */
+async function claim(keys: MemoryClusterKeys, id: string, shards: readonly string[]): Promise<void> {
+  await keys.commit({ guards: [], puts: shards.map((shard) => ({ key: CLAIMS + shard, value: id })) });
+}
+
 /** One node: its runner, and what its sink was given. */
 class Node {
   readonly given: number[] = [];
@@ -58,7 +63,7 @@ class Node {
   ) {
     this.runner = new SinkRunner({
       feed: log,
-      cursors: new SinkCursors(keys, 'test', id),
+      cursors: new SinkCursors(keys, 'test', (shard) => ({ key: CLAIMS + shard, value: id })),
       sink: {
         deliver: ({ position }) => {
           this.given.push(position.revision);
@@ -77,7 +82,7 @@ class Node {
   }
 
   async take(...shards: string[]): Promise<void> {
-    for (const shard of shards) this.keys.keys.set(CLAIMS + shard, { value: this.id, lease: undefined });
+    await claim(this.keys, this.id, shards);
     await this.runner.take(shards);
   }
 
@@ -101,7 +106,7 @@ describe('SinkRunner', () => {
   beforeEach(async () => {
     keys = new MemoryClusterKeys();
     log = new Log();
-    await new SinkCursors(keys, 'test', 'first').begin(SHARDS, at(100));
+    await new SinkCursors(keys, 'test', () => null).begin(SHARDS, at(100));
   });
   afterEach(async () => {
     for (const node of nodes.splice(0)) {
@@ -148,7 +153,7 @@ describe('SinkRunner', () => {
   it('who has lost the claim moves no cursor', async () => {
     const a = start('a');
     await a.take(...SHARDS);
-    for (const shard of SHARDS) keys.keys.set(CLAIMS + shard, { value: 'b', lease: undefined });
+    await claim(keys, 'b', SHARDS);
     log.revision = 110;
     await until('all given', () => a.given.length === 10);
     await a.runner.release(SHARDS);

@@ -1,13 +1,14 @@
-export interface Guard {
-  readonly key: string;
-  /** What the key must hold; null: it must not exist. */
-  readonly value: string | null;
-}
+/** A condition on one key. */
+export type Guard =
+  /** `null`: the key must not exist. */
+  | { readonly key: string; readonly value: string | null }
+  /** The key must not have been put since this revision. */
+  | { readonly key: string; readonly revision: number };
 
 export interface Put {
   readonly key: string;
   readonly value: string;
-  /** The key goes with this lease. */
+  /** The key ends with this lease, and with no other that it was under before. */
   readonly lease?: string;
 }
 
@@ -17,12 +18,23 @@ export interface KeyChange {
   readonly deletes?: readonly string[];
 }
 
+/** One key as the store holds it. */
+export interface StoredKey {
+  readonly value: string;
+  /** Revision of the store at which the key was put last. */
+  readonly revision: number;
+  /** null: the key has no lease. */
+  readonly lease: string | null;
+}
+
 /**
  * The few small keys by which nodes agree who does what, apart from the shadows: leases, claims, cursors. Keys are
- * relative to the service's own place in etcd. Every call may be sent again after a lost answer, so a change must guard
- * itself, and one that did go through may be told as `false`.
+ * relative to `path`. A call may be sent again after a lost answer. A change must therefore guard itself, and one that
+ * was committed may be reported as `null`.
  */
 export interface ClusterKeys {
+  /** Path of these keys below the cluster's own keys: empty, or ends with a slash. */
+  readonly path: string;
   /**
    * @param seconds time to live of the lease
    * @returns the id of a new lease
@@ -40,16 +52,17 @@ export interface ClusterKeys {
    */
   revoke(lease: string): Promise<void>;
   /**
-   * The keys that start with `prefix`, as of now (linearizable), with their values.
+   * The keys that start with `prefix`, as of now (linearizable).
    * @throws ServiceError storageUnavailable, draining
    */
-  list(prefix: string): Promise<ReadonlyMap<string, string>>;
+  list(prefix: string): Promise<ReadonlyMap<string, StoredKey>>;
   /**
    * All or nothing.
-   * @returns false when a guard does not hold, or a lease of a put has ended
+   * @returns the revision of the store at which the change was committed; null when a guard does not hold, or when the
+   * lease of a put has ended
    * @throws ServiceError storageUnavailable, storageFull, draining
    */
-  commit(change: KeyChange): Promise<boolean>;
+  commit(change: KeyChange): Promise<number | null>;
   /** The same for the keys below `path`, which ends with a slash. No errors. */
   under(path: string): ClusterKeys;
 }

@@ -3,6 +3,7 @@ import { ANONYMOUS } from '../../access/principal.js';
 import { ShardClaims } from '../../cluster/shard-claims.js';
 import { CLUSTER_KEYS, type ClusterKeys } from '../../store/cluster-keys.js';
 import { Instances } from '../../cluster/instances.js';
+import { CLOCK, type Clock } from '../../resilience/clock.js';
 import { CONFIG, type BrokerConfig, type Config } from '../../config/config.js';
 import { SinkCursors } from '../../sinks/sink-cursors.js';
 import { ExternalBrokerSink } from './external-broker.sink.js';
@@ -62,6 +63,7 @@ export class ExternalCoordinator {
     @Inject(CLUSTER_KEYS) keys: ClusterKeys | null,
     @Inject(SHADOW_FEED) private readonly feed: ShadowFeed,
     @Inject(PreviousDocuments) previous: PreviousDocuments,
+    @Inject(CLOCK) clock: Clock,
   ) {
     if (config.broker === null || keys === null) throw new Error('an external broker needs etcd and UMBRA_BROKER_URL');
     this.#config = config.broker;
@@ -71,14 +73,15 @@ export class ExternalCoordinator {
       nodeId: config.nodeId,
       leaseSeconds: takeoverSeconds,
       eligible: () => this.#isAble(),
-      onView: (view) => this.#claims.see(view),
+      onView: (view) => void this.#claims.see(view),
       onLost: () => this.#claims.lost(),
+      clock,
       logger,
     });
     this.publisher = new ExternalPublisher(config.broker, `${clientId}-out-${this.#instances.id}`, logger, () =>
       this.#instances.hurry(),
     );
-    this.#cursors = new SinkCursors(this.#keys, 'mqtt', this.#instances.id);
+    this.#cursors = new SinkCursors(this.#keys, 'mqtt', (shard) => this.#claims.guard(shard));
     previous.maxEntries = config.cacheEntries;
     const sink = new ExternalBrokerSink(this.publisher, previous, documents, logger, this.#abort.signal);
     this.#runner = new SinkRunner({
@@ -197,7 +200,7 @@ export class ExternalCoordinator {
     const { lanes, shared } = this.#config;
     const value = JSON.stringify({ lanes, shared });
     await this.#keys.commit({ guards: [{ key: 'division', value: null }], puts: [{ key: 'division', value }] });
-    const agreed = (await this.#keys.list('division')).get('division');
+    const agreed = (await this.#keys.list('division')).get('division')?.value;
     if (agreed === value) return null;
     return `UMBRA_BROKER_LANES and UMBRA_BROKER_SHARED are ${value} here and ${agreed} in etcd; see external-broker.md`;
   }

@@ -1,5 +1,5 @@
-import type { Etcd3, ILeaseKeepAliveResponse } from 'etcd3';
-import type { ClusterKeys, KeyChange } from '../cluster-keys.js';
+import type { Etcd3, ICompare, ILeaseKeepAliveResponse } from 'etcd3';
+import type { ClusterKeys, Guard, KeyChange, StoredKey } from '../cluster-keys.js';
 import type { Clock } from '../../resilience/clock.js';
 import type { EtcdMembers } from './client/members.js';
 import { rangeEnd } from './keys.js';
@@ -11,17 +11,18 @@ const CALL_MS = 2_000;
 export class EtcdClusterKeys implements ClusterKeys {
   readonly #root: string;
 
-  /** @param root of all keys; ends with a slash */
+  /** @param base prefix of the cluster's own keys in etcd; ends with a slash */
   constructor(
     private readonly cluster: EtcdMembers,
-    root: string,
+    private readonly base: string,
     private readonly clock: Clock,
+    readonly path = '',
   ) {
-    this.#root = root;
+    this.#root = base + path;
   }
 
   under(path: string): ClusterKeys {
-    return new EtcdClusterKeys(this.cluster, this.#root + path, this.clock);
+    return new EtcdClusterKeys(this.cluster, this.base, this.clock, this.path + path);
   }
 
   async grant(seconds: number): Promise<string> {
@@ -43,19 +44,20 @@ export class EtcdClusterKeys implements ClusterKeys {
     }
   }
 
-  async list(prefix: string): Promise<ReadonlyMap<string, string>> {
+  async list(prefix: string): Promise<ReadonlyMap<string, StoredKey>> {
     const from = `${this.#root}${prefix}`;
     const range = { key: Buffer.from(from), range_end: rangeEnd(from) };
     const { kvs } = await this.cluster.read((client, call) => client.kv.range(range, call), this.#due());
-    return new Map(kvs.map(({ key, value }) => [key.toString().slice(this.#root.length), value.toString()]));
+    return new Map(
+      kvs.map(({ key, value, mod_revision: revision, lease }) => [
+        key.toString().slice(this.#root.length),
+        { value: value.toString(), revision: Number(revision), lease: lease === '0' ? null : lease },
+      ]),
+    );
   }
 
-  async commit({ guards, puts = [], deletes = [] }: KeyChange): Promise<boolean> {
-    const compare = guards.map(({ key, value }) =>
-      value === null
-        ? { key: this.#key(key), target: 'Create' as const, result: 'Equal' as const, create_revision: '0' }
-        : { key: this.#key(key), target: 'Value' as const, result: 'Equal' as const, value: Buffer.from(value) },
-    );
+  async commit({ guards, puts = [], deletes = [] }: KeyChange): Promise<number | null> {
+    const compare = guards.map((guard) => this.#compare(guard));
     const success = [
       ...puts.map(({ key, value, lease }) => ({
         request_put: { key: this.#key(key), value: Buffer.from(value), ...(lease === undefined ? {} : { lease }) },
@@ -64,12 +66,19 @@ export class EtcdClusterKeys implements ClusterKeys {
     ];
     try {
       const answer = await this.cluster.read((client, call) => client.kv.txn({ compare, success }, call), this.#due());
-      return answer.succeeded;
+      return answer.succeeded ? Number(answer.header.revision) : null;
     } catch (error) {
-      // The lease of a put has ended: whoever held it has lost what it guards.
-      if (/requested lease not found/.test(String(error))) return false;
+      // The lease of a put has ended, and with it the right to what the change guards.
+      if (/requested lease not found/.test(String(error))) return null;
       throw error;
     }
+  }
+
+  #compare(guard: Guard): ICompare {
+    const key = this.#key(guard.key);
+    if ('revision' in guard) return { key, target: 'Mod', result: 'Equal', mod_revision: String(guard.revision) };
+    if (guard.value === null) return { key, target: 'Create', result: 'Equal', create_revision: '0' };
+    return { key, target: 'Value', result: 'Equal', value: Buffer.from(guard.value) };
   }
 
   #key(key: string): Buffer {
