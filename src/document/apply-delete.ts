@@ -8,17 +8,16 @@ export interface DeleteContext {
   readonly now: number;
   /** What the refusal calls the shadow: `displayName(thing, name)`. */
   readonly displayName: string;
-  readonly clientToken?: string | undefined;
 }
 
 /**
  * What stays of a deleted shadow: the version of the deleted document, not one more (PROTOCOL 1.3). A version in the
  * request is no matter: conflicts exist for updates only (PROTOCOL 2.5).
- * @throws ServiceError notFound, with the client token
+ * @throws ServiceError notFound
  */
 export function applyDelete(current: ShadowState | null, context: DeleteContext): Tombstone {
   if (current === null || isTombstone(current)) {
-    throw new ServiceError('notFound', context.displayName, context.clientToken);
+    throw new ServiceError('notFound', context.displayName);
   }
   return { deleted: true, version: current.version, deletedAt: epochSeconds(context.now) };
 }

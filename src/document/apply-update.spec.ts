@@ -146,10 +146,3 @@ describe('the size of a document', () => {
     expect(apply(half, `{"state":{"reported":{"a":null},"desired":{"b":"${'x'.repeat(8000)}"}}}`).version).toBe(2);
   });
 });
-
-it.each([
-  ['a conflict', '{"state":{},"version":9,"clientToken":"k"}'],
-  ['too much', `{"state":{"desired":{"a":"${'x'.repeat(9000)}"}},"clientToken":"k"}`],
-])('%s is refused with the token', (_what, text) => {
-  expect(() => apply(FULL, text)).toThrow(expect.objectContaining({ clientToken: 'k' }));
-});

@@ -22,7 +22,7 @@ const NO_MEMBERS = Object.freeze(emptyObject());
 /**
  * The whole rule of an update: version check, merge, stamps, size (PROTOCOL 2.2, 2.3, 2.5, 2.7). Pure: it may run again
  * on fresher data. The result shares what did not change with `current`, and values with the request.
- * @throws ServiceError versionConflict, tooLarge; with the client token of the request
+ * @throws ServiceError versionConflict, tooLarge
  */
 export function applyUpdate(
   current: ShadowState | null,
@@ -31,12 +31,12 @@ export function applyUpdate(
 ): ShadowDocument {
   const stored = storedVersion(current, context.now);
   if (request.version !== undefined && request.version !== stored) {
-    throw new ServiceError('versionConflict', '', request.clientToken);
+    throw new ServiceError('versionConflict');
   }
   const base = current === null || isTombstone(current) ? NOTHING : current;
   const document = mergeDocument(base, request.state, (stored ?? 0) + 1, epochSeconds(context.now));
   if (documentBytes(document) > context.limits.maxDocumentBytes) {
-    throw new ServiceError('tooLarge', '', request.clientToken);
+    throw new ServiceError('tooLarge');
   }
   return document;
 }

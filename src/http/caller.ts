@@ -11,9 +11,10 @@ export interface Caller {
   readonly options: RequestOptions;
 }
 
-/** What every shadow operation needs from its request beside the body. */
-export interface Target extends Caller {
+/** What every shadow operation needs from its request beside the body: a ShadowCall. */
+export interface Target extends RequestOptions {
   readonly key: ShadowKey;
+  readonly principal: Principal;
 }
 
 const requestOf = (context: ExecutionContext): FastifyRequest => context.switchToHttp().getRequest<FastifyRequest>();
@@ -39,7 +40,7 @@ export function targetOf(request: FastifyRequest): Target {
   const name = single(request.query, 'name') ?? null;
   if (name !== null) checkShadowName(name);
   const { principal, options } = callerOf(request);
-  return { principal, options, key: { tenant: principal.tenant, thing, name } };
+  return { ...options, principal, key: { tenant: principal.tenant, thing, name } };
 }
 
 export const FromCaller = createParamDecorator((_: unknown, context: ExecutionContext) => callerOf(requestOf(context)));

@@ -4,6 +4,7 @@ import { Action } from '../access/action.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { deleteAccepted } from '../document/messages.js';
 import { parseClientToken } from '../document/parse-request.js';
+import { echoToken } from '../errors/echo-token.js';
 import { sendJson } from '../http/send-json.js';
 import { conditionsOf, preconditionOf } from '../http/conditions.js';
 import { Direct } from '../http/server/direct-handlers.js';
@@ -25,9 +26,9 @@ export class AwsDeleteShadowController {
   @Action('shadow:delete')
   @Describe(awsDelete)
   async delete(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const { key, principal, options } = targetOf(request);
+    const call = targetOf(request);
     const token = parseClientToken(bodyOf(request), this.config.limits);
-    const { state, change } = await this.shadow.run(key, token, principal, options);
+    const { state, change } = await this.shadow.delete(call, token);
     sendJson(reply, deleteAccepted(state, change));
   }
 }
@@ -44,10 +45,9 @@ export class DeleteShadowController {
   @Action('shadow:delete')
   @Describe(remove)
   async delete(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const { key, principal, options } = targetOf(request);
-    const conditions = conditionsOf(request);
+    const call = { ...targetOf(request), precondition: preconditionOf(conditionsOf(request)) };
     const token = parseClientToken(bodyOf(request), this.config.limits);
-    const { state, change } = await this.shadow.run(key, token, principal, options, preconditionOf(conditions));
+    const { state, change } = await echoToken(token, this.shadow.delete(call, token));
     sendJson(reply, deleteAccepted(state, change));
   }
 }

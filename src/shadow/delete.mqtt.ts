@@ -3,6 +3,7 @@ import { Ctx, MessagePattern } from '@nestjs/microservices';
 import { Action } from '../access/action.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { parseClientToken } from '../document/parse-request.js';
+import { echoToken } from '../errors/echo-token.js';
 import { MqttErrorFilter } from '../mqtt/mqtt-error.filter.js';
 import { MQTT_DOOR, MqttRequest, requestPatterns } from '../mqtt/mqtt-request.js';
 import { DeleteShadow } from './delete.js';
@@ -21,7 +22,7 @@ export class DeleteShadowMqtt {
   async run(@Ctx() request: MqttRequest): Promise<void> {
     const clientToken = parseClientToken(request.payload, this.config.limits);
     request.handOver();
-    const { position } = await this.remove.run(request.key, clientToken, request.principal, request);
+    const { position } = await echoToken(clientToken, this.remove.delete(request, clientToken));
     request.committed(position.revision);
   }
 }

@@ -1,19 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Principal } from '../access/principal.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { applyDelete } from '../document/apply-delete.js';
 import type { ShadowState, Tombstone } from '../document/shadow-document.js';
-import { ServiceError } from '../errors/service-error.js';
 import { displayName } from '../document/shadow-name.js';
-import {
-  SHADOW_STORE,
-  type Changed,
-  type Precondition,
-  type RequestOptions,
-  type ShadowKey,
-  type ShadowRecord,
-  type ShadowStore,
-} from '../store/shadow-store.js';
+import { SHADOW_STORE, type Changed, type ShadowRecord, type ShadowStore } from '../store/shadow-store.js';
+import type { ShadowCall } from './shadow-call.js';
 
 export interface DeletedRecord extends ShadowRecord {
   readonly state: Tombstone;
@@ -27,14 +18,9 @@ export class DeleteShadow {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** @throws ServiceError notFound; what `precondition` and the store throw */
-  async run(
-    key: ShadowKey,
-    clientToken: string | undefined,
-    who: Principal,
-    options: RequestOptions,
-    precondition?: Precondition,
-  ): Promise<DeletedRecord> {
+  /** @throws ServiceError notFound; what the precondition and the store throw */
+  async delete(call: ShadowCall, clientToken: string | undefined): Promise<DeletedRecord> {
+    const { key, principal, precondition } = call;
     const at = this.clock.now();
     const name = displayName(key.thing, key.name);
     const token = clientToken === undefined ? {} : { clientToken };
@@ -42,13 +28,9 @@ export class DeleteShadow {
       precondition?.(current);
       return {
         state: applyDelete(current, { now: at, displayName: name }),
-        change: { kind: 'delete', ...token, principal: who.id, at },
+        change: { kind: 'delete', ...token, principal: principal.id, at },
       };
     };
-    try {
-      return (await this.store.update(key, change, options)) as DeletedRecord;
-    } catch (error) {
-      throw error instanceof ServiceError ? error.withToken(clientToken) : error;
-    }
+    return (await this.store.update(key, change, call)) as DeletedRecord;
   }
 }

@@ -24,8 +24,7 @@ export class AwsGetShadowController {
   @Action('shadow:get')
   @Describe(awsGet)
   async get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const { key, options } = targetOf(request);
-    const { state } = await this.shadow.run(key, options);
+    const { state } = await this.shadow.get(targetOf(request));
     sendJson(reply, getAccepted(state, this.clock.now()));
   }
 }
@@ -42,10 +41,10 @@ export class GetShadowController {
   @Action('shadow:get')
   @Describe(get)
   async get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const { key, options } = targetOf(request);
+    const call = targetOf(request);
     const conditions = conditionsOf(request);
     void reply.header('cache-control', 'no-cache');
-    const { state } = await this.shadow.run(key, options);
+    const { state } = await this.shadow.get(call);
     const outcome = evaluate(conditions, state);
     if (outcome === 'match') throw preconditionFailed(state);
     if (outcome === 'none-match') return void reply.code(304).header('etag', entityTag(state.version)).send();

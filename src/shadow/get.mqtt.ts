@@ -5,7 +5,7 @@ import { CLOCK, type Clock } from '../resilience/clock.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { getAccepted, type GetAccepted } from '../document/messages.js';
 import { parseClientToken } from '../document/parse-request.js';
-import { ServiceError } from '../errors/service-error.js';
+import { echoToken } from '../errors/echo-token.js';
 import { MqttErrorFilter } from '../mqtt/mqtt-error.filter.js';
 import { MQTT_DOOR, MqttRequest, requestPatterns } from '../mqtt/mqtt-request.js';
 import { GetShadow } from './get.js';
@@ -24,11 +24,7 @@ export class GetShadowMqtt {
   @Action('shadow:get')
   async run(@Ctx() request: MqttRequest): Promise<GetAccepted> {
     const clientToken = parseClientToken(request.payload, this.config.limits);
-    try {
-      const { state } = await this.get.run(request.key, request);
-      return getAccepted(state, this.clock.now(), clientToken);
-    } catch (error) {
-      throw error instanceof ServiceError ? error.withToken(clientToken) : error;
-    }
+    const { state } = await echoToken(clientToken, this.get.get(request));
+    return getAccepted(state, this.clock.now(), clientToken);
   }
 }

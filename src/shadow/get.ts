@@ -2,13 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { isTombstone, type ShadowDocument } from '../document/shadow-document.js';
 import { ServiceError } from '../errors/service-error.js';
 import { displayName } from '../document/shadow-name.js';
-import {
-  SHADOW_STORE,
-  type RequestOptions,
-  type ShadowKey,
-  type ShadowRecord,
-  type ShadowStore,
-} from '../store/shadow-store.js';
+import { SHADOW_STORE, type ShadowRecord, type ShadowStore } from '../store/shadow-store.js';
+import type { ShadowCall } from './shadow-call.js';
 
 /** A record whose shadow exists. */
 export interface LiveRecord extends ShadowRecord {
@@ -21,8 +16,9 @@ export class GetShadow {
   constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}
 
   /** @throws ServiceError notFound; what the store throws */
-  async run(key: ShadowKey, options: RequestOptions): Promise<LiveRecord> {
-    const record = await this.store.get(key, options);
+  async get(call: Pick<ShadowCall, 'key' | 'deadline'>): Promise<LiveRecord> {
+    const { key } = call;
+    const record = await this.store.get(key, call);
     if (record === null || isTombstone(record.state))
       throw new ServiceError('notFound', displayName(key.thing, key.name));
     return { ...record, state: record.state };

@@ -30,7 +30,7 @@ export class AwsListShadowsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const query = { tenant: principal.tenant, thing, limit, ...(after !== undefined && { after }) };
-    const { names, next } = await this.shadows.run(query, options);
+    const { names, next } = await this.shadows.list(query, options);
     const timestamp = Math.floor(this.clock.now() / 1000);
     return json(reply, { results: names, ...(next !== undefined && { nextToken: next }), timestamp });
   }
@@ -54,7 +54,7 @@ export class ListShadowsController {
   ): Promise<string> {
     const query = { tenant: caller.principal.tenant, thing, limit, ...(after !== undefined && { after }) };
     const [{ names, next }, classic] = await Promise.all([
-      this.shadows.run(query, caller.options),
+      this.shadows.list(query, caller.options),
       this.#hasClassic(thing, caller),
     ]);
     return json(reply, { thing, classic, names, ...(next !== undefined && { next }) });
@@ -63,7 +63,7 @@ export class ListShadowsController {
   /** The classic shadow has no name to be listed under, but whoever lists a thing's shadows wants to know of it. */
   async #hasClassic(thing: string, { principal, options }: Caller): Promise<boolean> {
     try {
-      await this.shadow.run({ tenant: principal.tenant, thing, name: null }, options);
+      await this.shadow.get({ key: { tenant: principal.tenant, thing, name: null }, ...options });
       return true;
     } catch (error) {
       if (error instanceof ServiceError && error.code === 'notFound') return false;

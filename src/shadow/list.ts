@@ -15,7 +15,7 @@ export class ListShadows {
   constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}
 
   /** @throws ServiceError invalidRequest for a bad `after`; what the store throws */
-  run({ tenant, thing, limit, after }: ListQuery, options: RequestOptions): Promise<NamePage> {
+  list({ tenant, thing, limit, after }: ListQuery, options: RequestOptions): Promise<NamePage> {
     return this.store.listNames(tenant, thing, limit, after, options);
   }
 }

@@ -6,6 +6,7 @@ import { parseJson } from '../document/json.js';
 import { getAccepted, updateAccepted } from '../document/messages.js';
 import { parseUpdate } from '../document/parse-request.js';
 import type { Section } from '../document/shadow-document.js';
+import { echoToken } from '../errors/echo-token.js';
 import { sendJson, sendVersioned } from '../http/send-json.js';
 import { conditionsOf, preconditionOf } from '../http/conditions.js';
 import { Direct } from '../http/server/direct-handlers.js';
@@ -28,9 +29,9 @@ export class AwsUpdateShadowController {
   @Action('shadow:update')
   @Describe(awsUpdate)
   async update(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const { key, principal, options } = targetOf(request);
+    const call = targetOf(request);
     const update = parseUpdate(bodyOf(request), this.config.limits);
-    const { state, change } = await this.shadow.run(key, update, principal, options);
+    const { state, change } = await this.shadow.update(call, update);
     sendJson(reply, updateAccepted(state, change));
   }
 }
@@ -69,11 +70,10 @@ export class UpdateShadowController {
 
   /** @param section of which the body is a merge patch; without one the body is an update */
   async #run(request: FastifyRequest, reply: FastifyReply, section?: Section): Promise<void> {
-    const { key, principal, options } = targetOf(request);
-    const conditions = conditionsOf(request);
+    const call = { ...targetOf(request), precondition: preconditionOf(conditionsOf(request)) };
     const body = bodyOf(request);
     const update = parseUpdate(section ? this.#asUpdate(section, body) : body, this.config.limits);
-    const { state, change } = await this.shadow.run(key, update, principal, options, preconditionOf(conditions));
+    const { state, change } = await echoToken(update.clientToken, this.shadow.update(call, update));
     sendVersioned(reply, state.version, getAccepted(state, change.at, change.clientToken));
   }
 

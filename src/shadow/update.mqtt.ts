@@ -3,6 +3,7 @@ import { Ctx, MessagePattern } from '@nestjs/microservices';
 import { Action } from '../access/action.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { parseUpdate } from '../document/parse-request.js';
+import { echoToken } from '../errors/echo-token.js';
 import { MqttErrorFilter } from '../mqtt/mqtt-error.filter.js';
 import { MQTT_DOOR, MqttRequest, requestPatterns } from '../mqtt/mqtt-request.js';
 import { UpdateShadow } from './update.js';
@@ -21,7 +22,7 @@ export class UpdateShadowMqtt {
   async run(@Ctx() request: MqttRequest): Promise<void> {
     const patch = parseUpdate(request.payload, this.config.limits);
     request.handOver();
-    const { position } = await this.update.run(request.key, patch, request.principal, request);
+    const { position } = await echoToken(patch.clientToken, this.update.update(request, patch));
     request.committed(position.revision);
   }
 }

@@ -22,7 +22,7 @@ export class ListThingsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const query = { tenant: principal.tenant, limit, ...(after !== undefined && { after }) };
-    const { things, next } = await this.things.run(query, options);
+    const { things, next } = await this.things.list(query, options);
     // The same two members as the list of one thing's shadows; the store's null is the classic one.
     const rows = things.map(({ thing, shadows }) => ({
       thing,

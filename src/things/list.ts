@@ -14,7 +14,7 @@ export class ListThings {
   constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}
 
   /** @throws ServiceError invalidRequest for a bad `after`; what the store throws */
-  run({ tenant, limit, after }: ListThingsQuery, options: RequestOptions): Promise<ThingPage> {
+  list({ tenant, limit, after }: ListThingsQuery, options: RequestOptions): Promise<ThingPage> {
     return this.store.listThings(tenant, limit, after, options);
   }
 }

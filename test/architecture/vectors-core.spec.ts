@@ -13,6 +13,8 @@ import { loadVectors, matchMessage, runVector } from '../harness/vectors.js';
 /** The pure core with a map for a store: each message goes through JSON, as on the wire. */
 class CoreDriver implements VectorDriver {
   readonly #shadows = new Map<string, ShadowState>();
+  /** Token of the request, once it is read: a door puts it on what rejects the request. */
+  #token: string | undefined;
   #at = 0;
 
   setNow(seconds: number): void {
@@ -22,17 +24,19 @@ class CoreDriver implements VectorDriver {
 
   async request(op: VectorOp, thing: string, shadow: string | null, payload: Buffer): Promise<Outcome> {
     const name = displayName(thing, shadow);
+    this.#token = undefined;
     try {
       const operations = { get: this.#get, update: this.#update, delete: this.#delete };
       return wire(operations[op].call(this, name, payload));
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      return wire({ rejected: messages.rejected(error), delta: null, documents: null });
+      return wire({ rejected: messages.rejected(error.withToken(this.#token)), delta: null, documents: null });
     }
   }
 
   #update(name: string, payload: Buffer): Outcome {
     const request = parseUpdate(payload, DEFAULT_LIMITS);
+    this.#token = request.clientToken;
     const previous = this.#shadows.get(name) ?? null;
     const document = applyUpdate(previous, request, { now: this.#at, limits: DEFAULT_LIMITS });
     this.#shadows.set(name, wire(document));
@@ -45,15 +49,15 @@ class CoreDriver implements VectorDriver {
   }
 
   #get(name: string, payload: Buffer): Outcome {
-    const clientToken = parseClientToken(payload, DEFAULT_LIMITS);
+    const clientToken = (this.#token = parseClientToken(payload, DEFAULT_LIMITS));
     const state = this.#shadows.get(name);
-    if (state === undefined || isTombstone(state)) throw new ServiceError('notFound', name, clientToken);
+    if (state === undefined || isTombstone(state)) throw new ServiceError('notFound', name);
     return { accepted: messages.getAccepted(state, this.#at, clientToken), delta: null, documents: null };
   }
 
   #delete(name: string, payload: Buffer): Outcome {
-    const clientToken = parseClientToken(payload, DEFAULT_LIMITS);
-    const context = { now: this.#at, displayName: name, clientToken };
+    const clientToken = (this.#token = parseClientToken(payload, DEFAULT_LIMITS));
+    const context = { now: this.#at, displayName: name };
     const tombstone = applyDelete(this.#shadows.get(name) ?? null, context);
     this.#shadows.set(name, wire(tombstone));
     const change = this.#change('delete', clientToken, {});
