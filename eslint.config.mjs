@@ -30,14 +30,14 @@ export default tseslint.config(
   },
   // A describe() block is a function by grammar only.
   { files: ['**/*.spec.ts', 'test/**/*.ts'], rules: { 'max-lines-per-function': 'off' } },
-  // One reader of the environment: config/env.ts.
+  // One reader of the environment: src/config/environment.ts.
   {
     files: ['src/**/*.ts'],
-    ignores: ['src/config/env.ts'],
+    ignores: ['src/config/environment.ts'],
     rules: {
       'no-restricted-properties': [
         'error',
-        { object: 'process', property: 'env', message: 'Only src/config/env.ts reads the environment.' },
+        { object: 'process', property: 'env', message: 'Only src/config/environment.ts reads the environment.' },
       ],
     },
   },

@@ -32,7 +32,7 @@ export class AppModule {
         WatchModule,
         HealthModule,
         MqttModule,
-        ...(config.broker === null ? [] : [ExternalBrokerModule]),
+        ...(config.externalBroker === null ? [] : [ExternalBrokerModule]),
         ShadowModule,
         ThingsModule,
       ],

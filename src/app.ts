@@ -42,7 +42,7 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
   health.register('etcd', () => storage.health());
   health.register('feed', () => hub.health);
   health.register('mqtt', () => mqtt.health);
-  const external = config.broker === null ? null : app.get(ExternalTransport, { strict: false });
+  const external = config.externalBroker === null ? null : app.get(ExternalTransport, { strict: false });
   if (external) health.register('broker', () => external.health);
   configureHttp(app);
   app.connectMicroservice({ strategy: mqtt }, { inheritAppConfig: false });

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { startNode, type UmbraNode } from './app.js';
 import { SYSTEM_CLOCK } from './resilience/clock.js';
 import type { Config } from './config/config.js';
-import { readEnvironment } from './config/env.js';
+import { readEnvironment } from './config/environment.js';
 import { configWarnings, loadConfig } from './config/load-config.js';
 import { readyMessage, startErrorMessage } from './start-message.js';
 import { openEtcdStorage } from './store/etcd/open-etcd.js';

@@ -1,114 +1,37 @@
-import type { LogLevel } from '../telemetry/logger.js';
-import type { Limits } from '../document/limits.js';
+import type { Row, ValueOf } from './variables.js';
 
-/** Files in PEM form; paths, read once at start. */
-export interface TlsFiles {
-  readonly cert: string;
-  readonly key: string;
-  /** Authority of client certificates; with it a client certificate is required on the MQTT TLS port. */
-  readonly ca: string | null;
-}
+/** The first level of a path, and the rows below a level with the rest of their paths. */
+type Head<P> = P extends `${infer H}.${string}` ? H : P;
+type Below<R, H extends string> = R extends { path: `${H}.${infer Rest}` } ? Omit<R, 'path'> & { path: Rest } : never;
 
-export interface HttpConfig {
-  readonly host: string;
-  /** 0 means any free port, here and below. */
-  readonly port: number;
-  /** null means off, here and below. */
-  readonly tlsPort: number | null;
-  /** Bytes of a request body that are read before the answer is 413. */
-  readonly maxBodyBytes: number;
-}
+/** The object that the paths of some variables describe: `http.port` becomes `{ http: { port } }`. */
+type Tree<R extends { path: string }> = {
+  readonly [H in Head<R['path']> & string]: [Below<R, H>] extends [never]
+    ? ValueOf<Extract<R, { path: H }>>
+    : Tree<Below<R, H>>;
+};
 
-export interface MqttConfig {
-  readonly host: string;
-  readonly port: number;
-  readonly tlsPort: number | null;
-  /** Bytes of the largest packet that is read. */
-  readonly maxPacketBytes: number;
-  /** Bytes that may wait in the process for one subscriber before it is cut off. */
-  readonly maxBacklogBytes: number;
-  /** Milliseconds for which a subscriber may take nothing while something waits for it. */
-  readonly drainTimeoutMs: number;
-  /** Messages kept for one offline persistent session; the oldest go first. */
-  readonly maxSessionMessages: number;
-  /** Persistent sessions kept at once. */
-  readonly maxSessions: number;
-  /** Seconds that a session without a connection is kept. */
-  readonly sessionSeconds: number;
-  /** On subscribing to update/delta and on resuming a session that has it, send the current delta, not a backlog. */
-  readonly deltaOnSubscribe: boolean;
-}
+type Given = Tree<Row>;
 
-/** An MQTT broker of others, whose devices are served beside those of the built-in one. */
-export interface BrokerConfig {
-  /** mqtt:// or mqtts://, without user and password. */
-  readonly url: string;
-  /** Names this installation at the broker; its sessions are called `{clientId}-lane-{n}`. */
-  readonly clientId: string;
-  readonly user: string | null;
-  readonly password: string | null;
-  readonly tls: { readonly ca: string | null; readonly cert: string | null; readonly key: string | null };
-  /** The broker divides requests among the lanes ($share); else each lane takes those of its buckets. */
-  readonly shared: boolean;
-  /** Sessions that consume requests, divided among the nodes. */
-  readonly lanes: number;
-  /** Requests of one lane, and changes of the whole node, that may be on their way at once. */
-  readonly maxInFlight: number;
-  /** Seconds for which the broker keeps requests while no node is connected. */
-  readonly sessionSeconds: number;
-  /** Publish update/documents too. */
-  readonly documents: boolean;
-  /** Seconds after which the work of a silent node goes to the others. */
-  readonly takeoverSeconds: number;
-}
+export type HttpConfig = Given['http'];
+export type MqttConfig = Given['mqtt'];
+export type EtcdConfig = Given['etcd'];
+export type WatchConfig = Given['watch'];
+/** Files in PEM form. `ca` is the authority of client certificates, which the MQTT TLS port then requires. */
+export type TlsFiles = Given['tls'] & { readonly cert: string; readonly key: string };
+/** An existing MQTT broker to serve in addition to the built-in one. */
+export type BrokerConfig = Given['externalBroker'] & { readonly url: string };
 
-export interface EtcdConfig {
-  /** Empty: the node starts and supervises a local etcd. */
-  readonly endpoints: readonly string[];
-  readonly tls: { readonly ca: string | null; readonly cert: string | null; readonly key: string | null };
-  readonly user: string | null;
-  readonly password: string | null;
-  /** Ends with a slash. */
-  readonly prefix: string;
-  /** Bytes at which updates are refused, below the quota of the servers themselves. */
-  readonly quotaBytes: number;
-  /** Milliseconds for one call to one member. */
-  readonly callTimeoutMs: number;
-}
-
-export interface WatchConfig {
-  /** Records that the ring keeps in memory for readers that resume. */
-  readonly historyRecords: number;
-  /** Records that may wait for one reader. */
-  readonly maxQueued: number;
-  /** Readers at once. */
-  readonly maxSubscriptions: number;
-  /** Milliseconds between bookmarks on an idle stream. */
-  readonly bookmarkMs: number;
-}
-
-export interface Config {
+/**
+ * The configuration of a node; src/config/variables.ts has the meaning, the unit and the limits of each member.
+ * A port of 0 is any free one, a port of null is off.
+ */
+export interface Config extends Omit<Given, 'nodeId' | 'tls' | 'externalBroker'> {
   readonly nodeId: string;
-  readonly dataDir: string;
-  readonly http: HttpConfig;
-  readonly mqtt: MqttConfig;
+  /** null without a certificate. */
   readonly tls: TlsFiles | null;
-  /** null: no external broker. */
-  readonly broker: BrokerConfig | null;
-  readonly etcd: EtcdConfig;
-  readonly watch: WatchConfig;
-  readonly limits: Limits;
-  /** Milliseconds from the arrival of a request to its answer. */
-  readonly requestTimeoutMs: number;
-  /** Changes of one shadow that may wait for their turn. */
-  readonly maxQueuedPerShadow: number;
-  /** Shadows whose last known record is kept in memory as a guess. */
-  readonly cacheEntries: number;
-  /** Milliseconds for finishing what is in flight after SIGTERM. */
-  readonly drainTimeoutMs: number;
-  readonly logLevel: LogLevel;
-  /** Listen on other addresses than loopback although nothing asks who is there. */
-  readonly insecure: boolean;
+  /** null without an external broker. */
+  readonly externalBroker: BrokerConfig | null;
 }
 
 /** Injection token of the Config. */

@@ -1,35 +1,35 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { ConfigProblem } from './config-error.js';
-import type { Env } from './env.js';
 import { isLoopback } from './loopback.js';
+import type { Values, VariableName } from './variables.js';
 
-/** A document on its way in has the envelope of the request around it, and may be indented. */
+/** Bytes of a request around its document: the envelope, and some indentation. */
 const MIN_ENVELOPE_BYTES = 1024;
 
-type Add = (variable: keyof Env, problem: string) => void;
+type Add = (variable: VariableName, problem: string) => void;
 
-/** What no variable shows alone. Called only when each of them is right for itself. */
-export function crossChecks(env: Env): ConfigProblem[] {
+/** Checks across variables; runs only when each is valid on its own. */
+export function crossChecks(env: Values): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const add: Add = (variable, problem) => problems.push({ variable, problem });
   for (const check of [checkHosts, checkPorts, checkTls, checkEtcd, checkBroker, checkSizes]) check(env, add);
   return problems;
 }
 
-function checkHosts(env: Env, add: Add): void {
+function checkHosts(env: Values, add: Add): void {
   if (env.UMBRA_INSECURE) return;
   for (const name of ['UMBRA_HTTP_HOST', 'UMBRA_MQTT_HOST'] as const) {
     if (isLoopback(env[name])) continue;
     add(
       name,
-      `is "${env[name]}", but the node does not ask who connects and therefore listens on loopback only; ` +
+      `is "${env[name]}", but the node does not authenticate anybody and therefore listens on loopback only; ` +
         `use ${name}=127.0.0.1, or UMBRA_INSECURE=true if a firewall or a proxy keeps strangers out`,
     );
   }
 }
 
-function checkPorts(env: Env, add: Add): void {
+function checkPorts(env: Values, add: Add): void {
   const taken = new Map<number, string>();
   for (const name of ['UMBRA_HTTP_PORT', 'UMBRA_HTTPS_PORT', 'UMBRA_MQTT_PORT', 'UMBRA_MQTTS_PORT'] as const) {
     const port = env[name];
@@ -40,7 +40,7 @@ function checkPorts(env: Env, add: Add): void {
   }
 }
 
-function checkTls(env: Env, add: Add): void {
+function checkTls(env: Values, add: Add): void {
   const port = (['UMBRA_HTTPS_PORT', 'UMBRA_MQTTS_PORT'] as const).find((name) => env[name] !== null);
   for (const [name, path, example] of [
     ['UMBRA_TLS_CERT', env.UMBRA_TLS_CERT, '/etc/umbra/tls.crt'],
@@ -54,7 +54,7 @@ function checkTls(env: Env, add: Add): void {
 }
 
 /** Reads the files as the node will: a key that does not belong to its certificate is found here, not by a device. */
-function checkPair(env: Env, certName: keyof Env, keyName: keyof Env, caName: keyof Env, add: Add): void {
+function checkPair(env: Values, certName: VariableName, keyName: VariableName, caName: VariableName, add: Add): void {
   const files = [certName, keyName, caName].map((name) => readPem(env, name, add));
   const [cert, key, ca] = files;
   for (const [name, options] of [
@@ -70,7 +70,7 @@ function checkPair(env: Env, certName: keyof Env, keyName: keyof Env, caName: ke
   }
 }
 
-function readPem(env: Env, name: keyof Env, add: Add): Buffer | undefined {
+function readPem(env: Values, name: VariableName, add: Add): Buffer | undefined {
   const path = env[name];
   if (typeof path !== 'string') return undefined;
   try {
@@ -92,7 +92,7 @@ function isUsable(options: { cert?: Buffer | undefined; key?: Buffer | undefined
   }
 }
 
-function checkEtcd(env: Env, add: Add): void {
+function checkEtcd(env: Values, add: Add): void {
   const endpoints = env.UMBRA_ETCD_ENDPOINTS;
   const secured = endpoints.filter((url) => url.startsWith('https:')).length;
   if (secured > 0 && secured < endpoints.length) add('UMBRA_ETCD_ENDPOINTS', 'mixes http and https; use one of them');
@@ -113,9 +113,9 @@ function checkEtcd(env: Env, add: Add): void {
   checkPair(env, 'UMBRA_ETCD_CERT', 'UMBRA_ETCD_KEY', 'UMBRA_ETCD_CA', add);
 }
 
-function checkBroker(env: Env, add: Add): void {
+function checkBroker(env: Values, add: Add): void {
   const url = env.UMBRA_BROKER_URL;
-  const given = ['CA', 'CERT', 'KEY', 'USER', 'PASSWORD'].map((name) => `UMBRA_BROKER_${name}` as keyof Env);
+  const given = ['CA', 'CERT', 'KEY', 'USER', 'PASSWORD'].map((name) => `UMBRA_BROKER_${name}` as VariableName);
   for (const name of given) {
     if (env[name] === null) continue;
     if (url === null) add(name, 'is set, but UMBRA_BROKER_URL is not; set both or none');
@@ -129,11 +129,11 @@ function checkBroker(env: Env, add: Add): void {
   checkPair(env, 'UMBRA_BROKER_CERT', 'UMBRA_BROKER_KEY', 'UMBRA_BROKER_CA', add);
 }
 
-function checkTogether(env: Env, given: keyof Env, needed: keyof Env, add: Add): void {
+function checkTogether(env: Values, given: VariableName, needed: VariableName, add: Add): void {
   if (env[given] !== null && env[needed] === null) add(needed, `is missing, and ${given} needs it; set both or none`);
 }
 
-function checkSizes(env: Env, add: Add): void {
+function checkSizes(env: Values, add: Add): void {
   const least = env.UMBRA_MAX_DOCUMENT_BYTES + MIN_ENVELOPE_BYTES;
   for (const name of ['UMBRA_HTTP_MAX_BODY_BYTES', 'UMBRA_MQTT_MAX_PACKET_BYTES'] as const) {
     if (env[name] < least) add(name, `is ${env[name]}; with UMBRA_MAX_DOCUMENT_BYTES it must be at least ${least}`);

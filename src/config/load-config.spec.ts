@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { createAuthority, type Authority } from '../../test/harness/certificates.js';
 import { ConfigError } from './config-error.js';
-import { Env } from './env.js';
 import { configWarnings, loadConfig } from './load-config.js';
-import { VARIABLES } from './variable.js';
+import { VARIABLE_NAMES, VARIABLES } from './variables.js';
 
 function problems(source: Record<string, string>): string {
   try {
@@ -35,9 +34,9 @@ describe('loadConfig', () => {
   });
 
   it('has no external broker unless there is a URL, and checks what belongs to it', () => {
-    expect(loadConfig({}).broker).toBeNull();
+    expect(loadConfig({}).externalBroker).toBeNull();
     const url = 'mqtt://broker:1883';
-    expect(loadConfig({ UMBRA_BROKER_URL: url, UMBRA_BROKER_LANES: '4' }).broker).toMatchObject({
+    expect(loadConfig({ UMBRA_BROKER_URL: url, UMBRA_BROKER_LANES: '4' }).externalBroker).toMatchObject({
       url,
       clientId: 'umbra',
       lanes: 4,
@@ -53,7 +52,7 @@ describe('loadConfig', () => {
   });
 
   it('counts an empty variable as one that is not set', () => {
-    const empty = Object.fromEntries(VARIABLES.map(({ name }) => [name, '']));
+    const empty = Object.fromEntries(VARIABLE_NAMES.map((name) => [name, '']));
     const strip = ({ nodeId: _, ...rest }: ReturnType<typeof loadConfig>) => rest;
     expect(strip(loadConfig(empty))).toEqual(strip(loadConfig({})));
   });
@@ -133,7 +132,7 @@ describe('loadConfig', () => {
 
   it('either gives a configuration or says why not, whatever the environment holds', () => {
     const name = fc.oneof(
-      fc.constantFrom(...VARIABLES.map((variable) => variable.name)),
+      fc.constantFrom(...VARIABLE_NAMES),
       fc.string().map((s) => `UMBRA_${s}`),
     );
     const value = fc.oneof(
@@ -154,7 +153,7 @@ describe('loadConfig', () => {
   });
 
   it('takes the example of every variable', () => {
-    for (const { name, example } of VARIABLES)
+    for (const [name, { example }] of Object.entries(VARIABLES))
       expect(`${problems({ [name]: example })}\n`).not.toContain(`${name} is "`);
   });
 });
@@ -206,8 +205,8 @@ describe('what belongs together', () => {
     const source = { UMBRA_NODE_ID: 'n', UMBRA_BROKER_URL: 'mqtt://b' };
     const numbers = JSON.stringify(loadConfig(source)).match(/:(\d+|null|true|false|"|\[)/g) ?? [];
     // Everything in Config comes from one variable each, except that tls is null as a whole without its three files.
-    expect(numbers.length + 2).toBe(VARIABLES.length);
-    expect(Object.keys(new Env())).toEqual(VARIABLES.map(({ name }) => name));
+    expect(numbers.length + 2).toBe(VARIABLE_NAMES.length);
+    expect(new Set(Object.values(VARIABLES).map(({ path }) => path)).size).toBe(VARIABLE_NAMES.length);
   });
 });
 

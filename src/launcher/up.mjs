@@ -31,7 +31,7 @@ try {
   stopWith(error);
 }
 
-/** As config/env.ts reads it: the environment wins over .env. */
+/** As config/environment.ts reads it: the environment wins over .env. */
 function etcdEndpoints() {
   let file = '';
   try {

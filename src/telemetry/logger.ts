@@ -13,7 +13,8 @@ export const SILENT_LOGGER: Logger = pino({ level: 'silent' });
 const SECRET_MEMBERS = ['password', 'secret', 'token', 'authorization', 'cookie', 'privateKey', 'tls.key'];
 const REDACTED = SECRET_MEMBERS.flatMap((member) => [member, `*.${member}`, `*.*.${member}`]);
 
-export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface LogOptions {
   readonly logLevel: LogLevel;

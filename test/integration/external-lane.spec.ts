@@ -31,7 +31,7 @@ class Worker {
   readonly lane: Lane;
 
   constructor(clientId: string, over: Partial<BrokerConfig> = {}) {
-    const base = loadConfig({ UMBRA_BROKER_URL: broker.url }).broker as BrokerConfig;
+    const base = loadConfig({ UMBRA_BROKER_URL: broker.url }).externalBroker as BrokerConfig;
     const handle = (request: LaneRequest): Promise<Acknowledgement> =>
       new Promise((end) => this.taken.push({ request, end }));
     this.lane = new Lane({ ...base, ...over }, clientId, handle, SILENT_LOGGER);

@@ -11,7 +11,7 @@ let publisher: ExternalPublisher;
 
 async function setup(acl?: readonly string[]): Promise<void> {
   broker = await startMosquitto(acl ? { acl } : {});
-  const config = loadConfig({ UMBRA_BROKER_URL: broker.url }).broker as BrokerConfig;
+  const config = loadConfig({ UMBRA_BROKER_URL: broker.url }).externalBroker as BrokerConfig;
   publisher = new ExternalPublisher(config, 'out', SILENT_LOGGER, () => undefined);
   publisher.start();
   await until('connected', () => publisher.isConnected);

@@ -65,9 +65,10 @@ export class ExternalCoordinator {
     @Inject(PreviousDocuments) previous: PreviousDocuments,
     @Inject(CLOCK) clock: Clock,
   ) {
-    if (config.broker === null || keys === null) throw new Error('an external broker needs etcd and UMBRA_BROKER_URL');
-    this.#config = config.broker;
-    const { clientId, documents, maxInFlight, takeoverSeconds } = config.broker;
+    if (config.externalBroker === null || keys === null)
+      throw new Error('an external broker needs etcd and UMBRA_BROKER_URL');
+    this.#config = config.externalBroker;
+    const { clientId, documents, maxInFlight, takeoverSeconds } = config.externalBroker;
     this.#keys = keys.under(`broker/${clientId}/`);
     this.#instances = new Instances(this.#keys, {
       nodeId: config.nodeId,
@@ -78,7 +79,7 @@ export class ExternalCoordinator {
       clock,
       logger,
     });
-    this.publisher = new ExternalPublisher(config.broker, `${clientId}-out-${this.#instances.id}`, logger, () =>
+    this.publisher = new ExternalPublisher(config.externalBroker, `${clientId}-out-${this.#instances.id}`, logger, () =>
       this.#instances.hurry(),
     );
     this.#cursors = new SinkCursors(this.#keys, 'mqtt', (shard) => this.#claims.guard(shard));

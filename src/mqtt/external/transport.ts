@@ -49,8 +49,8 @@ export class ExternalTransport extends Server implements CustomTransportStrategy
     @Inject(ExternalCoordinator) private readonly external: ExternalCoordinator,
   ) {
     super();
-    if (config.broker === null) throw new Error('no external broker is configured');
-    this.#broker = config.broker;
+    if (config.externalBroker === null) throw new Error('no external broker is configured');
+    this.#broker = config.externalBroker;
   }
 
   get health(): { readonly ok: boolean; readonly reason: string } {

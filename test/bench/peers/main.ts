@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { startNode } from '../../../src/app.js';
 import { SYSTEM_CLOCK } from '../../../src/resilience/clock.js';
-import { readEnvironment } from '../../../src/config/env.js';
+import { readEnvironment } from '../../../src/config/environment.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 import { openEtcdStorage, type EtcdStorageOptions } from '../../../src/store/etcd/open-etcd.js';
 import type { Storage } from '../../../src/store/storage.js';

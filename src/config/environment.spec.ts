@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readEnvironment } from './env.js';
+import { readEnvironment } from './environment.js';
 
 describe('readEnvironment', () => {
   const before = process.cwd();
