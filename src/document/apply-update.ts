@@ -1,6 +1,5 @@
 import { emptyObject, jsonBytes, own } from './json.js';
 import type { Limits } from './limits.js';
-import { TOMBSTONE_SECONDS } from './limits.js';
 import { mergeSection } from './merge.js';
 import { epochSeconds, mergeMetadata, sectionMetadata } from './metadata.js';
 import type { UpdateRequest } from './parse-request.js';
@@ -29,7 +28,7 @@ export function applyUpdate(
   request: UpdateRequest,
   context: UpdateContext,
 ): ShadowDocument {
-  const stored = storedVersion(current, context.now);
+  const stored = storedVersion(current);
   if (request.version !== undefined && request.version !== stored) {
     throw new ServiceError('versionConflict');
   }
@@ -42,15 +41,14 @@ export function applyUpdate(
 }
 
 /**
- * The version that an update must carry if it carries one, and that the next document follows; null when the shadow
- * never was, as far as anyone remembers. A delete at V has used up V+1 for itself, so for 48 h the shadow goes on at
- * V+2, and a client that still sends V is told of the conflict (PROTOCOL 2.5).
- * @param nowMs epoch milliseconds
+ * The version that an update must carry if it carries one, and that the next document follows; null when nothing is
+ * known of the shadow. A delete at V has used up V+1 for itself, so the shadow goes on at V+2, and a client that still
+ * sends V is told of the conflict (PROTOCOL 2.5). A tombstone counts as long as it is there, whatever its `deletedAt`:
+ * the clock of one node may be wrong by days, and only the lease of the tombstone ends it. No errors.
  */
-export function storedVersion(current: ShadowState | null, nowMs: number): number | null {
+export function storedVersion(current: ShadowState | null): number | null {
   if (current === null) return null;
-  if (!isTombstone(current)) return current.version;
-  return epochSeconds(nowMs) - current.deletedAt < TOMBSTONE_SECONDS ? current.version + 1 : null;
+  return isTombstone(current) ? current.version + 1 : current.version;
 }
 
 /** Bytes that count against the limit: the compact JSON of `{"desired":…,"reported":…}` (PROTOCOL 3). */

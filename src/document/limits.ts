@@ -17,5 +17,5 @@ export const DEFAULT_LIMITS: Limits = {
   maxRequestBytes: 128 * 1024,
 };
 
-/** A deleted shadow's version is remembered for 48 h, in seconds (PROTOCOL 2.5). */
+/** Seconds for which the version of a deleted shadow is remembered at least: 48 h (PROTOCOL 2.5). */
 export const TOMBSTONE_SECONDS = 48 * 3600;

@@ -30,12 +30,12 @@ export interface ShadowDocument {
   readonly metadata: { readonly desired?: MetadataObject; readonly reported?: MetadataObject };
 }
 
-/** What is left of a deleted shadow for 48 h, so that its version goes on (PROTOCOL 2.5). */
+/** What is left of a deleted shadow for 48 h at least, so that its version goes on (PROTOCOL 2.5). */
 export interface Tombstone {
   readonly deleted: true;
   /** Version of the document that was deleted. */
   readonly version: number;
-  /** Epoch seconds. */
+  /** Epoch seconds, for people and for the answer; nothing is decided by it. */
   readonly deletedAt: number;
 }
 

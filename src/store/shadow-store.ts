@@ -50,7 +50,7 @@ export interface Changed {
 /**
  * A change of one shadow. It must be pure: it runs again when another writer was faster, and it may first run on a
  * guess. It refuses by throwing a ServiceError; a refusal computed from a guess is repeated on fresh data before it is
- * final. An expired tombstone is handed to it like any other; it knows the time.
+ * final. It is handed a tombstone as long as the storage has it.
  */
 export type Change = (current: ShadowState | null) => Changed;
 

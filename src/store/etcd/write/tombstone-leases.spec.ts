@@ -69,6 +69,21 @@ describe('leases of tombstones', () => {
     expect(await full).toBe('2');
   });
 
+  it('are handed out for ten minutes, however the wall clock jumps', async () => {
+    const first = leases.acquire(clock.monotonic() + 1_000);
+    grants.answer('1');
+    await first;
+    clock.advance(5 * MINUTE_MS);
+    clock.jump(49 * 60 * MINUTE_MS);
+    expect(await leases.acquire(clock.monotonic() + 1_000)).toBe('1');
+    clock.jump(-99 * 60 * MINUTE_MS);
+    clock.advance(6 * MINUTE_MS);
+    const second = leases.acquire(clock.monotonic() + 1_000);
+    grants.answer('2');
+    expect(await second).toBe('2');
+    expect(grants.deadlines).toHaveLength(2);
+  });
+
   it('are not to be had when the storage is full and none is at hand', async () => {
     const lease = leases.acquire(clock.now() + 1_000);
     grants.answer(new ServiceError('storageFull'));

@@ -17,8 +17,8 @@ interface Pool {
 
 /**
  * Leases that end tombstones after 48 h, each shared by many of them: a grant is a write of its own. They are never
- * revoked, the tombstones outlive this node. The lease only tidies up; whether a tombstone still counts is decided by
- * its `deletedAt`, since a new etcd leader starts the time of every lease again.
+ * revoked, the tombstones outlive this node. The lease alone ends a tombstone: no wall clock is asked. A new leader of
+ * etcd starts the time of every lease again, so a tombstone may count for longer, which harms nothing.
  */
 export class TombstoneLeases {
   #pool: Pool | null = null;
