@@ -8,7 +8,7 @@ const FOLDERS = ['src', 'test/bench', 'test/harness'];
 
 /**
  * Every source that a bench needs as plain JavaScript, in a cache folder from which node_modules is found.
- * @param revision of git, whose src/ is taken instead of the one in the working tree
+ * @param revision of git, taken whole instead of the working tree: its peers know its sources
  * @returns the folder; it holds src/ and test/ as the repository does
  */
 export function compile(root: string, revision?: string): string {
@@ -21,7 +21,7 @@ export function compile(root: string, revision?: string): string {
   const other = revision === undefined ? null : checkOut(root, revision);
   const settings = JSON.parse(readFileSync(join(root, '.swcrc'), 'utf8')) as Options;
   for (const folder of FOLDERS) {
-    const from = join(folder === 'src' && other !== null ? other : root, folder);
+    const from = join(other ?? root, folder);
     for (const name of readdirSync(from, { recursive: true, encoding: 'utf8' })) {
       if (!name.endsWith('.ts') || name.endsWith('.spec.ts')) continue;
       const filename = join(from, name);
@@ -40,7 +40,7 @@ export function compile(root: string, revision?: string): string {
 
 function checkOut(root: string, revision: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'umbra-bench-'));
-  const tar = execFileSync('git', ['archive', revision, 'src'], { cwd: root, maxBuffer: 2 ** 30 });
+  const tar = execFileSync('git', ['archive', revision, ...FOLDERS], { cwd: root, maxBuffer: 2 ** 30 });
   execFileSync('tar', ['-x', '-C', folder], { input: tar });
   return folder;
 }
