@@ -6,7 +6,7 @@
  */
 const ROWS = {
   invalidJson: { http: 400, aws: 'InvalidRequestException', text: 'Invalid JSON' },
-  missingState: { http: 400, aws: 'InvalidRequestException', text: 'Missing required node: state' },
+  missingState: { http: 400, aws: 'InvalidRequestException', text: 'Missing required node: state{detail}' },
   stateNotObject: { http: 400, aws: 'InvalidRequestException', text: 'State node must be an object' },
   desiredNotObject: { http: 400, aws: 'InvalidRequestException', text: 'Desired node must be an object' },
   reportedNotObject: { http: 400, aws: 'InvalidRequestException', text: 'Reported node must be an object' },

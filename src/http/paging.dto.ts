@@ -1,4 +1,6 @@
 import { Transform } from 'class-transformer';
+import { PageTokenError } from '../store/page-token.js';
+import { QueryError } from './query.js';
 import { IsInt, IsNotEmpty, IsOptional, IsString, Max, Min } from 'class-validator';
 
 /** PROTOCOL 3 for AWS; ours are the same, so that a page is one read of the store. */
@@ -41,4 +43,17 @@ export class AwsPageQuery {
   @IsString({ message: tokenMessage })
   @IsNotEmpty({ message: tokenMessage })
   nextToken?: string;
+}
+
+/**
+ * The page, or the error that names a bad token as the caller's own parameter.
+ * @throws QueryError instead of PageTokenError; what `page` rejects with
+ */
+export async function pageAfter<T>(parameter: 'after' | 'nextToken', page: Promise<T>): Promise<T> {
+  try {
+    return await page;
+  } catch (error) {
+    if (!(error instanceof PageTokenError)) throw error;
+    throw new QueryError([{ parameter, message: new PageTokenError(parameter).message }]);
+  }
 }

@@ -5,7 +5,7 @@ import { CLOCK, type Clock } from '../resilience/clock.js';
 import { ServiceError } from '../errors/service-error.js';
 import { json } from '../http/send-json.js';
 import { Describe } from '../http/openapi/describe.js';
-import { AwsPageQuery, PageQuery } from '../http/paging.dto.js';
+import { AwsPageQuery, pageAfter, PageQuery } from '../http/paging.dto.js';
 import { queryOf } from '../http/query.js';
 import { FromCaller, FromThing, type Caller } from '../http/caller.js';
 import { GetShadow } from './get.js';
@@ -30,7 +30,7 @@ export class AwsListShadowsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const query = { tenant: principal.tenant, thing, limit, ...(after !== undefined && { after }) };
-    const { names, next } = await this.shadows.list(query, options);
+    const { names, next } = await pageAfter('nextToken', this.shadows.list(query, options));
     const timestamp = Math.floor(this.clock.now() / 1000);
     return json(reply, { results: names, ...(next !== undefined && { nextToken: next }), timestamp });
   }
@@ -54,7 +54,7 @@ export class ListShadowsController {
   ): Promise<string> {
     const query = { tenant: caller.principal.tenant, thing, limit, ...(after !== undefined && { after }) };
     const [{ names, next }, classic] = await Promise.all([
-      this.shadows.list(query, caller.options),
+      pageAfter('after', this.shadows.list(query, caller.options)),
       this.#hasClassic(thing, caller),
     ]);
     return json(reply, { thing, classic, names, ...(next !== undefined && { next }) });

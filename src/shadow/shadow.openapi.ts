@@ -1,5 +1,5 @@
 import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription } from '../http/openapi/describe.js';
-import { SHADOW, UPDATES, WATCH_ABOUT, WATCH_ERRORS, WATCH_EXAMPLE } from '../http/openapi/examples.js';
+import { MERGE_PATCHES, SHADOW, UPDATES, WATCH_ABOUT, WATCH_ERRORS, WATCH_EXAMPLE } from '../http/openapi/examples.js';
 
 const NAME_ERRORS = { invalidThingName: '', invalidShadowName: '' } as const;
 const READ_ERRORS = { ...NAME_ERRORS, notFound: 'lamp-1', ...STORE_ERRORS } as const;
@@ -86,7 +86,7 @@ function sectionUpdate(section: 'desired' | 'reported', id: string): OperationDe
       schema: 'MergePatch',
       required: true,
       contentType: 'application/merge-patch+json',
-      examples: { patch: { led: 'on', blink: null }, clear: null },
+      examples: MERGE_PATCHES,
     },
     errors: { ...update.errors, [`${section}NotObject`]: '' },
   };
@@ -100,7 +100,7 @@ export const awsDelete: OperationDescription = {
   tag: 'AWS data plane',
   summary: 'Delete one shadow',
   description: 'A shadow that is created again within 48 hours goes on counting its versions.',
-  parameters: ['thing', 'name'],
+  parameters: ['thingToDelete', 'name'],
   answers: {
     200: { description: 'The version that was deleted', schema: 'DeleteAccepted', examples: { deleted: DELETED } },
   },
@@ -111,7 +111,7 @@ export const remove: OperationDescription = {
   ...awsDelete,
   id: 'deleteShadow',
   tag: 'Shadows',
-  parameters: ['thing', 'name', 'ifMatch', 'ifNoneMatch'],
+  parameters: ['thingToDelete', 'name', 'ifMatch', 'ifNoneMatch'],
   body: { schema: 'Token', required: false, examples: { token: { clientToken: 'app-17' } } },
   errors: { ...READ_ERRORS, ...WRITE_ERRORS, ...CONDITION_ERRORS },
 };

@@ -4,7 +4,8 @@ import { Action } from '../access/action.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { parseJson } from '../document/json.js';
 import { getAccepted, updateAccepted } from '../document/messages.js';
-import { parseUpdate } from '../document/parse-request.js';
+import { parseUpdate, type UpdateRequest } from '../document/parse-request.js';
+import { ServiceError } from '../errors/service-error.js';
 import type { Section } from '../document/shadow-document.js';
 import { echoToken } from '../errors/echo-token.js';
 import { sendJson, sendVersioned } from '../http/send-json.js';
@@ -35,6 +36,8 @@ export class AwsUpdateShadowController {
     sendJson(reply, updateAccepted(state, change));
   }
 }
+
+const SECTION_PATHS = '; to change members of one section, send them to …/shadow/desired or …/shadow/reported';
 
 /** Answers with the whole document: whoever sends a patch here wants to know what came of it. */
 @Controller('v1/things/:thing/shadow')
@@ -72,9 +75,19 @@ export class UpdateShadowController {
   async #run(request: FastifyRequest, reply: FastifyReply, section?: Section): Promise<void> {
     const call = { ...targetOf(request), precondition: preconditionOf(conditionsOf(request)) };
     const body = bodyOf(request);
-    const update = parseUpdate(section ? this.#asUpdate(section, body) : body, this.config.limits);
+    const update = section ? parseUpdate(this.#asUpdate(section, body), this.config.limits) : this.#parse(body);
     const { state, change } = await echoToken(update.clientToken, this.shadow.update(call, update));
     sendVersioned(reply, state.version, getAccepted(state, change.at, change.clientToken));
+  }
+
+  /** A body without `state` is most often meant for one section: the answer names the paths that take it. */
+  #parse(body: Uint8Array): UpdateRequest {
+    try {
+      return parseUpdate(body, this.config.limits);
+    } catch (error) {
+      if (!(error instanceof ServiceError) || error.code !== 'missingState') throw error;
+      throw new ServiceError('missingState', SECTION_PATHS, error.clientToken);
+    }
   }
 
   /**

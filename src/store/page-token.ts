@@ -21,8 +21,14 @@ function decode(token: string, kind: string, parts: number): string[] {
   return found;
 }
 
-const invalid = (): ServiceError =>
-  new ServiceError('invalidRequest', 'Invalid nextToken: pass the value of the page before unchanged, or none');
+/** A paging token that no page gave. A door names it as its own parameter (http/paging.dto.ts). */
+export class PageTokenError extends ServiceError {
+  constructor(parameter = 'page token') {
+    super('invalidRequest', `Invalid ${parameter}: pass the value of the page before unchanged, or none`);
+  }
+}
+
+const invalid = (): ServiceError => new PageTokenError();
 
 /** Token of the page after `name`. */
 export const encodeNamePage = (name: string): string => encode(['n1', name]);

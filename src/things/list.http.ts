@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { Action } from '../access/action.js';
 import { json } from '../http/send-json.js';
 import { Describe } from '../http/openapi/describe.js';
-import { PageQuery } from '../http/paging.dto.js';
+import { pageAfter, PageQuery } from '../http/paging.dto.js';
 import { queryOf } from '../http/query.js';
 import { FromCaller, type Caller } from '../http/caller.js';
 import { ListThings } from './list.js';
@@ -22,7 +22,7 @@ export class ListThingsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const query = { tenant: principal.tenant, limit, ...(after !== undefined && { after }) };
-    const { things, next } = await this.things.list(query, options);
+    const { things, next } = await pageAfter('after', this.things.list(query, options));
     // The same two members as the list of one thing's shadows; the store's null is the classic one.
     const rows = things.map(({ thing, shadows }) => ({
       thing,

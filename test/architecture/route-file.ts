@@ -1,12 +1,12 @@
 /**
- * Rule 1 of the style, as a function: whoever knows a route or a topic can name the file.
+ * The rule of file names as a function: whoever knows a route or a topic can name the file (docs/http.md).
  *
- * 1. Drop what only says where or which: `v1`, `api`, `$aws`, parameters (`:thing`, `+`), the selector `name/{shadow}`,
+ * 1. Drop what only says where or which: `v1`, `api`, `$aws`, `.well-known`, parameters (`:thing`, `+`), the selector `name/{shadow}`,
  *    and the sections `desired` and `reported` of a shadow.
  * 2. A trailing verb is the file: `…/shadow/watch` is `watch`, `ListNamedShadowsForThing` is `list`.
  * 3. Else the method is: GET of a plural is `list`, of anything else `get`; POST, PUT and PATCH are `update`.
- * 4. The last noun is the folder, in its singular where that is the folder's name; without a noun it is `things`, since
- *    everything there is belongs to one.
+ * 4. The last noun is the folder, in its singular where that is the folder's name. A route without a noun is about
+ *    `things`.
  * 5. The transport is the suffix.
  */
 export function fileOf(route: Route, folders: ReadonlySet<string>): string {
@@ -24,11 +24,14 @@ export interface Route {
   readonly path: string;
   /** HTTP method; topics have none. */
   readonly method: string | null;
-  readonly transport: 'http' | 'mqtt';
+  readonly transport: 'http' | 'mqtt' | 'grpc';
 }
 
-const DROPPED = new Set(['v1', 'api', '$aws']);
-const VERBS = new Set(['get', 'update', 'delete', 'list', 'watch', 'live', 'ready']);
+const DROPPED = new Set(['v1', 'api', '$aws', '.well-known']);
+const VERBS = new Set([
+  ...['get', 'update', 'delete', 'list', 'watch', 'live', 'ready', 'login', 'refresh', 'revoke', 'commit', 'query'],
+  ...['check', 'metrics'],
+]);
 
 function isDropped(word: string, before: string | undefined, after: string | undefined): boolean {
   if (DROPPED.has(word) || isParameter(word)) return true;

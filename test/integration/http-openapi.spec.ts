@@ -154,6 +154,43 @@ describe('the description of the API', () => {
     expect(things.find(({ name }) => name === 'thing')).toMatchObject({ schema: { example: 'lamp-1' } });
   });
 
+  // "Try it out" and "Execute" on an untouched form send the first example; Swagger UI prefers one that is `null`.
+  it('has first examples that take nothing away, by place and by name, and none that is null', async () => {
+    const members = { keep: 1, led: 'off', blink: true };
+    const kept = ['desired.keep', 'desired.led', 'desired.blink', 'reported.keep', 'reported.led', 'reported.blink'];
+    for (const { route, operation } of operations()) {
+      const [content] = Object.values(operation.requestBody?.content ?? {});
+      const [method = '', path = ''] = route.split(' ');
+      if (!content || method === 'DELETE') continue;
+      const examples = Object.entries(content.examples ?? {});
+      expect([route, examples.filter(([, { value }]) => value === null)]).toEqual([route, []]);
+      const byName = [...examples].sort(([a], [b]) => (a < b ? -1 : 1));
+      for (const [name, { value }] of [examples[0]!, byName[0]!]) {
+        const thing = `harmless-${operation.operationId}`;
+        const seed = JSON.stringify({ state: { desired: members, reported: members } });
+        await fetch(`${node.url}/things/${thing}/shadow`, { method: 'POST', body: seed });
+        await fetch(node.url + path.replace('{thing}', thing), { method, body: JSON.stringify(value) });
+        const { state } = (await (await fetch(`${node.url}/things/${thing}/shadow`)).json()) as {
+          state: Record<string, object>;
+        };
+        const left = Object.entries(state).flatMap(([section, found]) =>
+          Object.keys(found).map((member) => `${section}.${member}`),
+        );
+        expect([route, name, left]).toEqual([route, name, expect.arrayContaining(kept)]);
+      }
+    }
+  });
+
+  it('prefills the form of no DELETE, so that nothing is deleted that nobody named', () => {
+    const deletes = operations().filter(({ route }) => route.startsWith('DELETE '));
+    expect(deletes.length).toBeGreaterThanOrEqual(2);
+    for (const { route, operation } of deletes) {
+      const thing = operation.parameters?.find(({ name }) => name === 'thing');
+      expect([route, thing]).toEqual([route, expect.objectContaining({ name: 'thing', in: 'path', required: true })]);
+      expect([route, JSON.stringify(thing)]).toEqual([route, expect.not.stringContaining('example')]);
+    }
+  });
+
   it('can be read on a page that loads everything from here, and may load nothing from elsewhere', async () => {
     const page = await fetch(`${node.url}/docs`);
     const html = await page.text();

@@ -262,7 +262,7 @@ describe('the AWS data plane over HTTP', () => {
       ['pageSize=5&pageSize=6', /^pageSize must/],
       ['nextToken=', /^nextToken must/],
       ['nextToken=a&nextToken=b', /^nextToken must/],
-      ['nextToken=not-one-of-ours', /./],
+      ['nextToken=not-one-of-ours', /^Invalid nextToken: pass the value of the page before unchanged, or none$/],
     ])('refuses ?%s', async (query, message) => {
       await expectRefusal(await send('GET', `${list}/many?${query}`), 400, 'InvalidRequestException', message);
     });

@@ -238,6 +238,33 @@ describe('our own API over HTTP', () => {
     expect(response.headers.get('x-amzn-errortype')).toBeNull();
   });
 
+  it('names the paths of the sections to a patch that forgot `state`, and keeps its token', async () => {
+    const response = await send('PATCH', '/things/forgot/shadow', { power: 'on', clientToken: 'mine' });
+    expect([response.status, await bodyOf(response)]).toEqual([
+      400,
+      expect.objectContaining({
+        type: 'urn:umbra:problem:missing-state',
+        detail:
+          'Missing required node: state; to change members of one section, send them to …/shadow/desired or …/shadow/reported',
+        clientToken: 'mine',
+      }),
+    ]);
+  });
+
+  it.each(['/things?after=made-up', '/things/t/shadows?after=made-up'])('names `after` to %s', async (path) => {
+    const message = 'Invalid after: pass the value of the page before unchanged, or none';
+    const response = await send('GET', path);
+    expect([response.status, await bodyOf(response)]).toEqual([
+      400,
+      expect.objectContaining({ detail: message, errors: [{ parameter: 'after', message }] }),
+    ]);
+  });
+
+  it('leads from the bare address to the page that explains it', async () => {
+    const response = await fetch(`${node.url}/`, { redirect: 'manual' });
+    expect([response.status, response.headers.get('location')]).toEqual([302, '/docs']);
+  });
+
   it('echoes the token of a refused update', async () => {
     const path = await atVersion3();
     const response = await send('PATCH', path, { state: {}, version: 1, clientToken: 'mine' });

@@ -2,12 +2,18 @@
 
 const METADATA = { desired: { led: { timestamp: 1700000000 } }, reported: { led: { timestamp: 1699999000 } } };
 
-/** The first is what the page sends when it is tried out, also where there is no shadow yet. */
+/**
+ * The page sends the first one when "Execute" is pressed on an untouched form, so it takes nothing away. It is also the
+ * first by name, for pages that sort.
+ */
 export const UPDATES = {
-  update: { state: { desired: { led: 'on' } }, clientToken: 'app-17' },
-  'only at version 3': { state: { desired: { led: 'on' } }, version: 3 },
-  clear: { state: { desired: null } },
+  'merge a member': { state: { desired: { led: 'on' } }, clientToken: 'app-17' },
+  'merge only at version 3': { state: { desired: { led: 'on' } }, version: 3 },
+  'remove a section': { state: { desired: null } },
 };
+
+/** As UPDATES. Swagger UI prefers an example that is `null` to all others, so none may be. */
+export const MERGE_PATCHES = { 'merge a member': { led: 'on' }, 'remove a member': { blink: null } };
 
 export const SHADOW = {
   state: { desired: { led: 'on' }, reported: { led: 'off' }, delta: { led: 'on' } },

@@ -34,6 +34,14 @@ export const PARAMETERS = {
     // Here the page takes it from; of an example beside the schema nothing would be left.
     schema: { type: 'string', pattern: '^[a-zA-Z0-9:_-]{1,128}$', example: 'lamp-1' },
   },
+  /** Without an example: the page deletes nothing until somebody has written a name into its form. */
+  thingToDelete: {
+    in: 'path',
+    name: 'thing',
+    description: 'The thing.',
+    required: true,
+    schema: { type: 'string', pattern: '^[a-zA-Z0-9:_-]{1,128}$' },
+  },
   name: query('name', 'A named shadow; without it the classic one.', {
     type: 'string',
     pattern: '^[$a-zA-Z0-9:_-]{1,64}$',

@@ -40,6 +40,8 @@ export function serveOpenApi(app: NestFastifyApplication): void {
     description ??= Buffer.from(JSON.stringify(openApiOf(app)));
     return reply.header('content-type', 'application/json').send(description);
   });
+  // A person with a browser and the address alone finds the page.
+  server.get('/', (_request, reply) => reply.redirect('/docs'));
   server.get('/docs', (_request, reply) => reply.headers(PAGE_POLICY).type('text/html').send(PAGE));
   server.get('/docs/start.js', (_request, reply) => reply.type('text/javascript').send(START_SCRIPT));
   for (const [name, type] of Object.entries(ASSETS)) {
