@@ -1,25 +1,26 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { CLOCK, type Clock } from '../resilience/clock.js';
-import { CONFIG, type Config } from '../config/config.js';
+import { LRUCache } from 'lru-cache';
+import type { Config } from '../config/config.js';
 import { isTombstone, type ShadowState } from '../document/shadow-document.js';
-import { SHADOW_STORE, type ShadowRecord, type ShadowStore } from '../store/shadow-store.js';
+import type { Clock } from '../resilience/clock.js';
+import type { ShadowRecord, ShadowStore } from '../store/shadow-store.js';
 
-/** Shadows whose last state is kept for the next `documents` message. */
+/** Shadows whose last state is kept for the next `documents` message, unless a door asks for another number. */
 const MAX_ENTRIES = 1000;
 
-/** The last seen states of shadows whose documents somebody reads: the next message needs no read of the store. */
-@Injectable()
+/** The last published states of shadows with readers of `documents`, so that the next message needs no read of the store. */
 export class PreviousDocuments {
-  readonly #states = new Map<string, ShadowState>();
-  maxEntries = MAX_ENTRIES;
+  readonly #states: LRUCache<string, ShadowState>;
 
   constructor(
-    @Inject(CONFIG) private readonly config: Pick<Config, 'requestTimeoutMs'>,
-    @Inject(CLOCK) private readonly clock: Clock,
-    @Inject(SHADOW_STORE) private readonly store: ShadowStore,
-  ) {}
+    private readonly config: Pick<Config, 'requestTimeoutMs'>,
+    private readonly clock: Clock,
+    private readonly store: ShadowStore,
+    maxEntries = MAX_ENTRIES,
+  ) {
+    this.#states = new LRUCache({ max: maxEntries });
+  }
 
-  /** The state just before `record`, null if there was none, undefined if it has to be read. */
+  /** The state just before `record`, null if there was none, undefined if it must be read. */
   before(id: string, { state }: ShadowRecord): ShadowState | null | undefined {
     // Versions of a shadow have no gaps, so version 1 is a creation, and N follows N - 1.
     if (state.version === 1) return null;
@@ -37,13 +38,7 @@ export class PreviousDocuments {
   }
 
   keep(id: string, { state }: ShadowRecord): void {
-    this.#states.delete(id);
     this.#states.set(id, state);
-    if (this.#states.size <= this.maxEntries) return;
-    for (const oldest of this.#states.keys()) {
-      this.#states.delete(oldest);
-      return;
-    }
   }
 
   clear(): void {

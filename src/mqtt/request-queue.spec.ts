@@ -21,11 +21,11 @@ describe('RequestQueue', () => {
     const { push, end, ends, settled, queue } = controlled();
     for (const name of ['a', 'b', 'c']) push(name);
     expect(ends).toHaveLength(3);
-    await end(2, 'refused');
+    await end(2, 'unpublishable');
     await end(1);
     expect(settled).toEqual([]);
     await end(0, 'withheld');
-    expect(settled).toEqual(['a withheld', 'b done', 'c refused']);
+    expect(settled).toEqual(['a withheld', 'b done', 'c unpublishable']);
     expect(queue.size).toBe(0);
   });
 

@@ -2,12 +2,12 @@
 export type Acknowledgement =
   /** Answered, or applied: PUBACK. */
   | 'done'
-  /** It may have been applied: no PUBACK, so that the client sends it again (DESIGN 3). */
+  /** It may have been applied: no PUBACK, so that the client sends it again. */
   | 'withheld'
   /** Nothing was done, and the connection ends by itself: neither an answer nor a PUBACK. */
   | 'unanswered'
   /** Not a message that clients may publish. */
-  | 'refused';
+  | 'unpublishable';
 
 interface Entry {
   readonly work: () => Promise<Acknowledgement>;

@@ -15,6 +15,7 @@ import { MqttModule } from '../../src/mqtt/built-in/built-in.module.js';
 import { MqttTransport } from '../../src/mqtt/built-in/transport.js';
 import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
 import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js';
+import { ShadowModule } from '../../src/shadow/shadow.module.js';
 import { StoreModule } from '../../src/store/store.module.js';
 import type { ShadowStore } from '../../src/store/shadow-store.js';
 import type { Storage } from '../../src/store/storage.js';
@@ -53,7 +54,12 @@ export interface MqttNodeOptions {
 @Module({})
 class MqttNodeModule {
   static forRoot(config: Config, logger: Logger, clock: SettableClock, storage: Storage): DynamicModule {
-    const imports = [ConfigModule.forRoot(config, logger, clock), StoreModule.forRoot(storage), MqttModule];
+    const imports = [
+      ConfigModule.forRoot(config, logger, clock),
+      StoreModule.forRoot(storage),
+      MqttModule,
+      ShadowModule,
+    ];
     return { module: MqttNodeModule, imports };
   }
 }

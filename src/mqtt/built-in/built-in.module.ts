@@ -1,11 +1,15 @@
 import { Module } from '@nestjs/common';
+import { CONFIG, type Config } from '../../config/config.js';
+import { CLOCK, type Clock } from '../../resilience/clock.js';
+import { SHADOW_STORE, type ShadowStore } from '../../store/shadow-store.js';
 import { WatchModule } from '../../watch/watch.module.js';
 import { MqttBroker } from './broker.js';
 import { CurrentDeltas } from './current-deltas.js';
 import { MqttListeners } from './listeners.js';
-import { MqttErrorFilter } from '../mqtt-error.filter.js';
 import { MqttTransport } from './transport.js';
 import { PreviousDocuments } from '../previous-documents.js';
+import { RequestAnswerer } from '../request-answerer.js';
+import { RequestHandlers } from '../request-handlers.js';
 import { MqttPublisher } from './publisher.js';
 
 /** The built-in broker and its doors. CONFIG, CLOCK, LOGGER and SHADOW_STORE come from global modules. */
@@ -14,10 +18,15 @@ import { MqttPublisher } from './publisher.js';
   providers: [
     MqttBroker,
     CurrentDeltas,
-    PreviousDocuments,
+    {
+      provide: PreviousDocuments,
+      inject: [CONFIG, CLOCK, SHADOW_STORE],
+      useFactory: (config: Config, clock: Clock, store: ShadowStore) => new PreviousDocuments(config, clock, store),
+    },
     MqttPublisher,
     MqttListeners,
-    MqttErrorFilter,
+    RequestHandlers,
+    RequestAnswerer,
     MqttTransport,
   ],
   exports: [MqttTransport],

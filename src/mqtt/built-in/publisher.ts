@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { deleteAccepted, deltaMessage, documentsMessage, updateAccepted } from '../../document/messages.js';
-import { isTombstone, type ShadowDocument, type ShadowState } from '../../document/shadow-document.js';
+import { changeMessages, type ChangeTail } from '../../document/change-messages.js';
+import { isTombstone, type ShadowState } from '../../document/shadow-document.js';
 import type { FeedBatch, GapReason } from '../../store/shadow-feed.js';
 import type { ShadowRecord } from '../../store/shadow-store.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
@@ -8,21 +8,28 @@ import { WATCH_HUB, type WatchHub } from '../../watch/subscription.js';
 import { MqttBroker } from './broker.js';
 import { CurrentDeltas } from './current-deltas.js';
 import { PreviousDocuments } from '../previous-documents.js';
-import { shadowTopic, type Tail } from '../topics.js';
+import { shadowTopic } from '../topics.js';
 
-/** Records that may wait for the previous documents of others; more go out without a `documents` message. */
+/** Records that may wait for the previous documents of others; beyond that, `documents` messages are left out. */
 const MAX_WAITING = 10_000;
 
-/** The first record of a shadow that waits for its previous document, and those that came behind it. */
+/** The first record of a shadow that waits for its previous document, and the later records of that shadow. */
 interface Waiting {
   readonly record: ShadowRecord;
-  readonly behind: ShadowRecord[];
+  readonly later: ShadowRecord[];
 }
 
+/** Which of the messages of a record are sent now. */
+type Part = (tail: ChangeTail) => boolean;
+
+const all: Part = () => true;
+/** A delta waits for no previous document. */
+const deltaOnly: Part = (tail) => tail === 'update/delta';
+const withoutDelta: Part = (tail) => tail !== 'update/delta';
+
 /**
- * Tells the subscribers of this node what was committed: delta, documents, accepted, in that order, and those of one
- * shadow in the order of its versions. It hears every change of the cluster, so it looks for a subscriber before it
- * builds a message.
+ * Publishes every commit to the subscribers of this node, for each shadow in the order of its versions. It receives every
+ * change of the cluster, so it looks for a subscriber before it builds a message.
  */
 @Injectable()
 export class MqttPublisher {
@@ -39,7 +46,7 @@ export class MqttPublisher {
     @Inject(PreviousDocuments) private readonly previous: PreviousDocuments,
   ) {}
 
-  /** Everything up to here has been told, in full. */
+  /** Every commit up to this revision is published in full. */
   get revision(): number {
     let revision = this.#revision;
     for (const { record } of this.#waiting.values()) revision = Math.min(revision, record.position.revision - 1);
@@ -64,7 +71,7 @@ export class MqttPublisher {
     this.#revision = position.revision;
   }
 
-  /** What happened in between is not to be had: devices converge from the current delta. */
+  /** The missed changes are no longer available: devices converge from the current delta. */
   #gap(reason: GapReason): void {
     this.logger.warn({ reason }, 'changes were missed; sending current deltas');
     this.previous.clear();
@@ -74,55 +81,35 @@ export class MqttPublisher {
   #record(record: ShadowRecord): void {
     const id = idOf(record);
     const first = this.#waiting.get(id);
-    if (first === undefined) return this.#tellSafely(id, record);
-    first.behind.push(record);
+    if (first === undefined) return this.#safely(record, () => this.#publish(id, record));
+    first.later.push(record);
     if (++this.#waitingRecords <= MAX_WAITING) return;
     this.logger.warn({ ...record.key, reason: 'too-many-waiting' }, 'documents message left out');
     this.#release(id, first, undefined);
   }
 
-  /** One commit may hold changes of a hundred shadows: what is wrong with one must not silence the others. */
-  #tellSafely(id: string, record: ShadowRecord): void {
+  /** One commit may hold changes of a hundred shadows: an error in one of them must not silence the others. */
+  #safely(record: ShadowRecord, publish: () => void): void {
     try {
-      this.#tell(id, record);
+      publish();
     } catch (error) {
-      this.logger.error({ ...record.key, version: record.state.version, err: error }, 'a change could not be told');
+      this.logger.error({ ...record.key, version: record.state.version, err: error }, 'a change was not published');
     }
   }
 
-  #tell(id: string, record: ShadowRecord): void {
-    const { key, state, change } = record;
-    const base = shadowTopic(key);
-    if (isTombstone(state)) {
-      if (this.#wants(base, 'update/documents')) this.previous.keep(id, record);
-      if (this.#wants(base, 'delete/accepted'))
-        this.#send(record, base, 'delete/accepted', deleteAccepted(state, change));
-      return;
-    }
-    if (this.#wants(base, 'update/delta')) {
-      const delta = deltaMessage(state, change);
-      if (delta !== null) this.#send(record, base, 'update/delta', delta);
-    }
-    if (!this.#wants(base, 'update/documents')) return this.#accepted(record, state, base);
-    const previous = this.previous.before(id, record);
+  #publish(id: string, record: ShadowRecord): void {
+    const base = shadowTopic(record.key);
+    if (!this.#wants(base, 'update/documents')) return this.#send(record, base, undefined, all);
+    const previous = isTombstone(record.state) ? null : this.previous.before(id, record);
     this.previous.keep(id, record);
-    if (previous === undefined) return this.#readPrevious(id, record);
-    this.#documents(record, state, base, previous);
-    this.#accepted(record, state, base);
+    if (previous !== undefined) return this.#send(record, base, previous, all);
+    this.#send(record, base, undefined, deltaOnly);
+    this.#readPrevious(id, record);
   }
 
-  #documents(record: ShadowRecord, state: ShadowDocument, base: string, previous: ShadowState | null): void {
-    this.#send(record, base, 'update/documents', documentsMessage(previous, state, record.change));
-  }
-
-  #accepted(record: ShadowRecord, state: ShadowDocument, base: string): void {
-    if (!this.#wants(base, 'update/accepted')) return;
-    this.#send(record, base, 'update/accepted', updateAccepted(state, record.change));
-  }
-
-  /** Only this shadow waits; the others go on. */
+  /** Holds up the later records of this shadow, and of no other. */
   #readPrevious(id: string, record: ShadowRecord): void {
-    const waiting: Waiting = { record, behind: [] };
+    const waiting: Waiting = { record, later: [] };
     this.#waiting.set(id, waiting);
     this.previous.read(record).then(
       (previous) => this.#release(id, waiting, previous),
@@ -133,28 +120,28 @@ export class MqttPublisher {
     );
   }
 
-  /** @param previous undefined: it could not be had, and the message is left out */
+  /** @param previous undefined: it could not be read, and the `documents` message is left out */
   #release(id: string, waiting: Waiting, previous: ShadowState | null | undefined): void {
-    // It was released before, because too many waited.
+    // Already released, because too many records waited.
     if (this.#waiting.get(id) !== waiting) return;
     this.#waiting.delete(id);
-    this.#waitingRecords -= waiting.behind.length;
-    const { record, behind } = waiting;
-    const base = shadowTopic(record.key);
-    const state = record.state as ShadowDocument;
-    if (previous !== undefined) this.#documents(record, state, base, previous);
-    this.#accepted(record, state, base);
-    // One of them may wait again; then those behind it join its queue.
-    for (const next of behind) this.#record(next);
+    this.#waitingRecords -= waiting.later.length;
+    const { record, later } = waiting;
+    this.#safely(record, () => this.#send(record, shadowTopic(record.key), previous, withoutDelta));
+    // One of them may wait again; the records after it then join its queue.
+    for (const next of later) this.#record(next);
   }
 
-  #wants(base: string, tail: Tail): boolean {
+  #send(record: ShadowRecord, base: string, previous: ShadowState | null | undefined, part: Part): void {
+    const { key, position } = record;
+    for (const [tail, body] of changeMessages(record, previous, (each) => part(each) && this.#wants(base, each))) {
+      const message = { tenant: key.tenant, topic: `${base}/${tail}`, payload: Buffer.from(JSON.stringify(body)) };
+      this.broker.send(tail === 'update/delta' ? { ...message, revision: position.revision } : message);
+    }
+  }
+
+  #wants(base: string, tail: ChangeTail): boolean {
     return this.broker.wants(`${base}/${tail}`, tail !== 'update/delta' || this.broker.keepsDeltas);
-  }
-
-  #send({ key, position }: ShadowRecord, base: string, tail: Tail, body: unknown): void {
-    const message = { tenant: key.tenant, topic: `${base}/${tail}`, payload: Buffer.from(JSON.stringify(body)) };
-    this.broker.send(tail === 'update/delta' ? { ...message, revision: position.revision } : message);
   }
 }
 

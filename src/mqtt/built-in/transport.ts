@@ -1,51 +1,41 @@
-import { randomBytes } from 'node:crypto';
 import type { Server as HttpServer } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
-import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
-import { CLOCK, type Clock } from '../../resilience/clock.js';
+import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { CONFIG, type Config } from '../../config/config.js';
-import { rejected } from '../../document/messages.js';
-import { parseClientToken } from '../../document/parse-request.js';
 import { ServiceError } from '../../errors/service-error.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { MqttBroker } from './broker.js';
 import { connectionOf } from './connection.js';
 import { MqttListeners, type MqttAddresses } from './listeners.js';
-import { MQTT_DOOR, MqttRequest, Refused } from '../mqtt-request.js';
 import { MqttPublisher } from './publisher.js';
 import type { IncomingRequest } from './gates/publish-gate.js';
-import { handlersByOperation, runHandler } from '../request-handlers.js';
+import { RequestAnswerer, type AnswerMessage } from '../request-answerer.js';
+import { CALLED_DIRECTLY } from '../request-handlers.js';
 import type { Acknowledgement } from '../request-queue.js';
-import { isWithinLimits, type Operation } from '../topics.js';
 
 /** How often a drain looks whether requests are still in flight, in milliseconds. */
 const DRAIN_POLL_MS = 20;
 /** Milliseconds for closing connections in good order before they are cut. */
 const CLOSE_MS = 1000;
 
-/** The MQTT door as a Nest transport: finds the handler of a topic, answers, and lets aedes acknowledge. */
+/** The built-in MQTT door as a Nest transport: has requests answered, publishes the answers, and lets aedes acknowledge. */
 @Injectable()
-export class MqttTransport extends Server implements CustomTransportStrategy {
-  override readonly transportId = MQTT_DOOR;
-  #handlers = new Map<Operation, MessageHandler>();
-  readonly #requestPrefix = randomBytes(6).toString('hex');
-  #requests = 0;
+export class MqttTransport implements CustomTransportStrategy {
+  readonly transportId = CALLED_DIRECTLY;
   #inFlight = 0;
-  /** Of the last commit that came through this door. */
+  /** Revision of the last commit that came through this door. */
   #lastRevision = 0;
   #draining = false;
   #closing: Promise<void> | null = null;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
-    @Inject(CLOCK) private readonly clock: Clock,
     @Inject(LOGGER) private readonly log: Logger,
     @Inject(MqttBroker) private readonly broker: MqttBroker,
     @Inject(MqttListeners) private readonly listeners: MqttListeners,
     @Inject(MqttPublisher) private readonly publisher: MqttPublisher,
-  ) {
-    super();
-  }
+    @Inject(RequestAnswerer) private readonly answerer: RequestAnswerer,
+  ) {}
 
   get health(): { readonly ok: boolean; readonly reason: string; readonly connections: number } {
     const reason = this.#draining ? 'draining' : this.listeners.listening ? 'listening' : 'not listening';
@@ -74,14 +64,8 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
     return this.drain();
   }
 
-  // Only what Nest's own servers offer and this one does not need.
-  on(): void {}
-  unwrap<T>(): T {
-    return this.broker as T;
-  }
-
   async #start(): Promise<void> {
-    this.#handlers = handlersByOperation(this.getHandlers());
+    this.answerer.open();
     this.broker.publishGate.handle = (incoming) => this.#handle(incoming);
     await this.broker.open();
     this.publisher.start();
@@ -102,53 +86,25 @@ export class MqttTransport extends Server implements CustomTransportStrategy {
   }
 
   async #answer(incoming: IncomingRequest): Promise<Acknowledgement> {
-    const { client, request, payload } = incoming;
+    const { client, topic, request, payload } = incoming;
     const { principal } = connectionOf(client);
-    if (request.problem !== null) return this.#reject(incoming, new ServiceError(request.problem));
-    // `rejected` would no longer reach everybody, so a PUBACK must not say that the message has been dealt with.
-    if (this.#draining && incoming.qos > 0) return 'unanswered';
-    if (this.#draining) return this.#reject(incoming, new ServiceError('draining'));
-    const { operation, thing, name } = request;
-    const context = new MqttRequest(
-      { tenant: principal.tenant, thing, name },
-      operation,
-      payload,
-      { principal, clientId: client.id },
-      `${this.#requestPrefix}-${(++this.#requests).toString(36)}`,
-      this.clock.monotonic() + this.config.requestTimeoutMs,
-    );
-    const handler = this.#handlers.get(operation) as MessageHandler;
-    const answer = await runHandler(handler, context);
-    this.#lastRevision = Math.max(this.#lastRevision, context.revision);
-    if (!(answer instanceof Refused)) {
-      if (answer !== undefined) this.#publish(incoming, 'accepted', answer);
-      return 'done';
-    }
-    const { refusal } = answer;
-    return refusal.kind === 'rejected' ? this.#reject(incoming, refusal.error) : 'withheld';
-  }
-
-  /** Refusals are answers, not failures: the message has been dealt with, so its PUBACK follows. */
-  #reject(incoming: IncomingRequest, error: ServiceError): Acknowledgement {
-    this.#publish(incoming, 'rejected', rejected(error.withToken(this.#tokenOf(incoming, error))));
+    const received = { topic, request, payload, principal, clientId: client.id };
+    // `rejected` would no longer reach every subscriber, so no PUBACK may say that the message has been dealt with.
+    if (this.#draining && incoming.qos > 0 && request.problem === null) return 'unanswered';
+    const answer =
+      this.#draining && request.problem === null
+        ? this.answerer.reject(received, new ServiceError('draining'))
+        : await this.answerer.answer(received);
+    if (answer.outcome === 'unknown') return 'withheld';
+    if (answer.outcome === 'accepted') this.#lastRevision = Math.max(this.#lastRevision, answer.revision);
+    this.#publish(principal.tenant, answer.message);
+    // A rejection is an answer too: the message has been dealt with, so its PUBACK follows.
     return 'done';
   }
 
-  #tokenOf({ payload }: IncomingRequest, error: ServiceError): string | undefined {
-    if (error.code !== 'draining' && error.code !== 'invalidThingName' && error.code !== 'invalidShadowName')
-      return undefined;
-    try {
-      return parseClientToken(payload, this.config.limits);
-    } catch {
-      return undefined;
-    }
-  }
-
-  #publish({ client, topic }: IncomingRequest, tail: 'accepted' | 'rejected', body: unknown): void {
-    const answerTopic = `${topic}/${tail}`;
-    if (!isWithinLimits(answerTopic) || !this.broker.wants(answerTopic)) return;
-    const { tenant } = connectionOf(client).principal;
-    this.broker.send({ tenant, topic: answerTopic, payload: Buffer.from(JSON.stringify(body)) });
+  #publish(tenant: string, message: AnswerMessage | null): void {
+    if (message === null || !this.broker.wants(message.topic)) return;
+    this.broker.send({ tenant, topic: message.topic, payload: Buffer.from(JSON.stringify(message.body)) });
   }
 
   async #end(withinMs: number): Promise<void> {

@@ -83,7 +83,6 @@ export class ExternalCoordinator {
       this.#instances.hurry(),
     );
     this.#cursors = new SinkCursors(this.#keys, 'mqtt', (shard) => this.#claims.guard(shard));
-    previous.maxEntries = config.cacheEntries;
     const sink = new ExternalBrokerSink(this.publisher, previous, documents, logger, this.#abort.signal);
     this.#runner = new SinkRunner({
       feed,

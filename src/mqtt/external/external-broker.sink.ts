@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { deleteAccepted, deltaMessage, documentsMessage, updateAccepted } from '../../document/messages.js';
+import { changeMessages, type ChangeTail } from '../../document/change-messages.js';
 import { isTombstone, type ShadowState } from '../../document/shadow-document.js';
 import { ServiceError } from '../../errors/service-error.js';
 import type { PreviousDocuments } from '../previous-documents.js';
-import { shadowTopic, type Tail } from '../topics.js';
+import { shadowTopic } from '../topics.js';
 import type { ShadowRecord } from '../../store/shadow-store.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Sink } from '../../sinks/sink.js';
@@ -49,11 +49,9 @@ export class ExternalBrokerSink implements Sink {
   }
 
   converge(record: ShadowRecord): Promise<void> {
-    const { state, change } = record;
-    if (isTombstone(state)) return Promise.resolve();
+    if (isTombstone(record.state)) return Promise.resolve();
     this.previous.keep(idOf(record), record);
-    const delta = deltaMessage(state, change);
-    return delta === null ? Promise.resolve() : this.#send(record, 'update/delta', delta);
+    return this.#send(record, undefined, (tail) => tail === 'update/delta');
   }
 
   #known(id: string, record: ShadowRecord): Previous | typeof UNREAD {
@@ -72,21 +70,9 @@ export class ExternalBrokerSink implements Sink {
     return this.#messages(record, read);
   }
 
-  async #messages(record: ShadowRecord, previous: Previous): Promise<void> {
-    const { state, change } = record;
-    if (isTombstone(state)) {
-      if (this.documents) this.previous.keep(idOf(record), record);
-      return this.#send(record, 'delete/accepted', deleteAccepted(state, change));
-    }
-    const delta = deltaMessage(state, change);
-    const sent = [
-      ...(delta === null ? [] : [this.#send(record, 'update/delta', delta)]),
-      ...(previous === undefined
-        ? []
-        : [this.#send(record, 'update/documents', documentsMessage(previous, state, change))]),
-      this.#send(record, 'update/accepted', updateAccepted(state, change)),
-    ];
-    await Promise.all(sent);
+  #messages(record: ShadowRecord, previous: Previous): Promise<void> {
+    if (isTombstone(record.state) && this.documents) this.previous.keep(idOf(record), record);
+    return this.#send(record, previous, () => true);
   }
 
   /** undefined when the history does not have it any more. */
@@ -107,8 +93,12 @@ export class ExternalBrokerSink implements Sink {
     return undefined;
   }
 
-  #send({ key }: ShadowRecord, tail: Tail, body: unknown): Promise<void> {
-    return this.publisher.publish(`${shadowTopic(key)}/${tail}`, JSON.stringify(body));
+  async #send(record: ShadowRecord, previous: Previous, wants: (tail: ChangeTail) => boolean): Promise<void> {
+    const base = shadowTopic(record.key);
+    const sent: Promise<void>[] = [];
+    for (const [tail, body] of changeMessages(record, previous, wants))
+      sent.push(this.publisher.publish(`${base}/${tail}`, JSON.stringify(body)));
+    await Promise.all(sent);
   }
 }
 

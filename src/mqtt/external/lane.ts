@@ -176,7 +176,7 @@ export class Lane {
    * mean another message, if somebody else has had the session in between.
    */
   #acknowledge(messageId: number, outcome: Acknowledgement, connection: number): void {
-    const dealtWith = outcome === 'done' || outcome === 'refused';
+    const dealtWith = outcome === 'done' || outcome === 'unpublishable';
     if (dealtWith && connection === this.#connection && this.#client.connected && !this.#cut) {
       this.#known.delete(messageId);
       sendPuback(this.#client, messageId);

@@ -4,12 +4,13 @@ import { ServiceError } from '../../errors/service-error.js';
 import { SILENT_LOGGER } from '../../telemetry/logger.js';
 import type { ExternalCoordinator, ExternalHandler } from './coordinator.js';
 import { ExternalTransport } from './transport.js';
-import { Refused, requestPatterns, type Refusal } from '../mqtt-request.js';
+import type { MqttHandler } from '../mqtt-request.js';
+import { RequestAnswerer } from '../request-answerer.js';
 import { OPERATIONS } from '../topics.js';
 import { until } from '../../../test/harness/until.js';
 
 /** The transport with one handler for everything, and no broker. */
-function setup(answer: (payload: string) => Promise<Refusal | undefined>) {
+function setup(answer: (payload: string) => Promise<ServiceError | undefined>) {
   const published: string[] = [];
   let handle: ExternalHandler = () => Promise.reject(new Error('not started'));
   const external = {
@@ -19,14 +20,16 @@ function setup(answer: (payload: string) => Promise<Refusal | undefined>) {
     publisher: { publish: (topic: string) => Promise.resolve(void published.push(topic)) },
   } as unknown as ExternalCoordinator;
   const config = loadConfig({ UMBRA_BROKER_URL: 'mqtt://127.0.0.1' });
-  const transport = new ExternalTransport(config, SYSTEM_CLOCK, SILENT_LOGGER, external);
   let asked = 0;
-  for (const pattern of OPERATIONS.flatMap(requestPatterns))
-    transport.addHandler(pattern, async (payload: Buffer) => {
-      asked++;
-      const refusal = await answer(payload.toString());
-      return refusal && new Refused(refusal);
-    });
+  const handler: MqttHandler = async ({ payload }) => {
+    asked++;
+    const error = await answer(payload.toString());
+    if (error) throw error;
+    return { position: { cluster: 'c', epoch: 0, revision: 1 } };
+  };
+  const handlers = { byOperation: () => new Map(OPERATIONS.map((operation) => [operation, handler])) };
+  const answerer = new RequestAnswerer(config, SYSTEM_CLOCK, SILENT_LOGGER, handlers);
+  const transport = new ExternalTransport(config, SILENT_LOGGER, external, answerer);
   transport.listen(() => undefined);
   const lane = new AbortController();
   const send = (payload = '{}', thing = 't1', qos = 1): ReturnType<ExternalHandler> =>
@@ -39,8 +42,8 @@ function setup(answer: (payload: string) => Promise<Refusal | undefined>) {
   return { transport, lane, published, asked: () => asked, send };
 }
 
-const UNKNOWN: Refusal = { kind: 'unknown' };
-const AWAY: Refusal = { kind: 'rejected', error: new ServiceError('storageUnavailable') };
+const UNKNOWN = new ServiceError('outcomeUnknown');
+const AWAY = new ServiceError('storageUnavailable');
 
 describe('a request of unknown outcome', () => {
   it('is carried out again until it is known', async () => {
@@ -75,8 +78,7 @@ describe('a request of unknown outcome', () => {
 describe('a request that cannot be carried out now', () => {
   it.each(['storageUnavailable', 'tooManyRequests'] as const)('waits until it can be: %s', async (code) => {
     let times = 0;
-    const refusal: Refusal = { kind: 'rejected', error: new ServiceError(code) };
-    const { asked, published, send } = setup(() => Promise.resolve(++times < 3 ? refusal : undefined));
+    const { asked, published, send } = setup(() => Promise.resolve(++times < 3 ? new ServiceError(code) : undefined));
     expect(await send()).toBe('done');
     expect(asked()).toBe(3);
     expect(published).toEqual([]);
@@ -90,9 +92,7 @@ describe('a request that cannot be carried out now', () => {
   });
 
   it('is refused when waiting does not help', async () => {
-    const { asked, published, send } = setup(() =>
-      Promise.resolve({ kind: 'rejected', error: new ServiceError('versionConflict') }),
-    );
+    const { asked, published, send } = setup(() => Promise.resolve(new ServiceError('versionConflict')));
     expect(await send()).toBe('done');
     expect(asked()).toBe(1);
     expect(published).toEqual(['$aws/things/t1/shadow/update/rejected']);
@@ -117,7 +117,7 @@ describe('a request that cannot be carried out now', () => {
 });
 
 it('answers nothing in the name of a lane that another node serves by now', async () => {
-  let release: (refusal: Refusal) => void = () => undefined;
+  let release: (error: ServiceError) => void = () => undefined;
   const { asked, lane, published, send } = setup(() => new Promise((resolve) => (release = resolve)));
   const outcome = send();
   await until('asked', () => asked() === 1);

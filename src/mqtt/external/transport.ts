@@ -1,21 +1,17 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
-import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
+import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { ANONYMOUS, type Principal } from '../../access/principal.js';
-import { CLOCK, type Clock } from '../../resilience/clock.js';
 import { CONFIG, type BrokerConfig, type Config } from '../../config/config.js';
-import { rejected } from '../../document/messages.js';
-import { parseClientToken } from '../../document/parse-request.js';
-import { ServiceError, type ServiceErrorCode } from '../../errors/service-error.js';
+import type { ServiceErrorCode } from '../../errors/service-error.js';
 import { bucketOf } from '../../store/bucket.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { ExternalCoordinator } from './coordinator.js';
 import type { LaneRequest } from './lane.js';
-import { MQTT_DOOR, MqttRequest, Refused } from '../mqtt-request.js';
-import { handlersByOperation, runHandler } from '../request-handlers.js';
+import { RequestAnswerer, type AnswerMessage } from '../request-answerer.js';
+import { CALLED_DIRECTLY } from '../request-handlers.js';
 import type { Acknowledgement } from '../request-queue.js';
-import { isWithinLimits, parseRequestTopic, type Operation, type RequestTopic } from '../topics.js';
+import { parseRequestTopic, type RequestTopic } from '../topics.js';
 
 /** Who published it only the broker knows; its access rules decide. */
 const PRINCIPAL: Principal = { id: 'external-broker', tenant: ANONYMOUS.tenant };
@@ -31,12 +27,9 @@ const PASSING: ReadonlySet<ServiceErrorCode> = new Set(['storageUnavailable', 't
 
 /** The handlers of the built-in MQTT door behind an external broker: a Nest transport over consuming sessions. */
 @Injectable()
-export class ExternalTransport extends Server implements CustomTransportStrategy {
-  override readonly transportId = MQTT_DOOR;
+export class ExternalTransport implements CustomTransportStrategy {
+  readonly transportId = CALLED_DIRECTLY;
   readonly #broker: BrokerConfig;
-  readonly #requestPrefix = randomBytes(6).toString('hex');
-  #handlers = new Map<Operation, MessageHandler>();
-  #requests = 0;
   readonly #drain = new AbortController();
   /** The last request under way of each shadow. */
   readonly #last = new Map<string, Promise<unknown>>();
@@ -44,11 +37,10 @@ export class ExternalTransport extends Server implements CustomTransportStrategy
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
-    @Inject(CLOCK) private readonly clock: Clock,
     @Inject(LOGGER) private readonly log: Logger,
     @Inject(ExternalCoordinator) private readonly external: ExternalCoordinator,
+    @Inject(RequestAnswerer) private readonly answerer: RequestAnswerer,
   ) {
-    super();
     if (config.externalBroker === null) throw new Error('no external broker is configured');
     this.#broker = config.externalBroker;
   }
@@ -60,7 +52,7 @@ export class ExternalTransport extends Server implements CustomTransportStrategy
   /** Does not wait for the broker: a node starts without it, and says so on /health/ready. */
   listen(callback: (error?: unknown) => void): void {
     try {
-      this.#handlers = handlersByOperation(this.getHandlers());
+      this.answerer.open();
       this.external.start((lane, request) => this.#handle(lane, request));
       callback();
     } catch (error) {
@@ -76,12 +68,6 @@ export class ExternalTransport extends Server implements CustomTransportStrategy
 
   close(): Promise<void> {
     return this.drain();
-  }
-
-  // Only what Nest's own servers offer and this one does not need.
-  on(): void {}
-  unwrap<T>(): T {
-    return this.external as T;
   }
 
   #handle(lane: number, request: LaneRequest): Promise<Acknowledgement> {
@@ -128,45 +114,22 @@ export class ExternalTransport extends Server implements CustomTransportStrategy
   }
 
   async #answer(request: LaneRequest, parsed: RequestTopic): Promise<'answered' | 'again'> {
-    const { operation, thing, name, problem } = parsed;
-    if (problem !== null) return this.#reject(request, new ServiceError(problem).withToken(this.#tokenOf(request)));
-    const context = new MqttRequest(
-      { tenant: PRINCIPAL.tenant, thing, name },
-      operation,
-      request.payload,
-      { principal: PRINCIPAL, clientId: this.#broker.clientId },
-      `${this.#requestPrefix}-${(++this.#requests).toString(36)}`,
-      this.clock.monotonic() + this.config.requestTimeoutMs,
-    );
-    const answer = await runHandler(this.#handlers.get(operation) as MessageHandler, context);
-    this.external.committed(context.revision);
-    if (answer instanceof Refused) {
-      const { refusal } = answer;
-      // Whoever has the lane now answers it, and may well have accepted it.
-      if (request.over.aborted || refusal.kind === 'unknown') return 'again';
-      const { error } = refusal;
-      return request.qos > 0 && PASSING.has(error.code) ? 'again' : this.#reject(request, error);
-    }
-    if (answer !== undefined) await this.#publish(request, 'accepted', answer);
+    const { topic, payload } = request;
+    const sender = { principal: PRINCIPAL, clientId: this.#broker.clientId };
+    const answer = await this.answerer.answer({ topic, request: parsed, payload, ...sender });
+    if (answer.outcome === 'unknown') return 'again';
+    if (answer.outcome === 'accepted') this.external.committed(answer.revision);
+    // The node that holds the lane now answers the request, and may well have accepted it.
+    else if (request.over.aborted || (request.qos > 0 && PASSING.has(answer.code))) return 'again';
+    await this.#publish(answer.message);
     return 'answered';
   }
 
-  async #reject(request: LaneRequest, error: ServiceError): Promise<'answered'> {
-    await this.#publish(request, 'rejected', rejected(error));
-    return 'answered';
-  }
-
-  #tokenOf({ payload }: LaneRequest): string | undefined {
-    try {
-      return parseClientToken(payload, this.config.limits);
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** The request is acknowledged when its answer is safe: a node that dies in between answers nothing twice too few. */
-  async #publish({ topic }: LaneRequest, tail: 'accepted' | 'rejected', body: unknown): Promise<void> {
-    const answerTopic = `${topic}/${tail}`;
-    if (isWithinLimits(answerTopic)) await this.external.publisher.publish(answerTopic, JSON.stringify(body));
+  /**
+   * The request is acknowledged only after its answer is published: if the node dies in between, the broker sends the
+   * request again, so none goes unanswered.
+   */
+  async #publish(message: AnswerMessage | null): Promise<void> {
+    if (message !== null) await this.external.publisher.publish(message.topic, JSON.stringify(message.body));
   }
 }

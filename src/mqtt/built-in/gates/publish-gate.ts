@@ -3,7 +3,7 @@ import type { Logger } from '../../../telemetry/logger.js';
 import type { AedesClient } from '../aedes/aedes-parts.js';
 import { connectionOf, endConnection, REASON } from '../connection.js';
 import type { Acknowledgement } from '../../request-queue.js';
-import { parseRequestTopic, type RequestTopic } from '../../topics.js';
+import { MAX_TOPIC_BYTES, parseRequestTopic, type RequestTopic } from '../../topics.js';
 
 export interface IncomingRequest {
   readonly client: AedesClient;
@@ -35,18 +35,18 @@ export class PublishGate {
     if (client === null) return done(new Error('nobody publishes'));
     const isWill = packet.cmd === undefined;
     if (packet.qos === 2 && !isWill) {
-      this.logger.info({ clientId: client.id, reason: 'qos-2' }, 'publish refused');
+      this.logger.info({ clientId: client.id, topic: shown(packet.topic), reason: 'qos-2' }, 'publish refused');
       return endConnection(client, REASON.qosNotSupported, 'QoS 2 is not supported');
     }
     const request = parseRequestTopic(packet.topic);
     const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
     const incoming = request && { client, topic: packet.topic, request, payload, qos: packet.qos };
     connectionOf(client).requests.push(
-      incoming ? () => this.handle(incoming) : () => Promise.resolve(this.#refusal(client)),
+      incoming ? () => this.handle(incoming) : () => Promise.resolve(this.#unpublishable(client, packet.topic)),
       (how) => {
         // The broker is closing: without a PUBACK the client sends it again to another node.
         if (how === 'unanswered') return;
-        if (how === 'refused') return done(new Error('publishing to this topic is not allowed'));
+        if (how === 'unpublishable') return done(new Error('publishing to this topic is not allowed'));
         if (how === 'withheld' && packet.qos > 0) return this.#withhold(client);
         if (incoming && request?.problem === null) this.forward(incoming);
         // A QoS 0 sender may be gone already; there is nobody to acknowledge to.
@@ -56,13 +56,18 @@ export class PublishGate {
   };
 
   /** MQTT 5 gets PUBACK 135 and stays; MQTT 3.1.1 has no such answer, so aedes closes its connection, as AWS does. */
-  #refusal(client: AedesClient): Acknowledgement {
-    this.logger.info({ clientId: client.id, reason: 'no-request-topic' }, 'publish refused');
-    return 'refused';
+  #unpublishable(client: AedesClient, topic: string): Acknowledgement {
+    this.logger.info({ clientId: client.id, topic: shown(topic), reason: 'no-request-topic' }, 'publish refused');
+    return 'unpublishable';
   }
 
   #withhold(client: AedesClient): void {
     this.logger.warn({ clientId: client.id, reason: 'outcome-unknown' }, 'connection closed without PUBACK');
     endConnection(client, REASON.unspecified, 'outcome unknown');
   }
+}
+
+/** A topic for the log: one that is no request may be up to 64 KiB long. */
+function shown(topic: string): string {
+  return topic.slice(0, MAX_TOPIC_BYTES);
 }

@@ -1,0 +1,144 @@
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import { loadConfig } from '../config/load-config.js';
+import { ServiceError } from '../errors/service-error.js';
+import { SettableClock } from '../../test/harness/clock.js';
+import type { MqttHandler, MqttRequest } from './mqtt-request.js';
+import { RequestAnswerer, type ReceivedRequest } from './request-answerer.js';
+import { OPERATIONS, parseRequestTopic, type RequestTopic } from './topics.js';
+
+const COMMITTED = { position: { cluster: 'c', epoch: 0, revision: 7 } };
+
+function setup(handler: MqttHandler) {
+  const lines: Record<string, unknown>[] = [];
+  const output = new Writable({
+    write(line, _, done) {
+      lines.push(JSON.parse(String(line)) as Record<string, unknown>);
+      done();
+    },
+  });
+  const clock = new SettableClock();
+  const handlers = { byOperation: () => new Map(OPERATIONS.map((operation) => [operation, handler])) };
+  const answerer = new RequestAnswerer(loadConfig({}), clock, pino({ level: 'debug' }, output), handlers);
+  answerer.open();
+  return { answerer, lines, clock };
+}
+
+function received(topic: string, payload = '{}'): ReceivedRequest {
+  const request = parseRequestTopic(topic) as RequestTopic;
+  const principal = { id: 'p', tenant: 'default' };
+  return { topic, request, payload: Buffer.from(payload), principal, clientId: 'c1' };
+}
+
+const UPDATE = '$aws/things/T/shadow/update';
+const GET = '$aws/things/T/shadow/name/S/get';
+const WITH_TOKEN = '{"clientToken":"tok"}';
+
+describe('RequestAnswerer', () => {
+  it('hands the handler one request with key, sender and deadline', async () => {
+    const seen: MqttRequest[] = [];
+    const { answerer, clock } = setup((request) => {
+      seen.push(request);
+      return Promise.resolve(COMMITTED);
+    });
+    const fence = { claim: 'k', revision: 3 };
+    await answerer.answer({ ...received(GET, 'x'), fence });
+    expect(seen).toEqual([
+      {
+        key: { tenant: 'default', thing: 'T', name: 'S' },
+        operation: 'get',
+        payload: Buffer.from('x'),
+        principal: { id: 'p', tenant: 'default' },
+        clientId: 'c1',
+        requestId: expect.stringMatching(/^[0-9a-f]{12}-1$/),
+        deadline: clock.monotonic() + loadConfig({}).requestTimeoutMs,
+        fence,
+      },
+    ]);
+  });
+
+  it('gives the body of accepted where the handler has one, and the revision where the feed brings it', async () => {
+    const accepted = setup(() => Promise.resolve({ accepted: { version: 1 } })).answerer;
+    const message = { topic: `${GET}/accepted`, body: { version: 1 } };
+    expect(await accepted.answer(received(GET))).toEqual({ outcome: 'accepted', message, revision: 0 });
+    const committed = setup(() => Promise.resolve(COMMITTED)).answerer;
+    expect(await committed.answer(received(UPDATE))).toEqual({ outcome: 'accepted', message: null, revision: 7 });
+  });
+
+  it('rejects with the row of the error table and the client token of the request', async () => {
+    const { answerer } = setup(() => Promise.reject(new ServiceError('versionConflict')));
+    const body = { code: 409, message: 'Version conflict', clientToken: 'tok' };
+    const message = { topic: `${UPDATE}/rejected`, body };
+    const expected = { outcome: 'rejected', code: 'versionConflict', message };
+    expect(await answerer.answer(received(UPDATE, WITH_TOKEN))).toEqual(expected);
+  });
+
+  it.each([
+    ['no JSON', '{"clientToken":"tok"'],
+    ['a token that is none', '{"clientToken":5}'],
+  ])('rejects without a token where there is none to read: %s', async (_, payload) => {
+    const { answerer } = setup(() => Promise.reject(new ServiceError('invalidJson')));
+    const answer = await answerer.answer(received(UPDATE, payload));
+    expect(answer).toMatchObject({ outcome: 'rejected' });
+    expect(answer).not.toHaveProperty('message.body.clientToken');
+  });
+
+  it('asks no handler about a bad name, and still finds the token', async () => {
+    let asked = 0;
+    const { answerer } = setup(() => Promise.resolve((asked++, COMMITTED)));
+    const topic = '$aws/things/T x/shadow/get';
+    const answer = await answerer.answer(received(topic, WITH_TOKEN));
+    expect(answer).toMatchObject({ code: 'invalidThingName', message: { body: { code: 400, clientToken: 'tok' } } });
+    expect(asked).toBe(0);
+  });
+
+  it('gives no message for a topic that would be too long', async () => {
+    const topic = `$aws/things/${'x'.repeat(228)}/shadow/update`;
+    const { answerer } = setup(() => Promise.resolve(COMMITTED));
+    expect(await answerer.answer(received(topic))).toEqual({
+      outcome: 'rejected',
+      code: 'invalidThingName',
+      message: null,
+    });
+  });
+
+  describe('with an error that is no ServiceError', () => {
+    const broken = new Error('broken');
+    const throwing: MqttHandler = () => {
+      throw broken;
+    };
+    const rejecting: MqttHandler = () => Promise.reject(broken);
+
+    it('rejects a request that was not parsed yet', async () => {
+      const { answerer, lines } = setup(throwing);
+      expect(await answerer.answer(received(UPDATE))).toMatchObject({ outcome: 'rejected', code: 'internal' });
+      expect(lines).toMatchObject([{ msg: 'request failed', thing: 'T' }, { outcome: 'rejected' }]);
+    });
+
+    it('leaves the outcome of a change unknown', async () => {
+      const { answerer, lines } = setup(rejecting);
+      expect(await answerer.answer(received(UPDATE))).toEqual({ outcome: 'unknown' });
+      expect(lines).toMatchObject([{ msg: 'request failed' }, { outcome: 'unknown' }]);
+    });
+
+    it('rejects a get, which changes nothing', async () => {
+      const { answerer } = setup(rejecting);
+      expect(await answerer.answer(received(GET))).toMatchObject({ outcome: 'rejected', code: 'internal' });
+    });
+  });
+
+  it('leaves one debug line per request, without payload', async () => {
+    const { answerer, lines, clock } = setup(() => {
+      clock.advance(12.345);
+      return Promise.resolve(COMMITTED);
+    });
+    await answerer.answer(received(UPDATE, '{"state":{"desired":{"secret":1}}}'));
+    answerer.reject(received(GET), new ServiceError('draining'));
+    expect(lines).toMatchObject([
+      { level: 20, msg: 'mqtt request', clientId: 'c1', topic: UPDATE, outcome: 'accepted', ms: 12.35 },
+      { level: 20, msg: 'mqtt request', clientId: 'c1', topic: GET, outcome: 'rejected', code: 'draining', ms: 0 },
+    ]);
+    expect(new Set(lines.map(({ requestId }) => requestId)).size).toBe(2);
+    expect(JSON.stringify(lines)).not.toContain('secret');
+  });
+});
