@@ -1,5 +1,5 @@
 import type { Principal } from '../access/principal.js';
-import type { Fence, ShadowKey, ShadowRecord } from '../store/shadow-store.js';
+import type { RequestOptions, ShadowKey, ShadowRecord } from '../store/shadow-store.js';
 import type { Operation } from './topics.js';
 
 /** Transport of every MessagePattern that RequestAnswerer calls. Transports of Nest do not see these handlers. */
@@ -11,17 +11,13 @@ export function requestPatterns(operation: Operation): string[] {
 }
 
 /** The only argument that a handler receives. */
-export interface MqttRequest {
+export interface MqttRequest extends RequestOptions {
   readonly key: ShadowKey;
   readonly operation: Operation;
   readonly payload: Buffer;
   readonly principal: Principal;
   readonly clientId: string;
   readonly requestId: string;
-  /** Milliseconds of the monotonic clock after which the sender no longer waits. */
-  readonly deadline: number;
-  /** The claim without which a change of this request must not count. */
-  readonly fence?: Fence;
 }
 
 /** What a handler returns. */

@@ -42,7 +42,7 @@ describe('RequestAnswerer', () => {
       return Promise.resolve(COMMITTED);
     });
     const fence = { claim: 'k', revision: 3 };
-    await answerer.answer({ ...received(GET, 'x'), fence });
+    await answerer.answer({ ...received(GET, 'x'), writeOptions: { fence } });
     expect(seen).toEqual([
       {
         key: { tenant: 'default', thing: 'T', name: 'S' },

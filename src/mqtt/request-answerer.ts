@@ -6,7 +6,7 @@ import { rejected } from '../document/messages.js';
 import { parseClientToken } from '../document/parse-request.js';
 import { ServiceError, type ServiceErrorCode } from '../errors/service-error.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
-import type { Fence } from '../store/shadow-store.js';
+import type { RequestOptions } from '../store/shadow-store.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
 import type { MqttHandler, MqttRequest, MqttResult } from './mqtt-request.js';
 import { RequestHandlers } from './request-handlers.js';
@@ -20,7 +20,8 @@ export interface ReceivedRequest {
   readonly payload: Buffer;
   readonly principal: Principal;
   readonly clientId: string;
-  readonly fence?: Fence;
+  /** The conditions without which a change of this request must not count. */
+  readonly writeOptions?: Omit<RequestOptions, 'deadline'>;
 }
 
 /** A message that the door must publish. */
@@ -89,12 +90,11 @@ export class RequestAnswerer {
   }
 
   async #answer(received: ReceivedRequest, requestId: string, deadline: number): Promise<Answer> {
-    const { principal, clientId, payload, fence, topic } = received;
+    const { principal, clientId, payload, writeOptions, topic } = received;
     const { operation, thing, name, problem } = received.request;
     if (problem !== null) return this.#rejected(received, new ServiceError(problem));
     const key = { tenant: principal.tenant, thing, name };
-    const fenced = fence === undefined ? {} : { fence };
-    const request = { key, operation, payload, principal, clientId, requestId, deadline, ...fenced };
+    const request = { key, operation, payload, principal, clientId, requestId, deadline, ...writeOptions };
     let result: Promise<MqttResult>;
     try {
       result = (this.#handlers.get(operation) as MqttHandler)(request);

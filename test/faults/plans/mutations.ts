@@ -23,8 +23,9 @@ function mutation(
   return { name, scenario, breaks, edits: places };
 }
 
-const UPDATE = 'this.update.run(request.key, patch, request.principal, request);';
-const ACCEPTED = 'this.#accepted(record, state, base);';
+const UPDATE = 'this.shadow.run(request.key, update, request.principal, request)';
+const ACCEPTED = "if (wants('update/accepted')) yield ['update/accepted', updateAccepted(state, change)];";
+const DELTA = "const delta = wants('update/delta') ? deltaMessage(state, change) : null;";
 
 export const MUTATIONS: readonly Mutation[] = [
   mutation(
@@ -33,8 +34,8 @@ export const MUTATIONS: readonly Mutation[] = [
     [PROMISES.lost],
     [
       'shadow/update.mqtt.js',
-      `const { position } = await ${UPDATE}`,
-      `const position = { revision: 0 }; void ${UPDATE.replace(/;$/, '')}.catch(() => undefined);`,
+      `return ${UPDATE};`,
+      `void ${UPDATE}.catch(() => undefined); return Promise.resolve({ position: { revision: 0 } });`,
     ],
   ),
   mutation(
@@ -98,29 +99,24 @@ export const MUTATIONS: readonly Mutation[] = [
     'accepted before delta',
     'calm, 1 node',
     [PROMISES.messages],
-    [
-      'mqtt/built-in/publisher.js',
-      "if (this.#wants(base, 'update/delta')) {",
-      `${ACCEPTED}\n        if (this.#wants(base, 'update/delta')) {`,
-    ],
-    ['mqtt/built-in/publisher.js', `return ${ACCEPTED}`, 'return;'],
-    ['mqtt/built-in/publisher.js', `previous); ${ACCEPTED} } #documents(`, 'previous); } #documents('],
+    ['document/change-messages.js', ACCEPTED, ''],
+    ['document/change-messages.js', DELTA, `${ACCEPTED} ${DELTA}`],
   ),
   mutation(
     'a delta that is not the difference',
     'calm, 1 node',
     [PROMISES.delta],
     [
-      'mqtt/built-in/publisher.js',
-      'const delta = deltaMessage(state, change);',
-      'const delta = deltaMessage({ ...state, desired: { ...state.desired, target: -1 } }, change);',
+      'document/change-messages.js',
+      'deltaMessage(state, change)',
+      'deltaMessage({ ...state, desired: { ...state.desired, target: -1 } }, change)',
     ],
   ),
   mutation(
     'no delta',
     'calm, 1 node',
     [PROMISES.convergence],
-    ['mqtt/built-in/publisher.js', "if (this.#wants(base, 'update/delta')) {", 'if (false) {'],
+    ['document/change-messages.js', DELTA, 'const delta = null;'],
   ),
   mutation(
     'a merge that replaces objects',
@@ -149,9 +145,9 @@ export const MUTATIONS: readonly Mutation[] = [
     'etcd never answers',
     [PROMISES.rejected],
     [
-      'mqtt/mqtt-error.filter.js',
-      "return { kind: 'unknown' };\n            }",
-      "return { kind: 'rejected', error: exception };\n            }",
+      'mqtt/request-answerer.js #failed',
+      "if (error.code !== 'outcomeUnknown') return this.#rejected(received, error);",
+      'return this.#rejected(received, error);',
     ],
   ),
   mutation(
