@@ -23,7 +23,7 @@ function mutation(
   return { name, scenario, breaks, edits: places };
 }
 
-const UPDATE = 'this.shadow.run(request.key, update, request.principal, request)';
+const UPDATE = 'this.shadow.update(request, update)';
 const ACCEPTED = "if (wants('update/accepted')) yield ['update/accepted', updateAccepted(state, change)];";
 const DELTA = "const delta = wants('update/delta') ? deltaMessage(state, change) : null;";
 
