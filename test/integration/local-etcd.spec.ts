@@ -1,14 +1,15 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { transformFileSync } from '@swc/core';
+import { DataFolder } from '../../src/store/local-etcd/data-folder.js';
 import { LocalEtcd } from '../../src/store/local-etcd/local-etcd.js';
 import { processTable } from '../../src/store/local-etcd/process-table.js';
-import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
+import { SILENT_LOGGER, type Logger } from '../../src/telemetry/logger.js';
 import { freePort } from '../harness/ports.js';
 
 /** Stands in for the node: it starts etcd, tells where, and on SIGINT uses etcd once more before it lets go of it. */
@@ -43,7 +44,7 @@ beforeAll(() => {
   writeFileSync(join(program, 'package.json'), '{"type":"module"}');
   writeFileSync(join(program, 'parent.js'), PARENT);
   for (const name of readdirSync(SOURCES)) {
-    if (!/^(local-etcd.*|process-table|loopback-port)\.ts$/.test(name) || name.endsWith('.spec.ts')) continue;
+    if (name.endsWith('.spec.ts')) continue;
     writeFileSync(join(program, name.replace(/\.ts$/, '.js')), transformFileSync(join(SOURCES, name)).code);
   }
 });
@@ -103,6 +104,15 @@ async function get(endpoint: string): Promise<string | null> {
   }
 }
 
+/** What a node leaves that is killed while etcd makes its first log. */
+function killedInFirstStart(): void {
+  new DataFolder(join(folder, 'etcd'), SILENT_LOGGER).prepare();
+  const wal = join(folder, 'etcd', 'member', 'wal');
+  mkdirSync(wal, { recursive: true });
+  writeFileSync(join(wal, '0000000000000000-0000000000000000.wal'), 'half of something');
+}
+const withoutEtcd = () => new LocalEtcd({ dataDir: folder, logger: SILENT_LOGGER, env: { PATH: program } });
+
 describe('the local etcd', () => {
   it('answers on loopback, and stop() leaves nothing but the data', async () => {
     const first = new LocalEtcd({ dataDir: folder, logger: SILENT_LOGGER });
@@ -120,15 +130,52 @@ describe('the local etcd', () => {
   });
 
   it('starts anew when an etcd before it was killed before it had ever answered', async () => {
-    const wal = join(folder, 'etcd', 'member', 'wal');
-    mkdirSync(wal, { recursive: true });
-    writeFileSync(join(wal, '0000000000000000-0000000000000000.wal'), 'half of something');
-    writeFileSync(join(folder, 'etcd.starting'), '');
-    const etcd = new LocalEtcd({ dataDir: folder, logger: SILENT_LOGGER });
+    killedInFirstStart();
+    const said: unknown[] = [];
+    const logger = { ...SILENT_LOGGER, info: () => undefined, warn: (line: unknown) => said.push(line) };
+    const etcd = new LocalEtcd({ dataDir: folder, logger: logger as unknown as Logger });
     await put(await etcd.start(), 'one');
     await etcd.stop();
     expect(readdirSync(folder)).toEqual(['etcd', 'etcd.incomplete']);
-    expect(readdirSync(join(folder, 'etcd.incomplete', 'member'))).toEqual(['wal']);
+    expect(readdirSync(join(folder, 'etcd', 'member'))).toEqual(['snap', 'wal']);
+    expect(readdirSync(join(folder, 'etcd.incomplete', 'member'))).toContain('wal');
+    expect(said).toContainEqual({ from: join(folder, 'etcd'), to: join(folder, 'etcd.incomplete') });
+  });
+
+  it('keeps every folder that it puts aside, and starts no more after five', async () => {
+    for (const name of ['', '-2', '-3', '-4', '-5']) mkdirSync(join(folder, `etcd.incomplete${name}`));
+    killedInFirstStart();
+    const etcd = new LocalEtcd({ dataDir: folder, logger: SILENT_LOGGER });
+    await expect(etcd.start()).rejects.toThrow(/failed 6 times before its first answer[^]*remove these folders/);
+    expect(readdirSync(folder)).toHaveLength(7);
+    expect(family()).toEqual([]);
+  });
+
+  it.each([
+    [
+      'whose etcd was not installed',
+      async () => await expect(withoutEtcd().start()).rejects.toThrow(/no program `etcd`/),
+    ],
+    [
+      'that was killed, and whose folder was emptied',
+      () => {
+        killedInFirstStart();
+        rmSync(join(folder, 'etcd'), { recursive: true });
+      },
+    ],
+  ])('serves a backup that was put into the folder after a first start %s', async (_how, firstStart) => {
+    await firstStart();
+    const backup = mkdtempSync(join(tmpdir(), 'umbra-local-etcd-backup-'));
+    const before = new LocalEtcd({ dataDir: backup, logger: SILENT_LOGGER });
+    await put(await before.start(), 'from the backup');
+    await before.stop();
+    renameSync(join(backup, 'etcd'), join(folder, 'etcd'));
+    rmSync(backup, { recursive: true });
+
+    const etcd = new LocalEtcd({ dataDir: folder, logger: SILENT_LOGGER });
+    expect(await get(await etcd.start())).toBe('from the backup');
+    await etcd.stop();
+    expect(readdirSync(folder)).toEqual(['etcd']);
   });
 
   it('never puts away a folder that it did not make', async () => {

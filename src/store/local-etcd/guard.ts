@@ -1,5 +1,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
+import { processTable } from './process-table.js';
 
 /** Seconds that etcd has after SIGTERM before it is killed. It syncs every write before it answers, so nothing is lost. */
 export const TERM_SECONDS = 5;
@@ -9,6 +11,9 @@ export const GUARD_NAME = 'umbra-etcd-guard';
 
 /** Exit code of a shell for a command that it did not find. */
 export const NOT_FOUND = 127;
+
+/** Milliseconds between two looks at the process table while a group ends. */
+const END_POLL_MS = 10;
 
 export type Guard = ChildProcessByStdio<Writable, Readable, Readable>;
 
@@ -49,16 +54,31 @@ exit $code
 export function spawnGuard(flags: readonly string[], env?: NodeJS.ProcessEnv): Guard {
   const options = { stdio: ['pipe', 'pipe', 'pipe'] as ['pipe', 'pipe', 'pipe'], detached: true };
   const guard = spawn('/bin/sh', ['-c', SCRIPT, GUARD_NAME, ...flags], env ? { ...options, env } : options);
-  // Closing a pipe whose reader is gone is no news.
+  // Closing a pipe whose reader has ended is no fault.
   guard.stdin.on('error', () => undefined);
   return guard;
 }
 
-/** Ends whatever is left of a guard's process group at once. */
+/** Kills every process that is left of a guard's group. No errors. */
 export function killGroup(group: number): void {
   try {
     process.kill(-group, 'SIGKILL');
   } catch {
-    // Nobody is left in it.
+    // The group is empty.
+  }
+}
+
+/**
+ * Kills what is left of a guard's group, and waits for its end. A process that has ended, but that its parent has not
+ * collected yet, counts as gone.
+ * @returns false when there is still a process after `ms`
+ */
+export async function groupEnds(group: number, ms: number): Promise<boolean> {
+  const until = performance.now() + ms;
+  for (;;) {
+    killGroup(group);
+    if (!processTable().some((entry) => entry.group === group)) return true;
+    if (performance.now() > until) return false;
+    await pause(END_POLL_MS);
   }
 }

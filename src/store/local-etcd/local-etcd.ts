@@ -3,16 +3,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../../telemetry/logger.js';
 import { INSTALL_ADVICE, LocalEtcdError } from './local-etcd-error.js';
 import { DataFolder } from './data-folder.js';
-import { killGroup, NOT_FOUND, spawnGuard, TERM_SECONDS, type Guard } from './guard.js';
+import { groupEnds, killGroup, NOT_FOUND, spawnGuard, TERM_SECONDS, type Guard } from './guard.js';
 import { LocalEtcdLog } from './log.js';
 import { LocalEtcdOwner } from './owner.js';
 import { freeLoopbackPort } from './loopback-port.js';
 
-/** A database near its quota of 8 GiB is read from the disk before etcd answers. */
+/** Milliseconds until the first answer: a database near its quota of 8 GiB is read from the disk before it. */
 const START_MS = 60_000;
 const PROBE_MS = 1_000;
 const PROBE_PAUSE_MS = 25;
-/** Another process can take a port between our look and etcd's. */
+/** Another process can take a port between our check and etcd's. */
 const MAX_PORT_TRIES = 3;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5_000;
@@ -36,6 +36,8 @@ interface Running {
   readonly since: number;
   /** Exit code of etcd, or null when a signal ended it. Never rejects. */
   readonly exited: Promise<number | null>;
+  /** The guard has ended, and all that it and etcd wrote is read. Never rejects. */
+  readonly closed: Promise<void>;
   hasExited: boolean;
 }
 
@@ -57,7 +59,7 @@ export class LocalEtcd {
     const dataDir = resolve(options.dataDir);
     this.#etcdDir = join(dataDir, 'etcd');
     this.#owner = new LocalEtcdOwner(dataDir, this.#etcdDir);
-    this.#folder = new DataFolder(this.#etcdDir);
+    this.#folder = new DataFolder(this.#etcdDir, options.logger);
     this.#log = new LocalEtcdLog(options.logger);
   }
 
@@ -67,7 +69,17 @@ export class LocalEtcd {
    */
   async start(): Promise<string> {
     await this.#owner.claim();
-    this.#folder.prepare();
+    try {
+      this.#folder.prepare();
+      return await this.#startAt();
+    } catch (error) {
+      this.#owner.release();
+      throw error;
+    }
+  }
+
+  /** Starts etcd on free ports, and again on others when somebody takes them meanwhile. */
+  async #startAt(): Promise<string> {
     for (let tries = 1; ; tries++) {
       this.#ports = { client: await freeLoopbackPort(), peer: await freeLoopbackPort() };
       const running = this.#spawn();
@@ -82,7 +94,6 @@ export class LocalEtcd {
       if (this.#stopping.signal.aborted) throw new LocalEtcdError('etcd was stopped while it started.', 'Start again.');
       const error = await this.#startError(outcome, running);
       if (tries < MAX_PORT_TRIES && error.lastLines.some((line) => /address already in use/.test(line))) continue;
-      this.#owner.release();
       throw error;
     }
   }
@@ -107,7 +118,11 @@ export class LocalEtcd {
       guard.once('exit', (code) => done(code));
       guard.once('error', () => done(NOT_FOUND));
     });
-    const running: Running = { guard, since: performance.now(), exited, hasExited: false };
+    const closed = new Promise<void>((done) => {
+      guard.once('close', () => done());
+      guard.once('error', () => done());
+    });
+    const running: Running = { guard, since: performance.now(), exited, closed, hasExited: false };
     void exited.then(() => (running.hasExited = true));
     this.#log.follow(guard.stdout, guard.stderr);
     this.#running = running;
@@ -124,7 +139,7 @@ export class LocalEtcd {
       ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `umbra=${peer}`],
       ...['--quota-backend-bytes', String(QUOTA_BYTES)],
       ...['--auto-compaction-mode', 'periodic', '--auto-compaction-retention', '10m'],
-      // A single member waits one election timeout at each start, and has nobody to lose an election to.
+      // A single member waits one election timeout at each start, and cannot lose an election.
       ...['--heartbeat-interval', '20', '--election-timeout', '200'],
       ...['--pre-vote', '--logger', 'zap', '--log-outputs', 'stderr'],
     ];
@@ -134,7 +149,7 @@ export class LocalEtcd {
     const until = performance.now() + (this.options.startTimeoutMs ?? START_MS);
     while (performance.now() < until && !this.#stopping.signal.aborted) {
       const answered = await answersRead(this.#endpoint);
-      // The answer of a stranger on our port does not count: our etcd could not listen there, and is gone.
+      // An answer of another process on our port does not count: our etcd could not listen there, and has ended.
       if (running.hasExited) return 'exited';
       if (answered) return 'answers';
       await pause(PROBE_PAUSE_MS);
@@ -144,7 +159,10 @@ export class LocalEtcd {
 
   async #startError(outcome: 'exited' | 'silent', running: Running): Promise<LocalEtcdError> {
     const code = await running.exited;
-    if (code === NOT_FOUND) return new LocalEtcdError('There is no program `etcd` on the PATH.', INSTALL_ADVICE);
+    if (code === NOT_FOUND) {
+      this.#folder.discard();
+      return new LocalEtcdError('There is no program `etcd` on the PATH.', INSTALL_ADVICE);
+    }
     const problem =
       outcome === 'exited'
         ? `etcd ended while it started (${code === null ? 'by a signal' : `exit code ${code}`}).`
@@ -178,17 +196,27 @@ export class LocalEtcd {
     }
   }
 
-  /** Closes the guard's pipe, which stops etcd; kills both if that does not end them. */
-  async #end({ guard, exited }: Running): Promise<void> {
+  /**
+   * Closes the guard's pipe, which stops etcd; kills both if that does not end them. Resolves when no process of the
+   * group is left and their last words are read.
+   */
+  async #end({ guard, exited, closed }: Running): Promise<void> {
     guard.stdin.end();
-    const abort = new AbortController();
-    const timer = (ms: number) => pause(ms, 'late', { signal: abort.signal }).catch(() => 'late');
-    if ((await Promise.race([exited, timer((TERM_SECONDS + 1) * 1000)])) === 'late' && guard.pid) {
-      killGroup(guard.pid);
-      await Promise.race([exited, timer(KILL_WAIT_MS)]);
+    await within((TERM_SECONDS + 1) * 1000, exited);
+    if (!guard.pid) return;
+    // The guard's helper, and a `sleep` of it, may outlive the guard by a moment.
+    if (!(await groupEnds(guard.pid, KILL_WAIT_MS))) {
+      this.options.logger.error({ group: guard.pid }, 'a process of the local etcd does not end (a stuck disk?)');
     }
-    abort.abort();
+    await within(KILL_WAIT_MS, Promise.all([exited, closed]));
   }
+}
+
+/** Resolves with `done`, or after `ms`. */
+async function within(ms: number, done: Promise<unknown>): Promise<void> {
+  const abort = new AbortController();
+  await Promise.race([done, pause(ms, undefined, { signal: abort.signal }).catch(() => undefined)]);
+  abort.abort();
 }
 
 /** Whether etcd answers a read that needs a majority: through its JSON gateway, so that no client is needed here. */
