@@ -9,12 +9,13 @@ import { openEtcdStorage } from './store/etcd/open-etcd.js';
 import { LocalEtcd } from './store/local-etcd/local-etcd.js';
 import type { Storage } from './store/storage.js';
 import { createLogger, type Logger } from './telemetry/logger.js';
+import { VERSION } from './telemetry/version.js';
 
 /** Milliseconds beyond the drain for closing the storage and a local etcd, which gets 5 s itself. */
 const CLOSE_MS = 8_000;
-/** Milliseconds between two looks at whether the node has got ready. */
+/** Poll interval for readiness, in milliseconds. */
 const READY_POLL_MS = 20;
-/** Milliseconds after which a node that is not ready says what it waits for, and again after as many. */
+/** Milliseconds between two log lines about what a node waits for that is not ready. */
 const WAITING_MS = 5_000;
 
 /** What has been started, to be ended in reverse order. */
@@ -25,11 +26,13 @@ interface Running {
 }
 
 async function main(): Promise<void> {
+  if (process.argv.includes('--version')) return void process.stdout.write(`umbra ${VERSION}\n`);
   let config: Config | null = null;
   const running: Running = { localEtcd: null, storage: null, node: null };
   try {
     config = loadConfig(readEnvironment());
     const logger = createLogger(config);
+    logger.info({ version: VERSION, nodejs: process.version, pid: process.pid }, 'starting');
     for (const warning of configWarnings(config)) logger.warn(warning);
     stopOnSignals(running, config, logger);
     await start(running, config, logger);
@@ -52,7 +55,7 @@ async function start(running: Running, config: Config, logger: Logger): Promise<
   announce(running.node, config, logger);
 }
 
-/** Says where the node listens at once, and that it is ready once it is: an etcd of others may be away at the start. */
+/** Logs the addresses at once, and `ready` when it is: an external etcd may be unavailable at startup. */
 function announce(node: UmbraNode, config: Config, logger: Logger): void {
   const { addresses, health } = node;
   logger.info({ ...addresses, nodeId: config.nodeId }, 'listening');
@@ -75,7 +78,7 @@ function announce(node: UmbraNode, config: Config, logger: Logger): void {
       mqttUrl: addresses.mqtt,
       mqttsUrl: addresses.mqtts,
     };
-    process.stdout.write(readyMessage({ ...urls, etcd, nodeId: config.nodeId }));
+    process.stdout.write(readyMessage({ ...urls, etcd, nodeId: config.nodeId, version: VERSION }));
   };
   const timer = setInterval(look, READY_POLL_MS).unref();
 }
@@ -89,7 +92,7 @@ function stopOnSignals(running: Running, config: Config, logger: Logger): void {
     stopping = true;
     logger.info({ signal }, 'stopping');
     setTimeout(() => {
-      logger.error('the shutdown took too long; leaving what is left');
+      logger.error('the shutdown took too long; the process ends now');
       process.exit(1);
     }, config.drainTimeoutMs + CLOSE_MS).unref();
     end(running).then(
@@ -105,7 +108,7 @@ function stopOnSignals(running: Running, config: Config, logger: Logger): void {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  // The launcher is gone without a word (kill -9): nobody is left who could stop the node.
+  // The launcher was killed: no other process can stop the node.
   process.once('disconnect', () => stop('SIGTERM'));
 }
 

@@ -10,13 +10,15 @@ const node = {
   mqttUrl: 'mqtt://127.0.0.1:1884',
   etcd: 'local',
   nodeId: 'n1',
+  version: '1.2.3',
 } as const;
 const commands = (message: string) => message.split('\n').filter((line) => /^ {2}(mosquitto|curl)/.test(line));
 
 describe('readyMessage', () => {
   it('names the addresses that there are', () => {
     const plain = readyMessage(node);
-    for (const part of ['n1', 'http://127.0.0.1:8081', 'mqtt://127.0.0.1:1884']) expect(plain).toContain(part);
+    for (const part of ['n1', '1.2.3', 'http://127.0.0.1:8081/docs', 'http://127.0.0.1:8081', 'mqtt://127.0.0.1:1884'])
+      expect(plain).toContain(part);
     expect(plain).not.toMatch(/null|undefined|https|mqtts/);
     const tls = readyMessage({ ...node, httpsUrl: 'https://127.0.0.1:8443', mqttsUrl: 'mqtts://127.0.0.1:8883' });
     expect(tls).toMatch(/https:\/\/127\.0\.0\.1:8443[^]*mqtts:\/\/127\.0\.0\.1:8883/);

@@ -10,9 +10,10 @@ export interface ReadyNode {
   readonly mqttsUrl?: string | null;
   readonly etcd: 'local' | 'endpoints';
   readonly nodeId: string;
+  readonly version: string;
 }
 
-/** What a person sees when the node is there: the addresses, and three commands to try. */
+/** What a person sees when the node is ready: the addresses, three commands to try, and where the API is described. */
 export function readyMessage(node: ReadyNode): string {
   const { hostname, port } = new URL(node.mqttUrl);
   const broker = `-h ${reachable(hostname)} -p ${port}`;
@@ -21,7 +22,7 @@ export function readyMessage(node: ReadyNode): string {
   const etcd = node.etcd === 'local' ? 'a local one, which stops with this node' : 'that of UMBRA_ETCD_ENDPOINTS';
   return [
     '',
-    `Umbra is ready (node ${node.nodeId}). Ctrl-C stops it.`,
+    `Umbra ${node.version} is ready (node ${node.nodeId}). Ctrl-C stops it.`,
     `  HTTP   ${[node.httpUrl, node.httpsUrl].filter(Boolean).join('  ')}`,
     `  MQTT   ${[node.mqttUrl, node.mqttsUrl].filter(Boolean).join('  ')}`,
     `  etcd   ${etcd}`,
@@ -31,6 +32,7 @@ export function readyMessage(node: ReadyNode): string {
     `  mosquitto_sub ${broker} -v -t '$aws/things/lamp/shadow/#'`,
     `  mosquitto_pub ${broker} -t '$aws/things/lamp/shadow/update' -m '{"state":{"desired":{"light":"on"}}}'`,
     `  curl '${http.origin}/things/lamp/shadow'`,
+    `The REST API, to read and to try: ${http.origin}/docs`,
     '',
   ].join('\n');
 }
@@ -69,7 +71,7 @@ function reason(error: unknown, config: Config | null): string {
   return error.stack ?? error.message;
 }
 
-/** The variables of the ports that a node listens on; a port of 0 is never taken. */
+/** The variable of a port that a node listens on; a port of 0 is never taken. */
 function variableOfPort(port: number | undefined, config: Config | null): string {
   const variables: readonly (readonly [string, number | null | undefined])[] = [
     ['UMBRA_HTTP_PORT', config?.http.port],

@@ -7,17 +7,9 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkNode, ensureDependencies } from '../src/launcher/dependencies.mjs';
-import {
-  CURL,
-  ensurePrograms,
-  ETCD,
-  MOSQUITTO,
-  MOSQUITTO_CLIENTS,
-  OPENSSL,
-  REDIS,
-  widePath,
-} from '../src/launcher/prerequisites.mjs';
+import { ensurePrograms, ETCD } from '../src/launcher/prerequisites.mjs';
 import { stopWith } from '../src/launcher/steps.mjs';
+import { CURL, MOSQUITTO, MOSQUITTO_CLIENTS, OPENSSL, REDIS, widePath } from './programs.mjs';
 
 /** A test run that hangs ends with a failure. */
 const LIMIT_MS = 14 * 60_000;

@@ -2,30 +2,12 @@ import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:f
 import { delimiter, join } from 'node:path';
 import { run, step, Stop } from './steps.mjs';
 
-/** Programs that npm cannot install. */
+/** What npm cannot install. */
 export const ETCD = { program: 'etcd', debian: 'etcd-server', fedora: 'etcd', macos: 'etcd' };
-export const MOSQUITTO = { program: 'mosquitto', debian: 'mosquitto', fedora: 'mosquitto', macos: 'mosquitto' };
-export const MOSQUITTO_CLIENTS = {
-  program: 'mosquitto_sub',
-  debian: 'mosquitto-clients',
-  fedora: 'mosquitto',
-  macos: 'mosquitto',
-};
-/** A peer of the speed lab. */
-export const REDIS = { program: 'redis-server', debian: 'redis-server', fedora: 'redis', macos: 'redis' };
-export const CURL = { program: 'curl', debian: 'curl', fedora: 'curl', macos: 'curl' };
-export const OPENSSL = { program: 'openssl', debian: 'openssl', fedora: 'openssl', macos: 'openssl' };
 
 const POLICY = '/usr/sbin/policy-rc.d';
 
-/** The PATH with the folders in which Debian keeps its servers, and which only root has on it. */
-export function widePath(path = process.env.PATH ?? '') {
-  const folders = path.split(delimiter).filter(Boolean);
-  for (const folder of ['/usr/local/sbin', '/usr/sbin', '/sbin']) if (!folders.includes(folder)) folders.push(folder);
-  return folders.join(delimiter);
-}
-
-/** Installs what is missing where that can be done without asking (Debian, as root). Throws Stop with what to do else. */
+/** Installs what is missing where no question is needed (Debian, as root); else throws Stop with what to do. */
 export function ensurePrograms(
   needs,
   { path = process.env.PATH ?? '', uid = process.getuid?.(), policy = POLICY } = {},
@@ -48,7 +30,7 @@ export function ensurePrograms(
 
 function aptInstall(packages, path) {
   const env = { ...process.env, PATH: path, DEBIAN_FRONTEND: 'noninteractive' };
-  // Somebody else's apt-get may be at work; wait for it, in seconds.
+  // Another apt-get may be running; wait for it, in seconds.
   const options = ['-q', '-o', 'DPkg::Lock::Timeout=120'];
   run('apt-get', [...options, 'update'], { env });
   run('apt-get', [...options, 'install', '-y', '--no-install-recommends', ...packages], { env });
