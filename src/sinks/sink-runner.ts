@@ -2,9 +2,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { sameHistory, type Position } from '../store/position.js';
 import { FeedGap, type ShadowFeed } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
+import type { Health } from '../telemetry/health.js';
 import type { Logger } from '../telemetry/logger.js';
-import type { SinkCursors } from './sink-cursors.js';
+import { reasonOf } from '../telemetry/reason.js';
 import { InFlightWindow } from './in-flight-window.js';
+import type { SinkCursors } from './sink-cursors.js';
+import { SinkRecovery } from './sink-recovery.js';
 import type { Sink } from './sink.js';
 
 export interface SinkRunnerOptions {
@@ -12,21 +15,21 @@ export interface SinkRunnerOptions {
   readonly cursors: SinkCursors;
   readonly sink: Sink;
   readonly shardOf: (record: ShadowRecord) => string;
-  /** Whose shadows are sent; an output has no place for the tenant. */
+  /** Tenants whose shadows are sent; an output has no place for the tenant. */
   readonly tenants: readonly string[];
-  /** Changes that may be on their way to the sink at once; then the feed is not read, and etcd waits. */
+  /** Changes that may be on their way to the sink at once. While they are, the feed is not read, and etcd waits. */
   readonly maxInFlight: number;
+  /** Milliseconds after which a cursor is moved although nothing was sent; a minute unless given. */
+  readonly idleSaveMs?: number;
   readonly logger: Logger;
 }
 
-/** Milliseconds between two saves of the cursors: what a node that dies makes another one send again. */
+/** Milliseconds between two saves of the cursors: what another node sends again after the death of this one. */
 const SAVE_MS = 500;
-/** Milliseconds after which a cursor is moved although nothing was sent: it must not fall behind the compaction. */
+/** Milliseconds after which the cursor of an idle sink follows the feed: it must stay within the store's history. */
 const IDLE_SAVE_MS = 60_000;
 /** Milliseconds for what is in flight when shards are given up; the rest is sent again by the next holder. */
 const SETTLE_MS = 3_000;
-/** Milliseconds for the present state to arrive after a hole. */
-const RECOVER_MS = 60_000;
 /** Milliseconds before a feed that failed is asked again. */
 const RETRY_MS = 500;
 
@@ -34,17 +37,18 @@ const RETRY_MS = 500;
 interface Run {
   readonly abort: AbortController;
   window: InFlightWindow;
-  ended: Promise<void>;
+  ended: Promise<unknown>;
 }
 
 /**
  * Sends the changes of the shards that this node holds to a sink: at least once, in order, from a cursor in etcd per
- * shard, so that what one node could not send any more another one does. Receivers drop by version what comes again.
- * All shards share one reading of the feed; when the node takes or gives up some, it is opened anew.
+ * shard, so that another node can continue what this one could not send. Receivers drop repeated versions. All shards
+ * share one reading of the feed, which is opened anew when the node takes or gives up shards.
  */
 export class SinkRunner {
-  /** Shard to the position from which on it is sent; what lies before another holder has sent. */
+  /** Shard to the position after which this node sends it; everything before was sent by earlier holders. */
   readonly #from = new Map<string, Position>();
+  readonly #recovery: SinkRecovery;
   #run: Run | null = null;
   #turn: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
@@ -54,18 +58,28 @@ export class SinkRunner {
   #saved: Position | null = null;
   #trouble: string | null = null;
 
-  constructor(private readonly options: SinkRunnerOptions) {}
+  constructor(private readonly options: SinkRunnerOptions) {
+    this.#recovery = new SinkRecovery({
+      ...options,
+      // Live changes keep the larger part of what may be in flight.
+      maxInFlight: Math.ceil(options.maxInFlight / 2),
+      onRecovered: () => {
+        this.#saved = null;
+        this.#sent = true;
+      },
+    });
+  }
 
-  get health(): { readonly ok: boolean; readonly reason: string } {
-    const { size } = this.#from;
-    return this.#trouble === null
-      ? { ok: true, reason: `sends ${size} parts` }
-      : { ok: false, reason: `the feed of the sink: ${this.#trouble}` };
+  get health(): Health {
+    if (this.#trouble !== null) return { ok: false, reason: `the feed of the sink: ${this.#trouble}` };
+    const { size } = this.#recovery.shards;
+    const missed = size === 0 ? '' : `, and the present state of ${size} whose changes were missed`;
+    return { ok: true, reason: `sends ${this.#from.size} shards${missed}` };
   }
 
   take(shards: readonly string[]): Promise<void> {
     return this.#inTurn(async () => {
-      // First: when etcd is away, what is held already goes on.
+      // First: when etcd is away, the shards that are held already continue.
       const known = await this.#load(shards);
       await this.#end();
       for (const [shard, position] of known) this.#from.set(shard, position);
@@ -79,7 +93,7 @@ export class SinkRunner {
       await this.#save().catch((error: unknown) => {
         this.options.logger.warn({ err: error }, 'cursors could not be saved; the next owner sends some changes again');
       });
-      for (const shard of shards) this.#from.delete(shard);
+      this.#drop(shards);
       this.#begin();
     });
   }
@@ -90,11 +104,16 @@ export class SinkRunner {
   }
 
   lose(shards: readonly string[]): void {
-    for (const shard of shards) this.#from.delete(shard);
+    this.#drop(shards);
     if (this.#from.size === 0) this.#run?.abort.abort();
   }
 
-  /** Changes of what is held, one after the other. */
+  #drop(shards: readonly string[]): void {
+    for (const shard of shards) this.#from.delete(shard);
+    this.#recovery.drop(shards);
+  }
+
+  /** Runs the changes of what is held one after the other. */
   #inTurn(step: () => Promise<void>): Promise<void> {
     const done = this.#turn.then(step);
     this.#turn = done.catch(() => undefined);
@@ -118,7 +137,7 @@ export class SinkRunner {
     const abort = new AbortController();
     const window = new InFlightWindow(start, this.options.maxInFlight, abort.signal);
     const run: Run = { abort, window, ended: Promise.resolve() };
-    run.ended = this.#follow(run);
+    run.ended = Promise.all([this.#follow(run), this.#recovery.run(abort.signal)]);
     this.#run = run;
     this.#saved = null;
     this.#timer = setInterval(() => void this.#tick(), SAVE_MS).unref();
@@ -137,42 +156,47 @@ export class SinkRunner {
     this.#run = null;
   }
 
-  /** Moves what is known of the shards up to what is safe. */
+  /** Moves the position of every shard up to what is safe. */
   #note(): void {
     const done = this.#run?.window.done;
     if (!done) return;
     for (const [shard, from] of this.#from) {
-      if (!sameHistory(from, done) || from.revision < done.revision) this.#from.set(shard, done);
+      if (sameHistory(from, done) && from.revision < done.revision) this.#from.set(shard, done);
     }
   }
 
   async #follow(run: Run): Promise<void> {
     const { signal } = run.abort;
-    const { feed, logger } = this.options;
     while (!signal.aborted) {
       try {
         if (!this.#isOneHistory()) throw new FeedGap('epoch-changed');
         this.#trouble = null;
-        for await (const { position, records } of feed.after(run.window.done, signal)) {
-          for (const record of records) {
-            if (!this.#isDue(record)) continue;
-            await run.window.room();
-            if (signal.aborted) return;
-            this.#sent = true;
-            run.window.add(position, this.options.sink.deliver(record));
-          }
-          run.window.whole(position);
-        }
+        await this.#deliver(run);
       } catch (error) {
         if (signal.aborted) return;
-        this.#trouble = error instanceof Error ? error.message : String(error);
-        logger.warn({ reason: this.#trouble }, 'a sink cannot follow the store; trying again');
-        if (error instanceof FeedGap)
-          await this.#recover(run).catch((reason: unknown) => (this.#trouble = String(reason)));
-        // Only what is safe has been passed, so what is still on its way would be sent twice by the next reading.
+        this.#trouble = reasonOf(error);
+        this.options.logger.warn({ reason: this.#trouble }, 'a sink cannot follow the store; trying again');
+        // Only what is safe has been passed, so the next reading would send twice what is still on its way.
         await run.window.settled(SETTLE_MS, true);
+        if (error instanceof FeedGap)
+          await this.#leap(run).catch((reason: unknown) => (this.#trouble = reasonOf(reason)));
         await pause(RETRY_MS, undefined, { signal }).catch(() => undefined);
       }
+    }
+  }
+
+  async #deliver(run: Run): Promise<void> {
+    const { signal } = run.abort;
+    for await (const { position, records } of this.options.feed.after(run.window.done, signal)) {
+      for (const record of records) {
+        if (!this.#isDue(record)) continue;
+        await run.window.room();
+        if (signal.aborted) return;
+        this.#sent = true;
+        this.#recovery.passed(record);
+        run.window.add(position, this.options.sink.deliver(record));
+      }
+      run.window.whole(position);
     }
   }
 
@@ -187,34 +211,25 @@ export class SinkRunner {
     return first === undefined || others.every((other) => sameHistory(first, other));
   }
 
-  /** The changes since the cursors are not to be had: the present state is sent, and then what follows it. */
-  async #recover(run: Run): Promise<void> {
-    const { feed, sink, tenants, maxInFlight, logger } = this.options;
-    const { signal } = run.abort;
-    let start: Position | null = null;
-    let sent = 0;
-    for (const tenant of tenants) {
-      const base = await feed.base({ tenant }, signal);
-      start ??= base.position;
-      for await (const record of base.records) {
-        if (!this.#from.has(this.options.shardOf(record))) continue;
-        await run.window.room();
-        if (signal.aborted) return;
-        run.window.add(start, sink.converge(record));
-        sent++;
-      }
-    }
-    if (start === null) return;
-    if (!(await run.window.settled(RECOVER_MS, true))) throw new Error('the present deltas are not safe yet');
-    for (const shard of this.#from.keys()) this.#from.set(shard, start);
-    run.window = new InFlightWindow(start, maxInFlight, signal);
-    this.#sent = true;
-    logger.warn({ sent, position: start }, 'changes were missed; the present deltas were sent instead');
+  /**
+   * The changes since the oldest cursor are no longer available. Its shards continue with live changes from here on, and
+   * are sent the present state beside them; shards with a later cursor may still be in the history.
+   */
+  async #leap(run: Run): Promise<void> {
+    const head = await this.options.feed.head(run.abort.signal);
+    this.#note();
+    const gone = this.#isOneHistory() ? run.window.done.revision : -1;
+    const isMissed = (from: Position): boolean => !sameHistory(from, head) || from.revision <= gone;
+    const missed = [...this.#from].flatMap(([shard, from]) => (isMissed(from) ? [shard] : []));
+    for (const shard of missed) this.#from.set(shard, head);
+    this.#recovery.begin(missed, head);
+    const start = oldest([...this.#from.values()]) ?? head;
+    run.window = new InFlightWindow(start, this.options.maxInFlight, run.abort.signal);
   }
 
   async #tick(): Promise<void> {
     if (this.#saving) return;
-    const idle = !this.#sent && performance.now() - this.#savedAt < IDLE_SAVE_MS;
+    const idle = !this.#sent && performance.now() - this.#savedAt < (this.options.idleSaveMs ?? IDLE_SAVE_MS);
     if (idle) return;
     this.#saving = this.#save()
       .catch((error: unknown) => this.options.logger.warn({ err: error }, 'cursors could not be saved'))
@@ -222,12 +237,15 @@ export class SinkRunner {
     await this.#saving;
   }
 
+  /** A shard whose changes were missed keeps its cursor until its present state is safe. */
   async #save(): Promise<void> {
     const done = this.#run?.window.done ?? oldest([...this.#from.values()]);
-    if (!done || this.#from.size === 0 || done.revision === this.#saved?.revision) return;
+    if (!done || done.revision === this.#saved?.revision) return;
     this.#note();
+    const recovering = this.#recovery.shards;
+    const positions = new Map([...this.#from].filter(([shard]) => !recovering.has(shard)));
+    if (positions.size === 0) return;
     this.#sent = false;
-    const positions = new Map(this.#from);
     if (await this.options.cursors.save(positions)) {
       this.#saved = done;
       this.#savedAt = performance.now();

@@ -52,7 +52,8 @@ export interface ShadowFeed {
 
   /**
    * Every live record (tombstones left out) that `filter` matches, all as of the one position, in pages.
-   * @param resume continues a base of the same filter after the last record that was received, as of its position
+   * @param resume continues a base of the same filter after the last record that was received, as of its position or of
+   * a later one
    * @throws ServiceError storageUnavailable; the iteration throws it too, and FeedGap when the remaining pages as of
    * `position` are no longer available
    */
