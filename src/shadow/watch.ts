@@ -29,4 +29,5 @@ export const END_MESSAGES: Readonly<Record<EndReason, string>> = {
   compacted: 'The changes after the cursor are no longer kept; load the present state',
   'epoch-changed': 'The storage was restored from a backup; load the present state',
   draining: 'The node is shutting down; connect again with the id of the last event',
+  failed: 'The node could not continue the stream; connect again with the id of the last event',
 };

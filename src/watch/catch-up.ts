@@ -1,43 +1,47 @@
 import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises';
+import { BackOff } from '../resilience/back-off.js';
 import type { Position } from '../store/position.js';
-import { FeedGap, matches, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
+import { FeedGap, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
+import type { ShadowKey } from '../store/shadow-store.js';
 import type { Logger } from '../telemetry/logger.js';
+import { reasonOf } from '../telemetry/reason.js';
+import { allSeen, deliver } from './feed-events.js';
 import type { RecentChanges } from './recent-changes.js';
-import type { Cursor, ShadowEvent } from './subscription.js';
+import type { Cursor } from './subscription.js';
 import type { SubscriptionQueue } from './subscription-queue.js';
 import type { StoreReaderLimit } from './store-reader-limit.js';
 
-/** What catching up needs of the hub. */
+/** The parts of the hub that catching up uses. */
 export interface CatchUpHub {
   readonly feed: ShadowFeed;
   readonly logger: Logger;
-  /** Streams and lists that may be open at the store at once; they cost a connection each. */
-  readonly turns: StoreReaderLimit;
+  /** Bounds the streams and lists that are open at the store at once; they cost a connection each. */
+  readonly limit: StoreReaderLimit;
   /** Milliseconds for which a reader may take nothing while something waits for it. */
   readonly stuckMs: number;
-  /** The ring, once the hub knows where it is; null when `signal` came first. No errors. */
+  /** The ring, once the hub knows the position of the store; null when `signal` came first. No errors. */
   history(signal: AbortSignal): Promise<RecentChanges | null>;
+  /**
+   * Delivers what follows the cursor from the store, together with other readers, as far as the queue, the ring and
+   * the other readers allow. Resolves with the cursor that was reached; null when the reader has ended.
+   * @throws FeedGap
+   */
+  backfill(queue: SubscriptionQueue, cursor: Cursor): Promise<Cursor | null>;
+  /** Ends readers whose queues are long, because others have waited in vain for memory. No errors. */
+  relieve(): void;
   /** From here on the hub delivers, beginning right after the cursor. */
   join(queue: SubscriptionQueue, cursor: Cursor): void;
 }
 
-/** Milliseconds that a reader may hold up its stream to the store before it makes room for other readers. */
-const POLITE_MS = 1_000;
-/** Records looked at before the process turns to something else. */
+/** Records that are looked at before the process turns to something else. */
 const SCAN = 2_000;
-/** Milliseconds between attempts to read the base state while the store does not answer. */
-const RETRY_MS = 1_000;
+/** Milliseconds: first and longest pause between attempts to read the base while the store does not answer. */
+const RETRY_MS = { first: 250, longest: 2_000 };
 
-/** The cursor behind everything up to a position. */
-export const allSeen = ({ cluster, epoch, revision }: Position): Cursor => ({ cluster, epoch, revision, seen: null });
-
-/** The record at `index` of a revision as an event, whose cursor resumes right behind it. */
-export function changeEvent({ position, records }: FeedBatch, index: number): ShadowEvent | null {
-  const record = records[index];
-  if (!record) return null;
-  const { cluster, epoch, revision } = position;
-  const seen = index + 1 < records.length ? index + 1 : null;
-  return { kind: 'change', record, cursor: { cluster, epoch, revision, seen } };
+/** How far the base was delivered. */
+interface BaseRead {
+  position: Position | null;
+  after: ShadowKey | null;
 }
 
 /**
@@ -52,49 +56,58 @@ export class CatchUp {
   ) {}
 
   /** Ends when the reader is live or has ended; never throws. */
-  async run(from: 'initial' | Cursor): Promise<void> {
+  async bring(from: 'initial' | Cursor): Promise<void> {
     try {
-      await this.#follow(from === 'initial' ? await this.#initial() : from);
+      if (from !== 'initial') return await this.#follow(from, false);
+      const cursor = await this.#initial();
+      if (cursor) await this.#follow(cursor, true);
     } catch (error) {
       if (this.queue.isEnded) return;
-      if (!(error instanceof FeedGap)) {
-        this.hub.logger.warn({ reason: String(error) }, 'a subscription could not be brought up to date');
-      }
-      // Whatever it was, the reader has to load the present state anew.
-      await this.#gap(error instanceof FeedGap ? error.reason : 'compacted');
+      if (error instanceof FeedGap) return this.#gap(error.reason);
+      this.hub.logger.error({ err: error }, 'a subscription could not be brought up to date');
+      this.queue.end('failed');
     }
   }
 
-  async #follow(start: Cursor | null): Promise<void> {
+  /** @param isOurs the cursor comes from this store just now, not from a client */
+  async #follow(start: Cursor, isOurs: boolean): Promise<void> {
     let cursor = start;
-    while (cursor && !this.queue.isEnded) {
+    let isKnown = isOurs;
+    while (!this.queue.isEnded) {
       const history = await this.hub.history(this.queue.signal);
       if (!history) return;
       const place = history.place(cursor);
       if (place === 'elsewhere') throw new FeedGap('epoch-changed');
-      if (place === 'ahead') return this.#joinAhead(cursor);
-      if (place === 'older') {
-        cursor = await this.#backfill(cursor, history);
+      if (place === 'ahead') {
+        if (isKnown) return this.hub.join(this.queue, cursor);
+        isKnown = await this.#isReached(cursor);
         continue;
       }
-      const { at, live } = this.#replay(cursor, history);
-      cursor = at;
-      if (live) return this.hub.join(this.queue, at);
+      if (place === 'older') {
+        const reached = await this.hub.backfill(this.queue, cursor);
+        if (!reached) return;
+        cursor = reached;
+        isKnown = true;
+      } else {
+        const { at, live } = this.#replay(cursor, history);
+        cursor = at;
+        if (live) return this.hub.join(this.queue, at);
+        await turn();
+      }
       if (!(await this.#room())) return;
-      await turn();
     }
   }
 
-  /** Another node may be ahead of this one; a position that the store itself has not reached is of another history. */
-  async #joinAhead(cursor: Cursor): Promise<void> {
+  /**
+   * Another node may be ahead of this one; a position that the store itself has not reached belongs to another history.
+   * @throws FeedGap
+   */
+  async #isReached(cursor: Cursor): Promise<boolean> {
     const head = await this.#persist(() => this.hub.feed.head(this.queue.signal));
-    if (!head) return;
+    if (!head) return false;
     const known = head.cluster === cursor.cluster && head.epoch === cursor.epoch && cursor.revision <= head.revision;
     if (!known) throw new FeedGap('epoch-changed');
-    const history = await this.hub.history(this.queue.signal);
-    if (!history || this.queue.isEnded) return;
-    if (history.place(cursor) === 'ahead') return this.hub.join(this.queue, cursor);
-    return this.#follow(cursor);
+    return true;
   }
 
   #replay(cursor: Cursor, history: RecentChanges): { at: Cursor; live: boolean } {
@@ -103,90 +116,89 @@ export class CatchUp {
       const batch = history.following(at);
       if (!batch) return { at, live: true };
       scanned += batch.records.length;
-      at = this.#deliver(batch, at);
+      const isInside = at.revision === batch.position.revision && at.seen !== null;
+      at = deliver(batch, isInside ? (at.seen ?? 0) : 0, this.queue);
       if (at.seen !== null) break;
     }
     return { at, live: false };
   }
 
-  /** As much of the batch as there is room for. */
-  #deliver(batch: FeedBatch, after: Cursor): Cursor {
-    const { position, records } = batch;
-    let index = after.revision === position.revision && after.seen !== null ? after.seen : 0;
-    for (; index < records.length; index++) {
-      const record = records[index];
-      if (!record || !matches(this.queue.filter, record.key)) continue;
-      if (this.queue.isFull) return { ...allSeen(position), seen: index };
-      const event = changeEvent(batch, index);
-      if (event) this.queue.push(event);
-    }
-    return allSeen(position);
-  }
-
-  /** Reads on from the store until the ring holds the rest, or the reader has to make room for others. */
-  async #backfill(from: Cursor, history: RecentChanges): Promise<Cursor | null> {
-    const { signal } = this.queue;
-    const endTurn = await this.hub.turns.take(signal);
-    if (!endTurn) return null;
-    let cursor = from;
-    const start = from.seen === null ? from : { ...from, revision: Math.max(0, from.revision - 1) };
-    try {
-      for await (const batch of this.hub.feed.after(start, signal)) {
-        for (;;) {
-          cursor = this.#deliver(batch, cursor);
-          if (cursor.seen === null) break;
-          if (!(await this.queue.room(POLITE_MS)) || this.queue.isEnded) break;
-        }
-        if (cursor.seen !== null || history.place(cursor) !== 'older') break;
-      }
-    } finally {
-      endTurn();
-    }
-    return (await this.#room()) ? cursor : null;
-  }
-
+  /**
+   * Delivers the present state as of one position, and its bookmark; null when the reader has ended. Faults of the store
+   * and a reader that stalls only interrupt it: it continues after the last record that was delivered.
+   * @throws FeedGap when the rest as of that position is no longer in the store
+   */
   async #initial(): Promise<Cursor | null> {
-    const { filter, signal } = this.queue;
-    let endTurn = await this.hub.turns.take(signal);
-    try {
-      const base = endTurn && (await this.#persist(() => this.hub.feed.base(filter, signal)));
-      if (!base) return null;
-      for await (const record of base.records) {
-        if (this.queue.isFull && !(await this.queue.room(POLITE_MS))) {
-          endTurn?.();
-          if (!(await this.#room())) return null;
-          endTurn = await this.hub.turns.take(signal);
-        }
-        this.queue.push({ kind: 'initial', record, cursor: null });
+    const { signal } = this.queue;
+    const backOff = new BackOff(RETRY_MS);
+    const base: BaseRead = { position: null, after: null };
+    while (!signal.aborted) {
+      const endTurn = await this.hub.limit.acquire(signal);
+      if (!endTurn) return null;
+      const { after } = base;
+      const outcome = await this.#readBase(base).finally(endTurn);
+      if (base.after !== after) backOff.reset();
+      if (outcome === 'failed') {
+        await pause(backOff.next(), undefined, { signal }).catch(() => undefined);
+        continue;
       }
       if (!(await this.#room())) return null;
+      if (outcome === 'stalled' || !base.position) continue;
       const cursor = allSeen(base.position);
       this.queue.push({ kind: 'bookmark', cursor });
       return cursor;
-    } finally {
-      endTurn?.();
+    }
+    return null;
+  }
+
+  /** Reads on while the queue takes records. @throws FeedGap */
+  async #readBase(base: BaseRead): Promise<'whole' | 'stalled' | 'failed'> {
+    const { filter, signal } = this.queue;
+    const { position, after } = base;
+    try {
+      const resume = position && after ? { position, after } : undefined;
+      const { position: found, records } = await this.hub.feed.base(filter, signal, resume);
+      base.position = found;
+      for await (const record of records) {
+        if (this.queue.isFull && !(await this.#politeRoom())) return 'stalled';
+        this.queue.push({ kind: 'initial', record, cursor: null });
+        base.after = record.key;
+      }
+      return signal.aborted ? 'stalled' : 'whole';
+    } catch (error) {
+      if (error instanceof FeedGap || signal.aborted) throw error;
+      this.hub.logger.debug({ reason: reasonOf(error) }, 'the present state for a watch stream stalls; trying again');
+      return 'failed';
     }
   }
 
-  /** Repeats until it works or the reader goes: nothing was handed out yet, so waiting loses nothing. */
+  /** Whether a full queue makes room while its reader has a turn at the store. */
+  async #politeRoom(): Promise<boolean> {
+    await this.queue.room(this.hub.limit.politeMs);
+    return !this.queue.isFull && !this.queue.isEnded;
+  }
+
+  /** Repeats until it works or the reader has gone: nothing was handed out yet, so waiting loses nothing. */
   async #persist<T>(call: () => Promise<T>): Promise<T | null> {
     const { signal } = this.queue;
-    while (!signal.aborted) {
+    for (const backOff = new BackOff(RETRY_MS); !signal.aborted;) {
       try {
         return await call();
       } catch (error) {
         if (error instanceof FeedGap || signal.aborted) throw error;
-        await pause(RETRY_MS, undefined, { signal }).catch(() => undefined);
+        await pause(backOff.next(), undefined, { signal }).catch(() => undefined);
       }
     }
     return null;
   }
 
-  /** Whether there is a reader with room; one that takes nothing for too long is ended. */
+  /** Waits for room; false when the reader has ended. A reader that takes nothing for too long is ended. */
   async #room(): Promise<boolean> {
     let waiting = this.queue.size;
     while (!(await this.queue.room(this.hub.stuckMs))) {
-      if (this.queue.size === waiting) this.queue.end('too-slow');
+      // An empty queue waits for memory that other readers hold.
+      if (this.queue.size === 0) this.hub.relieve();
+      else if (this.queue.size === waiting) this.queue.end('too-slow');
       waiting = this.queue.size;
     }
     return !this.queue.isEnded;

@@ -1,23 +1,20 @@
+import { Fifo } from '../resilience/fifo.js';
 import { sameHistory, type Position } from '../store/position.js';
 import type { FeedBatch } from '../store/shadow-feed.js';
 import type { Cursor } from './subscription.js';
 
 /**
- * Where a cursor lies: `held` – what follows it is in the ring; `older` – the store has to be asked; `ahead` – this
- * node has not got there yet; `elsewhere` – in another history.
+ * Where a cursor lies: `held` – the changes after it are in the ring; `older` – they are only in the store; `ahead` –
+ * this node has not reached it yet; `elsewhere` – in another history.
  */
 export type Place = 'held' | 'older' | 'ahead' | 'elsewhere';
-
-/** Emptied slots at the front of the array that are tolerated before it is moved up: the cost is spread thin. */
-const SLACK = 1024;
 
 /** Bytes of an average record: the ring holds as many as all its records would have at this size. */
 const AVERAGE_BYTES = 4 * 1024;
 
 /** The last records in memory, in whole revisions, for readers that resume. */
 export class RecentChanges {
-  #batches: (FeedBatch | undefined)[] = [];
-  #first = 0;
+  readonly #batches = new Fifo<FeedBatch>();
   #records = 0;
   #bytes = 0;
   /** Everything after it, up to `position`, is held. */
@@ -60,7 +57,7 @@ export class RecentChanges {
     while (this.#records > maxRecords || this.#bytes > maxRecords * AVERAGE_BYTES) this.#dropFirst();
   }
 
-  /** Where the cursor lies; `held` means that `following` tells all that comes after it. */
+  /** Where the cursor lies; `held` means that `following` has all changes after it. No errors. */
   place(cursor: Cursor): Place {
     if (!sameHistory(cursor, this.#position)) return 'elsewhere';
     if (cursor.revision > this.#position.revision) return 'ahead';
@@ -69,28 +66,24 @@ export class RecentChanges {
     return cursor.revision === this.#floor.revision && cursor.seen !== null ? 'older' : 'held';
   }
 
-  /** The first batch with records that the cursor has not seen, if the cursor is `held` and there is one. */
+  /** The first batch with records after the cursor; null when there is none. Only for a cursor that is `held`. No errors. */
   following(cursor: Cursor): FeedBatch | null {
     const wanted = cursor.seen === null ? cursor.revision + 1 : cursor.revision;
-    let from = this.#first;
-    for (let end = this.#batches.length; from < end;) {
+    let from = 0;
+    for (let end = this.#batches.size; from < end;) {
       const middle = (from + end) >>> 1;
-      if ((this.#batches[middle]?.position.revision ?? 0) >= wanted) end = middle;
+      if ((this.#batches.at(middle)?.position.revision ?? 0) >= wanted) end = middle;
       else from = middle + 1;
     }
-    return this.#batches[from] ?? null;
+    return this.#batches.at(from) ?? null;
   }
 
   #dropFirst(): void {
-    const batch = this.#batches[this.#first];
+    const batch = this.#batches.take();
     if (!batch) return;
-    this.#batches[this.#first++] = undefined;
     this.#records -= batch.records.length;
     this.#bytes -= bytesOf(batch);
     this.#floor = batch.position;
-    if (this.#first < SLACK || this.#first * 2 < this.#batches.length) return;
-    this.#batches = this.#batches.slice(this.#first);
-    this.#first = 0;
   }
 }
 

@@ -6,9 +6,9 @@ describe('StoreReaderLimit', () => {
   it('gives turns in order, each place once, however often an end is called', async () => {
     const turns = new StoreReaderLimit(1);
     const order: string[] = [];
-    const first = await turns.take(never);
-    const second = turns.take(never).then((end) => (order.push('second'), end));
-    const third = turns.take(never).then((end) => (order.push('third'), end));
+    const first = await turns.acquire(never);
+    const second = turns.acquire(never).then((end) => (order.push('second'), end));
+    const third = turns.acquire(never).then((end) => (order.push('third'), end));
     expect(turns.waiting).toBe(2);
     first?.();
     first?.();
@@ -17,20 +17,20 @@ describe('StoreReaderLimit', () => {
     end?.();
     (await third)?.();
     expect(order).toEqual(['second', 'third']);
-    expect(await turns.take(never)).toBeInstanceOf(Function);
+    expect(await turns.acquire(never)).toBeInstanceOf(Function);
   });
 
   it('forgets those that leave', async () => {
     const turns = new StoreReaderLimit(1);
-    const end = await turns.take(never);
+    const end = await turns.acquire(never);
     const leaving = new AbortController();
-    const left = turns.take(leaving.signal);
-    const stays = turns.take(never);
+    const left = turns.acquire(leaving.signal);
+    const stays = turns.acquire(never);
     leaving.abort();
     expect(await left).toBeNull();
     end?.();
     expect(await stays).toBeInstanceOf(Function);
     expect(turns.waiting).toBe(0);
-    expect(await turns.take(leaving.signal)).toBeNull();
+    expect(await turns.acquire(leaving.signal)).toBeNull();
   });
 });

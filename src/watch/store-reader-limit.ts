@@ -1,18 +1,28 @@
-/** Lets only so many tasks at a time ask the store; the others wait in order. Its waiting room is its callers'. */
+/** Milliseconds that a holder of a turn may wait for its own reader: when no caller waits, and when one does. */
+const POLITE_MS = { alone: 1_000, inDemand: 100 };
+
+/** A fair semaphore for reading from the store. The queue is bounded by the number of callers. */
 export class StoreReaderLimit {
   #free: number;
   readonly #waiting = new Set<() => void>();
 
+  /** @param max callers that may read at once */
   constructor(max: number) {
     this.#free = max;
   }
 
+  /** Callers that wait for their turn. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** Resolves with how to end the turn, or with null when `signal` came first. It never rejects. */
-  take(signal: AbortSignal): Promise<(() => void) | null> {
+  /** Milliseconds that the holder of a turn may now wait for its own reader before it ends the turn. */
+  get politeMs(): number {
+    return this.waiting > 0 ? POLITE_MS.inDemand : POLITE_MS.alone;
+  }
+
+  /** Resolves with a function that ends the turn, or with null when `signal` came first. It never rejects. */
+  acquire(signal: AbortSignal): Promise<(() => void) | null> {
     if (signal.aborted) return Promise.resolve(null);
     if (this.#free > 0) {
       this.#free--;
@@ -32,7 +42,7 @@ export class StoreReaderLimit {
     });
   }
 
-  /** Ends once, however often it is called; the next in line gets the same place. */
+  /** Ends once, however often it is called; the next caller in line gets the place. */
   #turn(): () => void {
     let ended = false;
     return () => {

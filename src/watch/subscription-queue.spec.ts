@@ -1,5 +1,6 @@
 import type { ShadowRecord } from '../store/shadow-store.js';
 import type { Cursor, ShadowEvent } from './subscription.js';
+import { QueueMemory } from './queue-memory.js';
 import { SubscriptionQueue, type QueueOptions } from './subscription-queue.js';
 
 const at = (revision: number, seen: number | null = null): Cursor => ({ cluster: 'c', epoch: 0, revision, seen });
@@ -15,6 +16,7 @@ function queueOf(options: Partial<QueueOptions> = {}): SubscriptionQueue {
     filter: { tenant: 't' },
     maxQueued: 2,
     onGap: 'end',
+    memory: new QueueMemory(1024 ** 3),
     onEnd: () => undefined,
     ...options,
   });
@@ -43,6 +45,7 @@ describe('SubscriptionQueue', () => {
       cursor: at(revision),
     });
     const queue = queueOf({ maxQueued: 100 });
+    queue.goLive();
     for (let revision = 2; revision <= 5; revision++) queue.push(large(revision));
     expect([queue.isFull, queue.size]).toEqual([true, 4]);
     await queue.next();

@@ -1,10 +1,15 @@
+import { Fifo } from '../resilience/fifo.js';
+import { Signal } from '../resilience/signal.js';
 import type { GapReason, ShadowFilter } from '../store/shadow-feed.js';
+import type { QueueMemory } from './queue-memory.js';
 import type { Cursor, EndReason, ShadowEvent, Subscription } from './subscription.js';
 
 type Result = IteratorResult<ShadowEvent, undefined>;
 
 /** Bytes of an average record: a queue holds as many as all its records would have at this size, or one. */
 const AVERAGE_BYTES = 4 * 1024;
+/** Records that may wait for a reader that catches up: what comes next can be read from the store or the ring again. */
+const CATCH_UP_RECORDS = 64;
 
 const DONE: Result = { value: undefined, done: true };
 
@@ -13,24 +18,26 @@ export interface QueueOptions {
   /** Records that may wait. */
   readonly maxQueued: number;
   readonly onGap: 'end' | 'notify';
+  /** Memory that the queue shares with all others of the hub. */
+  readonly memory: QueueMemory;
   /** Called once, when it ends. */
   readonly onEnd: (queue: SubscriptionQueue) => void;
 }
 
-/** The reader's end of a subscription, and the bounded queue to it. */
+/** The reader's end of a subscription, and the bounded queue to it. It begins as the queue of a reader that catches up. */
 export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEvent, undefined> {
   readonly ended: Promise<EndReason>;
   #resolveEnded!: (reason: EndReason) => void;
   #reason: EndReason | null = null;
-  #events: ShadowEvent[] = [];
-  #first = 0;
-  /** Of those that wait. They are few by themselves and take no room from the records. */
+  readonly #events = new Fifo<ShadowEvent>();
+  /** Bookmarks in the queue. They are few by themselves and take no room from the records. */
   #bookmarks = 0;
-  /** Of the records that wait. */
+  /** Bytes in the store of the records in the queue. */
   #bytes = 0;
-  #readers: ((result: Result) => void)[] = [];
-  #hasRoom: (() => void) | null = null;
+  readonly #readers = new Fifo<(result: Result) => void>();
+  readonly #shrunk = new Signal();
   #abort: AbortController | null = null;
+  #isLive = false;
   #busy = false;
   #fromRevision = 0;
   #fromSeen: number | null = null;
@@ -49,17 +56,31 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
 
   /** Records that wait for the reader. */
   get size(): number {
-    return this.#events.length - this.#first - this.#bookmarks;
+    return this.#events.size - this.#bookmarks;
   }
 
+  /** Bytes in the store of the records that wait for the reader. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether no more records fit; for a reader that catches up also while the memory of all queues is scarce. */
   get isFull(): boolean {
-    const { maxQueued } = this.options;
-    return this.size >= maxQueued || (this.#bytes >= maxQueued * AVERAGE_BYTES && this.size > 0);
+    if (!this.#isLive && this.options.memory.isScarce) return true;
+    const { size } = this;
+    return size >= this.#maxRecords || (this.#bytes >= this.#maxRecords * AVERAGE_BYTES && size > 0);
   }
 
-  get #isHalfEmpty(): boolean {
+  get #hasRoom(): boolean {
+    if (!this.#isLive && !this.options.memory.hasRoom) return false;
+    const { size } = this;
+    const half = this.#maxRecords / 2;
+    return size === 0 || (size <= half && this.#bytes <= half * AVERAGE_BYTES);
+  }
+
+  get #maxRecords(): number {
     const { maxQueued } = this.options;
-    return this.size === 0 || (this.size <= maxQueued / 2 && this.#bytes <= (maxQueued / 2) * AVERAGE_BYTES);
+    return this.#isLive ? maxQueued : Math.min(maxQueued, CATCH_UP_RECORDS);
   }
 
   /** Aborted at the end of the subscription. */
@@ -69,10 +90,15 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
     return this.#abort.signal;
   }
 
-  /** What the reader has had before it went live. */
+  /** Sets what the reader has received already; `wants` refuses it from here on. */
   startAfter(cursor: Cursor): void {
     this.#fromRevision = cursor.revision;
     this.#fromSeen = cursor.seen;
+  }
+
+  /** From here on changes cannot wait elsewhere, so the queue takes as many as it was opened for. */
+  goLive(): void {
+    this.#isLive = true;
   }
 
   /** @param index of the record in its revision */
@@ -81,14 +107,14 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
     return this.#fromSeen !== null && index >= this.#fromSeen;
   }
 
-  /** Whether the reader is past `revision` already, before having had it from here. */
+  /** Whether the reader started after `revision`: a bookmark of that revision would take it back. */
   isBefore(revision: number): boolean {
     return revision < this.#fromRevision;
   }
 
-  /** Whether nothing came, and nothing waits, since this was asked last. */
+  /** Whether no event came, and none waits, since the last call. */
   takeIdle(): boolean {
-    const idle = !this.#busy && this.#events.length === 0;
+    const idle = !this.#busy && this.#events.size === 0;
     this.#busy = false;
     return idle;
   }
@@ -98,37 +124,36 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
     if (this.isEnded) return;
     const isBookmark = event.kind === 'bookmark';
     if (!isBookmark) this.#busy = true;
-    const reader = this.#readers.shift();
+    const reader = this.#readers.take();
     if (reader) return reader({ value: event, done: false });
     if (isBookmark) this.#bookmarks++;
-    else if (this.isFull) return this.end('too-slow');
+    else if (event.kind !== 'gap' && this.isFull) return this.end('too-slow');
     this.#bytes += bytesOf(event);
     this.#events.push(event);
+    this.options.memory.hold(event);
   }
 
-  /** Ends the subscription or, when its reader wants that, tells it about the hole. */
+  /** Ends the subscription or, when its reader wants that, reports the hole to it. */
   gap(reason: GapReason, cursor: Cursor): void {
     if (this.options.onGap === 'end') return this.end(reason);
-    // A reader that reloads needs nothing of what waited, so the news of it always finds room.
+    // A reader that reloads needs nothing of what waited, so there is always room for the gap event.
     if (this.isFull) this.#clear();
     this.push({ kind: 'gap', reason, cursor });
   }
 
   /**
-   * Resolves with true when the queue is half empty or the subscription has ended, with false after `limitMs`. One
-   * caller at a time. It never rejects.
+   * Resolves with true when the queue is half empty, and memory is not scarce, or when the subscription has ended; with
+   * false after `limitMs`. It never rejects.
    */
-  room(limitMs: number): Promise<boolean> {
-    if (this.isEnded || this.#isHalfEmpty) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const done = (found: boolean): void => {
-        clearTimeout(timer);
-        this.#hasRoom = null;
-        resolve(found);
-      };
-      const timer = setTimeout(() => done(false), limitMs);
-      this.#hasRoom = () => done(true);
-    });
+  async room(limitMs: number): Promise<boolean> {
+    const hasRoom = (): boolean => this.isEnded || this.#hasRoom;
+    if (hasRoom()) return true;
+    const stop = this.options.memory.onRoom(this.#shrunk);
+    try {
+      return await this.#shrunk.until(hasRoom, { limitMs });
+    } finally {
+      stop();
+    }
   }
 
   /** What waits is still read, except by a reader that is too slow: it resumes from its last cursor instead. */
@@ -137,13 +162,13 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
     this.#reason = reason;
     if (reason === 'too-slow' || reason === 'closed') this.#clear();
     this.#abort?.abort();
-    this.#hasRoom?.();
-    for (const reader of this.#readers.splice(0)) reader(DONE);
+    this.#shrunk.notify();
+    for (let reader = this.#readers.take(); reader; reader = this.#readers.take()) reader(DONE);
     this.options.onEnd(this);
     this.#resolveEnded(reason);
   }
 
-  /** The reader wants no more: what waits is dropped. */
+  /** Ends the subscription and drops what waits. */
   close(): void {
     this.end('closed');
     this.#clear();
@@ -151,24 +176,19 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
 
   /** The next event; `done` after the end. It never rejects. */
   next(): Promise<Result> {
-    const event = this.#events[this.#first];
+    const event = this.#events.take();
     if (event === undefined) {
       if (this.isEnded) return Promise.resolve(DONE);
       return new Promise((resolve) => this.#readers.push(resolve));
     }
-    this.#first++;
     this.#bytes -= bytesOf(event);
     if (event.kind === 'bookmark') this.#bookmarks--;
-    if (this.#first === this.#events.length) this.#clear();
-    else if (this.#first >= 1024) {
-      this.#events = this.#events.slice(this.#first);
-      this.#first = 0;
-    }
-    if (this.#hasRoom && this.#isHalfEmpty) this.#hasRoom();
+    this.options.memory.release(event);
+    if (this.#shrunk.waiting > 0 && this.#hasRoom) this.#shrunk.notify();
     return Promise.resolve({ value: event, done: false });
   }
 
-  /** What leaving a loop calls; it closes. It never rejects. */
+  /** Closes: leaving a loop calls it. It never rejects. */
   return(): Promise<Result> {
     this.close();
     return Promise.resolve(DONE);
@@ -179,8 +199,8 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
   }
 
   #clear(): void {
-    this.#events = [];
-    this.#first = 0;
+    for (const event of this.#events) this.options.memory.release(event);
+    this.#events.clear();
     this.#bookmarks = 0;
     this.#bytes = 0;
   }

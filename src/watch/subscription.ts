@@ -1,10 +1,11 @@
 import type { Position } from '../store/position.js';
 import type { FeedBatch, GapReason, ShadowFilter } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
+import type { Health } from '../telemetry/health.js';
 
 /**
- * Where a reader stands: a position, and how many records of that revision it has had (one commit can change many
- * shadows under one revision). `seen: null` means all of them.
+ * How far a reader has come: a position, and how many records of that revision it has received (one commit can change
+ * many shadows under one revision). `seen: null` means all of them.
  */
 export interface Cursor extends Position {
   readonly seen: number | null;
@@ -17,18 +18,19 @@ export type ShadowEvent =
   | { readonly kind: 'initial'; readonly record: ShadowRecord; readonly cursor: Cursor | null }
   /** Nothing for this reader up to here; also ends the initial state. */
   | { readonly kind: 'bookmark'; readonly cursor: Cursor }
-  /** Only for readers with `onGap: 'notify'`: what happened in between is not to be had; load what you need. */
+  /** Only for readers with `onGap: 'notify'`: the changes in between are no longer available; load what you need. */
   | { readonly kind: 'gap'; readonly reason: GapReason; readonly cursor: Cursor };
 
-export type EndReason = 'closed' | 'too-slow' | 'compacted' | 'epoch-changed' | 'draining';
+/** `failed`: an error of the node itself; nothing is known to be lost, so the reader resumes from its last cursor. */
+export type EndReason = 'closed' | 'too-slow' | 'compacted' | 'epoch-changed' | 'draining' | 'failed';
 
 export interface SubscribeOptions {
   readonly filter: ShadowFilter;
   /** `now`: changes from here on. `initial`: the present state first. A cursor: exactly what came after it. */
   readonly from: 'now' | 'initial' | Cursor;
-  /** Records held for a reader that does not keep up; one more ends it with `too-slow`. */
+  /** Records held for a live reader that does not keep up; one more ends it with `too-slow`. */
   readonly maxQueued?: number;
-  /** What a hole in the history does: ends the subscription (default), or is told as a `gap` event. */
+  /** A hole in the history ends the subscription (default), or arrives as a `gap` event. */
   readonly onGap?: 'end' | 'notify';
 }
 
@@ -39,7 +41,7 @@ export interface Subscription extends AsyncIterable<ShadowEvent> {
   close(): void;
 }
 
-/** Hears every change of every tenant as it is applied, synchronously: it must be quick. What it throws is logged. */
+/** Receives every change of every tenant as it is applied, synchronously: it must be quick. Its errors are logged. */
 export interface FeedListener {
   /** A whole revision, after its records were handed to the subscriptions. */
   batch(batch: FeedBatch): void;
@@ -48,17 +50,17 @@ export interface FeedListener {
 }
 
 export interface WatchHub {
-  /** Follows the store. Resolves when the feed is there, or at close(); it keeps trying while it is not. No errors. */
+  /** Follows the store. Resolves when its position is known, or at close(); it keeps trying until then. No errors. */
   start(): Promise<void>;
   /**
-   * A reader from `now` on is told its cursor at once, in a bookmark.
+   * A reader from `now` on receives its cursor at once, in a bookmark.
    * @throws ServiceError tooManyRequests; draining
    */
   subscribe(options: SubscribeOptions): Subscription;
   /** For readers inside the process that keep up by construction, such as the MQTT publisher. Returns its end. */
   follow(listener: FeedListener): () => void;
   /** Whether changes arrive; else why not. */
-  readonly health: { readonly ok: boolean; readonly reason: string };
+  readonly health: Health;
   /** Ends every subscription with `draining`, and the stream from the store. No errors. */
   close(): Promise<void>;
 }

@@ -1,32 +1,52 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { WatchConfig } from '../config/config.js';
 import { ServiceError } from '../errors/service-error.js';
+import { BackOff } from '../resilience/back-off.js';
+import { Signal } from '../resilience/signal.js';
 import { FeedGap, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
+import type { Health } from '../telemetry/health.js';
 import type { Logger } from '../telemetry/logger.js';
-import { allSeen, CatchUp, changeEvent, type CatchUpHub } from './catch-up.js';
+import { reasonOf } from '../telemetry/reason.js';
+import { Backfills } from './backfills.js';
+import { CatchUp, type CatchUpHub } from './catch-up.js';
+import { allSeen, eventAt } from './feed-events.js';
+import { QueueMemory } from './queue-memory.js';
 import { RecentChanges } from './recent-changes.js';
 import { LiveSubscriptions } from './live-subscriptions.js';
 import { SubscriptionQueue } from './subscription-queue.js';
 import type { Cursor, FeedListener, ShadowEvent, SubscribeOptions, Subscription, WatchHub } from './subscription.js';
 import { StoreReaderLimit } from './store-reader-limit.js';
 
-/** Readers that may read from the store at once; the others wait for their turn. */
+/** Streams and lists that may be open at the store at once; further readers wait for their turn. */
 const STORE_READERS = 8;
 /** Milliseconds for which a reader that catches up may take nothing. */
 const STUCK_MS = 30_000;
 /** Milliseconds: first and longest pause while the store cannot be asked, each +-50 %. */
-const BACK_OFF = { first: 100, longest: 2_000 };
+const RETRY_MS = { first: 100, longest: 2_000 };
+/** Bytes that may wait for all readers together. */
+const MAX_BYTES = 256 * 1024 ** 2;
+
+/** Limits that are not configured; tests set them. */
+export interface HubLimits {
+  readonly storeReaders?: number;
+  /** Milliseconds for which a reader that catches up may take nothing. */
+  readonly stuckMs?: number;
+  /** Estimated bytes that may wait for all readers together. */
+  readonly maxBytes?: number;
+}
 
 /** One follower of the feed; many bounded readers. Delivery is synchronous: no promise per event and reader. */
 export class ShadowWatchHub implements WatchHub {
   readonly #abort = new AbortController();
   readonly #subscriptions = new Set<SubscriptionQueue>();
-  /** Those that are live; the others are catching up. */
+  /** Readers that are live; the others are catching up. */
   readonly #live = new LiveSubscriptions();
   readonly #listeners = new Set<FeedListener>();
   readonly #catchUp: CatchUpHub;
+  readonly #memory: QueueMemory;
+  readonly #backfills: Backfills;
   #history: RecentChanges | null = null;
-  #whenPositioned = new Set<() => void>();
+  readonly #positioned = new Signal();
   #missed: GapReason | null = null;
   #running: Promise<void> | null = null;
   #bookmarks: NodeJS.Timeout | undefined;
@@ -36,24 +56,34 @@ export class ShadowWatchHub implements WatchHub {
     private readonly feed: ShadowFeed,
     private readonly config: WatchConfig,
     private readonly logger: Logger,
-    limits: { readonly storeReaders?: number; readonly stuckMs?: number } = {},
+    limits: HubLimits = {},
   ) {
+    const limit = new StoreReaderLimit(limits.storeReaders ?? STORE_READERS);
+    this.#memory = new QueueMemory(limits.maxBytes ?? MAX_BYTES);
+    this.#backfills = new Backfills({ feed, logger, limit, history: () => this.#history });
     this.#catchUp = {
       feed,
       logger,
-      turns: new StoreReaderLimit(limits.storeReaders ?? STORE_READERS),
+      limit,
       stuckMs: limits.stuckMs ?? STUCK_MS,
-      history: (signal) => this.#positioned(signal),
+      history: (signal) => this.#whenPositioned(signal),
+      backfill: (queue, cursor) => this.#backfills.deliver(queue, cursor),
+      relieve: () => this.#relieve(),
       join: (queue, cursor) => this.#join(queue, cursor),
     };
   }
 
-  get health(): { readonly ok: boolean; readonly reason: string } {
+  get health(): Health {
     if (this.#abort.signal.aborted) return { ok: false, reason: 'the hub is closed' };
     return this.#history === null || this.#missed ? { ok: false, reason: this.#trouble } : this.feed.health;
   }
 
-  /** How many readers, live readers by place, and listeners there are: for metrics, and for tests of leaks. */
+  /** Estimated bytes that wait for all readers together. */
+  get queuedBytes(): number {
+    return this.#memory.used;
+  }
+
+  /** Numbers of readers, live readers by place, and listeners: for metrics, and for tests of leaks. */
   get counts(): { readonly subscriptions: number; readonly places: number; readonly listeners: number } {
     return { subscriptions: this.#subscriptions.size, places: this.#live.size, listeners: this.#listeners.size };
   }
@@ -62,9 +92,9 @@ export class ShadowWatchHub implements WatchHub {
     if (!this.#running) {
       this.#trouble = 'waiting for the first answer of the store';
       this.#bookmarks = setInterval(() => this.#bookmark(), this.config.bookmarkMs).unref();
-      this.#running = this.#run();
+      this.#running = this.#followStore();
     }
-    await this.#positioned(this.#abort.signal);
+    await this.#whenPositioned(this.#abort.signal);
   }
 
   subscribe(options: SubscribeOptions): Subscription {
@@ -77,10 +107,11 @@ export class ShadowWatchHub implements WatchHub {
       filter: options.filter,
       maxQueued: Math.max(1, options.maxQueued ?? maxQueued),
       onGap: options.onGap ?? 'end',
+      memory: this.#memory,
       onEnd: (ended) => this.#leave(ended),
     });
     this.#subscriptions.add(queue);
-    if (options.from !== 'now') void new CatchUp(this.#catchUp, queue).run(options.from);
+    if (options.from !== 'now') void new CatchUp(this.#catchUp, queue).bring(options.from);
     else if (!this.#history) this.#live.add(queue);
     else {
       const cursor = allSeen(this.#history.position);
@@ -99,18 +130,19 @@ export class ShadowWatchHub implements WatchHub {
     this.#abort.abort();
     clearInterval(this.#bookmarks);
     for (const queue of [...this.#subscriptions]) queue.end('draining');
+    this.#backfills.close();
     this.#listeners.clear();
     await this.#running;
   }
 
   /** Start is recovery: at boot, after a hole and after losing the store it is the same loop. */
-  async #run(): Promise<void> {
+  async #followStore(): Promise<void> {
     const { signal } = this.#abort;
-    for (let failures = 0; !signal.aborted;) {
+    for (const backOff = new BackOff(RETRY_MS); !signal.aborted;) {
       try {
         const history = await this.#begin(signal);
         for await (const batch of this.feed.after(history.position, signal)) {
-          failures = 0;
+          backOff.reset();
           this.#apply(history, batch);
         }
       } catch (error) {
@@ -120,12 +152,11 @@ export class ShadowWatchHub implements WatchHub {
           this.#trouble = `changes were missed (${error.reason}); waiting for the present position`;
           this.logger.warn({ reason: error.reason, position: this.#history?.position }, 'the feed has a hole');
         } else {
-          this.#trouble = `the store does not answer: ${error instanceof Error ? error.message : String(error)}`;
+          this.#trouble = `the store does not answer: ${reasonOf(error)}`;
           this.logger.warn({ reason: this.#trouble }, 'cannot follow the store; trying again');
         }
       }
-      const ms = Math.min(BACK_OFF.first * 2 ** failures++, BACK_OFF.longest) * (0.5 + Math.random());
-      await pause(ms, undefined, { signal }).catch(() => undefined);
+      await pause(backOff.next(), undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -135,10 +166,10 @@ export class ShadowWatchHub implements WatchHub {
     const history = new RecentChanges(head, this.config.historyRecords);
     this.#history = history;
     // Only now: a reader that came while the position was unknown has the same hole.
-    if (this.#missed) this.#tellGap(this.#missed, allSeen(head));
-    else this.#tellPosition(allSeen(head));
+    if (this.#missed) this.#reportGap(this.#missed, allSeen(head));
+    else this.#reportPosition(allSeen(head));
     this.#missed = null;
-    for (const resolve of [...this.#whenPositioned]) resolve();
+    this.#positioned.notify();
     return history;
   }
 
@@ -149,30 +180,31 @@ export class ShadowWatchHub implements WatchHub {
       let event: ShadowEvent | null = null;
       this.#live.visit(record.key, (queue) => {
         if (!queue.wants(revision, index)) return;
-        event ??= changeEvent(batch, index);
+        event ??= eventAt(batch, index);
         if (event) queue.push(event);
       });
+      if (this.#memory.isExceeded) this.#relieve();
     }
-    this.#tell((listener) => listener.batch(batch));
+    this.#inform((listener) => listener.batch(batch));
   }
 
-  /** Readers that came before there was a position begin here, as those begin who come later. */
-  #tellPosition(cursor: Cursor): void {
+  /** Readers that came before the position was known begin here, as later readers do. */
+  #reportPosition(cursor: Cursor): void {
     for (const queue of this.#live.all()) {
       this.#join(queue, cursor);
       queue.push({ kind: 'bookmark', cursor });
     }
   }
 
-  #tellGap(reason: GapReason, cursor: Cursor): void {
+  #reportGap(reason: GapReason, cursor: Cursor): void {
     for (const queue of this.#live.all()) {
       queue.startAfter(cursor);
       queue.gap(reason, cursor);
     }
-    this.#tell((listener) => listener.gap(reason));
+    this.#inform((listener) => listener.gap(reason));
   }
 
-  #tell(news: (listener: FeedListener) => void): void {
+  #inform(news: (listener: FeedListener) => void): void {
     for (const listener of this.#listeners) {
       try {
         news(listener);
@@ -182,7 +214,7 @@ export class ShadowWatchHub implements WatchHub {
     }
   }
 
-  /** Everything up to the position has been offered to every live reader, so that is where an idle one stands. */
+  /** Everything up to the position has been offered to every live reader, so an idle reader resumes from there. */
   #bookmark(): void {
     if (!this.#history || this.#missed) return;
     const cursor = allSeen(this.#history.position);
@@ -195,6 +227,7 @@ export class ShadowWatchHub implements WatchHub {
   #join(queue: SubscriptionQueue, cursor: Cursor): void {
     if (queue.isEnded) return;
     queue.startAfter(cursor);
+    queue.goLive();
     this.#live.add(queue);
   }
 
@@ -203,16 +236,19 @@ export class ShadowWatchHub implements WatchHub {
     this.#live.delete(queue);
   }
 
-  #positioned(signal: AbortSignal): Promise<RecentChanges | null> {
-    if (this.#history || signal.aborted) return Promise.resolve(this.#history);
-    return new Promise((resolve) => {
-      const done = (): void => {
-        signal.removeEventListener('abort', done);
-        this.#whenPositioned.delete(done);
-        resolve(this.#history);
-      };
-      this.#whenPositioned.add(done);
-      signal.addEventListener('abort', done, { once: true });
-    });
+  /** Ends readers that too much waits for, the longest queues first, until the others have room again. */
+  #relieve(): void {
+    if (this.#memory.hasRoom) return;
+    const queues = [...this.#subscriptions].filter((queue) => queue.size > 0);
+    queues.sort((a, b) => b.bytes - a.bytes || b.size - a.size);
+    for (const queue of queues) {
+      queue.end('too-slow');
+      if (this.#memory.hasRoom) return;
+    }
+  }
+
+  async #whenPositioned(signal: AbortSignal): Promise<RecentChanges | null> {
+    await this.#positioned.until(() => this.#history !== null, { signal });
+    return this.#history;
   }
 }

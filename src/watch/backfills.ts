@@ -1,0 +1,145 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { sameHistory, type Position } from '../store/position.js';
+import { FeedGap, type ShadowFeed } from '../store/shadow-feed.js';
+import { reasonOf } from '../telemetry/reason.js';
+import type { Logger } from '../telemetry/logger.js';
+import { Backfill, BackfillReader } from './backfill.js';
+import { allSeen } from './feed-events.js';
+import type { RecentChanges } from './recent-changes.js';
+import type { StoreReaderLimit } from './store-reader-limit.js';
+import type { Cursor } from './subscription.js';
+import type { SubscriptionQueue } from './subscription-queue.js';
+
+/** Milliseconds after which a backfill ends while others wait for the store: altogether, and without any progress. */
+const SLICE_MS = 5_000;
+/** Milliseconds between looks at the slice. */
+const LOOK_MS = 500;
+/** Milliseconds before another attempt after an error that the feed should have dealt with itself. */
+const RETRY_MS = 1_000;
+
+export interface BackfillsOptions {
+  readonly feed: ShadowFeed;
+  readonly logger: Logger;
+  readonly limit: StoreReaderLimit;
+  /** The ring; null while the position of the store is unknown. */
+  readonly history: () => RecentChanges | null;
+}
+
+/**
+ * Lets all readers that are older than the ring share backfills: a new one serves everybody that waits, from the oldest
+ * cursor on, and a later reader joins a running one that has not passed its cursor.
+ */
+export class Backfills {
+  readonly #waiting = new Set<BackfillReader>();
+  readonly #running = new Map<Backfill, AbortController>();
+  readonly #stop = new AbortController();
+  #isStarting = false;
+  /** Last position after which history was found to be compacted. */
+  #compacted: Position | null = null;
+  /** The last start found a compaction, so the next one looks for where the history begins. */
+  #isProbing = false;
+
+  constructor(private readonly options: BackfillsOptions) {}
+
+  /**
+   * Delivers to the queue what follows the cursor, until the ring holds the rest, the queue stays full, or others have
+   * waited long enough for the store. Resolves with the cursor that was reached; null when the reader has ended.
+   * @throws FeedGap
+   */
+  async deliver(queue: SubscriptionQueue, from: Cursor): Promise<Cursor | null> {
+    if (queue.isEnded) return null;
+    const reader = new BackfillReader(queue, from);
+    const gone = this.#compacted;
+    if (gone && sameHistory(gone, from) && reader.start.revision <= gone.revision) throw new FeedGap('compacted');
+    const leave = (): void => {
+      if (this.#waiting.delete(reader)) reader.leave(from);
+      for (const backfill of this.#running.keys()) backfill.drop(queue);
+    };
+    queue.signal.addEventListener('abort', leave, { once: true });
+    if (![...this.#running.keys()].some((backfill) => backfill.attach(reader))) {
+      this.#waiting.add(reader);
+      void this.#start();
+    }
+    try {
+      const cursor = await reader.reached;
+      return queue.isEnded ? null : cursor;
+    } finally {
+      queue.signal.removeEventListener('abort', leave);
+    }
+  }
+
+  /** Ends all backfills; their readers leave. No errors. */
+  close(): void {
+    this.#stop.abort();
+    for (const abort of this.#running.values()) abort.abort();
+  }
+
+  /** Starts one backfill for all that wait, as soon as the store may be asked. */
+  async #start(): Promise<void> {
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    const endTurn = await this.options.limit.acquire(this.#stop.signal);
+    this.#isStarting = false;
+    if (!endTurn) return;
+    const group = this.#nextGroup();
+    if (this.#waiting.size > 0) void this.#start();
+    if (group) await this.#run(group).catch((error: unknown) => this.#report(error));
+    endTurn();
+  }
+
+  /** A backfill with its readers: all that wait, or their newer half while it is unknown where the history begins. */
+  #nextGroup(): { backfill: Backfill; abort: AbortController } | null {
+    const readers = [...this.#waiting].sort((a, b) => a.start.revision - b.start.revision);
+    const first = readers[this.#isProbing ? Math.floor(readers.length / 2) : 0];
+    if (!first) return null;
+    const abort = new AbortController();
+    const { limit } = this.options;
+    const backfill = new Backfill({
+      start: first.start,
+      politeMs: () => limit.politeMs,
+      onEmpty: () => abort.abort(),
+    });
+    for (const reader of readers) if (backfill.attach(reader)) this.#waiting.delete(reader);
+    return { backfill, abort };
+  }
+
+  async #run({ backfill, abort }: { backfill: Backfill; abort: AbortController }): Promise<void> {
+    const { feed, history, limit } = this.options;
+    this.#running.set(backfill, abort);
+    const began = performance.now();
+    const isOver = (): boolean => performance.now() - began > SLICE_MS && limit.waiting > 0;
+    const look = setInterval(() => isOver() && abort.abort(), LOOK_MS);
+    try {
+      for await (const batch of feed.after(backfill.position, abort.signal)) {
+        this.#isProbing = false;
+        await backfill.offer(batch);
+        if (backfill.size === 0 || history()?.place(allSeen(backfill.position)) !== 'older') break;
+      }
+    } catch (error) {
+      if (!(error instanceof FeedGap)) throw error;
+      if (error.reason === 'compacted') this.#noteCompaction(backfill.position, error);
+      backfill.fail(error);
+    } finally {
+      clearInterval(look);
+      this.#running.delete(backfill);
+      backfill.finish();
+    }
+  }
+
+  /** Compaction removes everything up to a revision, so all that wait for something older are told at once. */
+  #noteCompaction(position: Position, gap: FeedGap): void {
+    this.#compacted = position;
+    this.#isProbing = true;
+    for (const reader of [...this.#waiting]) {
+      if (!sameHistory(reader.start, position) || reader.start.revision > position.revision) continue;
+      this.#waiting.delete(reader);
+      reader.fail(gap);
+    }
+  }
+
+  /** The readers have left with their cursors and ask again. The pause keeps the turn, which bounds the attempts. */
+  async #report(error: unknown): Promise<void> {
+    this.options.logger.error({ reason: reasonOf(error) }, 'a backfill of watch streams failed; trying again');
+    await pause(RETRY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+  }
+}
