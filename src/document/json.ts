@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from './shadow-document.js';
+import { describeJsonFault } from './json-fault.js';
 import { ServiceError } from '../errors/service-error.js';
 
 /**
@@ -26,7 +27,7 @@ export function parseJson(bytes: Uint8Array, maxDepth: number): Json {
   } catch (error) {
     // V8 parses without recursion; another engine may run out of stack.
     if (error instanceof RangeError) throw new ServiceError('tooDeep', String(maxDepth));
-    throw new ServiceError('invalidJson');
+    throw new ServiceError('invalidJson', text === '' ? ': the body is empty' : ` at ${describeJsonFault(text)}`);
   }
 }
 

@@ -1,11 +1,11 @@
 /**
- * The one error table (DESIGN 8). Doors translate rows; they never invent texts.
+ * The one error table. Doors translate rows; they never invent texts.
  *
  * `http` is also the MQTT `code`. `aws` is the value of the `x-amzn-ErrorType` header (PROTOCOL 4.2). `problem` is the
  * slug of the RFC 9457 `type`.
  */
 const ROWS = {
-  invalidJson: { http: 400, aws: 'InvalidRequestException', text: 'Invalid JSON' },
+  invalidJson: { http: 400, aws: 'InvalidRequestException', text: 'Invalid JSON{detail}' },
   missingState: { http: 400, aws: 'InvalidRequestException', text: 'Missing required node: state{detail}' },
   stateNotObject: { http: 400, aws: 'InvalidRequestException', text: 'State node must be an object' },
   desiredNotObject: { http: 400, aws: 'InvalidRequestException', text: 'Desired node must be an object' },

@@ -227,6 +227,22 @@ describe('writes in doubt', () => {
     expect(documentOf(next)).toMatchObject({ version: 6, reported: { count: 6 } });
   });
 
+  it('is unknown, never made again, when others overtook it and its place in the history was compacted away', async () => {
+    const { store } = open(proxy.endpoint);
+    await store.update(shadow('gone'), increment, within());
+    proxy.set('lose-responses');
+    const doubted = codeOf(store.update(shadow('gone'), increment, within(10_000)));
+    await until('the write is applied', async () => (await writesOf('gone')) === 2);
+    // More than a value names writes.
+    for (let i = 0; i < 12; i++) await direct.store.update(shadow('gone'), increment, within());
+    const { header } = await server.client.kv.range({ key: Buffer.from('x') });
+    await server.client.kv.compact({ revision: header.revision, physical: true });
+    proxy.set('pass');
+    proxy.cutAll();
+    expect(await doubted).toBe('outcomeUnknown');
+    expect(await writesOf('gone')).toBe(14);
+  });
+
   describe('when etcd says that it is full', () => {
     // Servers that count nested Txns (3.5.33, 3.6.14) check the quota once more when they apply: of 400 concurrent puts
     // at the edge of a quota all 79 that were refused so were stored. Only then the alarm stops them before.

@@ -89,10 +89,10 @@ describe('our own API over HTTP', () => {
     it.each([
       ['[1]', 400, 'Desired node must be an object'],
       ['7', 400, 'Desired node must be an object'],
-      ['{', 400, 'Invalid JSON'],
-      ['', 400, 'Invalid JSON'],
+      ['{', 400, /^Invalid JSON at line 1, column 2: expected a member name/],
+      ['', 400, 'Invalid JSON: the body is empty'],
       // Nothing but one JSON value gets into the update that is made of it.
-      ['{}},"version":0,"x":{"y":{}', 400, 'Invalid JSON'],
+      ['{}},"version":0,"x":{"y":{}', 400, /^Invalid JSON at line 1, column 3: expected the end/],
       ['{"a":[null]}', 400, /^Array contains null/],
     ])('refuses %s', async (body, status, detail) => {
       const response = await fetch(`${node.url}/v1/things/bad/shadow/desired`, { method: 'PATCH', body });
