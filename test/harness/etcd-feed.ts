@@ -45,7 +45,7 @@ export function etcdFeed(server: EtcdServer, options: EtcdFeedOptions = {}): Etc
   let calls = 0;
   const feed = new EtcdShadowFeed({
     config,
-    credentials: {},
+    connect: (host) => cluster.connect(host),
     calls: {
       read(call, deadline) {
         calls++;

@@ -248,7 +248,7 @@ describe('writes in doubt', () => {
     // at the edge of a quota all 79 that were refused so were stored. Only then the alarm stops them before.
     const openFull = (applies: boolean): EtcdStore => {
       const createClient = (host: string) => {
-        const client = createEtcdClient(host, etcdConfig([host]), {}, 'own');
+        const client = createEtcdClient(host, etcdConfig([host]), {});
         const { kv } = client;
         const txn = kv.txn.bind(kv);
         kv.txn = async (request, options) => {

@@ -22,7 +22,7 @@ describe('group commit', () => {
   let server: EtcdServer;
   const recorder = new EtcdRecorder();
   const closers: (() => unknown)[] = [];
-  const recording = (host: string) => recorder.attach(createEtcdClient(host, etcdConfig([host]), {}, 'own'));
+  const recording = (host: string) => recorder.attach(createEtcdClient(host, etcdConfig([host]), {}));
 
   beforeAll(async () => void (server = await startEtcd()));
   afterAll(() => server.stop());

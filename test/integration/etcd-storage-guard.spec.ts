@@ -59,7 +59,7 @@ describe('storage guard', () => {
   it('keeps to our limit although the user may not read the alarms of etcd', async () => {
     await opened.close();
     const createClient = (host: string) => {
-      const client = createEtcdClient(host, etcdConfig([host]), {}, 'own');
+      const client = createEtcdClient(host, etcdConfig([host]), {});
       client.maintenance.alarm = () =>
         Promise.reject(new EtcdPermissionDeniedError('7 PERMISSION_DENIED: etcdserver: permission denied'));
       return client;

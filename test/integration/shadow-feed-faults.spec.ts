@@ -184,11 +184,11 @@ describe('the feed of etcd when the connection is cut', () => {
       quorum: async () => 1_000_000_000,
       poke: () => undefined,
     });
-    const config = { user: null, password: null, callTimeoutMs: 500 } as Parameters<typeof createEtcdClient>[1];
+    const config = { callTimeoutMs: 500 };
     const { cluster_id: cluster } = (await server.client.kv.range({ key: Buffer.from('x') })).header;
-    const session = await WatchSession.open(options(createEtcdClient(server.endpoint, config, {}, 'own'), cluster));
+    const session = await WatchSession.open(options(createEtcdClient(server.endpoint, config, {}), cluster));
     await expect(session.read()).rejects.toMatchObject({ kind: 'lost', message: expect.stringContaining('lags') });
-    const wrong = await WatchSession.open(options(createEtcdClient(server.endpoint, config, {}, 'own'), '1')).catch(
+    const wrong = await WatchSession.open(options(createEtcdClient(server.endpoint, config, {}), '1')).catch(
       (error: unknown) => error,
     );
     expect(wrong).toMatchObject({ kind: 'other-history' });

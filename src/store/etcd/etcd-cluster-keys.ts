@@ -1,6 +1,7 @@
 import type { Etcd3, ICompare, ILeaseKeepAliveResponse } from 'etcd3';
 import type { ClusterKeys, Guard, KeyChange, StoredKey } from '../cluster-keys.js';
 import type { Clock } from '../../resilience/clock.js';
+import { isLeaseGone } from './client/etcd-error.js';
 import type { EtcdMembers } from './client/members.js';
 import { rangeEnd } from './keys.js';
 
@@ -40,7 +41,7 @@ export class EtcdClusterKeys implements ClusterKeys {
     try {
       await this.cluster.read((client, call) => client.leaseClient.leaseRevoke({ ID: lease }, call), this.#due());
     } catch (error) {
-      if (!/requested lease not found/.test(String(error))) throw error;
+      if (!isLeaseGone(error)) throw error;
     }
   }
 
@@ -69,7 +70,7 @@ export class EtcdClusterKeys implements ClusterKeys {
       return answer.succeeded ? Number(answer.header.revision) : null;
     } catch (error) {
       // The lease of a put has ended, and with it the right to what the change guards.
-      if (/requested lease not found/.test(String(error))) return null;
+      if (isLeaseGone(error)) return null;
       throw error;
     }
   }

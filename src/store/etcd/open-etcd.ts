@@ -3,7 +3,7 @@ import type { Config } from '../../config/config.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Storage } from '../storage.js';
 import { createEtcdStore } from './create-etcd-store.js';
-import { readCredentials, type EtcdMembers } from './client/members.js';
+import type { EtcdMembers } from './client/members.js';
 import { EtcdClusterKeys } from './etcd-cluster-keys.js';
 import { clusterPrefix } from './keys.js';
 import { Lineage } from './lineage.js';
@@ -26,13 +26,13 @@ export interface EtcdStorageOptions {
 export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStorageOptions): Storage {
   const history = new Lineage();
   const { store, cluster, commit, cache, guard } = createEtcdStore({ config, history, logger, clock });
-  const credentials = readCredentials(config.etcd.tls);
   const read: ReadRecord = (key, value, at) => {
     commit.confirm(key, value, at);
     return cache.fromFeed(key, value, at.revision);
   };
   const times = watchTimes ?? WATCH_TIMES;
-  const feed = new EtcdShadowFeed({ config: config.etcd, credentials, calls: cluster, history, logger, read, times });
+  const connect = (host: string) => cluster.connect(host);
+  const feed = new EtcdShadowFeed({ config: config.etcd, connect, calls: cluster, history, logger, read, times });
   const probe = new EtcdProbe(cluster);
   return {
     store,

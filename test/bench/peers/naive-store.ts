@@ -2,7 +2,7 @@ import { ServiceError } from '../../../src/errors/service-error.js';
 import { decodeRecord, encodeRecord, RECENT_WRITES, type EtcdRecord } from '../../../src/store/etcd/codec.js';
 import { createEtcdStore } from '../../../src/store/etcd/create-etcd-store.js';
 import { EtcdClusterKeys } from '../../../src/store/etcd/etcd-cluster-keys.js';
-import { readCredentials, type EtcdMembers } from '../../../src/store/etcd/client/members.js';
+import type { EtcdMembers } from '../../../src/store/etcd/client/members.js';
 import type { EtcdStorageOptions } from '../../../src/store/etcd/open-etcd.js';
 import { Lineage } from '../../../src/store/etcd/lineage.js';
 import { formatKey } from '../../../src/store/etcd/keys.js';
@@ -111,10 +111,10 @@ export class NaiveShadowStore implements ShadowStore {
 export function openNaiveStorage({ config, logger, clock }: EtcdStorageOptions): Storage {
   const history = new Lineage();
   const { store: rest, cluster } = createEtcdStore({ config, history, logger, clock });
-  const credentials = readCredentials(config.etcd.tls);
+  const connect = (host: string) => cluster.connect(host);
   return {
     store: new NaiveShadowStore(cluster, history, config.etcd.prefix, rest),
-    feed: new EtcdShadowFeed({ config: config.etcd, credentials, calls: cluster, history, logger }),
+    feed: new EtcdShadowFeed({ config: config.etcd, connect, calls: cluster, history, logger }),
     clusterKeys: new EtcdClusterKeys(cluster, `${config.etcd.prefix}cluster/`, clock),
     health: () => ({ ok: true, reason: 'not asked' }),
     close: () => rest.close(),

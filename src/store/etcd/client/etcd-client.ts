@@ -2,8 +2,9 @@ import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import { noop } from 'cockatiel';
 import { Etcd3, type IOptions } from 'etcd3';
 import type { EtcdConfig } from '../../../config/config.js';
+import type { EtcdTokens } from './etcd-tokens.js';
 
-/** PEM contents, read once: new certificates need new clients. */
+/** Contents of PEM files, read once at the start. */
 export interface EtcdCredentials {
   readonly rootCertificate?: Buffer;
   readonly privateKey?: Buffer;
@@ -23,29 +24,30 @@ export const requireLeader: Interceptor = (options, nextCall) =>
   });
 
 /**
- * A client of exactly one member. Retries, rotation and deadlines are ours: the library's retries apply a write twice,
- * its breaker refuses reads after failed writes, and without a deadline a call to a dead host never ends (ETCD 0, 3.2).
+ * A client of exactly one member, with a connection of its own: a watch must not wait behind large ranges (ETCD 6), and a
+ * client that is given up must take its stuck connection with it. Retries, rotation and deadlines are ours: the library's
+ * retries apply a write twice, its breaker rejects reads after failed writes, and without a deadline a call to a dead
+ * host never ends (ETCD 0, 3.2). So is the token of the user: the library leaves a TLS connection open for each.
  *
  * @param host one member, such as `http://127.0.0.1:2379`
- * @param channel keeps TCP connections apart: a watch must not wait behind large ranges (ETCD 6)
+ * @param tokens of the user; null: calls carry no token
  */
 export function createEtcdClient(
   host: string,
-  config: EtcdConfig,
+  config: Pick<EtcdConfig, 'callTimeoutMs'>,
   credentials: EtcdCredentials,
-  channel: 'shared' | 'own',
+  tokens: EtcdTokens | null = null,
 ): Etcd3 {
   const options: IOptions = {
     hosts: host,
     ...(credentials.rootCertificate
       ? { credentials: { ...credentials, rootCertificate: credentials.rootCertificate } }
       : {}),
-    ...(config.user === null ? {} : { auth: { username: config.user, password: config.password ?? '' } }),
     faultHandling: { global: noop, host: () => noop },
     // A function: an options object would be one absolute instant for all calls.
     defaultCallOptions: (context) => (context.isStream ? {} : { deadline: Date.now() + config.callTimeoutMs }),
     grpcOptions: {
-      // The default of 4 MiB silently drops a watch response that catches up over many batches (PERFORMANCE 6).
+      // The default of 4 MiB silently drops a watch response that catches up over many batches (ETCD 1).
       'grpc.max_receive_message_length': -1,
       // With HTTP/2's own 64 KiB a revision of 100 writes takes several turns of a busy loop: the watch of a saturated
       // node lagged by 100 to 300 ms.
@@ -55,9 +57,9 @@ export function createEtcdClient(
       'grpc.initial_reconnect_backoff_ms': 50,
       'grpc.min_reconnect_backoff_ms': 50,
       'grpc.max_reconnect_backoff_ms': 250,
-      ...(channel === 'own' ? { 'grpc.use_local_subchannel_pool': 1 } : {}),
-      // etcd3 hands these on to the client as they are; its type knows only channel options.
-      interceptors: [requireLeader] as unknown as string,
+      'grpc.use_local_subchannel_pool': 1,
+      // etcd3 passes these to the client as they are; its type knows only channel options.
+      interceptors: (tokens ? [requireLeader, tokens.interceptor(host)] : [requireLeader]) as unknown as string,
     },
   };
   return new Etcd3(options);

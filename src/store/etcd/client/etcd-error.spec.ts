@@ -1,4 +1,5 @@
 import {
+  ClientClosedError,
   EtcdAuthenticationFailedError,
   EtcdInvalidAuthTokenError,
   EtcdLeaseInvalidError,
@@ -9,6 +10,7 @@ import {
   GRPCInvalidArgumentError,
   GRPCOutOfRangeError,
   GRPCResourceExhastedError,
+  GRPCUnauthenticatedError,
   GRPCUnavailableError,
   GRPCUnknownError,
 } from 'etcd3';
@@ -25,6 +27,8 @@ describe('errors of etcd', () => {
       new GRPCDeadlineExceededError('4 DEADLINE_EXCEEDED: Deadline exceeded after 1.0s,Waiting for LB pick'),
     ],
     ['not-applied', new EtcdInvalidAuthTokenError('etcdserver: invalid auth token')],
+    ['not-applied', new GRPCInvalidArgumentError('3 INVALID_ARGUMENT: etcdserver: revision of auth store is old')],
+    ['not-applied', new GRPCUnauthenticatedError('16 UNAUTHENTICATED: token refused: revision of auth store is old')],
     ['not-applied', new EtcdAuthenticationFailedError('etcdserver: authentication failed')],
     [
       'in-doubt',
@@ -70,8 +74,8 @@ describe('errors of etcd', () => {
     expect(isOutsideHistory(new GRPCUnavailableError('etcdserver: no leader'))).toBe(false);
   });
 
-  it('call for a new client when it holds a refused token or hangs', () => {
-    expect(needsNewClient(new EtcdInvalidAuthTokenError('etcdserver: invalid auth token'))).toBe(true);
+  it('call for a new client when it is closed or hangs', () => {
+    expect(needsNewClient(new ClientClosedError('KV'))).toBe(true);
     expect(needsNewClient(new CallHung('no end'))).toBe(true);
     expect(needsNewClient(new GRPCUnavailableError('14 UNAVAILABLE: etcdserver: no leader'))).toBe(false);
   });

@@ -8,6 +8,7 @@ import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { createEtcdClient, type EtcdCredentials } from './etcd-client.js';
 import { CallHung, classify, needsNewClient } from './etcd-error.js';
+import { EtcdTokens, withValidToken } from './etcd-tokens.js';
 
 /** Milliseconds that a call may overrun its own deadline before it counts as hung. */
 const HUNG_AFTER_MS = 250;
@@ -60,9 +61,14 @@ export class EtcdMembers {
     this.callTimeoutMs = config.callTimeoutMs;
     if (config.endpoints.length === 0) throw new Error('no etcd endpoint');
     const credentials = readCredentials(config.tls);
-    // Own connections: a client that is thrown away must take its stuck TCP connection with it.
-    this.#create = create ?? ((host) => createEtcdClient(host, config, credentials, 'own'));
+    const tokens = config.user === null ? null : new EtcdTokens((host) => authenticate(host, config, credentials));
+    this.#create = create ?? ((host) => createEtcdClient(host, config, credentials, tokens));
     this.#members = config.endpoints.map((host) => ({ host, client: this.#create(host) }));
+  }
+
+  /** A new client of the member at `host`, with the node's credentials and tokens; the caller closes it. */
+  connect(host: string): Etcd3 {
+    return this.#create(host);
   }
 
   get members(): readonly Member[] {
@@ -112,7 +118,8 @@ export class EtcdMembers {
       timer = setTimeout(() => reject(new CallHung(`no end of the call to ${member.host} in ${after} ms`)), after);
     });
     try {
-      return await Promise.race([fn(member.client, { deadline: Date.now() + timeoutMs }), hung]);
+      const call = () => fn(member.client, { deadline: Date.now() + timeoutMs });
+      return await Promise.race([withValidToken(call), hung]);
     } finally {
       clearTimeout(timer);
     }
@@ -169,5 +176,16 @@ export class EtcdMembers {
   close(): void {
     this.#closed = true;
     for (const { client } of this.#members) client.close();
+  }
+}
+
+/** Asks for a token over a connection of its own, which is closed again. */
+async function authenticate(host: string, config: EtcdConfig, credentials: EtcdCredentials): Promise<string> {
+  const client = createEtcdClient(host, config, credentials);
+  try {
+    const { token } = await client.auth.authenticate({ name: config.user ?? '', password: config.password ?? '' });
+    return token;
+  } finally {
+    client.close();
   }
 }

@@ -4,6 +4,7 @@ import type { Position } from '../../position.js';
 import { FeedGap, matches, type ShadowFilter } from '../../shadow-feed.js';
 import type { ShadowKey, ShadowRecord } from '../../shadow-store.js';
 import { BUCKETS, bucketOf } from '../../bucket.js';
+import { isCompacted, isFuture } from '../client/etcd-error.js';
 import { bucketPrefix, formatKey, rangeEnd, thingPrefix } from '../keys.js';
 import type { RecordDecoder } from './record-decoder.js';
 import { CALL_MS, type EtcdCalls } from './restore-detector.js';
@@ -88,9 +89,9 @@ export class BaseState {
       const answer = await this.calls.read((client) => client.kv.txn({ success }), performance.now() + CALL_MS);
       return answer.responses.map((one) => one.response_range);
     } catch (error) {
-      if (/required revision has been compacted/.test(messages(error))) throw new FeedGap('compacted');
+      if (isCompacted(error)) throw new FeedGap('compacted');
       // A history that was there a moment ago is not: a backup was restored.
-      if (/required revision is a future revision/.test(messages(error))) throw new FeedGap('epoch-changed');
+      if (isFuture(error)) throw new FeedGap('epoch-changed');
       throw error;
     }
   }
@@ -98,12 +99,3 @@ export class BaseState {
 
 /** The first key that can follow `key`. */
 const afterKey = (key: Buffer): Buffer => Buffer.concat([key, Buffer.from([0])]);
-
-/** With its causes: whoever repeats calls may have wrapped the error of etcd. */
-function messages(error: unknown): string {
-  let text = '';
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    text += `${at.message}\n`;
-  }
-  return text;
-}

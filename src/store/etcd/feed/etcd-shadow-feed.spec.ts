@@ -7,7 +7,9 @@ describe('the feed of an etcd that does not answer', () => {
   it('lets go of whoever asks for the present position and leaves', async () => {
     const feed = new EtcdShadowFeed({
       config: { prefix: '/test/', endpoints: ['http://127.0.0.1:1'] } as unknown as EtcdConfig,
-      credentials: {},
+      connect: () => {
+        throw new Error('nobody connects');
+      },
       calls: { read: () => new Promise(() => undefined) },
       history: new Lineage(),
       logger: SILENT_LOGGER,

@@ -5,7 +5,7 @@ import type { Logger } from '../../../telemetry/logger.js';
 import type { Position } from '../../position.js';
 import { FeedGap, type BaseProgress, type FeedBatch, type ShadowFeed, type ShadowFilter } from '../../shadow-feed.js';
 import type { ShadowRecord } from '../../shadow-store.js';
-import { createEtcdClient, type EtcdCredentials } from '../client/etcd-client.js';
+import { withValidToken } from '../client/etcd-tokens.js';
 import type { Lineage } from '../lineage.js';
 import { shadowsPrefix } from '../keys.js';
 import { BaseState } from './base-state.js';
@@ -16,7 +16,8 @@ import { WATCH_TIMES, WatchEnd, WatchSession, type WatchTimes } from './watch-se
 
 export interface FeedOptions {
   readonly config: EtcdConfig;
-  readonly credentials: EtcdCredentials;
+  /** A new client of one member, which the feed closes. */
+  readonly connect: (host: string) => Etcd3;
   readonly calls: EtcdCalls;
   readonly history: Lineage;
   readonly logger: Logger;
@@ -123,15 +124,14 @@ export class EtcdShadowFeed implements ShadowFeed {
   }
 
   async *#session(host: string, follower: Follower, signal: AbortSignal): AsyncGenerator<FeedBatch> {
-    const { config, credentials } = this.options;
-    const client = createEtcdClient(host, config, credentials, 'own');
+    const client = this.options.connect(host);
     const release = (): void => client.close();
     let session: WatchSession | null = null;
     const abort = (): void => (session ? session.close() : release());
     signal.addEventListener('abort', abort, { once: true });
     let marker: NodeJS.Timeout | undefined;
     try {
-      const head = await this.#history.verify(client);
+      const head = await withValidToken(() => this.#history.verify(client));
       this.#checkHistory(follower, head);
       session = await this.#open(client, follower);
       if (signal.aborted) return;

@@ -2,6 +2,7 @@ import type { Etcd3, IKeyValue, IRangeResponse, IResponseHeader } from 'etcd3';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import type { Position } from '../../position.js';
+import { isOutsideHistory } from '../client/etcd-error.js';
 import type { Lineage } from '../lineage.js';
 
 /** Calls that may be repeated on another member; an EtcdMembers is one. */
@@ -152,7 +153,7 @@ async function holds(
     return Number(kvs[0]?.mod_revision) === witness.revision && kvs[0]?.value.equals(witness.value) === true;
   } catch (error) {
     // Compacted: nothing to compare. In the future: the comparison of revisions in head() settles it, with care.
-    if (/required revision (has been compacted|is a future revision)/.test(String(error))) return true;
+    if (isOutsideHistory(error)) return true;
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import type { Etcd3, IWatchRequest, IWatchResponse } from 'etcd3';
+import { isCompacted } from '../client/etcd-error.js';
 import { rangeEnd } from '../keys.js';
 import { RevisionAssembler, type RawRevision } from './revision-assembler.js';
 
@@ -247,7 +248,7 @@ export class WatchSession {
 function canceled(response: IWatchResponse): WatchEnd {
   const reason = response.cancel_reason;
   // etcd 3.4 and 3.5 leave the reason of a compaction empty; the revision shows it.
-  if (response.compact_revision !== '0' || reason.includes('required revision has been compacted')) {
+  if (response.compact_revision !== '0' || isCompacted(new Error(reason))) {
     return new WatchEnd('compacted', `has compacted its history up to ${response.compact_revision}`);
   }
   return new WatchEnd('lost', `canceled the watch: ${reason || 'no reason given'}`);
