@@ -31,7 +31,7 @@ export interface BaseProgress {
 
 export type GapReason = 'compacted' | 'epoch-changed';
 
-/** The history after a position is not to be had: load the base again. */
+/** The history after a position is no longer available: load the base again. */
 export class FeedGap extends Error {
   override readonly name = 'FeedGap';
   constructor(readonly reason: GapReason) {
@@ -54,8 +54,9 @@ export interface ShadowFeed {
    * Every live record (tombstones left out) that `filter` matches, all as of the one position, in pages.
    * @param resume continues a base of the same filter after the last record that was received, as of its position or of
    * a later one
-   * @throws ServiceError storageUnavailable; the iteration throws it too, and FeedGap when the remaining pages as of
-   * `position` are no longer available
+   * While the store does not answer, the iteration waits for as long as `signal` allows.
+   * @throws ServiceError storageUnavailable; the iteration throws FeedGap when the remaining pages as of `position` are no
+   * longer available, and ServiceError draining
    */
   base(
     filter: ShadowFilter,

@@ -29,6 +29,7 @@ interface Pair {
 export class TcpProxy {
   #mode: ProxyMode = 'pass';
   #latencyMs = 0;
+  #bytesPerMs = Infinity;
   #cutAfter: number | null = null;
   readonly #pairs = new Set<Pair>();
   readonly #delayed = new WeakMap<Socket, Delayed[]>();
@@ -70,6 +71,11 @@ export class TcpProxy {
   /** Milliseconds added to every chunk, each way. */
   latency(ms: number): void {
     this.#latencyMs = ms;
+  }
+
+  /** Bytes a second that a connection carries, each way. */
+  bandwidth(bytesPerSecond: number): void {
+    this.#bytesPerMs = bytesPerSecond / 1_000;
   }
 
   /** Cuts all connections once `bytes` more have come from the server; those bytes are delivered. */
@@ -131,9 +137,10 @@ export class TcpProxy {
     if (this.#mode === 'blackhole') return;
     const waiting = this.#delayed.get(to) ?? [];
     const last = waiting.at(-1);
-    if (this.#latencyMs === 0 && !last) return this.#send(chunk, from, to);
+    const ms = this.#latencyMs + chunk.length / this.#bytesPerMs;
+    if (ms === 0 && !last) return this.#send(chunk, from, to);
     // Bytes stay in order when the latency changes: reordered frames of HTTP/2 would look like lost events.
-    const at = Math.max(performance.now() + this.#latencyMs, last?.at ?? 0);
+    const at = Math.max(performance.now() + ms, (last?.at ?? 0) + chunk.length / this.#bytesPerMs);
     waiting.push({ at, chunk, from });
     this.#delayed.set(to, waiting);
     if (!last) this.#release(to, waiting);

@@ -1,5 +1,8 @@
-import type { IKeyValue } from 'etcd3';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { IKeyValue, IRangeResponse } from 'etcd3';
 import { isTombstone } from '../../../document/shadow-document.js';
+import { ServiceError } from '../../../errors/service-error.js';
+import { BackOff } from '../../../resilience/back-off.js';
 import type { Position } from '../../position.js';
 import { FeedGap, matches, type ShadowFilter } from '../../shadow-feed.js';
 import type { ShadowKey, ShadowRecord } from '../../shadow-store.js';
@@ -9,19 +12,38 @@ import { bucketPrefix, formatKey, rangeEnd, thingPrefix } from '../keys.js';
 import type { RecordDecoder } from './record-decoder.js';
 import { CALL_MS, type EtcdCalls } from './restore-detector.js';
 
-/** Keys of one page; of 8 KiB documents that is 4 MiB. */
+/** Keys of one page at most. */
 const PAGE = 500;
 /** First pages that are read in one Txn: a small tenant is spread over 256 buckets, which is 16 round trips. */
 const GROUP = 16;
-/** Keys of a first page. Together a group is about three pages. */
+/** Keys of a first page at most. Together a group is about three pages. */
 const FIRST_PAGE = 100;
+/** Bytes of one answer, about: a larger one may not arrive within one call, however often it is repeated. */
+const ANSWER_BYTES = 4 * 1024 * 1024;
+/** Bytes that a record is expected to have before one was seen: a record may have 136 KiB. */
+const FIRST_GUESS_BYTES = 32 * 1024;
+/** How much smaller a request becomes after a failure, which may be due to its size. */
+const SHRINK = 4;
+/** Milliseconds: pauses while etcd does not answer. */
+const BACK_OFF = { first: 100, longest: 1_000 };
 
 interface Range {
   readonly key: Buffer;
   readonly end: Buffer;
 }
 
-/** Reads the base state: all pages pinned to one revision, in linearizable calls, so that a lagging member waits. */
+/** One reading of the base. */
+interface Reading {
+  readonly revision: number;
+  readonly signal: AbortSignal;
+  /** Mean bytes of the records of the last answer, or a guess. */
+  recordBytes: number;
+}
+
+/**
+ * Reads the base state: all pages pinned to one revision, in linearizable calls, so that a lagging member waits. A page
+ * that fails is read again for as long as the revision exists.
+ */
 export class BaseState {
   constructor(
     private readonly calls: EtcdCalls,
@@ -31,7 +53,7 @@ export class BaseState {
 
   /**
    * @param after leaves out every key up to and with this one
-   * @throws FeedGap when the revision was compacted meanwhile; ServiceError storageUnavailable
+   * @throws FeedGap when the revision was compacted meanwhile; ServiceError draining
    */
   async *records(
     filter: ShadowFilter,
@@ -39,6 +61,7 @@ export class BaseState {
     signal: AbortSignal,
     after?: ShadowKey,
   ): AsyncGenerator<ShadowRecord> {
+    const read: Reading = { revision: position.revision, signal, recordBytes: FIRST_GUESS_BYTES };
     const start = after && Buffer.from(formatKey(this.prefix, after));
     const bucket = after && filter.thing === undefined ? bucketOf(after.tenant, after.thing) : 0;
     for (let first = bucket; ; first += GROUP) {
@@ -47,7 +70,7 @@ export class BaseState {
       if (!range) return;
       // Only the first range can hold the start: the others lie after it.
       if (start && first === bucket) ranges.splice(0, ranges.length, { ...range, key: afterKey(start) }, ...others);
-      for await (const kvs of this.#pages(ranges, position.revision)) {
+      for await (const kvs of this.#pages(ranges, read)) {
         for (const kv of kvs) {
           if (signal.aborted) return;
           const record = this.decoder.decode(kv, position);
@@ -68,20 +91,39 @@ export class BaseState {
     return prefixes.map((prefix) => ({ key: Buffer.from(prefix), end: rangeEnd(prefix) }));
   }
 
-  async *#pages(ranges: readonly Range[], revision: number): AsyncGenerator<readonly IKeyValue[]> {
-    const firstPages = await this.#read(ranges, FIRST_PAGE, revision);
+  async *#pages(ranges: readonly Range[], read: Reading): AsyncGenerator<readonly IKeyValue[]> {
+    const firstPages = await this.#read(ranges, FIRST_PAGE, read);
     for (const [i, range] of ranges.entries()) {
       let page = firstPages[i];
       while (page) {
         yield page.kvs;
         const last = page.kvs.at(-1);
         if (!page.more || !last) break;
-        [page] = await this.#read([{ key: afterKey(last.key), end: range.end }], PAGE, revision);
+        [page] = await this.#read([{ key: afterKey(last.key), end: range.end }], PAGE, read);
       }
     }
   }
 
-  async #read(ranges: readonly Range[], limit: number, revision: number) {
+  /** The first keys of each range, `most` at most; nothing after the abort of the signal. */
+  async #read(ranges: readonly Range[], most: number, read: Reading): Promise<readonly IRangeResponse[]> {
+    const backOff = new BackOff(BACK_OFF);
+    while (!read.signal.aborted) {
+      const room = Math.floor(ANSWER_BYTES / (ranges.length * read.recordBytes));
+      const limit = Math.max(1, Math.min(most, room));
+      try {
+        const pages = await this.#ask(ranges, limit, read.revision);
+        read.recordBytes = meanBytes(pages) ?? read.recordBytes;
+        return pages;
+      } catch (error) {
+        if (error instanceof FeedGap || (error instanceof ServiceError && error.code === 'draining')) throw error;
+        read.recordBytes *= SHRINK;
+        await pause(backOff.next(), undefined, { signal: read.signal }).catch(() => undefined);
+      }
+    }
+    return [];
+  }
+
+  async #ask(ranges: readonly Range[], limit: number, revision: number): Promise<IRangeResponse[]> {
     const success = ranges.map(({ key, end }) => ({
       request_range: { key, range_end: end, limit: String(limit), revision: String(revision) },
     }));
@@ -90,11 +132,21 @@ export class BaseState {
       return answer.responses.map((one) => one.response_range);
     } catch (error) {
       if (isCompacted(error)) throw new FeedGap('compacted');
-      // A history that was there a moment ago is not: a backup was restored.
+      // The revision existed a moment ago: a backup was restored.
       if (isFuture(error)) throw new FeedGap('epoch-changed');
       throw error;
     }
   }
+}
+
+function meanBytes(pages: readonly IRangeResponse[]): number | null {
+  let count = 0;
+  let bytes = 0;
+  for (const { kvs } of pages) {
+    count += kvs.length;
+    for (const { key, value } of kvs) bytes += key.length + value.length;
+  }
+  return count === 0 ? null : bytes / count;
 }
 
 /** The first key that can follow `key`. */

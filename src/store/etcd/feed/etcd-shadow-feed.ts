@@ -1,7 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Etcd3 } from 'etcd3';
 import type { EtcdConfig } from '../../../config/config.js';
+import { BackOff } from '../../../resilience/back-off.js';
+import type { Health } from '../../../telemetry/health.js';
 import type { Logger } from '../../../telemetry/logger.js';
+import { reasonOf } from '../../../telemetry/reason.js';
 import type { Position } from '../../position.js';
 import { FeedGap, type BaseProgress, type FeedBatch, type ShadowFeed, type ShadowFilter } from '../../shadow-feed.js';
 import type { ShadowRecord } from '../../shadow-store.js';
@@ -9,8 +12,9 @@ import { withValidToken } from '../client/etcd-tokens.js';
 import type { Lineage } from '../lineage.js';
 import { shadowsPrefix } from '../keys.js';
 import { BaseState } from './base-state.js';
+import { ordersProgress, ProgressMarker } from './progress-marker.js';
 import { RecordDecoder, type ReadRecord } from './record-decoder.js';
-import { CALL_MS, RestoreDetector, type EtcdCalls } from './restore-detector.js';
+import { RestoreDetector, type EtcdCalls } from './restore-detector.js';
 import type { RawRevision } from './revision-assembler.js';
 import { WATCH_TIMES, WatchEnd, WatchSession, type WatchTimes } from './watch-session.js';
 
@@ -22,26 +26,33 @@ export interface FeedOptions {
   readonly history: Lineage;
   readonly logger: Logger;
   readonly times?: WatchTimes;
-  /** Spares the parsing of values that the node knows already, above all of its own writes. */
+  /** Avoids parsing values that the node knows already, above all its own writes. */
   readonly read?: ReadRecord;
 }
 
-/** One `after` stream: where it has got to, and how it is. */
+/** One `after` stream: its place and its health. */
 interface Follower {
   readonly start: Position;
+  /** Last revision that the reader has received. */
   cursor: number;
-  failures: number;
-  /** Counts through the members; each stream goes round by itself. */
+  readonly backOff: BackOff;
+  /** Counts through the members; each stream rotates by itself. */
   member: number;
   ok: boolean;
   reason: string;
+  /** It has followed a member before. */
+  wasLive: boolean;
+  /** When the stream began, in milliseconds of the monotonic clock. */
+  readonly since: number;
 }
 
 const BASE_ATTEMPTS = 3;
-/** Milliseconds: first and longest pause before the next member, each +-50 %. */
+/** Milliseconds: pauses before the next member. */
 const BACK_OFF = { first: 50, longest: 1_000 };
-/** Milliseconds that a stream gets to show by itself that it has caught up, before the marker is written. */
+/** Milliseconds for a stream to show by itself that it has caught up, before the marker is written. */
 const MARKER_MS = 250;
+/** Milliseconds for a new stream to find a member that serves it, before it counts as in trouble. */
+const OPENING_MS = 5_000;
 
 export class EtcdShadowFeed implements ShadowFeed {
   readonly #history: RestoreDetector;
@@ -49,27 +60,29 @@ export class EtcdShadowFeed implements ShadowFeed {
   readonly #base: BaseState;
   readonly #times: WatchTimes;
   readonly #followers = new Set<Follower>();
-  /** Where the last marker was written: a restored history goes on below those of the one before. */
-  #marked = { epoch: 0, revision: 0 };
-  #marking = false;
+  readonly #marker: ProgressMarker;
 
   constructor(private readonly options: FeedOptions) {
     const { config, calls, history, logger } = options;
     this.#history = new RestoreDetector(calls, config.prefix, history, logger);
     this.#decoder = new RecordDecoder(config.prefix, logger, options.read);
     this.#base = new BaseState(calls, config.prefix, this.#decoder);
+    this.#marker = new ProgressMarker(calls, this.#decoder.marker, logger);
     this.#times = options.times ?? WATCH_TIMES;
   }
 
-  get health(): { readonly ok: boolean; readonly reason: string } {
-    // The oldest stream is the one that lasts; the others catch up and go.
-    const [follower] = this.#followers;
-    return follower ? { ok: follower.ok, reason: follower.reason } : { ok: false, reason: 'nobody follows etcd yet' };
+  /** Not ok when any stream has lost its member, or finds none. A stream that has just begun says nothing yet. */
+  get health(): Health {
+    const followers = [...this.#followers];
+    const now = performance.now();
+    const isInTrouble = ({ ok, wasLive, since }: Follower) => !ok && (wasLive || now - since > OPENING_MS);
+    const shown = followers.find(isInTrouble) ?? followers.find(({ ok }) => ok) ?? followers[0];
+    return shown ? { ok: shown.ok, reason: shown.reason } : { ok: false, reason: 'nobody follows etcd yet' };
   }
 
   async head(signal: AbortSignal): Promise<Position> {
     signal.throwIfAborted();
-    // The answer may take as long as CALL_MS; a node that shuts down does not wait for it.
+    // The answer may take seconds; a node that shuts down does not wait for it.
     return new Promise((resolve, reject) => {
       const leave = (): void => reject(signal.reason as Error);
       signal.addEventListener('abort', leave, { once: true });
@@ -92,7 +105,7 @@ export class EtcdShadowFeed implements ShadowFeed {
       const position = await this.head(signal);
       const pages = this.#base.records(filter, position, signal);
       try {
-        // Before anything is handed out a compaction only means to begin again.
+        // Before the reader has a record, a compaction only means to begin again.
         const first = await pages.next();
         return { position, records: this.#oneHistory(position, first, pages) };
       } catch (error) {
@@ -116,7 +129,7 @@ export class EtcdShadowFeed implements ShadowFeed {
           if (error instanceof WatchEnd && error.kind === 'other-history') throw new FeedGap('epoch-changed');
           this.#lost(follower, host, error);
         }
-        await this.#backOff(follower, signal);
+        await pause(follower.backOff.next(), undefined, { signal }).catch(() => undefined);
       }
     } finally {
       this.#followers.delete(follower);
@@ -136,8 +149,10 @@ export class EtcdShadowFeed implements ShadowFeed {
       session = await this.#open(client, follower);
       if (signal.aborted) return;
       follower.ok = true;
+      follower.wasLive = true;
       follower.reason = `following ${host}`;
-      marker = setInterval(() => this.#mark(follower, head.revision), MARKER_MS);
+      const opened = session;
+      marker = setInterval(() => this.#mark(opened, follower, head.revision), MARKER_MS);
       for (;;) yield* this.#batches(await session.read(), follower);
     } finally {
       clearInterval(marker);
@@ -159,15 +174,15 @@ export class EtcdShadowFeed implements ShadowFeed {
         if (head.epoch === follower.start.epoch) return head.revision;
         throw new WatchEnd('other-history', `follows epoch ${follower.start.epoch}; now it is ${head.epoch}`);
       },
-      poke: () => void this.#writeMarker(),
+      poke: (session) => void this.#advance(session),
     });
   }
 
   *#batches(revisions: readonly RawRevision[], follower: Follower): Generator<FeedBatch> {
     const { cluster, epoch } = follower.start;
-    follower.failures = 0;
+    follower.backOff.reset();
     for (const { revision, puts } of revisions) {
-      // Another stream, or the probe of this one, may have seen a restored backup.
+      // Another stream, or this one's probe, may have seen a restored backup.
       if (epoch !== this.#history.epoch) throw new FeedGap('epoch-changed');
       this.#history.observe(revision, puts.at(-1));
       const records: ShadowRecord[] = [];
@@ -188,31 +203,25 @@ export class EtcdShadowFeed implements ShadowFeed {
 
   /**
    * A stream that begins behind the head, and has nothing to deliver up to there, would never learn that it has caught
-   * up: progress notices come every 10 min on 3.4, and those that are asked for overtake events before 3.4.25. A key
-   * written under the watched prefix comes in order on every version. It happens once per stream at most, and is
-   * shared by all that wait.
+   * up. At most one marker a stream, shared by all streams that wait.
    */
-  #mark(follower: Follower, target: number): void {
-    const marked = this.#marked.epoch === follower.start.epoch ? this.#marked.revision : 0;
-    if (follower.cursor < target && marked < target) void this.#writeMarker();
+  #mark(session: WatchSession, follower: Follower, target: number): void {
+    if (follower.cursor >= target || this.#marker.covers(follower.start.epoch, target)) return;
+    void this.#advance(session);
   }
 
-  async #writeMarker(): Promise<void> {
-    if (this.#marking) return;
-    this.#marking = true;
-    const { epoch } = this.#history;
+  /** Makes the cursor of a quiet session move: by a marker or, where etcd is full and takes none, by ordered progress. */
+  async #advance(session: WatchSession): Promise<void> {
+    if (await this.#marker.write(this.#history.epoch)) return;
     try {
-      const put = { key: Buffer.from(this.#decoder.marker), value: Buffer.from('{}') };
-      const { header } = await this.options.calls.read((client) => client.kv.put(put), performance.now() + CALL_MS);
-      this.#marked = { epoch, revision: Number(header.revision) };
+      const { version } = await session.status();
+      if (ordersProgress(version)) session.trustProgress();
     } catch (error) {
-      this.options.logger.debug({ reason: String(error) }, 'the progress marker was not written');
-    } finally {
-      this.#marking = false;
+      this.options.logger.debug({ reason: reasonOf(error) }, 'a member of etcd did not tell its version');
     }
   }
 
-  /** A list that goes on over a restored backup would mix two histories. */
+  /** Ends a base over which a backup is restored: it would mix two histories. */
   async *#oneHistory(
     position: Position,
     first: IteratorResult<ShadowRecord>,
@@ -228,9 +237,10 @@ export class EtcdShadowFeed implements ShadowFeed {
   }
 
   #follower(start: Position): Follower {
-    // Nodes that start together do not all lean on the first member.
+    // Nodes that start together do not all choose the first member.
     const member = Math.floor(Math.random() * this.options.config.endpoints.length);
-    return { start, cursor: start.revision, failures: 0, member, ok: false, reason: 'opening a watch on etcd' };
+    const trouble = { ok: false, wasLive: false, reason: 'opening a watch on etcd', since: performance.now() };
+    return { start, cursor: start.revision, backOff: new BackOff(BACK_OFF), member, ...trouble };
   }
 
   #nextHost(follower: Follower): string {
@@ -241,14 +251,9 @@ export class EtcdShadowFeed implements ShadowFeed {
   }
 
   #lost(follower: Follower, host: string, error: unknown): void {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = reasonOf(error);
     follower.ok = false;
     follower.reason = `the watch on ${host} ${error instanceof WatchEnd ? '' : 'failed: '}${why}; trying the next member`;
     this.options.logger.warn({ host, cursor: follower.cursor, reason: why }, 'lost the watch on a member of etcd');
-  }
-
-  async #backOff(follower: Follower, signal: AbortSignal): Promise<void> {
-    const ms = Math.min(BACK_OFF.first * 2 ** follower.failures++, BACK_OFF.longest) * (0.5 + Math.random());
-    await pause(ms, undefined, { signal }).catch(() => undefined);
   }
 }

@@ -1,5 +1,5 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js';
-import type { Etcd3, IWatchRequest, IWatchResponse } from 'etcd3';
+import type { Etcd3, IStatusResponse, IWatchRequest, IWatchResponse } from 'etcd3';
 import { isCompacted } from '../client/etcd-error.js';
 import { rangeEnd } from '../keys.js';
 import { RevisionAssembler, type RawRevision } from './revision-assembler.js';
@@ -46,7 +46,7 @@ export interface SessionOptions {
    * Writes a marker, which arrives as an event in order. Asked for when etcd is silent (3.4.25-3.4.30 and
    * 3.5.8-3.5.12 answer no probe on a new, quiet watch, etcd #17507), and when the cursor stays behind the cluster.
    */
-  readonly poke: () => void;
+  readonly poke: (session: WatchSession) => void;
 }
 
 type Stream = ClientDuplexStream<IWatchRequest, IWatchResponse>;
@@ -75,6 +75,7 @@ export class WatchSession {
   #memberAt = 0;
   #target = { revision: 0, since: 0 };
   #asking = false;
+  #trustsProgress = false;
   /** When the cursor moved last, or the session asked for a marker. */
   #movedAt = performance.now();
   /** Spreads the markers of nodes that fall silent together: the first one serves them all. */
@@ -112,6 +113,21 @@ export class WatchSession {
     }
     if (this.#end) return Promise.reject(this.#end);
     return new Promise((resolve, reject) => (this.#reader = { resolve, reject }));
+  }
+
+  /**
+   * How the member is; above all, its version.
+   * @throws the errors of the library
+   */
+  status(): Promise<IStatusResponse> {
+    return this.options.client.maintenance.status();
+  }
+
+  /** Requested progress moves the cursor from here on. Only for a member that orders it with events. */
+  trustProgress(): void {
+    if (this.#end) return;
+    this.#trustsProgress = true;
+    this.#stream?.write({ progress_request: {} });
   }
 
   /** Ends the stream and its connection; a pending read() rejects with a WatchEnd. */
@@ -173,7 +189,8 @@ export class WatchSession {
       return this.#finish(new WatchEnd('lost', String(error)));
     }
     // Answers to progress requests (watch_id -1) overtake events on etcd < 3.4.25 and < 3.5.8: only a sign of life.
-    if (response.watch_id !== '-1' && !response.fragment) this.#deliver(this.#assembler.progress(revision));
+    const isOrdered = response.watch_id !== '-1' || this.#trustsProgress;
+    if (isOrdered && !response.fragment) this.#deliver(this.#assembler.progress(revision));
   }
 
   #deliver(revisions: RawRevision[]): void {
@@ -230,7 +247,7 @@ export class WatchSession {
     if (!isSilent && !isBehind) return;
     this.#poked = true;
     this.#movedAt = now;
-    poke();
+    poke(this);
   }
 
   #finish(end: WatchEnd): void {
