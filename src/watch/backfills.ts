@@ -6,12 +6,16 @@ import type { Logger } from '../telemetry/logger.js';
 import { Backfill, BackfillReader } from './backfill.js';
 import { allSeen } from './feed-events.js';
 import type { RecentChanges } from './recent-changes.js';
-import type { StoreReaderLimit } from './store-reader-limit.js';
+import { POLITE_MS, type StoreReaderLimit } from './store-reader-limit.js';
 import type { Cursor } from './subscription.js';
 import type { SubscriptionQueue } from './subscription-queue.js';
 
 /** Milliseconds after which a backfill ends while others wait for the store: altogether, and without any progress. */
 const SLICE_MS = 5_000;
+/** Backfills at once: each costs a connection to the store, and a second one is needed only by readers that stall. */
+const MAX_RUNNING = 3;
+/** Milliseconds that a backfill waits for more readers before it starts. */
+const GATHER_MS = 20;
 /** Milliseconds between looks at the slice. */
 const LOOK_MS = 500;
 /** Milliseconds before another attempt after an error that the feed should have dealt with itself. */
@@ -34,10 +38,10 @@ export class Backfills {
   readonly #running = new Map<Backfill, AbortController>();
   readonly #stop = new AbortController();
   #isStarting = false;
-  /** Last position after which history was found to be compacted. */
+  /** The newest position from which the store could not continue: everything up to it is compacted. */
   #compacted: Position | null = null;
-  /** The last start found a compaction, so the next one looks for where the history begins. */
-  #isProbing = false;
+  /** The oldest position from which the store could continue since then. */
+  #available: Position | null = null;
 
   constructor(private readonly options: BackfillsOptions) {}
 
@@ -76,42 +80,59 @@ export class Backfills {
 
   /** Starts one backfill for all that wait, as soon as the store may be asked. */
   async #start(): Promise<void> {
-    if (this.#isStarting) return;
+    if (this.#isStarting || this.#running.size >= MAX_RUNNING) return;
     this.#isStarting = true;
-    const endTurn = await this.options.limit.acquire(this.#stop.signal);
+    const { signal } = this.#stop;
+    const endTurn = await this.options.limit.acquire(signal);
+    await pause(GATHER_MS, undefined, { signal }).catch(() => undefined);
     this.#isStarting = false;
     if (!endTurn) return;
-    const group = this.#nextGroup();
+    const group = signal.aborted ? null : this.#nextGroup();
+    const running = group && this.#run(group).catch((error: unknown) => this.#report(error));
     if (this.#waiting.size > 0) void this.#start();
-    if (group) await this.#run(group).catch((error: unknown) => this.#report(error));
+    await running;
     endTurn();
+    if (this.#waiting.size > 0) void this.#start();
   }
 
-  /** A backfill with its readers: all that wait, or their newer half while it is unknown where the history begins. */
+  /** Whether anybody else waits for the store. */
+  get #isInDemand(): boolean {
+    return this.#waiting.size > 0 || this.options.limit.waiting > 0;
+  }
+
+  /** A backfill with its readers: all that wait and begin where it does or later. */
   #nextGroup(): { backfill: Backfill; abort: AbortController } | null {
     const readers = [...this.#waiting].sort((a, b) => a.start.revision - b.start.revision);
-    const first = readers[this.#isProbing ? Math.floor(readers.length / 2) : 0];
+    const first = this.#firstOf(readers);
     if (!first) return null;
     const abort = new AbortController();
-    const { limit } = this.options;
     const backfill = new Backfill({
       start: first.start,
-      politeMs: () => limit.politeMs,
+      politeMs: () => (this.#isInDemand ? POLITE_MS.inDemand : POLITE_MS.alone),
       onEmpty: () => abort.abort(),
     });
     for (const reader of readers) if (backfill.attach(reader)) this.#waiting.delete(reader);
     return { backfill, abort };
   }
 
+  /** The oldest reader; after a compaction the middle one of those for which it is unknown whether they are too old. */
+  #firstOf(readers: readonly BackfillReader[]): BackfillReader | undefined {
+    if (!this.#compacted) return readers[0];
+    const limit = this.#available?.revision ?? Infinity;
+    const unknown = readers.filter(({ start }) => start.revision < limit);
+    return unknown[unknown.length >>> 1] ?? readers[0];
+  }
+
   async #run({ backfill, abort }: { backfill: Backfill; abort: AbortController }): Promise<void> {
-    const { feed, history, limit } = this.options;
+    const { feed, history } = this.options;
     this.#running.set(backfill, abort);
+    const start = backfill.position;
     const began = performance.now();
-    const isOver = (): boolean => performance.now() - began > SLICE_MS && limit.waiting > 0;
+    const isOver = (): boolean => performance.now() - began > SLICE_MS && this.#isInDemand;
     const look = setInterval(() => isOver() && abort.abort(), LOOK_MS);
     try {
-      for await (const batch of feed.after(backfill.position, abort.signal)) {
-        this.#isProbing = false;
+      for await (const batch of feed.after(start, abort.signal)) {
+        this.#noteAvailable(start);
         await backfill.offer(batch);
         if (backfill.size === 0 || history()?.place(allSeen(backfill.position)) !== 'older') break;
       }
@@ -126,10 +147,15 @@ export class Backfills {
     }
   }
 
+  #noteAvailable(start: Position): void {
+    const known = this.#available;
+    if (!known || !sameHistory(known, start) || start.revision < known.revision) this.#available = start;
+  }
+
   /** Compaction removes everything up to a revision, so all that wait for something older are told at once. */
   #noteCompaction(position: Position, gap: FeedGap): void {
     this.#compacted = position;
-    this.#isProbing = true;
+    if (this.#available && this.#available.revision <= position.revision) this.#available = null;
     for (const reader of [...this.#waiting]) {
       if (!sameHistory(reader.start, position) || reader.start.revision > position.revision) continue;
       this.#waiting.delete(reader);

@@ -1,5 +1,5 @@
 /** Milliseconds that a holder of a turn may wait for its own reader: when no caller waits, and when one does. */
-const POLITE_MS = { alone: 1_000, inDemand: 100 };
+export const POLITE_MS = { alone: 1_000, inDemand: 100 };
 
 /** A fair semaphore for reading from the store. The queue is bounded by the number of callers. */
 export class StoreReaderLimit {
