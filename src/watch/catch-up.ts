@@ -27,7 +27,7 @@ export interface CatchUpHub {
    * @throws FeedGap
    */
   backfill(queue: SubscriptionQueue, cursor: Cursor): Promise<Cursor | null>;
-  /** Ends readers whose queues are long, because others have waited in vain for memory. No errors. */
+  /** Ends readers that take nothing, if they hold memory that others wait for. No errors. */
   relieve(): void;
   /** From here on the hub delivers, beginning right after the cursor. */
   join(queue: SubscriptionQueue, cursor: Cursor): void;
@@ -37,6 +37,9 @@ export interface CatchUpHub {
 const SCAN = 2_000;
 /** Milliseconds: first and longest pause between attempts to read the base while the store does not answer. */
 const RETRY_MS = { first: 250, longest: 2_000 };
+
+/** Milliseconds that a reader waits for memory before silent readers have to give it back. */
+const MEMORY_MS = 1_000;
 
 /** How far the base was delivered. */
 interface BaseRead {
@@ -194,14 +197,13 @@ export class CatchUp {
 
   /** Waits for room; false when the reader has ended. A reader that takes nothing for too long is ended. */
   async #room(): Promise<boolean> {
-    let waiting = this.queue.size;
-    while (!(await this.queue.room(this.hub.stuckMs))) {
-      // An empty queue waits for memory that other readers hold.
-      if (this.queue.size === 0) this.hub.relieve();
-      else if (this.queue.size === waiting) this.queue.end('too-slow');
-      waiting = this.queue.size;
+    const { queue, hub } = this;
+    while (!(await queue.room(Math.min(MEMORY_MS, hub.stuckMs)))) {
+      if (queue.silentMs >= hub.stuckMs) queue.end('too-slow');
+      // An empty queue waits only for memory that other readers hold.
+      else if (queue.size === 0) hub.relieve();
     }
-    return !this.queue.isEnded;
+    return !queue.isEnded;
   }
 
   async #gap(reason: GapReason): Promise<void> {

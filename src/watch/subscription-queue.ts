@@ -38,6 +38,8 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
   readonly #shrunk = new Signal();
   #abort: AbortController | null = null;
   #isLive = false;
+  /** Milliseconds of the monotonic clock: the last take, or the moment since which something waits. */
+  #silentSince = 0;
   #busy = false;
   #fromRevision = 0;
   #fromSeen: number | null = null;
@@ -62,6 +64,11 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
   /** Bytes in the store of the records that wait for the reader. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Milliseconds for which the reader has taken nothing of what waits; 0 when nothing waits. */
+  get silentMs(): number {
+    return this.size === 0 ? 0 : performance.now() - this.#silentSince;
   }
 
   /** Whether no more records fit; for a reader that catches up also while the memory of all queues is scarce. */
@@ -128,6 +135,7 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
     if (reader) return reader({ value: event, done: false });
     if (isBookmark) this.#bookmarks++;
     else if (event.kind !== 'gap' && this.isFull) return this.end('too-slow');
+    if (this.#events.size === 0) this.#silentSince = performance.now();
     this.#bytes += bytesOf(event);
     this.#events.push(event);
     this.options.memory.hold(event);
@@ -181,6 +189,7 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
       if (this.isEnded) return Promise.resolve(DONE);
       return new Promise((resolve) => this.#readers.push(resolve));
     }
+    this.#silentSince = performance.now();
     this.#bytes -= bytesOf(event);
     if (event.kind === 'bookmark') this.#bookmarks--;
     this.options.memory.release(event);

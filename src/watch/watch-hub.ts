@@ -21,6 +21,8 @@ import { StoreReaderLimit } from './store-reader-limit.js';
 const STORE_READERS = 8;
 /** Milliseconds for which a reader that catches up may take nothing. */
 const STUCK_MS = 30_000;
+/** Milliseconds without taking anything after which a reader gives back memory that others wait for. */
+const SILENT_MS = 1_000;
 /** Milliseconds: first and longest pause while the store cannot be asked, each +-50 %. */
 const RETRY_MS = { first: 100, longest: 2_000 };
 /** Bytes that may wait for all readers together. */
@@ -68,7 +70,7 @@ export class ShadowWatchHub implements WatchHub {
       stuckMs: limits.stuckMs ?? STUCK_MS,
       history: (signal) => this.#whenPositioned(signal),
       backfill: (queue, cursor) => this.#backfills.deliver(queue, cursor),
-      relieve: () => this.#relieve(),
+      relieve: () => this.#endSilent(),
       join: (queue, cursor) => this.#join(queue, cursor),
     };
   }
@@ -183,7 +185,7 @@ export class ShadowWatchHub implements WatchHub {
         event ??= eventAt(batch, index);
         if (event) queue.push(event);
       });
-      if (this.#memory.isExceeded) this.#relieve();
+      if (this.#memory.isExceeded) this.#endLongest();
     }
     this.#inform((listener) => listener.batch(batch));
   }
@@ -236,14 +238,22 @@ export class ShadowWatchHub implements WatchHub {
     this.#live.delete(queue);
   }
 
-  /** Ends readers that too much waits for, the longest queues first, until the others have room again. */
-  #relieve(): void {
-    if (this.#memory.hasRoom) return;
+  /** Live readers cannot wait, so the longest queues make room for them. */
+  #endLongest(): void {
     const queues = [...this.#subscriptions].filter((queue) => queue.size > 0);
-    queues.sort((a, b) => b.bytes - a.bytes || b.size - a.size);
+    this.#endUntilRoom(queues.sort((a, b) => b.bytes - a.bytes || b.size - a.size));
+  }
+
+  /** Readers that catch up wait for memory; those that took nothing for a while give theirs back. */
+  #endSilent(): void {
+    const queues = [...this.#subscriptions].filter((queue) => queue.silentMs > SILENT_MS);
+    this.#endUntilRoom(queues.sort((a, b) => b.silentMs - a.silentMs));
+  }
+
+  #endUntilRoom(queues: readonly SubscriptionQueue[]): void {
     for (const queue of queues) {
-      queue.end('too-slow');
       if (this.#memory.hasRoom) return;
+      queue.end('too-slow');
     }
   }
 
