@@ -29,12 +29,15 @@ afterEach(async () => {
 class Worker {
   readonly taken: { request: LaneRequest; end: (how: Acknowledgement) => void }[] = [];
   readonly lane: Lane;
+  /** Whether its lease lasts. */
+  holds = true;
 
   constructor(clientId: string, over: Partial<BrokerConfig> = {}) {
     const base = loadConfig({ UMBRA_BROKER_URL: broker.url }).externalBroker as BrokerConfig;
     const handle = (request: LaneRequest): Promise<Acknowledgement> =>
       new Promise((end) => this.taken.push({ request, end }));
-    this.lane = new Lane({ ...base, ...over }, clientId, handle, SILENT_LOGGER);
+    const claim = { fence: { claim: 'claims/consume/0', revision: 1 }, holds: () => this.holds };
+    this.lane = new Lane({ ...base, ...over }, clientId, claim, handle, SILENT_LOGGER);
     lanes.push(this.lane);
     this.lane.start();
   }
@@ -117,6 +120,22 @@ describe('the PUBACK of a request', () => {
     await second.gets(1);
     expect(second.bodies).toEqual(['a']);
   });
+});
+
+it('takes nothing once its lease has ended, though it has not been told: the next owner is sent everything', async () => {
+  const clientId = id();
+  const first = await Worker.start(clientId);
+  await update('before');
+  await first.gets(1);
+  first.endAll();
+  await until('it is settled', () => first.lane.inFlight === 0);
+  first.holds = false;
+  await updates(0, 20);
+  first.lane.cut();
+  const second = await Worker.start(clientId);
+  await second.gets(20);
+  expect(first.bodies).toEqual(['before']);
+  expect(second.bodies).toEqual(numbers(0, 20));
 });
 
 it('requests published while nobody consumes wait for the next owner', async () => {

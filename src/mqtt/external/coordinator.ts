@@ -133,8 +133,12 @@ export class ExternalCoordinator {
     const parts = shards.filter((shard) => shard.startsWith(PUBLISH));
     if (parts.length > 0) await this.#runner.take(parts);
     for (const number of lanesOf(shards)) {
+      const fence = this.#claims.fence(`${CONSUME}${number}`);
+      // Lost while the work began: there is nothing to begin any more.
+      if (fence === null) continue;
+      const claim = { fence, holds: () => this.#instances.lease !== null };
       const handle = (request: LaneRequest): Promise<Acknowledgement> => this.#handle(number, request);
-      const lane = new Lane(this.#config, `${this.#config.clientId}-lane-${number}`, handle, this.logger);
+      const lane = new Lane(this.#config, `${this.#config.clientId}-lane-${number}`, claim, handle, this.logger);
       this.#lanes.set(number, lane);
       lane.start();
     }

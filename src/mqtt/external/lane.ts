@@ -1,5 +1,6 @@
 import type { IConnackPacket, IPublishPacket, MqttClient } from 'mqtt';
 import type { BrokerConfig } from '../../config/config.js';
+import type { Fence } from '../../store/shadow-store.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { connackProblems, type BrokerProblem } from './broker-limits.js';
 import { createExternalClient, endClient, RECONNECT_MS, sendPuback, WITHHELD } from './client.js';
@@ -7,11 +8,23 @@ import { requestPatterns } from '../mqtt-request.js';
 import { RequestQueue, type Acknowledgement } from '../request-queue.js';
 import { OPERATIONS } from '../topics.js';
 
+/** The claim of this node on a lane. */
+export interface LaneClaim {
+  /** What must hold for a write of this lane to count. */
+  readonly fence: Fence;
+  /**
+   * Whether the lease of the claim lasts, by the monotonic clock. A process that was stopped reads what waited in its
+   * sockets before its timers run, so no timer may answer this.
+   */
+  holds(): boolean;
+}
+
 export interface LaneRequest {
   readonly topic: string;
   readonly payload: Buffer;
   readonly qos: number;
-  /** The lane is not ours any more: somebody else is sent this request. */
+  readonly claim: LaneClaim;
+  /** Aborted when this node loses the lane: the broker sends the request to the next holder. */
   readonly over: AbortSignal;
 }
 
@@ -67,6 +80,7 @@ export class Lane {
   constructor(
     private readonly config: BrokerConfig,
     readonly clientId: string,
+    private readonly claim: LaneClaim,
     private readonly handle: LaneHandler,
     private readonly logger: Logger,
   ) {
@@ -122,7 +136,7 @@ export class Lane {
 
   #take(packet: IPublishPacket, done: (error?: Error) => void): void {
     // Not taken and not acknowledged: the broker keeps it for the next owner.
-    if (this.#ending) return done(WITHHELD);
+    if (this.#ending || !this.claim.holds()) return done(WITHHELD);
     if (this.#queue.isFull) {
       // Nothing more of this connection is read. Publishing has its own, so no answer waits for itself (PERFORMANCE 4).
       this.#waiting = () => this.#take(packet, done);
@@ -130,7 +144,7 @@ export class Lane {
     }
     const { messageId, qos, dup } = packet;
     const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
-    const request = { topic: packet.topic, payload, qos, over: this.#over.signal };
+    const request = { topic: packet.topic, payload, qos, claim: this.claim, over: this.#over.signal };
     if (qos === 0 || messageId === undefined) {
       this.#queue.push(
         () => this.handle(request),

@@ -7,10 +7,16 @@ import { ExternalTransport } from './transport.js';
 import type { MqttHandler } from '../mqtt-request.js';
 import { RequestAnswerer } from '../request-answerer.js';
 import { OPERATIONS } from '../topics.js';
+import type { RequestOptions } from '../../store/shadow-store.js';
 import { until } from '../../../test/harness/until.js';
 
+const FENCE = { claim: 'claims/consume/0', revision: 7 };
+
 /** The transport with one handler for everything, and no broker. */
-function setup(answer: (payload: string) => Promise<ServiceError | undefined>) {
+function setup(
+  answer: (payload: string) => Promise<ServiceError | undefined>,
+  see: (options: RequestOptions) => void = () => undefined,
+) {
   const published: string[] = [];
   let handle: ExternalHandler = () => Promise.reject(new Error('not started'));
   const external = {
@@ -21,9 +27,10 @@ function setup(answer: (payload: string) => Promise<ServiceError | undefined>) {
   } as unknown as ExternalCoordinator;
   const config = loadConfig({ UMBRA_BROKER_URL: 'mqtt://127.0.0.1' });
   let asked = 0;
-  const handler: MqttHandler = async ({ payload }) => {
+  const handler: MqttHandler = async (request) => {
     asked++;
-    const error = await answer(payload.toString());
+    see(request);
+    const error = await answer(request.payload.toString());
     if (error) throw error;
     return { position: { cluster: 'c', epoch: 0, revision: 1 } };
   };
@@ -32,14 +39,16 @@ function setup(answer: (payload: string) => Promise<ServiceError | undefined>) {
   const transport = new ExternalTransport(config, SILENT_LOGGER, external, answerer);
   transport.listen(() => undefined);
   const lane = new AbortController();
+  const held = { now: true };
   const send = (payload = '{}', thing = 't1', qos = 1): ReturnType<ExternalHandler> =>
     handle(0, {
       topic: `$aws/things/${thing}/shadow/update`,
       payload: Buffer.from(payload),
       qos,
+      claim: { fence: FENCE, holds: () => held.now },
       over: lane.signal,
     });
-  return { transport, lane, published, asked: () => asked, send };
+  return { transport, lane, held, published, asked: () => asked, send };
 }
 
 const UNKNOWN = new ServiceError('outcomeUnknown');
@@ -125,4 +134,36 @@ it('answers nothing in the name of a lane that another node serves by now', asyn
   release(AWAY);
   expect(await outcome).toBe('unanswered');
   expect(published).toEqual([]);
+});
+
+describe('a lane that another node may hold by now', () => {
+  const FENCED = new ServiceError('fenced');
+
+  it('is left with a request whose write was fenced: no answer, and no second try once the lease has ended', async () => {
+    const { asked, held, published, send } = setup(() => {
+      held.now = false;
+      return Promise.resolve(FENCED);
+    });
+    expect(await send()).toBe('unanswered');
+    expect(asked()).toBe(1);
+    expect(published).toEqual([]);
+  });
+
+  it('is left with a request that was read late: no first try', async () => {
+    const { asked, held, published, send } = setup(() => Promise.resolve(undefined));
+    held.now = false;
+    expect(await send()).toBe('unanswered');
+    expect(asked()).toBe(0);
+    expect(published).toEqual([]);
+  });
+
+  it('gives each write the fence of its claim, and the signal of its loss', async () => {
+    const seen: Partial<RequestOptions>[] = [];
+    const { lane, send } = setup(
+      () => Promise.resolve(undefined),
+      (options) => seen.push(options),
+    );
+    expect(await send()).toBe('done');
+    expect(seen).toMatchObject([{ fence: FENCE, signal: lane.signal }]);
+  });
 });

@@ -89,10 +89,10 @@ export class ExternalTransport implements CustomTransportStrategy {
 
   /** Never rejects. */
   async #carryOut(request: LaneRequest, parsed: RequestTopic): Promise<Acknowledgement> {
-    // A lane that is lost is served by another node: a late repeat from here could undo what it has done since.
-    const { over } = request;
+    // Another node serves a lane that this one has lost: a late attempt from here could undo what it has done since.
+    const { claim, over } = request;
     const drain = this.#drain.signal;
-    for (let tries = 1; !drain.aborted && !over.aborted; tries++) {
+    for (let tries = 1; !drain.aborted && !over.aborted && claim.holds(); tries++) {
       try {
         if ((await this.#answer(request, parsed)) === 'answered') return 'done';
       } catch (error) {
@@ -116,11 +116,14 @@ export class ExternalTransport implements CustomTransportStrategy {
   async #answer(request: LaneRequest, parsed: RequestTopic): Promise<'answered' | 'again'> {
     const { topic, payload } = request;
     const sender = { principal: PRINCIPAL, clientId: this.#broker.clientId };
-    const answer = await this.answerer.answer({ topic, request: parsed, payload, ...sender });
+    const writeOptions = { fence: request.claim.fence, signal: request.over };
+    const answer = await this.answerer.answer({ topic, request: parsed, payload, ...sender, writeOptions });
     if (answer.outcome === 'unknown') return 'again';
     if (answer.outcome === 'accepted') this.external.committed(answer.revision);
     // The node that holds the lane now answers the request, and may well have accepted it.
-    else if (request.over.aborted || (request.qos > 0 && PASSING.has(answer.code))) return 'again';
+    if (request.over.aborted || !request.claim.holds()) return 'again';
+    if (answer.outcome === 'rejected' && (answer.code === 'fenced' || (request.qos > 0 && PASSING.has(answer.code))))
+      return 'again';
     await this.#publish(answer.message);
     return 'answered';
   }
