@@ -7,7 +7,9 @@ export type ActionName =
   | 'shadow:delete'
   | 'shadow:list'
   | 'shadow:watch'
+  | 'thing:get'
   | 'thing:list'
+  | 'thing:delete'
   /** For everybody, signed in or not. */
   | 'public';
 

@@ -1,5 +1,5 @@
 import type { ServiceError } from '../errors/service-error.js';
-import { QueryError } from './query.js';
+import { ProblemError } from './problem-error.js';
 
 /** An error answer, whole, for either door. */
 export interface ErrorAnswer {
@@ -38,7 +38,7 @@ export function problem(error: ServiceError, requestId: string): ErrorAnswer {
       detail: error.message,
       instance: `urn:uuid:${requestId}`,
       requestId,
-      ...(error instanceof QueryError && { errors: error.errors }),
+      ...(error instanceof ProblemError && error.members),
       ...(error.clientToken !== undefined && { clientToken: error.clientToken }),
     },
   };

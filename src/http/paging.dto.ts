@@ -31,6 +31,14 @@ export class PageQuery {
   after?: string;
 }
 
+/** The start of a page whose size is fixed. */
+export class AfterQuery {
+  @IsOptional()
+  @IsString({ message: tokenMessage })
+  @IsNotEmpty({ message: tokenMessage })
+  after?: string;
+}
+
 /** A page of ListNamedShadowsForThing (PROTOCOL 4.2). */
 export class AwsPageQuery {
   @ToInteger()

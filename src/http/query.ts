@@ -1,16 +1,17 @@
 import { ValidationPipe } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
 import { ServiceError } from '../errors/service-error.js';
+import { ProblemError } from './problem-error.js';
 
 export interface ParameterProblem {
   readonly parameter: string;
   readonly message: string;
 }
 
-/** A query string with one or more bad parameters; all of them are told at once. */
-export class QueryError extends ServiceError {
-  constructor(readonly errors: readonly ParameterProblem[]) {
-    super('invalidRequest', errors.map(({ message }) => message).join('; '));
+/** A query string with one or more bad parameters; the answer lists all of them. */
+export class QueryError extends ProblemError {
+  constructor(errors: readonly ParameterProblem[]) {
+    super(new ServiceError('invalidRequest', errors.map(({ message }) => message).join('; ')), { errors });
   }
 }
 

@@ -1,5 +1,4 @@
 import type { FastifyReply } from 'fastify';
-import { entityTag } from './conditions.js';
 
 const asItIs = (text: unknown): string => text as string;
 
@@ -16,10 +15,4 @@ export function json(reply: FastifyReply, body: object): string {
 /** The same, sent: for direct handlers. */
 export function sendJson(reply: FastifyReply, body: object): void {
   void reply.send(json(reply, body));
-}
-
-/** The same, with the version of the shadow as its entity tag. */
-export function sendVersioned(reply: FastifyReply, version: number, body: object): void {
-  void reply.header('etag', entityTag(version));
-  sendJson(reply, body);
 }

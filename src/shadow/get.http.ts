@@ -3,12 +3,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { getAccepted } from '../document/messages.js';
-import { sendJson, sendVersioned } from '../http/send-json.js';
+import { sendJson } from '../http/send-json.js';
 import { conditionsOf, entityTag, evaluate, preconditionFailed } from '../http/conditions.js';
 import { Direct } from '../http/server/direct-handlers.js';
 import { Describe } from '../http/openapi/describe.js';
 import { targetOf } from '../http/caller.js';
 import { GetShadow } from './get.js';
+import { sendDocument } from './send-document.js';
 import { awsGet, get } from './shadow.openapi.js';
 
 /** GetThingShadow of the AWS data plane (PROTOCOL 4.2). */
@@ -44,10 +45,10 @@ export class GetShadowController {
     const call = targetOf(request);
     const conditions = conditionsOf(request);
     void reply.header('cache-control', 'no-cache');
-    const { state } = await this.shadow.get(call);
+    const { state, change } = await this.shadow.get(call);
     const outcome = evaluate(conditions, state);
     if (outcome === 'match') throw preconditionFailed(state);
     if (outcome === 'none-match') return void reply.code(304).header('etag', entityTag(state.version)).send();
-    sendVersioned(reply, state.version, getAccepted(state, this.clock.now()));
+    sendDocument(reply, getAccepted(state, this.clock.now()), change);
   }
 }

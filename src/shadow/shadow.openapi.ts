@@ -1,5 +1,13 @@
 import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription } from '../http/openapi/describe.js';
-import { MERGE_PATCHES, SHADOW, UPDATES, WATCH_ABOUT, WATCH_ERRORS, WATCH_EXAMPLE } from '../http/openapi/examples.js';
+import {
+  MERGE_PATCHES,
+  OUR_SHADOW,
+  SHADOW,
+  UPDATES,
+  WATCH_ABOUT,
+  WATCH_ERRORS,
+  WATCH_EXAMPLE,
+} from '../http/openapi/examples.js';
 
 const NAME_ERRORS = { invalidThingName: '', invalidShadowName: '' } as const;
 const READ_ERRORS = { ...NAME_ERRORS, notFound: 'lamp-1', ...STORE_ERRORS } as const;
@@ -29,13 +37,14 @@ const ACCEPTED = {
 };
 const DELETED = { version: 4, timestamp: 1700000000 };
 const ETAG = { etag: 'The version, such as "4".' };
+const VERSIONED = { ...ETAG, 'last-modified': 'When the shadow last changed, in whole seconds.' };
 
 export const awsGet: OperationDescription = {
   id: 'GetThingShadow',
   tag: 'AWS data plane',
   summary: 'The document of one shadow',
   parameters: ['thing', 'name'],
-  answers: { 200: { description: 'The document', schema: 'Shadow', examples: { shadow: SHADOW } } },
+  answers: { 200: { description: 'The document', schema: 'AwsShadow', examples: { shadow: SHADOW } } },
   errors: READ_ERRORS,
 };
 
@@ -45,7 +54,7 @@ export const get: OperationDescription = {
   summary: 'The document of one shadow',
   parameters: ['thing', 'name', 'ifMatch', 'ifNoneMatch'],
   answers: {
-    200: { description: 'The document', schema: 'Shadow', headers: ETAG, examples: { shadow: SHADOW } },
+    200: { description: 'The document', schema: 'Shadow', headers: VERSIONED, examples: { shadow: OUR_SHADOW } },
     304: { description: 'The caller has this version', headers: ETAG },
   },
   errors: { ...READ_ERRORS, ...CONDITION_ERRORS },
@@ -71,7 +80,7 @@ export const update: OperationDescription = {
   parameters: ['thing', 'name', 'ifMatch', 'ifNoneMatch'],
   body: { schema: 'Update', required: true, examples: UPDATES },
   answers: {
-    200: { description: 'The whole document', schema: 'Shadow', headers: ETAG, examples: { shadow: SHADOW } },
+    200: { description: 'The whole document', schema: 'Shadow', headers: VERSIONED, examples: { shadow: OUR_SHADOW } },
   },
   errors: { ...PATCH_ERRORS, ...CONDITION_ERRORS },
 };

@@ -8,12 +8,13 @@ import { parseUpdate, type UpdateRequest } from '../document/parse-request.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Section } from '../document/shadow-document.js';
 import { echoToken } from '../errors/echo-token.js';
-import { sendJson, sendVersioned } from '../http/send-json.js';
+import { sendJson } from '../http/send-json.js';
 import { conditionsOf, preconditionOf } from '../http/conditions.js';
 import { Direct } from '../http/server/direct-handlers.js';
 import { Describe } from '../http/openapi/describe.js';
 import { bodyOf, targetOf } from '../http/caller.js';
 import { awsUpdate, update, updateDesired, updateReported } from './shadow.openapi.js';
+import { sendDocument } from './send-document.js';
 import { UpdateShadow } from './update.js';
 
 /** UpdateThingShadow of the AWS data plane (PROTOCOL 4.2). */
@@ -77,7 +78,7 @@ export class UpdateShadowController {
     const body = bodyOf(request);
     const update = section ? parseUpdate(this.#asUpdate(section, body), this.config.limits) : this.#parse(body);
     const { state, change } = await echoToken(update.clientToken, this.shadow.update(call, update));
-    sendVersioned(reply, state.version, getAccepted(state, change.at, change.clientToken));
+    sendDocument(reply, getAccepted(state, change.at, change.clientToken), change);
   }
 
   /** A body without `state` is most often meant for one section: the answer names the paths that take it. */

@@ -57,9 +57,17 @@ export type Change = (current: ShadowState | null) => Changed;
 /** A condition of the caller on the present state, beside the `version` of the request. It refuses by throwing. */
 export type Precondition = (current: ShadowState | null) => void;
 
+/** A thing in a list, with the names of its shadows. */
+export interface ListedThing {
+  readonly thing: string;
+  /** At most MAX_LISTED_SHADOWS (store/page-token.ts), in byte order; `null` is the classic one and comes first. */
+  readonly shadows: readonly (string | null)[];
+  /** Present when the thing has more shadows; listNames has them all. */
+  readonly truncated?: true;
+}
+
 export interface ThingPage {
-  /** `shadows`: the first 100 of a thing at most, `null` for the classic one; listNames has them all. */
-  readonly things: readonly { readonly thing: string; readonly shadows: readonly (string | null)[] }[];
+  readonly things: readonly ListedThing[];
   /** Opaque; absent on the last page. */
   readonly next?: string;
 }

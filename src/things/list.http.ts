@@ -7,6 +7,7 @@ import { pageAfter, PageQuery } from '../http/paging.dto.js';
 import { queryOf } from '../http/query.js';
 import { FromCaller, type Caller } from '../http/caller.js';
 import { ListThings } from './list.js';
+import { shadowSummary } from './shadow-views.js';
 import { listThings } from './things.openapi.js';
 
 @Controller('v1/things')
@@ -23,11 +24,13 @@ export class ListThingsController {
   ): Promise<string> {
     const query = { tenant: principal.tenant, limit, ...(after !== undefined && { after }) };
     const { things, next } = await pageAfter('after', this.things.list(query, options));
-    // The same two members as the list of one thing's shadows; the store's null is the classic one.
-    const rows = things.map(({ thing, shadows }) => ({
+    const rows = things.map(({ thing, records, truncated }) => ({
       thing,
-      classic: shadows.includes(null),
-      names: shadows.filter((name) => name !== null),
+      // The same two members as in the list of one thing's shadows.
+      classic: records.some(({ key }) => key.name === null),
+      names: records.flatMap(({ key }) => key.name ?? []),
+      shadows: records.map(shadowSummary),
+      ...(truncated && { truncated }),
     }));
     return json(reply, { things: rows, ...(next !== undefined && { next }) });
   }

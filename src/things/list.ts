@@ -1,5 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { SHADOW_STORE, type RequestOptions, type ShadowStore, type ThingPage } from '../store/shadow-store.js';
+import type { LiveRecord } from '../shadow/get.js';
+import { encodeThingPage } from '../store/page-token.js';
+import { SHADOW_STORE, type ListedThing, type RequestOptions, type ShadowStore } from '../store/shadow-store.js';
+import { readShadows } from './read-shadows.js';
 
 export interface ListThingsQuery {
   readonly tenant: string;
@@ -8,13 +11,61 @@ export interface ListThingsQuery {
   readonly after?: string;
 }
 
+export interface ThingRecords {
+  readonly thing: string;
+  /** At least one, at most MAX_LISTED_SHADOWS; the classic one comes first, the others in byte order. */
+  readonly records: readonly LiveRecord[];
+  /** Whether the thing has more shadows. */
+  readonly truncated: boolean;
+}
+
+export interface ThingRecordPage {
+  readonly things: readonly ThingRecords[];
+  /** Opaque; absent on the last page. */
+  readonly next?: string;
+}
+
+/** Shadows that are read at once. */
+const WAVE = 100;
+/** Shadows, and bytes of them as they are stored, after which a page ends before its limit. */
+const MAX_READ = 500;
+const MAX_READ_BYTES = 4 * 1024 * 1024;
+
 /** Lists the things that have a shadow: there is no other registry of things (PROTOCOL 1.1). */
 @Injectable()
 export class ListThings {
   constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}
 
   /** @throws ServiceError invalidRequest for a bad `after`; what the store throws */
-  list({ tenant, limit, after }: ListThingsQuery, options: RequestOptions): Promise<ThingPage> {
-    return this.store.listThings(tenant, limit, after, options);
+  async list({ tenant, limit, after }: ListThingsQuery, options: RequestOptions): Promise<ThingRecordPage> {
+    const page = await this.store.listThings(tenant, limit, after, options);
+    const things: ThingRecords[] = [];
+    const left = [...page.things];
+    let read = 0;
+    let bytes = 0;
+    while (left.length > 0) {
+      const wave = takeWave(left);
+      const keys = wave.flatMap(({ thing, shadows }) => shadows.map((name) => ({ tenant, thing, name })));
+      const records = await readShadows(this.store, keys, options);
+      things.push(...wave.map((listed) => withRecords(listed, records)).filter((each) => each.records.length > 0));
+      read += records.length;
+      bytes += records.reduce((sum, record) => sum + (record.bytes ?? 0), 0);
+      const last = wave.at(-1);
+      if (last && left.length > 0 && (read >= MAX_READ || bytes >= MAX_READ_BYTES)) {
+        return { things, next: encodeThingPage(tenant, last.thing) };
+      }
+    }
+    return page.next === undefined ? { things } : { things, next: page.next };
   }
+}
+
+/** Takes things off the front, as many as have WAVE shadows together, and one at least. */
+function takeWave(left: ListedThing[]): ListedThing[] {
+  let shadows = 0;
+  const end = left.findIndex((each) => (shadows += each.shadows.length) >= WAVE);
+  return left.splice(0, end === -1 ? left.length : end + 1);
+}
+
+function withRecords({ thing, truncated }: ListedThing, records: readonly LiveRecord[]): ThingRecords {
+  return { thing, truncated: truncated === true, records: records.filter(({ key }) => key.thing === thing) };
 }

@@ -1,12 +1,22 @@
 import { Module } from '@nestjs/common';
 import { ShadowModule } from '../shadow/shadow.module.js';
+import { DeleteThingController } from './delete.http.js';
+import { DeleteThing } from './delete.js';
+import { GetThingController } from './get.http.js';
+import { GetThing } from './get.js';
 import { ListThingsController } from './list.http.js';
 import { ListThings } from './list.js';
 import { WatchThingController, WatchThingsController } from './watch.http.js';
 
 @Module({
   imports: [ShadowModule],
-  controllers: [ListThingsController, WatchThingController, WatchThingsController],
-  providers: [ListThings],
+  controllers: [
+    ListThingsController,
+    GetThingController,
+    DeleteThingController,
+    WatchThingController,
+    WatchThingsController,
+  ],
+  providers: [ListThings, GetThing, DeleteThing],
 })
 export class ThingsModule {}

@@ -52,12 +52,14 @@ describe('the description of the API', () => {
         .sort(),
     ).toEqual([
       'DELETE /things/{thing}/shadow',
+      'DELETE /v1/things/{thing}',
       'DELETE /v1/things/{thing}/shadow',
       'GET /api/things/shadow/ListNamedShadowsForThing/{thing}',
       'GET /health/live',
       'GET /health/ready',
       'GET /things/{thing}/shadow',
       'GET /v1/things',
+      'GET /v1/things/{thing}',
       'GET /v1/things/{thing}/shadow',
       'GET /v1/things/{thing}/shadow/watch',
       'GET /v1/things/{thing}/shadows',
@@ -134,10 +136,14 @@ describe('the description of the API', () => {
     await check('GET /v1/things/{thing}/shadow', 200, await fetch(ours));
     await check('GET /v1/things/{thing}/shadows', 200, await fetch(`${ours}s`));
     await check('GET /v1/things', 200, await fetch(`${node.url}/v1/things`));
+    await check('GET /v1/things/{thing}', 200, await fetch(`${node.url}/v1/things/t`));
+    await check('DELETE /v1/things/{thing}', 404, await fetch(`${node.url}/v1/things/none`, { method: 'DELETE' }));
     await check('GET /v1/things', 400, await fetch(`${node.url}/v1/things?limit=0`));
     await check('GET /health/ready', 200, await fetch(`${node.url}/health/ready`));
     await check('DELETE /v1/things/{thing}/shadow', 200, await fetch(ours, { method: 'DELETE' }));
     await check('GET /v1/things/{thing}/shadow', 404, await fetch(ours));
+    await fetch(aws, { method: 'POST', body });
+    await check('DELETE /v1/things/{thing}', 200, await fetch(`${node.url}/v1/things/t`, { method: 'DELETE' }));
   });
 
   it('has first examples that work when they are tried out as they are', async () => {

@@ -22,6 +22,8 @@ export const SHADOW = {
   timestamp: 1700000000,
 };
 
+export const OUR_SHADOW = { ...SHADOW, changedAt: '2023-11-14T22:13:20.000Z' };
+
 const CHANGE = {
   kind: 'updated',
   thing: 'lamp-1',

@@ -16,6 +16,11 @@ const version: Schema = { type: 'integer', minimum: 1, description: "The shadow'
 const timestamp: Schema = { type: 'integer', description: 'Epoch seconds.' };
 const clientToken: Schema = { type: 'string', description: 'As the request carried it; at most 64 bytes.' };
 
+const deleted: Schema = {
+  type: 'array',
+  description: 'Each shadow that was deleted, with the version that it had.',
+  items: object({ name: { type: ['string', 'null'] }, version, timestamp }, ['name', 'version', 'timestamp']),
+};
 const document = object({ state: object({ desired: data, reported: data }, []), metadata: data, version }, [
   'state',
   'metadata',
@@ -27,19 +32,21 @@ const part = object({ ok: flag, reason: text, since: { type: 'string', format: '
   'since',
 ]);
 
+const changedAt: Schema = { type: 'string', format: 'date-time', description: 'When the shadow last changed.' };
+const shadowName: Schema = { type: ['string', 'null'], description: 'null is the classic shadow.' };
+const shadow = {
+  state: object({ desired: data, reported: data, delta: data }, []),
+  metadata: data,
+  version,
+  timestamp,
+  clientToken,
+};
+const ABSENT = 'A section is absent when it has no member, delta when nothing differs.';
+
 /** The shapes of all bodies, by name. */
 export const SCHEMAS: Record<string, Schema> = {
-  Shadow: object(
-    {
-      state: object({ desired: data, reported: data, delta: data }, []),
-      metadata: data,
-      version,
-      timestamp,
-      clientToken,
-    },
-    ['state', 'metadata', 'version', 'timestamp'],
-    'A section is absent when it has no member, delta when nothing differs.',
-  ),
+  AwsShadow: object(shadow, ['state', 'metadata', 'version', 'timestamp'], ABSENT),
+  Shadow: object({ ...shadow, changedAt }, ['state', 'metadata', 'version', 'timestamp', 'changedAt'], ABSENT),
   Update: object(
     {
       state: orNull(object({ desired: orNull(data), reported: orNull(data) }, [])),
@@ -63,12 +70,45 @@ export const SCHEMAS: Record<string, Schema> = {
     {
       things: {
         type: 'array',
-        items: object({ thing: text, classic: flag, names: texts }, ['thing', 'classic', 'names']),
+        items: object(
+          {
+            thing: text,
+            classic: flag,
+            names: texts,
+            shadows: {
+              type: 'array',
+              items: object({ name: shadowName, version, changedAt }, ['name', 'version', 'changedAt']),
+            },
+            truncated: { type: 'boolean', description: 'Present and true when the thing has more shadows.' },
+          },
+          ['thing', 'classic', 'names', 'shadows'],
+        ),
       },
       next: text,
     },
     ['things'],
   ),
+  Thing: object(
+    {
+      thing: text,
+      shadows: {
+        type: 'array',
+        items: object(
+          {
+            name: shadowName,
+            version,
+            changedAt,
+            state: object({ desired: data, reported: data }, []),
+            metadata: data,
+          },
+          ['name', 'version', 'changedAt', 'state', 'metadata'],
+        ),
+      },
+      next: text,
+    },
+    ['thing', 'shadows'],
+  ),
+  ThingDeleted: object({ thing: text, deleted, next: text }, ['thing', 'deleted']),
   Events: { type: 'string', description: 'Server-sent events; the data of change and initial is a WatchEvent.' },
   WatchEvent: object(
     {
@@ -97,6 +137,7 @@ export const SCHEMAS: Record<string, Schema> = {
       detail: text,
       instance: text,
       requestId: text,
+      deleted,
       errors: { type: 'array', items: object({ parameter: text, message: text }, ['parameter', 'message']) },
       clientToken,
     },

@@ -98,12 +98,13 @@ export class MemoryShadowStore implements ShadowStore {
     for (const { thing, name } of this.#live(tenant)) {
       if (thing > last) shadows.set(thing, [...(shadows.get(thing) ?? []), name]);
     }
-    const things = [...shadows.keys()].sort(byBytes).map((thing) => ({
-      thing,
-      shadows: (shadows.get(thing) ?? [])
-        .sort((a, b) => (a === null ? -1 : b === null ? 1 : byBytes(a, b)))
-        .slice(0, MAX_LISTED_SHADOWS),
-    }));
+    const things = [...shadows]
+      .sort(([a], [b]) => byBytes(a, b))
+      .map(([thing, names]) => ({
+        thing,
+        shadows: names.sort((a, b) => (a === null ? -1 : b === null ? 1 : byBytes(a, b))).slice(0, MAX_LISTED_SHADOWS),
+        ...(names.length > MAX_LISTED_SHADOWS && { truncated: true as const }),
+      }));
     const page = things.slice(0, limit);
     const end = page.at(-1);
     return things.length > limit && end ? { things: page, next: encodeThingPage(tenant, end.thing) } : { things: page };

@@ -10,15 +10,17 @@ import {
   MAX_LISTED_SHADOWS,
   type ThingPlace,
 } from '../../page-token.js';
-import type { NamePage, RequestOptions, ThingPage } from '../../shadow-store.js';
+import type { ListedThing, NamePage, RequestOptions, ThingPage } from '../../shadow-store.js';
 import { BUCKETS } from '../../bucket.js';
 import type { EtcdMembers } from '../client/members.js';
 import { bucketPrefix, parseKey, rangeEnd, thingPrefix } from '../keys.js';
 
 /** Keys of one bucket that are read at once. */
 const MAX_KEYS = 128;
-/** Keys of one thing that are read for its first MAX_LISTED_SHADOWS live shadows; deleted ones are keys for 48 h. */
+/** Keys of one thing that are read at once, where its deleted shadows, which are keys for 48 h, stand before live ones. */
 const MAX_THING_KEYS = 2000;
+/** Reads of MAX_THING_KEYS for one page of names; a thing with more tombstones gives a short page. */
+const MAX_NAME_READS = 10;
 /** Buckets read in each step of one page: few for a tenant with many things, soon all of them for one with few. */
 const STEPS = [1, 4, 16, 64, 64, 64, 64];
 
@@ -31,11 +33,11 @@ interface Rows {
   readonly rows: readonly KeyRow[];
   readonly more: boolean;
 }
-type Shadows = ThingPage['things'][number];
 
 /**
  * Pages of names, by keys alone: no value is read. A deleted shadow is known by its lease, which only tombstones have.
- * One page is one range, or at most seven Txns of ranges over small buckets: never a walk over the whole index.
+ * One page is one range, or at most seven Txns of ranges over small buckets: never a walk over the whole index. Only a
+ * thing with thousands of tombstones costs more: it is read to its end.
  */
 export class ShadowLister {
   constructor(
@@ -53,13 +55,28 @@ export class ShadowLister {
     { deadline }: RequestOptions,
   ): Promise<NamePage> {
     const prefix = `${thingPrefix(this.prefix, tenant, thing)}n:`;
-    // The NUL makes it the first key behind the name.
-    const start = after === undefined ? prefix : `${prefix}${decodeNamePage(after)}\0`;
-    const [found] = await this.#keys([{ start, end: rangeEnd(prefix) }], limit, deadline);
-    const { rows, more } = found!;
-    const names = rows.filter((row) => row.live && row.name !== null).map((row) => row.name as string);
-    const last = rows.at(-1)?.name;
-    return more && last != null ? { names, next: encodeNamePage(last) } : { names };
+    // The NUL makes it the first key after the name.
+    const startAfter = (name: string): string => `${prefix}${name}\0`;
+    let start = after === undefined ? prefix : startAfter(decodeNamePage(after));
+    const names: string[] = [];
+    let last: string | null | undefined;
+    for (let reads = 0; reads <= MAX_NAME_READS; reads++) {
+      const [found] = await this.#keys(
+        [{ start, end: rangeEnd(prefix) }],
+        reads === 0 ? limit : MAX_THING_KEYS,
+        deadline,
+      );
+      const { rows, more } = found!;
+      for (const { name, live } of rows) {
+        if (names.length === limit) return { names, next: encodeNamePage(names.at(-1)!) };
+        if (live && name !== null) names.push(name);
+      }
+      last = rows.at(-1)?.name;
+      if (!more || last == null) return { names };
+      if (names.length === limit) break;
+      start = startAfter(last);
+    }
+    return { names, next: encodeNamePage(last!) };
   }
 
   /** As ShadowStore.listThings, `limit` and errors included: @throws ServiceError */
@@ -69,7 +86,7 @@ export class ShadowLister {
     after: string | undefined,
     { deadline }: RequestOptions,
   ): Promise<ThingPage> {
-    const things: Shadows[] = [];
+    const things: ListedThing[] = [];
     let place: ThingPlace = after === undefined ? { bucket: 0, thing: '' } : decodeThingPage(after, tenant);
     for (const step of STEPS) {
       const buckets = Math.min(step, BUCKETS - place.bucket);
@@ -90,13 +107,27 @@ export class ShadowLister {
     return { things, next: this.#token(tenant, place) };
   }
 
-  /** A single thing that fills a whole read is read alone, further. */
-  async #whole(tenant: string, things: Shadows[], more: boolean, deadline: number): Promise<Shadows[]> {
+  /** A single thing that fills a whole read is read alone, to its end or until it has more shadows than are listed. */
+  async #whole(
+    tenant: string,
+    things: readonly ListedThing[],
+    more: boolean,
+    deadline: number,
+  ): Promise<readonly ListedThing[]> {
     const [only] = things;
     if (!more || things.length !== 1 || !only) return things;
-    const start = thingPrefix(this.prefix, tenant, only.thing);
-    const [found] = await this.#keys([{ start, end: rangeEnd(start) }], MAX_THING_KEYS, deadline);
-    return groupByThing(found!.rows, false);
+    const prefix = thingPrefix(this.prefix, tenant, only.thing);
+    const live: KeyRow[] = [];
+    let start = prefix;
+    for (;;) {
+      const [found] = await this.#keys([{ start, end: rangeEnd(prefix) }], MAX_THING_KEYS, deadline);
+      const { rows, more: moreKeys } = found!;
+      live.push(...rows.filter((row) => row.live));
+      const last = rows.at(-1);
+      if (!moreKeys || !last || live.length > MAX_LISTED_SHADOWS) break;
+      start = `${prefix}${last.name === null ? 'c' : `n:${last.name}`}\0`;
+    }
+    return live.length === 0 ? things : groupByThing(live, false);
   }
 
   #token(tenant: string, place: ThingPlace): string {
@@ -147,12 +178,14 @@ export class ShadowLister {
 }
 
 /** Things in key order with their live shadows. With `more` the last one may be cut; it is left for the next read. */
-function groupByThing(rows: readonly KeyRow[], more: boolean): Shadows[] {
-  const things: { thing: string; shadows: (string | null)[] }[] = [];
+function groupByThing(rows: readonly KeyRow[], more: boolean): ListedThing[] {
+  const things: { thing: string; shadows: (string | null)[]; truncated?: true }[] = [];
   for (const { thing, name, live } of rows) {
     let last = things.at(-1);
     if (last?.thing !== thing) things.push((last = { thing, shadows: [] }));
-    if (live && last.shadows.length < MAX_LISTED_SHADOWS) last.shadows.push(name);
+    if (!live) continue;
+    if (last.shadows.length < MAX_LISTED_SHADOWS) last.shadows.push(name);
+    else last.truncated = true;
   }
   if (more && things.length > 1) things.pop();
   return things;

@@ -1,0 +1,17 @@
+import { ServiceError } from '../errors/service-error.js';
+
+/** An error with members of its own beside those of every problem (RFC 9457 section 3.2). AWS paths leave them out. */
+export class ProblemError extends ServiceError {
+  constructor(
+    error: ServiceError,
+    readonly members: Readonly<Record<string, unknown>>,
+  ) {
+    super(error.code, '', error.clientToken);
+    this.message = error.message;
+  }
+
+  override withToken(clientToken: string | undefined): ServiceError {
+    const named = super.withToken(clientToken);
+    return named === this ? this : new ProblemError(named, this.members);
+  }
+}

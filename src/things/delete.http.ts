@@ -1,0 +1,47 @@
+import { Controller, Delete, Inject, Query, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Action } from '../access/action.js';
+import { CONFIG, type Config } from '../config/config.js';
+import { parseClientToken } from '../document/parse-request.js';
+import { echoToken } from '../errors/echo-token.js';
+import { ServiceError } from '../errors/service-error.js';
+import { bodyOf, FromCaller, FromThing, type Caller } from '../http/caller.js';
+import { Describe } from '../http/openapi/describe.js';
+import { AfterQuery, pageAfter } from '../http/paging.dto.js';
+import { ProblemError } from '../http/problem-error.js';
+import { queryOf } from '../http/query.js';
+import { json } from '../http/send-json.js';
+import { deletedShadow } from './shadow-views.js';
+import { DeleteThing } from './delete.js';
+import { removeThing } from './things.openapi.js';
+
+@Controller('v1/things/:thing')
+export class DeleteThingController {
+  constructor(
+    private readonly things: DeleteThing,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** Says which shadows were deleted also when some could not be: the caller repeats the request for the others. */
+  @Delete()
+  @Action('thing:delete')
+  @Describe(removeThing)
+  async delete(
+    @FromThing() thing: string,
+    @FromCaller() { principal, options }: Caller,
+    @Query(queryOf(AfterQuery)) { after }: AfterQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
+    const clientToken = parseClientToken(bodyOf(request), this.config.limits);
+    const call = { ...options, principal, thing, ...(after !== undefined && { after }) };
+    const result = pageAfter('after', this.things.delete(call, clientToken));
+    const { records, errors, next } = await echoToken(clientToken, result);
+    const deleted = records.map(deletedShadow);
+    const [error] = errors;
+    if (errors.length > 0) {
+      throw error instanceof ServiceError ? new ProblemError(error.withToken(clientToken), { deleted }) : error;
+    }
+    return json(reply, { thing, deleted, ...(next !== undefined && { next }) });
+  }
+}

@@ -1,0 +1,30 @@
+import { Controller, Get, Query, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { Action } from '../access/action.js';
+import { FromCaller, FromThing, type Caller } from '../http/caller.js';
+import { Describe } from '../http/openapi/describe.js';
+import { pageAfter, PageQuery } from '../http/paging.dto.js';
+import { queryOf } from '../http/query.js';
+import { json } from '../http/send-json.js';
+import { storedShadow } from './shadow-views.js';
+import { GetThing } from './get.js';
+import { getThing } from './things.openapi.js';
+
+@Controller('v1/things/:thing')
+export class GetThingController {
+  constructor(private readonly things: GetThing) {}
+
+  @Get()
+  @Action('thing:get')
+  @Describe(getThing)
+  async get(
+    @FromThing() thing: string,
+    @FromCaller() { principal, options }: Caller,
+    @Query(queryOf(PageQuery)) { limit, after }: PageQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
+    const query = { tenant: principal.tenant, thing, limit, ...(after !== undefined && { after }) };
+    const { records, next } = await pageAfter('after', this.things.get(query, options));
+    return json(reply, { thing, shadows: records.map(storedShadow), ...(next !== undefined && { next }) });
+  }
+}

@@ -1,0 +1,39 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { ServiceError } from '../errors/service-error.js';
+import type { LiveRecord } from '../shadow/get.js';
+import { SHADOW_STORE, type RequestOptions, type ShadowStore } from '../store/shadow-store.js';
+import { readShadows } from './read-shadows.js';
+
+export interface ThingQuery {
+  readonly tenant: string;
+  readonly thing: string;
+  /** Named shadows of one page, 1 to 100. */
+  readonly limit: number;
+  readonly after?: string;
+}
+
+export interface ShadowPage {
+  /** The classic shadow comes first, on the first page, beside the `limit` named ones. */
+  readonly records: readonly LiveRecord[];
+  /** Opaque; absent on the last page. */
+  readonly next?: string;
+}
+
+/** Reads a thing with all its shadows, page by page. */
+@Injectable()
+export class GetThing {
+  constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}
+
+  /** @throws ServiceError notFound for a thing without a shadow; invalidRequest for a bad `after`; what the store throws */
+  async get({ tenant, thing, limit, after }: ThingQuery, options: RequestOptions): Promise<ShadowPage> {
+    const { names, next } = await this.store.listNames(tenant, thing, limit, after, options);
+    const all = after === undefined ? [null, ...names] : names;
+    const records = await readShadows(
+      this.store,
+      all.map((name) => ({ tenant, thing, name })),
+      options,
+    );
+    if (records.length === 0 && after === undefined && next === undefined) throw new ServiceError('notFound', thing);
+    return next === undefined ? { records } : { records, next };
+  }
+}

@@ -1,0 +1,19 @@
+import { isTombstone } from '../document/shadow-document.js';
+import type { LiveRecord } from '../shadow/get.js';
+import type { RequestOptions, ShadowKey, ShadowStore } from '../store/shadow-store.js';
+
+/**
+ * The records of shadows that exist, in the order of the keys; a shadow that was deleted meanwhile is left out. The
+ * store gathers the reads.
+ * @throws ServiceError what the store throws
+ */
+export async function readShadows(
+  store: ShadowStore,
+  keys: readonly ShadowKey[],
+  options: RequestOptions,
+): Promise<LiveRecord[]> {
+  const records = await Promise.all(keys.map((key) => store.get(key, options)));
+  return records.flatMap((record) =>
+    record === null || isTombstone(record.state) ? [] : [{ ...record, state: record.state }],
+  );
+}
