@@ -24,7 +24,7 @@ beforeAll(async () => {
   const env = { UMBRA_MQTTS_PORT: '0', UMBRA_TLS_CERT: server.cert, UMBRA_TLS_KEY: server.key, UMBRA_TLS_CA: ca };
   node = await startNode({ env });
   cleanup(() => node.stop());
-}, 60_000);
+});
 
 const WAYS = ([3, 5] as const).flatMap((version) =>
   (['tcp', 'tls'] as const).map((transport) => ({
@@ -50,7 +50,7 @@ describe.each(WAYS)('aws-iot-device-sdk-v2, $label over $transport', ({ version,
         'sdk-v2-shadow-client.mjs',
         await clientOptions(`v2-plain-${version}-${transport}`),
       );
-    }, 60_000);
+    });
 
     const KINDS = [
       'get/rejected',
@@ -102,7 +102,7 @@ describe.each(WAYS)('aws-iot-device-sdk-v2, $label over $transport', ({ version,
         'sdk-v2-shadow-client-v2.mjs',
         await clientOptions(`v2-rr-${version}-${transport}`),
       );
-    }, 60_000);
+    });
 
     it.each([
       ['get of nothing', { error: { code: 404 } }],
@@ -144,5 +144,5 @@ describe('the TLS port', () => {
       tls: { ca: authority.ca, ...pair },
     };
     await expect(runClient('sdk-v2-shadow-client.mjs', options)).rejects.toThrow(/ended with [1-9]/);
-  }, 60_000);
+  });
 });

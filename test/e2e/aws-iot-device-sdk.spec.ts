@@ -30,7 +30,7 @@ describe('aws-iot-device-sdk, thingShadow over TLS with a client certificate', (
       thing: 'sdk-v1-thing',
       tls: { ca: authority.ca, ...(await authority.client('sdk-v1-thing')) },
     });
-  }, 90_000);
+  });
 
   it.each([
     ['get of nothing', 'rejected', { code: 404 }],

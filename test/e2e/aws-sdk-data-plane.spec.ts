@@ -22,7 +22,7 @@ beforeAll(async () => {
     maxAttempts: 1,
   });
   cleanup(() => client.destroy());
-}, 60_000);
+});
 
 const bytes = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
 function json(payload: Uint8Array | undefined): unknown {

@@ -5,13 +5,13 @@ import { cleanupAfterAll } from './steps/cleanup.js';
 import { Device, topic } from './steps/device.js';
 import { Load } from './steps/load.js';
 import { Rest } from './steps/rest.js';
-import { until } from './steps/until.js';
+import { until } from '../harness/until.js';
 
 /** Milliseconds; UMBRA_E2E_LONG=1 is the acceptance run. */
-const OUTAGE_MS = process.env['UMBRA_E2E_LONG'] === '1' ? 20_000 : 8_000;
+const OUTAGE_MS = process.env['UMBRA_E2E_LONG'] === '1' ? 20_000 : 12_000;
 const REQUEST_TIMEOUT_MS = 2_000;
 /** An answer later than this is not "within its deadline", even on a busy machine. */
-const LATE_MS = REQUEST_TIMEOUT_MS + 3_000;
+const LATE_MS = REQUEST_TIMEOUT_MS + 6_000;
 
 const cleanup = cleanupAfterAll();
 let etcd: EtcdServer;
@@ -25,7 +25,7 @@ beforeAll(async () => {
   node = await startNode({ env });
   cleanup(() => node.stop());
   rest = new Rest(node.httpUrl);
-}, 60_000);
+});
 
 const OUTAGES = [
   { how: 'stopped and started again', id: 'term', begin: () => etcd.shutdown(), end: () => etcd.restart() },
@@ -61,12 +61,12 @@ describe.each(OUTAGES)(`etcd is $how for ${OUTAGE_MS / 1000} s under load`, ({ i
     } finally {
       await end();
     }
-  }, 90_000);
+  });
 
   it('everything works again without a restart of the node', async () => {
-    await until('ready', async () => (await rest.ready()).status === 200, 30_000);
+    await until('ready', async () => (await rest.ready()).status === 200);
     const before = load.progress;
-    await until('the load flows', () => load.progress >= before + 300, 30_000);
+    await until('the load flows', () => load.progress >= before + 300);
     const device = await Device.connect(node.mqttUrl);
     cleanup(() => device.close());
     const thing = `outage-${id}-after`;
@@ -79,7 +79,7 @@ describe.each(OUTAGES)(`etcd is $how for ${OUTAGE_MS / 1000} s under load`, ({ i
       'accepted',
     ]);
     expect(node.running).toBe(true);
-  }, 90_000);
+  });
 
   it('no acknowledged update is missing', async () => {
     await load.stop();
@@ -89,5 +89,5 @@ describe.each(OUTAGES)(`etcd is $how for ${OUTAGE_MS / 1000} s under load`, ({ i
     expect(new Set(refusals)).toEqual(new Set([503]));
     expect(new Set(load.rejections.filter((code) => code !== 503))).toEqual(new Set());
     expect(load.slowest).toBeLessThan(LATE_MS);
-  }, 60_000);
+  });
 });

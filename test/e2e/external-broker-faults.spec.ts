@@ -5,7 +5,7 @@ import { cleanupAfterAll } from './steps/cleanup.js';
 import { Device, topic } from './steps/device.js';
 import { Rest } from './steps/rest.js';
 import { ShadowTraffic } from './steps/shadow-traffic.js';
-import { until } from './steps/until.js';
+import { until } from '../harness/until.js';
 
 const cleanup = cleanupAfterAll();
 const LONG = process.env['UMBRA_E2E_LONG'] === '1';
@@ -237,7 +237,7 @@ it('access rules: a publish that is refused makes `broker` not ready, whatever e
   expect((await device.request('open', 'update', { state: { reported: { a: 2 } } })).json.version).toBe(2);
   const { ok, reason } = await brokerPart(only);
   expect({ ok, reason }).toEqual({ ok: false, reason: expect.stringMatching(/refuses.*closed.*access rules/) });
-}, 60_000);
+});
 
 it('UMBRA_BROKER_SHARED with a mosquitto that delivers nothing on it: says so instead of waiting for ever', async () => {
   const { node } = await site();
@@ -247,4 +247,4 @@ it('UMBRA_BROKER_SHARED with a mosquitto that delivers nothing on it: says so in
     return part.reason.includes('$aws') && part;
   });
   expect(reason).toContain('UMBRA_BROKER_SHARED=false');
-}, 60_000);
+});

@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import { cleanupAfterAll } from './steps/cleanup.js';
 import { Device, topic } from './steps/device.js';
 import { Rest } from './steps/rest.js';
-import { until } from './steps/until.js';
+import { until } from '../harness/until.js';
 
 const cleanup = cleanupAfterAll();
 const PASSWORD = 'a-secret-of-this-test';
@@ -51,7 +51,7 @@ beforeAll(async () => {
     UMBRA_BROKER_USER: 'umbra',
     UMBRA_BROKER_PASSWORD: PASSWORD,
   };
-}, 60_000);
+});
 
 async function node(env: Record<string, string | undefined>, until: 'ready' | 'listening'): Promise<ReadyNode> {
   const started = await startNode({ env, until });
@@ -78,7 +78,7 @@ it('serves devices over mqtts with a password and a client certificate, and logs
   expect(answer).toMatchObject({ topic: topic('tls', 'update/accepted'), json: { version: 1 } });
   await only.stop();
   expect(only.logs()).not.toContain(PASSWORD);
-}, 60_000);
+});
 
 it.each([
   ['a wrong password', { UMBRA_BROKER_PASSWORD: 'wrong-secret' }, /not authorized|bad user ?name or password/i],

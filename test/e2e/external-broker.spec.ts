@@ -19,7 +19,7 @@ beforeAll(async () => {
   cleanup(() => node.stop());
   device = await Device.connect(broker.url);
   cleanup(() => device.close());
-}, 60_000);
+});
 
 describe('devices at an external mosquitto', () => {
   it('update, get and delete are answered as by the built-in broker', async () => {

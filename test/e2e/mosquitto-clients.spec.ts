@@ -10,7 +10,7 @@ import {
 import { startNode, type ReadyNode } from '../harness/node-process.js';
 import { cleanupAfterAll } from './steps/cleanup.js';
 import { topic } from './steps/device.js';
-import { until } from './steps/until.js';
+import { until } from '../harness/until.js';
 
 const cleanup = cleanupAfterAll();
 let node: ReadyNode;
@@ -23,7 +23,7 @@ beforeAll(async () => {
   await writeFile(bigFile, JSON.stringify({ clientToken: 'big', state: { reported: { blob: 'x'.repeat(40_960) } } }));
   node = await startNode();
   cleanup(() => node.stop());
-}, 60_000);
+});
 
 const MATRIX = (['3.1.1', '5'] as const).flatMap((version) => ([0, 1] as const).map((qos) => ({ version, qos })));
 const SHADOWS = [

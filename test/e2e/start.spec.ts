@@ -9,7 +9,7 @@ import { freePort } from '../harness/ports.js';
 import { cleanupAfterAll } from './steps/cleanup.js';
 import { commandLine, processesWith } from './steps/processes.js';
 import { Rest } from './steps/rest.js';
-import { until } from './steps/until.js';
+import { until } from '../harness/until.js';
 
 const cleanup = cleanupAfterAll();
 
@@ -73,7 +73,7 @@ it('etcd missing from PATH: says what to install', async () => {
   expect(code).toBeGreaterThan(0);
   expect(output).toMatch(/apt-get install etcd-server/);
   expect(output).toMatch(/UMBRA_ETCD_ENDPOINTS/);
-}, 60_000);
+});
 
 it('etcd out of reach: the node starts, is not ready and says why, and becomes ready when etcd comes', async () => {
   const etcdPort = await freePort();
@@ -89,10 +89,10 @@ it('etcd out of reach: the node starts, is not ready and says why, and becomes r
 
   const etcd = await startEtcd({ port: etcdPort });
   cleanup(() => etcd.stop());
-  await until('ready', async () => (await rest.ready()).status === 200, 30_000);
+  await until('ready', async () => (await rest.ready()).status === 200);
   expect((await rest.get('early')).status).toBe(404);
   expect((await rest.update('early', { state: {} })).json).toMatchObject({ version: 1 });
-}, 90_000);
+});
 
 it('says once where it listens, with the ports that it really has', async () => {
   const node = await startNode();
@@ -102,4 +102,4 @@ it('says once where it listens, with the ports that it really has', async () => 
   expect(node.httpUrl).toMatch(/^http:\/\/127\.0\.0\.1:[1-9]\d+$/);
   expect(node.mqttUrl).toMatch(/^mqtt:\/\/127\.0\.0\.1:[1-9]\d+$/);
   expect([node.httpsUrl, node.mqttsUrl]).toEqual([null, null]);
-}, 60_000);
+});

@@ -16,7 +16,7 @@ beforeAll(async () => {
   [a, b] = await Promise.all([startNode({ env }), startNode({ env })]);
   cleanup(() => a.stop());
   cleanup(() => b.stop());
-}, 60_000);
+});
 
 /** The tails of what came for one version, in order. */
 function tails(device: Device, thing: string, version: number): string[] {

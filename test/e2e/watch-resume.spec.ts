@@ -7,7 +7,7 @@ import { cleanupAfterAll } from './steps/cleanup.js';
 import { Device, topic } from './steps/device.js';
 import { CurlReader } from './steps/event-stream.js';
 import { Rest } from './steps/rest.js';
-import { until } from './steps/until.js';
+import { until } from '../harness/until.js';
 
 const UPDATES = 3000;
 /** Milliseconds between updates, all shadows together: 200 a second. */
@@ -27,7 +27,7 @@ beforeAll(async () => {
   [a, b] = await Promise.all([startNode({ env }), startNode({ env })]);
   cleanup(() => a.stop());
   cleanup(() => b.stop());
-}, 60_000);
+});
 
 interface Change {
   readonly shadow: string;
@@ -127,7 +127,7 @@ async function eventSourceReader(): Promise<Reader> {
       const before = opened;
       // The client notices, waits for the time of the `retry:` hint, and resumes by itself.
       balancer.cutAll();
-      await until('eventsource has connected again', () => opened > before, 30_000);
+      await until('eventsource has connected again', () => opened > before);
     },
   };
 }
@@ -139,7 +139,7 @@ async function disturb(reader: Reader, writing: Promise<Change[]>): Promise<numb
   let cuts = 0;
   while (!done) {
     const target = reader.changes().length + (CUT_AFTER[cuts % CUT_AFTER.length] as number);
-    await until('more events', () => done || reader.changes().length >= target, 30_000);
+    await until('more events', () => done || reader.changes().length >= target);
     if (done) break;
     await reader.cut();
     cuts++;

@@ -94,7 +94,7 @@ export async function runOn(
   const prefix = `s${seed.toString(36)}`;
   const traffic = new Traffic(topology, history, random.fork('traffic'), prefix, scenario.traffic);
   await traffic.start();
-  const context: FaultContext = { topology, history, random: random.fork('faults'), prefix };
+  const context: FaultContext = { topology, history, traffic, random: random.fork('faults'), prefix };
   const unready: { node: number; from: number; to: number }[] = [];
   for (const step of scenario.steps) {
     const fault = faultOf(step.fault);

@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEtcd, type EtcdServer } from '../harness/etcd.js';
+import { createAuthority, type Authority } from '../harness/certificates.js';
+import { startEtcd, type EtcdSecurity, type EtcdServer } from '../harness/etcd.js';
 import { startNode, type ReadyNode } from '../harness/node-process.js';
 import { startMosquitto, type MosquittoBroker } from '../harness/mosquitto.js';
 import { freePort } from '../harness/ports.js';
@@ -17,8 +18,10 @@ export interface TopologySpec {
   readonly nodes: number;
   /** Where the devices connect. Behind mosquitto Umbra is at least once: docs/external-broker.md. */
   readonly broker: 'built-in' | 'mosquitto';
-  /** Nodes reach etcd through a proxy per member, so that bytes can be swallowed, delayed and lost. */
+  /** Each node reaches each member through a proxy of its own, so that bytes can be swallowed, delayed and lost. */
   readonly proxied: boolean;
+  /** etcd asks for a password, over TLS, and gives tokens of this kind. One member. */
+  readonly users?: EtcdSecurity['tokens'];
   /** Heartbeat and election: 100/1000 ms or 30/300 ms. */
   readonly timers: 'default' | 'fast';
   readonly env?: Readonly<Record<string, string>>;
@@ -31,6 +34,14 @@ export interface TopologySpec {
   readonly main?: string;
 }
 
+interface NodeParts {
+  readonly ports: { readonly http: number; readonly mqtt: number };
+  readonly env: Readonly<Record<string, string>>;
+  readonly dataDir: string;
+  readonly main: string | undefined;
+  readonly proxies: readonly TcpProxy[];
+}
+
 /** One Umbra node, which keeps its ports over restarts. */
 export class LabNode {
   #process: ReadyNode | null = null;
@@ -38,25 +49,33 @@ export class LabNode {
   expectedDown = false;
   /** Where its wall clock is set, in seconds from the true one. */
   readonly clockFile: string;
+  /** Between it and each member; none where the topology has no proxies. */
+  readonly proxies: readonly TcpProxy[];
+  readonly #ports: { readonly http: number; readonly mqtt: number };
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #dataDir: string;
+  readonly #main: string | undefined;
 
   constructor(
     readonly index: number,
-    private readonly ports: { readonly http: number; readonly mqtt: number },
-    private readonly env: Readonly<Record<string, string>>,
     private readonly history: History,
-    private readonly dataDir: string,
-    private readonly main: string | undefined,
+    parts: NodeParts,
   ) {
-    this.clockFile = join(dataDir, 'clock');
+    this.proxies = parts.proxies;
+    this.#ports = parts.ports;
+    this.#env = parts.env;
+    this.#dataDir = parts.dataDir;
+    this.#main = parts.main;
+    this.clockFile = join(parts.dataDir, 'clock');
     writeFileSync(this.clockFile, '+0\n');
   }
 
   get mqttPort(): number {
-    return this.ports.mqtt;
+    return this.#ports.mqtt;
   }
 
   get httpUrl(): string {
-    return `http://127.0.0.1:${this.ports.http}`;
+    return `http://127.0.0.1:${this.#ports.http}`;
   }
 
   get pid(): number | null {
@@ -68,11 +87,11 @@ export class LabNode {
   }
 
   async start(until: 'ready' | 'listening' = 'ready'): Promise<void> {
-    const ports = { UMBRA_HTTP_PORT: String(this.ports.http), UMBRA_MQTT_PORT: String(this.ports.mqtt) };
-    const env = { UMBRA_LOG_LEVEL: 'warn', ...this.env, ...ports, UMBRA_NODE_ID: `lab-${this.index}` };
+    const ports = { UMBRA_HTTP_PORT: String(this.#ports.http), UMBRA_MQTT_PORT: String(this.#ports.mqtt) };
+    const env = { UMBRA_LOG_LEVEL: 'warn', ...this.#env, ...ports, UMBRA_NODE_ID: `lab-${this.index}` };
     // `ready` is told at the level info.
-    const options = { env: { ...env, UMBRA_LOG_LEVEL: 'info' }, dataDir: this.dataDir, until };
-    const started = await startNode({ ...options, ...(this.main === undefined ? {} : { main: this.main }) });
+    const options = { env: { ...env, UMBRA_LOG_LEVEL: 'info' }, dataDir: this.#dataDir, until };
+    const started = await startNode({ ...options, ...(this.#main === undefined ? {} : { main: this.#main }) });
     this.#process = started;
     this.expectedDown = false;
     void started.exited.then(({ code, signal }) => {
@@ -121,7 +140,7 @@ export interface Door {
 }
 
 /** Seconds after which another node takes over what a lost one did at mosquitto. */
-const TAKEOVER_SECONDS = '3';
+const TAKEOVER_SECONDS = 3;
 
 /** Whether there is a mosquitto to run. */
 export function hasMosquitto(): boolean {
@@ -131,9 +150,9 @@ export function hasMosquitto(): boolean {
 /** etcd members, what is between, and Umbra nodes. */
 export class Topology {
   members: EtcdServer[] = [];
-  readonly proxies: TcpProxy[] = [];
   readonly nodes: LabNode[] = [];
   broker: MosquittoBroker | null = null;
+  #authority: Authority | null = null;
   readonly #folders: string[] = [];
   #mounted: string | null = null;
 
@@ -156,6 +175,13 @@ export class Topology {
       await topology.stop();
       throw error;
     }
+  }
+
+  readonly takeoverSeconds = TAKEOVER_SECONDS;
+
+  /** Those of all nodes. */
+  get proxies(): TcpProxy[] {
+    return this.nodes.flatMap((node) => [...node.proxies]);
   }
 
   node(index: number): LabNode {
@@ -192,13 +218,16 @@ export class Topology {
     await this.broker?.stop();
     for (const proxy of this.proxies) await proxy.stop().catch(() => undefined);
     await Promise.all(this.members.map((member) => member.kill9().then(() => member.stop())));
+    await this.#authority?.remove();
     this.spaces?.stop();
     if (this.#mounted !== null) spawnSync('umount', ['-l', this.#mounted]);
     for (const folder of this.#folders) await rm(folder, { recursive: true, force: true });
   }
 
   async #startMembers(): Promise<void> {
-    const { members: count, timers, quotaBytes } = this.spec;
+    const { members: count, timers, quotaBytes, users } = this.spec;
+    if (users !== undefined) this.#authority = await createAuthority();
+    const security = users && this.#authority ? { security: { authority: this.#authority, tokens: users } } : {};
     const peers = await Promise.all(Array.from({ length: count }, freePort));
     const host = (i: number): string => this.spaces?.address(i) ?? '127.0.0.1';
     const peerUrl = (i: number): string => `http://${host(i)}:${peers[i]}`;
@@ -208,6 +237,7 @@ export class Topology {
     this.members = await Promise.all(
       peers.map((_, i) =>
         startEtcd({
+          ...security,
           ...(this.spaces ? { host: host(i), through: this.spaces.prefix(i) } : {}),
           ...(quotaBytes === undefined ? {} : { quotaBytes }),
           ...(dataDir === null ? {} : { dataDir }),
@@ -218,25 +248,41 @@ export class Topology {
         }),
       ),
     );
-    if (!this.spec.proxied) return;
-    for (const [i, { port }] of this.members.entries()) this.proxies.push(await TcpProxy.start(port, host(i)));
+  }
+
+  /** One before each member, for one node. */
+  async #startProxies(): Promise<TcpProxy[]> {
+    if (!this.spec.proxied) return [];
+    return Promise.all(this.members.map(({ port }, i) => TcpProxy.start(port, this.spaces?.address(i) ?? '127.0.0.1')));
   }
 
   async #startNodes(): Promise<void> {
-    const endpoints = this.spec.proxied ? this.proxies : this.members;
     for (let index = 0; index < this.spec.nodes; index++) {
       const dataDir = await mkdtemp(join(tmpdir(), 'umbra-lab-node-'));
       this.#folders.push(dataDir);
       const clock = this.spec.movableClock ? fakeClock(join(dataDir, 'clock')) : {};
-      const etcd = { UMBRA_ETCD_ENDPOINTS: endpoints.map(({ endpoint }) => endpoint).join(',') };
+      const proxies = await this.#startProxies();
+      const endpoints = this.members.map((member, i) => proxies[i]?.endpoint ?? member.endpoint);
+      const etcd = this.#etcdVariables(endpoints);
       const broker = this.broker
-        ? { UMBRA_BROKER_URL: this.broker.url, UMBRA_BROKER_TAKEOVER_SECONDS: TAKEOVER_SECONDS }
+        ? { UMBRA_BROKER_URL: this.broker.url, UMBRA_BROKER_TAKEOVER_SECONDS: String(TAKEOVER_SECONDS) }
         : {};
       const env = { ...etcd, ...clock, ...broker, ...this.spec.env };
       const ports = { http: await freePort(), mqtt: await freePort() };
-      this.nodes.push(new LabNode(index, ports, env, this.history, dataDir, this.spec.main));
+      const { main } = this.spec;
+      this.nodes.push(new LabNode(index, this.history, { ports, env, dataDir, main, proxies }));
     }
     await Promise.all(this.nodes.map((node) => node.start()));
+  }
+
+  #etcdVariables(endpoints: readonly string[]): Record<string, string> {
+    if (!this.#authority) return { UMBRA_ETCD_ENDPOINTS: endpoints.join(',') };
+    return {
+      UMBRA_ETCD_ENDPOINTS: endpoints.map((endpoint) => endpoint.replace('http:', 'https:')).join(','),
+      UMBRA_ETCD_CA: this.#authority.ca,
+      UMBRA_ETCD_USER: 'root',
+      UMBRA_ETCD_PASSWORD: 'root',
+    };
   }
 
   async #disk(): Promise<string | null> {

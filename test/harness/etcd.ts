@@ -1,14 +1,25 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { noop } from 'cockatiel';
-import { Etcd3 } from 'etcd3';
+import { Etcd3, type IOptions } from 'etcd3';
+import type { Authority } from './certificates.js';
 import { freePort } from './ports.js';
 
+/** Seconds that a JWT of a test lives: longer than any scenario, so that nothing heals by its end. */
+const JWT_TTL_SECONDS = 600;
+
+/** Users and TLS towards clients. Everybody is root, with the password `root`. */
+export interface EtcdSecurity {
+  readonly authority: Authority;
+  readonly tokens: 'simple' | 'jwt';
+}
+
 export interface EtcdOptions {
+  readonly security?: EtcdSecurity;
   /** Kept on stop() when given; else a temporary folder that goes with the server. */
   readonly dataDir?: string;
   readonly port?: number;
@@ -43,14 +54,14 @@ export interface EtcdServer {
   readonly client: Etcd3;
 }
 
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 60_000;
 
 /** Ends when a linearizable read of the server that we started is answered. */
-async function ready(child: ChildProcess, endpoint: string, output: () => string): Promise<void> {
+async function ready(child: ChildProcess, connect: (timeoutMs: number) => Etcd3, output: () => string): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS;
   for (;;) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`etcd ended at start: ${output()}`);
-    const probe = plainClient(endpoint, 500);
+    const probe = connect(500);
     try {
       await probe.kv.range({ key: Buffer.from('ready'), count_only: true });
       if (child.exitCode === null) return;
@@ -63,8 +74,9 @@ async function ready(child: ChildProcess, endpoint: string, output: () => string
   }
 }
 
-function plainClient(endpoint: string, timeoutMs: number): Etcd3 {
+function plainClient(endpoint: string, timeoutMs: number, more: Partial<IOptions> = {}): Etcd3 {
   return new Etcd3({
+    ...more,
     hosts: endpoint,
     faultHandling: { global: noop, host: () => noop },
     defaultCallOptions: (context) => (context.isStream ? {} : { deadline: Date.now() + timeoutMs }),
@@ -81,12 +93,25 @@ async function end(child: ChildProcess | null, signal: NodeJS.Signals): Promise<
   await ended;
 }
 
+function flagsOf({ authority: { server }, tokens }: EtcdSecurity): string[] {
+  const jwt = `jwt,pub-key=${server.cert},priv-key=${server.key},sign-method=RS256,ttl=${JWT_TTL_SECONDS}s`;
+  return ['--cert-file', server.cert, '--key-file', server.key, '--auth-token', tokens === 'jwt' ? jwt : 'simple'];
+}
+
+async function enableUsers(client: Etcd3): Promise<void> {
+  await client.user('root').create('root');
+  await client.role('root').create();
+  await client.user('root').addRole('root');
+  await client.auth.authEnable();
+}
+
 export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdServer> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'umbra-etcd-')));
   const port = options.port ?? (await freePort());
   const host = options.host ?? '127.0.0.1';
   const peer = `http://${host}:${await freePort()}`;
-  const endpoint = `http://${host}:${port}`;
+  const { security } = options;
+  const endpoint = `${security ? 'https' : 'http'}://${host}:${port}`;
   const args = [
     '--name',
     'test',
@@ -102,7 +127,11 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdServer> 
   args.push('--listen-client-urls', endpoint, '--advertise-client-urls', endpoint, '--listen-peer-urls', peer);
   args.push('--initial-advertise-peer-urls', peer, '--initial-cluster', `test=${peer}`);
   if (options.quotaBytes !== undefined) args.push('--quota-backend-bytes', String(options.quotaBytes));
+  if (security) args.push(...flagsOf(security));
   args.push(...(options.args ?? []));
+  const tls = security ? { credentials: { rootCertificate: await readFile(security.authority.ca) } } : {};
+  let auth: Pick<IOptions, 'auth'> = {};
+  const connect = (timeoutMs: number): Etcd3 => plainClient(endpoint, timeoutMs, { ...tls, ...auth });
 
   let child: ChildProcess | null = null;
   const killAtExit = (): void => void child?.kill('SIGKILL');
@@ -114,11 +143,19 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdServer> 
     started.stderr.on('data', (chunk: Buffer) => (text = (text + chunk.toString()).slice(-2000)));
     const failed = once(started, 'error').then(([error]) => Promise.reject(error as Error));
     failed.catch(() => undefined);
-    await Promise.race([ready(started, endpoint, () => text), failed]);
+    await Promise.race([ready(started, connect, () => text), failed]);
   };
   process.once('exit', killAtExit);
-  const client = plainClient(endpoint, 5_000);
-  await start().catch(async (error: unknown) => {
+  let client = connect(5_000);
+  const secured = async (): Promise<void> => {
+    await start();
+    if (!security) return;
+    await enableUsers(client);
+    client.close();
+    auth = { auth: { username: 'root', password: 'root' } };
+    client = connect(5_000);
+  };
+  await secured().catch(async (error: unknown) => {
     await end(child, 'SIGKILL');
     throw error;
   });
@@ -127,7 +164,9 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdServer> 
     endpoint,
     port,
     dataDir,
-    client,
+    get client() {
+      return client;
+    },
     get pid() {
       return child?.pid ?? -1;
     },

@@ -35,7 +35,7 @@ export interface MosquittoBroker {
   resume(): void;
 }
 
-const START_TIMEOUT_MS = 10_000;
+const START_TIMEOUT_MS = 60_000;
 
 export async function startMosquitto({ settings = {}, acl }: MosquittoSettings = {}): Promise<MosquittoBroker> {
   const folder = await mkdtemp(join(tmpdir(), 'umbra-mosquitto-'));
@@ -65,7 +65,7 @@ export async function startMosquitto({ settings = {}, acl }: MosquittoSettings =
     const started = spawn('mosquitto', ['-c', file], { stdio: ['ignore', 'pipe', 'pipe'] });
     child = started;
     for (const stream of [started.stdout, started.stderr])
-      stream.on('data', (chunk: Buffer) => (text = (text + chunk.toString()).slice(-20_000)));
+      stream.on('data', (chunk: Buffer) => (text = (text + chunk.toString()).slice(-200_000)));
     await listening(started, port, () => text);
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {

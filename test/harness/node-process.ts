@@ -47,9 +47,9 @@ export interface ReadyNode extends NodeProcess {
 }
 
 /** Milliseconds until `ready`: on a busy machine the local etcd takes most of it. */
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 90_000;
 /** Longer than the drain of any node in the tests. */
-const STOP_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 60_000;
 /** Characters of output that are kept. */
 const MAX_LOG = 4_000_000;
 /** Characters of output that an error tells. */

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
-const TIMEOUT_MS = 45_000;
+const TIMEOUT_MS = 120_000;
 
 /**
  * Runs a client script of test/e2e/clients in its own process, since the native parts of the SDKs and Jest's sandbox do

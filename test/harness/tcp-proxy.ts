@@ -59,6 +59,11 @@ export class TcpProxy {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  /** Connections that are open now. */
+  get open(): number {
+    return this.#pairs.size;
+  }
+
   get mode(): ProxyMode {
     return this.#mode;
   }

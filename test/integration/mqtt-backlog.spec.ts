@@ -160,5 +160,5 @@ describe('a client that floods', () => {
       await node.stop();
     }
     // Thousands of commits of one shadow, one after the other: on a busy machine that takes its time.
-  }, 120_000);
+  });
 });

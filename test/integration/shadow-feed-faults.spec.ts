@@ -217,7 +217,7 @@ describe('the feed of a cluster of three', () => {
   let members: EtcdServer[];
   beforeEach(async () => {
     members = await startMembers(3);
-  }, 40_000);
+  });
   afterEach(() => Promise.all(members.map((member) => member.stop())));
 
   it.each([

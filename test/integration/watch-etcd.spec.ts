@@ -12,7 +12,7 @@ describe('watch streams of nodes that share an etcd', () => {
   beforeAll(async () => {
     etcd = await startEtcd();
     [a, b] = await Promise.all([start(), start()]);
-  }, 60_000);
+  });
   afterAll(async () => {
     for (const reader of readers) reader.close();
     await a.stop();

@@ -238,11 +238,11 @@ describe('the watch streams', () => {
       reload: '/v1/things/s/watch?initial=true',
     });
     expect(last).toBeLessThan(total);
-    await until('every change at the other reader', () => fastSeen.length === total, 30_000);
+    await until('every change at the other reader', () => fastSeen.length === total);
     expect(fastSeen).toEqual(Array.from({ length: total }, (_, n) => n + 1));
     const again = await watch(node, '/things/s/watch', { 'last-event-id': id });
     expect((await again.nextOf('change')).data['version']).toBe(last + 1);
-  }, 60_000);
+  });
 
   it('ends every stream with draining when the node shuts down', async () => {
     const node = await start();

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { connectAsync, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
-import { until } from './until.js';
+import { until } from '../../harness/until.js';
 
 export interface Message {
   readonly topic: string;

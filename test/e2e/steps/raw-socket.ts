@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { until } from './until.js';
+import { until } from '../../harness/until.js';
 
 /** A TCP connection that sends exactly the bytes it is told to. */
 export class RawSocket {

@@ -190,6 +190,11 @@ export class Device extends Reconnecting {
     this.#writing = false;
   }
 
+  /** Measures again. */
+  busy(): void {
+    this.#writing = true;
+  }
+
   /** Writes nothing at all from here on; ends when its last update has. */
   async rest(): Promise<void> {
     this.#resting = true;

@@ -42,6 +42,7 @@ export class Traffic {
   readonly #callers: Promise<void>[] = [];
   #sampler: Promise<void> = Promise.resolve();
   #writing = true;
+  #hushed = false;
   #running = true;
 
   constructor(
@@ -88,6 +89,29 @@ export class Traffic {
     this.#sampler = this.#sample();
   }
 
+  /** Nobody writes until goOn(); ends when what was desired has been done. Readers stay. */
+  async hush(): Promise<void> {
+    this.#hushed = true;
+    for (const device of this.#devices) device.quiet();
+    const from = this.history.now();
+    // What is under way has had its answer by then.
+    await pause(this.options.intervalMs * PATIENCE);
+    await Promise.all(this.shadows.map((shadow) => this.#converge(shadow, from)));
+    this.history.converged.clear();
+    await pause(1_000);
+  }
+
+  goOn(): void {
+    this.#hushed = false;
+    for (const device of this.#devices) device.busy();
+  }
+
+  /** Waits while nobody is to write; whether there is still something to write. */
+  async #mayWrite(): Promise<boolean> {
+    while (this.#hushed && this.#writing) await pause(50);
+    return this.#writing;
+  }
+
   /** Ends the writing, waits until all is as promised or the bound is over, and takes the final state. */
   async finish(): Promise<void> {
     this.#writing = false;
@@ -113,7 +137,7 @@ export class Traffic {
   async #application(shadow: string, writer: string, random: Random): Promise<void> {
     const targets = this.#targets();
     let known: number | undefined;
-    for (let n = 1; this.#writing; n++) {
+    for (let n = 1; await this.#mayWrite(); n++) {
       const target = random.pick(targets);
       const id = `${writer}-${n}`;
       const kind = this.options.deletes !== false && random.next() < 1 / UPDATES_PER_DELETE ? 'delete' : 'update';
@@ -128,7 +152,7 @@ export class Traffic {
 
   async #comeAndGo(shadow: string, random: Random): Promise<void> {
     const targets = this.#targets();
-    for (let n = 1; this.#writing; n++) {
+    for (let n = 1; await this.#mayWrite(); n++) {
       const id = `${this.prefix}-guest-${n}`;
       const kind = n % 3 === 0 ? 'delete' : 'update';
       await this.#write({ id, kind, shadow, patch: { a: id } }, random.pick(targets));

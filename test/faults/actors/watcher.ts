@@ -44,6 +44,9 @@ export class Watcher {
     return last !== undefined && last.step >= version;
   }
 
+  /** The highest revision that a change or a bookmark named. */
+  position = 0;
+
   /** Whether it was ever told to load the present state anew. */
   get startedOver(): boolean {
     return this.#segment > 0;
@@ -75,6 +78,7 @@ export class Watcher {
     for (let event = await reader.next(); event !== null; event = await reader.next()) {
       if (event.id !== undefined) {
         this.#lastId = event.id;
+        this.position = Math.max(this.position, Number(event.data['revision']));
         positioned();
       }
       if (event.event === 'end') return this.#end(event);

@@ -1,14 +1,24 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { canMoveClock, moveClock } from './fake-clock.js';
 import type { History } from '../model/history.js';
+import { PROMISES } from '../validate/promises.js';
 import type { Random } from '../plans/random.js';
+import type { Traffic } from '../actors/traffic.js';
 import type { LabNode, Topology } from '../topology.js';
 import { compactWhileAway, reconnectStorm, silentDevices, slowDevices, startWithoutStorage } from './client-faults.js';
+import { cutOffHolder, stopBroker } from './cut-off-node.js';
+import { doubtAndCompaction } from './doubt.js';
+import { addUser } from './etcd-users.js';
+import { fullWithStreams } from './full-storage.js';
+import { quietFleet } from './quiet-fleet.js';
+import { silentReaders } from './silent-readers.js';
 import { fillDisk, fillQuota } from './storage-faults.js';
 
 export interface FaultContext {
   readonly topology: Topology;
   readonly history: History;
+  /** null where nothing but one device is at work. */
+  readonly traffic: Traffic | null;
   readonly random: Random;
   /** Of things of this run. */
   readonly prefix: string;
@@ -19,7 +29,8 @@ export type Heal = () => Promise<void>;
 
 export interface Fault {
   /** What it cannot do without; scenarios that cannot have it are skipped by name. */
-  readonly needs?: 'namespaces' | 'proxy' | 'clock' | 'two-nodes' | 'quota' | 'small-disk' | 'one-member' | 'mosquitto';
+  readonly needs?:
+    'users' | 'namespaces' | 'proxy' | 'clock' | 'two-nodes' | 'quota' | 'small-disk' | 'one-member' | 'mosquitto';
   /** No node can serve while it lasts. */
   readonly cutsStorage?: boolean;
   /** Readers may have to load the present state anew. */
@@ -156,6 +167,45 @@ function jumpClock(seconds: number): Fault['apply'] {
   });
 }
 
+/** Milliseconds for an answer beyond what a request may take (5 s unless configured). */
+const ANSWERED_MS = 9_000;
+
+/** etcd is away, and the wall clock goes back an hour: an update that waits must be answered when its time is over. */
+async function jumpWithoutStorage({ topology, history, random, prefix }: FaultContext): Promise<Heal> {
+  const node = random.pick(topology.nodes);
+  for (const proxy of topology.proxies) proxy.set('blackhole');
+  const from = history.now();
+  const body = JSON.stringify({ state: { desired: { waits: true } } });
+  const url = `${node.httpUrl}/v1/things/${prefix}waits/shadow`;
+  const answer = fetch(url, { method: 'PATCH', body, signal: AbortSignal.timeout(ANSWERED_MS) }).then(
+    ({ status }) => status,
+    () => null,
+  );
+  await pause(500);
+  moveClock(node.clockFile, -3600);
+  const status = await answer;
+  const took = Math.round(history.now() - from);
+  history.faults.push({ fault: `an update without etcd was answered ${status}`, from, to: history.now() });
+  if (status === null)
+    history.remarks.push({ promise: PROMISES.answered, text: `an update had no answer after ${took} ms` });
+  return async () => {
+    moveClock(node.clockFile, 0);
+    for (const proxy of topology.proxies) proxy.set('pass');
+    for (const proxy of topology.proxies) proxy.cutAll();
+  };
+}
+
+/** One node loses etcd; the others have it. */
+function cutOff({ topology, random }: FaultContext): Promise<Heal> {
+  const { proxies } = random.pick(topology.nodes);
+  const mode = random.pick(['refuse', 'blackhole'] as const);
+  for (const proxy of proxies) proxy.set(mode);
+  return Promise.resolve(async () => {
+    for (const proxy of proxies) proxy.set('pass');
+    for (const proxy of proxies) proxy.cutAll();
+  });
+}
+
 export const FAULTS = {
   none: { apply: () => Promise.resolve(nothing) },
   'kill-leader': { apply: kill('leader') },
@@ -195,6 +245,17 @@ export const FAULTS = {
   'compaction-while-away': { needs: 'proxy', reloads: true, apply: compactWhileAway },
   'clock-forward': { needs: 'clock', apply: jumpClock(3600) },
   'clock-back': { needs: 'clock', apply: jumpClock(-3600) },
+  'clock-days-forward': { needs: 'clock', apply: jumpClock(49 * 3600) },
+  'clock-days-back': { needs: 'clock', apply: jumpClock(-50 * 3600) },
+  'clock-back-without-storage': { needs: 'clock', special: true, apply: jumpWithoutStorage },
+  'quiet-fleet': { special: true, apply: quietFleet },
+  'full-with-streams': { needs: 'quota', special: true, apply: fullWithStreams },
+  'user-added': { needs: 'users', special: true, apply: addUser },
+  'cut-off-holder': { needs: 'mosquitto', special: true, apply: cutOffHolder },
+  'stop-broker': { needs: 'mosquitto', apply: stopBroker },
+  'silent-readers': { special: true, apply: silentReaders },
+  'doubt-and-compaction': { needs: 'proxy', special: true, reloads: true, apply: doubtAndCompaction },
+  'cut-off-node': { needs: 'proxy', apply: cutOff },
   'start-without-storage': { needs: 'proxy', special: true, apply: startWithoutStorage },
   'silent-devices': { special: true, apply: silentDevices },
   'reconnect-storm': { special: true, apply: reconnectStorm },
@@ -222,6 +283,8 @@ export function impossible(fault: Fault, topology: Topology['spec'], namespaces:
       return topology.movableClock && canMoveClock() ? null : 'needs libfaketime';
     case 'two-nodes':
       return topology.nodes > 1 ? null : 'needs two nodes';
+    case 'users':
+      return topology.users === undefined ? 'needs users of etcd' : null;
     case 'quota':
       return topology.quotaBytes === undefined ? 'needs a quota' : null;
     case 'small-disk':

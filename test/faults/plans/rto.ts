@@ -109,7 +109,7 @@ async function trialsOf(fault: FaultName, timers: Row['timers'], callMs: number,
     for (let trial = 0; trial < trials; trial++) {
       await pause(STEADY_MS);
       const from = performance.now() - 200;
-      const context = { topology, history, random: new Random(trial), prefix: 'rto' };
+      const context = { traffic: null, topology, history, random: new Random(trial), prefix: 'rto' };
       const heal = await faultOf(fault).apply(context);
       await pause(HOLD_MS);
       gaps.push(Math.round(longestGap(device.acks.filter((at) => at >= from))));

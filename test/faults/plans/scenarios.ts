@@ -1,4 +1,5 @@
 import { FAULTS, faultOf, impossible, type FaultName } from '../faults/faults.js';
+import { LONG_REQUESTS_MS } from '../faults/cut-off-node.js';
 import { canMoveClock } from '../faults/fake-clock.js';
 import type { Random } from './random.js';
 import { hasMosquitto, type TopologySpec } from '../topology.js';
@@ -50,6 +51,15 @@ function scenario(
   return { name, topology: { ...DEFAULT_TOPOLOGY, ...topology }, steps, traffic: USUAL_TRAFFIC, ...more };
 }
 
+const mosquitto = { broker: 'mosquitto' } as const;
+const full = { quotaBytes: QUOTA, env: { UMBRA_ETCD_QUOTA_BYTES: String(20 << 20) } };
+/** Every delta has text that no device reports, so that there is always one that could come again. */
+const WITH_DELTA: TrafficOptions = { shadows: 5, intervalMs: 50, padding: 200 };
+/** A stream that resumes soon is behind what the node remembers, and needs etcd. */
+const SHORT_MEMORY = { UMBRA_WATCH_HISTORY_RECORDS: '10' };
+/** What a small container has. */
+const SMALL_HEAP = { NODE_OPTIONS: '--max-old-space-size=384' };
+
 const three = { members: 3, nodes: 2, proxied: false } as const;
 
 /** Traffic x fault x topology. `restore-*` are in restore.ts. */
@@ -82,7 +92,7 @@ export const MATRIX: readonly Scenario[] = [
   ),
   scenario('slow devices', [['slow-devices', 5_000]], { nodes: 2 }, { traffic: { ...HEAVY, intervalMs: 60 } }),
   scenario('2,000 devices reconnect at once', [['reconnect-storm', 1_000]], { nodes: 2 }, { maxMemory: 600e6 }),
-  scenario('quota alarm', ['quota-alarm'], { quotaBytes: QUOTA, env: { UMBRA_ETCD_QUOTA_BYTES: String(20 << 20) } }),
+  scenario('quota alarm', ['quota-alarm'], full),
   scenario('disk full', ['disk-full'], { diskBytes: 200 * 1024 * 1024 }),
   scenario('leader killed', ['kill-leader', 'kill-leader'], three),
   scenario('leader stopped', [['stop-leader', 4_000]], three),
@@ -102,6 +112,35 @@ export const MATRIX: readonly Scenario[] = [
   scenario('etcd killed behind mosquitto', ['kill-leader', ['kill-leader', 6_000]], { broker: 'mosquitto' }),
   scenario('mosquitto killed', ['kill-broker', 'kill-broker'], { broker: 'mosquitto' }),
   scenario('SIGTERM of mosquitto', ['terminate-broker', 'terminate-broker'], { broker: 'mosquitto' }),
+  scenario('mosquitto stopped', [['stop-broker', 8_000]], { ...mosquitto, env: { UMBRA_BROKER_MAX_IN_FLIGHT: '100' } }),
+  scenario('one node cut off from etcd', [['cut-off-node', 6_000], 'cut-off-node']),
+  scenario('one node cut off from etcd behind mosquitto', [['cut-off-node', 6_000]], mosquitto),
+  scenario('the holder of a lane cut off from etcd', [['cut-off-holder', 0]], {
+    ...mosquitto,
+    env: { UMBRA_REQUEST_TIMEOUT_MS: String(LONG_REQUESTS_MS) },
+  }),
+  scenario(
+    'quiet fleet, compaction, rolling restart',
+    [['quiet-fleet', 0]],
+    { ...mosquitto, env: { UMBRA_WATCH_BOOKMARK_MS: '1000' } },
+    { traffic: WITH_DELTA },
+  ),
+  scenario(
+    'clock of a node jumps by days',
+    [
+      ['clock-days-forward', 5_000],
+      ['clock-days-back', 5_000],
+    ],
+    {
+      movableClock: true,
+    },
+  ),
+  scenario('clock goes back while etcd is away', [['clock-back-without-storage', 500]], { movableClock: true }),
+  scenario('full etcd with streams and deletions', ['full-with-streams'], full),
+  scenario('users of etcd, simple tokens', ['user-added'], { users: 'simple', env: SHORT_MEMORY }),
+  scenario('users of etcd, JWT', ['user-added'], { users: 'jwt', env: SHORT_MEMORY }),
+  scenario('readers that take nothing', [['silent-readers', 25_000]], { env: SMALL_HEAP }, { maxMemory: 650e6 }),
+  scenario('doubt together with compaction', ['doubt-and-compaction', 'doubt-and-compaction']),
   scenario('SIGTERM during load, 3 nodes', ['terminate-node', 'terminate-node'], { ...three, nodes: 3 }),
   scenario('rolling restart of everything, 3 members', ['rolling-restart'], { ...three, nodes: 3 }),
 ];

@@ -19,6 +19,11 @@ export const PROMISES = {
   up: 'node stays up',
   sigterm: 'SIGTERM ends in order',
   storage: 'a full storage refuses updates with a clear error and serves reads',
+  full: 'a full storage goes on with streams and deletions',
+  quiet: 'a reader that missed nothing is not told to start over, and no delta comes again',
+  undone: 'an accepted later update is never undone',
+  lease: 'a node whose lease has ended gives its lanes up',
+  answered: 'a request is answered when its time is over',
   restored: 'a restored backup is told to readers and never mixed with what was before',
 } as const;
 
