@@ -47,6 +47,11 @@ export class Watcher {
   /** The highest revision that a change or a bookmark named. */
   position = 0;
 
+  /** Where it would resume. */
+  get lastId(): string | null {
+    return this.#lastId;
+  }
+
   /** Whether it was ever told to load the present state anew. */
   get startedOver(): boolean {
     return this.#segment > 0;

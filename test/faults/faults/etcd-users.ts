@@ -6,8 +6,10 @@ import { PROMISES } from '../validate/promises.js';
 import type { FaultContext, Heal } from './faults.js';
 
 /** Streams of each node that resume, and how many of them at the same time. */
-const STREAMS = 100;
+const STREAMS = 40;
 const AT_ONCE = 10;
+/** Milliseconds that one of them is kept at most. */
+const STREAM_MS = 3_000;
 /** Connections to etcd that a node may have more than before, once all those streams are closed again. */
 const MORE = 8;
 /** Milliseconds in which closed connections must be gone. */
@@ -57,7 +59,7 @@ function openOf({ proxies }: LabNode): number {
 
 async function resumeOnce({ httpUrl }: LabNode, id: string): Promise<void> {
   const reader = await EventReader.open(`${httpUrl}/v1/watch`, { 'last-event-id': id }).catch(() => null);
-  await reader?.next();
+  await Promise.race([reader?.next(), pause(STREAM_MS)]).catch(() => undefined);
   reader?.close();
 }
 

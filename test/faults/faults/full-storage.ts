@@ -23,11 +23,18 @@ export async function fullWithStreams(context: FaultContext): Promise<Heal> {
   const node = topology.node(0);
   await node.terminate();
   await node.start();
-  const missed = await missedBy(node, cursor);
+  const { header } = await topology.members[0]!.client.kv.range({ key: Buffer.from('head'), count_only: true });
+  const head = Number(header.revision);
+  const streams = Array.from({ length: READERS }, () => new Stream(node, '/v1/watch', cursor));
+  // A bookmark says that a stream has caught up; until then it keeps a reader of the storage busy.
+  const told = await Promise.all(streams.map((stream) => stream.reaches(head)));
+  const missed = told.filter((one) => !one).length;
   if (missed > 0)
-    remark(history, `${missed} of ${READERS} streams that resumed while the storage was full were told nothing`);
-  if (!(await tells(node, '/v1/watch?initial=true', {}, 'bookmark')))
+    remark(history, `${missed} of ${READERS} streams that resumed while the storage was full never caught up`);
+  const initial = new Stream(node, '/v1/watch?initial=true');
+  if (!(await initial.reaches(head)))
     remark(history, 'a stream with its initial state got no end of it while the storage was full');
+  for (const stream of [...streams, initial]) stream.close();
   for (const [index, thing] of things.entries()) {
     const { httpUrl } = topology.node(index);
     const answer = await fetch(shadowUrl(httpUrl, thing), { method: 'DELETE', signal: AbortSignal.timeout(FIRST_MS) })
@@ -63,26 +70,28 @@ async function positionOf({ httpUrl }: LabNode): Promise<string> {
   return id ?? '';
 }
 
-/** How many of them were not told of the change behind their cursor. */
-async function missedBy(node: LabNode, cursor: string): Promise<number> {
-  const headers = { 'last-event-id': cursor };
-  const told = await Promise.all(Array.from({ length: READERS }, () => tells(node, '/v1/watch', headers, 'change')));
-  return told.filter((one) => !one).length;
-}
+/** One stream, opened at once and kept. */
+class Stream {
+  readonly #reader: Promise<EventReader>;
 
-async function tells(
-  { httpUrl }: LabNode,
-  path: string,
-  headers: Record<string, string>,
-  kind: 'change' | 'bookmark',
-): Promise<boolean> {
-  let reader: EventReader | null = null;
-  const told = (async () => {
-    reader = await EventReader.open(httpUrl + path, headers);
-    await reader.nextOf(kind);
-    return true;
-  })().catch(() => false);
-  const result = await Promise.race([told, pause(FIRST_MS, false)]);
-  (reader as EventReader | null)?.close();
-  return result;
+  constructor({ httpUrl }: LabNode, path: string, cursor?: string) {
+    this.#reader = EventReader.open(httpUrl + path, cursor === undefined ? {} : { 'last-event-id': cursor });
+    this.#reader.catch(() => undefined);
+  }
+
+  /** Whether it says in time that there is nothing more for it up to this revision. */
+  reaches(revision: number): Promise<boolean> {
+    const reached = this.#reader.then(async (reader) => {
+      while (Number((await reader.nextOf('bookmark')).data['revision']) < revision);
+      return true;
+    });
+    return Promise.race([reached.catch(() => false), pause(FIRST_MS, false)]);
+  }
+
+  close(): void {
+    this.#reader.then(
+      (reader) => reader.close(),
+      () => undefined,
+    );
+  }
 }

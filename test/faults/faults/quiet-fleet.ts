@@ -24,12 +24,22 @@ export async function quietFleet({ topology, history, traffic }: FaultContext): 
   history.faults.push({ fault: followed, from: since, to: history.now() });
   await member.client.kv.compact({ revision: String(revision), physical: true });
   const compacted = history.now();
+  const places = traffic.watchers.map(({ name, lastId }) => ({ name, id: lastId }));
   return async () => {
     for (const node of topology.nodes) {
       await node.terminate();
       await node.start();
     }
     await pause(AFTER_MS);
+    for (const { name, id } of places) {
+      const { status, body } = await fetch(`${topology.node(0).httpUrl}/v1/watch`, {
+        headers: { 'last-event-id': id ?? '' },
+      });
+      await body?.cancel();
+      if (status === 200) continue;
+      const text = `the place of ${name}, which had missed nothing, was gone after a restart: status ${status}`;
+      history.remarks.push({ promise: PROMISES.quiet, text });
+    }
     const again = history.messages.filter(({ kind, at }) => kind === 'delta' && at > compacted);
     if (again.length > 0) {
       const text = `${again.length} deltas of ${new Set(again.map(({ shadow }) => shadow)).size} shadows came again`;

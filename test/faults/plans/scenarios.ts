@@ -136,7 +136,10 @@ export const MATRIX: readonly Scenario[] = [
     },
   ),
   scenario('clock goes back while etcd is away', [['clock-back-without-storage', 500]], { movableClock: true }),
-  scenario('full etcd with streams and deletions', ['full-with-streams'], full),
+  scenario('full etcd with streams and deletions', ['full-with-streams'], {
+    ...full,
+    env: { ...full.env, UMBRA_WATCH_BOOKMARK_MS: '1000' },
+  }),
   scenario('users of etcd, simple tokens', ['user-added'], { users: 'simple', env: SHORT_MEMORY }),
   scenario('users of etcd, JWT', ['user-added'], { users: 'jwt', env: SHORT_MEMORY }),
   scenario('readers that take nothing', [['silent-readers', 25_000]], { env: SMALL_HEAP }, { maxMemory: 650e6 }),
