@@ -92,6 +92,16 @@ describe('ShadowWatchHub over faults of its feed', () => {
     expect((await reader.next()).value).toMatchObject({ kind: 'change' });
   });
 
+  it('takes an idle reader along when the store moves although no shadow changes', async () => {
+    await hub.close();
+    hub = new ShadowWatchHub(feed, { ...CONFIG, bookmarkMs: 5 }, SILENT_LOGGER);
+    await hub.start();
+    const reader = hub.subscribe({ filter: { tenant: 't', thing: 'quiet' }, from: 'now' });
+    feed.play({ position: { ...feed.position, revision: 300 }, records: [] });
+    for await (const event of reader) if (event.cursor?.revision === 300) break;
+    expect(await reader.ended).toBe('closed');
+  });
+
   it.each<GapReason>(['compacted', 'epoch-changed'])('starts anew after %s and tells everybody', async (reason) => {
     await hub.start();
     const ending = hub.subscribe({ filter: ALL, from: 'now' });
