@@ -12,6 +12,7 @@ import type { Lineage } from './lineage.js';
 import { RecordCache } from './read/record-cache.js';
 import { ShadowLister } from './read/shadow-lister.js';
 import { ShadowWriter } from './write/shadow-writer.js';
+import { OwnRemovals } from './write/own-removals.js';
 import { QuotaGuard } from './write/quota-guard.js';
 import { TombstoneLeases } from './write/tombstone-leases.js';
 
@@ -34,6 +35,8 @@ export interface EtcdStore {
   /** The feed offers what it sees, and takes what need not be parsed again. */
   readonly cache: RecordCache;
   readonly guard: QuotaGuard;
+  /** The feed asks what this node removed. */
+  readonly removals: OwnRemovals;
   /** Closes every part; pending calls fail with `draining` or `outcomeUnknown`. No errors. */
   close(): Promise<void>;
 }
@@ -46,6 +49,7 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
   const reads = new ReadBatcher(cluster, history, clock, logger);
   const cache = new RecordCache(config.cacheEntries, history);
   const leases = new TombstoneLeases(cluster, clock);
+  const removals = new OwnRemovals();
   const guard = new QuotaGuard(cluster, config.etcd, clock, logger, {
     ...(options.guardPeriodMs === undefined ? {} : { periodMs: options.guardPeriodMs }),
     onNearlyFull: () => {
@@ -54,7 +58,7 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
     },
   });
   const queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock));
-  const writer = new ShadowWriter({ commit, reads, cache, leases, guard, logger });
+  const writer = new ShadowWriter({ commit, reads, cache, leases, guard, removals, logger });
   const lister = new ShadowLister(cluster, config.etcd.prefix, logger);
   const close = (): void => {
     guard.close();
@@ -66,5 +70,5 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
   const context = { prefix: config.etcd.prefix, history, clock, logger };
   const store = new EtcdShadowStore({ queue, reads, writer, cache, lister, close }, context);
   guard.start();
-  return { store, cluster, commit, cache, guard, close: () => store.close() };
+  return { store, cluster, commit, cache, guard, removals, close: () => store.close() };
 }

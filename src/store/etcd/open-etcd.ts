@@ -8,6 +8,7 @@ import { EtcdClusterKeys } from './etcd-cluster-keys.js';
 import { clusterPrefix } from './keys.js';
 import { Lineage } from './lineage.js';
 import { EtcdShadowFeed } from './feed/etcd-shadow-feed.js';
+import type { FindRemoval } from './feed/deleted-records.js';
 import type { ReadRecord } from './feed/record-decoder.js';
 import { WATCH_TIMES, type WatchTimes } from './feed/watch-session.js';
 
@@ -25,14 +26,33 @@ export interface EtcdStorageOptions {
 /** The store and the feed over one etcd cluster. The endpoints must be known by now; etcd need not answer yet. */
 export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStorageOptions): Storage {
   const history = new Lineage();
+<<<<<<< ours
   const { store, cluster, commit, cache, guard } = createEtcdStore({ config, history, logger, clock });
+=======
+  const { store, cluster, commit, cache, guard, removals } = createEtcdStore({ config, history, logger, clock });
+  const credentials = readCredentials(config.etcd.tls);
+>>>>>>> theirs
   const read: ReadRecord = (key, value, at) => {
     commit.confirm(key, value, at);
     return cache.fromFeed(key, value, at.revision);
   };
   const times = watchTimes ?? WATCH_TIMES;
+<<<<<<< ours
   const connect = (host: string) => cluster.connect(host);
   const feed = new EtcdShadowFeed({ config: config.etcd, connect, calls: cluster, history, logger, read, times });
+=======
+  const removed: FindRemoval = (key, revision) => removals.get(key, revision);
+  const feed = new EtcdShadowFeed({
+    config: config.etcd,
+    credentials,
+    calls: cluster,
+    history,
+    logger,
+    read,
+    removed,
+    times,
+  });
+>>>>>>> theirs
   const probe = new EtcdProbe(cluster);
   return {
     store,

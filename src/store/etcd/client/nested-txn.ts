@@ -17,7 +17,8 @@ export interface GuardedPut {
   readonly key: string;
   /** mod_revision that the key must have; 0: it must not exist. */
   readonly guard: number;
-  readonly value: Buffer;
+  /** null deletes the key. */
+  readonly value: Buffer | null;
   /** Id of a lease to put it under. */
   readonly lease?: string;
   /** A second guard; many writes of a group may name the same key. */
@@ -40,7 +41,11 @@ function toNested(put: GuardedPut): IRequestOp {
   return {
     request_txn: {
       compare: [unmoved(key, put.guard), ...fenceKey.map((each) => unmoved(each, fence!.revision))],
-      success: [{ request_put: lease === undefined ? { key, value } : { key, value, lease } }],
+      success: [
+        value === null
+          ? { request_delete_range: { key } }
+          : { request_put: lease === undefined ? { key, value } : { key, value, lease } },
+      ],
       // The present value: a write that lost needs no read before its next attempt. The fence tells why it lost.
       failure: [key, ...fenceKey].map((each) => ({ request_range: { key: each } })),
     },

@@ -12,7 +12,11 @@ import { withValidToken } from '../client/etcd-tokens.js';
 import type { Lineage } from '../lineage.js';
 import { shadowsPrefix } from '../keys.js';
 import { BaseState } from './base-state.js';
+<<<<<<< ours
 import { ordersProgress, ProgressMarker } from './progress-marker.js';
+=======
+import { DeletedRecords, type FindRemoval } from './deleted-records.js';
+>>>>>>> theirs
 import { RecordDecoder, type ReadRecord } from './record-decoder.js';
 import { RestoreDetector, type EtcdCalls } from './restore-detector.js';
 import type { RawRevision } from './revision-assembler.js';
@@ -28,6 +32,8 @@ export interface FeedOptions {
   readonly times?: WatchTimes;
   /** Avoids parsing values that the node knows already, above all its own writes. */
   readonly read?: ReadRecord;
+  /** What this node removed without a tombstone. */
+  readonly removed?: FindRemoval;
 }
 
 /** One `after` stream: its place and its health. */
@@ -46,6 +52,8 @@ interface Follower {
   readonly since: number;
 }
 
+const NONE_DELETED: ReadonlyMap<number, readonly ShadowRecord[]> = new Map();
+
 const BASE_ATTEMPTS = 3;
 /** Milliseconds: pauses before the next member. */
 const BACK_OFF = { first: 50, longest: 1_000 };
@@ -58,6 +66,7 @@ export class EtcdShadowFeed implements ShadowFeed {
   readonly #history: RestoreDetector;
   readonly #decoder: RecordDecoder;
   readonly #base: BaseState;
+  readonly #deleted: DeletedRecords;
   readonly #times: WatchTimes;
   readonly #followers = new Set<Follower>();
   readonly #marker: ProgressMarker;
@@ -67,7 +76,11 @@ export class EtcdShadowFeed implements ShadowFeed {
     this.#history = new RestoreDetector(calls, config.prefix, history, logger);
     this.#decoder = new RecordDecoder(config.prefix, logger, options.read);
     this.#base = new BaseState(calls, config.prefix, this.#decoder);
+<<<<<<< ours
     this.#marker = new ProgressMarker(calls, this.#decoder.marker, logger);
+=======
+    this.#deleted = new DeletedRecords(calls, this.#decoder, options.removed);
+>>>>>>> theirs
     this.#times = options.times ?? WATCH_TIMES;
   }
 
@@ -151,9 +164,19 @@ export class EtcdShadowFeed implements ShadowFeed {
       follower.ok = true;
       follower.wasLive = true;
       follower.reason = `following ${host}`;
+<<<<<<< ours
       const opened = session;
       marker = setInterval(() => this.#mark(opened, follower, head.revision), MARKER_MS);
       for (;;) yield* this.#batches(await session.read(), follower);
+=======
+      marker = setInterval(() => this.#mark(follower, head.revision), MARKER_MS);
+      for (;;) {
+        const revisions = await session.read();
+        const hasDeletes = revisions.some(({ deletes }) => deletes.length > 0);
+        const deleted = hasDeletes ? await this.#deleted.of(revisions, follower.start) : NONE_DELETED;
+        yield* this.#batches(revisions, follower, deleted);
+      }
+>>>>>>> theirs
     } finally {
       clearInterval(marker);
       signal.removeEventListener('abort', abort);
@@ -178,14 +201,18 @@ export class EtcdShadowFeed implements ShadowFeed {
     });
   }
 
-  *#batches(revisions: readonly RawRevision[], follower: Follower): Generator<FeedBatch> {
+  *#batches(
+    revisions: readonly RawRevision[],
+    follower: Follower,
+    deleted: ReadonlyMap<number, readonly ShadowRecord[]>,
+  ): Generator<FeedBatch> {
     const { cluster, epoch } = follower.start;
     follower.backOff.reset();
     for (const { revision, puts } of revisions) {
       // Another stream, or this one's probe, may have seen a restored backup.
       if (epoch !== this.#history.epoch) throw new FeedGap('epoch-changed');
       this.#history.observe(revision, puts.at(-1));
-      const records: ShadowRecord[] = [];
+      const records: ShadowRecord[] = [...(deleted.get(revision) ?? [])];
       for (const kv of puts) {
         const record = this.#decoder.decode(kv, follower.start);
         if (record) records.push(record);

@@ -26,6 +26,8 @@ describe('RevisionAssembler', () => {
       [7, ['a']],
     ]);
     expect(assembler.take(events, false)).toEqual([]);
+    const [deletion] = assembler.take([event(8, 'gone', 'Delete')], false);
+    expect(deletion?.deletes.map(String)).toEqual(['gone']);
   });
 
   it('moves with a progress notice, but never in the middle of a revision or back', () => {

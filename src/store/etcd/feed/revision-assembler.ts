@@ -4,6 +4,8 @@ import type { IEvent, IKeyValue } from 'etcd3';
 export interface RawRevision {
   readonly revision: number;
   readonly puts: readonly IKeyValue[];
+  /** Keys that it deleted. */
+  readonly deletes: readonly Buffer[];
 }
 
 /**
@@ -13,6 +15,7 @@ export interface RawRevision {
 export class RevisionAssembler {
   #cursor: number;
   #open: IKeyValue[] = [];
+  #deleted: Buffer[] = [];
   #revision = 0;
 
   /** @param cursor last revision that the reader has had */
@@ -37,8 +40,8 @@ export class RevisionAssembler {
       if (revision < this.#revision) throw new Error(`revision ${revision} came after ${this.#revision}`);
       if (revision > this.#revision) this.#finish(whole);
       this.#revision = revision;
-      // A DELETE is the lease of a tombstone that ran out: the put of the tombstone was the delete.
       if ((type as unknown) === 'Put') this.#open.push(kv);
+      else this.#deleted.push(kv.key);
     }
     if (!more) this.#finish(whole);
     return whole;
@@ -48,13 +51,14 @@ export class RevisionAssembler {
   progress(revision: number): RawRevision[] {
     if (this.#revision > this.#cursor || revision <= this.#cursor) return [];
     this.#cursor = revision;
-    return [{ revision, puts: [] }];
+    return [{ revision, puts: [], deletes: [] }];
   }
 
   #finish(whole: RawRevision[]): void {
     if (this.#revision <= this.#cursor) return;
     this.#cursor = this.#revision;
-    whole.push({ revision: this.#revision, puts: this.#open });
+    whole.push({ revision: this.#revision, puts: this.#open, deletes: this.#deleted });
     this.#open = [];
+    this.#deleted = [];
   }
 }

@@ -99,7 +99,7 @@ export class GroupCommit {
    */
   confirm(key: string, value: Buffer, at: Position): void {
     const pending = this.#underWay.get(key);
-    if (!pending || pending.settled || !pending.write.value.equals(value)) return;
+    if (!pending || pending.settled || !pending.write.value?.equals(value)) return;
     // The next write of this shadow need not wait for the answer either.
     this.#underWay.delete(key);
     pending.settle({ kind: 'won', position: at });

@@ -47,7 +47,7 @@ export class PendingWrite implements Expirable {
     private readonly onSettled: (pending: PendingWrite) => void,
   ) {
     const fence = write.fence ? 2 * write.fence.key.length + OVERHEAD_BYTES : 0;
-    this.bytes = write.value.length + 3 * write.key.length + OVERHEAD_BYTES + fence;
+    this.bytes = (write.value?.length ?? 0) + 3 * write.key.length + OVERHEAD_BYTES + fence;
   }
 
   get deadline(): number {

@@ -10,6 +10,7 @@ import type { FencedBy, RawRecord } from '../client/nested-txn.js';
 import type { CasOutcome, CasWrite } from './pending-write.js';
 import type { RecordCache } from '../read/record-cache.js';
 import { settleDoubt, type DoubtedWrite } from './settle-doubt.js';
+import type { OwnRemovals } from './own-removals.js';
 import type { QuotaGuard } from './quota-guard.js';
 import type { TombstoneLeases } from './tombstone-leases.js';
 import { WriteIds } from './write-ids.js';
@@ -20,6 +21,7 @@ export interface WriterParts {
   readonly cache: RecordCache;
   readonly leases: TombstoneLeases;
   readonly guard: QuotaGuard;
+  readonly removals: OwnRemovals;
   readonly logger: Logger;
 }
 
@@ -73,7 +75,9 @@ export class ShadowWriter {
         continue;
       }
       const { won, position } = attempt;
-      this.parts.cache.offer(etcdKey, won, position.revision);
+      // Removed: there is nothing to guess on.
+      if (won.bytes === 0) this.parts.cache.forget(etcdKey);
+      else this.parts.cache.offer(etcdKey, won, position.revision);
       return { key, state: won.state, change: won.change, position, bytes: won.bytes };
     }
   }
@@ -96,7 +100,8 @@ export class ShadowWriter {
     const writes = [this.#ids.next(), ...before];
     const value = encodeRecord({ state, change, writes });
     const record: EtcdRecord = { state, change, writes, bytes: value.length };
-    const lease = deleted ? await this.parts.leases.acquire(deadline) : undefined;
+    const lease = deleted ? await this.#lease(deadline) : undefined;
+    if (lease === null) return this.#remove(task, basis, { state, change });
     const put = {
       key: etcdKey,
       guard: basis.revision,
@@ -115,13 +120,44 @@ export class ShadowWriter {
       const settled = await this.#settle({ ...put, writes }, outcome.kind === 'lost' ? outcome : null);
       if (settled.kind === 'won') return { won: record, position: settled.position };
       if (settled.kind === 'unknown') throw new ServiceError('outcomeUnknown');
-      if (outcome.kind === 'storage-full') throw new ServiceError('storageFull');
+      if (outcome.kind === 'storage-full') {
+        if (deleted) return this.#remove(task, basis, { state, change });
+        throw new ServiceError('storageFull');
+      }
     }
     if (outcome.fenced) throw new ServiceError('fenced');
     return { next: this.#basis(etcdKey, outcome.current) };
   }
 
-  async #submit(write: CasWrite, record: EtcdRecord): Promise<Submitted> {
+  /** null: a full etcd grants none. */
+  async #lease(deadline: number): Promise<string | null> {
+    try {
+      return await this.parts.leases.acquire(deadline);
+    } catch (error) {
+      if (error instanceof ServiceError && error.code === 'storageFull') return null;
+      throw error;
+    }
+  }
+
+  /**
+   * Removes the record under its guard, for want of room for a tombstone: a full etcd takes that. The shadow is gone as
+   * after any deletion, but its version is forgotten.
+   */
+  async #remove(task: WriteTask, basis: Basis, changed: Changed): Promise<Attempt> {
+    const { key, etcdKey, deadline, signal, fence } = task;
+    this.parts.removals.add(etcdKey, basis.revision, changed);
+    const write = { key: etcdKey, guard: basis.revision, value: null, deadline, signal, tenant: key.tenant };
+    const outcome = await this.parts.commit.submit(fence === undefined ? write : { ...write, fence });
+    const { state, change } = changed;
+    if (outcome.kind === 'won') return { won: { state, change, writes: [], bytes: 0 }, position: outcome.position };
+    if (outcome.kind === 'unknown') throw new ServiceError('outcomeUnknown');
+    // It leaves no id behind to find it by. A key that still has the guard's revision was not removed.
+    if (outcome.doubted && outcome.current?.revision !== basis.revision) throw new ServiceError('outcomeUnknown');
+    if (outcome.fenced) throw new ServiceError('fenced');
+    return { next: this.#basis(etcdKey, outcome.current) };
+  }
+
+  async #submit(write: CasWrite & { readonly value: Buffer }, record: EtcdRecord): Promise<Submitted> {
     this.parts.cache.expect(write.key, write.value, record);
     try {
       return await this.parts.commit.submit(write);

@@ -1,0 +1,69 @@
+import { isTombstone } from '../../../document/shadow-document.js';
+import type { Position } from '../../position.js';
+import { FeedGap } from '../../shadow-feed.js';
+import type { Changed, ShadowRecord } from '../../shadow-store.js';
+import { isOutsideHistory } from '../client/etcd-error.js';
+import type { RecordDecoder } from './record-decoder.js';
+import { CALL_MS, type EtcdCalls } from './restore-detector.js';
+import type { RawRevision } from './revision-assembler.js';
+
+/** Keys that are read at once. */
+const MAX_KEYS = 50;
+
+/** What this node itself removed: the key, and the revision of the record that was there. */
+export type FindRemoval = (key: string, revision: number) => Changed | undefined;
+
+/** Principal of a removal that another node made. */
+const ANOTHER_NODE = 'unknown';
+
+/**
+ * Tells the two kinds of DELETE events apart. Mostly the lease of a tombstone ran out, and the put of the tombstone was
+ * the deletion. But on a full etcd a live record is removed without a tombstone: then the event is the deletion.
+ */
+export class DeletedRecords {
+  constructor(
+    private readonly calls: EtcdCalls,
+    private readonly decoder: RecordDecoder,
+    private readonly removed: FindRemoval = () => undefined,
+  ) {}
+
+  /**
+   * The deletions among `revisions`, by revision.
+   * @throws FeedGap when what was there before is compacted; what the calls throw
+   */
+  async of(revisions: readonly RawRevision[], start: Position): Promise<Map<number, ShadowRecord[]>> {
+    const found = new Map<number, ShadowRecord[]>();
+    for (const { revision, deletes } of revisions) {
+      const records: ShadowRecord[] = [];
+      for (let from = 0; from < deletes.length; from += MAX_KEYS) {
+        records.push(...(await this.#before(deletes.slice(from, from + MAX_KEYS), revision, start)));
+      }
+      if (records.length > 0) found.set(revision, records);
+    }
+    return found;
+  }
+
+  async #before(keys: readonly Buffer[], revision: number, start: Position): Promise<ShadowRecord[]> {
+    const success = keys.map((key) => ({ request_range: { key, revision: String(revision - 1) } }));
+    try {
+      const { responses } = await this.calls.read((client) => client.kv.txn({ success }), performance.now() + CALL_MS);
+      return responses.flatMap(({ response_range: { kvs } }): ShadowRecord[] => {
+        const record = kvs[0] ? this.decoder.decode(kvs[0], start) : null;
+        return record && !isTombstone(record.state) ? [this.#deletion(kvs[0]!.key, record, revision)] : [];
+      });
+    } catch (error) {
+      throw isOutsideHistory(error) ? new FeedGap('compacted') : error;
+    }
+  }
+
+  #deletion(name: Buffer, { key, state, position }: ShadowRecord, revision: number): ShadowRecord {
+    const own = this.removed(name.toString(), position.revision);
+    const at = Date.now();
+    const { version } = state;
+    const changed = own ?? {
+      state: { deleted: true, version, deletedAt: Math.floor(at / 1000) },
+      change: { kind: 'delete', principal: ANOTHER_NODE, at },
+    };
+    return { key, state: changed.state, change: changed.change, position: { ...position, revision } };
+  }
+}

@@ -1,0 +1,24 @@
+import { LRUCache } from 'lru-cache';
+import type { Changed } from '../../shadow-store.js';
+
+/** Removals that are remembered; the feed brings each within moments. */
+const MAX = 1_000;
+
+/**
+ * Shadows that this node has removed without a tombstone, since a full etcd grants no lease. etcd's event of a removal
+ * carries neither who made it nor the client token: this node's feed takes them from here.
+ */
+export class OwnRemovals {
+  readonly #made = new LRUCache<string, { readonly guard: number; readonly changed: Changed }>({ max: MAX });
+
+  /** @param guard revision of the record that is removed */
+  add(key: string, guard: number, changed: Changed): void {
+    this.#made.set(key, { guard, changed });
+  }
+
+  /** What removed the record that was written at `revision`, if this node did. No errors. */
+  get(key: string, revision: number): Changed | undefined {
+    const made = this.#made.get(key);
+    return made?.guard === revision ? made.changed : undefined;
+  }
+}
