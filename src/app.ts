@@ -41,7 +41,6 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
   const mqtt = app.get(MqttTransport, { strict: false });
   health.register('etcd', () => storage.health());
   health.register('feed', () => hub.health);
-  health.register('mqtt', () => mqtt.health);
   const external = config.externalBroker === null ? null : app.get(ExternalTransport, { strict: false });
   if (external) health.register('broker', () => external.health);
   configureHttp(app);

@@ -56,6 +56,12 @@ export const SECTIONS = {
       meaning: 'MQTT with TLS, by custom 8883; needs UMBRA_TLS_CERT and UMBRA_TLS_KEY.',
       example: '8883',
     }),
+    UMBRA_MQTT_MAX_CONNECTIONS: integer('mqtt.maxConnections', 0, {
+      ...{ min: 0, max: 10_000_000, unit: 'connections' },
+      defaultText: 'what file descriptors allow',
+      meaning:
+        'MQTT connections at once, WebSockets included; more are refused. 0 is the file descriptor limit less a reserve for HTTP and etcd.',
+    }),
     UMBRA_MQTT_MAX_PACKET_BYTES: integer('mqtt.maxPacketBytes', 256 * 1024, {
       ...{ min: 1024, max: 64 * MIB, unit: 'bytes' },
       meaning: 'Largest MQTT packet that is read; a client that sends a larger one is disconnected.',

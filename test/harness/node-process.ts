@@ -13,6 +13,8 @@ export interface NodeOptions {
   readonly dataDir?: string;
   /** `listening`: the doors are open, but it may still wait for its etcd. */
   readonly until?: 'ready' | 'listening';
+  /** Limit of open file descriptors of the process. */
+  readonly descriptors?: number;
   /** Another build than dist/main.js. */
   readonly main?: string;
 }
@@ -59,7 +61,11 @@ const MAX_SHOWN = 3_000;
 export async function spawnNode(options: NodeOptions = {}): Promise<NodeProcess> {
   const main = options.main ?? (await builtMain());
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'umbra-node-')));
-  const child = spawn(process.execPath, ['--enable-source-maps', main], {
+  const command = [process.execPath, '--enable-source-maps', main];
+  // The shell becomes the node, so the process id is the node's.
+  const limited = ['sh', '-c', `ulimit -n ${options.descriptors}; exec "$@"`, 'sh', ...command];
+  const [program = '', ...args] = options.descriptors === undefined ? command : limited;
+  const child = spawn(program, args, {
     env: environment(dataDir, options.env ?? {}),
     // Away from the repository, so that nobody's .env is read.
     cwd: dataDir,

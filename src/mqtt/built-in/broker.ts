@@ -137,11 +137,12 @@ export class MqttBroker {
     return new Promise((resolve) => this.#aedes.close(() => void this.sessions.destroy().then(resolve)));
   }
 
-  /** Takes over a new connection, of whatever transport. */
-  accept(stream: Duplex, request?: IncomingMessage): void {
+  /** Serves a new connection of any transport. @param how `isRefused`: its CONNACK says that there are too many */
+  accept(stream: Duplex, { request, isRefused }: { request?: IncomingMessage | undefined; isRefused: boolean }): void {
     this.#writes.adopt(stream);
     const client = this.#aedes.handle(stream, request) as AedesClient;
     const connection = attachConnection(client);
+    connection.isRefused = isRefused;
     this.#subscribe.watch(client);
     containErrors(client);
     letPeerClose(stream, client);

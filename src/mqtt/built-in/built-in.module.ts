@@ -2,10 +2,12 @@ import { Module } from '@nestjs/common';
 import { CONFIG, type Config } from '../../config/config.js';
 import { CLOCK, type Clock } from '../../resilience/clock.js';
 import { SHADOW_STORE, type ShadowStore } from '../../store/shadow-store.js';
+import { HealthModule } from '../../health/health.module.js';
 import { WatchModule } from '../../watch/watch.module.js';
 import { MqttBroker } from './broker.js';
 import { CurrentDeltas } from './current-deltas.js';
 import { MqttListeners } from './listeners.js';
+import { MqttHealth } from './mqtt.health.js';
 import { MqttTransport } from './transport.js';
 import { PreviousDocuments } from '../previous-documents.js';
 import { RequestAnswerer } from '../request-answerer.js';
@@ -14,7 +16,7 @@ import { MqttPublisher } from './publisher.js';
 
 /** The built-in broker and its doors. CONFIG, CLOCK, LOGGER and SHADOW_STORE come from global modules. */
 @Module({
-  imports: [WatchModule],
+  imports: [HealthModule, WatchModule],
   providers: [
     MqttBroker,
     CurrentDeltas,
@@ -28,6 +30,7 @@ import { MqttPublisher } from './publisher.js';
     RequestHandlers,
     RequestAnswerer,
     MqttTransport,
+    MqttHealth,
   ],
   exports: [MqttTransport],
 })

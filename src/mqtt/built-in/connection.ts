@@ -9,6 +9,8 @@ const CONNECTION = Symbol('connection');
 export class Connection {
   /** Set by `authenticate`. */
   principal: Principal = ANONYMOUS;
+  /** There are too many connections: `authenticate` refuses this one. */
+  isRefused = false;
   readonly requests = new RequestQueue();
   /** Bytes given to aedes in this turn of the loop, which has not written them yet. */
   unwrittenBytes = 0;

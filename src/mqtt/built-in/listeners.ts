@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Server as HttpServer } from 'node:http';
+import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import { createServer, isIPv6, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
@@ -7,6 +7,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config, type TlsFiles } from '../../config/config.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { CONNECT_TIMEOUT_MS, MqttBroker } from './broker.js';
+import { ConnectionLimit } from './connection-limit.js';
+import { connectionsWithin, descriptorLimit, DescriptorProbe, warnOfFewDescriptors } from './descriptors.js';
 import { MqttWebSockets } from './web-sockets.js';
 
 /** URLs, with the ports that were really taken. */
@@ -19,16 +21,16 @@ export interface MqttAddresses {
 const KEEP_ALIVE_MS = 60_000;
 /** Connections that may wait to be accepted: thousands of devices come back at once. The kernel may allow fewer. */
 const BACKLOG = 4096;
-/** Connections of one listener; more are closed at once. */
-const MAX_CONNECTIONS = 100_000;
-/** Names that AWS clients ask for by ALPN; those who ask for none are served as well (CLIENTS, TLS port). */
+/** Names that AWS clients ask for by ALPN; clients that ask for none are served as well. */
 const ALPN = ['x-amzn-mqtt-ca', 'mqtt'];
 
-/** Where MQTT connections come in: TCP, TLS, and WebSockets of the HTTP servers. */
+/** Accepts MQTT connections: TCP, TLS, and WebSockets of the HTTP servers. */
 @Injectable()
 export class MqttListeners {
   readonly #webSockets: MqttWebSockets;
   readonly #open = new Set<Duplex>();
+  readonly #limit: ConnectionLimit;
+  readonly #probe: DescriptorProbe;
   #plain: Server | null = null;
   #tls: Server | null = null;
 
@@ -37,10 +39,17 @@ export class MqttListeners {
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(MqttBroker) private readonly broker: MqttBroker,
   ) {
-    this.#webSockets = new MqttWebSockets(config.mqtt.maxPacketBytes, (stream, request) => {
-      this.#track(stream);
-      broker.accept(stream, request);
-    });
+    const descriptors = descriptorLimit();
+    // 0: as many as there is room for.
+    const max = config.mqtt.maxConnections || connectionsWithin(descriptors);
+    this.#limit = new ConnectionLimit(max, logger);
+    this.#probe = new DescriptorProbe(logger);
+    warnOfFewDescriptors(descriptors, max, logger);
+    this.#webSockets = new MqttWebSockets(
+      config.mqtt.maxPacketBytes,
+      (stream, request) => this.#accept(stream, request),
+      this.#limit,
+    );
   }
 
   get listening(): boolean {
@@ -50,6 +59,7 @@ export class MqttListeners {
   /** @throws Error EADDRINUSE and the like; of node:fs and node:tls for files that cannot be used */
   async open(): Promise<void> {
     const { mqtt, tls } = this.config;
+    this.#probe.start();
     this.#plain = await this.#listen(createServer({ noDelay: true, ...keepAlive }), 'connection', mqtt.port);
     if (mqtt.tlsPort === null) return;
     if (tls === null) throw new Error('MQTT over TLS needs a certificate');
@@ -73,39 +83,38 @@ export class MqttListeners {
     this.#webSockets.attach(server);
   }
 
-  /** Accepts nothing more; connections go on. */
+  /** Accepts nothing more; open connections stay. */
   stopAccepting(): void {
     for (const server of [this.#plain, this.#tls]) server?.close();
     this.#webSockets.stopAccepting();
   }
 
-  /** Ends what is still open. */
+  /** Ends all open connections. */
   destroyAll(): void {
     for (const stream of this.#open) stream.destroy();
+    this.#probe.stop();
+    this.#limit.stop();
   }
 
   #listen(server: Server, event: 'connection' | 'secureConnection', port: number): Promise<Server> {
-    server.maxConnections = MAX_CONNECTIONS;
-    server.on(event, (socket: Socket) => {
-      this.#track(socket);
-      this.broker.accept(socket);
-    });
+    this.#limit.watch(server);
+    server.on(event, (socket: Socket) => this.#accept(socket));
     server.on('tlsClientError', (error: Error) => this.logger.debug({ reason: error.message }, 'TLS handshake failed'));
-    server.on('drop', () => this.logger.warn({ reason: 'too-many-connections' }, 'connection refused'));
     return new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen({ port, host: this.config.mqtt.host, backlog: BACKLOG }, () => {
         server.removeListener('error', reject);
-        // Such as EMFILE: the node goes on with the connections it has.
+        // The node continues with the connections that it has.
         server.on('error', (error) => this.logger.error({ err: error }, 'an MQTT listener failed'));
         resolve(server);
       });
     });
   }
 
-  #track(stream: Duplex): void {
+  #accept(stream: Duplex, request?: IncomingMessage): void {
     this.#open.add(stream);
     stream.once('close', () => this.#open.delete(stream));
+    this.broker.accept(stream, { request, isRefused: !this.#limit.admit(stream) });
   }
 }
 

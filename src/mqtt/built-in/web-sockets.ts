@@ -2,9 +2,10 @@ import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from 'n
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 import { isForeignOrigin } from '../../http/foreign-origin.js';
+import type { ConnectionLimit } from './connection-limit.js';
 
 const PATH = '/mqtt';
-/** The v2 SDK asks for the first, the v1 SDK for the second (CLIENTS, Also used in the field). */
+/** The AWS device SDK v2 asks for the first, v1 for the second. */
 const SUB_PROTOCOLS = ['mqtt', 'mqttv3.1'];
 
 /** MQTT over WebSocket at `/mqtt` (MQTT 6): upgrades of the HTTP servers become streams like any other connection. */
@@ -16,6 +17,7 @@ export class MqttWebSockets {
   constructor(
     maxPacketBytes: number,
     private readonly accept: (stream: Duplex, request: IncomingMessage) => void,
+    private readonly limit: ConnectionLimit,
   ) {
     this.#server = new WebSocketServer({
       noServer: true,
@@ -42,6 +44,10 @@ export class MqttWebSockets {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (!this.#accepting) return refuse(socket, 503);
+    if (this.limit.isFull) {
+      this.limit.refused();
+      return refuse(socket, 503);
+    }
     if (isForeignOrigin(request.headers)) return refuse(socket, 403);
     // MQTT-6.0.0-3: a client must offer a sub-protocol of MQTT.
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
@@ -54,7 +60,7 @@ export class MqttWebSockets {
 
 /**
  * Serves a request as if it had not asked to upgrade (RFC 9110 section 7.8): Java's HTTP client, for one, asks for h2c with
- * every first request. With a listener for upgrades Node leaves them all to it, so it is given the request once more.
+ * every first request. Node leaves all upgrades to a listener, so this hands the request to the server once more.
  */
 function withoutUpgrade(server: HttpServer, request: IncomingMessage, socket: Duplex, head: Buffer): void {
   const { method = '', url = '', httpVersion, rawHeaders } = request;

@@ -1,0 +1,85 @@
+import type { Server, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Logger } from '../../telemetry/logger.js';
+
+/** Connections beyond the limit that are taken only to be refused in a CONNACK; more are closed at once. */
+const REFUSING = 32;
+/** Milliseconds between two log lines while connections are refused. */
+const LOG_MS = 10_000;
+
+/**
+ * Counts the MQTT connections of all listeners. A connection beyond `max` is refused in its CONNACK; when REFUSING of those
+ * are open, the operating system's connection is closed before a byte of it is read.
+ */
+export class ConnectionLimit {
+  readonly #servers = new Map<Server, number>();
+  #open = 0;
+  #admitted = 0;
+  #refused = 0;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(
+    readonly max: number,
+    private readonly logger: Logger,
+  ) {}
+
+  get isFull(): boolean {
+    return this.#admitted >= this.max;
+  }
+
+  /** Bounds the connections of a listener, from before a TLS handshake on. */
+  watch(server: Server): void {
+    this.#servers.set(server, 0);
+    this.#fit();
+    server.on('drop', () => this.refused());
+    server.on('connection', (socket: Socket) => {
+      this.#count(server, 1);
+      socket.once('close', () => this.#count(server, -1));
+    });
+  }
+
+  /** Whether a connection is within the limit. It counts until its stream closes. */
+  admit(stream: Duplex): boolean {
+    if (this.isFull) {
+      this.refused();
+      return false;
+    }
+    this.#admitted++;
+    stream.once('close', () => this.#admitted--);
+    return true;
+  }
+
+  /** Counts one refused connection for the log: one line at once, then one for every LOG_MS with more of them. */
+  refused(): void {
+    this.#refused++;
+    if (this.#timer !== null) return;
+    this.#log();
+    this.#timer = setInterval(() => {
+      if (this.#refused > 0) return this.#log();
+      this.stop();
+    }, LOG_MS).unref();
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  #log(): void {
+    const counts = { refused: this.#refused, connections: this.#admitted, maxConnections: this.max };
+    this.logger.warn({ ...counts, reason: 'too-many-connections' }, 'MQTT connections refused');
+    this.#refused = 0;
+  }
+
+  #count(server: Server, by: 1 | -1): void {
+    this.#open += by;
+    this.#servers.set(server, (this.#servers.get(server) ?? 0) + by);
+    this.#fit();
+  }
+
+  /** Node compares each listener with a number of its own; 0 would mean no limit. */
+  #fit(): void {
+    const room = Math.max(0, this.max + REFUSING - this.#open);
+    for (const [server, own] of this.#servers) server.maxConnections = own + room || -1;
+  }
+}
