@@ -6,7 +6,7 @@ import { TcpProxy, type ProxyMode } from '../harness/tcp-proxy.js';
 import { cleanupAfterAll } from './steps/cleanup.js';
 import { Device, topic } from './steps/device.js';
 import { Rest } from './steps/rest.js';
-import { until } from './steps/until.js';
+import { until } from '../harness/until.js';
 
 const cleanup = cleanupAfterAll();
 /** How often each order is tried; the figures of the documentation come from more. */
