@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { startNode, type UmbraNode } from './app.js';
+import { NodeName } from './cluster/node-name.js';
 import { SYSTEM_CLOCK } from './resilience/clock.js';
 import type { Config } from './config/config.js';
 import { readEnvironment } from './config/environment.js';
@@ -22,13 +23,14 @@ const WAITING_MS = 5_000;
 interface Running {
   localEtcd: LocalEtcd | null;
   storage: Storage | null;
+  name: NodeName | null;
   node: UmbraNode | null;
 }
 
 async function main(): Promise<void> {
   if (process.argv.includes('--version')) return void process.stdout.write(`umbra ${VERSION}\n`);
   let config: Config | null = null;
-  const running: Running = { localEtcd: null, storage: null, node: null };
+  const running: Running = { localEtcd: null, storage: null, name: null, node: null };
   try {
     config = loadConfig(readEnvironment());
     const logger = createLogger(config);
@@ -37,10 +39,14 @@ async function main(): Promise<void> {
     stopOnSignals(running, config, logger);
     await start(running, config, logger);
   } catch (error) {
-    process.stderr.write(startErrorMessage(error, config));
-    await end(running).catch(() => undefined);
-    process.exit(1);
+    await fail(error, config, running);
   }
+}
+
+async function fail(error: unknown, config: Config | null, running: Running): Promise<never> {
+  process.stderr.write(startErrorMessage(error, config));
+  await end(running).catch(() => undefined);
+  process.exit(1);
 }
 
 async function start(running: Running, config: Config, logger: Logger): Promise<void> {
@@ -51,6 +57,17 @@ async function start(running: Running, config: Config, logger: Logger): Promise<
   }
   const parts = { config: { ...config, etcd: { ...config.etcd, endpoints } }, logger, clock: SYSTEM_CLOCK };
   running.storage = openEtcdStorage(parts);
+  // A local etcd belongs to this node alone.
+  const keys = running.localEtcd === null ? running.storage.clusterKeys : undefined;
+  if (keys) {
+    running.name = new NodeName(
+      config.nodeId,
+      keys.under('nodes/'),
+      logger,
+      (error) => void fail(error, config, running),
+    );
+    await running.name.claim();
+  }
   running.node = await startNode({ ...parts, storage: running.storage });
   announce(running.node, config, logger);
 }
@@ -112,8 +129,9 @@ function stopOnSignals(running: Running, config: Config, logger: Logger): void {
   process.once('disconnect', () => stop('SIGTERM'));
 }
 
-async function end({ node, storage, localEtcd }: Running): Promise<void> {
+async function end({ node, name, storage, localEtcd }: Running): Promise<void> {
   await node?.drain();
+  await name?.release();
   await storage?.close();
   await localEtcd?.stop();
 }

@@ -1,4 +1,5 @@
 import { isNativeError } from 'node:util/types';
+import { NodeNameTaken } from './cluster/node-name.js';
 import { ConfigError } from './config/config-error.js';
 import type { Config } from './config/config.js';
 import { LocalEtcdError } from './store/local-etcd/local-etcd-error.js';
@@ -43,7 +44,8 @@ export function startErrorMessage(error: unknown, config: Config | null): string
 }
 
 function reason(error: unknown, config: Config | null): string {
-  if (error instanceof ConfigError || error instanceof LocalEtcdError) return error.message;
+  if (error instanceof ConfigError || error instanceof LocalEtcdError || error instanceof NodeNameTaken)
+    return error.message;
   if (!isNativeError(error)) return String(error);
   const { code, port, address, path } = error as NodeJS.ErrnoException & { port?: number; address?: string };
   const variable = variableOfPort(port, config);

@@ -1,26 +1,24 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, type Clock } from '../resilience/clock.js';
+import type { Health } from '../telemetry/health.js';
+import { reasonOf } from '../telemetry/reason.js';
+import { VERSION } from '../telemetry/version.js';
 
-export interface PartHealth {
-  readonly ok: boolean;
-  /** In words that an operator understands. */
-  readonly reason: string;
-}
-
-export interface PartReport extends PartHealth {
-  /** ISO 8601: when it was first seen to be as it is now. It is looked at when somebody asks, not in between. */
+export interface PartReport extends Health {
+  /** ISO 8601: when this state was first seen. The part is asked only when a report is made. */
   readonly since: string;
 }
 
 export interface HealthReport {
   readonly ready: boolean;
+  readonly version: string;
   readonly parts: Readonly<Record<string, PartReport>>;
 }
 
-/** What the readiness of this node depends on. Each part says itself how it is. */
+/** The parts that the readiness of this node depends on. Each has its own check. */
 @Injectable()
 export class HealthRegistry {
-  readonly #checks = new Map<string, () => PartHealth>();
+  readonly #checks = new Map<string, () => Health>();
   readonly #seen = new Map<string, { ok: boolean; since: string }>();
   #draining = false;
 
@@ -31,38 +29,39 @@ export class HealthRegistry {
   }
 
   /** @throws Error when the name is taken */
-  register(name: string, check: () => PartHealth): void {
+  register(name: string, check: () => Health): void {
     if (this.#checks.has(name)) throw new Error(`health part ${name} is registered twice`);
     this.#checks.set(name, check);
     this.#look(name, check);
   }
 
-  /** The node is not ready from here on; the first thing that a shutdown does. */
+  /** The node is not ready from here on; a shutdown begins with it. */
   drain(): void {
     this.#draining = true;
   }
 
   report(): HealthReport {
     const parts = [...this.#checks].map(([name, check]) => [name, this.#look(name, check)] as const);
-    return { ready: parts.every(([, { ok }]) => ok), parts: Object.fromEntries(parts) };
+    return { ready: parts.every(([, { ok }]) => ok), version: VERSION, parts: Object.fromEntries(parts) };
   }
 
-  #look(name: string, check: () => PartHealth): PartReport {
-    const { ok, reason } = ask(check);
+  #look(name: string, check: () => Health): PartReport {
+    const health = ask(check);
+    const { ok } = health;
     let seen = this.#seen.get(name);
     if (seen?.ok !== ok) {
       seen = { ok, since: new Date(this.clock.now()).toISOString() };
       this.#seen.set(name, seen);
     }
-    return { ok, reason, since: seen.since };
+    return { ...health, since: seen.since };
   }
 }
 
-/** A part that cannot even say how it is, is not well; the others are still told. */
-function ask(check: () => PartHealth): PartHealth {
+/** A check that throws counts as failed; the others still run. */
+function ask(check: () => Health): Health {
   try {
     return check();
   } catch (error) {
-    return { ok: false, reason: `the check failed: ${error instanceof Error ? error.message : String(error)}` };
+    return { ok: false, reason: `the check failed: ${reasonOf(error)}` };
   }
 }

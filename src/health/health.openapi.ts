@@ -1,5 +1,6 @@
 import type { OperationDescription } from '../http/openapi/describe.js';
 
+const version = '0.1.0';
 const part = (ok: boolean, reason: string): object => ({ ok, reason, since: '2023-11-14T22:13:20.000Z' });
 
 export const live: OperationDescription = {
@@ -18,13 +19,17 @@ export const ready: OperationDescription = {
       description: 'Every part is well',
       schema: 'Ready',
       examples: {
-        ready: { ready: true, parts: { draining: part(true, 'not draining'), etcd: part(true, 'answers in 0.4 ms') } },
+        ready: {
+          ready: true,
+          version,
+          parts: { draining: part(true, 'not draining'), etcd: part(true, 'answers in 0.4 ms') },
+        },
       },
     },
     503: {
       description: 'Some part is not',
       schema: 'Ready',
-      examples: { draining: { ready: false, parts: { draining: part(false, 'the node is shutting down') } } },
+      examples: { draining: { ready: false, version, parts: { draining: part(false, 'the node is shutting down') } } },
     },
   },
 };

@@ -1,10 +1,14 @@
-import { Controller, Get, Header, Res } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import { Controller, Get, Header, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
+import { isLoopback } from '../config/loopback.js';
 import { json } from '../http/send-json.js';
 import { Describe } from '../http/openapi/describe.js';
-import { HealthRegistry } from './health-registry.js';
+import { HealthRegistry, type HealthReport } from './health-registry.js';
 import { ready } from './health.openapi.js';
+
+/** Headers of proxies: with one of them a client elsewhere has sent the request, whatever address the socket has. */
+const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
 
 /** Whether a load balancer should send clients here; 503 names the parts that say no. */
 @Controller('health/ready')
@@ -15,9 +19,21 @@ export class ReadyController {
   @Header('cache-control', 'no-store')
   @Action('public')
   @Describe(ready)
-  ready(@Res({ passthrough: true }) reply: FastifyReply): string {
+  ready(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): string {
     const report = this.health.report();
     if (!report.ready) void reply.code(503);
-    return json(reply, report);
+    return json(reply, isLocal(request) ? report : withoutDetails(report));
   }
+}
+
+/** Asks the socket, which no header can change. */
+function isLocal({ raw, headers }: FastifyRequest): boolean {
+  const address = (raw.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+  return isLoopback(address) && !FORWARDED.some((name) => name in headers);
+}
+
+/** Reasons, warnings and members hold addresses and error texts of other servers. */
+function withoutDetails({ parts, ...report }: HealthReport): object {
+  const short = Object.entries(parts).map(([name, { ok, since }]) => [name, { ok, since }]);
+  return { ...report, parts: Object.fromEntries(short) };
 }

@@ -1,3 +1,4 @@
+import type { Health } from '../telemetry/health.js';
 import type { ClusterKeys } from './cluster-keys.js';
 import type { ShadowFeed } from './shadow-feed.js';
 import type { ShadowStore } from './shadow-store.js';
@@ -9,7 +10,7 @@ export interface Storage {
   /** Where nodes agree who does what; a storage of one process needs none. */
   readonly clusterKeys?: ClusterKeys;
   /** Whether requests can be served; else why not, in words for an operator. */
-  health(): { readonly ok: boolean; readonly reason: string };
+  health(): Health;
   /** Ends the store; the streams of the feed end by their own signals. No errors. */
   close(): Promise<void>;
 }

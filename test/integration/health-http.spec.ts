@@ -1,3 +1,5 @@
+import { networkInterfaces } from 'node:os';
+import { VERSION } from '../../src/telemetry/version.js';
 import { startHttpNode, type HttpNode } from '../harness/http-node.js';
 
 describe('health over HTTP', () => {
@@ -30,6 +32,7 @@ describe('health over HTTP', () => {
       status: 200,
       body: {
         ready: true,
+        version: VERSION,
         parts: { draining: { ok: true, reason: 'not draining', since: start }, etcd: { ...etcd, since: start } },
       },
     });
@@ -48,6 +51,39 @@ describe('health over HTTP', () => {
     });
     // The process is well all the same: a restart would not help.
     expect((await fetch(`${node.url}/health/live`)).status).toBe(200);
+  });
+
+  it('shows warnings and every member of a part', async () => {
+    const members = [
+      { member: 'http://a:2379', ok: true, reason: 'etcd 3.5.33' },
+      { member: 'http://b:2379', ok: false, reason: 'does not answer' },
+    ];
+    node.health.register('etcd', () => ({ ok: true, reason: 'answers', warnings: ['change this'], members }));
+    expect((await ready()).body.parts['etcd']).toMatchObject({ warnings: ['change this'], members });
+  });
+
+  it('hides reasons from a request that a proxy forwards, whatever that claims', async () => {
+    node.health.register('etcd', () => ({ ok: false, reason: 'http://10.0.0.1:2379: refused', warnings: ['x'] }));
+    for (const name of ['x-forwarded-for', 'forwarded', 'via']) {
+      const response = await fetch(`${node.url}/health/ready`, { headers: { [name]: '127.0.0.1' } });
+      const { parts } = (await response.json()) as { parts: Record<string, object> };
+      expect([response.status, Object.keys(parts['etcd'] ?? {})]).toEqual([503, ['ok', 'since']]);
+    }
+  });
+
+  const own = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  const address = own.find(({ internal, family }) => !internal && family === 'IPv4')?.address;
+  (address === undefined ? it.skip : it)('hides reasons from other addresses than loopback', async () => {
+    const open = await startHttpNode({ http: { host: '0.0.0.0' } });
+    try {
+      open.health.register('etcd', () => ({ ok: true, reason: 'http://10.0.0.1:2379 answers' }));
+      const url = open.url.replace(/127\.0\.0\.1|0\.0\.0\.0/, address ?? '');
+      const text = await (await fetch(`${url}/health/ready`, { headers: { 'x-forwarded-for': '127.0.0.1' } })).text();
+      expect(text).toContain('"etcd":{"ok":true');
+      expect(text).not.toContain('10.0.0.1');
+    } finally {
+      await open.stop();
+    }
   });
 
   it('is not ready from the first moment of a shutdown', async () => {

@@ -26,11 +26,16 @@ const document = object({ state: object({ desired: data, reported: data }, []), 
   'metadata',
   'version',
 ]);
-const part = object({ ok: flag, reason: text, since: { type: 'string', format: 'date-time' } }, [
-  'ok',
-  'reason',
-  'since',
-]);
+const part = object(
+  {
+    ok: flag,
+    since: { type: 'string', format: 'date-time' },
+    reason: text,
+    warnings: { type: 'array', items: text },
+    members: { type: 'array', items: object({ member: text, ok: flag, reason: text }, ['member', 'ok', 'reason']) },
+  },
+  ['ok', 'since'],
+);
 
 const changedAt: Schema = { type: 'string', format: 'date-time', description: 'When the shadow last changed.' };
 const shadowName: Schema = { type: ['string', 'null'], description: 'null is the classic shadow.' };
@@ -127,7 +132,11 @@ export const SCHEMAS: Record<string, Schema> = {
     ['kind', 'thing', 'shadow', 'version', 'revision', 'time', 'patch', 'delta', 'document', 'principal'],
   ),
   Live: object({ live: flag }, ['live']),
-  Ready: object({ ready: flag, parts: { type: 'object', additionalProperties: part } }, ['ready', 'parts']),
+  Ready: object({ ready: flag, version: text, parts: { type: 'object', additionalProperties: part } }, [
+    'ready',
+    'version',
+    'parts',
+  ]),
   AwsError: object({ message: text, traceId: text }, ['message', 'traceId']),
   Problem: object(
     {

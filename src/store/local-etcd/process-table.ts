@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 export interface ProcessEntry {
   readonly pid: number;
@@ -28,6 +28,15 @@ export function beginningOf(pid: number): string | null {
   // proc(5): field 3 is the state (Z is dead, but not yet collected), field 22 the beginning in ticks since boot.
   if (fields === null || fields[0] === 'Z') return null;
   return `${bootId()} ${fields[19] ?? ''}`;
+}
+
+/** Names the set of processes that this one can see: each container has its own. Empty where the system has none. */
+export function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return '';
+  }
 }
 
 function readEntry(pid: number): ProcessEntry[] {
