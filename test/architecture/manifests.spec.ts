@@ -15,6 +15,7 @@ interface Container {
   image: string;
   command?: string[];
   env?: { name: string; value?: string }[];
+  resources?: { limits?: { memory?: string } };
 }
 interface Manifest {
   apiVersion: string;
@@ -96,9 +97,29 @@ describe('k8s', () => {
     expect(typeErrors([{ ...deployment, spec: { ...deployment.spec, replicaz: 2 } }]).join()).toMatch(/replicaz/);
   });
 
+  it('leaves room for the default cache, and for what is outside of the heap', () => {
+    const container = podOf(byName('Deployment', 'umbra')).containers[0];
+    const heapMib = Number(/--max-old-space-size=(\d+)/.exec(JSON.stringify(container?.env))?.[1]);
+    const limit = /^(\d+)Gi$/.exec(container?.resources?.limits?.memory ?? '')?.[1];
+    const limitMib = Number(limit) * 1024;
+    // Measured: 100,000 shadows of 2 KB in the cache are 464 MB resident.
+    const cacheMib = (loadConfig({}).cacheEntries / 100_000) * 464;
+    expect(heapMib).toBeGreaterThan(2 * cacheMib);
+    expect(limitMib - heapMib).toBeGreaterThanOrEqual(512);
+  });
+
+  it('lets DNS out to any address, as a node-local cache needs', () => {
+    for (const name of ['umbra', 'umbra-etcd']) {
+      const { egress } = byName('NetworkPolicy', name).spec as { egress: { to?: object; ports: { port: number }[] }[] };
+      const dns = egress.filter(({ ports }) => ports.some(({ port }) => port === 53));
+      expect(dns).toHaveLength(1);
+      expect(dns[0]).not.toHaveProperty('to');
+    }
+  });
+
   it('selects the pods that there are', () => {
-    const labels = manifests.flatMap(({ manifest }) => manifest.spec.template?.metadata.labels ?? []);
-    for (const { manifest } of manifests) {
+    const labels = manifests.flatMap(({ manifest }) => manifest.spec?.template?.metadata.labels ?? []);
+    for (const { manifest } of manifests.filter(({ manifest: { kind } }) => kind !== 'Namespace')) {
       const { selector, podSelector } = manifest.spec as {
         selector?: { matchLabels?: object };
         podSelector?: { matchLabels: object };
@@ -120,7 +141,7 @@ describe('k8s', () => {
     expect(pod.terminationGracePeriodSeconds * 1000).toBeGreaterThan(config.drainTimeoutMs + 5000);
   });
 
-  it.each(manifests.filter(({ manifest }) => manifest.spec.template))('$title runs without rights', ({ manifest }) => {
+  it.each(manifests.filter(({ manifest }) => manifest.spec?.template))('$title runs without rights', ({ manifest }) => {
     const pod = podOf(manifest);
     expect(pod).toMatchObject({ securityContext: { runAsNonRoot: true }, automountServiceAccountToken: false });
     for (const container of pod.containers) {
