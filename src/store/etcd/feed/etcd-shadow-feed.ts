@@ -12,11 +12,8 @@ import { withValidToken } from '../client/etcd-tokens.js';
 import type { Lineage } from '../lineage.js';
 import { shadowsPrefix } from '../keys.js';
 import { BaseState } from './base-state.js';
-<<<<<<< ours
-import { ordersProgress, ProgressMarker } from './progress-marker.js';
-=======
 import { DeletedRecords, type FindRemoval } from './deleted-records.js';
->>>>>>> theirs
+import { ordersProgress, ProgressMarker } from './progress-marker.js';
 import { RecordDecoder, type ReadRecord } from './record-decoder.js';
 import { RestoreDetector, type EtcdCalls } from './restore-detector.js';
 import type { RawRevision } from './revision-assembler.js';
@@ -76,11 +73,8 @@ export class EtcdShadowFeed implements ShadowFeed {
     this.#history = new RestoreDetector(calls, config.prefix, history, logger);
     this.#decoder = new RecordDecoder(config.prefix, logger, options.read);
     this.#base = new BaseState(calls, config.prefix, this.#decoder);
-<<<<<<< ours
-    this.#marker = new ProgressMarker(calls, this.#decoder.marker, logger);
-=======
     this.#deleted = new DeletedRecords(calls, this.#decoder, options.removed);
->>>>>>> theirs
+    this.#marker = new ProgressMarker(calls, this.#decoder.marker, logger);
     this.#times = options.times ?? WATCH_TIMES;
   }
 
@@ -164,19 +158,14 @@ export class EtcdShadowFeed implements ShadowFeed {
       follower.ok = true;
       follower.wasLive = true;
       follower.reason = `following ${host}`;
-<<<<<<< ours
       const opened = session;
       marker = setInterval(() => this.#mark(opened, follower, head.revision), MARKER_MS);
-      for (;;) yield* this.#batches(await session.read(), follower);
-=======
-      marker = setInterval(() => this.#mark(follower, head.revision), MARKER_MS);
       for (;;) {
         const revisions = await session.read();
         const hasDeletes = revisions.some(({ deletes }) => deletes.length > 0);
         const deleted = hasDeletes ? await this.#deleted.of(revisions, follower.start) : NONE_DELETED;
         yield* this.#batches(revisions, follower, deleted);
       }
->>>>>>> theirs
     } finally {
       clearInterval(marker);
       signal.removeEventListener('abort', abort);
