@@ -8,7 +8,7 @@ import { queryOf } from '../http/query.js';
 import { FromCaller, type Caller } from '../http/caller.js';
 import { ListThings } from './list.js';
 import { shadowSummary } from './shadow-views.js';
-import { listThings, type Things } from './things.openapi.js';
+import { listThings } from './things.openapi.js';
 
 @Controller('v1/things')
 export class ListThingsController {
@@ -32,7 +32,6 @@ export class ListThingsController {
       shadows: records.map(shadowSummary),
       ...(truncated && { truncated }),
     }));
-    const body: Things = { things: rows, ...(next !== undefined && { next }) };
-    return json(reply, body);
+    return json(reply, { things: rows, ...(next !== undefined && { next }) });
   }
 }

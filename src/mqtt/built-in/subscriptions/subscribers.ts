@@ -34,7 +34,7 @@ export class Subscribers {
     done?.();
   }
 
-  /** Whether the topic has a subscriber. To be called before a message is built. */
+  /** Whether anybody is subscribed: look before building the message. */
   has(topic: string): boolean {
     return this.#tree.has(topic);
   }

@@ -5,22 +5,24 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../../../resilience/clock.js';
 import type { EtcdConfig } from '../../../config/config.js';
 import { ServiceError } from '../../../errors/service-error.js';
+import type { Health } from '../../../telemetry/health.js';
 import type { Logger } from '../../../telemetry/logger.js';
+import { reasonOf } from '../../../telemetry/reason.js';
 import { createEtcdClient, type EtcdCredentials } from './etcd-client.js';
 import { CallHung, classify, needsNewClient } from './etcd-error.js';
 import { EtcdTokens, withValidToken } from './etcd-tokens.js';
 
 /** Milliseconds that a call may overrun its own deadline before it counts as hung. */
 const HUNG_AFTER_MS = 250;
-/** Milliseconds that are too few for one more attempt. */
+/** Milliseconds that are too short for one more attempt. */
 const MARGIN_MS = 20;
 /** Milliseconds between attempts: one jittered step per round over all hosts, up to the last. */
 const PAUSES_MS = [10, 25, 50, 100, 200];
 
-/** Milliseconds between two lines of the log about members that fail. */
+/** Milliseconds between two log lines about failing members. */
 const REPORT_MS = 1_000;
 
-/** One member and the client for it. A new client is a new Member: whoever holds the old one cannot spoil it. */
+/** One member and the client for it. A new client is a new Member: a caller with the old one cannot spoil it. */
 export interface Member {
   readonly host: string;
   readonly client: Etcd3;
@@ -38,8 +40,8 @@ export function readCredentials(tls: EtcdConfig['tls']): EtcdCredentials {
 }
 
 /**
- * One client per member, sticky on the last good one; after an error the next one (ETCD 3.2). A member that hangs costs
- * one call timeout. Retries end at the caller's deadline.
+ * One client per member. Calls go to the member that answered last, and after an error to the next (ETCD 3.2). A member
+ * that hangs costs one call timeout. Retries end at the caller's deadline.
  */
 export class EtcdMembers {
   /** Milliseconds for one call to one member. */
@@ -80,31 +82,37 @@ export class EtcdMembers {
     return this.#members[this.#at]!;
   }
 
-  /** Leaves `from` after an error of it, unless somebody else already has. */
+  /** Leaves `from` after it failed, unless another caller has done so. */
   rotate(from: Member, error: unknown): void {
-    this.#lastError = `${from.host}: ${error instanceof Error ? error.message : String(error)}`;
+    this.#lastError = `${from.host}: ${reasonOf(error)}`;
     const index = this.#members.indexOf(from);
     if (index < 0 || this.#closed) return;
-    if (needsNewClient(error)) {
-      from.client.close();
-      this.#members[index] = { host: from.host, client: this.#create(from.host) };
-    }
+    this.#renew(from, error);
     if (index !== this.#at) return;
     this.#at = (index + 1) % this.#members.length;
     this.#report(from.host, error);
   }
 
-  /** While etcd is away every call fails several times; one line a second tells as much. */
+  /** Gives the member a new client where the error says that its present one is of no use any more. */
+  #renew(member: Member, error: unknown): void {
+    const index = this.#members.indexOf(member);
+    if (index < 0 || this.#closed || !needsNewClient(error)) return;
+    member.client.close();
+    this.#members[index] = { host: member.host, client: this.#create(member.host) };
+  }
+
+  /** While etcd is away every call fails several times; one line a second says as much. */
   #report(host: string, error: unknown): void {
     const now = performance.now();
     const level = now - this.#reportedAt < REPORT_MS ? 'debug' : 'warn';
     if (level === 'warn') this.#reportedAt = now;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     this.logger[level]({ host, next: this.current().host, reason }, 'etcd member failed; trying the next');
   }
 
   /**
-   * One call to one member, ended soon after `timeoutMs`, whatever the library does.
+   * One call to one member, made again once when its token was refused. It ends soon after `timeoutMs`, even if the
+   * library hangs.
    * @throws CallHung; the errors of the library, which `classify` sorts
    */
   async call<T>(
@@ -133,7 +141,7 @@ export class EtcdMembers {
     for (let attempt = 0; ; attempt++) {
       const left = deadline - this.clock.monotonic();
       if (this.#closed) throw new ServiceError('draining');
-      // A last attempt without time for an answer only hides what the others have said.
+      // A last attempt without time for an answer would only hide the errors of the earlier ones.
       if (left <= (attempt === 0 ? 0 : MARGIN_MS)) throw new ServiceError('storageUnavailable');
       const member = this.current();
       try {
@@ -159,7 +167,7 @@ export class EtcdMembers {
   }
 
   /** A linearizable read, timed; in words for an operator. Takes one call timeout per member at most. No errors. */
-  async status(): Promise<{ readonly ok: boolean; readonly reason: string }> {
+  async status(): Promise<Health> {
     const start = performance.now();
     try {
       const deadline = this.clock.monotonic() + this.callTimeoutMs * this.#members.length;

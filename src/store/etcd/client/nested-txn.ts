@@ -12,14 +12,14 @@ export interface FencedBy {
   readonly revision: number;
 }
 
-/** One write of a group. Keys within a group are distinct: etcd refuses the whole of it otherwise (ETCD 1). */
+/** One write of a group. Keys within a group are distinct: otherwise etcd rejects the whole group (ETCD 1). */
 export interface GuardedPut {
   readonly key: string;
   /** mod_revision that the key must have; 0: it must not exist. */
   readonly guard: number;
   /** null deletes the key. */
   readonly value: Buffer | null;
-  /** Id of a lease to put it under. */
+  /** Id of the lease of the put. */
   readonly lease?: string;
   /** A second guard; many writes of a group may name the same key. */
   readonly fence?: FencedBy;
@@ -33,7 +33,7 @@ function unmoved(key: Buffer, revision: number): ICompare {
   return { result: 'Equal', target: 'Mod', key, mod_revision: String(revision) };
 }
 
-/** The library's enum types want numbers or names; names are what its wire format takes. */
+/** The library's enum types allow numbers or names; its wire format takes names. */
 function toNested(put: GuardedPut): IRequestOp {
   const key = Buffer.from(put.key);
   const { value, lease, fence } = put;
@@ -53,7 +53,7 @@ function toNested(put: GuardedPut): IRequestOp {
 }
 
 /**
- * Many CAS writes as one Txn: one raft entry and one fsync for all, and each decides for itself. The outer Txn has no
+ * Many CAS writes as one Txn: one raft entry and one fsync for all, each with its own guard. The outer Txn has no
  * compares. etcd takes at most 128 operations, the larger of compares and branch of each level added up: 127 writes, or
  * 126 with a fence (ETCD 1).
  */
@@ -61,7 +61,7 @@ export function buildNestedTxn(puts: readonly GuardedPut[]): ITxnRequest {
   return { success: puts.map(toNested) };
 }
 
-/** What a range of one key found; null: nothing. */
+/** The result of a range of one key; null: there is no such key. */
 export function toRawRecord(kv: IKeyValue | undefined): RawRecord | null {
   return kv ? { value: kv.value, revision: Number(kv.mod_revision) } : null;
 }

@@ -1,7 +1,7 @@
 /**
- * When to send, without a timer: as soon as something waits and a slot is free, in the next turn of the event loop, so
- * that what comes in one turn goes together; while all slots are busy, everything gathers (DESIGN 4). An idle node
- * adds no latency, and a busy one fills its batches.
+ * Decides when to send, without a timer: as soon as an item waits and a slot is free, in the next turn of the event
+ * loop, so that the items of one turn go together; while all slots are busy, items gather. An idle node adds no latency,
+ * and a busy one fills its batches.
  */
 export class SendSlots<T> {
   #busy = 0;
@@ -18,7 +18,7 @@ export class SendSlots<T> {
     private readonly send: (batch: T[]) => Promise<void>,
   ) {}
 
-  /** Something was added. */
+  /** To be called after an item was added. */
   kick(): void {
     if (this.#scheduled || this.#busy >= this.slots) return;
     this.#scheduled = true;

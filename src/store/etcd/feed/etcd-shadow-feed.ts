@@ -73,8 +73,8 @@ export class EtcdShadowFeed implements ShadowFeed {
     this.#history = new RestoreDetector(calls, config.prefix, history, logger);
     this.#decoder = new RecordDecoder(config.prefix, logger, options.read);
     this.#base = new BaseState(calls, config.prefix, this.#decoder);
-    this.#deleted = new DeletedRecords(calls, this.#decoder, options.removed);
     this.#marker = new ProgressMarker(calls, this.#decoder.marker, logger);
+    this.#deleted = new DeletedRecords(calls, this.#decoder, options.removed);
     this.#times = options.times ?? WATCH_TIMES;
   }
 

@@ -5,16 +5,16 @@ import type { ShadowRecord } from '../../shadow-store.js';
 import { decodeRecord, type EtcdRecord } from '../codec.js';
 import { parseKey } from '../keys.js';
 
-/** Foreign keys that are named in the log, once each; then it is clear enough that something else writes here. */
+/** Foreign keys that the log names, once each; more would not tell an operator more. */
 const MAX_NAMED = 1_000;
 
-/** Reads a value and where it was written; a RecordCache knows many without parsing them. */
+/** The record in a value that was written at a position; a RecordCache knows many without parsing them. */
 export type ReadRecord = (key: string, value: Buffer, at: Position) => EtcdRecord;
 
-/** StoreReaderLimit what lies under the shadow prefix into records. Others can write there too; that must never stop a feed. */
+/** Turns the values below the shadow prefix into records. Other programs can write there too; that never stops a feed. */
 export class RecordDecoder {
   readonly #named = new Set<string>();
-  /** Written by feeds to see their own progress. */
+  /** The key that feeds write to see their own progress. */
   readonly marker: string;
 
   constructor(
@@ -25,7 +25,7 @@ export class RecordDecoder {
     this.marker = `${prefix}shadows/marker`;
   }
 
-  /** The record, or null, with a line in the log, for a value that is not ours: it never throws. */
+  /** The record; null, with a line in the log, for a value that is not a record. It never throws. */
   decode(kv: IKeyValue, { cluster, epoch }: Omit<Position, 'revision'>): ShadowRecord | null {
     const name = kv.key.toString();
     if (name === this.marker) return null;

@@ -5,7 +5,7 @@ import type { Position } from '../../position.js';
 import { isOutsideHistory } from '../client/etcd-error.js';
 import type { Lineage } from '../lineage.js';
 
-/** Calls that may be repeated on another member; an EtcdMembers is one. */
+/** Makes calls that may be repeated on another member; an EtcdMembers does. */
 export interface EtcdCalls {
   /**
    * @param deadline milliseconds of the monotonic clock
@@ -14,16 +14,16 @@ export interface EtcdCalls {
   read<T>(call: (client: Etcd3) => Promise<T>, deadline: number): Promise<T>;
 }
 
-/** Milliseconds for one question to the cluster, all members together. */
+/** Milliseconds for one call to the cluster, all members together. */
 export const CALL_MS = 5_000;
 
 const ADVANCE_ATTEMPTS = 5;
 
 /**
  * Tells whether etcd still has the history that this node has followed. A restored backup keeps the cluster id and
- * counts revisions again from an older number, so the same number then means other content. What gives it away: a
- * revision below one that was seen, or another value at the last revision that was seen (the witness). The count of
- * such events, the epoch, is kept in etcd, so that all nodes name the new history alike.
+ * counts revisions again from an older number, so the same number then means other content. Two signs show it: a
+ * revision below one that was seen, or another value at the last revision that was seen (the witness). The number of
+ * restores, the epoch, is kept in etcd, so that all nodes name the new history alike.
  */
 export class RestoreDetector {
   readonly #key: Buffer;
@@ -46,13 +46,13 @@ export class RestoreDetector {
   }
 
   /**
-   * The present position. It comes from the key of the epoch, so whoever has a position has the epoch it belongs to.
+   * The present position, read from the key of the epoch, so that position and epoch belong together.
    * @param client asks this member only, instead of any
    * @throws ServiceError storageUnavailable; what the client throws
    */
   async head(client?: Etcd3): Promise<Position> {
     for (let attempt = 0; attempt < ADVANCE_ATTEMPTS; attempt++) {
-      // As of before the call: what is seen while it runs may rightly be newer than its answer.
+      // As of before the call: revisions seen while it runs may rightly be newer than its answer.
       const { highest, epoch } = { highest: this.#highest, epoch: this.history.epoch };
       const answer = await this.#read(client);
       const { header } = answer;
@@ -69,7 +69,7 @@ export class RestoreDetector {
   }
 
   /**
-   * As `head`, and asks the member for the value at the witness too.
+   * As `head`, and compares the value at the witness too.
    * @throws ServiceError storageUnavailable; what the client throws
    */
   async verify(client: Etcd3): Promise<Position> {
@@ -81,11 +81,11 @@ export class RestoreDetector {
     return this.head(client);
   }
 
-  /** @param last what was put at `revision`, if something was */
+  /** @param last the last put of `revision`, if it has one */
   observe(revision: number, last?: IKeyValue): void {
     this.#highest = Math.max(this.#highest, revision);
     if (!last || revision <= (this.#witness?.revision ?? 0)) return;
-    // A copy: the value is a view of the whole response, which would be kept with it.
+    // A copy: the value is a view of the whole response and would keep it in memory.
     this.#witness = { key: Buffer.from(last.key), value: Buffer.from(last.value), revision };
   }
 
@@ -103,14 +103,14 @@ export class RestoreDetector {
     this.history.enter(epoch);
   }
 
-  /** All readers that notice at once wait for one answer. */
+  /** Readers that notice at the same time wait for one answer. */
   #advance(highest: number | null): Promise<void> {
     this.#advancing ??= this.#agree(highest).finally(() => (this.#advancing = null));
     return this.#advancing;
   }
 
   /**
-   * Agrees with the other nodes on the next epoch, by CAS: one of them writes it, the others find it.
+   * Agrees with the other nodes on the next epoch by CAS: one of them writes it, the others find it.
    * @param highest revision that was seen although etcd is below it; null when the history is known to differ
    */
   async #agree(highest: number | null): Promise<void> {

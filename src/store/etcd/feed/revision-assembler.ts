@@ -1,6 +1,6 @@
 import type { IEvent, IKeyValue } from 'etcd3';
 
-/** What one revision put, in the order of its transaction. Without puts it only says how far the history is known. */
+/** The puts of one revision, in the order of its transaction. Without puts it only says how far the history is known. */
 export interface RawRevision {
   readonly revision: number;
   readonly puts: readonly IKeyValue[];
@@ -9,8 +9,8 @@ export interface RawRevision {
 }
 
 /**
- * Makes whole revisions of the parts of a watch stream. One revision can be cut by fragments; a catch-up response can
- * hold 1,000 revisions. A revision is handed on as soon as the next one begins, so at most one waits in memory.
+ * Joins the parts of a watch stream into whole revisions. Fragments can cut a revision; a catch-up response can hold
+ * 1,000 revisions. A revision is complete as soon as the next one begins, so at most one waits in memory.
  */
 export class RevisionAssembler {
   #cursor: number;
@@ -18,7 +18,7 @@ export class RevisionAssembler {
   #deleted: Buffer[] = [];
   #revision = 0;
 
-  /** @param cursor last revision that the reader has had */
+  /** @param cursor last revision that the reader has received */
   constructor(cursor: number) {
     this.#cursor = cursor;
   }
@@ -28,7 +28,7 @@ export class RevisionAssembler {
   }
 
   /**
-   * @param more whether the response goes on in another fragment
+   * @param more whether the response continues in another fragment
    * @throws Error when revisions go backwards
    */
   take(events: readonly IEvent[], more: boolean): RawRevision[] {
@@ -47,7 +47,7 @@ export class RevisionAssembler {
     return whole;
   }
 
-  /** A periodic progress notice, which the server orders with the events: nothing more up to `revision`. */
+  /** A progress notice that the server orders with the events: there is nothing more up to `revision`. */
   progress(revision: number): RawRevision[] {
     if (this.#revision > this.#cursor || revision <= this.#cursor) return [];
     this.#cursor = revision;
