@@ -42,11 +42,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'a bare put instead of compare-and-set',
     'calm, 3 nodes',
     [PROMISES.lost, PROMISES.versions, PROMISES.feed],
-    [
-      'store/etcd/client/nested-txn.js',
-      "compare: [{ result: 'Equal', target: 'Mod', key, mod_revision: String(put.guard) }]",
-      'compare: []',
-    ],
+    ['store/etcd/client/nested-txn.js', 'compare: [unmoved(key, put.guard), ', 'compare: ['],
   ),
   mutation(
     'a retry with a fresh guard after doubt',
@@ -197,8 +193,8 @@ export const MUTATIONS: readonly Mutation[] = [
     [PROMISES.deleted],
     [
       'shadow/delete.http.js',
-      'await this.shadow.run(key, token, principal, options, preconditionOf(conditions));',
-      'await this.shadow.store.get(key, options).then((found) => ({ state: { version: 0, ...found?.state }, change: { at: Date.now(), clientToken: token } }));',
+      'await echoToken(token, this.shadow.delete(call, token));',
+      'await this.shadow.store.get(call.key, call).then((found) => ({ state: { version: 0, ...found?.state }, change: { at: Date.now(), clientToken: token } }));',
     ],
   ),
   mutation(
@@ -216,7 +212,11 @@ export const MUTATIONS: readonly Mutation[] = [
     'a shadow that begins at 1 again',
     'calm, 1 node',
     [PROMISES.versions, PROMISES.feed],
-    ['document/apply-update.js', 'TOMBSTONE_SECONDS ? current.version + 1 : null', 'TOMBSTONE_SECONDS ? null : null'],
+    [
+      'document/apply-update.js storedVersion',
+      'isTombstone(current) ? current.version + 1',
+      'isTombstone(current) ? null',
+    ],
   ),
   mutation(
     'a list with what was deleted',
@@ -228,7 +228,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'a list that ends with its first page',
     'calm, 1 node',
     [PROMISES.lists],
-    ['store/etcd/read/shadow-lister.js', 'return more && last != null ?', 'return false ?'],
+    ['store/etcd/read/shadow-lister.js', 'if (!more || last == null) return { names };', 'return { names };'],
   ),
   mutation(
     'a restored backup goes unnoticed',
@@ -236,5 +236,65 @@ export const MUTATIONS: readonly Mutation[] = [
     [PROMISES.restored],
     ['store/etcd/feed/restore-detector.js', 'Number(header.revision) < highest', 'false'],
     ['store/etcd/feed/etcd-shadow-feed.js', 'if (!known)', 'if (false)'],
+  ),
+  // Below: what only the scenarios with one node, one clock or one reader of its own catch.
+  mutation(
+    'a lease that never ends by the clock of its node',
+    'the holder of a lane cut off from etcd',
+    [PROMISES.lease, PROMISES.undone],
+    [
+      'cluster/instances.js lease',
+      'if (this.#lease !== null && this.options.clock.monotonic() >= this.#validUntil) this.#lose(MAYBE_ENDED);',
+      '',
+    ],
+    ['cluster/instances.js #stay', 'this.#lose(MAYBE_ENDED)', 'undefined'],
+  ),
+  mutation(
+    'a lane that writes without its claim',
+    'the holder of a lane cut off from etcd',
+    [PROMISES.undone],
+    [
+      'mqtt/external/transport.js',
+      'const writeOptions = { fence: request.claim.fence, signal: request.over };',
+      'const writeOptions = {};',
+    ],
+  ),
+  mutation(
+    'a write in doubt that counts as lost when its history is compacted',
+    'doubt together with compaction',
+    [PROMISES.twice],
+    ['store/etcd/write/settle-doubt.js settleDoubt', ": { kind: 'unknown' };", ": { kind: 'lost' };"],
+  ),
+  mutation(
+    'a paused watch that is never resumed',
+    'mosquitto stopped',
+    [PROMISES.convergence, PROMISES.messages, PROMISES.delta, PROMISES.feed],
+    ['store/etcd/feed/watch-session.js #resume', 'this.#stream?.resume();', ''],
+  ),
+  mutation(
+    'deadlines by the wall clock',
+    'clock goes back while etcd is away',
+    [PROMISES.answered],
+    [
+      'resilience/clock.js',
+      'monotonic: () => performance.now()',
+      'monotonic: ((offset) => () => Date.now() - offset)(Date.now() - performance.now())',
+    ],
+  ),
+  mutation(
+    'a tombstone that ends by the clock of one node',
+    'clock of a node jumps by days',
+    [PROMISES.versions, PROMISES.feed],
+    [
+      'document/apply-update.js storedVersion',
+      'isTombstone(current) ? current.version + 1',
+      'isTombstone(current) ? Date.now() / 1000 - current.deletedAt > 48 * 3600 ? null : current.version + 1',
+    ],
+  ),
+  mutation(
+    'a position that stays where the last change was',
+    'quiet fleet, compaction, rolling restart',
+    [PROMISES.quiet, PROMISES.resume],
+    ['store/etcd/feed/watch-session.js #askForMarker', 'if (!isSilent && !isBehind)', 'if (!isSilent)'],
   ),
 ];
