@@ -71,7 +71,7 @@ export function killGroup(group: number): void {
 /**
  * Kills what is left of a guard's group, and waits for its end. A process that has ended, but that its parent has not
  * collected yet, counts as gone.
- * @returns false when there is still a process after `ms`
+ * @returns false when there is still a process after `ms` milliseconds; no errors
  */
 export async function groupEnds(group: number, ms: number): Promise<boolean> {
   const until = performance.now() + ms;
