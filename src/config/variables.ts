@@ -215,6 +215,10 @@ export const SECTIONS = {
       ...{ min: 1, max: 10_000_000, unit: 'records' },
       meaning: 'Changes that may wait for one reader before its stream ends as too slow.',
     }),
+    UMBRA_WATCH_MAX_BYTES: integer('watch.maxBytes', 256 * MIB, {
+      ...{ min: MIB, max: 1024 * 1024 * MIB, unit: 'bytes' },
+      meaning: 'Memory that changes waiting for all readers together may take; readers that take nothing end first.',
+    }),
     UMBRA_WATCH_MAX_SUBSCRIPTIONS: integer('watch.maxSubscriptions', 10_000, {
       ...{ min: 1, max: 10_000_000, unit: 'readers' },
       meaning: 'Watch streams at once.',

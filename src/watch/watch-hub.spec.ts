@@ -6,7 +6,13 @@ import type { ShadowRecord } from '../store/shadow-store.js';
 import { SILENT_LOGGER } from '../telemetry/logger.js';
 import { ShadowWatchHub } from './watch-hub.js';
 
-const CONFIG: WatchConfig = { historyRecords: 10, maxQueued: 10, maxSubscriptions: 10, bookmarkMs: 60_000 };
+const CONFIG: WatchConfig = {
+  historyRecords: 10,
+  maxQueued: 10,
+  maxSubscriptions: 10,
+  bookmarkMs: 60_000,
+  maxBytes: 256 * 1024 ** 2,
+};
 const ALL = { tenant: 't' };
 
 function record(position: Position): ShadowRecord {

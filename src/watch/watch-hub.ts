@@ -25,16 +25,12 @@ const STUCK_MS = 30_000;
 const SILENT_MS = 1_000;
 /** Milliseconds: first and longest pause while the store cannot be asked, each +-50 %. */
 const RETRY_MS = { first: 100, longest: 2_000 };
-/** Bytes that may wait for all readers together. */
-const MAX_BYTES = 256 * 1024 ** 2;
 
 /** Limits that are not configured; tests set them. */
 export interface HubLimits {
   readonly storeReaders?: number;
   /** Milliseconds for which a reader that catches up may take nothing. */
   readonly stuckMs?: number;
-  /** Estimated bytes that may wait for all readers together. */
-  readonly maxBytes?: number;
 }
 
 /** One follower of the feed; many bounded readers. Delivery is synchronous: no promise per event and reader. */
@@ -61,7 +57,7 @@ export class ShadowWatchHub implements WatchHub {
     limits: HubLimits = {},
   ) {
     const limit = new StoreReaderLimit(limits.storeReaders ?? STORE_READERS);
-    this.#memory = new QueueMemory(limits.maxBytes ?? MAX_BYTES);
+    this.#memory = new QueueMemory(config.maxBytes);
     this.#backfills = new Backfills({ feed, logger, limit, history: () => this.#history });
     this.#catchUp = {
       feed,

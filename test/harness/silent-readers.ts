@@ -10,9 +10,13 @@ import { ShadowWatchHub } from '../../src/watch/watch-hub.js';
 
 const [endpoint = '', prefix = '', count = '0'] = process.argv.slice(2);
 const base = loadConfig({});
-const config = { ...base, etcd: { ...base.etcd, endpoints: [endpoint], prefix } };
+const config = {
+  ...base,
+  etcd: { ...base.etcd, endpoints: [endpoint], prefix },
+  watch: { ...base.watch, maxBytes: 32 * 1024 ** 2 },
+};
 const storage = openEtcdStorage({ config, logger: SILENT_LOGGER, clock: SYSTEM_CLOCK });
-const hub = new ShadowWatchHub(storage.feed, config.watch, SILENT_LOGGER, { maxBytes: 32 * 1024 ** 2 });
+const hub = new ShadowWatchHub(storage.feed, config.watch, SILENT_LOGGER);
 await hub.start();
 for (let i = 0; i < Number(count); i++) hub.subscribe({ filter: { tenant: 't1' }, from: 'initial' });
 let most = 0;

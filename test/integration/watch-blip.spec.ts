@@ -5,7 +5,13 @@ import { etcdFeed } from '../harness/etcd-feed.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { keyOf } from '../suites/feed-fixture.js';
 
-const CONFIG: WatchConfig = { historyRecords: 100, maxQueued: 50, maxSubscriptions: 10, bookmarkMs: 60_000 };
+const CONFIG: WatchConfig = {
+  historyRecords: 100,
+  maxQueued: 50,
+  maxSubscriptions: 10,
+  bookmarkMs: 60_000,
+  maxBytes: 256 * 1024 ** 2,
+};
 const SHADOWS = 4_000;
 /** Milliseconds; longer than all members together are asked for one page. */
 const AWAY_MS = 7_000;

@@ -9,7 +9,13 @@ import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { until } from '../harness/until.js';
 import { keyOf, label } from '../suites/feed-fixture.js';
 
-const CONFIG: WatchConfig = { historyRecords: 10_000, maxQueued: 5_000, maxSubscriptions: 5_000, bookmarkMs: 60_000 };
+const CONFIG: WatchConfig = {
+  historyRecords: 10_000,
+  maxQueued: 5_000,
+  maxSubscriptions: 5_000,
+  bookmarkMs: 60_000,
+  maxBytes: 256 * 1024 ** 2,
+};
 const READERS = 1_000;
 const REVISIONS = 2_000;
 

@@ -6,7 +6,13 @@ import type { Cursor, ShadowEvent, SubscribeOptions, Subscription } from '../../
 import { ShadowWatchHub } from '../../src/watch/watch-hub.js';
 import { keyOf, label, labelOf, readTo, type FeedFixture, type Write } from './feed-fixture.js';
 
-const CONFIG: WatchConfig = { historyRecords: 50, maxQueued: 20, maxSubscriptions: 2_000, bookmarkMs: 60_000 };
+const CONFIG: WatchConfig = {
+  historyRecords: 50,
+  maxQueued: 20,
+  maxSubscriptions: 2_000,
+  bookmarkMs: 60_000,
+  maxBytes: 256 * 1024 ** 2,
+};
 const ALL = { tenant: 't1' };
 
 /** Reads events of a kind (bookmarks are skipped unless asked for) until there are `count`, then leaves. */
