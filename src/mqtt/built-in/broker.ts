@@ -20,7 +20,7 @@ import { Subscribers } from './subscriptions/subscribers.js';
 
 /** A CONNECT must be there in this time, in milliseconds: half-open sockets go. */
 export const CONNECT_TIMEOUT_MS = 10_000;
-/** Packets that a client may send behind its CONNECT before the CONNACK. */
+/** Packets that a client may send between its CONNECT and the CONNACK. */
 const EARLY_PACKETS = 1000;
 
 export interface Message {
@@ -39,8 +39,8 @@ class ShadowAedes extends Aedes {
   declare _takingOver: Set<string>;
 
   /**
-   * A client that comes again takes over (MQTT-3.1.4-2). aedes lets the old connection take its DISCONNECT first; behind
-   * bytes that nobody takes that would be until it is given up, with the new connection in no list till then.
+   * A client that connects again takes over (MQTT-3.1.4-2). aedes first waits until the old connection has taken its
+   * DISCONNECT. A peer that does not read would delay the new connection until the old one times out.
    */
   registerClient(client: AedesClient): void {
     const before = this.clients[client.id];
@@ -59,8 +59,8 @@ class ShadowAedes extends Aedes {
 }
 
 /**
- * aedes handles a packet inside the parser's call, which comes from an event of the socket: what is thrown there would end
- * the process. So one packet costs its sender the connection and nobody else anything.
+ * aedes handles a packet inside the parser's call, which comes from an event of the socket. An error thrown
+ * there would end the process; caught here, it ends the connection of the packet's sender alone.
  */
 function containErrors(client: AedesClient): void {
   const parser = client._parser;
@@ -75,13 +75,13 @@ function containErrors(client: AedesClient): void {
   };
 }
 
-/** The built-in broker: connections, sessions, who is subscribed, and how a message gets to them. */
+/** The built-in broker: connections, sessions, subscriptions, and the delivery of messages. */
 @Injectable()
 export class MqttBroker {
   readonly index = new Subscribers();
   readonly sessions: SessionStore;
   readonly publishGate: PublishGate;
-  /** A client has subscribed, or resumed a session with subscriptions; `hasMissed` changes that are not to be had. */
+  /** A client has subscribed, or resumed a session with subscriptions; `hasMissed`: changes in between are no longer available. */
   onSubscribed: (client: AedesClient, filters: readonly string[], hasMissed: boolean) => void = () => {};
   onUnsubscribed: (client: AedesClient, filters: readonly string[]) => void = () => {};
   readonly #forward: ForwardGate;
@@ -152,7 +152,7 @@ export class MqttBroker {
     stream.read = (size?: number) => (size !== 0 && connection.requests.isFull ? null : (read(size) as unknown));
   }
 
-  /** Whether anybody wants this topic: look before building the message. */
+  /** Whether this topic has a subscriber or a session that keeps it. To be called before a message is built. */
   wants(topic: string, kept = true): boolean {
     return this.index.has(topic) || (kept && this.sessions.has(topic));
   }
@@ -162,7 +162,7 @@ export class MqttBroker {
     return !this.config.mqtt.deltaOnSubscribe;
   }
 
-  /** Hands a message to every subscriber of this node, at once and in the order of the calls. Waits for nobody. */
+  /** Hands a message to every subscriber of this node at once, in the order of the calls. It waits for no subscriber. */
   send(message: Message): void {
     const { tenant, revision = null } = message;
     const kept = revision === null || this.keepsDeltas;

@@ -14,7 +14,7 @@ export class Connection {
   readonly requests = new RequestQueue();
   /** Bytes given to aedes in this turn of the loop, which has not written them yet. */
   unwrittenBytes = 0;
-  /** A session's backlog is being sent: until it is through, other messages wait behind it. */
+  /** A session's backlog is being sent; other messages wait until all of it is sent. */
   replaying = false;
   /** Being ended by us: nothing more is sent to it. */
   cutOff = false;
@@ -41,7 +41,7 @@ export function endConnection(client: AedesClient, reasonCode: number, reason: s
   const connection = connectionOf(client);
   if (connection.cutOff) return;
   connection.cutOff = true;
-  // Behind a full socket a DISCONNECT would wait for a peer that does not read.
+  // On a full socket a DISCONNECT would wait for a peer that does not read.
   if (client.version === 5 && !client.conn.writableNeedDrain) client.disconnect({ reasonCode });
   else client.conn.destroy(new Error(reason));
 }

@@ -133,7 +133,7 @@ export class CurrentDeltas {
     const record = await this.store.get(key, this.#options());
     if (record === null || isTombstone(record.state) || !this.#isWanted(job)) return;
     const sent = connection.deltaRevisions?.get(topic);
-    // Unsubscribed and subscribed again, or a hole in the feed: nobody knows what was sent meanwhile.
+    // Unsubscribed and subscribed again, or a hole in the feed: the deltas sent meanwhile are unknown.
     if (sent === undefined) return this.#add(job);
     if (record.position.revision <= sent) return;
     const delta = deltaMessage(record.state, record.change);
@@ -156,7 +156,7 @@ function note(client: AedesClient, base: string): void {
   if (!revisions.has(topic)) revisions.set(topic, 0);
 }
 
-/** Whoever subscribes again is sent the current delta again; and nothing is noted of what nobody is subscribed to. */
+/** A client that subscribes again gets the current delta again; topics without a subscription keep no revision. */
 function forget(client: AedesClient, filters: readonly string[]): void {
   const { deltaRevisions } = connectionOf(client);
   if (deltaRevisions === null || deltaRevisions.size === 0) return;

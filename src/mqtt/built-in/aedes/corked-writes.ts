@@ -23,7 +23,7 @@ export class CorkedWrites {
       isHeld = false;
       uncork();
     };
-    // mqtt-packet corks before each packet and uncorks behind it.
+    // mqtt-packet corks before each packet and uncorks after it.
     stream.cork = () => {
       if (isHeld) return;
       isHeld = true;

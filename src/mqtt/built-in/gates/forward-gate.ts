@@ -35,7 +35,7 @@ export class ForwardGate {
     const connection = connectionOf(client);
     if (connection.cutOff || !this.#isItsTurn(client, connection, packet)) return null;
     const size = packet.topic.length + packet.payload.length + OVERHEAD;
-    // MQTT-3.1.2-24: what is larger than the client takes is dropped as if it had been sent.
+    // MQTT-3.1.2-24: a packet larger than the client's maximum is dropped as if it had been sent.
     if (client.maximumPacketSize !== undefined && size > client.maximumPacketSize) return null;
     if (!this.#isNewest(connection, packet.topic)) return null;
     return this.#fits(client, connection, size) ? anyPacket : null;

@@ -32,7 +32,7 @@ export class PublishGate {
   /** The `authorizePublish` of aedes; it also sees wills, which then act as requests. */
   readonly decide: AuthorizePublishHandler = (anyClient, packet, done) => {
     const client = anyClient as AedesClient | null;
-    if (client === null) return done(new Error('nobody publishes'));
+    if (client === null) return done(new Error('a publish without a client'));
     const isWill = packet.cmd === undefined;
     if (packet.qos === 2 && !isWill) {
       this.logger.info({ clientId: client.id, topic: shown(packet.topic), reason: 'qos-2' }, 'publish refused');
@@ -49,7 +49,7 @@ export class PublishGate {
         if (how === 'unpublishable') return done(new Error('publishing to this topic is not allowed'));
         if (how === 'withheld' && packet.qos > 0) return this.#withhold(client);
         if (incoming && request?.problem === null) this.forward(incoming);
-        // A QoS 0 sender may be gone already; there is nobody to acknowledge to.
+        // A QoS 0 sender may have closed its connection already.
         if (!client.closed || isWill) done(null);
       },
     );

@@ -66,7 +66,7 @@ export class SessionStore {
     });
   }
 
-  /** The feed had a hole: who is connected is told the present state now, the others when they come back. */
+  /** The feed had a hole: connected clients get the present state now, sessions without a connection when they resume. */
   missed(): void {
     for (const session of this.#sessions.values()) session.hasMissed ||= session.client?.connected !== true;
   }
@@ -161,7 +161,7 @@ export class SessionStore {
   }
 
   #isFor(session: Session, packet: OutgoingPacket): boolean {
-    // A visit goes on over sessions that it has ended itself to make room.
+    // A visit continues over sessions that it has ended itself to make room.
     if (this.#sessions.get(session.id) !== session) return false;
     // Where a filter without wildcard asks for QoS 0, aedes sends with QoS 0 whatever other filters ask for, and no PUBACK
     // would ever take the message out of the session.
@@ -169,7 +169,7 @@ export class SessionStore {
     return packet.clientId !== session.id || !session.hasNoLocal;
   }
 
-  /** A session that ends is told to its client by the next CONNACK; messages that just go are not. */
+  /** The next CONNACK tells a client that its session has ended; it says nothing of dropped messages. */
   #makeRoom(receiver: Session): void {
     while (this.#bytes > this.maxBytes) {
       const [oldest] = this.#offline.values();

@@ -34,7 +34,7 @@ export class Subscribers {
     done?.();
   }
 
-  /** Whether anybody is subscribed: look before building the message. */
+  /** Whether the topic has a subscriber. To be called before a message is built. */
   has(topic: string): boolean {
     return this.#tree.has(topic);
   }

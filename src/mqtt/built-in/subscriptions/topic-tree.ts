@@ -1,6 +1,6 @@
 interface Level<T> {
   readonly children: Map<string, Level<T>>;
-  /** Values of filters that end here, and of those that go on with `#`. */
+  /** Values of filters that end here, and of filters whose next level is `#`. */
   here: readonly T[];
   below: readonly T[];
 }
