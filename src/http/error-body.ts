@@ -1,11 +1,12 @@
 import type { ServiceError } from '../errors/service-error.js';
+import type { AwsError, Problem } from './http.openapi.js';
 import { ProblemError } from './problem-error.js';
 
 /** An error answer, whole, for either door. */
-export interface ErrorAnswer {
+export interface ErrorAnswer<Body extends object = object> {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: object;
+  readonly body: Body;
 }
 
 const AWS_PATH = /^\/(?:things|api|topics)(?:[/?]|$)/;
@@ -17,7 +18,7 @@ export const isAwsPath = (url: string): boolean => AWS_PATH.test(url);
 const RETRY_AFTER_S = '1';
 
 /** PROTOCOL 4.2: the colon at the end is AWS's own, the body is not the one of MQTT. */
-export function awsError(error: ServiceError, requestId: string): ErrorAnswer {
+export function awsError(error: ServiceError, requestId: string): ErrorAnswer<AwsError> {
   return {
     status: error.status,
     headers: { 'content-type': 'application/json', 'x-amzn-errortype': `${error.awsType}:`, ...hints(error) },
@@ -26,7 +27,7 @@ export function awsError(error: ServiceError, requestId: string): ErrorAnswer {
 }
 
 /** RFC 9457. `type` is a name for programs, `detail` says what to change, `requestId` finds the line in the log. */
-export function problem(error: ServiceError, requestId: string): ErrorAnswer {
+export function problem(error: ServiceError, requestId: string): ErrorAnswer<Problem> {
   const words = error.code.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   return {
     status: error.status,

@@ -1,12 +1,8 @@
 import { ValidationPipe } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
 import { ServiceError } from '../errors/service-error.js';
+import type { ParameterProblem } from './http.openapi.js';
 import { ProblemError } from './problem-error.js';
-
-export interface ParameterProblem {
-  readonly parameter: string;
-  readonly message: string;
-}
 
 /** A query string with one or more bad parameters; the answer lists all of them. */
 export class QueryError extends ProblemError {

@@ -10,7 +10,7 @@ import { queryOf } from '../http/query.js';
 import { FromCaller, FromThing, type Caller } from '../http/caller.js';
 import { GetShadow } from './get.js';
 import { ListShadows } from './list.js';
-import { awsList, list } from './shadow.openapi.js';
+import { awsList, list, type AwsNames, type Shadows } from './shadow.openapi.js';
 
 /** ListNamedShadowsForThing of the AWS data plane (PROTOCOL 4.2). */
 @Controller('api/things/shadow/ListNamedShadowsForThing')
@@ -32,7 +32,8 @@ export class AwsListShadowsController {
     const query = { tenant: principal.tenant, thing, limit, ...(after !== undefined && { after }) };
     const { names, next } = await pageAfter('nextToken', this.shadows.list(query, options));
     const timestamp = Math.floor(this.clock.now() / 1000);
-    return json(reply, { results: names, ...(next !== undefined && { nextToken: next }), timestamp });
+    const body: AwsNames = { results: [...names], ...(next !== undefined && { nextToken: next }), timestamp };
+    return json(reply, body);
   }
 }
 
@@ -57,7 +58,8 @@ export class ListShadowsController {
       pageAfter('after', this.shadows.list(query, caller.options)),
       this.#hasClassic(thing, caller),
     ]);
-    return json(reply, { thing, classic, names, ...(next !== undefined && { next }) });
+    const body: Shadows = { thing, classic, names: [...names], ...(next !== undefined && { next }) };
+    return json(reply, body);
   }
 
   /** The classic shadow has no name to be listed under, but whoever lists a thing's shadows wants to know of it. */

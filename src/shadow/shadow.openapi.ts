@@ -1,13 +1,92 @@
-import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription } from '../http/openapi/describe.js';
+import Type, { type Static } from 'typebox';
 import {
-  MERGE_PATCHES,
-  OUR_SHADOW,
-  SHADOW,
-  UPDATES,
-  WATCH_ABOUT,
-  WATCH_ERRORS,
-  WATCH_EXAMPLE,
-} from '../http/openapi/examples.js';
+  ClientToken,
+  IF_MATCH,
+  IF_NONE_MATCH,
+  LIMIT,
+  AFTER,
+  NEXT_TOKEN,
+  PAGE_SIZE,
+  Timestamp,
+} from '../http/http.openapi.js';
+import type { EchoMetadata } from '../document/metadata.js';
+import type { StatePatch } from '../document/shadow-document.js';
+import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription, type Tag } from '../http/openapi/describe.js';
+import { AwsShadow, Data, METADATA, NAME, Shadow, THING, THING_TO_DELETE, Token, Version } from './document.openapi.js';
+import { STREAM, STREAM_PARAMETERS } from './watch.openapi.js';
+
+const AWS: Tag = {
+  name: 'AWS data plane',
+  description: 'For AWS SDKs and the AWS CLI, unmodified',
+  place: 10,
+  awsErrors: true,
+};
+const SHADOWS: Tag = { name: 'Shadows', description: 'Our own API: documents, merge patches, conditions', place: 20 };
+
+const orNull = Type.Union([Data, Type.Null()]);
+
+export const Update = Type.Object(
+  {
+    state: Type.Union([Type.Object({ desired: Type.Optional(orNull), reported: Type.Optional(orNull) }), Type.Null()]),
+    version: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'Only if the shadow is at this version; else 409.' }),
+    ),
+    clientToken: Type.Optional(ClientToken),
+  },
+  { $id: 'Update', description: 'Members are merged; null removes a member, a section, or both sections.' },
+);
+export const UpdateAccepted = Type.Object(
+  {
+    state: Type.Unsafe<StatePatch>({ type: ['object', 'null'], additionalProperties: true }),
+    metadata: Type.Unsafe<EchoMetadata>({ type: 'object', additionalProperties: true }),
+    version: Version,
+    timestamp: Timestamp,
+    clientToken: Type.Optional(ClientToken),
+  },
+  { $id: 'UpdateAccepted', description: 'Echoes what the request contained.' },
+);
+export const DeleteAccepted = Type.Object(
+  { version: Version, timestamp: Timestamp, clientToken: Type.Optional(ClientToken) },
+  { $id: 'DeleteAccepted' },
+);
+const MergePatch = Type.Union([Data, Type.Null()], {
+  $id: 'MergePatch',
+  description: 'RFC 7396; null clears the section.',
+});
+export const AwsNames = Type.Object(
+  { results: Type.Array(Type.String()), nextToken: Type.Optional(Type.String()), timestamp: Timestamp },
+  { $id: 'AwsNames' },
+);
+export type AwsNames = Static<typeof AwsNames>;
+export const Shadows = Type.Object(
+  {
+    thing: Type.String(),
+    classic: Type.Boolean(),
+    names: Type.Array(Type.String()),
+    next: Type.Optional(Type.String()),
+  },
+  { $id: 'Shadows' },
+);
+export type Shadows = Static<typeof Shadows>;
+
+/**
+ * The page sends the first one when "Execute" is pressed on an untouched form, so it takes nothing away. It is also the
+ * first by name, for pages that sort.
+ */
+const UPDATES = {
+  'merge a member': { state: { desired: { led: 'on' } }, clientToken: 'app-17' },
+  'merge only at version 3': { state: { desired: { led: 'on' } }, version: 3 },
+  'remove a section': { state: { desired: null } },
+};
+/** As UPDATES. Swagger UI prefers an example that is `null` to all others, so none may be. */
+const MERGE_PATCHES = { 'merge a member': { led: 'on' }, 'remove a member': { blink: null } };
+const SHADOW = {
+  state: { desired: { led: 'on' }, reported: { led: 'off' }, delta: { led: 'on' } },
+  metadata: METADATA,
+  version: 4,
+  timestamp: 1700000000,
+};
+const OUR_SHADOW = { ...SHADOW, changedAt: '2023-11-14T22:13:20.000Z' };
 
 const NAME_ERRORS = { invalidThingName: '', invalidShadowName: '' } as const;
 const READ_ERRORS = { ...NAME_ERRORS, notFound: 'lamp-1', ...STORE_ERRORS } as const;
@@ -41,20 +120,20 @@ const VERSIONED = { ...ETAG, 'last-modified': 'When the shadow last changed, in 
 
 export const awsGet: OperationDescription = {
   id: 'GetThingShadow',
-  tag: 'AWS data plane',
+  tag: AWS,
   summary: 'The document of one shadow',
-  parameters: ['thing', 'name'],
-  answers: { 200: { description: 'The document', schema: 'AwsShadow', examples: { shadow: SHADOW } } },
+  parameters: [THING, NAME],
+  answers: { 200: { description: 'The document', schema: AwsShadow, examples: { shadow: SHADOW } } },
   errors: READ_ERRORS,
 };
 
 export const get: OperationDescription = {
   id: 'getShadow',
-  tag: 'Shadows',
+  tag: SHADOWS,
   summary: 'The document of one shadow',
-  parameters: ['thing', 'name', 'ifMatch', 'ifNoneMatch'],
+  parameters: [THING, NAME, IF_MATCH, IF_NONE_MATCH],
   answers: {
-    200: { description: 'The document', schema: 'Shadow', headers: VERSIONED, examples: { shadow: OUR_SHADOW } },
+    200: { description: 'The document', schema: Shadow, headers: VERSIONED, examples: { shadow: OUR_SHADOW } },
     304: { description: 'The caller has this version', headers: ETAG },
   },
   errors: { ...READ_ERRORS, ...CONDITION_ERRORS },
@@ -62,25 +141,25 @@ export const get: OperationDescription = {
 
 export const awsUpdate: OperationDescription = {
   id: 'UpdateThingShadow',
-  tag: 'AWS data plane',
+  tag: AWS,
   summary: 'Merge a patch into one shadow, or create it',
-  parameters: ['thing', 'name'],
-  body: { schema: 'Update', required: true, examples: UPDATES },
+  parameters: [THING, NAME],
+  body: { schema: Update, required: true, examples: UPDATES },
   answers: {
-    200: { description: 'What was asked for, as accepted', schema: 'UpdateAccepted', examples: { accepted: ACCEPTED } },
+    200: { description: 'What was asked for, as accepted', schema: UpdateAccepted, examples: { accepted: ACCEPTED } },
   },
   errors: PATCH_ERRORS,
 };
 
 export const update: OperationDescription = {
   id: 'updateShadow',
-  tag: 'Shadows',
+  tag: SHADOWS,
   summary: 'Merge a patch into one shadow, or create it',
   description: 'The body is that of the AWS update. If-Match and If-None-Match are checked before its `version`.',
-  parameters: ['thing', 'name', 'ifMatch', 'ifNoneMatch'],
-  body: { schema: 'Update', required: true, examples: UPDATES },
+  parameters: [THING, NAME, IF_MATCH, IF_NONE_MATCH],
+  body: { schema: Update, required: true, examples: UPDATES },
   answers: {
-    200: { description: 'The whole document', schema: 'Shadow', headers: VERSIONED, examples: { shadow: OUR_SHADOW } },
+    200: { description: 'The whole document', schema: Shadow, headers: VERSIONED, examples: { shadow: OUR_SHADOW } },
   },
   errors: { ...PATCH_ERRORS, ...CONDITION_ERRORS },
 };
@@ -92,7 +171,7 @@ function sectionUpdate(section: 'desired' | 'reported', id: string): OperationDe
     summary: `Merge a patch into ${section}`,
     description: 'An RFC 7396 merge patch of the section alone; `null` as the whole body clears it.',
     body: {
-      schema: 'MergePatch',
+      schema: MergePatch,
       required: true,
       contentType: 'application/merge-patch+json',
       examples: MERGE_PATCHES,
@@ -106,12 +185,12 @@ export const updateReported = sectionUpdate('reported', 'updateReported');
 
 export const awsDelete: OperationDescription = {
   id: 'DeleteThingShadow',
-  tag: 'AWS data plane',
+  tag: AWS,
   summary: 'Delete one shadow',
   description: 'A shadow that is created again within 48 hours goes on counting its versions.',
-  parameters: ['thingToDelete', 'name'],
+  parameters: [THING_TO_DELETE, NAME],
   answers: {
-    200: { description: 'The version that was deleted', schema: 'DeleteAccepted', examples: { deleted: DELETED } },
+    200: { description: 'The version that was deleted', schema: DeleteAccepted, examples: { deleted: DELETED } },
   },
   errors: { ...READ_ERRORS, ...WRITE_ERRORS },
 };
@@ -119,22 +198,22 @@ export const awsDelete: OperationDescription = {
 export const remove: OperationDescription = {
   ...awsDelete,
   id: 'deleteShadow',
-  tag: 'Shadows',
-  parameters: ['thingToDelete', 'name', 'ifMatch', 'ifNoneMatch'],
-  body: { schema: 'Token', required: false, examples: { token: { clientToken: 'app-17' } } },
+  tag: SHADOWS,
+  parameters: [THING_TO_DELETE, NAME, IF_MATCH, IF_NONE_MATCH],
+  body: { schema: Token, required: false, examples: { token: { clientToken: 'app-17' } } },
   errors: { ...READ_ERRORS, ...WRITE_ERRORS, ...CONDITION_ERRORS },
 };
 
 export const awsList: OperationDescription = {
   id: 'ListNamedShadowsForThing',
-  tag: 'AWS data plane',
+  tag: AWS,
   summary: 'Names of the named shadows of a thing',
   description: 'The classic shadow is never listed; an unknown thing has none.',
-  parameters: ['thing', 'pageSize', 'nextToken'],
+  parameters: [THING, PAGE_SIZE, NEXT_TOKEN],
   answers: {
     200: {
       description: 'A page; without `nextToken` the last one',
-      schema: 'AwsNames',
+      schema: AwsNames,
       examples: { page: { results: ['door', 'light'], nextToken: 'bGlnaHQ', timestamp: 1700000000 } },
     },
   },
@@ -148,14 +227,14 @@ export const awsList: OperationDescription = {
 export const list: OperationDescription = {
   ...awsList,
   id: 'listShadows',
-  tag: 'Shadows',
+  tag: SHADOWS,
   summary: 'The shadows of a thing',
   description: 'Names in byte order; `classic` says on every page whether the unnamed one exists.',
-  parameters: ['thing', 'limit', 'after'],
+  parameters: [THING, LIMIT, AFTER],
   answers: {
     200: {
       description: 'A page; without `next` the last one',
-      schema: 'Shadows',
+      schema: Shadows,
       examples: { page: { thing: 'lamp-1', classic: true, names: ['door', 'light'], next: 'bGlnaHQ' } },
     },
   },
@@ -167,18 +246,9 @@ export const list: OperationDescription = {
 };
 
 export const watch: OperationDescription = {
+  ...STREAM,
   id: 'watchShadow',
-  tag: 'Watch',
   summary: 'Changes of one shadow, as they are committed',
-  description: WATCH_ABOUT,
-  parameters: ['thing', 'name', 'lastEventId', 'cursor', 'initial'],
-  answers: {
-    200: {
-      description: 'Events',
-      schema: 'Events',
-      contentType: 'text/event-stream',
-      examples: { stream: WATCH_EXAMPLE },
-    },
-  },
-  errors: { ...NAME_ERRORS, ...WATCH_ERRORS },
+  parameters: [THING, NAME, ...STREAM_PARAMETERS],
+  errors: { ...NAME_ERRORS, ...STREAM.errors },
 };

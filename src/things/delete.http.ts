@@ -13,7 +13,7 @@ import { queryOf } from '../http/query.js';
 import { json } from '../http/send-json.js';
 import { deletedShadow } from './shadow-views.js';
 import { DeleteThing } from './delete.js';
-import { removeThing } from './things.openapi.js';
+import { removeThing, type ThingDeleted } from './things.openapi.js';
 
 @Controller('v1/things/:thing')
 export class DeleteThingController {
@@ -42,6 +42,7 @@ export class DeleteThingController {
     if (errors.length > 0) {
       throw error instanceof ServiceError ? new ProblemError(error.withToken(clientToken), { deleted }) : error;
     }
-    return json(reply, { thing, deleted, ...(next !== undefined && { next }) });
+    const body: ThingDeleted = { thing, deleted, ...(next !== undefined && { next }) };
+    return json(reply, body);
   }
 }

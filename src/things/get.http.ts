@@ -8,7 +8,7 @@ import { queryOf } from '../http/query.js';
 import { json } from '../http/send-json.js';
 import { storedShadow } from './shadow-views.js';
 import { GetThing } from './get.js';
-import { getThing } from './things.openapi.js';
+import { getThing, type Thing } from './things.openapi.js';
 
 @Controller('v1/things/:thing')
 export class GetThingController {
@@ -25,6 +25,7 @@ export class GetThingController {
   ): Promise<string> {
     const query = { tenant: principal.tenant, thing, limit, ...(after !== undefined && { after }) };
     const { records, next } = await pageAfter('after', this.things.get(query, options));
-    return json(reply, { thing, shadows: records.map(storedShadow), ...(next !== undefined && { next }) });
+    const body: Thing = { thing, shadows: records.map(storedShadow), ...(next !== undefined && { next }) };
+    return json(reply, body);
   }
 }

@@ -8,7 +8,7 @@ import { queryOf } from '../http/query.js';
 import { FromCaller, type Caller } from '../http/caller.js';
 import { ListThings } from './list.js';
 import { shadowSummary } from './shadow-views.js';
-import { listThings } from './things.openapi.js';
+import { listThings, type Things } from './things.openapi.js';
 
 @Controller('v1/things')
 export class ListThingsController {
@@ -32,6 +32,7 @@ export class ListThingsController {
       shadows: records.map(shadowSummary),
       ...(truncated && { truncated }),
     }));
-    return json(reply, { things: rows, ...(next !== undefined && { next }) });
+    const body: Things = { things: rows, ...(next !== undefined && { next }) };
+    return json(reply, body);
   }
 }

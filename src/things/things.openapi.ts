@@ -1,5 +1,61 @@
-import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription } from '../http/openapi/describe.js';
-import { WATCH_ABOUT, WATCH_ERRORS, WATCH_EXAMPLE } from '../http/openapi/examples.js';
+import Type, { type Static } from 'typebox';
+import { AFTER, LIMIT, Timestamp } from '../http/http.openapi.js';
+import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription, type Tag } from '../http/openapi/describe.js';
+import {
+  ChangedAt,
+  Data,
+  Metadata,
+  ShadowName,
+  THING,
+  THING_TO_DELETE,
+  Token,
+  Version,
+} from '../shadow/document.openapi.js';
+import { STREAM, STREAM_PARAMETERS } from '../shadow/watch.openapi.js';
+
+const THINGS: Tag = { name: 'Things', description: 'The things that have a shadow', place: 30 };
+
+const next = Type.Optional(Type.String());
+const summary = { name: ShadowName, version: Version, changedAt: ChangedAt };
+
+export const ShadowSummary = Type.Object(summary);
+export type ShadowSummary = Static<typeof ShadowSummary>;
+
+export const Things = Type.Object(
+  {
+    things: Type.Array(
+      Type.Object({
+        thing: Type.String(),
+        classic: Type.Boolean(),
+        names: Type.Array(Type.String()),
+        shadows: Type.Array(ShadowSummary),
+        truncated: Type.Optional(Type.Boolean({ description: 'Present and true when the thing has more shadows.' })),
+      }),
+    ),
+    next,
+  },
+  { $id: 'Things' },
+);
+export type Things = Static<typeof Things>;
+
+export const StoredShadow = Type.Object({
+  ...summary,
+  state: Type.Object({ desired: Type.Optional(Data), reported: Type.Optional(Data) }),
+  metadata: Metadata,
+});
+export type StoredShadow = Static<typeof StoredShadow>;
+
+export const Thing = Type.Object({ thing: Type.String(), shadows: Type.Array(StoredShadow), next }, { $id: 'Thing' });
+export type Thing = Static<typeof Thing>;
+
+export const DeletedShadow = Type.Object({ name: ShadowName, version: Version, timestamp: Timestamp });
+export type DeletedShadow = Static<typeof DeletedShadow>;
+
+const deleted = Type.Array(DeletedShadow, {
+  description: 'Each shadow that was deleted, with the version that it had.',
+});
+export const ThingDeleted = Type.Object({ thing: Type.String(), deleted, next }, { $id: 'ThingDeleted' });
+export type ThingDeleted = Static<typeof ThingDeleted>;
 
 const NEXT = 'MDMubGFtcC0x';
 const CHANGED = '2023-11-14T22:13:20.000Z';
@@ -10,15 +66,15 @@ const SHADOWS = [
 
 export const listThings: OperationDescription = {
   id: 'listThings',
-  tag: 'Things',
+  tag: THINGS,
   summary: 'Things that have a shadow',
   description:
     'In an order that is stable but not alphabetical. Of each thing at most 100 shadows are listed; `truncated` says that it has more.',
-  parameters: ['limit', 'after'],
+  parameters: [LIMIT, AFTER],
   answers: {
     200: {
       description: 'A page; without `next` the last one',
-      schema: 'Things',
+      schema: Things,
       examples: {
         page: { things: [{ thing: 'lamp-1', classic: true, names: ['door'], shadows: SHADOWS }], next: NEXT },
       },
@@ -36,14 +92,14 @@ const THING_ERRORS = {
 
 export const getThing: OperationDescription = {
   id: 'getThing',
-  tag: 'Things',
+  tag: THINGS,
   summary: 'A thing with all its shadows',
   description: 'The classic shadow comes first, on the first page; the named ones follow in byte order.',
-  parameters: ['thing', 'limit', 'after'],
+  parameters: [THING, LIMIT, AFTER],
   answers: {
     200: {
       description: 'A page; without `next` the last one',
-      schema: 'Thing',
+      schema: Thing,
       examples: {
         page: {
           thing: 'lamp-1',
@@ -62,16 +118,16 @@ export const getThing: OperationDescription = {
 
 export const removeThing: OperationDescription = {
   id: 'deleteThing',
-  tag: 'Things',
+  tag: THINGS,
   summary: 'Delete a thing: all its shadows',
   description:
     'Each shadow is deleted by itself, the classic one and up to 100 named ones in one request. With `next` in the answer, send the request again with it as `after`. When some could not be deleted, the error lists those that were; repeat the request.',
-  parameters: ['thingToDelete', 'after'],
-  body: { schema: 'Token', required: false, examples: { token: { clientToken: 'app-17' } } },
+  parameters: [THING_TO_DELETE, AFTER],
+  body: { schema: Token, required: false, examples: { token: { clientToken: 'app-17' } } },
   answers: {
     200: {
       description: 'What was deleted; without `next` nothing is left',
-      schema: 'ThingDeleted',
+      schema: ThingDeleted,
       examples: { deleted: { thing: 'lamp-1', deleted: [{ name: null, version: 4, timestamp: 1700000000 }] } },
     },
   },
@@ -79,26 +135,16 @@ export const removeThing: OperationDescription = {
 };
 
 export const watchAll: OperationDescription = {
+  ...STREAM,
   id: 'watchThings',
-  tag: 'Watch',
   summary: 'Changes of every shadow, as they are committed',
-  description: WATCH_ABOUT,
-  parameters: ['lastEventId', 'cursor', 'initial'],
-  answers: {
-    200: {
-      description: 'Events',
-      schema: 'Events',
-      contentType: 'text/event-stream',
-      examples: { stream: WATCH_EXAMPLE },
-    },
-  },
-  errors: WATCH_ERRORS,
+  parameters: STREAM_PARAMETERS,
 };
 
 export const watchThing: OperationDescription = {
-  ...watchAll,
+  ...STREAM,
   id: 'watchThing',
   summary: 'Changes of every shadow of one thing, as they are committed',
-  parameters: ['thing', 'lastEventId', 'cursor', 'initial'],
-  errors: { invalidThingName: '', ...WATCH_ERRORS },
+  parameters: [THING, ...STREAM_PARAMETERS],
+  errors: { invalidThingName: '', ...STREAM.errors },
 };

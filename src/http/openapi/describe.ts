@@ -1,30 +1,43 @@
-import { applyDecorators } from '@nestjs/common';
+import { applyDecorators, SetMetadata } from '@nestjs/common';
+import type { TSchema } from 'typebox';
 import { ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { ServiceError, type ServiceErrorCode } from '../../errors/service-error.js';
 import { awsError, problem } from '../error-body.js';
-import { PARAMETERS, type ParameterName } from './parameters.js';
+import { AwsError, Problem } from '../http.openapi.js';
+import { schemaOf } from './components.js';
+import type { Parameter } from './parameters.js';
 
 type Examples = Readonly<Record<string, unknown>>;
 
 export interface AnswerDescription {
   readonly description: string;
   /** Without one the answer has no body. */
-  readonly schema?: string;
+  readonly schema?: TSchema;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** By name. */
   readonly examples?: Examples;
 }
 
-/** One operation as the API page tells it. Beside the route it would drown it, so it stands in *.openapi.ts files. */
+/** A heading of the API page; a resource declares its own. */
+export interface Tag {
+  readonly name: string;
+  readonly description: string;
+  /** Tags with lower numbers come first. */
+  readonly place: number;
+  /** Whether errors have the shape of AWS instead of RFC 9457. */
+  readonly awsErrors?: boolean;
+}
+
+/** One operation as the API page shows it. Kept in *.openapi.ts files so that it does not bury the route. */
 export interface OperationDescription {
   readonly id: string;
-  readonly tag: 'AWS data plane' | 'Shadows' | 'Things' | 'Watch' | 'Health';
+  readonly tag: Tag;
   readonly summary: string;
   readonly description?: string;
-  readonly parameters?: readonly ParameterName[];
+  readonly parameters?: readonly Parameter[];
   readonly body?: {
-    readonly schema: string;
+    readonly schema: TSchema;
     readonly required: boolean;
     readonly contentType?: string;
     readonly examples: Examples;
@@ -50,11 +63,15 @@ export const STORE_ERRORS = {
 /** What every operation that writes can answer. */
 export const WRITE_ERRORS = { forbidden: '', storageFull: '', outcomeUnknown: '' } as const;
 
-/** Puts a description on a handler, for @nestjs/swagger to find. */
+/** Metadata key of the description of a handler. */
+export const DESCRIPTION = 'umbra:description';
+
+/** Puts a description on a handler, for @nestjs/swagger and `openApiOf` to find. */
 export function Describe(operation: OperationDescription): MethodDecorator {
   const { id, tag, summary, description = '', body } = operation;
   return applyDecorators(
-    ApiTags(tag),
+    SetMetadata(DESCRIPTION, operation),
+    ApiTags(tag.name),
     ApiOperation({ operationId: id, summary, description, ...(body && { requestBody: requestBody(body) }) }),
     ...(operation.parameters ?? []).map(parameter),
     ...Object.entries(operation.answers).map(([status, answer]) => response(Number(status), answer)),
@@ -67,8 +84,7 @@ function requestBody({ schema, required, contentType, examples }: NonNullable<Op
   return { required, content: content(contentType, schema, examples) } as never;
 }
 
-function parameter(name: ParameterName): MethodDecorator {
-  const { in: place, ...options } = PARAMETERS[name];
+function parameter({ in: place, ...options }: Parameter): MethodDecorator {
   if (place === 'path') return ApiParam(options);
   return place === 'query' ? ApiQuery(options) : (ApiHeader(options) as MethodDecorator);
 }
@@ -89,14 +105,20 @@ function response(
   } as never);
 }
 
-function content(contentType = 'application/json', schema: string, examples: Examples = {}): object {
+function content(contentType = 'application/json', schema: TSchema, examples: Examples = {}): object {
   const named = Object.entries(examples).map(([name, value]) => [name, { value }]);
-  return { [contentType]: { schema: { $ref: `#/components/schemas/${schema}` }, examples: Object.fromEntries(named) } };
+  return { [contentType]: { schema: schemaOf(schema), examples: Object.fromEntries(named) } };
+}
+
+/** Every schema that a description uses. */
+export function schemasIn({ answers, body, tag }: OperationDescription): TSchema[] {
+  const used = [...Object.values(answers), body].flatMap((part) => part?.schema ?? []);
+  return [...used, tag.awsErrors ? AwsError : Problem];
 }
 
 /** The examples are made by the code that answers, from the table that it answers from. */
 function errorResponses({ errors = {}, tag }: OperationDescription): MethodDecorator[] {
-  const aws = tag === 'AWS data plane';
+  const aws = tag.awsErrors === true;
   const byStatus = new Map<number, ServiceError[]>();
   for (const [code, detail] of Object.entries(errors)) {
     const error = new ServiceError(code as ServiceErrorCode, detail);
@@ -105,7 +127,7 @@ function errorResponses({ errors = {}, tag }: OperationDescription): MethodDecor
   return [...byStatus].map(([status, rows]) =>
     response(status, {
       description: rows.map(({ code }) => code).join(', '),
-      schema: aws ? 'AwsError' : 'Problem',
+      schema: aws ? AwsError : Problem,
       contentType: aws ? 'application/json' : 'application/problem+json',
       ...(aws && { headers: { 'x-amzn-errortype': `${rows[0]?.awsType}:` } }),
       examples: Object.fromEntries(rows.map((row) => [row.code, (aws ? awsError : problem)(row, EXAMPLE_ID).body])),

@@ -1,32 +1,35 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import type { FastifyInstance } from 'fastify';
-import type { OperationDescription } from './describe.js';
+import { VERSION } from '../../telemetry/version.js';
+import { controllerMethods } from '../server/controller-methods.js';
+import { componentsOf } from './components.js';
+import { DESCRIPTION, schemasIn, type OperationDescription } from './describe.js';
 import { ASSETS, assetOf, PAGE, PAGE_POLICY, START_SCRIPT } from './docs-page.js';
-import { SCHEMAS } from './schemas.js';
 
 const ABOUT = `Device shadows: the AWS IoT data plane under \`/things\` and \`/api\`, and our own API under \`/v1\`.
 Shadows of the two are the same shadows. Bodies are read as UTF-8 JSON whatever their content type says.`;
 
-/** In the order of the page. */
-const TAGS: readonly (readonly [OperationDescription['tag'], string])[] = [
-  ['AWS data plane', 'For AWS SDKs and the AWS CLI, unmodified'],
-  ['Shadows', 'Our own API: documents, merge patches, conditions'],
-  ['Things', 'What has a shadow'],
-  ['Watch', 'Streams of changes. They do not end, so this page cannot show them: use `curl -N`'],
-  ['Health', 'For load balancers and supervisors'],
-];
-
 /** The description of every route that the application has. */
 export function openApiOf(app: NestFastifyApplication): OpenAPIObject {
+  const operations = descriptions(app);
+  const tags = [...new Set(operations.map(({ tag }) => tag))].sort((a, b) => a.place - b.place);
   const about = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Umbra')
     .setDescription(ABOUT)
-    .setVersion('1');
-  for (const [name, description] of TAGS) about.addTag(name, description);
-  const config = { ...about.build(), components: { schemas: SCHEMAS } } as unknown as Omit<OpenAPIObject, 'paths'>;
+    .setVersion(VERSION);
+  for (const { name, description } of tags) about.addTag(name, description);
+  const schemas = componentsOf(operations.flatMap(schemasIn));
+  const config = { ...about.build(), components: { schemas } } as unknown as Omit<OpenAPIObject, 'paths'>;
   return SwaggerModule.createDocument(app, config, { autoTagControllers: false });
+}
+
+function descriptions(app: NestFastifyApplication): OperationDescription[] {
+  return controllerMethods(app).flatMap(({ handler }) => {
+    const description = Reflect.getMetadata(DESCRIPTION, handler) as OperationDescription | undefined;
+    return description ?? [];
+  });
 }
 
 /**

@@ -1,8 +1,8 @@
 import { RequestMethod, SetMetadata, type CustomDecorator } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
-import { ModulesContainer } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
+import { controllerMethods } from './controller-methods.js';
 
 /** Metadata key of a direct handler. */
 export const DIRECT = 'umbra:direct';
@@ -38,18 +38,12 @@ function handledBy(direct: DirectHandler): RouteHandlerMethod {
 /** By `METHOD /path`. */
 function directHandlers(app: NestFastifyApplication): Map<string, DirectHandler> {
   const handlers = new Map<string, DirectHandler>();
-  const modules = [...app.get(ModulesContainer, { strict: false }).values()];
-  for (const { instance } of modules.flatMap(({ controllers }) => [...controllers.values()])) {
-    const controller = instance as Record<string, DirectHandler>;
-    const type = Object.getPrototypeOf(controller) as Record<string, DirectHandler>;
-    for (const name of Object.getOwnPropertyNames(type)) {
-      const handler = type[name];
-      if (typeof handler !== 'function' || !Reflect.getMetadata(DIRECT, handler)) continue;
-      const path = [Reflect.getMetadata(PATH_METADATA, type.constructor!), Reflect.getMetadata(PATH_METADATA, handler)];
-      const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as number];
-      const url = `/${path.join('/')}`.replace(/\/+/g, '/').replace(/\/$/, '');
-      handlers.set(`${method} ${url}`, handler.bind(controller));
-    }
+  for (const { controller, type, handler } of controllerMethods(app)) {
+    if (!Reflect.getMetadata(DIRECT, handler)) continue;
+    const path = [Reflect.getMetadata(PATH_METADATA, type), Reflect.getMetadata(PATH_METADATA, handler)];
+    const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as number];
+    const url = `/${path.join('/')}`.replace(/\/+/g, '/').replace(/\/$/, '');
+    handlers.set(`${method} ${url}`, handler.bind(controller) as DirectHandler);
   }
   return handlers;
 }

@@ -1,0 +1,31 @@
+import type { TSchema } from 'typebox';
+
+/**
+ * The place of a schema in a description: a reference for one with a name (`$id`), the schema itself for another. Schemas
+ * inside it are treated likewise.
+ */
+export function schemaOf(schema: TSchema): object {
+  const { $id } = schema as { $id?: string };
+  return $id === undefined ? inline(schema) : { $ref: `#/components/schemas/${$id}` };
+}
+
+/** The named schemas of a description by their names, those inside others too. */
+export function componentsOf(schemas: Iterable<TSchema>): Record<string, object> {
+  const found: Record<string, object> = {};
+  const collect = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    const { $id, ...rest } = value as { $id?: unknown };
+    if (typeof $id === 'string') found[$id] = inline(rest);
+    for (const each of Object.values(value)) collect(each);
+  };
+  for (const schema of schemas) collect(schema);
+  return found;
+}
+
+function inline(schema: object): object {
+  const within = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(within);
+    return typeof value === 'object' && value !== null ? schemaOf(value as TSchema) : value;
+  };
+  return Object.fromEntries(Object.entries(schema).map(([member, value]) => [member, within(value)]));
+}

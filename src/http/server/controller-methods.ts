@@ -1,0 +1,25 @@
+import { ModulesContainer } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+
+export interface ControllerMethod {
+  readonly controller: object;
+  /** The class of the controller. */
+  readonly type: object;
+  readonly handler: (...args: never[]) => unknown;
+}
+
+/** Every method of every controller of the application, those without a route too. */
+export function controllerMethods(app: NestFastifyApplication): ControllerMethod[] {
+  const modules = [...app.get(ModulesContainer, { strict: false }).values()];
+  return modules
+    .flatMap(({ controllers }) => [...controllers.values()])
+    .flatMap(({ instance }) => {
+      const controller = instance as object;
+      const prototype = Object.getPrototypeOf(controller) as Record<string, unknown>;
+      return Object.getOwnPropertyNames(prototype).flatMap((name) => {
+        const handler = prototype[name];
+        if (typeof handler !== 'function' || name === 'constructor') return [];
+        return { controller, type: prototype.constructor, handler: handler as ControllerMethod['handler'] };
+      });
+    });
+}

@@ -1,0 +1,100 @@
+import Type from 'typebox';
+import { ClientToken } from '../http/http.openapi.js';
+import type { OperationDescription, Tag } from '../http/openapi/describe.js';
+import { headerParameter, queryParameter } from '../http/openapi/parameters.js';
+import { Data, METADATA, ShadowName, ShadowRead, Version } from './document.openapi.js';
+
+export const WATCH: Tag = {
+  name: 'Watch',
+  description: 'Streams of changes. They do not end, so this page cannot show them: use `curl -N`',
+  place: 40,
+};
+
+export const STREAM_PARAMETERS = [
+  headerParameter('Last-Event-ID', '`id` of the last event that was dealt with; exactly what came after it follows.'),
+  queryParameter('cursor', 'As Last-Event-ID, which counts before it.', { type: 'string' }),
+  queryParameter('initial', 'Send the present state first. Without effect on a stream that resumes.', {
+    type: 'boolean',
+    default: false,
+  }),
+];
+
+/** The data of a `change` or `initial` event: a ChangeEvent (document/change-event.ts). */
+export const WatchEvent = Type.Object(
+  {
+    kind: Type.Enum(['updated', 'deleted']),
+    thing: Type.String(),
+    shadow: ShadowName,
+    version: Version,
+    revision: Type.Integer(),
+    time: Type.String({ format: 'date-time' }),
+    patch: Type.Union([
+      Type.Object({
+        desired: Type.Optional(Type.Union([Data, Type.Null()])),
+        reported: Type.Optional(Type.Union([Data, Type.Null()])),
+      }),
+      Type.Null(),
+    ]),
+    delta: Type.Union([Data, Type.Null()]),
+    document: Type.Union([ShadowRead, Type.Null()]),
+    clientToken: Type.Optional(ClientToken),
+    principal: Type.String(),
+  },
+  { $id: 'WatchEvent' },
+);
+
+const Events = Type.String({
+  $id: 'Events',
+  description: 'Server-sent events; the data of change and initial is a WatchEvent.',
+  // Names the schema for readers of the description.
+  contentSchema: WatchEvent,
+});
+
+export const CHANGE_EXAMPLE = {
+  kind: 'updated',
+  thing: 'lamp-1',
+  shadow: null,
+  version: 4,
+  revision: 1207,
+  time: '2023-11-14T22:13:20.000Z',
+  patch: { desired: { led: 'on' } },
+  delta: { led: 'on' },
+  document: { state: { desired: { led: 'on' }, reported: { led: 'off' } }, metadata: METADATA, version: 4 },
+  clientToken: 'app-17',
+  principal: 'anonymous',
+};
+
+const STREAM_EXAMPLE = `retry: 1830
+
+event: change
+id: MS5jMS4wLjEyMDcuYWxs
+data: ${JSON.stringify(CHANGE_EXAMPLE)}
+
+event: bookmark
+id: MS5jMS4wLjEyMTEuYWxs
+data: {"revision":1211}
+
+`;
+
+/** What all streams have in common. */
+export const STREAM = {
+  tag: WATCH,
+  description: `Server-sent events: \`change\` for each change, in the order of the commits and none left out; \`initial\` for
+each existing shadow, if asked for; \`bookmark\` now and then; \`end\` with the reason. Their \`id\`, sent back as \`Last-Event-ID\`,
+resumes right after them, on any node. docs/watch.md has the rest.`,
+  answers: {
+    200: {
+      description: 'Events',
+      schema: Events,
+      contentType: 'text/event-stream',
+      examples: { stream: STREAM_EXAMPLE },
+    },
+  },
+  errors: {
+    invalidRequest: 'Invalid cursor: send one back exactly as it was received',
+    cursorGone: 'The changes after the cursor are no longer kept; load the present state',
+    tooManyRequests: 'the node has its greatest number of streams',
+    internal: '',
+    draining: '',
+  },
+} satisfies Partial<OperationDescription>;
