@@ -266,12 +266,6 @@ export const MUTATIONS: readonly Mutation[] = [
     ['store/etcd/write/settle-doubt.js settleDoubt', ": { kind: 'unknown' };", ": { kind: 'lost' };"],
   ),
   mutation(
-    'a paused watch that is never resumed',
-    'mosquitto stopped',
-    [PROMISES.convergence, PROMISES.messages, PROMISES.delta, PROMISES.feed],
-    ['store/etcd/feed/watch-session.js #resume', 'this.#stream?.resume();', ''],
-  ),
-  mutation(
     'deadlines by the wall clock',
     'clock goes back while etcd is away',
     [PROMISES.answered],
