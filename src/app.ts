@@ -2,11 +2,11 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule, type AppParts } from './app.module.js';
 import { HealthRegistry } from './health/health-registry.js';
-import { configureHttp, createHttpAdapter } from './http/server/http-server.js';
-import { listenHttp, type HttpAddresses } from './http/server/listen.js';
+import { HttpServer, type HttpAddresses } from './http/server/http-server.js';
 import { ExternalTransport } from './mqtt/external/transport.js';
 import { MqttTransport } from './mqtt/built-in/transport.js';
 import type { MqttAddresses } from './mqtt/built-in/listeners.js';
+import { SYSTEM_CLOCK } from './resilience/clock.js';
 import { NestLogger } from './telemetry/nest-logger.js';
 import { WATCH_HUB, type WatchHub } from './watch/subscription.js';
 
@@ -30,8 +30,9 @@ export interface UmbraNode {
  * @throws Error EADDRINUSE and the like, with the port in it
  */
 export async function startNode(parts: AppParts): Promise<UmbraNode> {
-  const { config, logger, storage } = parts;
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(parts), createHttpAdapter(config), {
+  const { config, logger, storage, clock = SYSTEM_CLOCK } = parts;
+  const server = new HttpServer({ config, logger, clock });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(parts), server.adapter, {
     logger: new NestLogger(logger),
     bodyParser: false,
     abortOnError: false,
@@ -43,13 +44,13 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
   health.register('feed', () => hub.health);
   const external = config.externalBroker === null ? null : app.get(ExternalTransport, { strict: false });
   if (external) health.register('broker', () => external.health);
-  configureHttp(app);
+  server.configure(app);
   app.connectMicroservice({ strategy: mqtt }, { inheritAppConfig: false });
   if (external) app.connectMicroservice({ strategy: external }, { inheritAppConfig: false });
   let http: HttpAddresses;
   try {
     await app.startAllMicroservices();
-    http = await listenHttp(app, config, (server) => mqtt.attachWebSocket(server));
+    http = await server.listen(app, (each) => mqtt.attachWebSocket(each));
   } catch (error) {
     await app.close();
     throw error;

@@ -8,9 +8,10 @@ import { AppModule, type AppParts } from '../../src/app.module.js';
 import { ACTION } from '../../src/access/action.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { DIRECT } from '../../src/http/server/direct-handlers.js';
-import { configureHttp, createHttpAdapter } from '../../src/http/server/http-server.js';
+import { HttpServer } from '../../src/http/server/http-server.js';
 import { requestPatterns } from '../../src/mqtt/mqtt-request.js';
 import { OPERATIONS } from '../../src/mqtt/topics.js';
+import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
 import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
 import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
@@ -152,12 +153,13 @@ async function servedRoutes(): Promise<{ routes: string[]; direct: string[] }> {
   const routes: string[] = [];
   const direct: string[] = [];
   const { storage, ...rest } = parts();
-  const adapter = createHttpAdapter(rest.config);
+  const server = new HttpServer({ ...rest, clock: SYSTEM_CLOCK });
+  const { adapter } = server;
   adapter.getInstance<FastifyInstance>().addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) if (each !== 'HEAD') routes.push(`${each} ${url}`);
   });
   const app = await NestFactory.create(AppModule.forRoot({ storage, ...rest }), adapter, { logger: false });
-  configureHttp(app as never);
+  server.configure(app as never);
   adapter.getInstance<FastifyInstance>().addHook('onRoute', ({ method, url, handler }) => {
     if (handler.name === 'handledDirectly' && method !== 'HEAD') direct.push(`${[method].flat().join()} ${url}`);
   });

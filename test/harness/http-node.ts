@@ -7,8 +7,7 @@ import type { Config } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { HealthModule } from '../../src/health/health.module.js';
 import { HealthRegistry } from '../../src/health/health-registry.js';
-import { configureHttp, createHttpAdapter } from '../../src/http/server/http-server.js';
-import { listenHttp } from '../../src/http/server/listen.js';
+import { HttpServer } from '../../src/http/server/http-server.js';
 import { ShadowModule } from '../../src/shadow/shadow.module.js';
 import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
 import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js';
@@ -76,13 +75,14 @@ export async function startHttpNode(options: HttpNodeOptions = {}): Promise<Http
     health: () => ({ ok: true, reason: 'in memory' }),
     close: () => store.close(),
   };
+  const server = new HttpServer({ config, logger, clock });
   const app = await NestFactory.create<NestFastifyApplication>(
     HttpNodeModule.forRoot(config, logger, clock, storage),
-    createHttpAdapter(config),
+    server.adapter,
     { logger: ['error', 'fatal'], bodyParser: false, abortOnError: false },
   );
-  configureHttp(app);
-  const addresses = await listenHttp(app, config);
+  server.configure(app);
+  const addresses = await server.listen(app);
   const hub = app.get<WatchHub>(WATCH_HUB, { strict: false });
   await hub.start();
   return {

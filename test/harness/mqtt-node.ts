@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { createServer, type Server as HttpServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Module, type DynamicModule, type INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -8,7 +8,7 @@ import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import { ConfigModule } from '../../src/config/config.module.js';
 import type { Config } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load-config.js';
-import { createHttpAdapter } from '../../src/http/server/http-server.js';
+import { HttpServer } from '../../src/http/server/http-server.js';
 import { MqttBroker } from '../../src/mqtt/built-in/broker.js';
 import { CurrentDeltas } from '../../src/mqtt/built-in/current-deltas.js';
 import { MqttModule } from '../../src/mqtt/built-in/built-in.module.js';
@@ -82,8 +82,10 @@ export async function startMqttNode(options: MqttNodeOptions = {}): Promise<Mqtt
     health: () => ({ ok: true, reason: 'in memory' }),
     close: () => store.close(),
   };
-  const module = MqttNodeModule.forRoot(config, options.logger ?? SILENT_LOGGER, clock, storage);
-  const app = await NestFactory.create<NestFastifyApplication>(module, createHttpAdapter(config), {
+  const logger = options.logger ?? SILENT_LOGGER;
+  const module = MqttNodeModule.forRoot(config, logger, clock, storage);
+  const { adapter } = new HttpServer({ config, logger, clock });
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     logger: ['error', 'fatal'],
     abortOnError: false,
   });
@@ -94,7 +96,7 @@ export async function startMqttNode(options: MqttNodeOptions = {}): Promise<Mqtt
   await app.startAllMicroservices();
   await app.init();
   const clients: TestClient[] = [];
-  const servers: HttpServer[] = [];
+  const servers: Server[] = [];
   const { mqtt: url, mqtts: tlsUrl } = transport.addresses();
   return {
     url,

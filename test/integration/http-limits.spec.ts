@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { startHttpNode, type HttpNode } from '../harness/http-node.js';
-import { SERVER_OPTIONS } from '../../src/http/server/http-server.js';
+import { SERVER_OPTIONS } from '../../src/http/server/server-options.js';
 
 /** Everything that the server says until it closes the connection. */
 async function untilClosed(socket: Socket): Promise<string> {

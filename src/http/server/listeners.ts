@@ -1,0 +1,37 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { createServer } from 'node:https';
+import { isIPv6, type AddressInfo, type Server as NetServer } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { TlsFiles } from '../../config/config.js';
+import { onClientError } from './client-error.js';
+import { SERVER_OPTIONS, SOCKET_IDLE_MS } from './server-options.js';
+
+/** A server with TLS for the routes of `fastify`. It does not listen yet. */
+export function secureServer(fastify: FastifyInstance, files: TlsFiles): Server {
+  const options = {
+    ...SERVER_OPTIONS,
+    cert: readFileSync(files.cert),
+    key: readFileSync(files.key),
+    minVersion: 'TLSv1.2' as const,
+    handshakeTimeout: SERVER_OPTIONS.headersTimeout,
+  };
+  const server = createServer(options, (request, response) => fastify.routing(request, response));
+  server.setTimeout(SOCKET_IDLE_MS);
+  server.on('clientError', onClientError);
+  return server;
+}
+
+/** Stops listening and waits until the last connection has ended. Does nothing for a server that never listened. */
+export async function closed(server: Server): Promise<void> {
+  if (!server.listening) return;
+  server.close();
+  await once(server, 'close');
+}
+
+/** Such as `http://127.0.0.1:8080`. */
+export function origin(scheme: string, host: string, server: NetServer): string {
+  const { port } = server.address() as AddressInfo;
+  return `${scheme}://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}
