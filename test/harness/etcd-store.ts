@@ -1,6 +1,6 @@
 import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
 import type { EtcdConfig } from '../../src/config/config.js';
-import { createEtcdStore, type EtcdStore, type EtcdStoreOptions } from '../../src/store/etcd/create-etcd-store.js';
+import { createEtcdStore, type EtcdStore, type EtcdStoreOptions } from '../../src/store/etcd/open-etcd.js';
 import { Lineage } from '../../src/store/etcd/lineage.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 

@@ -2,7 +2,7 @@ import { GRPCResourceExhastedError } from 'etcd3';
 import { ServiceError } from '../../src/errors/service-error.js';
 import type { Change } from '../../src/store/shadow-store.js';
 import { decodeRecord } from '../../src/store/etcd/codec.js';
-import type { EtcdStore } from '../../src/store/etcd/create-etcd-store.js';
+import type { EtcdStore } from '../../src/store/etcd/open-etcd.js';
 import { createEtcdClient } from '../../src/store/etcd/client/etcd-client.js';
 import { formatKey } from '../../src/store/etcd/keys.js';
 import { documentOf, increment, shadow, within } from '../harness/changes.js';

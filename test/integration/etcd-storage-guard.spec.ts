@@ -1,4 +1,4 @@
-import type { EtcdStore } from '../../src/store/etcd/create-etcd-store.js';
+import type { EtcdStore } from '../../src/store/etcd/open-etcd.js';
 import { EtcdPermissionDeniedError } from 'etcd3';
 import { createEtcdClient } from '../../src/store/etcd/client/etcd-client.js';
 import { formatKey } from '../../src/store/etcd/keys.js';

@@ -2,7 +2,7 @@ import { INSTANCES, CLAIMS, readView, type ClusterView } from '../../src/cluster
 import { ShardClaims, type ShardWorker } from '../../src/cluster/shard-claims.js';
 import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
 import type { ClusterKeys } from '../../src/store/cluster-keys.js';
-import type { EtcdStore } from '../../src/store/etcd/create-etcd-store.js';
+import type { EtcdStore } from '../../src/store/etcd/open-etcd.js';
 import { EtcdClusterKeys } from '../../src/store/etcd/etcd-cluster-keys.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';

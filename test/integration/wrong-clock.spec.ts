@@ -5,7 +5,7 @@ import type { Clock } from '../../src/resilience/clock.js';
 import { DeleteShadow } from '../../src/shadow/delete.js';
 import type { ShadowCall } from '../../src/shadow/shadow-call.js';
 import { UpdateShadow } from '../../src/shadow/update.js';
-import type { EtcdStore } from '../../src/store/etcd/create-etcd-store.js';
+import type { EtcdStore } from '../../src/store/etcd/open-etcd.js';
 import { increment, shadow, within } from '../harness/changes.js';
 import { openEtcdStore } from '../harness/etcd-store.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';

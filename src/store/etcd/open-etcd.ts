@@ -1,16 +1,26 @@
-import type { Clock } from '../../resilience/clock.js';
 import type { Config } from '../../config/config.js';
+import type { Clock } from '../../resilience/clock.js';
+import { DeadlineSweep } from '../../resilience/deadline-sweep.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { ShadowQueue } from '../shadow-queue.js';
+import type { ShadowStore } from '../shadow-store.js';
 import type { Storage } from '../storage.js';
-import { createEtcdStore } from './create-etcd-store.js';
+import { EtcdMembers, type CreateClient } from './client/members.js';
 import { EtcdClusterKeys } from './etcd-cluster-keys.js';
 import { EtcdHealth } from './etcd-health.js';
+import { EtcdShadowStore } from './etcd-shadow-store.js';
+import { EtcdShadowFeed } from './feed/etcd-shadow-feed.js';
+import { WATCH_TIMES, type WatchTimes } from './feed/watch-session.js';
 import { clusterPrefix } from './keys.js';
 import { Lineage } from './lineage.js';
-import { EtcdShadowFeed } from './feed/etcd-shadow-feed.js';
-import type { FindRemoval } from './feed/deleted-records.js';
-import type { ReadRecord } from './feed/record-decoder.js';
-import { WATCH_TIMES, type WatchTimes } from './feed/watch-session.js';
+import { ReadBatcher } from './read/read-batcher.js';
+import { RecordCache } from './read/record-cache.js';
+import { ShadowLister } from './read/shadow-lister.js';
+import { GroupCommit, type GroupCommitOptions } from './write/group-commit.js';
+import { OwnRemovals } from './write/own-removals.js';
+import { QuotaGuard } from './write/quota-guard.js';
+import { ShadowWriter } from './write/shadow-writer.js';
+import { TombstoneLeases } from './write/tombstone-leases.js';
 
 export interface EtcdStorageOptions {
   readonly config: Config;
@@ -20,19 +30,23 @@ export interface EtcdStorageOptions {
   readonly watchTimes?: WatchTimes;
 }
 
-/** The store and the feed over one etcd cluster. The endpoints must be known by now; etcd need not answer yet. */
+/** The store and the feed of one etcd cluster. The endpoints must be known; etcd need not answer yet. No errors. */
 export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStorageOptions): Storage {
   const history = new Lineage();
   const { store, cluster, commit, cache, guard, removals } = createEtcdStore({ config, history, logger, clock });
-  const read: ReadRecord = (key, value, at) => {
-    commit.confirm(key, value, at);
-    return cache.fromFeed(key, value, at.revision);
-  };
-  const times = watchTimes ?? WATCH_TIMES;
-  const connect = (host: string) => cluster.connect(host);
-  const removed: FindRemoval = (key, revision) => removals.get(key, revision);
-  const parts = { config: config.etcd, connect, calls: cluster, history, logger, read, removed, times };
-  const feed = new EtcdShadowFeed(parts);
+  const feed = new EtcdShadowFeed({
+    config: config.etcd,
+    connect: (host) => cluster.connect(host),
+    calls: cluster,
+    history,
+    logger,
+    times: watchTimes ?? WATCH_TIMES,
+    removed: (key, revision) => removals.get(key, revision),
+    onStored: (key, value, at) => {
+      commit.confirm(key, value, at);
+      return cache.fromFeed(key, value, at.revision);
+    },
+  });
   const health = new EtcdHealth(cluster, guard, config.etcd, logger);
   return {
     store,
@@ -44,4 +58,60 @@ export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStora
       await store.close();
     },
   };
+}
+
+export interface EtcdStoreOptions {
+  readonly config: Pick<Config, 'etcd' | 'maxQueuedPerShadow' | 'cacheEntries'>;
+  readonly history: Lineage;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Swapped by tests that count calls. */
+  readonly createClient?: CreateClient;
+  readonly commit?: GroupCommitOptions;
+  /** Milliseconds between two checks of the free space of etcd. */
+  readonly guardPeriodMs?: number;
+}
+
+/** The store with those of its parts that a feed and the health of etcd use. */
+export interface EtcdStore {
+  readonly store: ShadowStore;
+  readonly cluster: EtcdMembers;
+  readonly commit: GroupCommit;
+  readonly cache: RecordCache;
+  readonly guard: QuotaGuard;
+  readonly removals: OwnRemovals;
+  /** Closes every part; pending calls fail with `draining` or `outcomeUnknown`. No errors. */
+  close(): Promise<void>;
+}
+
+/** The store of one etcd cluster without a feed. The endpoints must be known; etcd need not answer yet. No errors. */
+export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
+  const { config, history, logger, clock } = options;
+  const cluster = new EtcdMembers(config.etcd, clock, logger, options.createClient);
+  const commit = new GroupCommit(cluster, history, clock, logger, options.commit);
+  const reads = new ReadBatcher(cluster, history, clock, logger);
+  const cache = new RecordCache(config.cacheEntries, history);
+  const leases = new TombstoneLeases(cluster, clock);
+  const removals = new OwnRemovals();
+  const guard = new QuotaGuard(cluster, config.etcd, clock, logger, {
+    ...(options.guardPeriodMs === undefined ? {} : { periodMs: options.guardPeriodMs }),
+    onNearlyFull: () => {
+      const ready = leases.prepare(clock.monotonic() + config.etcd.callTimeoutMs);
+      ready.catch((error: unknown) => logger.warn({ err: error }, 'no lease for tombstones'));
+    },
+  });
+  const queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock));
+  const writer = new ShadowWriter({ commit, reads, cache, leases, guard, removals, logger });
+  const lister = new ShadowLister(cluster, config.etcd.prefix, logger);
+  const close = (): void => {
+    guard.close();
+    queue.close();
+    commit.close();
+    reads.close();
+    cluster.close();
+  };
+  const context = { prefix: config.etcd.prefix, history, clock, logger };
+  const store = new EtcdShadowStore({ queue, reads, writer, cache, lister, close }, context);
+  guard.start();
+  return { store, cluster, commit, cache, guard, removals, close: () => store.close() };
 }

@@ -1,5 +1,5 @@
 import { SYSTEM_CLOCK } from '../../../src/resilience/clock.js';
-import { createEtcdStore } from '../../../src/store/etcd/create-etcd-store.js';
+import { createEtcdStore } from '../../../src/store/etcd/open-etcd.js';
 import { Lineage } from '../../../src/store/etcd/lineage.js';
 import { SILENT_LOGGER } from '../../../src/telemetry/logger.js';
 import { etcdConfig } from '../../harness/etcd-store.js';

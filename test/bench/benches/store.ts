@@ -1,7 +1,7 @@
 import type { Etcd3 } from 'etcd3';
 import { SYSTEM_CLOCK } from '../../../src/resilience/clock.js';
 import type { JsonObject } from '../../../src/document/shadow-document.js';
-import { createEtcdStore } from '../../../src/store/etcd/create-etcd-store.js';
+import { createEtcdStore } from '../../../src/store/etcd/open-etcd.js';
 import { Lineage } from '../../../src/store/etcd/lineage.js';
 import type { Change, ShadowStore } from '../../../src/store/shadow-store.js';
 import { SILENT_LOGGER } from '../../../src/telemetry/logger.js';

@@ -1,9 +1,8 @@
 import { ServiceError } from '../../../src/errors/service-error.js';
 import { decodeRecord, encodeRecord, RECENT_WRITES, type EtcdRecord } from '../../../src/store/etcd/codec.js';
-import { createEtcdStore } from '../../../src/store/etcd/create-etcd-store.js';
 import { EtcdClusterKeys } from '../../../src/store/etcd/etcd-cluster-keys.js';
 import type { EtcdMembers } from '../../../src/store/etcd/client/members.js';
-import type { EtcdStorageOptions } from '../../../src/store/etcd/open-etcd.js';
+import { createEtcdStore, type EtcdStorageOptions } from '../../../src/store/etcd/open-etcd.js';
 import { Lineage } from '../../../src/store/etcd/lineage.js';
 import { formatKey } from '../../../src/store/etcd/keys.js';
 import { toRawRecord } from '../../../src/store/etcd/client/nested-txn.js';

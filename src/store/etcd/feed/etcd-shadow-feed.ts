@@ -14,7 +14,7 @@ import { shadowsPrefix } from '../keys.js';
 import { BaseState } from './base-state.js';
 import { DeletedRecords, type FindRemoval } from './deleted-records.js';
 import { ordersProgress, ProgressMarker } from './progress-marker.js';
-import { RecordDecoder, type ReadRecord } from './record-decoder.js';
+import { RecordDecoder, type OnStored } from './record-decoder.js';
 import { RestoreDetector, type EtcdCalls } from './restore-detector.js';
 import type { RawRevision } from './revision-assembler.js';
 import { WATCH_TIMES, WatchEnd, WatchSession, type WatchTimes } from './watch-session.js';
@@ -27,8 +27,8 @@ export interface FeedOptions {
   readonly history: Lineage;
   readonly logger: Logger;
   readonly times?: WatchTimes;
-  /** Avoids parsing values that the node knows already, above all its own writes. */
-  readonly read?: ReadRecord;
+  /** Replaces decodeRecord for values that the node knows already, above all its own writes. */
+  readonly onStored?: OnStored;
   /** What this node removed without a tombstone. */
   readonly removed?: FindRemoval;
 }
@@ -71,7 +71,7 @@ export class EtcdShadowFeed implements ShadowFeed {
   constructor(private readonly options: FeedOptions) {
     const { config, calls, history, logger } = options;
     this.#history = new RestoreDetector(calls, config.prefix, history, logger);
-    this.#decoder = new RecordDecoder(config.prefix, logger, options.read);
+    this.#decoder = new RecordDecoder(config.prefix, logger, options.onStored);
     this.#base = new BaseState(calls, config.prefix, this.#decoder);
     this.#marker = new ProgressMarker(calls, this.#decoder.marker, logger);
     this.#deleted = new DeletedRecords(calls, this.#decoder, options.removed);

@@ -1,5 +1,6 @@
 import type { IKeyValue } from 'etcd3';
 import type { Logger } from '../../../telemetry/logger.js';
+import { reasonOf } from '../../../telemetry/reason.js';
 import type { Position } from '../../position.js';
 import type { ShadowRecord } from '../../shadow-store.js';
 import { decodeRecord, type EtcdRecord } from '../codec.js';
@@ -8,8 +9,12 @@ import { parseKey } from '../keys.js';
 /** Foreign keys that the log names, once each; more would not tell an operator more. */
 const MAX_NAMED = 1_000;
 
-/** The record in a value that was written at a position; a RecordCache knows many without parsing them. */
-export type ReadRecord = (key: string, value: Buffer, at: Position) => EtcdRecord;
+/**
+ * Called with each value below the shadow prefix that the feed sees, and the position that stored it. Returns its record,
+ * and may settle an own write that etcd has not answered yet.
+ * @throws Error when the value is not a shadow record
+ */
+export type OnStored = (key: string, value: Buffer, at: Position) => EtcdRecord;
 
 /** Turns the values below the shadow prefix into records. Other programs can write there too; that never stops a feed. */
 export class RecordDecoder {
@@ -20,7 +25,7 @@ export class RecordDecoder {
   constructor(
     private readonly prefix: string,
     private readonly logger: Logger,
-    private readonly read: ReadRecord = (_key, value) => decodeRecord(value),
+    private readonly onStored: OnStored = (_key, value) => decodeRecord(value),
   ) {
     this.marker = `${prefix}shadows/marker`;
   }
@@ -33,7 +38,7 @@ export class RecordDecoder {
       const key = parseKey(this.prefix, name);
       if (!key) throw new Error('not the key of a shadow');
       const position = { cluster, epoch, revision: Number(kv.mod_revision) };
-      const { state, change, bytes } = this.read(name, kv.value, position);
+      const { state, change, bytes } = this.onStored(name, kv.value, position);
       return { key, state, change, position, bytes };
     } catch (error) {
       this.#report(name, kv.mod_revision, error);
@@ -44,7 +49,6 @@ export class RecordDecoder {
   #report(key: string, revision: string, error: unknown): void {
     if (this.#named.size >= MAX_NAMED || this.#named.has(key)) return;
     this.#named.add(key);
-    const reason = error instanceof Error ? error.message : String(error);
-    this.logger.warn({ key, revision, reason }, 'skipped a value in etcd that is not a shadow record');
+    this.logger.warn({ key, revision, reason: reasonOf(error) }, 'skipped a value in etcd that is not a shadow record');
   }
 }

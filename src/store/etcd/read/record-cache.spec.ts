@@ -105,4 +105,10 @@ describe('record cache', () => {
     cache.offer('huge', { ...record(1), bytes: 1024 * 1024 }, 1);
     expect(cache.size).toBe(1);
   });
+
+  it('holds nothing when it is configured for no entries', () => {
+    const cache = new RecordCache(0, new Lineage());
+    cache.offer('a', record(1), 1);
+    expect(cache.get('a')).toBeUndefined();
+  });
 });

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { decodeRecord, type EtcdRecord } from '../codec.js';
 import type { Lineage } from '../lineage.js';
 import type { RawRecord } from '../client/nested-txn.js';
@@ -8,25 +9,31 @@ export interface CachedRecord {
   readonly revision: number;
 }
 
-/** Bytes of an average record: the cache holds as many as all its entries would have at this size. */
-const AVERAGE_BYTES = 2 * 1024;
+/** Bytes that each record counts at least: the parsed objects of a small record take about as much. */
+const LEAST_BYTES = 2 * 1024;
 
 /**
- * The last known record of the shadows used last: only ever a guess, tried with a guard (DESIGN 3). A restored backup
- * gives old revisions to new values (ETCD 7), so nothing is kept over a change of history.
+ * The last known records of the shadows used last. Each is only a guess: a write on top of it is guarded by its revision.
+ * A restored backup gives old revisions to new values (ETCD 7), so a change of history empties the cache.
  */
 export class RecordCache {
-  /** Oldest use first. */
-  readonly #entries = new Map<string, CachedRecord>();
-  /** Own writes on their way. */
+  /** Has no `max`: lru-cache allocates the slots of `max` entries at once, however few are used. */
+  readonly #entries: LRUCache<string, CachedRecord>;
+  /** Own writes that etcd has not answered yet. */
   readonly #expected = new Map<string, { readonly value: Buffer; readonly record: EtcdRecord }>();
-  #bytes = 0;
   #history: number;
 
+  /** @param maxEntries records of up to 2 KiB that are held; larger ones count by their bytes */
   constructor(
-    private readonly maxEntries: number,
+    maxEntries: number,
     private readonly history: Lineage,
   ) {
+    const maxSize = Math.max(maxEntries * LEAST_BYTES, 1);
+    this.#entries = new LRUCache({
+      maxSize,
+      // One record is held however large it is, unless the cache is off.
+      sizeCalculation: ({ record }) => Math.max(Math.min(record.bytes, maxSize), LEAST_BYTES),
+    });
     this.#history = history.entered;
   }
 
@@ -37,83 +44,58 @@ export class RecordCache {
   /** The guess for an etcd key. */
   get(key: string): CachedRecord | undefined {
     this.#checkHistory();
-    const entry = this.#entries.get(key);
-    if (!entry) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
-    return entry;
+    return this.#entries.get(key);
   }
 
-  /** A write of our own that is on its way; `unexpect` ends it. A shadow has one at a time. */
+  /** Announces an own write before it is sent; `unexpect` ends that. A shadow has one such write at a time. */
   expect(key: string, value: Buffer, record: EtcdRecord): void {
     this.#expected.set(key, { value, record });
   }
 
-  /** The write has been answered, whatever the answer. */
+  /** The write has been answered, with any outcome. */
   unexpect(key: string): void {
     this.#expected.delete(key);
   }
 
   /**
-   * The record of an event of the watch. Our own writes come back through it, often before their own answer: they are
-   * not parsed again. Only what is held is brought up to date: most shadows that a node hears of are served by others.
-   * @throws Error when the value is not one of ours
+   * The record of an event of the watch. The watch also brings own writes, often before their answer: those are not
+   * parsed again. Only records that are held are brought up to date: other nodes serve most shadows of the feed.
+   * @throws Error when the value is not a shadow record
    */
   fromFeed(key: string, value: Buffer, revision: number): EtcdRecord {
     this.#checkHistory();
-    const held = this.#entries.get(key);
+    const held = this.#entries.peek(key);
     if (held?.revision === revision) return held.record;
     const expected = this.#expected.get(key);
     const record = expected?.value.equals(value) ? expected.record : decodeRecord(value);
-    // In its old place: being changed by others is no use of it here.
-    if (held && held.revision < revision) {
-      this.#entries.set(key, { record, revision });
-      this.#bytes += record.bytes - held.record.bytes;
-      this.#trim();
-    }
+    if (held && held.revision < revision) this.#entries.set(key, { record, revision });
     return record;
   }
 
   /**
-   * The record held, when `value` is that very one: parsing it again would take most of what a read costs the store. The
-   * revision alone does not tell after a restored backup; ids of writes are given out once, and are in the value.
+   * The held record, when `value` is its encoding: parsing it again would take most of the time of a read. The revision
+   * alone does not prove it after a restored backup; ids of writes are unique and are part of the value.
    */
   sameAs(key: string, { value, revision }: RawRecord): EtcdRecord | undefined {
     const held = this.get(key);
     return held?.revision === revision && hasWrites(value, held.record) ? held.record : undefined;
   }
 
-  /** From own reads and writes; what is older than the record held changes nothing. */
+  /** Takes the record of an own read or write, unless the held record is as new or newer. */
   offer(key: string, record: EtcdRecord, revision: number): void {
     this.#checkHistory();
-    const held = this.#entries.get(key);
-    if (held && held.revision >= revision) return;
-    this.forget(key);
-    this.#entries.set(key, { record, revision });
-    this.#bytes += record.bytes;
-    this.#trim();
+    const held = this.#entries.peek(key);
+    if (!held || held.revision < revision) this.#entries.set(key, { record, revision });
   }
 
-  /** The guess was wrong and nothing is known instead. */
+  /** Drops a wrong guess when no better one is known. */
   forget(key: string): void {
-    const held = this.#entries.get(key);
-    if (!held) return;
     this.#entries.delete(key);
-    this.#bytes -= held.record.bytes;
   }
 
-  /** Forgets everything. */
+  /** Drops all records. */
   clear(): void {
     this.#entries.clear();
-    this.#bytes = 0;
-  }
-
-  /** One record is held however large it is. */
-  #trim(): void {
-    const { maxEntries } = this;
-    while (this.#entries.size > maxEntries || (this.#bytes > maxEntries * AVERAGE_BYTES && this.#entries.size > 1)) {
-      this.forget(this.#entries.keys().next().value!);
-    }
   }
 
   #checkHistory(): void {
@@ -123,7 +105,7 @@ export class RecordCache {
   }
 }
 
-/** Whether a value was encoded from this record: same length, same end. Another encoding only means that it is parsed. */
+/** Whether `value` encodes this record: same length, same end. False for another encoding of it, which is then parsed. */
 function hasWrites(value: Buffer, { bytes, writes }: EtcdRecord): boolean {
   if (value.length !== bytes || writes.length === 0) return false;
   const end = `"writes":${JSON.stringify(writes)}}`;
