@@ -1,26 +1,23 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule, type AppParts } from './app.module.js';
-import { HealthRegistry } from './health/health-registry.js';
+import type { HealthRegistry } from './health/health-registry.js';
 import { HttpServer, type HttpAddresses } from './http/server/http-server.js';
-import { ExternalTransport } from './mqtt/external/transport.js';
-import { MqttTransport } from './mqtt/built-in/transport.js';
 import type { MqttAddresses } from './mqtt/built-in/listeners.js';
 import { SYSTEM_CLOCK } from './resilience/clock.js';
 import { NestLogger } from './telemetry/nest-logger.js';
-import { WATCH_HUB, type WatchHub } from './watch/subscription.js';
 
 export interface NodeAddresses extends HttpAddresses, MqttAddresses {}
 
-/** One running node: every door open, the hub following. */
+/** One running node: every door is open, and the hub follows the store. */
 export interface UmbraNode {
   readonly addresses: NodeAddresses;
   readonly health: HealthRegistry;
   /** The application, for tests that look inside. */
   readonly app: NestFastifyApplication;
   /**
-   * Ends it in order: ready turns false, doors stop accepting, what is in flight is finished, clients are told, streams
-   * end with `draining`. The storage stays open; its owner closes it. Takes at most `config.drainTimeoutMs`.
+   * Ends the node in order: ready turns false, doors stop accepting, requests in flight finish, clients get a reason,
+   * streams end with `draining`. The storage stays open; its owner closes it. Takes at most `config.drainTimeoutMs`.
    */
   drain(): Promise<void>;
 }
@@ -30,20 +27,14 @@ export interface UmbraNode {
  * @throws Error EADDRINUSE and the like, with the port in it
  */
 export async function startNode(parts: AppParts): Promise<UmbraNode> {
-  const { config, logger, storage, clock = SYSTEM_CLOCK } = parts;
+  const { config, logger, clock = SYSTEM_CLOCK } = parts;
   const server = new HttpServer({ config, logger, clock });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(parts), server.adapter, {
     logger: new NestLogger(logger),
     bodyParser: false,
     abortOnError: false,
   });
-  const health = app.get(HealthRegistry);
-  const hub = app.get<WatchHub>(WATCH_HUB, { strict: false });
-  const mqtt = app.get(MqttTransport, { strict: false });
-  health.register('etcd', () => storage.health());
-  health.register('feed', () => hub.health);
-  const external = config.externalBroker === null ? null : app.get(ExternalTransport, { strict: false });
-  if (external) health.register('broker', () => external.health);
+  const { health, hub, mqtt, external } = app.get(AppModule);
   server.configure(app);
   app.connectMicroservice({ strategy: mqtt }, { inheritAppConfig: false });
   if (external) app.connectMicroservice({ strategy: external }, { inheritAppConfig: false });
@@ -61,8 +52,8 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
     app,
     drain: async () => {
       health.drain();
-      // All doors at once, so that the bound is theirs together. The hub goes on until MQTT has told what it committed;
-      // its end then ends the streams, for which HTTP waits.
+      // All doors drain at once, because they share one time limit. The hub continues until MQTT has published what it
+      // committed. Then its end ends the streams, and HTTP waits for these.
       const closed = app.close();
       await Promise.all([mqtt.drain(), external?.drain()]);
       await hub.close();

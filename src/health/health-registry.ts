@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, type Clock } from '../resilience/clock.js';
-import type { Health } from '../telemetry/health.js';
+import type { Health, HealthParts } from '../telemetry/health.js';
 import { reasonOf } from '../telemetry/reason.js';
 import { VERSION } from '../telemetry/version.js';
 
 export interface PartReport extends Health {
-  /** ISO 8601: when this state was first seen. The part is asked only when a report is made. */
+  /** ISO 8601: when a report first found this state. A part is checked only for reports. */
   readonly since: string;
 }
 
@@ -15,9 +15,9 @@ export interface HealthReport {
   readonly parts: Readonly<Record<string, PartReport>>;
 }
 
-/** The parts that the readiness of this node depends on. Each has its own check. */
+/** The parts that the readiness of this node depends on. Each part has its own check. */
 @Injectable()
-export class HealthRegistry {
+export class HealthRegistry implements HealthParts {
   readonly #checks = new Map<string, () => Health>();
   readonly #seen = new Map<string, { ok: boolean; since: string }>();
   #draining = false;
@@ -28,14 +28,13 @@ export class HealthRegistry {
     );
   }
 
-  /** @throws Error when the name is taken */
   register(name: string, check: () => Health): void {
     if (this.#checks.has(name)) throw new Error(`health part ${name} is registered twice`);
     this.#checks.set(name, check);
     this.#look(name, check);
   }
 
-  /** The node is not ready from here on; a shutdown begins with it. */
+  /** Makes the node not ready for good. A shutdown begins with it. */
   drain(): void {
     this.#draining = true;
   }

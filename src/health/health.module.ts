@@ -1,7 +1,14 @@
-import { Module } from '@nestjs/common';
+import { Global, Module } from '@nestjs/common';
+import { HEALTH_PARTS } from '../telemetry/health.js';
 import { HealthRegistry } from './health-registry.js';
 import { LiveController } from './live.http.js';
 import { ReadyController } from './ready.http.js';
 
-@Module({ controllers: [LiveController, ReadyController], providers: [HealthRegistry], exports: [HealthRegistry] })
+/** Global, because modules of lower floors register their parts too. */
+@Global()
+@Module({
+  controllers: [LiveController, ReadyController],
+  providers: [HealthRegistry, { provide: HEALTH_PARTS, useExisting: HealthRegistry }],
+  exports: [HealthRegistry, HEALTH_PARTS],
+})
 export class HealthModule {}

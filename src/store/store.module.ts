@@ -1,13 +1,14 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { CLUSTER_KEYS } from './cluster-keys.js';
+import { EtcdHealth } from './etcd.health.js';
 import { SHADOW_FEED } from './shadow-feed.js';
 import { SHADOW_STORE } from './shadow-store.js';
 import { STORAGE, type Storage } from './storage.js';
 
-/** Offers an opened storage, whichever it is, as the store and the feed that everything else asks for. */
+/** Provides an open storage of any kind as the store and the feed, and registers its health. */
 @Module({})
 export class StoreModule {
-  /** @param storage opened; whoever opened it closes it */
+  /** @param storage already open; the caller closes it */
   static forRoot(storage: Storage): DynamicModule {
     return {
       module: StoreModule,
@@ -17,6 +18,7 @@ export class StoreModule {
         { provide: SHADOW_STORE, useValue: storage.store },
         { provide: SHADOW_FEED, useValue: storage.feed },
         { provide: CLUSTER_KEYS, useValue: storage.clusterKeys ?? null },
+        EtcdHealth,
       ],
       exports: [STORAGE, SHADOW_STORE, SHADOW_FEED, CLUSTER_KEYS],
     };

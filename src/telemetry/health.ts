@@ -15,3 +15,15 @@ export interface MemberHealth {
   readonly ok: boolean;
   readonly reason: string;
 }
+
+/** The place where a module registers the parts of the node that it answers for. */
+export interface HealthParts {
+  /**
+   * @param check is called for every report; it must not wait, and one that throws counts as not well
+   * @throws Error when the name is taken
+   */
+  register(name: string, check: () => Health): void;
+}
+
+/** Injection token of the HealthParts, provided globally by the health module. */
+export const HEALTH_PARTS = Symbol('HealthParts');

@@ -2,6 +2,7 @@ import { Inject, Module, type OnApplicationBootstrap } from '@nestjs/common';
 import { CONFIG, type Config } from '../config/config.js';
 import { SHADOW_FEED, type ShadowFeed } from '../store/shadow-feed.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
+import { FeedHealth } from './feed.health.js';
 import { WATCH_HUB, type WatchHub } from './subscription.js';
 import { ShadowWatchHub } from './watch-hub.js';
 
@@ -13,6 +14,7 @@ import { ShadowWatchHub } from './watch-hub.js';
       inject: [SHADOW_FEED, CONFIG, LOGGER],
       useFactory: (feed: ShadowFeed, config: Config, logger: Logger) => new ShadowWatchHub(feed, config.watch, logger),
     },
+    FeedHealth,
   ],
   exports: [WATCH_HUB],
 })
@@ -22,7 +24,7 @@ export class WatchModule implements OnApplicationBootstrap {
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  /** Not awaited: a node whose etcd is away starts all the same, and says on /health/ready what it waits for. */
+  /** Not awaited: a node starts without its etcd, and /health/ready says what the node waits for. */
   onApplicationBootstrap(): void {
     this.hub.start().catch((error: unknown) => this.logger.error({ err: error }, 'the watch hub could not start'));
   }

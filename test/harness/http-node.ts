@@ -14,6 +14,7 @@ import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js
 import { StoreModule } from '../../src/store/store.module.js';
 import type { ShadowStore } from '../../src/store/shadow-store.js';
 import type { Storage } from '../../src/store/storage.js';
+import type { Health } from '../../src/telemetry/health.js';
 import { SILENT_LOGGER, type Logger } from '../../src/telemetry/logger.js';
 import { ThingsModule } from '../../src/things/things.module.js';
 import { WATCH_HUB, type WatchHub } from '../../src/watch/subscription.js';
@@ -43,16 +44,18 @@ export interface HttpNodeOptions {
   /** Another node's store: two nodes then serve the same shadows. */
   readonly store?: MemoryShadowStore;
   readonly clock?: SettableClock;
-  /** Another storage than the memory one; `store` of the node is then of no use. Closed with the node. */
+  /** Opens another storage than the memory one; `store` of the node is then unused. Closed with the node. */
   readonly open?: (parts: { config: Config; logger: Logger; clock: SettableClock }) => Storage;
   readonly etcd?: Partial<Config['etcd']>;
+  /** The health of the memory storage, which is the part `etcd`. */
+  readonly storageHealth?: () => Health;
 }
 
 @Module({})
 class HttpNodeModule {
   static forRoot(config: Config, logger: Logger, clock: SettableClock, storage: Storage): DynamicModule {
-    const imports = [ConfigModule.forRoot(config, logger, clock), StoreModule.forRoot(storage)];
-    return { module: HttpNodeModule, imports: [...imports, HealthModule, ShadowModule, ThingsModule] };
+    const imports = [ConfigModule.forRoot(config, logger, clock), HealthModule, StoreModule.forRoot(storage)];
+    return { module: HttpNodeModule, imports: [...imports, ShadowModule, ThingsModule] };
   }
 }
 
@@ -72,7 +75,7 @@ export async function startHttpNode(options: HttpNodeOptions = {}): Promise<Http
   const storage: Storage = options.open?.({ config, logger, clock }) ?? {
     store: options.wrap?.(store) ?? store,
     feed: new MemoryShadowFeed(store),
-    health: () => ({ ok: true, reason: 'in memory' }),
+    health: options.storageHealth ?? (() => ({ ok: true, reason: 'in memory' })),
     close: () => store.close(),
   };
   const server = new HttpServer({ config, logger, clock });

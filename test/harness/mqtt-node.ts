@@ -8,6 +8,7 @@ import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import { ConfigModule } from '../../src/config/config.module.js';
 import type { Config } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load-config.js';
+import { HealthModule } from '../../src/health/health.module.js';
 import { HttpServer } from '../../src/http/server/http-server.js';
 import { MqttBroker } from '../../src/mqtt/built-in/broker.js';
 import { CurrentDeltas } from '../../src/mqtt/built-in/current-deltas.js';
@@ -56,6 +57,7 @@ class MqttNodeModule {
   static forRoot(config: Config, logger: Logger, clock: SettableClock, storage: Storage): DynamicModule {
     const imports = [
       ConfigModule.forRoot(config, logger, clock),
+      HealthModule,
       StoreModule.forRoot(storage),
       MqttModule,
       ShadowModule,

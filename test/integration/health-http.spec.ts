@@ -1,10 +1,15 @@
 import { networkInterfaces } from 'node:os';
+import type { Health } from '../../src/telemetry/health.js';
 import { VERSION } from '../../src/telemetry/version.js';
 import { startHttpNode, type HttpNode } from '../harness/http-node.js';
 
 describe('health over HTTP', () => {
   let node: HttpNode;
-  beforeEach(async () => (node = await startHttpNode()));
+  let etcd: Health;
+  beforeEach(async () => {
+    etcd = { ok: true, reason: 'answers' };
+    node = await startHttpNode({ storageHealth: () => etcd });
+  });
   afterEach(() => node.stop());
 
   const ready = async () => {
@@ -25,15 +30,17 @@ describe('health over HTTP', () => {
   });
 
   it('names each part, and since when it is as it is', async () => {
-    let etcd = { ok: true, reason: 'answers' };
-    node.health.register('etcd', () => etcd);
     const start = new Date(node.clock.now()).toISOString();
     expect(await ready()).toEqual({
       status: 200,
       body: {
         ready: true,
         version: VERSION,
-        parts: { draining: { ok: true, reason: 'not draining', since: start }, etcd: { ...etcd, since: start } },
+        parts: {
+          draining: { ok: true, reason: 'not draining', since: start },
+          etcd: { ...etcd, since: start },
+          feed: { ok: true, reason: expect.any(String) as string, since: start },
+        },
       },
     });
     node.clock.advance(5_000);
@@ -58,12 +65,12 @@ describe('health over HTTP', () => {
       { member: 'http://a:2379', ok: true, reason: 'etcd 3.5.33' },
       { member: 'http://b:2379', ok: false, reason: 'does not answer' },
     ];
-    node.health.register('etcd', () => ({ ok: true, reason: 'answers', warnings: ['change this'], members }));
+    etcd = { ok: true, reason: 'answers', warnings: ['change this'], members };
     expect((await ready()).body.parts['etcd']).toMatchObject({ warnings: ['change this'], members });
   });
 
   it('hides reasons from a request that a proxy forwards, whatever that claims', async () => {
-    node.health.register('etcd', () => ({ ok: false, reason: 'http://10.0.0.1:2379: refused', warnings: ['x'] }));
+    etcd = { ok: false, reason: 'http://10.0.0.1:2379: refused', warnings: ['x'] };
     for (const name of ['x-forwarded-for', 'forwarded', 'via']) {
       const response = await fetch(`${node.url}/health/ready`, { headers: { [name]: '127.0.0.1' } });
       const { parts } = (await response.json()) as { parts: Record<string, object> };
@@ -74,9 +81,9 @@ describe('health over HTTP', () => {
   const own = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
   const address = own.find(({ internal, family }) => !internal && family === 'IPv4')?.address;
   (address === undefined ? it.skip : it)('hides reasons from other addresses than loopback', async () => {
-    const open = await startHttpNode({ http: { host: '0.0.0.0' } });
+    etcd = { ok: true, reason: 'http://10.0.0.1:2379 answers' };
+    const open = await startHttpNode({ http: { host: '0.0.0.0' }, storageHealth: () => etcd });
     try {
-      open.health.register('etcd', () => ({ ok: true, reason: 'http://10.0.0.1:2379 answers' }));
       const url = open.url.replace(/127\.0\.0\.1|0\.0\.0\.0/, address ?? '');
       const text = await (await fetch(`${url}/health/ready`, { headers: { 'x-forwarded-for': '127.0.0.1' } })).text();
       expect(text).toContain('"etcd":{"ok":true');

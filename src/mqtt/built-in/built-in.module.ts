@@ -2,7 +2,6 @@ import { Module } from '@nestjs/common';
 import { CONFIG, type Config } from '../../config/config.js';
 import { CLOCK, type Clock } from '../../resilience/clock.js';
 import { SHADOW_STORE, type ShadowStore } from '../../store/shadow-store.js';
-import { HealthModule } from '../../health/health.module.js';
 import { WatchModule } from '../../watch/watch.module.js';
 import { MqttBroker } from './broker.js';
 import { CurrentDeltas } from './current-deltas.js';
@@ -14,9 +13,9 @@ import { RequestAnswerer } from '../request-answerer.js';
 import { RequestHandlers } from '../request-handlers.js';
 import { MqttPublisher } from './publisher.js';
 
-/** The built-in broker and its doors. CONFIG, CLOCK, LOGGER and SHADOW_STORE come from global modules. */
+/** The built-in broker and its doors. CONFIG, CLOCK, LOGGER, SHADOW_STORE and HEALTH_PARTS come from global modules. */
 @Module({
-  imports: [HealthModule, WatchModule],
+  imports: [WatchModule],
   providers: [
     MqttBroker,
     CurrentDeltas,

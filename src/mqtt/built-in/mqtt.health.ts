@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { HealthRegistry } from '../../health/health-registry.js';
+import { HEALTH_PARTS, type HealthParts } from '../../telemetry/health.js';
 import { MqttTransport } from './transport.js';
 
 /** Registers the health of the built-in MQTT door. */
 @Injectable()
 export class MqttHealth {
-  constructor(@Inject(HealthRegistry) registry: HealthRegistry, @Inject(MqttTransport) transport: MqttTransport) {
-    registry.register('mqtt', () => transport.health);
+  constructor(@Inject(HEALTH_PARTS) parts: HealthParts, @Inject(MqttTransport) transport: MqttTransport) {
+    parts.register('mqtt', () => transport.health);
   }
 }

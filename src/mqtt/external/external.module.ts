@@ -5,6 +5,7 @@ import { SHADOW_STORE, type ShadowStore } from '../../store/shadow-store.js';
 import { PreviousDocuments } from '../previous-documents.js';
 import { RequestAnswerer } from '../request-answerer.js';
 import { RequestHandlers } from '../request-handlers.js';
+import { BrokerHealth } from './broker.health.js';
 import { ExternalCoordinator } from './coordinator.js';
 import { ExternalTransport } from './transport.js';
 
@@ -15,6 +16,7 @@ import { ExternalTransport } from './transport.js';
     ExternalTransport,
     RequestHandlers,
     RequestAnswerer,
+    BrokerHealth,
     {
       provide: PreviousDocuments,
       inject: [CONFIG, CLOCK, SHADOW_STORE],
