@@ -1,92 +1,6 @@
-/**
- * The one error table. Doors translate rows; they never invent texts.
- *
- * `http` is also the MQTT `code`. `aws` is the value of the `x-amzn-ErrorType` header (PROTOCOL 4.2). `problem` is the
- * slug of the RFC 9457 `type`.
- */
-const ROWS = {
-  invalidJson: { http: 400, aws: 'InvalidRequestException', text: 'Invalid JSON{detail}' },
-  missingState: { http: 400, aws: 'InvalidRequestException', text: 'Missing required node: state{detail}' },
-  stateNotObject: { http: 400, aws: 'InvalidRequestException', text: 'State node must be an object' },
-  desiredNotObject: { http: 400, aws: 'InvalidRequestException', text: 'Desired node must be an object' },
-  reportedNotObject: { http: 400, aws: 'InvalidRequestException', text: 'Reported node must be an object' },
-  invalidStateNode: { http: 400, aws: 'InvalidRequestException', text: "State contains an invalid node: '{detail}'" },
-  invalidVersion: { http: 400, aws: 'InvalidRequestException', text: 'Invalid version' },
-  invalidClientToken: { http: 400, aws: 'InvalidRequestException', text: 'Invalid clientToken' },
-  tooDeep: {
-    http: 400,
-    aws: 'InvalidRequestException',
-    text: 'JSON contains too many levels of nesting; maximum is {detail}',
-  },
-  nullInArray: {
-    http: 400,
-    aws: 'InvalidRequestException',
-    text: 'Array contains null at {detail}; remove the element',
-  },
-  numberTooLarge: {
-    http: 400,
-    aws: 'InvalidRequestException',
-    text: 'Number at {detail} is outside the range of a 64-bit float; send it as a string',
-  },
-  invalidThingName: {
-    http: 400,
-    aws: 'InvalidRequestException',
-    text: 'Invalid thing name: use 1 to 128 characters of a-z, A-Z, 0-9, colon, underscore, hyphen',
-  },
-  invalidShadowName: {
-    http: 400,
-    aws: 'InvalidRequestException',
-    text: 'Invalid shadow name: use 1 to 64 characters of a-z, A-Z, 0-9, colon, underscore, hyphen, dollar',
-  },
-  invalidRequest: { http: 400, aws: 'InvalidRequestException', text: '{detail}' },
-  unauthorized: { http: 401, aws: 'UnauthorizedException', text: 'Unauthorized' },
-  forbidden: { http: 403, aws: 'ForbiddenException', text: 'Forbidden' },
-  notFound: { http: 404, aws: 'ResourceNotFoundException', text: "No shadow exists with name: '{detail}'" },
-  noRoute: { http: 404, aws: 'ResourceNotFoundException', text: 'No such path: {detail}' },
-  methodNotAllowed: { http: 405, aws: 'MethodNotAllowedException', text: 'Method not allowed; use {detail}' },
-  versionConflict: { http: 409, aws: 'ConflictException', text: 'Version conflict' },
-  fenced: {
-    http: 409,
-    aws: 'ConflictException',
-    text: 'Another node has taken over from the one that held this request; nothing was written',
-  },
-  cursorGone: { http: 410, aws: 'ResourceNotFoundException', text: 'The cursor is no longer available: {detail}' },
-  preconditionFailed: {
-    http: 412,
-    aws: 'ConflictException',
-    text: 'A condition of the request does not hold: {detail}',
-  },
-  tooLarge: { http: 413, aws: 'RequestEntityTooLargeException', text: 'The payload exceeds the maximum size allowed' },
-  // "documented" is AWS's own spelling (PROTOCOL 4.1).
-  notUtf8: {
-    http: 415,
-    aws: 'UnsupportedDocumentEncodingException',
-    text: 'Unsupported documented encoding; supported encoding is UTF-8',
-  },
-  tooManyRequests: { http: 429, aws: 'ThrottlingException', text: 'Too many requests: {detail}' },
-  internal: { http: 500, aws: 'InternalFailureException', text: 'Internal service failure' },
-  storageUnavailable: {
-    http: 503,
-    aws: 'ServiceUnavailableException',
-    text: 'The storage did not answer in time; try again',
-  },
-  storageFull: {
-    http: 503,
-    aws: 'ServiceUnavailableException',
-    text: 'The storage is full; updates are refused, reads and deletes go on',
-  },
-  // The request may or may not have been applied: never "rejected" as if it had not (DESIGN 3).
-  outcomeUnknown: {
-    http: 503,
-    aws: 'ServiceUnavailableException',
-    text: 'The outcome of the request is unknown; read the shadow before sending it again',
-  },
-  draining: { http: 503, aws: 'ServiceUnavailableException', text: 'The node is shutting down; connect again' },
-} as const;
+import { ERROR_TABLE, type ServiceErrorCode } from './error-table.js';
 
-export type ServiceErrorCode = keyof typeof ROWS;
-
-/** The error that every refusal is. `message` is for the caller and says what to change. */
+/** The error of every rejected request: a row of the error table with its detail. `message` is for the caller. */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError';
   /** HTTP status and MQTT `code`. */
@@ -97,20 +11,20 @@ export class ServiceError extends Error {
   /**
    * @param code row of the table
    * @param detail fills `{detail}` of the row's text
-   * @param clientToken token of the refused request, if one could be read: it is echoed
+   * @param clientToken token of the rejected request, if it could be read; the answer echoes it
    */
   constructor(
     readonly code: ServiceErrorCode,
     detail = '',
     readonly clientToken?: string,
   ) {
-    const row = ROWS[code];
+    const row = ERROR_TABLE[code];
     super(row.text.replace('{detail}', () => detail));
     this.status = row.http;
     this.awsType = row.aws;
   }
 
-  /** The same refusal, with the token of the request it answers. */
+  /** The same error with the token of its request; this one when there is no token, or it has one. */
   withToken(clientToken: string | undefined): ServiceError {
     if (clientToken === undefined || this.clientToken !== undefined) return this;
     const copy = new ServiceError(this.code, '', clientToken);

@@ -1,4 +1,4 @@
-import type { ServiceErrorCode } from '../errors/service-error.js';
+import type { ServiceErrorCode } from '../errors/error-table.js';
 import { isShadowName, isThingName } from '../document/shadow-name.js';
 
 /** The one table of topics (PROTOCOL 1.1). Everything is parsed by token position: a shadow may be called `update`. */

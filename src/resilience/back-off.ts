@@ -6,6 +6,14 @@ export interface BackOffRange {
 }
 
 /**
+ * Milliseconds to pause after `failures` earlier pauses: doubling up to a limit, with jitter of +-50 %. No errors.
+ * @param random 0 to 1; tests fix it
+ */
+export function pauseAfter(failures: number, { first, longest }: BackOffRange, random = Math.random): number {
+  return Math.min(first * 2 ** Math.min(failures, 30), longest) * (0.5 + random());
+}
+
+/**
  * Pauses that double up to a limit. Jitter of +-50 % keeps nodes that failed together from coming back together.
  */
 export class BackOff {
@@ -19,8 +27,7 @@ export class BackOff {
 
   /** Milliseconds until the next attempt; each call counts one more failure. */
   next(): number {
-    const { first, longest } = this.range;
-    return Math.min(first * 2 ** Math.min(this.#failures++, 30), longest) * (0.5 + this.random());
+    return pauseAfter(this.#failures++, this.range, this.random);
   }
 
   /** The next pause is the first again. */

@@ -2,10 +2,11 @@ import fc from 'fast-check';
 import { Fifo } from './fifo.js';
 
 describe('Fifo', () => {
-  it('behaves like an array with push and shift, whatever the order of calls', () => {
+  it('behaves like an array with push, shift and unshift, whatever the order of calls', () => {
     const step = fc.oneof(
       { weight: 5, arbitrary: fc.array(fc.integer(), { maxLength: 900 }).map((push) => ({ push })) },
       { weight: 5, arbitrary: fc.nat(900).map((take) => ({ take })) },
+      { weight: 2, arbitrary: fc.array(fc.integer(), { maxLength: 5 }).map((putBack) => ({ putBack })) },
       { weight: 1, arbitrary: fc.constant({ clear: true }) },
     );
     fc.assert(
@@ -16,6 +17,9 @@ describe('Fifo', () => {
           if ('push' in each) {
             each.push.forEach((item) => fifo.push(item));
             model.push(...each.push);
+          } else if ('putBack' in each) {
+            each.putBack.forEach((item) => fifo.putBack(item));
+            model.unshift(...each.putBack.reverse());
           } else if ('take' in each) for (let n = 0; n < each.take; n++) expect(fifo.take()).toBe(model.shift());
           else {
             fifo.clear();

@@ -18,6 +18,12 @@ export class Fifo<T> implements Iterable<T> {
     this.#items.push(item);
   }
 
+  /** Adds `item` before all others. An array has to shift only when no taken slot is left at its front. */
+  putBack(item: T): void {
+    if (this.#head > 0) this.#items[--this.#head] = item;
+    else this.#items.unshift(item);
+  }
+
   /** The item that take() returns next; undefined when the queue is empty. */
   peek(): T | undefined {
     return this.#items[this.#head];

@@ -1,30 +1,24 @@
 import { ServiceError } from '../errors/service-error.js';
 import type { DeadlineSweep, Expirable } from '../resilience/deadline-sweep.js';
+import { Fifo } from '../resilience/fifo.js';
 
-/** Changes of all shadows together that may wait; it bounds memory when very many shadows are busy at once. */
+/** Waiting changes of all shadows together; bounds memory when very many shadows are busy at once. */
 const MAX_WAITING = 20_000;
-
-/** StoreReaderLimit after which those that are done are cut off a line that never empties. */
-const TRIM_AFTER = 64;
 
 interface Waiting extends Expirable {
   start(): void;
-  refuse(error: ServiceError): void;
+  /** Ends it without running it. */
+  reject(error: ServiceError): void;
   settled: boolean;
 }
 
-/** Waiting behind the running change of one shadow; taken from `head` on, so that a turn costs no shift. */
-interface Line {
-  waiting: Waiting[];
-  head: number;
-}
-
 /**
- * Changes of one shadow run one after the other, in the order in which they came; those of different shadows do not
- * wait for each other. Nothing stays in memory for a shadow without work.
+ * Runs the changes of one shadow one after the other, in the order of their calls. Changes of different shadows do not
+ * wait for each other. A shadow without work takes no memory.
  */
 export class ShadowQueue {
-  readonly #lines = new Map<string, Line>();
+  /** Shadows with a running change, and the changes that wait for it. */
+  readonly #lines = new Map<string, Fifo<Waiting>>();
   #waiting = 0;
   #closed = false;
 
@@ -39,7 +33,7 @@ export class ShadowQueue {
   }
 
   /**
-   * Runs `task` when it is its turn.
+   * Runs `task` when its turn comes.
    * @param deadline milliseconds of the monotonic clock; when it passes before the turn, the task is never started
    * @throws ServiceError tooManyRequests when the line is full; storageUnavailable when the turn did not come in time;
    * draining after close(); else what `task` throws
@@ -48,10 +42,10 @@ export class ShadowQueue {
     if (this.#closed) return Promise.reject(new ServiceError('draining'));
     const line = this.#lines.get(shadow);
     if (!line) {
-      this.#lines.set(shadow, { waiting: [], head: 0 });
+      this.#lines.set(shadow, new Fifo());
       return this.#work(shadow, task);
     }
-    if (line.waiting.length - line.head >= this.maxPerShadow) {
+    if (line.size >= this.maxPerShadow) {
       return Promise.reject(
         new ServiceError('tooManyRequests', `${this.maxPerShadow} changes of this shadow wait already`),
       );
@@ -60,11 +54,6 @@ export class ShadowQueue {
       return Promise.reject(new ServiceError('tooManyRequests', `${MAX_WAITING} changes wait on this node already`));
     }
     return new Promise<T>((resolve, reject) => {
-      const refuse = (error: ServiceError): void => {
-        waiting.settled = true;
-        this.#waiting--;
-        reject(error);
-      };
       const waiting: Waiting = {
         deadline,
         settled: false,
@@ -73,22 +62,24 @@ export class ShadowQueue {
           this.#waiting--;
           this.#work(shadow, task).then(resolve, reject);
         },
-        expire: () => refuse(new ServiceError('storageUnavailable')),
-        refuse,
+        expire: () => waiting.reject(new ServiceError('storageUnavailable')),
+        reject: (error) => {
+          waiting.settled = true;
+          this.#waiting--;
+          reject(error);
+        },
       };
       this.#waiting++;
-      line.waiting.push(waiting);
+      line.push(waiting);
       this.sweep.add(waiting);
     });
   }
 
-  /** Refuses all that wait, with `draining`; running tasks go on. */
+  /** Rejects all waiting changes with `draining`; running ones continue. */
   close(): void {
     this.#closed = true;
     for (const line of this.#lines.values()) {
-      for (const waiting of line.waiting.slice(line.head)) {
-        if (!waiting.settled) waiting.refuse(new ServiceError('draining'));
-      }
+      for (const waiting of line) if (!waiting.settled) waiting.reject(new ServiceError('draining'));
     }
   }
 
@@ -103,15 +94,7 @@ export class ShadowQueue {
   #next(shadow: string): void {
     const line = this.#lines.get(shadow);
     if (!line) return;
-    while (line.head < line.waiting.length) {
-      const next = line.waiting[line.head++];
-      if (line.head >= TRIM_AFTER) {
-        line.waiting.splice(0, line.head);
-        line.head = 0;
-      }
-      if (!next || next.settled) continue;
-      return next.start();
-    }
+    for (let next = line.take(); next; next = line.take()) if (!next.settled) return next.start();
     this.#lines.delete(shadow);
   }
 }

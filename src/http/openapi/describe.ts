@@ -1,7 +1,8 @@
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import type { TSchema } from 'typebox';
 import { ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { ServiceError, type ServiceErrorCode } from '../../errors/service-error.js';
+import type { ServiceErrorCode } from '../../errors/error-table.js';
+import { ServiceError } from '../../errors/service-error.js';
 import { awsError, problem } from '../error-body.js';
 import { AwsError, Problem } from '../http.openapi.js';
 import { schemaOf } from './components.js';

@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { ANONYMOUS, type Principal } from '../../access/principal.js';
 import { CONFIG, type BrokerConfig, type Config } from '../../config/config.js';
-import type { ServiceErrorCode } from '../../errors/service-error.js';
+import type { ServiceErrorCode } from '../../errors/error-table.js';
 import { bucketOf } from '../../store/bucket.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { ExternalCoordinator } from './coordinator.js';

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { BackOff } from '../../resilience/back-off.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { INSTALL_ADVICE, LocalEtcdError } from './local-etcd-error.js';
 import { DataFolder } from './data-folder.js';
@@ -14,8 +15,8 @@ const PROBE_MS = 1_000;
 const PROBE_PAUSE_MS = 25;
 /** Another process can take a port between our check and etcd's. */
 const MAX_PORT_TRIES = 3;
-const FIRST_PAUSE_MS = 100;
-const MAX_PAUSE_MS = 5_000;
+/** Milliseconds between the end of etcd and its next start. */
+const BACK_OFF = { first: 100, longest: 5_000 };
 /** An etcd that ran this long starts the next back-off from its beginning. */
 const STEADY_MS = 60_000;
 const KILL_WAIT_MS = 2_000;
@@ -177,17 +178,17 @@ export class LocalEtcd {
   async #supervise(first: Running): Promise<void> {
     const { logger } = this.options;
     let running = first;
-    let pauseMs = FIRST_PAUSE_MS;
+    const backOff = new BackOff(BACK_OFF);
     for (;;) {
       const code = await running.exited;
       if (this.#stopping.signal.aborted) return;
       // A guard that was killed leaves its etcd behind.
       if (running.guard.pid) killGroup(running.guard.pid);
-      if (performance.now() - running.since > STEADY_MS) pauseMs = FIRST_PAUSE_MS;
+      if (performance.now() - running.since > STEADY_MS) backOff.reset();
+      const pauseMs = Math.round(backOff.next());
       logger.error({ code, again: `${pauseMs} ms`, etcd: this.#log.take() }, 'local etcd ended; it is started again');
       await pause(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       if (this.#stopping.signal.aborted) return;
-      pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
       running = this.#spawn();
       const outcome = await this.#awaitAnswer(running);
       if (outcome === 'answers') logger.info({ endpoint: this.#endpoint }, 'local etcd answers again');

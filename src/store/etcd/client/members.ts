@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { CallOptions } from '@grpc/grpc-js';
 import type { Etcd3 } from 'etcd3';
 import { setTimeout as pause } from 'node:timers/promises';
+import { pauseAfter } from '../../../resilience/back-off.js';
 import type { Clock } from '../../../resilience/clock.js';
 import type { EtcdConfig } from '../../../config/config.js';
 import { ServiceError } from '../../../errors/service-error.js';
@@ -16,8 +17,8 @@ import { EtcdTokens, withValidToken } from './etcd-tokens.js';
 const HUNG_AFTER_MS = 250;
 /** Milliseconds that are too short for one more attempt. */
 const MARGIN_MS = 20;
-/** Milliseconds between attempts: one jittered step per round over all hosts, up to the last. */
-const PAUSES_MS = [10, 25, 50, 100, 200];
+/** Milliseconds between attempts; the pause doubles with each round over all hosts. */
+const PAUSES = { first: 10, longest: 200 };
 
 /** Milliseconds between two log lines about failing members. */
 const REPORT_MS = 1_000;
@@ -157,13 +158,12 @@ export class EtcdMembers {
   }
 
   /**
-   * Waits before the attempt after `attempt`, not past `deadline` (milliseconds of the monotonic clock). Jitter keeps nodes from coming
-   * back in step. No errors.
+   * Waits after the failure of `attempt`, not past `deadline` (milliseconds of the monotonic clock). Jitter keeps nodes
+   * from coming back in step. No errors.
    */
   async pause(attempt: number, deadline: number): Promise<void> {
     const round = Math.floor(attempt / this.#members.length);
-    const step = PAUSES_MS[Math.min(round, PAUSES_MS.length - 1)]!;
-    await pause(Math.max(0, Math.min(step * (0.5 + Math.random()), deadline - this.clock.monotonic())));
+    await pause(Math.max(0, Math.min(pauseAfter(round, PAUSES), deadline - this.clock.monotonic())));
   }
 
   /** A linearizable read, timed; in words for an operator. Takes one call timeout per member at most. No errors. */

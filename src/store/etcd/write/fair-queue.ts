@@ -1,44 +1,12 @@
-/** First in, first out, without a shift per item. */
-class Line<T> {
-  #items: (T | undefined)[] = [];
-  #head = 0;
+import { Fifo } from '../../../resilience/fifo.js';
 
-  get size(): number {
-    return this.#items.length - this.#head;
-  }
-
-  push(item: T): void {
-    this.#items.push(item);
-  }
-
-  unshift(item: T): void {
-    if (this.#head > 0) this.#items[--this.#head] = item;
-    else this.#items.unshift(item);
-  }
-
-  /** Only of a line that is not empty. */
-  shift(): T {
-    const item = this.#items[this.#head] as T;
-    // Not held any longer than it waits.
-    this.#items[this.#head++] = undefined;
-    if (this.#head >= TRIM_AFTER) {
-      this.#items.splice(0, this.#head);
-      this.#head = 0;
-    }
-    return item;
-  }
-}
-
-/** Items taken after which their places are cut off a line that never empties. */
-const TRIM_AFTER = 1024;
-
-/** What to do with the item on offer: `skip` leaves it where it is, `stop` does too and ends the taking. */
+/** What happens to an offered item. `skip` and `stop` leave it in its place; `stop` also ends the round. */
 export type Answer = 'take' | 'drop' | 'skip' | 'stop';
 
-/** One line per tenant, taken from in turns: a tenant with ten thousand waiting writes delays another by one turn. */
+/** One line per tenant, served in turns: a tenant with ten thousand waiting writes delays another by one turn. */
 export class FairQueue<T> {
-  /** Only lines that hold something; the order of the map is the order of the turns. */
-  readonly #lines = new Map<string, Line<T>>();
+  /** Lines that are not empty; the order of the map is the order of the turns. */
+  readonly #lines = new Map<string, Fifo<T>>();
   #size = 0;
 
   get size(): number {
@@ -52,18 +20,18 @@ export class FairQueue<T> {
   }
 
   /**
-   * Offers items, one of each tenant in turn and each once, until nothing is left or `decide` says `stop`. Whoever is
-   * stopped at keeps its turn: it comes first the next time.
+   * Offers items, one of each tenant in turn and each once, until nothing is left or `decide` says `stop`. The tenant of
+   * the item that stopped keeps its turn: it comes first the next time.
    */
   take(decide: (item: T) => Answer): T[] {
     const taken: T[] = [];
     const left: [string, T][] = [];
     while (this.#size > 0) {
       const [tenant, line] = this.#lines.entries().next().value!;
-      const item = line.shift();
+      const item = line.take()!;
       const answer = decide(item);
       if (answer === 'stop') {
-        line.unshift(item);
+        line.putBack(item);
         break;
       }
       this.#size--;
@@ -73,20 +41,20 @@ export class FairQueue<T> {
       else if (answer === 'skip') left.push([tenant, item]);
     }
     for (const [tenant, item] of left.reverse()) {
-      this.#lineOf(tenant).unshift(item);
+      this.#lineOf(tenant).putBack(item);
       this.#size++;
     }
     return taken;
   }
 
-  /** Empties the queue. */
+  /** Takes all items. */
   drain(): T[] {
     return this.take(() => 'take');
   }
 
-  #lineOf(tenant: string): Line<T> {
+  #lineOf(tenant: string): Fifo<T> {
     let line = this.#lines.get(tenant);
-    if (!line) this.#lines.set(tenant, (line = new Line()));
+    if (!line) this.#lines.set(tenant, (line = new Fifo()));
     return line;
   }
 }
