@@ -66,7 +66,7 @@ describe('devices at an external mosquitto', () => {
     const ready = await fetch(`${node.httpUrl}/health/ready`);
     expect(ready.status).toBe(200);
     expect(await ready.json()).toMatchObject({
-      parts: { broker: { ok: true, reason: 'consumes 1 lanes, publishes 16 of 16 parts' } },
+      parts: { broker: { ok: true, reason: 'consumes 1 lanes, publishes 16 of 16 shards' } },
     });
   });
 });

@@ -1,59 +1,46 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { ANONYMOUS } from '../../access/principal.js';
-import { ShardClaims } from '../../cluster/shard-claims.js';
-import { CLUSTER_KEYS, type ClusterKeys } from '../../store/cluster-keys.js';
 import { Instances } from '../../cluster/instances.js';
-import { CLOCK, type Clock } from '../../resilience/clock.js';
+import { ShardClaims, type ShardWorker } from '../../cluster/shard-claims.js';
 import { CONFIG, type BrokerConfig, type Config } from '../../config/config.js';
-import { SinkCursors } from '../../sinks/sink-cursors.js';
-import { ExternalBrokerSink } from './external-broker.sink.js';
-import { SinkRunner } from '../../sinks/sink-runner.js';
-import { bucketOf } from '../../store/bucket.js';
+import { CLOCK, type Clock } from '../../resilience/clock.js';
+import { SinkHost } from '../../sinks/sink-host.js';
+import { CLUSTER_KEYS, type ClusterKeys } from '../../store/cluster-keys.js';
 import { SHADOW_FEED, type ShadowFeed } from '../../store/shadow-feed.js';
-import type { ShadowRecord } from '../../store/shadow-store.js';
+import type { Health } from '../../telemetry/health.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
-import { Lane, type LaneRequest } from './lane.js';
-import { ExternalPublisher } from './publisher.js';
+import { reasonOf } from '../../telemetry/reason.js';
 import { PreviousDocuments } from '../previous-documents.js';
-import type { Acknowledgement } from '../request-queue.js';
+import { ExternalBrokerSink } from './external-broker.sink.js';
+import { LaneWorker, type ExternalHandler } from './lane-worker.js';
+import { ExternalPublisher } from './publisher.js';
 
-type Health = { readonly ok: boolean; readonly reason: string };
-export type ExternalHandler = (lane: number, request: LaneRequest) => Promise<Acknowledgement>;
-
-/** Into how many parts what is published is divided among the nodes; each is 16 of the 256 buckets. */
-const PARTS = 16;
-const CONSUME = 'consume/';
-const PUBLISH = 'publish/';
 /** Milliseconds between attempts to agree with etcd on how to begin. */
 const BEGIN_RETRY_MS = 1_000;
 /** Milliseconds of the drain that are kept for giving the lease back and closing connections. */
 const CLOSE_MS = 1_000;
-
 /** Milliseconds of the drain for publishing what the last requests have committed. */
 const TELL_MS = 1_000;
 
-const partOf = ({ key }: ShadowRecord): string => PUBLISH + (bucketOf(key.tenant, key.thing) % PARTS).toString(16);
-
 /**
- * What this node does at the external broker: the lanes that it consumes and the parts of the feed that it publishes, as
+ * What this node does at the external broker: the lanes that it consumes and the shards of the feed that it publishes, as
  * far as it holds their claims. Cut off from the broker it holds none, so that another node can do the work.
  */
 @Injectable()
-export class ExternalCoordinator {
+export class ExternalCoordinator implements ShardWorker {
   readonly publisher: ExternalPublisher;
   readonly #config: BrokerConfig;
-  readonly #lanes = new Map<number, Lane>();
-  readonly #abort = new AbortController();
   readonly #keys: ClusterKeys;
   readonly #instances: Instances;
   readonly #claims: ShardClaims;
-  readonly #cursors: SinkCursors;
-  readonly #runner: SinkRunner;
-  #handle: ExternalHandler = () => Promise.resolve('unanswered');
+  readonly #lanes: LaneWorker;
+  readonly #sink: SinkHost;
+  readonly #abort = new AbortController();
   #begun = false;
   #trouble: string | null = 'starting';
   #lastConnected = -Infinity;
-  #drainMs = 0;
+  #draining = false;
   /** The highest revision that a request of this node has committed. */
   #committed = 0;
 
@@ -68,7 +55,7 @@ export class ExternalCoordinator {
     if (config.externalBroker === null || keys === null)
       throw new Error('an external broker needs etcd and UMBRA_BROKER_URL');
     this.#config = config.externalBroker;
-    const { clientId, documents, maxInFlight, takeoverSeconds } = config.externalBroker;
+    const { clientId, documents, maxInFlight, takeoverSeconds } = this.#config;
     this.#keys = keys.under(`broker/${clientId}/`);
     this.#instances = new Instances(this.#keys, {
       nodeId: config.nodeId,
@@ -79,89 +66,85 @@ export class ExternalCoordinator {
       clock,
       logger,
     });
-    this.publisher = new ExternalPublisher(config.externalBroker, `${clientId}-out-${this.#instances.id}`, logger, () =>
+    this.publisher = new ExternalPublisher(this.#config, `${clientId}-out-${this.#instances.id}`, logger, () =>
       this.#instances.hurry(),
     );
-    this.#cursors = new SinkCursors(this.#keys, 'mqtt', (shard) => this.#claims.guard(shard));
-    const sink = new ExternalBrokerSink(this.publisher, previous, documents, logger, this.#abort.signal);
-    this.#runner = new SinkRunner({
+    const claims = {
+      fence: (shard: string) => this.#claims.fence(shard),
+      holds: () => this.#instances.lease !== null,
+    };
+    this.#lanes = new LaneWorker(this.#config, CLOSE_MS, claims, logger);
+    this.#sink = new SinkHost({
+      name: 'mqtt',
+      prefix: 'publish/',
+      keys: this.#keys,
       feed,
-      cursors: this.#cursors,
-      sink,
-      shardOf: partOf,
+      sink: new ExternalBrokerSink(this.publisher, previous, documents, logger, this.#abort.signal),
+      guard: (shard) => this.#claims.guard(shard),
       tenants: [ANONYMOUS.tenant],
       maxInFlight,
       logger,
     });
-    this.#claims = new ShardClaims(this.#keys, this.#instances, this.#shards(), this, logger);
+    const shards = [...this.#sink.shards, ...this.#lanes.shards];
+    this.#claims = new ShardClaims(this.#keys, this.#instances, shards, this, logger);
   }
 
   get health(): Health {
-    const parts = [this.publisher.health, ...[...this.#lanes.values()].map((lane) => lane.health)];
-    if (this.#trouble !== null) parts.push({ ok: false, reason: this.#trouble });
-    parts.push(this.#instances.health, this.#runner.health);
-    parts.push({ ok: this.#claims.isSettled, reason: 'has not claimed its part yet' });
-    const bad = parts.find(({ ok }) => !ok);
-    const held = [...this.#claims.held];
-    const lanes = held.filter((shard) => shard.startsWith(CONSUME)).length;
-    return bad ?? { ok: true, reason: `consumes ${lanes} lanes, publishes ${held.length - lanes} of ${PARTS} parts` };
+    const checks = [this.publisher.health, ...this.#lanes.health];
+    if (this.#trouble !== null) checks.push({ ok: false, reason: this.#trouble });
+    checks.push(this.#instances.health, this.#sink.health);
+    checks.push({ ok: this.#claims.isSettled, reason: 'has not claimed its shards yet' });
+    const failed = checks.find(({ ok }) => !ok);
+    const { held } = this.#claims;
+    const lanes = lanesOf(this.#lanes, held).length;
+    const published = `publishes ${held.length - lanes} of ${this.#sink.shards.length} shards`;
+    return failed ?? { ok: true, reason: `consumes ${lanes} lanes, ${published}` };
   }
 
   start(handle: ExternalHandler): void {
-    this.#handle = handle;
+    this.#lanes.handle = handle;
     this.publisher.start();
     void this.#begin();
   }
 
-  /** What was committed is told before this node leaves, if it is this node's to tell. */
+  /** Lets a drain wait until this node's own commits are published, as far as this node publishes them. */
   committed(revision: number): void {
     this.#committed = Math.max(this.#committed, revision);
   }
 
+  /** Gives everything to the other nodes, in order as far as `withinMs` milliseconds allow. */
   async stop(withinMs: number): Promise<void> {
-    this.#drainMs = Math.max(0, withinMs - CLOSE_MS);
+    this.#draining = true;
+    this.#lanes.drainMs = Math.max(0, withinMs - CLOSE_MS) || CLOSE_MS;
     const left = new Promise((resolve) => setTimeout(resolve, withinMs).unref());
     const given = this.#claims.close().then(() => this.#instances.stop());
     await Promise.race([given, left]);
     this.#abort.abort();
-    for (const lane of this.#lanes.values()) lane.cut();
+    this.#lanes.cut();
     await this.publisher.stop(CLOSE_MS);
   }
 
-  /** For ShardClaims. */
   async take(shards: readonly string[]): Promise<void> {
-    const parts = shards.filter((shard) => shard.startsWith(PUBLISH));
-    if (parts.length > 0) await this.#runner.take(parts);
-    for (const number of lanesOf(shards)) {
-      const fence = this.#claims.fence(`${CONSUME}${number}`);
-      // Lost while the work began: there is nothing to begin any more.
-      if (fence === null) continue;
-      const claim = { fence, holds: () => this.#instances.lease !== null };
-      const handle = (request: LaneRequest): Promise<Acknowledgement> => this.#handle(number, request);
-      const lane = new Lane(this.#config, `${this.#config.clientId}-lane-${number}`, claim, handle, this.logger);
-      this.#lanes.set(number, lane);
-      lane.start();
-    }
+    const lanes = lanesOf(this.#lanes, shards);
+    const others = shards.filter((shard) => !lanes.includes(shard));
+    // First: it may fail, and then nothing has begun.
+    if (others.length > 0) await this.#sink.take(others);
+    await this.#lanes.take(lanes);
   }
 
-  /** For ShardClaims. */
   async release(shards: readonly string[]): Promise<void> {
-    const given = lanesOf(shards);
-    await Promise.all(given.map((number) => this.#lanes.get(number)?.drain(this.#drainMs || CLOSE_MS)));
-    for (const number of given) this.#lanes.delete(number);
-    const parts = shards.filter((shard) => shard.startsWith(PUBLISH));
-    if (parts.length === 0) return;
-    if (this.#drainMs > 0) await this.#runner.reached(this.#committed, Math.min(TELL_MS, this.#drainMs));
-    await this.#runner.release(parts);
+    const lanes = lanesOf(this.#lanes, shards);
+    const others = shards.filter((shard) => !lanes.includes(shard));
+    await this.#lanes.release(lanes);
+    if (others.length === 0) return;
+    if (this.#draining) await this.#sink.reached(this.#committed, Math.min(TELL_MS, this.#lanes.drainMs));
+    await this.#sink.release(others);
   }
 
-  /** For ShardClaims. */
   lose(shards: readonly string[]): void {
-    for (const number of lanesOf(shards)) {
-      this.#lanes.get(number)?.cut();
-      this.#lanes.delete(number);
-    }
-    this.#runner.lose(shards.filter((shard) => shard.startsWith(PUBLISH)));
+    const lanes = lanesOf(this.#lanes, shards);
+    this.#lanes.lose(lanes);
+    this.#sink.lose(shards.filter((shard) => !lanes.includes(shard)));
     this.logger.warn({ shards }, 'the claims of this node at the external broker have ended');
   }
 
@@ -173,19 +156,12 @@ export class ExternalCoordinator {
     return now - this.#lastConnected < this.#config.takeoverSeconds * 1000;
   }
 
-  #shards(): string[] {
-    const lanes = Array.from({ length: this.#config.lanes }, (_, number) => `${CONSUME}${number}`);
-    const parts = Array.from({ length: PARTS }, (_, number) => PUBLISH + number.toString(16));
-    return [...parts, ...lanes];
-  }
-
-  /** Before the first request is taken: every part has a cursor, so every commit from then on is published. */
+  /** Before the first request is taken: every shard has a cursor, so every commit from then on is published. */
   async #begin(): Promise<void> {
-    while (!this.#abort.signal.aborted) {
+    const { signal } = this.#abort;
+    while (!signal.aborted) {
       try {
-        const head = await this.feed.head(this.#abort.signal);
-        const parts = this.#shards().filter((shard) => shard.startsWith(PUBLISH));
-        await this.#cursors.begin(parts, head);
+        await this.#sink.begin(await this.feed.head(signal));
         this.#trouble = await this.#disagreement();
         if (this.#trouble === null) {
           this.#begun = true;
@@ -193,9 +169,9 @@ export class ExternalCoordinator {
         }
         this.logger.error({ reason: this.#trouble }, 'not consuming from the external broker');
       } catch (error) {
-        this.#trouble = `etcd does not answer: ${error instanceof Error ? error.message : String(error)}`;
+        this.#trouble = `etcd does not answer: ${reasonOf(error)}`;
       }
-      await new Promise((resolve) => setTimeout(resolve, BEGIN_RETRY_MS).unref());
+      await pause(BEGIN_RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
 
@@ -210,6 +186,5 @@ export class ExternalCoordinator {
   }
 }
 
-function lanesOf(shards: readonly string[]): number[] {
-  return shards.filter((shard) => shard.startsWith(CONSUME)).map((shard) => Number(shard.slice(CONSUME.length)));
-}
+const lanesOf = ({ shards: own }: LaneWorker, shards: readonly string[]): string[] =>
+  shards.filter((shard) => own.includes(shard));

@@ -1,6 +1,7 @@
 import type { IConnackPacket, IPublishPacket, MqttClient } from 'mqtt';
 import type { BrokerConfig } from '../../config/config.js';
 import type { Fence } from '../../store/shadow-store.js';
+import type { Health } from '../../telemetry/health.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { connackProblems, type BrokerProblem } from './broker-limits.js';
 import { createExternalClient, endClient, RECONNECT_MS, sendPuback, WITHHELD } from './client.js';
@@ -28,7 +29,7 @@ export interface LaneRequest {
   readonly over: AbortSignal;
 }
 
-/** Answers one request. Resolves when it is dealt with and its answer is safe; `unanswered` leaves it to the broker. */
+/** Answers one request. Resolves when its answer is safe at the broker; `unanswered` leaves the request in the session. */
 export type LaneHandler = (request: LaneRequest) => Promise<Acknowledgement>;
 
 interface Known extends LaneRequest {
@@ -97,7 +98,7 @@ export class Lane {
     this.#client.on('disconnect', ({ reasonCode }) => this.#disconnected(reasonCode));
   }
 
-  get health(): { readonly ok: boolean; readonly reason: string } {
+  get health(): Health {
     const fatal = this.#problems.find((problem) => problem.fatal);
     if (fatal) return { ok: false, reason: fatal.text };
     if (this.#rival !== null) return { ok: false, reason: this.#rival };
@@ -138,7 +139,7 @@ export class Lane {
     // Not taken and not acknowledged: the broker keeps it for the next owner.
     if (this.#ending || !this.claim.holds()) return done(WITHHELD);
     if (this.#queue.isFull) {
-      // Nothing more of this connection is read. Publishing has its own, so no answer waits for itself (PERFORMANCE 4).
+      // Read nothing more from this connection. Answers leave over another one, so no answer waits for itself.
       this.#waiting = () => this.#take(packet, done);
       return;
     }
@@ -172,7 +173,7 @@ export class Lane {
     );
   }
 
-  /** This node has it already: it is acknowledged when the first one has been dealt with, and not applied again. */
+  /** This node has the request already: acknowledges the repeat when the first one has been answered, and applies it once. */
   #again(messageId: number, known: Known): void {
     const repeat = ++known.repeats;
     const connection = this.#connection;
@@ -186,8 +187,8 @@ export class Lane {
   }
 
   /**
-   * What came over an earlier connection is acknowledged when the broker sends it again: until then its identifier may
-   * mean another message, if somebody else has had the session in between.
+   * A request of an earlier connection is acknowledged when the broker sends it again: until then its identifier may
+   * mean another message, if another client has had the session in between.
    */
   #acknowledge(messageId: number, outcome: Acknowledgement, connection: number): void {
     const dealtWith = outcome === 'done' || outcome === 'unpublishable';

@@ -1,6 +1,8 @@
 import type { IConnackPacket, MqttClient } from 'mqtt';
 import type { BrokerConfig } from '../../config/config.js';
 import type { SafePublisher } from './external-broker.sink.js';
+import { Fifo } from '../../resilience/fifo.js';
+import type { Health } from '../../telemetry/health.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { connackProblems, versionProblems, type BrokerProblem } from './broker-limits.js';
 import { createExternalClient, endClient } from './client.js';
@@ -17,7 +19,7 @@ const REFUSED_RETRY_MS = 1_000;
  * format invalid. */
 const HOPELESS = new Set([0x90, 0x95, 0x99]);
 const VERSION_TOPIC = '$SYS/broker/version';
-/** Of mosquitto: messages that it threw away, most likely because of max_queued_messages. */
+/** mosquitto counts here the messages that it threw away, most likely because of max_queued_messages. */
 const DROPPED_TOPIC = '$SYS/broker/publish/messages/dropped';
 /** Messages in flight while the broker has not said how many it takes (MQTT 5, 3.2.2.3.3). */
 const MAX_RECEIVE = 65_535;
@@ -29,19 +31,18 @@ const MAX_RECEIVE = 65_535;
  */
 export class ExternalPublisher implements SafePublisher {
   readonly #client: MqttClient;
-  #queue: Outgoing[] = [];
-  #first = 0;
+  readonly #queue = new Fifo<Outgoing>();
   #inFlight = 0;
   #window = 0;
   #connackProblems: BrokerProblem[] = [];
   #versionProblems: BrokerProblem[] = [];
-  /** Messages that the broker has refused, and that are sent again. */
+  /** Messages that the broker has refused and that are sent again, with its reason. */
   readonly #refused = new Map<Outgoing, string>();
   #error: string | null = null;
   #dropped = -1;
   #ended = false;
 
-  /** @param onConnected the connection is there, or there again */
+  /** @param onConnected called at every connection */
   constructor(
     private readonly config: BrokerConfig,
     clientId: string,
@@ -63,10 +64,10 @@ export class ExternalPublisher implements SafePublisher {
     return [...this.#connackProblems, ...this.#versionProblems];
   }
 
-  get health(): { readonly ok: boolean; readonly reason: string } {
+  get health(): Health {
     const fatal = this.problems.find((problem) => problem.fatal)?.text;
     if (fatal !== undefined) return { ok: false, reason: fatal };
-    // First: mosquitto 2.0.11 may end the connection with a refusal, and then that would be all that is told.
+    // Before the connection: mosquitto 2.0.11 may end it together with a refusal, which would then go unreported.
     const [refusal] = this.#refused.values();
     if (refusal !== undefined) return { ok: false, reason: refusal };
     if (this.isConnected) return { ok: true, reason: 'connected' };
@@ -84,7 +85,7 @@ export class ExternalPublisher implements SafePublisher {
     });
   }
 
-  /** What is not sent by now is left; whoever owns it next sends it. */
+  /** Leaves what is not sent by now; the next owner sends it. */
   async stop(withinMs: number): Promise<void> {
     this.#ended = true;
     await endClient(this.#client, withinMs);
@@ -110,16 +111,10 @@ export class ExternalPublisher implements SafePublisher {
   }
 
   #next(): void {
-    while (this.#inFlight < this.#window && this.#first < this.#queue.length && !this.#ended) {
-      const message = this.#queue[this.#first++] as Outgoing;
+    while (this.#inFlight < this.#window && !this.#ended) {
+      const message = this.#queue.take();
+      if (!message) return;
       this.#send(message);
-    }
-    if (this.#first === this.#queue.length) {
-      this.#queue = [];
-      this.#first = 0;
-    } else if (this.#first >= 4096) {
-      this.#queue = this.#queue.slice(this.#first);
-      this.#first = 0;
     }
   }
 

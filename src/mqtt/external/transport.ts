@@ -5,6 +5,7 @@ import { ANONYMOUS, type Principal } from '../../access/principal.js';
 import { CONFIG, type BrokerConfig, type Config } from '../../config/config.js';
 import type { ServiceErrorCode } from '../../errors/error-table.js';
 import { bucketOf } from '../../store/bucket.js';
+import type { Health } from '../../telemetry/health.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { ExternalCoordinator } from './coordinator.js';
 import type { LaneRequest } from './lane.js';
@@ -13,15 +14,15 @@ import { CALLED_DIRECTLY } from '../request-handlers.js';
 import type { Acknowledgement } from '../request-queue.js';
 import { parseRequestTopic, type RequestTopic } from '../topics.js';
 
-/** Who published it only the broker knows; its access rules decide. */
+/** Only the broker knows who published a request; its access rules decide. */
 const PRINCIPAL: Principal = { id: 'external-broker', tenant: ANONYMOUS.tenant };
 /** Milliseconds: first and longest pause before a request is carried out again. */
 const RETRY = { first: 100, longest: 5_000 };
 /** After so many tries the log says what a request waits for. */
 const NAMED_AT = 5;
 /**
- * Refusals that pass by themselves. With QoS 1 the broker has told the device that it has the request, and keeps it: it
- * waits, and the broker with it, instead of being refused.
+ * Rejections whose reason passes by itself. With QoS 1 the broker has acknowledged the request to the device and keeps
+ * it, so the request waits instead of being rejected.
  */
 const PASSING: ReadonlySet<ServiceErrorCode> = new Set(['storageUnavailable', 'tooManyRequests', 'draining']);
 
@@ -45,7 +46,7 @@ export class ExternalTransport implements CustomTransportStrategy {
     this.#broker = config.externalBroker;
   }
 
-  get health(): { readonly ok: boolean; readonly reason: string } {
+  get health(): Health {
     return this.#drain.signal.aborted ? { ok: false, reason: 'draining' } : this.external.health;
   }
 
@@ -60,7 +61,7 @@ export class ExternalTransport implements CustomTransportStrategy {
     }
   }
 
-  /** Takes nothing new, finishes what is in flight, and gives its part to the other nodes. */
+  /** Takes nothing new, finishes what is in flight, and gives its shards to the other nodes. */
   drain(): Promise<void> {
     this.#drain.abort();
     return (this.#closing ??= this.external.stop(this.config.drainTimeoutMs));
@@ -76,7 +77,7 @@ export class ExternalTransport implements CustomTransportStrategy {
     return this.#inTurn(`${parsed.thing}/${parsed.name ?? ''}`, () => this.#carryOut(request, parsed));
   }
 
-  /** One that is carried out again must not come behind a later one of its shadow. As many wait as a lane may have taken. */
+  /** Runs requests for one shadow in order, so a retry never follows a later request. Bounded by the lane's window. */
   #inTurn<T>(shadow: string, task: () => Promise<T>): Promise<T> {
     const before = this.#last.get(shadow);
     const done = before ? before.then(task) : task();
@@ -98,7 +99,7 @@ export class ExternalTransport implements CustomTransportStrategy {
       } catch (error) {
         this.log.error({ err: error }, 'an MQTT request failed');
       }
-      // It may or must still be applied, and nobody else would do it (at least once).
+      // The request may or must still be applied, and no other node would do it (at least once).
       if (tries === NAMED_AT) this.log.warn({ topic: request.topic, tries }, 'a request waits for the storage');
       const signal = AbortSignal.any([drain, over]);
       const pauseMs = Math.min(RETRY.first * 2 ** (tries - 1), RETRY.longest);
@@ -107,7 +108,7 @@ export class ExternalTransport implements CustomTransportStrategy {
     return 'unanswered';
   }
 
-  /** Every lane is sent every request, but each is carried out by one, whoever holds it: see docs/external-broker.md. */
+  /** Every lane receives every request, and one lane carries it out, on any node: see docs/external-broker.md. */
   #isOf(lane: number, { thing }: RequestTopic): boolean {
     const { shared, lanes } = this.#broker;
     return shared || bucketOf(PRINCIPAL.tenant, thing) % lanes === lane;
