@@ -115,7 +115,7 @@ describe('a node with few file descriptors', () => {
       await until(
         'the lack is logged',
         () => lines(running, 'no file descriptor is left; new connections are closed at once').length > 0,
-        20_000,
+        60_000,
       );
     },
     TIMEOUT_MS,
