@@ -37,6 +37,8 @@ const open = (options: EtcdFeedOptions = {}): EtcdFeedFixture => (fixture = etcd
 class Node {
   /** Messages of the present state, and of live changes. */
   readonly sent = { present: 0, live: 0 };
+  /** Revision of the last live change that was handed over. */
+  liveAt = 0;
   /** Thing to the versions that were sent, in their order. */
   readonly versions = new Map<string, number[]>();
   readonly runner: SinkRunner;
@@ -53,6 +55,7 @@ class Node {
       sink: {
         deliver: (record) => {
           this.sent.live++;
+          this.liveAt = record.position.revision;
           return send(record);
         },
         converge: (record) => {
@@ -101,6 +104,7 @@ it('recovery that takes longer than the history reaches every shadow once, and l
   const node = new Node('a');
   const latest = new Map<string, number>();
   let writing = true;
+  let compacted = 0;
   const traffic = (async () => {
     const history: { revision: number; at: number }[] = [];
     for (let n = 0; writing; n++) {
@@ -110,7 +114,10 @@ it('recovery that takes longer than the history reaches every shadow once, and l
       latest.set(thing, version);
       let past = 0;
       while (history[0] && history[0].at < performance.now() - historyMs) past = history.shift()?.revision ?? 0;
-      if (past > 0) await fixture.compact(past);
+      // The history never ends before the live changes: on a machine that stands still for longer than the history the
+      // follower would have missed changes, and would rightly send the present state again.
+      past = Math.min(past, node.liveAt);
+      if (past > compacted) await fixture.compact((compacted = past));
       await pause(20);
     }
   })();
