@@ -1,6 +1,6 @@
 import { SetMetadata, type CustomDecorator } from '@nestjs/common';
 
-/** What a policy can allow. Every route and every topic declares one; test/architecture/routes.spec.ts sees to it. */
+/** Actions that a policy can allow. Every route and topic declares one, held by test/architecture/routes.spec.ts. */
 export type ActionName =
   | 'shadow:get'
   | 'shadow:update'
@@ -10,11 +10,11 @@ export type ActionName =
   | 'thing:get'
   | 'thing:list'
   | 'thing:delete'
-  /** For everybody, signed in or not. */
+  /** Allowed for every caller, with or without authentication. */
   | 'public';
 
 /** Metadata key of the declared action. */
 export const ACTION = 'umbra:action';
 
-/** Declares on a handler what its caller must be allowed to do. */
+/** Declares the action that the caller of a handler must be allowed to perform. */
 export const Action = (name: ActionName): CustomDecorator => SetMetadata(ACTION, name);

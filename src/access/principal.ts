@@ -1,8 +1,8 @@
-/** Whoever is authenticated. */
+/** An authenticated caller. */
 export interface Principal {
   readonly id: string;
   readonly tenant: string;
 }
 
-/** Everybody, while the node listens on loopback without authentication. */
+/** The principal of every caller while the node has no authentication. */
 export const ANONYMOUS: Principal = { id: 'anonymous', tenant: 'default' };

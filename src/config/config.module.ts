@@ -3,7 +3,7 @@ import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { CONFIG, type Config } from './config.js';
 
-/** What every part may ask for: the configuration, the time, the log. */
+/** Provides the configuration, the clock and the log to every module. */
 @Module({})
 export class ConfigModule {
   static forRoot(config: Config, logger: Logger, clock: Clock): DynamicModule {

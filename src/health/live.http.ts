@@ -5,7 +5,7 @@ import { json } from '../http/send-json.js';
 import { Describe } from '../http/openapi/describe.js';
 import { live } from './health.openapi.js';
 
-/** The process answers: nothing else may decide whether it is restarted, least of all the storage. */
+/** Says that the process answers. No other part, least of all the storage, may cause a restart. */
 @Controller('health/live')
 export class LiveController {
   @Get()

@@ -7,10 +7,10 @@ import { Describe } from '../http/openapi/describe.js';
 import { HealthRegistry, type HealthReport } from './health-registry.js';
 import { ready } from './health.openapi.js';
 
-/** Headers of proxies: with one of them a client elsewhere has sent the request, whatever address the socket has. */
+/** Headers of proxies. A request with one of them comes from a client elsewhere, even on a loopback socket. */
 const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
 
-/** Whether a load balancer should send clients here; 503 names the parts that say no. */
+/** Says whether a load balancer should send clients to this node; 503 names the parts that are not ready. */
 @Controller('health/ready')
 export class ReadyController {
   constructor(private readonly health: HealthRegistry) {}
@@ -26,13 +26,13 @@ export class ReadyController {
   }
 }
 
-/** Asks the socket, which no header can change. */
+/** Judges by the address of the socket, which no header can change. */
 function isLocal({ raw, headers }: FastifyRequest): boolean {
   const address = (raw.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
   return isLoopback(address) && !FORWARDED.some((name) => name in headers);
 }
 
-/** Reasons, warnings and members hold addresses and error texts of other servers. */
+/** Omits reasons, warnings and members, because they contain addresses and error texts of other servers. */
 function withoutDetails({ parts, ...report }: HealthReport): object {
   const short = Object.entries(parts).map(([name, { ok, since }]) => [name, { ok, since }]);
   return { ...report, parts: Object.fromEntries(short) };

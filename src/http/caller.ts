@@ -5,13 +5,13 @@ import { checkShadowName, checkThingName } from '../document/shadow-name.js';
 import type { RequestOptions, ShadowKey } from '../store/shadow-store.js';
 import { single } from './query.js';
 
-/** Who asks, and how long they wait. */
+/** The principal of a request, and its deadline. */
 export interface Caller {
   readonly principal: Principal;
   readonly options: RequestOptions;
 }
 
-/** What every shadow operation needs from its request beside the body: a ShadowCall. */
+/** The part of a request that every shadow operation needs, apart from the body: a ShadowCall. */
 export interface Target extends RequestOptions {
   readonly key: ShadowKey;
   readonly principal: Principal;
@@ -19,7 +19,7 @@ export interface Target extends RequestOptions {
 
 const requestOf = (context: ExecutionContext): FastifyRequest => context.switchToHttp().getRequest<FastifyRequest>();
 
-/** The caller; everybody is anonymous until there is authentication. */
+/** The caller of a request. Every caller is anonymous, because the node has no authentication. */
 export function callerOf(request: FastifyRequest): Caller {
   return { principal: ANONYMOUS, options: { deadline: request.deadline } };
 }
@@ -32,7 +32,7 @@ export function thingOf(request: FastifyRequest): string {
 }
 
 /**
- * The shadow that `/{thing}/…?name=` means; without `name` the classic one.
+ * The shadow that `/{thing}/…?name=` names; without `name` the classic shadow.
  * @throws ServiceError invalidThingName, invalidShadowName, invalidRequest
  */
 export function targetOf(request: FastifyRequest): Target {
@@ -49,7 +49,7 @@ export const FromThing = createParamDecorator((_: unknown, context: ExecutionCon
 
 const NO_BODY = new Uint8Array(0);
 
-/** The bytes of the body, as sent; none for a request without one. */
+/** The bytes of the body as sent; empty for a request without a body. */
 export function bodyOf({ body }: FastifyRequest): Uint8Array {
   return Buffer.isBuffer(body) ? body : NO_BODY;
 }

@@ -16,9 +16,9 @@ export interface Conditions {
   readonly ifNoneMatch?: EntityTags;
 }
 
-/** Entity tags in one header; more are refused. */
+/** Entity tags in one header at most; a request with more is rejected. */
 const MAX_TAGS = 32;
-// RFC 9110 section 8.8.3: any visible character but the quote.
+// RFC 9110 section 8.8.3: any visible character except the quote.
 const TAG = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/;
 
 export const entityTag = (version: number): string => `"${version}"`;
@@ -39,8 +39,8 @@ export function parseConditions(headers: IncomingHttpHeaders): Conditions {
 }
 
 /**
- * What the conditions make of the present state; If-Match counts first. A deleted shadow has no tag.
- * `none-match` means that a reader has this version already, or that a writer did not expect it.
+ * Evaluates the conditions against the present state, If-Match first. A deleted shadow has no tag. `match` and
+ * `none-match` name the condition that failed; after `none-match` a reader already has this version.
  */
 export function evaluate(
   { ifMatch, ifNoneMatch }: Conditions,
@@ -52,7 +52,7 @@ export function evaluate(
   return 'pass';
 }
 
-/** Refuses a write whose conditions do not hold with preconditionFailed; undefined when there are none. */
+/** A precondition that throws preconditionFailed when a condition fails; undefined without conditions. */
 export function preconditionOf(conditions: Conditions): Precondition | undefined {
   if (!conditions.ifMatch && !conditions.ifNoneMatch) return undefined;
   return (current) => {
@@ -81,7 +81,7 @@ function includes(tags: EntityTags, version: number | null, comparison: 'strong'
 function parseTags(header: string, text: string | undefined): EntityTags | undefined {
   if (text === undefined) return undefined;
   if (text.trim() === '*') return '*';
-  // Our own tags hold no comma; one with a comma is cut into pieces, none of which is a tag, and refused.
+  // Our own tags contain no comma. A tag with a comma is split into pieces that are no tags, and so rejected.
   const parts = text
     .split(',')
     .map((part) => part.trim())

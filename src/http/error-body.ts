@@ -2,7 +2,7 @@ import type { ServiceError } from '../errors/service-error.js';
 import type { AwsError, Problem } from './http.openapi.js';
 import { ProblemError } from './problem-error.js';
 
-/** An error answer, whole, for either door. */
+/** A whole error answer, for either HTTP door. */
 export interface ErrorAnswer<Body extends object = object> {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -11,13 +11,13 @@ export interface ErrorAnswer<Body extends object = object> {
 
 const AWS_PATH = /^\/(?:things|api|topics)(?:[/?]|$)/;
 
-/** Whether a request came to the AWS data plane, whose clients expect errors in the AWS shape. */
+/** Whether a path belongs to the AWS data plane, whose clients expect errors in the AWS shape. */
 export const isAwsPath = (url: string): boolean => AWS_PATH.test(url);
 
-/** Seconds that a refused caller should wait before it tries again. */
+/** Seconds that a rejected caller should wait before it tries again. */
 const RETRY_AFTER_S = '1';
 
-/** PROTOCOL 4.2: the colon at the end is AWS's own, the body is not the one of MQTT. */
+/** PROTOCOL 4.2: the type ends with a colon, as AWS sends it, and the body differs from the MQTT body. */
 export function awsError(error: ServiceError, requestId: string): ErrorAnswer<AwsError> {
   return {
     status: error.status,

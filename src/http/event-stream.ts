@@ -2,21 +2,21 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 
 export interface StreamOptions {
-  /** Milliseconds for which a client may take nothing while something waits for it. */
+  /** Milliseconds for which a client may read nothing while data waits for it. */
   readonly stallMs?: number;
-  /** Milliseconds for the last bytes after the end. */
+  /** Milliseconds for the last bytes after `end`. */
   readonly lingerMs?: number;
 }
 
-/** First and greatest pause before a client connects again, in milliseconds; random, so that not all come at once. */
+/** Shortest and longest pause of a client before it connects again, in milliseconds; random, so that clients spread. */
 const RETRY_MS = [1_000, 3_000] as const;
 
 /**
- * Server-sent events over one response, with back-pressure: `write` resolves only when the socket takes more, so that
- * its caller stops pulling from a bounded subscription. Nothing is queued here beyond one event and Node's own buffer.
+ * Server-sent events over one response, with back-pressure: `write` resolves only when the socket accepts more data, so
+ * its caller stops pulling from a bounded subscription. The stream queues one event beyond Node's own buffer.
  */
 export class EventStream {
-  /** The client is gone, or the stream has ended. */
+  /** True when the client is gone or the stream has ended. */
   #closed = false;
   #abandoned = false;
   #wake: (() => void) | null = null;
@@ -37,13 +37,13 @@ export class EventStream {
       this.#wake?.();
       onClose();
     });
-    // It may have gone while the stream was prepared: then there is no event to come.
+    // The client may have left before this point, and then no 'close' follows.
     if (this.#raw.destroyed) {
       this.#closed = true;
       onClose();
       return;
     }
-    // Bookmarks keep an idle stream alive; a client that is gone is noticed by TCP or by `stallMs`.
+    // Bookmarks keep an idle stream alive; TCP or `stallMs` detects a dead client.
     this.#raw.socket?.setTimeout(0);
     this.#raw.socket?.setNoDelay(true);
     this.#raw.writeHead(200, { ...headersOf(reply), ...EVENT_HEADERS });
@@ -51,15 +51,15 @@ export class EventStream {
   }
 
   /**
-   * False when the client is gone, took nothing for too long, or the stream was abandoned while it waited. A promise
-   * only when the socket is full: most writes need no turn of the event loop.
+   * Returns false when the client is gone, read nothing for `stallMs`, or the stream was abandoned meanwhile. Returns a
+   * promise only when the socket is full: most writes need no turn of the event loop.
    */
   write(frame: string): boolean | Promise<boolean> {
     if (this.#closed) return false;
     return this.#raw.write(frame) || this.#untilDrained();
   }
 
-  /** Stops a `write` that waits: what it waits for is of no use any more. */
+  /** Ends a waiting `write` with false, because its frame is no longer needed. */
   abandon(): void {
     this.#abandoned = true;
     this.#wake?.();
@@ -89,7 +89,7 @@ export class EventStream {
 const EVENT_HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-store',
-  // Reverse proxies would hold events back.
+  // Without it, reverse proxies would buffer events.
   'x-accel-buffering': 'no',
 };
 

@@ -6,7 +6,7 @@ import { awsError, isAwsPath, problem } from './error-body.js';
 import { setRequestId } from './server/request-id.js';
 import type { RouteTable } from './server/route-table.js';
 
-/** Translates rows of the error table, for both doors, and nothing else (STYLE rule 8). */
+/** Translates errors to answers: rows of the error table, for both HTTP doors. */
 @Catch()
 export class HttpErrorFilter implements ExceptionFilter {
   constructor(
@@ -19,13 +19,13 @@ export class HttpErrorFilter implements ExceptionFilter {
     this.answer(exception, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
   }
 
-  /** Also for what fails before a route is found. */
+  /** Also serves requests that fail before a route is found. */
   answer(exception: unknown, request: FastifyRequest, reply: FastifyReply): void {
-    const error = this.#toShadowError(exception, request);
+    const error = this.#toServiceError(exception, request);
     if (error.code === 'internal') {
       this.logger.error({ err: exception, requestId: request.id, method: request.method }, 'http request failed');
     }
-    // A stream has begun, or the caller is gone: there is nobody to tell.
+    // A stream has begun, or the caller is gone, so an answer is impossible.
     if (reply.sent || reply.raw.headersSent) return;
     const { status, headers, body } = (isAwsPath(request.url) ? awsError : problem)(error, request.id);
     if (error.code === 'methodNotAllowed')
@@ -37,12 +37,12 @@ export class HttpErrorFilter implements ExceptionFilter {
       .send(Buffer.from(JSON.stringify(body)));
   }
 
-  #toShadowError(exception: unknown, request: FastifyRequest): ServiceError {
+  #toServiceError(exception: unknown, request: FastifyRequest): ServiceError {
     if (exception instanceof ServiceError) return exception;
     const status = statusOf(exception);
-    if (status === 404) return this.routes.refusal(pathOf(request));
+    if (status === 404) return this.routes.rejectionOf(pathOf(request));
     if (status === 413) return new ServiceError('tooLarge');
-    // What else Nest and Fastify refuse: bad percent-encoding, a body shorter than its Content-Length.
+    // Other rejections of Nest and Fastify: bad percent-encoding, a body shorter than its Content-Length.
     if (status >= 400 && status < 500) return new ServiceError('invalidRequest', (exception as Error).message);
     return new ServiceError('internal');
   }
@@ -54,7 +54,7 @@ function pathOf(request: FastifyRequest): string {
 
 function statusOf(exception: unknown): number {
   if (exception instanceof HttpException) return exception.getStatus();
-  // Errors of Fastify itself; a foreign error that happens to carry a status is not the caller's fault.
+  // Only Fastify's own errors: the status of any other error does not show a fault of the caller.
   const { code, statusCode } = (exception ?? {}) as { code?: unknown; statusCode?: unknown };
   return typeof code === 'string' && code.startsWith('FST_') && typeof statusCode === 'number' ? statusCode : 500;
 }

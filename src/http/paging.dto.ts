@@ -3,11 +3,11 @@ import { PageTokenError } from '../store/page-token.js';
 import { QueryError } from './query.js';
 import { IsInt, IsNotEmpty, IsOptional, IsString, Max, Min } from 'class-validator';
 
-/** PROTOCOL 3 for AWS; ours are the same, so that a page is one read of the store. */
+/** The limit of AWS (PROTOCOL 3). Our own lists have the same limit, so that a page is one read of the store. */
 const MAX_PAGE = 100;
 const DEFAULT_PAGE = 25;
 
-/** What is not a plain number stays as it is, for the rule behind it to refuse. */
+/** Keeps any other text unchanged, and the next rule rejects it. */
 const ToInteger = (): PropertyDecorator =>
   Transform(({ value }: { value: unknown }) =>
     typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value,
@@ -54,7 +54,7 @@ export class AwsPageQuery {
 }
 
 /**
- * The page, or the error that names a bad token as the caller's own parameter.
+ * Returns the page, or names the caller's own parameter in the error of a bad token.
  * @throws QueryError instead of PageTokenError; what `page` rejects with
  */
 export async function pageAfter<T>(parameter: 'after' | 'nextToken', page: Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 import { ServiceError } from '../errors/service-error.js';
 
-/** An error with members of its own beside those of every problem (RFC 9457 section 3.2). AWS paths leave them out. */
+/** An error with members beyond those of every problem (RFC 9457 section 3.2). Answers of AWS paths omit them. */
 export class ProblemError extends ServiceError {
   constructor(
     error: ServiceError,

@@ -13,7 +13,7 @@ export class QueryError extends ProblemError {
 
 /**
  * Checks a query string against a class with class-validator rules. Unknown parameters are ignored, as AWS does.
- * Not for the hot routes: a ValidationPipe costs about as much as the rest of a small request.
+ * Hot routes must not use it: a ValidationPipe costs about as much as the rest of a small request.
  */
 export function queryOf(type: new () => object): ValidationPipe {
   return new ValidationPipe({
@@ -31,8 +31,8 @@ function toProblem({ property, constraints }: ValidationError): ParameterProblem
 }
 
 /**
- * A parameter that may be given once, or undefined.
- * @throws QueryError when it is given more than once: which one was meant?
+ * A parameter that a request may contain once, or undefined.
+ * @throws QueryError when the request contains it more than once
  */
 export function single(query: unknown, parameter: string): string | undefined {
   const value = (query as Record<string, string | string[] | undefined>)[parameter];

@@ -21,7 +21,7 @@ const document = {
   clientToken: Type.Optional(ClientToken),
 };
 
-/** The document as it is stored, without what an answer adds. */
+/** The stored document, without the members that an answer adds. */
 export const ShadowRead = Type.Object({ state: Type.Object(sections), metadata: Metadata, version: Version });
 export const AwsShadow = Type.Object(document, { $id: 'AwsShadow', description: ABSENT });
 export const Shadow = Type.Object({ ...document, changedAt: ChangedAt }, { $id: 'Shadow', description: ABSENT });
@@ -34,7 +34,7 @@ export const THING = pathParameter(
   'The thing. It need not be known before: the first update of a shadow creates it.',
   { ...PATTERN, example: 'lamp-1' },
 );
-/** Without an example: the page deletes nothing until somebody has written a name into its form. */
+/** Has no example, so that the page deletes nothing until a person writes a name into its form. */
 export const THING_TO_DELETE = pathParameter('thing', 'The thing.', PATTERN);
 export const NAME = queryParameter('name', 'A named shadow; without it the classic one.', {
   type: 'string',

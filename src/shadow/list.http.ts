@@ -62,7 +62,7 @@ export class ListShadowsController {
     return json(reply, body);
   }
 
-  /** The classic shadow has no name to be listed under, but whoever lists a thing's shadows wants to know of it. */
+  /** The classic shadow has no name, so the list shows it as a member of its own. */
   async #hasClassic(thing: string, { principal, options }: Caller): Promise<boolean> {
     try {
       await this.shadow.get({ key: { tenant: principal.tenant, thing, name: null }, ...options });

@@ -9,7 +9,7 @@ export interface ListQuery {
   readonly after?: string;
 }
 
-/** Lists the named shadows of one thing. The classic one has no name and is never listed (PROTOCOL 4.2). */
+/** Lists the named shadows of one thing. The classic shadow has no name and is never listed (PROTOCOL 4.2). */
 @Injectable()
 export class ListShadows {
   constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}

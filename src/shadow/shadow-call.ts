@@ -1,7 +1,7 @@
 import type { Principal } from '../access/principal.js';
 import type { Precondition, RequestOptions, ShadowKey } from '../store/shadow-store.js';
 
-/** What every operation on one shadow needs from its door beside the request itself. */
+/** The arguments that every operation on one shadow gets from its door, apart from the request. */
 export interface ShadowCall extends RequestOptions {
   readonly key: ShadowKey;
   readonly principal: Principal;

@@ -70,7 +70,7 @@ export const Shadows = Type.Object(
 export type Shadows = Static<typeof Shadows>;
 
 /**
- * The page sends the first one when "Execute" is pressed on an untouched form, so it takes nothing away. It is also the
+ * "Execute" on an untouched form of the page sends the first example, so this example must remove nothing. It is also the
  * first by name, for pages that sort.
  */
 const UPDATES = {
@@ -78,7 +78,7 @@ const UPDATES = {
   'merge only at version 3': { state: { desired: { led: 'on' } }, version: 3 },
   'remove a section': { state: { desired: null } },
 };
-/** As UPDATES. Swagger UI prefers an example that is `null` to all others, so none may be. */
+/** Like UPDATES. No example may be `null`, because Swagger UI prefers it to all others. */
 const MERGE_PATCHES = { 'merge a member': { led: 'on' }, 'remove a member': { blink: null } };
 const SHADOW = {
   state: { desired: { led: 'on' }, reported: { led: 'off' }, delta: { led: 'on' } },
@@ -187,7 +187,7 @@ export const awsDelete: OperationDescription = {
   id: 'DeleteThingShadow',
   tag: AWS,
   summary: 'Delete one shadow',
-  description: 'A shadow that is created again within 48 hours goes on counting its versions.',
+  description: 'A shadow that is created again within 48 hours continues its version numbers.',
   parameters: [THING_TO_DELETE, NAME],
   answers: {
     200: { description: 'The version that was deleted', schema: DeleteAccepted, examples: { deleted: DELETED } },

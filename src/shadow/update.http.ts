@@ -40,7 +40,7 @@ export class AwsUpdateShadowController {
 
 const SECTION_PATHS = '; to change members of one section, send them to …/shadow/desired or …/shadow/reported';
 
-/** Answers with the whole document: whoever sends a patch here wants to know what came of it. */
+/** Answers with the whole document, so that the caller sees the result of its patch. */
 @Controller('v1/things/:thing/shadow')
 export class UpdateShadowController {
   constructor(
@@ -53,7 +53,7 @@ export class UpdateShadowController {
   @Action('shadow:update')
   @Describe(update)
   update(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    return this.#run(request, reply);
+    return this.#update(request, reply);
   }
 
   @Patch('desired')
@@ -61,7 +61,7 @@ export class UpdateShadowController {
   @Action('shadow:update')
   @Describe(updateDesired)
   updateDesired(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    return this.#run(request, reply, 'desired');
+    return this.#update(request, reply, 'desired');
   }
 
   @Patch('reported')
@@ -69,11 +69,11 @@ export class UpdateShadowController {
   @Action('shadow:update')
   @Describe(updateReported)
   updateReported(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    return this.#run(request, reply, 'reported');
+    return this.#update(request, reply, 'reported');
   }
 
-  /** @param section of which the body is a merge patch; without one the body is an update */
-  async #run(request: FastifyRequest, reply: FastifyReply, section?: Section): Promise<void> {
+  /** @param section the section that the body is a merge patch of; without one the body is an update */
+  async #update(request: FastifyRequest, reply: FastifyReply, section?: Section): Promise<void> {
     const call = { ...targetOf(request), precondition: preconditionOf(conditionsOf(request)) };
     const body = bodyOf(request);
     const update = section ? parseUpdate(this.#asUpdate(section, body), this.config.limits) : this.#parse(body);
@@ -81,7 +81,7 @@ export class UpdateShadowController {
     sendDocument(reply, getAccepted(state, change.at, change.clientToken), change);
   }
 
-  /** A body without `state` is most often meant for one section: the answer names the paths that take it. */
+  /** Names the section paths to a body without `state`, because it is most often a patch of one section. */
   #parse(body: Uint8Array): UpdateRequest {
     try {
       return parseUpdate(body, this.config.limits);
@@ -92,13 +92,13 @@ export class UpdateShadowController {
   }
 
   /**
-   * A merge patch (RFC 7396) of one section as the update that means the same: the merge rules of sections are its own
-   * (PROTOCOL 2.2). Parsed first, so that nothing but one JSON value gets between the braces.
+   * Turns a merge patch (RFC 7396) of one section into the equivalent update, to which the merge rules of PROTOCOL 2.2
+   * apply. The body is parsed first, so that only one JSON value gets between the braces.
    */
   #asUpdate(section: Section, body: Uint8Array): Uint8Array {
     parseJson(body, this.config.limits.maxDepth);
     const hasMark = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
-    // The client's own bytes: written anew, a number beyond all bounds would turn into null.
+    // Keeps the client's own bytes: a number too large for a double would turn into null when written again.
     return Buffer.concat([Buffer.from(`{"state":{"${section}":`), body.subarray(hasMark ? 3 : 0), Buffer.from('}}')]);
   }
 }

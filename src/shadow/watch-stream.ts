@@ -9,7 +9,7 @@ import type { EndReason, ShadowEvent, Subscription } from '../watch/subscription
 import type { WatchQuery } from './watch.dto.js';
 import { END_MESSAGES, type WatchShadows } from './watch.js';
 
-/** Milliseconds that a resuming stream waits for news of its cursor, so that a lost one gets a 410 and no stream. */
+/** Milliseconds for which a resuming stream waits for the fate of its cursor: a lost one gets a 410 and no stream. */
 const KNOWN_GONE_MS = 250;
 
 type Events = AsyncIterator<ShadowEvent>;
@@ -26,10 +26,10 @@ export async function streamWatch(
   reply: FastifyReply,
 ): Promise<void> {
   const filter = { tenant, ...(thing !== undefined && { thing }), ...(name !== undefined && { name }) };
-  // A browser that connects again repeats the address it was given, and adds the header.
+  // A browser that connects again repeats the address, query string included, and adds the header.
   const cursor = lastEventId(request) ?? query.cursor;
   if (request.method === 'HEAD') return void reply.header('content-type', 'text/event-stream').send();
-  const subscription = shadows.run(filter, { ...(cursor !== undefined && { cursor }), initial: query.initial });
+  const subscription = shadows.watch(filter, { ...(cursor !== undefined && { cursor }), initial: query.initial });
   try {
     await serve(subscription, cursor !== undefined, request, reply);
   } finally {
@@ -45,7 +45,7 @@ async function serve(
 ): Promise<void> {
   const events = subscription[Symbol.asyncIterator]();
   const first = events.next();
-  if (resumes) await refuseIfGone(subscription, first);
+  if (resumes) await throwIfGone(subscription, first);
   const stream = new EventStream(reply, () => subscription.close());
   let reason: EndReason | null = null;
   void subscription.ended.then((ended) => {
@@ -61,7 +61,7 @@ async function serve(
   }
 }
 
-/** Whether the events came to their end; false when the client took no more of them. */
+/** True when the events ended; false when the client stopped reading. */
 async function copy(events: Events, first: ReturnType<Events['next']>, stream: EventStream): Promise<boolean> {
   for (let next = await first; !next.done; next = await events.next()) {
     const text = textOf(next.value);
@@ -72,7 +72,7 @@ async function copy(events: Events, first: ReturnType<Events['next']>, stream: E
   return true;
 }
 
-async function refuseIfGone(subscription: Subscription, first: Promise<unknown>): Promise<void> {
+async function throwIfGone(subscription: Subscription, first: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise<null>((resolve) => (timer = setTimeout(resolve, KNOWN_GONE_MS, null)));
   const ended = await Promise.race([subscription.ended, first.then(() => null), patience]);
@@ -83,11 +83,11 @@ async function refuseIfGone(subscription: Subscription, first: Promise<unknown>)
 
 function lastEventId(request: FastifyRequest): string | undefined {
   const header = request.headers['last-event-id'];
-  // An empty one is what a client sends that has seen no id.
+  // A client that has seen no id sends an empty header.
   return typeof header === 'string' && header !== '' ? header : undefined;
 }
 
-/** Where to start over: the same stream with the present state first. */
+/** The address to start over: the same stream with the present state first. */
 function reloadUrl(request: FastifyRequest): string {
   const [path = '', search = ''] = request.url.split('?', 2);
   const query = new URLSearchParams(search);
@@ -96,7 +96,7 @@ function reloadUrl(request: FastifyRequest): string {
   return `${path}?${query.toString()}`;
 }
 
-/** One text per change, however many streams send it; kept as long as the record itself. */
+/** One text per change for all streams, kept as long as the record itself. */
 const TEXTS = new WeakMap<ShadowRecord, string>();
 
 function dataOf(record: ShadowRecord): string {
@@ -112,12 +112,12 @@ function textOf(event: ShadowEvent): string | null {
     case 'change':
       return frame('change', dataOf(event.record), encodeCursor(event.cursor));
     case 'initial':
-      // No id: a client that is cut off before the bookmark starts over with the whole present state.
+      // Without an id, a client that is cut off before the bookmark starts over with the whole present state.
       return frame('initial', dataOf(event.record));
     case 'bookmark':
       return frame('bookmark', JSON.stringify({ revision: event.cursor.revision }), encodeCursor(event.cursor));
     case 'gap':
-      // Only for readers that asked for gaps; these streams end instead.
+      // Only readers that asked for gaps get them; these streams end instead.
       return null;
   }
 }

@@ -4,25 +4,25 @@ import { decodeCursor } from '../watch/cursor.js';
 import { WATCH_HUB, type EndReason, type Subscription, type WatchHub } from '../watch/subscription.js';
 
 export interface WatchStart {
-  /** As the `id` of an event gave it; what came after it follows. Counts before `initial`. */
+  /** The `id` of an event. The stream begins with the change after it. Overrides `initial`. */
   readonly cursor?: string;
-  /** The present state first. */
+  /** Send the present state first. */
   readonly initial?: boolean;
 }
 
-/** Opens the change streams; doors only write what they get. */
+/** Opens the change streams; doors only write their events. */
 @Injectable()
 export class WatchShadows {
   constructor(@Inject(WATCH_HUB) private readonly hub: WatchHub) {}
 
-  /** @throws ServiceError invalidRequest for a malformed cursor; tooManyRequests when there are too many readers */
-  run(filter: ShadowFilter, start: WatchStart): Subscription {
+  /** @throws ServiceError invalidRequest for a malformed cursor; tooManyRequests; draining */
+  watch(filter: ShadowFilter, start: WatchStart): Subscription {
     const from = start.cursor !== undefined ? decodeCursor(start.cursor) : start.initial ? 'initial' : 'now';
     return this.hub.subscribe({ filter, from });
   }
 }
 
-/** Why a stream ended, and what its reader does now. */
+/** Why a stream ended, and what its reader should do. */
 export const END_MESSAGES: Readonly<Record<EndReason, string>> = {
   closed: 'The stream was closed',
   'too-slow': 'The reader did not keep up; connect again with the id of the last event',

@@ -1,16 +1,16 @@
-/** How one part of the node is. Every part that has a health has this shape. */
+/** The health of one part of the node. */
 export interface Health {
   readonly ok: boolean;
-  /** In words that an operator understands. */
+  /** In an operator's words. */
   readonly reason: string;
-  /** What should be changed although the part is well, each with what to do. */
+  /** Settings that an operator should change although the part is well, each with the remedy. */
   readonly warnings?: readonly string[];
-  /** The servers behind this part, each by itself. */
+  /** The health of each server of this part. */
   readonly members?: readonly MemberHealth[];
 }
 
 export interface MemberHealth {
-  /** Its address. */
+  /** Address of the server. */
   readonly member: string;
   readonly ok: boolean;
   readonly reason: string;

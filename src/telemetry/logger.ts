@@ -6,10 +6,10 @@ export type { Logger };
 /** Injection token of the Logger. */
 export const LOGGER = Symbol('Logger');
 
-/** A logger for tests and tools that want to hear nothing. */
+/** A logger without output, for tests and tools. */
 export const SILENT_LOGGER: Logger = pino({ level: 'silent' });
 
-/** Members that hold secrets wherever they stand, up to three levels down; pino knows no deeper wildcard. */
+/** Members that hold secrets at any place, up to three levels deep, the limit of pino's wildcards. */
 const SECRET_MEMBERS = ['password', 'secret', 'token', 'authorization', 'cookie', 'privateKey', 'tls.key'];
 const REDACTED = SECRET_MEMBERS.flatMap((member) => [member, `*.${member}`, `*.*.${member}`]);
 
@@ -18,13 +18,13 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface LogOptions {
   readonly logLevel: LogLevel;
-  /** Stands in each line as `node`. */
+  /** Each line contains it as `node`. */
   readonly nodeId: string;
 }
 
 /**
- * The logger of the node: lines of JSON, or coloured text where a person reads along. Nothing that a device sent is
- * logged at info or above; events log names, sizes and versions.
+ * The logger of the node: lines of JSON, or coloured text on a terminal. Levels info and above never log data of a
+ * device; events log names, sizes and versions.
  */
 export function createLogger(log: LogOptions, output?: DestinationStream): Logger {
   const options: LoggerOptions = {
@@ -35,7 +35,7 @@ export function createLogger(log: LogOptions, output?: DestinationStream): Logge
   return pino(options, output ?? destination());
 }
 
-/** Both write synchronously: the last line before a crash is the one that is needed. */
+/** Both destinations write synchronously, so that the last line before a crash is not lost. */
 function destination(): DestinationStream {
   if (!process.stdout.isTTY) return pino.destination({ dest: 1, sync: true });
   return PinoPretty({ sync: true, ignore: 'pid,hostname,node', translateTime: 'SYS:HH:MM:ss.l' });

@@ -1,12 +1,12 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Logger } from './logger.js';
 
-/** What Nest says while it wires itself: one line per module and route, of use only to who looks for a fault there. */
+/** Contexts of Nest's start: one line per module and route, useful only to find faults in the wiring. */
 const WIRING = new Set(['InstanceLoader', 'NestFactory', 'RoutesResolver', 'RouterExplorer', 'NestApplication']);
 
 type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
 
-/** Nest's own lines through the logger of the node. */
+/** Writes Nest's own lines to the logger of the node. */
 export class NestLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
 
@@ -29,7 +29,7 @@ export class NestLogger implements LoggerService {
     this.#write('trace', message, rest);
   }
 
-  /** Nest hands over the message, then (for errors) the stack, and the name of the speaker last. */
+  /** Nest passes the message first, then (for errors) the stack, and the context last. */
   #write(level: Level, message: unknown, rest: readonly unknown[]): void {
     const context = typeof rest.at(-1) === 'string' ? rest.at(-1) : undefined;
     const extra = context === undefined ? rest : rest.slice(0, -1);

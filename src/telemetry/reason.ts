@@ -1,4 +1,4 @@
-/** The text of whatever was thrown: its message, or what it prints as. */
+/** The text of a thrown value: the message of an Error, else its string form. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

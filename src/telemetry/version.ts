@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** The version of this software. Its only source is package.json, which lies beside dist/ and src/. */
+/** The version of this software, from package.json, its only source. package.json lies beside dist/ and src/. */
 export const VERSION: string = readVersion();
 
 function readVersion(): string {

@@ -22,7 +22,7 @@ export class DeleteThingController {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Says which shadows were deleted also when some could not be: the caller repeats the request for the others. */
+  /** Names the deleted shadows also when others failed: the caller repeats the request for these. */
   @Delete()
   @Action('thing:delete')
   @Describe(removeThing)

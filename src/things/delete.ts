@@ -4,7 +4,7 @@ import { ServiceError } from '../errors/service-error.js';
 import { DeleteShadow, type DeletedRecord } from '../shadow/delete.js';
 import { SHADOW_STORE, type RequestOptions, type ShadowStore } from '../store/shadow-store.js';
 
-/** Named shadows that one call deletes. */
+/** Named shadows that one call deletes at most. */
 export const MAX_DELETED = 100;
 
 export interface DeleteThingCall extends RequestOptions {
@@ -14,7 +14,7 @@ export interface DeleteThingCall extends RequestOptions {
 }
 
 export interface DeletedShadows {
-  /** Those that this call deleted. */
+  /** Shadows that this call deleted. */
   readonly records: readonly DeletedRecord[];
   /** Errors of shadows that could not be deleted. */
   readonly errors: readonly unknown[];
@@ -23,8 +23,8 @@ export interface DeletedShadows {
 }
 
 /**
- * Deletes a thing: each of its shadows by itself, as a delete of that shadow would. A shadow that is created meanwhile
- * stays. A call that is repeated continues where the last one ended.
+ * Deletes a thing: each of its shadows separately, like a delete of that shadow. A shadow that is created meanwhile
+ * stays. A repeated call continues where the last one ended.
  */
 @Injectable()
 export class DeleteThing {
@@ -46,7 +46,7 @@ export class DeleteThing {
       all.map((name) => this.shadow.delete({ ...call, key: { tenant, thing, name } }, clientToken)),
     );
     const records = results.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
-    // A shadow that is gone already needs no delete.
+    // A shadow that no longer exists needs no delete.
     const errors = results
       .flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []))
       .filter((error) => !(error instanceof ServiceError && error.code === 'notFound'));

@@ -13,7 +13,7 @@ export interface ThingQuery {
 }
 
 export interface ShadowPage {
-  /** The classic shadow comes first, on the first page, beside the `limit` named ones. */
+  /** The first page begins with the classic shadow, which does not count towards `limit`. */
   readonly records: readonly LiveRecord[];
   /** Opaque; absent on the last page. */
   readonly next?: string;

@@ -25,13 +25,13 @@ export interface ThingRecordPage {
   readonly next?: string;
 }
 
-/** Shadows that are read at once. */
+/** Shadows read at once. */
 const WAVE = 100;
-/** Shadows, and bytes of them as they are stored, after which a page ends before its limit. */
+/** Shadows, and stored bytes of them, after which a page ends before its limit. */
 const MAX_READ = 500;
 const MAX_READ_BYTES = 4 * 1024 * 1024;
 
-/** Lists the things that have a shadow: there is no other registry of things (PROTOCOL 1.1). */
+/** Lists the things that have a shadow. No other registry of things exists (PROTOCOL 1.1). */
 @Injectable()
 export class ListThings {
   constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}
@@ -44,7 +44,7 @@ export class ListThings {
     let read = 0;
     let bytes = 0;
     while (left.length > 0) {
-      const wave = takeWave(left);
+      const wave = nextWave(left);
       const keys = wave.flatMap(({ thing, shadows }) => shadows.map((name) => ({ tenant, thing, name })));
       const records = await readShadows(this.store, keys, options);
       things.push(...wave.map((listed) => withRecords(listed, records)).filter((each) => each.records.length > 0));
@@ -59,8 +59,8 @@ export class ListThings {
   }
 }
 
-/** Takes things off the front, as many as have WAVE shadows together, and one at least. */
-function takeWave(left: ListedThing[]): ListedThing[] {
+/** Removes things from the front of `left`: as many as have WAVE shadows together, at least one. */
+function nextWave(left: ListedThing[]): ListedThing[] {
   let shadows = 0;
   const end = left.findIndex((each) => (shadows += each.shadows.length) >= WAVE);
   return left.splice(0, end === -1 ? left.length : end + 1);

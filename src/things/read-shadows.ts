@@ -3,8 +3,8 @@ import type { LiveRecord } from '../shadow/get.js';
 import type { RequestOptions, ShadowKey, ShadowStore } from '../store/shadow-store.js';
 
 /**
- * The records of shadows that exist, in the order of the keys; a shadow that was deleted meanwhile is left out. The
- * store gathers the reads.
+ * Reads the records of existing shadows, in the order of the keys; omits a shadow that was deleted meanwhile. The store
+ * batches the reads.
  * @throws ServiceError what the store throws
  */
 export async function readShadows(

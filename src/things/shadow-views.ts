@@ -12,13 +12,13 @@ export const shadowSummary = ({ key, state, change }: LiveRecord): ShadowSummary
   changedAt: changedAt(change),
 });
 
-/** A shadow as it is stored, in the answer for its thing. The delta is in the document of the shadow alone. */
+/** A stored shadow in the answer for its thing. Only the document of the shadow itself has the delta. */
 export const storedShadow = (record: LiveRecord): StoredShadow => {
   const { state, metadata } = documentsMessage(null, record.state, record.change).current;
   return { ...shadowSummary(record), state, metadata };
 };
 
-/** A shadow that was deleted: the version that it had, and when it was deleted. */
+/** A deleted shadow: its last version, and when it was deleted. */
 export const deletedShadow = ({ key, state, change }: DeletedRecord): DeletedShadow => ({
   name: key.name,
   version: state.version,

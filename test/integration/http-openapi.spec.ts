@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { Ajv2020, type AnySchema } from 'ajv/dist/2020.js';
 import type { FastifyInstance } from 'fastify';
 import { startHttpNode, type HttpNode } from '../harness/http-node.js';
@@ -16,6 +17,7 @@ interface Operation {
 }
 interface Description {
   readonly openapi: string;
+  readonly info: { readonly version: string };
   readonly tags: readonly { name: string; description: string }[];
   readonly paths: Record<string, Record<string, Operation>>;
   readonly components: { schemas: Record<string, object> };
@@ -42,6 +44,11 @@ describe('the description of the API', () => {
     expect(description.tags.every(({ description: text }) => text !== '')).toBe(true);
     for (const { route, operation } of operations()) expect([route, operation.tags.length]).toEqual([route, 1]);
     expect(new Set(operations().flatMap(({ operation }) => operation.tags))).toEqual(new Set(headings));
+  });
+
+  it('has the version of the package', async () => {
+    const file = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+    expect(description.info.version).toBe((JSON.parse(file) as { version: string }).version);
   });
 
   it('is OpenAPI 3.1 and has every route', () => {

@@ -1,15 +1,15 @@
 import type { TSchema } from 'typebox';
 
 /**
- * The place of a schema in a description: a reference for one with a name (`$id`), the schema itself for another. Schemas
- * inside it are treated likewise.
+ * A schema as it stands in a description: a reference for a schema with a name (`$id`), else the schema itself. Nested
+ * schemas are replaced alike.
  */
 export function schemaOf(schema: TSchema): object {
   const { $id } = schema as { $id?: string };
   return $id === undefined ? inline(schema) : { $ref: `#/components/schemas/${$id}` };
 }
 
-/** The named schemas of a description by their names, those inside others too. */
+/** The named schemas of a description by their names, nested ones included. */
 export function componentsOf(schemas: Iterable<TSchema>): Record<string, object> {
   const found: Record<string, object> = {};
   const collect = (value: unknown): void => {

@@ -12,15 +12,15 @@ type Examples = Readonly<Record<string, unknown>>;
 
 export interface AnswerDescription {
   readonly description: string;
-  /** Without one the answer has no body. */
+  /** Absent for an answer without a body. */
   readonly schema?: TSchema;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** By name. */
+  /** Examples by name. */
   readonly examples?: Examples;
 }
 
-/** A heading of the API page; a resource declares its own. */
+/** A heading of the API page. Each resource declares its own. */
 export interface Tag {
   readonly name: string;
   readonly description: string;
@@ -30,7 +30,7 @@ export interface Tag {
   readonly awsErrors?: boolean;
 }
 
-/** One operation as the API page shows it. Kept in *.openapi.ts files so that it does not bury the route. */
+/** One operation as the API page shows it. *.openapi.ts files hold it, to keep route files short. */
 export interface OperationDescription {
   readonly id: string;
   readonly tag: Tag;
@@ -48,26 +48,26 @@ export interface OperationDescription {
   readonly errors?: Readonly<Partial<Record<ServiceErrorCode, string>>>;
 }
 
-/** Stands for the id that every answer carries in its own headers. */
+/** Placeholder for the id that every answer carries in its headers. */
 const EXAMPLE_ID = '6f1c2d3e-0000-4000-8000-000000000000';
 const REQUEST_ID = {
   'x-amzn-requestid': { description: 'Id of the request.', schema: { type: 'string' as const, format: 'uuid' } },
 };
 
-/** What every operation that reads or writes the store can answer. */
+/** Errors of every operation that reads or writes the store. */
 export const STORE_ERRORS = {
   tooManyRequests: 'the queue is full',
   internal: '',
   storageUnavailable: '',
   draining: '',
 } as const;
-/** What every operation that writes can answer. */
+/** Errors of every operation that writes. */
 export const WRITE_ERRORS = { forbidden: '', storageFull: '', outcomeUnknown: '' } as const;
 
 /** Metadata key of the description of a handler. */
 export const DESCRIPTION = 'umbra:description';
 
-/** Puts a description on a handler, for @nestjs/swagger and `openApiOf` to find. */
+/** Attaches a description to a handler, where @nestjs/swagger and `openApiOf` find it. */
 export function Describe(operation: OperationDescription): MethodDecorator {
   const { id, tag, summary, description = '', body } = operation;
   return applyDecorators(
@@ -80,7 +80,7 @@ export function Describe(operation: OperationDescription): MethodDecorator {
   );
 }
 
-// ApiBody has no place for examples of a content type; the operation itself has.
+// ApiBody accepts no examples of a content type; ApiOperation does.
 function requestBody({ schema, required, contentType, examples }: NonNullable<OperationDescription['body']>): never {
   return { required, content: content(contentType, schema, examples) } as never;
 }
@@ -117,7 +117,7 @@ export function schemasIn({ answers, body, tag }: OperationDescription): TSchema
   return [...used, tag.awsErrors ? AwsError : Problem];
 }
 
-/** The examples are made by the code that answers, from the table that it answers from. */
+/** Makes the examples with the code and the table that real error answers come from. */
 function errorResponses({ errors = {}, tag }: OperationDescription): MethodDecorator[] {
   const aws = tag.awsErrors === true;
   const byStatus = new Map<number, ServiceError[]>();

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 
-/** Files of swagger-ui-dist that the page needs, and no others. */
+/** The only files of swagger-ui-dist that the page needs. */
 export const ASSETS: Readonly<Record<string, string>> = {
   'swagger-ui.css': 'text/css',
   'swagger-ui-bundle.js': 'text/javascript',
   'favicon-32x32.png': 'image/png',
 };
 
-/** The browser itself sees to it that the page talks to this host alone. */
+/** With this policy the browser lets the page connect to this host only. */
 export const PAGE_POLICY = {
   'content-security-policy':
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
@@ -47,7 +47,7 @@ export const START_SCRIPT = `SwaggerUIBundle({
 const require = createRequire(import.meta.url);
 const loaded = new Map<string, Promise<Buffer>>();
 
-/** The file, read once. */
+/** The content of a file, read once. */
 export function assetOf(name: string): Promise<Buffer> {
   let file = loaded.get(name);
   if (!file) {

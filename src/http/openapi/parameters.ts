@@ -1,4 +1,4 @@
-/** A parameter of an operation. Resources describe their own in their *.openapi.ts files. */
+/** A parameter of an operation. Each resource describes its own parameters in its *.openapi.ts file. */
 export interface Parameter {
   readonly in: 'path' | 'query' | 'header';
   readonly name: string;
@@ -7,7 +7,7 @@ export interface Parameter {
   readonly schema: Record<string, unknown>;
 }
 
-/** The page takes an example only from inside the schema. */
+/** The API page reads an example only inside the schema. */
 export const pathParameter = (name: string, description: string, schema: Record<string, unknown>): Parameter => ({
   in: 'path',
   name,

@@ -10,7 +10,7 @@ import { ASSETS, assetOf, PAGE, PAGE_POLICY, START_SCRIPT } from './docs-page.js
 const ABOUT = `Device shadows: the AWS IoT data plane under \`/things\` and \`/api\`, and our own API under \`/v1\`.
 Shadows of the two are the same shadows. Bodies are read as UTF-8 JSON whatever their content type says.`;
 
-/** The description of every route that the application has. */
+/** The description of all routes of the application. */
 export function openApiOf(app: NestFastifyApplication): OpenAPIObject {
   const operations = descriptions(app);
   const tags = [...new Set(operations.map(({ tag }) => tag))].sort((a, b) => a.place - b.place);
@@ -33,8 +33,8 @@ function descriptions(app: NestFastifyApplication): OperationDescription[] {
 }
 
 /**
- * /openapi.json, and /docs to read it. Everything comes from this process; the page may call no other host.
- * SwaggerModule.setup() would do the same through @fastify/static, with a whole folder and a wildcard route.
+ * Serves /openapi.json, and /docs to read it. All files come from this process, and the page may call no other host.
+ * SwaggerModule.setup() would need @fastify/static, a whole folder and a wildcard route for the same.
  */
 export function serveOpenApi(app: NestFastifyApplication): void {
   const server = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
@@ -43,7 +43,7 @@ export function serveOpenApi(app: NestFastifyApplication): void {
     description ??= Buffer.from(JSON.stringify(openApiOf(app)));
     return reply.header('content-type', 'application/json').send(description);
   });
-  // A person with a browser and the address alone finds the page.
+  // A person who opens only the address of the node finds the page.
   server.get('/', (_request, reply) => reply.redirect('/docs'));
   server.get('/docs', (_request, reply) => reply.headers(PAGE_POLICY).type('text/html').send(PAGE));
   server.get('/docs/start.js', (_request, reply) => reply.type('text/javascript').send(START_SCRIPT));

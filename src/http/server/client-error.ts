@@ -1,24 +1,24 @@
 import type { Socket } from 'node:net';
 import { newRequestId } from './request-id.js';
 
-interface Refusal {
+interface Rejection {
   readonly status: string;
   readonly title: string;
 }
 
-const REFUSALS: Readonly<Record<string, Refusal>> = {
+const REJECTIONS: Readonly<Record<string, Rejection>> = {
   ERR_HTTP_REQUEST_TIMEOUT: { status: '408 Request Timeout', title: 'The request did not arrive in time' },
   HPE_HEADER_OVERFLOW: { status: '431 Request Header Fields Too Large', title: 'The request headers are too large' },
 };
-const NOT_HTTP: Refusal = { status: '400 Bad Request', title: 'The request is not valid HTTP/1.1' };
+const NOT_HTTP: Rejection = { status: '400 Bad Request', title: 'The request is not valid HTTP/1.1' };
 
-/** Answers what never became a request: nothing of Fastify or Nest has seen it, there is only a socket. */
+/** Answers bytes that never became a request. Neither Fastify nor Nest has seen them, so only the socket exists. */
 export function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const { status, title } = REFUSALS[error.code ?? ''] ?? NOT_HTTP;
+  const { status, title } = REJECTIONS[error.code ?? ''] ?? NOT_HTTP;
   const requestId = newRequestId();
   const code = Number(status.slice(0, 3));
-  // `message` and `traceId` beside the problem members: it is not known which door was meant.
+  // The path is unknown, so the body has the members of both doors: `message` and `traceId` are those of AWS.
   const body = JSON.stringify({
     type: 'about:blank',
     title,

@@ -3,16 +3,16 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /**
- * Lets a server close although clients keep connections open. Node closes only those that are idle after a request;
- * one that has never sent a byte would hold up the shutdown for ever, since the header timeout ends with close().
+ * Lets a server close although clients keep connections open. Node closes only connections that are idle after a
+ * request. One that has never sent a byte would delay the shutdown for ever, because close() ends the header timeout.
  */
 export class Connections {
-  /** Those without a request in flight. */
+  /** Connections without a request in flight. */
   readonly #quiet = new Set<Socket>();
-  /** Those that were upgraded: whoever took them over ends them. */
+  /** Upgraded connections. The upgrade handler ends them. */
   readonly #upgraded = new Set<Duplex>();
   readonly #known = new WeakSet<Socket>();
-  /** As they were accepted, by their peer. */
+  /** Sockets as the server accepted them, by their peer. */
   readonly #accepted = new Map<string, Socket>();
   #draining = false;
 
@@ -21,16 +21,16 @@ export class Connections {
       this.#rest(socket);
       this.#accepted.set(peerOf(socket), socket);
     });
-    // A server with TLS hands out the secure socket; the one that was accepted lies below and is not quiet by itself.
+    // A server with TLS emits the secure socket. The accepted socket lies below it and must not count as quiet.
     server.on('secureConnection', (socket: Socket) => {
       const below = this.#accepted.get(peerOf(socket));
       if (below) this.#quiet.delete(below);
       this.#rest(socket);
     });
-    // With a listener Node leaves upgrades to it, so only where somebody else has one.
+    // A listener makes Node leave every upgrade to it, so this one is added only to a server that has another.
     if (server.listenerCount('upgrade') > 0) server.prependListener('upgrade', (_, socket) => this.#release(socket));
     const rest = (socket: Socket): void => this.#rest(socket);
-    // One function for all requests; 'close' comes once.
+    // One function serves all requests; each response emits 'close' once.
     const answered = function (this: ServerResponse): void {
       rest(this.req.socket);
     };
@@ -40,7 +40,7 @@ export class Connections {
     });
   }
 
-  /** Cuts what is quiet now, the rest as its answers are out, and everything after `graceMs`. */
+  /** Cuts quiet connections now, the others after their answers, and all of them after `graceMs`. */
   drain(graceMs: number): void {
     this.#draining = true;
     for (const socket of this.#quiet) socket.destroy();
@@ -59,10 +59,10 @@ export class Connections {
   #rest(socket: Socket): void {
     if (socket.destroyed) return;
     if (this.#draining) return void socket.destroy();
-    // An upgrade that was ignored gives the connection back.
+    // An ignored upgrade returns its connection.
     this.#upgraded.delete(socket);
     this.#quiet.add(socket);
-    // Once per socket, although it rests after every request.
+    // Listens once per socket, although the socket rests after every request.
     if (this.#known.has(socket)) return;
     this.#known.add(socket);
     const peer = peerOf(socket);

@@ -7,18 +7,18 @@ import { controllerMethods } from './controller-methods.js';
 /** Metadata key of a direct handler. */
 export const DIRECT = 'umbra:direct';
 
-/** The form of a direct handler: it sends its answer itself, or throws. */
+/** A direct handler sends its answer itself, or throws. */
 export type DirectHandler = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
 /**
- * Fastify calls this handler itself, with `@Req() request, @Res() reply`, instead of Nest's pipeline around it, which
- * costs a small request about as much as its own work (ADR 0012). The route is declared like every other, and through
- * the pipeline the handler would do the same; hooks, limits, errors and the description of the API are those of all
- * routes. Guards, interceptors and pipes would not be asked: test/architecture/routes.spec.ts sees to it that none is.
+ * Fastify calls this handler with `@Req() request, @Res() reply`, without Nest's pipeline, which costs a small request
+ * about as much as its own work (ADR 0012). The route is declared like every other, and the handler would do the same
+ * in the pipeline. Hooks, limits, errors and the description of the API are those of all routes. Guards, interceptors
+ * and pipes would not run: test/architecture/routes.spec.ts holds that none exists.
  */
 export const Direct = (): CustomDecorator => SetMetadata(DIRECT, true);
 
-/** Must be called before the routes are added: they are, when the application is initialised. */
+/** Must be called before the application is initialised, which adds the routes. */
 export function serveDirectly(app: NestFastifyApplication, server: FastifyInstance): void {
   const handlers = directHandlers(app);
   server.addHook('onRoute', (route) => {
@@ -27,7 +27,7 @@ export function serveDirectly(app: NestFastifyApplication, server: FastifyInstan
   });
 }
 
-/** As the adapter does: without the name that the path asks for it is another path, and there is no such. */
+/** Answers 404 for an empty thing name, as Nest's adapter does: without the name the path has no route. */
 function handledBy(direct: DirectHandler): RouteHandlerMethod {
   return function handledDirectly(request, reply) {
     const { thing } = request.params as { thing?: string };

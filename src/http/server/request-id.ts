@@ -12,7 +12,7 @@ declare module 'fastify' {
   }
 }
 
-/** Ids are ours: one that a client sends proves nothing and could break the log. */
+/** The server makes every id: an id that a client sends proves nothing and could break the log. */
 export const newRequestId = (): string => randomUUID();
 
 /** AWS SDKs show the first name in their errors; proxies and people look for the second. */
@@ -21,8 +21,8 @@ export function setRequestId(reply: FastifyReply, id: string): void {
 }
 
 /**
- * Every answer names its request; pages of other sites may change nothing; every request has a deadline and leaves one line in the debug log, without payload
- * and without query string.
+ * Gives every request a deadline, its id in the answer, and one line in the debug log without payload and query string.
+ * Rejects changes that pages of other sites send.
  */
 export function addRequestHooks(server: FastifyInstance, timeoutMs: number, clock: Clock, logger: Logger): void {
   server.decorateRequest('deadline', 0);

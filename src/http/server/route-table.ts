@@ -6,14 +6,14 @@ interface Route {
   readonly methods: Set<string>;
 }
 
-/** Every path that the server knows, to tell a wrong method (405 with Allow) from a wrong path (404). */
+/** All paths of the server. They separate a wrong method (405 with Allow) from a wrong path (404). */
 export class RouteTable {
   readonly #routes = new Map<string, Route>();
 
   /** Must be called before the first route is added. */
   constructor(server: FastifyInstance) {
     server.addHook('onRoute', ({ url, method }) => {
-      // A wildcard would make every path below it "known" (the assets of the API page).
+      // A wildcard would match every path below it.
       if (url.includes('*')) return;
       const route = this.#routes.get(url) ?? { pattern: patternOf(url), methods: new Set() };
       for (const one of [method].flat()) route.methods.add(one);
@@ -21,21 +21,21 @@ export class RouteTable {
     });
   }
 
-  /** Methods that some route takes on this path, in alphabetical order. */
+  /** Methods of all routes of this path, in alphabetical order. */
   methodsOf(path: string): string[] {
     const matching = [...this.#routes.values()].filter(({ pattern }) => pattern.test(path));
     return [...new Set(matching.flatMap(({ methods }) => [...methods]))].sort();
   }
 
-  /** What to tell a request that no route took: methodNotAllowed with the methods as its detail, or noRoute. */
-  refusal(path: string): ServiceError {
+  /** The error of a request without a route: methodNotAllowed with the methods as its detail, or noRoute. */
+  rejectionOf(path: string): ServiceError {
     const methods = this.methodsOf(path);
     if (methods.length > 0) return new ServiceError('methodNotAllowed', methods.join(', '));
     return new ServiceError('noRoute', path.length > MAX_SHOWN ? `${path.slice(0, MAX_SHOWN)}...` : path);
   }
 }
 
-/** Characters of a path that are repeated to whoever asked for it. */
+/** Characters of a path that an error repeats. */
 const MAX_SHOWN = 200;
 
 function patternOf(url: string): RegExp {
