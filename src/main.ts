@@ -12,14 +12,14 @@ import type { Storage } from './store/storage.js';
 import { createLogger, type Logger } from './telemetry/logger.js';
 import { VERSION } from './telemetry/version.js';
 
-/** Milliseconds beyond the drain for closing the storage and a local etcd, which gets 5 s itself. */
+/** Milliseconds after the drain for closing the storage and a local etcd, which needs up to 5 s. */
 const CLOSE_MS = 8_000;
 /** Poll interval for readiness, in milliseconds. */
 const READY_POLL_MS = 20;
-/** Milliseconds between two log lines about what a node waits for that is not ready. */
+/** Milliseconds between two log lines that name the parts that are not ready. */
 const WAITING_MS = 5_000;
 
-/** What has been started, to be ended in reverse order. */
+/** The started parts, which end in reverse order. */
 interface Running {
   localEtcd: LocalEtcd | null;
   storage: Storage | null;
@@ -57,7 +57,7 @@ async function start(running: Running, config: Config, logger: Logger): Promise<
   }
   const parts = { config: { ...config, etcd: { ...config.etcd, endpoints } }, logger, clock: SYSTEM_CLOCK };
   running.storage = openEtcdStorage(parts);
-  // A local etcd belongs to this node alone.
+  // A local etcd serves only this node, so its name needs no claim.
   const keys = running.localEtcd === null ? running.storage.clusterKeys : undefined;
   if (keys) {
     running.name = new NodeName(
@@ -72,7 +72,7 @@ async function start(running: Running, config: Config, logger: Logger): Promise<
   announce(running.node, config, logger);
 }
 
-/** Logs the addresses at once, and `ready` when it is: an external etcd may be unavailable at startup. */
+/** Logs the addresses at once, and `ready` later: an external etcd may be unavailable at the start. */
 function announce(node: UmbraNode, config: Config, logger: Logger): void {
   const { addresses, health } = node;
   logger.info({ ...addresses, nodeId: config.nodeId }, 'listening');
@@ -103,7 +103,7 @@ function announce(node: UmbraNode, config: Config, logger: Logger): void {
 function stopOnSignals(running: Running, config: Config, logger: Logger): void {
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {
-    // A second Ctrl-C means now; a local etcd notices by itself that the node is gone.
+    // A second Ctrl-C ends the process at once; a local etcd notices the end of its node and stops.
     if (stopping && signal === 'SIGINT') process.exit(130);
     if (stopping) return;
     stopping = true;
@@ -125,7 +125,7 @@ function stopOnSignals(running: Running, config: Config, logger: Logger): void {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  // The launcher was killed: no other process can stop the node.
+  // The launcher was killed, and only the launcher forwards signals.
   process.once('disconnect', () => stop('SIGTERM'));
 }
 

@@ -14,7 +14,7 @@ export interface ReadyNode {
   readonly version: string;
 }
 
-/** What a person sees when the node is ready: the addresses, three commands to try, and where the API is described. */
+/** The text of a ready node for a terminal: addresses, three commands to try, and the address of the API page. */
 export function readyMessage(node: ReadyNode): string {
   const { hostname, port } = new URL(node.mqttUrl);
   const broker = `-h ${reachable(hostname)} -p ${port}`;
@@ -28,7 +28,7 @@ export function readyMessage(node: ReadyNode): string {
     `  MQTT   ${[node.mqttUrl, node.mqttsUrl].filter(Boolean).join('  ')}`,
     `  etcd   ${etcd}`,
     '',
-    // Single quotes: a shell would replace $aws by nothing.
+    // Single quotes keep the shell from replacing $aws by an empty text.
     'Try it, the first line in a second terminal:',
     `  mosquitto_sub ${broker} -v -t '$aws/things/lamp/shadow/#'`,
     `  mosquitto_pub ${broker} -t '$aws/things/lamp/shadow/update' -m '{"state":{"desired":{"light":"on"}}}'`,
@@ -38,7 +38,7 @@ export function readyMessage(node: ReadyNode): string {
   ].join('\n');
 }
 
-/** What a person sees when the node cannot start: what is wrong, and what to do. */
+/** The text of a failed start: the problem, and the remedy. */
 export function startErrorMessage(error: unknown, config: Config | null): string {
   return `Umbra cannot start.\n${reason(error, config)}\n`;
 }
@@ -73,7 +73,7 @@ function reason(error: unknown, config: Config | null): string {
   return error.stack ?? error.message;
 }
 
-/** The variable of a port that a node listens on; a port of 0 is never taken. */
+/** The variable that configures `port`. A port of 0 is never in use. */
 function variableOfPort(port: number | undefined, config: Config | null): string {
   const variables: readonly (readonly [string, number | null | undefined])[] = [
     ['UMBRA_HTTP_PORT', config?.http.port],
@@ -89,13 +89,13 @@ function hostVariable(portVariable: string): string {
   return portVariable.startsWith('UMBRA_HTTP') ? 'UMBRA_HTTP_HOST' : 'UMBRA_MQTT_HOST';
 }
 
-/** Errors of the etcd client carry the name of their class, and those of the store its code. */
+/** The class name identifies errors of the etcd client, the code those of the store. */
 function isAboutEtcd(error: Error): boolean {
   const { code } = error as { code?: unknown };
   return /^(Etcd|GRPC)/.test(error.constructor.name) || code === 'storageUnavailable' || /etcd/i.test(error.message);
 }
 
-/** An address that listens everywhere is no address to connect to. */
+/** A host to connect to: a wildcard address becomes loopback. */
 function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   return host === '[::]' || host === '::' ? '[::1]' : host;

@@ -1,11 +1,11 @@
-/** One variable that cannot be used, and what to change. */
+/** One invalid variable, and the remedy. */
 export interface ConfigProblem {
   readonly variable: string;
   /** Continues "UMBRA_X …". */
   readonly problem: string;
 }
 
-/** Every bad variable at once, so that nobody has to start the node once for each. */
+/** All bad variables at once, so that one failed start shows them all. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   constructor(readonly problems: readonly ConfigProblem[]) {

@@ -24,7 +24,7 @@ export type BrokerConfig = Given['externalBroker'] & { readonly url: string };
 
 /**
  * The configuration of a node; src/config/variables.ts has the meaning, the unit and the limits of each member.
- * A port of 0 is any free one, a port of null is off.
+ * A port of 0 means any free port; a port of null is off.
  */
 export interface Config extends Omit<Given, 'nodeId' | 'tls' | 'externalBroker'> {
   readonly nodeId: string;

@@ -9,7 +9,7 @@ const MIN_ENVELOPE_BYTES = 1024;
 
 type Add = (variable: VariableName, problem: string) => void;
 
-/** Checks across variables; runs only when each is valid on its own. */
+/** Checks across variables. It runs only when each variable is valid alone. */
 export function crossChecks(env: Values): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const add: Add = (variable, problem) => problems.push({ variable, problem });
@@ -53,7 +53,7 @@ function checkTls(env: Values, add: Add): void {
   checkPair(env, 'UMBRA_TLS_CERT', 'UMBRA_TLS_KEY', 'UMBRA_TLS_CA', add);
 }
 
-/** Reads the files as the node will: a key that does not belong to its certificate is found here, not by a device. */
+/** Reads the files like the node does: a key of another certificate must fail the start, not the first device. */
 function checkPair(env: Values, certName: VariableName, keyName: VariableName, caName: VariableName, add: Add): void {
   const files = [certName, keyName, caName].map((name) => readPem(env, name, add));
   const [cert, key, ca] = files;
@@ -76,7 +76,7 @@ function readPem(env: Values, name: VariableName, add: Add): Buffer | undefined 
   try {
     return readFileSync(path);
   } catch (error) {
-    // The path of a key is not repeated: some people put the key itself there.
+    // The message omits the path of a key, because some people put the key itself there.
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     add(name, `names a file that cannot be read (${code}); give the path of a file that this user may read`);
     return undefined;

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 
 /**
- * The environment, with `.env` of the working directory below it: what is set in both counts as in the environment.
- * The only reader of process.env.
- * @throws Error of node:fs when there is a `.env` that cannot be read
+ * The environment, completed by `.env` of the working directory. A variable of the environment overrides the one in
+ * `.env`. This function is the only reader of process.env.
+ * @throws Error of node:fs when `.env` exists but cannot be read
  */
 export function readEnvironment(): Record<string, string | undefined> {
   let file = '';
@@ -13,6 +13,6 @@ export function readEnvironment(): Record<string, string | undefined> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  // process.loadEnvFile() parses the same, but also gives the secrets of the file to every child of the node.
+  // process.loadEnvFile() would also pass the secrets of the file to every child process of the node.
   return { ...parseEnv(file), ...process.env };
 }

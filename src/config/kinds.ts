@@ -1,12 +1,12 @@
-/** What the text of a variable becomes, or what is wrong with it; `problem` continues "UMBRA_X is …: ". */
+/** The value that a text means, or its problem, which continues "UMBRA_X is …: ". */
 export type Parsed<T> = { readonly value: T } | { readonly problem: string };
 
-/** One variable of the environment: its rule, and all that documentation and error messages say about it. */
+/** One variable of the environment: its rule, and its texts for documentation and error messages. */
 export interface Variable<T = unknown, P extends string = string> {
-  /** Where the value stands in Config; dots separate the levels. */
+  /** The place of the value in Config; dots separate the levels. */
   readonly path: P;
   readonly default: T;
-  /** The default in words, where its value does not speak for itself. */
+  /** The default in words, where its value is not clear enough. */
   readonly defaultText: string | null;
   /** The allowed values, in words. */
   readonly type: string;
@@ -14,7 +14,7 @@ export interface Variable<T = unknown, P extends string = string> {
   readonly meaning: string;
   /** A valid value. */
   readonly example: string;
-  /** The value is never printed: not in errors, not in logs. */
+  /** Neither errors nor logs print the value. */
   readonly secret: boolean;
   /** @param text not empty */
   parse(text: string): Parsed<T>;
@@ -94,13 +94,13 @@ export function text<const P extends string, D extends string | null>(
   return { ...COMMON, ...own, ...rule, parse };
 }
 
-/** Path of a file that is read once at start; null without one. */
+/** Path of a file that the node reads once, at its start; null by default. */
 export function file<const P extends string>(path: P, words: Words & { example: string }) {
   const rule = { type: 'path', pattern: /^[^\0\n]{1,4096}$/, problem: 'must be the path of one file' };
   return text(path, null, { ...rule, ...words });
 }
 
-/** Values separated by commas; empty ones are left out. */
+/** Values separated by commas; empty values are dropped. */
 export function list<const P extends string>(
   path: P,
   rule: Words & TextRule & { max: number },

@@ -9,13 +9,13 @@ import { nearestName } from './nearest-name.js';
 import { VARIABLE_NAMES, VARIABLES, type Values, type VariableName } from './variables.js';
 
 const MAX_SHOWN = 80;
-/** An environment may hold any number of unknown variables; a few show what is wrong. */
+/** Unknown variables that an error names at most. */
 const MAX_UNKNOWN = 20;
 
 type Source = Record<string, string | undefined>;
 
 /**
- * The configuration from variables such as those of readEnvironment(). An empty variable counts as one that is not set.
+ * Makes the configuration from variables such as those of readEnvironment(). An empty variable counts as unset.
  * @throws ConfigError that lists every bad variable
  */
 export function loadConfig(source: Source): Config {
@@ -33,7 +33,7 @@ export function loadConfig(source: Source): Config {
   return toConfig(values);
 }
 
-/** What the operator should hear at every start, besides errors. */
+/** Warnings that the node logs at every start. */
 export function configWarnings(config: Config): string[] {
   const open = [
     { name: 'UMBRA_HTTP_HOST', host: config.http.host },
@@ -63,7 +63,7 @@ function badValue(name: VariableName, given: string, problem: string): ConfigPro
   return { variable: name, problem: `${shown}${problem}, e.g. ${name}=${example}` };
 }
 
-/** On one line, not endless, and without the password of a URL. */
+/** The value on one line, shortened, and without the password of a URL. */
 function show(value: string): string {
   const plain = value.replace(/\/\/[^@/,]*@/g, '//…@');
   return JSON.stringify(plain.length > MAX_SHOWN ? `${plain.slice(0, MAX_SHOWN)}…` : plain);
@@ -71,7 +71,7 @@ function show(value: string): string {
 
 type Tree = { [member: string]: unknown };
 
-/** Puts each value at its path; then what depends on more than one variable. */
+/** Puts each value at its path, then sets the members that depend on more than one variable. */
 function toConfig(values: Readonly<Record<VariableName, unknown>>): Config {
   const tree: Tree = {};
   for (const name of VARIABLE_NAMES) {
@@ -91,7 +91,7 @@ function toConfig(values: Readonly<Record<VariableName, unknown>>): Config {
   };
 }
 
-/** The host name tells people where; the number tells two nodes, or two lives of one node, apart. */
+/** The host name names the machine; the number distinguishes two nodes, or two starts of one node. */
 function randomNodeId(): string {
   const host =
     hostname()

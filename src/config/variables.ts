@@ -33,7 +33,7 @@ const password = <const P extends string>(path: P, meaning: string) =>
   });
 
 /**
- * Every variable that the node reads, by the headings of docs/configuration.md. The type Config, the values, the page
+ * All variables of the node, by the headings of docs/configuration.md. The type Config, the values, the page
  * and the error texts follow from this table; a new variable is one row. `npm run docs:configuration` writes the page.
  */
 export const SECTIONS = {
@@ -60,7 +60,7 @@ export const SECTIONS = {
       ...{ min: 0, max: 10_000_000, unit: 'connections' },
       defaultText: 'what file descriptors allow',
       meaning:
-        'MQTT connections at once, WebSockets included; more are refused. 0 is the file descriptor limit less a reserve for HTTP and etcd.',
+        'MQTT connections at once, WebSockets included; further ones are rejected. 0 is the file descriptor limit less a reserve for HTTP and etcd.',
     }),
     UMBRA_MQTT_MAX_PACKET_BYTES: integer('mqtt.maxPacketBytes', 256 * 1024, {
       ...{ min: 1024, max: 64 * MIB, unit: 'bytes' },
@@ -120,7 +120,7 @@ export const SECTIONS = {
       problem: 'must be 1 to 64 letters, digits, ".", "_", "-"',
       example: 'umbra',
       meaning:
-        'Name of this installation at the broker: its sessions there and its cursors in etcd carry it. The same on all its nodes, and no other client’s.',
+        'Name of this installation at the broker: its sessions there and its cursors in etcd carry it. All its nodes need the same name, and no other client may have it.',
     }),
     UMBRA_BROKER_USER: user('externalBroker.user', 'User of the broker.'),
     UMBRA_BROKER_PASSWORD: password('externalBroker.password', 'Password of UMBRA_BROKER_USER.'),
@@ -199,7 +199,7 @@ export const SECTIONS = {
     UMBRA_ETCD_QUOTA_BYTES: integer('etcd.quotaBytes', Math.floor(8 * 1024 * MIB * 0.95), {
       ...{ min: MIB, max: 1024 * 1024 * MIB, unit: 'bytes' },
       meaning:
-        'Size of the etcd database at which updates are refused (reads and deletes continue); keep it below --quota-backend-bytes of the servers.',
+        'Size of the etcd database from which updates are rejected (reads and deletes continue); keep it below --quota-backend-bytes of the servers.',
     }),
     UMBRA_ETCD_CALL_TIMEOUT_MS: integer('etcd.callTimeoutMs', 1000, {
       ...{ min: 50, max: 60_000, unit: 'ms' },
@@ -217,7 +217,8 @@ export const SECTIONS = {
     }),
     UMBRA_WATCH_MAX_BYTES: integer('watch.maxBytes', 256 * MIB, {
       ...{ min: MIB, max: 1024 * 1024 * MIB, unit: 'bytes' },
-      meaning: 'Memory that changes waiting for all readers together may take; readers that take nothing end first.',
+      meaning:
+        'Memory that changes waiting for all readers together may use; streams of readers that read nothing end first.',
     }),
     UMBRA_WATCH_MAX_SUBSCRIPTIONS: integer('watch.maxSubscriptions', 10_000, {
       ...{ min: 1, max: 10_000_000, unit: 'readers' },
@@ -235,14 +236,14 @@ export const SECTIONS = {
       problem: 'must be 1 to 128 letters, digits, ".", "_", "-"',
       example: 'umbra-1',
       defaultText: 'host name and a random number',
-      meaning: 'Name of this node in logs and metrics; no two nodes may have the same.',
+      meaning: 'Name of this node in logs and metrics; no two nodes may have the same name.',
     }),
     UMBRA_DATA_DIR: text('dataDir', './data', {
       type: 'path',
       pattern: /^[^\0\n]{1,4096}$/,
       problem: 'must be the path of a folder',
       example: './data',
-      meaning: 'Folder of all files that the node keeps.',
+      meaning: 'Folder of all files of the node.',
     }),
     UMBRA_MAX_DOCUMENT_BYTES: integer('limits.maxDocumentBytes', DEFAULT_LIMITS.maxDocumentBytes, {
       ...{ min: 256, max: 128 * 1024, unit: 'bytes' },
@@ -283,7 +284,7 @@ export const SECTIONS = {
     }),
     UMBRA_INSECURE: flag('insecure', false, {
       meaning:
-        'Allow non-loopback addresses even though there is no authentication. Only behind a firewall or inside a container network.',
+        'Allow non-loopback addresses although the node has no authentication. Only behind a firewall or inside a container network.',
     }),
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Variable>>>>;

@@ -14,7 +14,7 @@ export function ensureBuild(root) {
 
 function build(root) {
   const stamp = join(root, 'dist', '.built');
-  // What changes while the compiler runs is newer than the build.
+  // The stamp gets this time, so that a change during the build counts as newer.
   const start = new Date();
   rmSync(stamp, { force: true });
   step('building', () => {
@@ -24,16 +24,16 @@ function build(root) {
   });
 }
 
-/** Folders count too: they tell of files that were removed or renamed. */
+/** Includes folders, because their times show removed and renamed files. */
 function newestSource(root) {
   const src = join(root, 'src');
   const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => !name.endsWith('.spec.ts'));
   const paths = [src, ...files.map((name) => join(src, name)), ...SETTINGS.map((name) => join(root, name))];
-  // A file may go between the listing and the look.
+  // A file may disappear between readdir and stat.
   return Math.max(...paths.map((path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0));
 }
 
-// `npm run build` builds whether it is needed or not.
+// `npm run build` runs this file and always builds.
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   try {
     build(join(dirname(fileURLToPath(import.meta.url)), '..', '..'));

@@ -26,7 +26,7 @@ export function ensureDependencies(root) {
   });
 }
 
-/** npm's own record of what it installed is not older than the lock file. */
+/** Whether npm's own record of the installation is at least as new as the lock file. */
 function installedByHand(root, lock) {
   const record = statSync(join(root, 'node_modules', '.package-lock.json'), { throwIfNoEntry: false });
   return record !== undefined && record.mtimeMs >= statSync(lock).mtimeMs;

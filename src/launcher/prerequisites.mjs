@@ -2,12 +2,12 @@ import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:f
 import { delimiter, join } from 'node:path';
 import { run, step, Stop } from './steps.mjs';
 
-/** What npm cannot install. */
+/** The program that npm cannot install. */
 export const ETCD = { program: 'etcd', debian: 'etcd-server', fedora: 'etcd', macos: 'etcd' };
 
 const POLICY = '/usr/sbin/policy-rc.d';
 
-/** Installs what is missing where no question is needed (Debian, as root); else throws Stop with what to do. */
+/** Installs missing programs where this needs no question (Debian, as root); else throws Stop with the remedy. */
 export function ensurePrograms(
   needs,
   { path = process.env.PATH ?? '', uid = process.getuid?.(), policy = POLICY } = {},
@@ -19,7 +19,7 @@ export function ensurePrograms(
     step(`installing ${packages.join(', ')} (apt-get)`, () =>
       withoutServices(policy, () => aptInstall(packages, path)),
     );
-    // On a machine with systemd the packages have registered their services for the next start of the machine.
+    // With systemd, the packages have registered their services for the next start of the machine.
     if (existsSync('/run/systemd/system')) {
       process.stderr.write('umbra: the packaged services are not needed; see `systemctl disable etcd mosquitto`\n');
     }
@@ -30,13 +30,13 @@ export function ensurePrograms(
 
 function aptInstall(packages, path) {
   const env = { ...process.env, PATH: path, DEBIAN_FRONTEND: 'noninteractive' };
-  // Another apt-get may be running; wait for it, in seconds.
+  // Seconds to wait for another apt-get.
   const options = ['-q', '-o', 'DPkg::Lock::Timeout=120'];
   run('apt-get', [...options, 'update'], { env });
   run('apt-get', [...options, 'install', '-y', '--no-install-recommends', ...packages], { env });
 }
 
-/** Debian starts the service of a package as it installs it, unless this file says no (101). */
+/** Debian starts the service of a package during its installation, unless this file exits with 101. */
 function withoutServices(policy, work) {
   const ours = !existsSync(policy);
   if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });

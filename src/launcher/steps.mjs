@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 
-/** Ends the program with a text for the person in front of it, and no stack. */
+/** An error that ends the program with a text for the user and without a stack. */
 export class Stop extends Error {}
 
-/** Runs `work` and says how long it took, on one line. */
+/** Runs `work` and prints its title and duration on one line. */
 export function step(title, work) {
   const start = performance.now();
   process.stderr.write(`umbra: ${title} …`);
@@ -16,10 +16,10 @@ export function step(title, work) {
   process.stderr.write(` ${((performance.now() - start) / 1000).toFixed(1)} s\n`);
 }
 
-/** Runs a program to its end, silently; what it wrote is shown when it fails. Throws Stop then. */
+/** Runs a program to its end, silently. Throws Stop with the output when the program fails. */
 export function run(program, args, options = {}) {
   const ignore = () => undefined;
-  // With a handler, Ctrl-C ends the child (it is in our group) and we go on to clean up, instead of ending here.
+  // With a handler, Ctrl-C ends only the child, which is in the same process group, and the caller can clean up.
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, ignore);
   try {
     const { status, signal, error, stdout, stderr } = spawnSync(program, args, {
@@ -36,13 +36,13 @@ export function run(program, args, options = {}) {
   }
 }
 
-/** Some programs say what is wrong first, others last. */
+/** Keeps both ends of an output, because some programs print the error first and others last. */
 function ends(text) {
   const lines = text.trim().split('\n');
   return (lines.length <= 60 ? lines : [...lines.slice(0, 20), '…', ...lines.slice(-40)]).join('\n');
 }
 
-/** Ends the process with the text of a Stop; anything else is a fault of ours and keeps its stack. */
+/** Ends the process with the text of a Stop. Any other error is a bug and is printed with its stack. */
 export function stopWith(error) {
   process.stderr.write(`${error instanceof Stop ? error.message : (error?.stack ?? error)}\n`);
   process.exit(1);

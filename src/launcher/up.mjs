@@ -1,6 +1,5 @@
 /**
- * `npm run up`: from a fresh clone to a running node. It runs before anything is installed, so it needs nothing but
- * Node itself.
+ * `npm run up`: from a fresh clone to a running node. It runs before the installation of packages, so it needs only Node.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -13,9 +12,9 @@ import { checkNode, ensureDependencies } from './dependencies.mjs';
 import { ensurePrograms, ETCD } from './prerequisites.mjs';
 import { stopWith } from './steps.mjs';
 
-/** Ctrl-C under npm comes twice, from the terminal and from npm: milliseconds in which the second is not another one. */
+/** Milliseconds in which a repeated signal is the same: under npm, Ctrl-C arrives from the terminal and from npm. */
 const SAME_SIGNAL_MS = 500;
-/** Milliseconds between two looks at whether whoever started us is still there. */
+/** Milliseconds between two checks that the parent process still lives. */
 const PARENT_MS = 500;
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -31,22 +30,22 @@ try {
   stopWith(error);
 }
 
-/** As config/environment.ts reads it: the environment wins over .env. */
+/** The variable as config/environment.ts reads it: the environment overrides .env. */
 function etcdEndpoints() {
   let file = '';
   try {
     file = readFileSync('.env', 'utf8');
   } catch {
-    // None; one that cannot be read is the node's to complain about.
+    // The file is missing, or the node will report that it cannot be read.
   }
   return { ...parseEnv(file), ...process.env }.UMBRA_ETCD_ENDPOINTS;
 }
 
 function runNode() {
   const node = spawn(process.execPath, ['--enable-source-maps', 'dist/main.js', '--welcome'], {
-    // The channel carries no message: when it closes, the node knows that nobody is left to hand signals on.
+    // The channel carries no message. Its end tells the node that the launcher no longer forwards signals.
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    // Out of the terminal's process group: each signal reaches the node once, through us.
+    // Outside the terminal's process group, the node gets each signal once, from the launcher.
     detached: true,
   });
   const sent = new Map();
@@ -58,9 +57,9 @@ function runNode() {
   };
   process.on('SIGINT', () => forward('SIGINT'));
   process.on('SIGTERM', () => forward('SIGTERM'));
-  // The terminal was closed: the node drains, as for any other stop.
+  // A closed terminal makes the node drain, like any other stop.
   process.on('SIGHUP', () => forward('SIGTERM'));
-  // Some shells under which npm runs us hand no signal on: then npm is gone, and we are what is left.
+  // Some shells between npm and the launcher forward no signal, so the launcher also watches its parent.
   const parent = process.ppid;
   setInterval(() => process.ppid === parent || forward('SIGTERM'), PARENT_MS).unref();
   node.on('error', stopWith);
