@@ -6,13 +6,13 @@ import { ServiceError } from '../errors/service-error.js';
 export interface DeleteContext {
   /** Epoch milliseconds. */
   readonly now: number;
-  /** What the refusal calls the shadow: `displayName(thing, name)`. */
+  /** Name of the shadow in the error text: `displayName(thing, name)`. */
   readonly displayName: string;
 }
 
 /**
- * What stays of a deleted shadow: the version of the deleted document, not one more (PROTOCOL 1.3). A version in the
- * request is no matter: conflicts exist for updates only (PROTOCOL 2.5).
+ * The tombstone of a deleted shadow. It keeps the version of the deleted document, not one more (PROTOCOL 1.3). A
+ * version in the request has no effect: only updates can conflict (PROTOCOL 2.5).
  * @throws ServiceError notFound
  */
 export function applyDelete(current: ShadowState | null, context: DeleteContext): Tombstone {

@@ -20,7 +20,7 @@ const NO_MEMBERS = Object.freeze(emptyObject());
 
 /**
  * The whole rule of an update: version check, merge, stamps, size (PROTOCOL 2.2, 2.3, 2.5, 2.7). Pure: it may run again
- * on fresher data. The result shares what did not change with `current`, and values with the request.
+ * on fresher data. The result shares unchanged parts with `current`, and values with the request.
  * @throws ServiceError versionConflict, tooLarge
  */
 export function applyUpdate(
@@ -41,10 +41,10 @@ export function applyUpdate(
 }
 
 /**
- * The version that an update must carry if it carries one, and that the next document follows; null when nothing is
- * known of the shadow. A delete at V has used up V+1 for itself, so the shadow goes on at V+2, and a client that still
- * sends V is told of the conflict (PROTOCOL 2.5). A tombstone counts as long as it is there, whatever its `deletedAt`:
- * the clock of one node may be wrong by days, and only the lease of the tombstone ends it. No errors.
+ * The last version that the shadow has used; null when it has used none. An update that carries a version must carry
+ * this one, and the next document gets one more. A delete at V uses V+1 itself, so the next document gets V+2, and an
+ * update that still carries V is a conflict (PROTOCOL 2.5). A tombstone counts as long as the store has it: only its
+ * lease ends it, and `deletedAt` decides nothing, since the clock of one node may be wrong by days. No errors.
  */
 export function storedVersion(current: ShadowState | null): number | null {
   if (current === null) return null;
@@ -66,7 +66,7 @@ function mergeDocument(base: ShadowDocument, patch: StatePatch, version: number,
     const before = base[section];
     const stamps = sectionMetadata(base, section);
     const [state, nodes] = change === undefined ? [before, stamps] : mergeBoth(before, stamps, change, seconds);
-    // A section without a member is no section (PROTOCOL 2.2, clean-up).
+    // A section without members is left out (PROTOCOL 2.2, clean-up).
     if (state === undefined || Object.keys(state).length === 0) continue;
     document[section] = state;
     metadata[section] = nodes;

@@ -21,7 +21,7 @@ export interface ChangeEvent {
   readonly time: string;
   /** As the client sent it; null also for a delete. */
   readonly patch: StatePatch;
-  /** What desired has and reported has not; null when nothing differs. */
+  /** The members of desired that differ from reported; null when none does. */
   readonly delta: JsonObject | null;
   readonly document: Snapshot | null;
   readonly clientToken?: string;

@@ -10,7 +10,7 @@ import {
 } from './messages.js';
 import { isTombstone, type ChangeRecord, type ShadowState } from './shadow-document.js';
 
-/** What one commit has to say to MQTT subscribers. A record of the store is one. */
+/** One commit, as its messages to MQTT subscribers need it. A ShadowRecord is one. */
 export interface CommittedChange {
   readonly state: ShadowState;
   readonly change: ChangeRecord;
@@ -26,8 +26,8 @@ export type ChangeMessage =
 export type ChangeTail = ChangeMessage[0];
 
 /**
- * The messages of one commit in the one order: delta, documents, accepted (PROTOCOL 1.4). Each is built only when it is
- * wanted, and only when the caller takes it. Pure. No errors.
+ * The messages of one commit in their fixed order: delta, documents, accepted (PROTOCOL 1.4). Each is built only when
+ * it is wanted, and only when the caller takes it. Pure. No errors.
  * @param previous the state before the change, null if there was none; undefined leaves the documents message out
  */
 export function* changeMessages(

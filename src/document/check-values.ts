@@ -6,21 +6,21 @@ type FaultCode = 'tooDeep' | 'nullInArray' | 'numberTooLarge';
 
 interface Fault {
   readonly code: FaultCode;
-  /** Where it is, from the inside out: it is put together only when there is a fault. */
+  /** Parts of the place, innermost first; joined only after a fault is found. */
   readonly path: string[];
 }
 
-/** Characters of a client's own words in an error text: enough to find the place, too few to echo a whole payload. */
+/** Characters of the client's text that an error quotes: enough to find the place, too few to echo a whole payload. */
 const MAX_QUOTED = 100;
 
-/** A client's word, short enough to stand in an error text. */
+/** A text of the client, cut to 100 characters for an error text. No errors. */
 export function quote(text: string): string {
   return text.length <= MAX_QUOTED ? text : `${text.slice(0, MAX_QUOTED)}…`;
 }
 
 /**
- * Refuses what a section cannot keep, in one walk that goes no deeper than `maxDepth` levels. A member or an array
- * element is a level; an empty container at the limit is fine (PROTOCOL 3).
+ * Rejects values that a section cannot hold, in one walk of at most `maxDepth` levels. A member or an array element is
+ * a level; an empty container at the limit is fine (PROTOCOL 3).
  * @throws ServiceError tooDeep, nullInArray (at any depth below an array), numberTooLarge (overflows to Infinity)
  */
 export function checkSection(section: string, patch: JsonObject, maxDepth: number): void {

@@ -2,7 +2,7 @@ import { emptyObject, equalJson, isObject, own } from './json.js';
 import { asMembers, sectionMetadata } from './metadata.js';
 import type { JsonObject, MetadataObject, ShadowDocument } from './shadow-document.js';
 
-/** What the device has yet to do, from the root of desired, with the stored stamps of those values. */
+/** The part of desired that the device has not reported yet, from the root, with the stored stamps of its values. */
 export interface Delta {
   readonly state: JsonObject;
   readonly metadata: MetadataObject;

@@ -1,4 +1,4 @@
-/** What may come next: said in the error text as it stands here. */
+/** Tokens that may come next, as the error text names them. */
 const EXPECTED = {
   value: 'a value',
   firstElement: "a value or ']'",
@@ -14,16 +14,16 @@ const SPACE = /[ \t\r\n]*/y;
 const LITERAL = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
-/** Where a text stops being JSON, and what should stand there. */
+/** The place where a text stops being JSON, and the token that should stand there. */
 interface Fault {
   readonly at: number;
   readonly expected: string;
 }
 
 /**
- * Where and why a text is not JSON, such as `line 2, column 7: expected ':', found "}"`; an empty string for a text that
- * is JSON. The parser of the engine tells it in other words in every release, and echoes the text. At most one character
- * of the text is named. No errors.
+ * Says where and why a text is not JSON, such as `line 2, column 7: expected ':', found "}"`; an empty string for valid
+ * JSON. The engine's own message changes with its releases and echoes the text; this one names at most one character of
+ * it. No errors.
  */
 export function describeJsonFault(text: string): string {
   const fault = findFault(text);
@@ -34,7 +34,7 @@ export function describeJsonFault(text: string): string {
   return `line ${line}, column ${column}: expected ${fault.expected}, found ${nameOf(text.codePointAt(fault.at))}`;
 }
 
-/** Without recursion: strangers choose the depth. */
+/** Has no recursion: the client chooses the depth. */
 function findFault(text: string): Fault | null {
   const open: ('{' | '[')[] = [];
   let state = 'value' as State;
@@ -85,7 +85,7 @@ function afterValue(open: readonly unknown[]): State {
   return open.length === 0 ? 'end' : 'next';
 }
 
-/** Index after the match of a sticky expression at `at`; `at` where there is none. */
+/** Index after the match of a sticky expression at `at`; `at` when it does not match. */
 function endOf(expression: RegExp, text: string, at: number): number {
   expression.lastIndex = at;
   return expression.test(text) ? expression.lastIndex : at;

@@ -3,8 +3,8 @@ import { describeJsonFault } from './json-fault.js';
 import { ServiceError } from '../errors/service-error.js';
 
 /**
- * Reading and comparing JSON that strangers wrote. Two rules keep `__proto__` and `constructor` plain members
- * (PROTOCOL 2.2): members are read as own properties only, and written only into objects from `emptyObject`.
+ * Reads and compares JSON of clients. Two rules keep `__proto__` and `constructor` plain members (PROTOCOL 2.2):
+ * members are read as own properties only, and are written only into objects from `emptyObject`.
  */
 
 // Strict UTF-8. A leading byte order mark is dropped, as RFC 8259 section 8.1 allows.
@@ -12,7 +12,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * Parses the bytes of a request. The result may be nested to any depth: walk it only with a limit.
- * @param maxDepth levels that the caller takes, for the text of tooDeep
+ * @param maxDepth levels that the caller accepts, for the text of tooDeep
  * @throws ServiceError notUtf8, invalidJson; tooDeep when the parser itself gives up
  */
 export function parseJson(bytes: Uint8Array, maxDepth: number): Json {
@@ -32,7 +32,7 @@ export function parseJson(bytes: Uint8Array, maxDepth: number): Json {
 }
 
 /**
- * An object that strangers may name the members of: it inherits nothing that could be read, called or set. Objects of
+ * An object for members that clients name: it inherits nothing that could be read, called or set. Objects of
  * `Object.create(null)` do the same, but V8 keeps them as hash tables: copies and JSON take half as long again.
  */
 export function emptyObject<T extends object = JsonObject>(): T {
@@ -42,7 +42,7 @@ export function emptyObject<T extends object = JsonObject>(): T {
 const Members = function () {} as unknown as new () => object;
 Members.prototype = Object.freeze(Object.create(null)) as object;
 
-/** An own member, or undefined. The only way to read a member whose name a stranger chose. */
+/** An own member, or undefined. Members that clients name are read in no other way. */
 export function own<T>(object: { readonly [member: string]: T }, member: string): T | undefined {
   return Object.hasOwn(object, member) ? object[member] : undefined;
 }

@@ -1,4 +1,4 @@
-/** Sizes that a shadow must keep to. Defaults are those of the AWS quotas (PROTOCOL 3). */
+/** Limits of a shadow and its requests. The defaults are those of the AWS quotas (PROTOCOL 3). */
 export interface Limits {
   /** Bytes of the compact JSON of `{"desired":…,"reported":…}` after the merge. */
   readonly maxDocumentBytes: number;
@@ -6,7 +6,9 @@ export interface Limits {
   readonly maxDepth: number;
   /** UTF-8 bytes of a client token. */
   readonly maxClientTokenBytes: number;
-  /** Bytes of an update as it was sent: what is sent is kept beside the document, also nulls that leave nothing in it. */
+  /**
+   * Bytes of an update as sent. The request is stored beside the document, with its nulls, which leave no other trace.
+   */
   readonly maxRequestBytes: number;
 }
 
@@ -17,5 +19,5 @@ export const DEFAULT_LIMITS: Limits = {
   maxRequestBytes: 128 * 1024,
 };
 
-/** Seconds for which the version of a deleted shadow is remembered at least: 48 h (PROTOCOL 2.5). */
+/** Seconds for which the version of a deleted shadow is kept at least: 48 h (PROTOCOL 2.5). */
 export const TOMBSTONE_SECONDS = 48 * 3600;

@@ -4,9 +4,8 @@ import type { Json, JsonObject } from './shadow-document.js';
 const EMPTY = Object.freeze(emptyObject());
 
 /**
- * The section after the patch, by the table of PROTOCOL 2.2. Pure; what the patch does not touch is shared with
- * `current`, and `current` itself comes back when the patch names nothing. No errors: the patch is already checked, so
- * the recursion ends at its depth.
+ * The section after the patch, by the table of PROTOCOL 2.2. Pure: untouched parts are shared with `current`, and an
+ * empty patch returns `current` itself. No errors: the patch is already checked, so the recursion ends at its depth.
  */
 export function mergeSection(current: JsonObject | undefined, patch: JsonObject): JsonObject {
   return mergeObject(current ?? EMPTY, patch);
@@ -29,13 +28,13 @@ function mergeObject(current: JsonObject, patch: JsonObject): JsonObject {
   return merged;
 }
 
-/** undefined: the member is not there afterwards. */
+/** The member after the patch; undefined: the section does not have it. */
 function mergeValue(current: Json | undefined, change: Json): Json | undefined {
   if (change === null) return undefined;
   if (!isObject(change)) return change;
   if (isObject(current)) return mergeObject(current, change);
   const replaced = mergeObject(EMPTY, change);
-  // Nothing but nulls creates nothing, yet it turns a scalar or an array into {} (PROTOCOL 2.2, 7.1).
+  // An object of nulls creates no member, yet it turns a scalar or an array into {} (PROTOCOL 2.2, 7.1).
   const onlyNulls = isEmpty(replaced) && !isEmpty(change);
   return onlyNulls && current === undefined ? undefined : replaced;
 }

@@ -115,12 +115,12 @@ export function documentsMessage(
   };
 }
 
-/** `version` is that of the document that was deleted (PROTOCOL 2.5). */
+/** `version` is the version of the deleted document (PROTOCOL 2.5). */
 export function deleteAccepted(tombstone: Tombstone, change: ChangeRecord): DeleteAccepted {
   return { version: tombstone.version, timestamp: epochSeconds(change.at), ...token(change.clientToken) };
 }
 
-/** The refusal as MQTT tells it: `code` is the HTTP status of the same error. */
+/** The error as MQTT answers it: `code` is its HTTP status. */
 export function rejected(error: ServiceError): Rejected {
   return { code: error.status, message: error.message, ...token(error.clientToken) };
 }

@@ -19,9 +19,9 @@ export function epochSeconds(atMs: number): number {
 }
 
 /**
- * The metadata of a section after a merge: what the patch names gets `leaf`, all else keeps its stamps (PROTOCOL 2.3).
- * It follows the shapes of the states, never its own, so a member called `timestamp` is no leaf. Pure, shares what it
- * can, no errors: a node that is missing in `before` stays missing.
+ * The metadata of a section after a merge: members that the patch names get `leaf`, all others keep their stamps
+ * (PROTOCOL 2.3). The walk follows the shapes of the states, never of the metadata, so a member called `timestamp` is
+ * no leaf. Pure; unchanged nodes are shared. No errors: a node that is missing in `before` stays missing.
  * @param before section and its metadata before the merge
  * @param after the merged section, from `mergeSection`
  * @param leaf the stamp, in epoch seconds
@@ -57,7 +57,7 @@ function mergeNode(
   return mergeMetadata({ state, metadata: asMembers(old) }, value, change, leaf);
 }
 
-/** The node as a container; an empty one when a damaged record has none there. */
+/** The node as a container; an empty one when a damaged record lacks it. */
 export function asMembers(node: Metadata | undefined): MetadataObject {
   return node === undefined || Array.isArray(node) ? emptyObject<MetadataObject>() : (node as MetadataObject);
 }
@@ -83,7 +83,7 @@ export function mirrorMetadata(patch: StatePatch, seconds: number): EchoMetadata
   return echo;
 }
 
-/** Metadata of one section of a kept document; empty when there is none. */
+/** Metadata of one section of a stored document; empty when it has none. */
 export function sectionMetadata(document: ShadowDocument, section: 'desired' | 'reported'): MetadataObject {
   return document.metadata[section] ?? emptyObject<MetadataObject>();
 }

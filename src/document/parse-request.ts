@@ -5,7 +5,7 @@ import type { Json, JsonObject, StatePatch } from './shadow-document.js';
 import { SECTIONS } from './shadow-document.js';
 import { ServiceError } from '../errors/service-error.js';
 
-/** A checked update. `state` is the client's own object: it is echoed as it was sent (PROTOCOL 1.3). */
+/** A checked update. `state` is the client's own object: the answer echoes it as sent (PROTOCOL 1.3). */
 export interface UpdateRequest {
   readonly state: StatePatch;
   readonly clientToken?: string;
@@ -45,8 +45,8 @@ export function parseUpdate(payload: Uint8Array, limits: Limits): UpdateRequest 
 }
 
 /**
- * The client token of a get or a delete; all else in the payload has no effect, and a payload that is not a JSON
- * object has no token (PROTOCOL 1.2, 7.1). `null` is as absent.
+ * The client token of a get or a delete; all else in the payload has no effect, and a payload that is not a JSON object
+ * has no token (PROTOCOL 1.2, 7.1). `null` counts as absent.
  * @throws ServiceError invalidClientToken (PROTOCOL 2.6 makes no difference between the operations)
  */
 export function parseClientToken(payload: Uint8Array, limits: Limits): string | undefined {

@@ -1,7 +1,7 @@
 /**
- * The shapes of a shadow. Everything here is plain JSON data, as JSON.parse or `emptyObject` makes it. So that a member
- * called `__proto__` or `constructor` is just a member, names chosen by clients are read with own-property checks
- * (`own` of json.ts) and written only into objects that inherit nothing (`emptyObject`).
+ * The shapes of a shadow: plain JSON data, as JSON.parse or `emptyObject` makes it. Members that clients name are read
+ * with own-property checks (`own` of json.ts) and written only into objects that inherit nothing (`emptyObject`), so
+ * that `__proto__` and `constructor` are ordinary members.
  */
 
 export type Json = null | boolean | number | string | Json[] | JsonObject;
@@ -21,25 +21,25 @@ export interface MetadataObject {
 export const SECTIONS = ['desired', 'reported'] as const;
 export type Section = (typeof SECTIONS)[number];
 
-/** One kept document. A section is absent when it has no member; `delta` is computed, never kept. */
+/** One stored document. A section without members is absent; `delta` is computed, never stored. */
 export interface ShadowDocument {
-  /** The shadow's own counter: 1 for the first update, one more for each accepted one, gapless. */
+  /** The shadow's own counter: 1 for the first update, one more for each accepted update, without gaps. */
   readonly version: number;
   readonly desired?: JsonObject;
   readonly reported?: JsonObject;
   readonly metadata: { readonly desired?: MetadataObject; readonly reported?: MetadataObject };
 }
 
-/** What is left of a deleted shadow for 48 h at least, so that its version goes on (PROTOCOL 2.5). */
+/** The record of a deleted shadow, stored for at least 48 h so that its version continues (PROTOCOL 2.5). */
 export interface Tombstone {
   readonly deleted: true;
   /** Version of the document that was deleted. */
   readonly version: number;
-  /** Epoch seconds, for people and for the answer; nothing is decided by it. */
+  /** Epoch seconds, for people and for the answer; no rule depends on it. */
   readonly deletedAt: number;
 }
 
-/** What can be found under a shadow key. */
+/** The state of one shadow, live or deleted. */
 export type ShadowState = ShadowDocument | Tombstone;
 
 /** Whether the shadow is deleted. */
@@ -50,7 +50,7 @@ export function isTombstone(state: ShadowState): state is Tombstone {
 /** `state` of an update as the client sent it: `null` empties both sections. */
 export type StatePatch = { desired?: JsonObject | null; reported?: JsonObject | null } | null;
 
-/** Who changed a shadow last, how and when: all that accepted, delta and documents need beside the document. */
+/** The last change of a shadow: all that accepted, delta and documents need beside the document. */
 export interface ChangeRecord {
   readonly kind: 'update' | 'delete';
   /** As sent, nulls and empty sections included. Absent for a delete. */

@@ -4,12 +4,12 @@ import { ServiceError } from '../errors/service-error.js';
 const THING = /^[a-zA-Z0-9:_-]{1,128}$/;
 const SHADOW = /^[$a-zA-Z0-9:_-]{1,64}$/;
 
-/** Whether it names a thing: 1 to 128 characters of the alphabet of AWS. */
+/** Whether `name` is the name of a thing: 1 to 128 characters of the alphabet of AWS. */
 export function isThingName(name: string): boolean {
   return typeof name === 'string' && THING.test(name);
 }
 
-/** Whether it names a named shadow: 1 to 64 characters of the alphabet of AWS. */
+/** Whether `name` is the name of a named shadow: 1 to 64 characters of the alphabet of AWS. */
 export function isShadowName(name: string): boolean {
   return typeof name === 'string' && SHADOW.test(name);
 }
@@ -24,7 +24,7 @@ export function checkShadowName(name: string): void {
   if (!isShadowName(name)) throw new ServiceError('invalidShadowName');
 }
 
-/** What the 404 text calls a shadow (PROTOCOL 4.1): the thing for the classic one (`null`), else `thing~shadow`. */
+/** The name of a shadow in the 404 text (PROTOCOL 4.1): the thing for the classic one (`null`), else `thing~shadow`. */
 export function displayName(thing: string, name: string | null): string {
   return name === null ? thing : `${thing}~${name}`;
 }

@@ -1,8 +1,8 @@
 import { ServiceError } from './service-error.js';
 
 /**
- * The answer to a request whose client token is known: an error that rejects it gets the token, for the client to find
- * its request by.
+ * Resolves with `answer`. A ServiceError that rejects it gets the client token of the request, so that the client can
+ * match it.
  * @throws as `answer` does
  */
 export async function echoToken<T>(clientToken: string | undefined, answer: Promise<T>): Promise<T> {

@@ -1,21 +1,21 @@
 import type { Clock } from './clock.js';
 
-/** Milliseconds between two looks: how late an expiry may be noticed, and how long what has ended is still held. */
+/** Milliseconds between two sweeps: an expiry is at most this late, and a settled item is held at most this long. */
 const PERIOD_MS = 25;
 
 export interface Expirable {
   /** Milliseconds of the monotonic clock. */
   readonly deadline: number;
-  /** It has ended otherwise: it is let go at the next look. */
+  /** The item has ended in another way; the next sweep drops it. */
   readonly settled: boolean;
-  /** Called once, when the deadline has passed; it is no longer held then. */
+  /** Called once, after the deadline has passed and the sweep has dropped the item. */
   expire(): void;
 }
 
 /**
- * Ends what waits too long. One timer for all of them, and none while nobody waits: a timer per write would cost more
- * than the write. A list and not a Set: a Set that is filled and emptied all the time keeps much of what was deleted
- * alive beyond the young generation (with the list a fifth less was copied there).
+ * Expires items at their deadlines. One timer serves all items, and none runs while the list is empty: a timer per
+ * write would cost more than the write. The items are a list, not a Set: a Set that fills and empties all the time
+ * keeps many deleted items alive beyond the young generation (with the list a fifth less was copied there).
  */
 export class DeadlineSweep<T extends Expirable = Expirable> {
   #items: T[] = [];
@@ -23,12 +23,12 @@ export class DeadlineSweep<T extends Expirable = Expirable> {
 
   constructor(private readonly clock: Clock) {}
 
-  /** What is held, some of which may be settled. */
+  /** Items that are held; some may be settled already. */
   get items(): readonly T[] {
     return this.#items;
   }
 
-  /** Ends `item` at its deadline, at most 25 ms late, unless it is settled before. */
+  /** Expires `item` at its deadline, at most 25 ms late, unless it is settled before. */
   add(item: T): void {
     this.#items.push(item);
     this.#timer ??= setInterval(() => this.#sweep(), PERIOD_MS).unref();
@@ -43,7 +43,7 @@ export class DeadlineSweep<T extends Expirable = Expirable> {
       if (item.deadline <= now) item.expire();
       else this.#items.push(item);
     }
-    // Not as soon as the last one has ended: under load the list empties and fills many times per period.
+    // The timer outlives the last item by up to a period: under load the list empties and fills many times per period.
     if (this.#items.length > 0 || !this.#timer) return;
     clearInterval(this.#timer);
     this.#timer = null;

@@ -13,7 +13,7 @@ export class Fifo<T> implements Iterable<T> {
     return this.#items.length - this.#head;
   }
 
-  /** Adds `item` behind all others. */
+  /** Adds `item` after all others. */
   push(item: T): void {
     this.#items.push(item);
   }

@@ -6,8 +6,8 @@ export interface WaitLimits {
 }
 
 /**
- * Lets callers wait until something has changed. The owner calls notify() after each change; waiters look again at what
- * they wait for. No timer and no listener is left behind by a wait that has ended.
+ * Lets callers wait until something has changed. The owner calls notify() after each change; waiters then check their
+ * condition again. A wait that has ended leaves no timer and no listener.
  */
 export class Signal {
   readonly #waiting = new Set<() => void>();
@@ -39,8 +39,8 @@ export class Signal {
   }
 
   /**
-   * Resolves with true as soon as `isReached()` holds, with false at the abort of `signal` or after `limitMs`. The timer
-   * itself says that the time is over: it may fire a moment before a clock would agree. It never rejects.
+   * Resolves with true as soon as `isReached()` holds, with false at the abort of `signal` or after `limitMs`. The
+   * timer decides that the limit has passed, not a clock, which may disagree by a moment. It never rejects.
    */
   async until(isReached: () => boolean, { signal, limitMs }: WaitLimits = {}): Promise<boolean> {
     if (isReached()) return true;
