@@ -1,4 +1,4 @@
-/** Into how many parts all shadows are divided: in keys (store/etcd/keys.ts) and among the owners of shared outputs. */
+/** Parts into which all shadows are divided, in keys (store/etcd/keys.ts) and among the owners of shared outputs. */
 export const BUCKETS = 256;
 
 /** FNV-1a over the ASCII bytes of tenant and thing: stable across versions, since keys depend on it. */

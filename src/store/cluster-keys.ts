@@ -8,7 +8,7 @@ export type Guard =
 export interface Put {
   readonly key: string;
   readonly value: string;
-  /** The key ends with this lease, and with no other that it was under before. */
+  /** The key ends with this lease; an earlier lease of the key no longer counts. */
   readonly lease?: string;
 }
 
@@ -28,9 +28,9 @@ export interface StoredKey {
 }
 
 /**
- * The few small keys by which nodes agree who does what, apart from the shadows: leases, claims, cursors. Keys are
- * relative to `path`. A call may be sent again after a lost answer. A change must therefore guard itself, and one that
- * was committed may be reported as `null`.
+ * A few small keys beside the shadows, by which nodes divide their work: leases, claims, cursors. Keys are relative to
+ * `path`. A call may be sent again after a lost answer. A change must therefore guard itself, and one that was
+ * committed may be reported as `null`.
  */
 export interface ClusterKeys {
   /** Path of these keys below the cluster's own keys: empty, or ends with a slash. */

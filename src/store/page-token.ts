@@ -5,7 +5,7 @@ import { bucketOf, BUCKETS } from './bucket.js';
 /** Shadows of one thing that a page of things names at most; listNames pages through all of them. */
 export const MAX_LISTED_SHADOWS = 100;
 
-/** Where a listing of things goes on: behind `thing`, or at the start of `bucket` when it is empty. */
+/** The place where a list of things continues: after `thing`, or at the start of `bucket` when `thing` is empty. */
 export interface ThingPlace {
   readonly bucket: number;
   readonly thing: string;
@@ -16,12 +16,12 @@ const encode = (parts: readonly string[]): string => Buffer.from(parts.join('/')
 function decode(token: string, kind: string, parts: number): string[] {
   const text = token.length <= 512 ? Buffer.from(token, 'base64url').toString('latin1') : '';
   const found = text.split('/');
-  // Encoding again catches what base64url decoding lets pass: foreign characters, a cut end.
+  // Encoding again catches faults that base64url decoding ignores: foreign characters, a cut end.
   if (encode(found) !== token || found[0] !== kind || found.length !== parts) throw invalid();
   return found;
 }
 
-/** A paging token that no page gave. A door names it as its own parameter (http/paging.dto.ts). */
+/** The error for a paging token that no page returned. A door names it as its own parameter (http/paging.dto.ts). */
 export class PageTokenError extends ServiceError {
   constructor(parameter = 'page token') {
     super('invalidRequest', `Invalid ${parameter}: pass the value of the page before unchanged, or none`);
@@ -40,7 +40,7 @@ export function decodeNamePage(token: string): string {
   return name;
 }
 
-/** Token of the page that begins behind `thing`. */
+/** Token of the page that begins after `thing`. */
 export const encodeThingPage = (tenant: string, thing: string): string =>
   encode(['t1', String(bucketOf(tenant, thing)), thing]);
 

@@ -1,11 +1,11 @@
 /**
  * A place in the history of one store. Revisions of different clusters, or from before and after a restored backup,
- * must never be compared: so a revision never travels without its cluster and epoch (DESIGN 7).
+ * must never be compared, so a revision never travels without its cluster and epoch.
  */
 export interface Position {
-  /** Id of the cluster, as the store tells it. */
+  /** Id of the cluster, from the answers of the store. */
   readonly cluster: string;
-  /** Counts the times the history went backwards (a restored backup). */
+  /** Number of times that the history went backwards (a restored backup). */
   readonly epoch: number;
   readonly revision: number;
 }

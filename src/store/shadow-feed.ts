@@ -1,14 +1,14 @@
 import type { Position } from './position.js';
 import type { ShadowKey, ShadowRecord } from './shadow-store.js';
 
-/** What a reader of the feed cares about; absent members mean "any". `name: null` is the classic shadow. */
+/** The shadows that a reader of the feed asks for; absent members mean "any". `name: null` is the classic shadow. */
 export interface ShadowFilter {
   readonly tenant: string;
   readonly thing?: string;
   readonly name?: string | null;
 }
 
-/** Whether a reader with this filter is to see the shadow. */
+/** Whether the filter includes the shadow. */
 export function matches(filter: ShadowFilter, key: ShadowKey): boolean {
   return (
     filter.tenant === key.tenant &&
@@ -17,13 +17,15 @@ export function matches(filter: ShadowFilter, key: ShadowKey): boolean {
   );
 }
 
-/** All changes of one revision, in their order. Without changes it is a bookmark: nothing happened up to `position`. */
+/**
+ * All changes of one revision, in their order. Without records it is a bookmark: no shadow changed up to `position`.
+ */
 export interface FeedBatch {
   readonly position: Position;
   readonly records: readonly ShadowRecord[];
 }
 
-/** How far a reader of the base has come: everything up to and with the key `after`, as of `position`. */
+/** Progress of a reader of the base: it has every record up to and including the key `after`, as of `position`. */
 export interface BaseProgress {
   readonly position: Position;
   readonly after: ShadowKey;
@@ -40,8 +42,8 @@ export class FeedGap extends Error {
 }
 
 /**
- * Base state at one position, then everything after it, gap-free, in revision order, without duplicates. Lost members,
- * stalls and reconnects are the feed's own business and not seen by its readers.
+ * Base state at one position, then everything after it, gap-free, in revision order, without duplicates. The feed
+ * handles lost members, stalls and reconnects; its readers do not see them.
  */
 export interface ShadowFeed {
   /**
@@ -51,12 +53,12 @@ export interface ShadowFeed {
   head(signal: AbortSignal): Promise<Position>;
 
   /**
-   * Every live record (tombstones left out) that `filter` matches, all as of the one position, in pages.
+   * Every live record (tombstones left out) that `filter` matches, all as of the one position, in pages. While the
+   * store does not answer, the iteration waits for as long as `signal` allows.
    * @param resume continues a base of the same filter after the last record that was received, as of its position or of
    * a later one
-   * While the store does not answer, the iteration waits for as long as `signal` allows.
-   * @throws ServiceError storageUnavailable; the iteration throws FeedGap when the remaining pages as of `position` are no
-   * longer available, and ServiceError draining
+   * @throws ServiceError storageUnavailable; the iteration throws FeedGap when the remaining pages as of `position` are
+   * no longer available, and ServiceError draining
    */
   base(
     filter: ShadowFilter,
@@ -66,14 +68,14 @@ export interface ShadowFeed {
 
   /**
    * Whole revisions after `position`; every tenant, tombstones included. Continues through faults until `signal`, then
-   * ends. Where the store's revision moves although no shadow changes, a batch without records tells so: soon after the
-   * start, so that a reader learns that it has caught up, and about once a minute after that, so that the position of an
-   * idle reader stays within the store's history.
-   * @throws FeedGap when `position` is not in the history any more, or belongs to another one
+   * ends. Where the store's revision moves although no shadow changes, a batch without records says so: soon after the
+   * start, so that a reader learns that it has caught up, and about once a minute after that, so that the position of
+   * an idle reader stays within the store's history.
+   * @throws FeedGap when `position` is no longer in the history, or belongs to another history
    */
   after(position: Position, signal: AbortSignal): AsyncIterable<FeedBatch>;
 
-  /** Ready when a live `after` stream follows the store; else why not. */
+  /** `ok` while a live `after` stream follows the store; `reason` says why, for an operator. */
   readonly health: { readonly ok: boolean; readonly reason: string };
 }
 

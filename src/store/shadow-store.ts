@@ -8,19 +8,22 @@ export interface ShadowKey {
   readonly name: string | null;
 }
 
-/** One record as it is kept: the state, what changed it last, and where in the history of the store that happened. */
+/** One stored record: the state, its last change, and the position of that change in the history of the store. */
 export interface ShadowRecord {
   readonly key: ShadowKey;
   readonly state: ShadowState;
   readonly change: ChangeRecord;
   readonly position: Position;
-  /** Bytes that it takes in the store, for those who keep records in memory; absent where the store keeps no bytes. */
+  /**
+   * Bytes of the record in the store, for caches and queues with a bound in bytes; absent when the store keeps no
+   * bytes.
+   */
   readonly bytes?: number;
 }
 
 /**
- * A claim that a write depends on. The write counts only while the claim's key still has this revision: whoever takes
- * the claim over, or takes it anew under another lease, changes it.
+ * A claim that a write depends on. The write counts only while the claim's key still has this revision: a takeover, or
+ * a new claim under another lease, changes it.
  */
 export interface Fence {
   /** Key below the cluster's own keys (store/cluster-keys.ts). */
@@ -33,8 +36,8 @@ export interface RequestOptions {
   /** Milliseconds of the monotonic clock after which the caller no longer waits. */
   readonly deadline: number;
   /**
-   * Once it is aborted, a write makes no new attempt, neither the same one again nor one computed on a fresh value: it
-   * ends with `fenced`, or with `outcomeUnknown` when an earlier attempt may have been applied. Reads ignore it.
+   * After its abort a write makes no new attempt, neither a repetition nor one computed on a fresh value. It ends with
+   * `fenced`, or with `outcomeUnknown` when an earlier attempt may have been applied. Reads ignore it.
    */
   readonly signal?: AbortSignal;
   /** The claim that a write depends on: the storage itself compares it as it applies the write. Reads ignore it. */
@@ -49,12 +52,12 @@ export interface Changed {
 
 /**
  * A change of one shadow. It must be pure: it runs again when another writer was faster, and it may first run on a
- * guess. It refuses by throwing a ServiceError; a refusal computed from a guess is repeated on fresh data before it is
- * final. It is handed a tombstone as long as the storage has it.
+ * guess. It rejects by throwing a ServiceError; an error computed from a guess is checked on fresh data before it is
+ * final. `current` is a tombstone as long as the storage has one.
  */
 export type Change = (current: ShadowState | null) => Changed;
 
-/** A condition of the caller on the present state, beside the `version` of the request. It refuses by throwing. */
+/** A condition of the caller on the present state, beside the `version` of the request. It rejects by throwing. */
 export type Precondition = (current: ShadowState | null) => void;
 
 /** A thing in a list, with the names of its shadows. */
@@ -86,11 +89,11 @@ export interface ShadowStore {
   get(key: ShadowKey, options: RequestOptions): Promise<ShadowRecord | null>;
 
   /**
-   * Applies `change` exactly once and returns what was committed. Changes of one shadow run in the order in which they
-   * were handed over.
-   * @throws ServiceError what `change` throws; storageUnavailable when nothing was written; outcomeUnknown when it may
-   * have been; storageFull; tooManyRequests when the queue of the shadow is full; fenced, with nothing written, when
-   * the fence does not hold or the signal is aborted
+   * Applies `change` exactly once and returns the committed record. Changes of one shadow run in the order of their
+   * calls.
+   * @throws ServiceError as `change`; storageUnavailable when nothing was written; outcomeUnknown when it may have been
+   * written; storageFull; tooManyRequests when the queue of the shadow is full; fenced, with nothing written, when the
+   * fence does not hold or the signal is aborted
    */
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord>;
 
@@ -122,7 +125,9 @@ export interface ShadowStore {
    */
   getBefore(key: ShadowKey, position: Position, options: RequestOptions): Promise<ShadowRecord | null>;
 
-  /** Ends all work; pending calls fail with `draining`, or `outcomeUnknown` for what has been sent. No errors. */
+  /**
+   * Ends all work; pending calls fail with `draining`, or with `outcomeUnknown` when a write has been sent. No errors.
+   */
   close(): Promise<void>;
 }
 

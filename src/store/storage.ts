@@ -7,9 +7,9 @@ import type { ShadowStore } from './shadow-store.js';
 export interface Storage {
   readonly store: ShadowStore;
   readonly feed: ShadowFeed;
-  /** Where nodes agree who does what; a storage of one process needs none. */
+  /** Keys by which nodes divide their work; a storage of one process needs none. */
   readonly clusterKeys?: ClusterKeys;
-  /** Whether requests can be served; else why not, in words for an operator. */
+  /** Whether the storage can serve requests; the reason is for an operator. No errors. */
   health(): Health;
   /** Ends the store; the streams of the feed end by their own signals. No errors. */
   close(): Promise<void>;

@@ -5,16 +5,16 @@ import {
   type ShadowState,
 } from '../../document/shadow-document.js';
 
-/** Ids of the last writes of a shadow that are kept in it, newest first, to settle writes in doubt (ETCD 3.3). */
+/** Ids of last writes that a record keeps, newest first, to settle writes in doubt (ETCD 3.3). */
 export const RECENT_WRITES = 8;
 
-/** A record as it is kept in etcd: readable JSON, one key per shadow. */
+/** A record as etcd stores it: readable JSON, one key per shadow. */
 export interface EtcdRecord {
   readonly state: ShadowState;
   readonly change: ChangeRecord;
   /** Ids of the last writes, newest first; at most RECENT_WRITES. */
   readonly writes: readonly string[];
-  /** Length of the value. */
+  /** Bytes of the value. */
   readonly bytes: number;
 }
 
@@ -28,13 +28,13 @@ interface Wire {
   writes: string[];
 }
 
-/** Bytes of a record; `JSON.parse` of them, then `decodeRecord`, gives it back. */
+/** The value of a record in etcd; decodeRecord reverses it. No errors. */
 export function encodeRecord(record: Omit<EtcdRecord, 'bytes'>): Buffer {
   const { state, change, writes } = record;
   return Buffer.from(JSON.stringify(wireOf(state, change, writes)));
 }
 
-/** Written out: with a spread of the state it took half as long again. JSON leaves out what is undefined. */
+/** Names every member: with a spread of the state it took half as long again. JSON leaves out undefined members. */
 function wireOf(state: ShadowState, change: ChangeRecord, writes: readonly string[]): object {
   if (isTombstone(state)) return { version: state.version, deletedAt: state.deletedAt, change, writes };
   const { version, desired, reported, metadata } = state;
@@ -43,7 +43,7 @@ function wireOf(state: ShadowState, change: ChangeRecord, writes: readonly strin
 
 /**
  * The record in a value of etcd.
- * @throws Error with the reason when the value is not one of ours; the caller names the key
+ * @throws Error with the reason when the value is not a shadow record; the caller names the key
  */
 export function decodeRecord(value: Uint8Array): EtcdRecord {
   const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString();

@@ -2,19 +2,20 @@ import type { EtcdConfig } from '../../config/config.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { EtcdMembers } from './client/members.js';
 
-/** Milliseconds between two looks at quotas and compaction, and before a history that is still there counts as kept. */
+/** Milliseconds between two checks of quotas and compaction. */
 const LOOK_MS = 10 * 60_000;
+/** Milliseconds after which a revision that can still be read shows that nothing compacts the history. */
 const KEPT_MS = 60 * 60_000;
-/** Milliseconds before the first look is repeated while etcd does not answer. */
+/** Milliseconds before the first check is repeated while etcd does not answer. */
 const RETRY_MS = 2_000;
-/** Revisions that are no burden yet, whether compacted or not. */
+/** Fewer revisions than this are no burden, compacted or not. */
 const FEW_REVISIONS = 10_000;
 /** Milliseconds for the metrics of one member, some 150 KB. */
 const METRICS_MS = 2_000;
 
 /**
- * What an operator should change about the etcd servers: an old version, a quota below what this node counts with, and
- * a history that nothing compacts. Each warning is logged when it appears. No errors: what cannot be seen is not warned of.
+ * Warns operators of etcd servers with an old version, with a quota below UMBRA_ETCD_QUOTA_BYTES, or with a history
+ * that nothing compacts. Each warning is logged when it appears. No errors: a check without an answer gives no warning.
  */
 export class EtcdAdvice {
   readonly #versions = new Map<string, string>();
@@ -53,14 +54,14 @@ export class EtcdAdvice {
     ];
   }
 
-  /** A member has said which version it is. */
+  /** Notes the version that a member reported. */
   saw(host: string, version: string): void {
     if (this.#versions.get(host) === version) return;
     this.#versions.set(host, version);
     this.#log();
   }
 
-  /** Looks no more. */
+  /** Ends the checks. */
   close(): void {
     this.#closed = true;
     if (this.#timer) clearTimeout(this.#timer);
@@ -73,9 +74,9 @@ export class EtcdAdvice {
     if (!this.#closed) this.#timer = setTimeout(() => void this.#look(), known ? LOOK_MS : RETRY_MS).unref();
   }
 
-  /** No call of etcd's API before 3.6 tells the quota; its metrics, on the same port, do. */
+  /** Reads the quota from the metrics, on the same port: before etcd 3.6 no call of its API returns it. */
   async #lookAtQuota(host: string): Promise<void> {
-    // With TLS towards etcd the metrics want the client certificate too, which fetch() cannot offer.
+    // With TLS towards etcd the metrics demand the client certificate too, which fetch() cannot send.
     if (!host.startsWith('http:')) return;
     try {
       const answer = await fetch(`${host}/metrics`, { signal: AbortSignal.timeout(METRICS_MS) });
@@ -91,7 +92,7 @@ export class EtcdAdvice {
   async #lookAtHistory(): Promise<boolean> {
     const present = await this.#revision();
     if (present === null) return false;
-    // The very first revision can be read: there never was a compaction.
+    // Revision 1 can be read, so there never was a compaction.
     if (this.#mark === null && present > FEW_REVISIONS && (await this.#revision(1)) !== null) {
       this.#history = uncompacted(`its ${present} revisions were never compacted`);
     }
@@ -107,7 +108,7 @@ export class EtcdAdvice {
     return true;
   }
 
-  /** The present revision, asked for at `at`; null when that is compacted, or etcd does not answer. */
+  /** The present revision, from a read as of `at`; null when `at` is compacted, or etcd does not answer. */
   async #revision(at = 0): Promise<number | null> {
     const range = { key: Buffer.from(`${this.config.prefix}probe`), count_only: true, revision: String(at) };
     try {

@@ -5,10 +5,10 @@ import { isLeaseGone } from './client/etcd-error.js';
 import type { EtcdMembers } from './client/members.js';
 import { rangeEnd } from './keys.js';
 
-/** Milliseconds for one question, all members together: shorter than any lease. */
+/** Milliseconds for one request, all members together: shorter than any lease. */
 const CALL_MS = 2_000;
 
-/** A handful of small requests a second, each a call of its own. */
+/** Makes one call per request: there are only a few small ones a second. */
 export class EtcdClusterKeys implements ClusterKeys {
   readonly #root: string;
 
@@ -69,7 +69,7 @@ export class EtcdClusterKeys implements ClusterKeys {
       const answer = await this.cluster.read((client, call) => client.kv.txn({ compare, success }, call), this.#due());
       return answer.succeeded ? Number(answer.header.revision) : null;
     } catch (error) {
-      // The lease of a put has ended, and with it the right to what the change guards.
+      // The lease of a put has ended, and with it the claim that the change relies on.
       if (isLeaseGone(error)) return null;
       throw error;
     }
@@ -91,12 +91,14 @@ export class EtcdClusterKeys implements ClusterKeys {
   }
 }
 
-/** A stream for one question: the library's own Lease object tells of a loss only after twice the time (ETCD 5). */
+/**
+ * Opens a stream for one keepalive: the library's own Lease object reports a loss only after twice the time (ETCD 5).
+ */
 async function keepAliveOnce(client: Etcd3, lease: string): Promise<ILeaseKeepAliveResponse> {
   const stream = await client.leaseClient.leaseKeepAlive();
   try {
     return await new Promise((resolve, reject) => {
-      // Stays: cancelling makes a last error.
+      // Never removed: cancelling emits a last error.
       stream.on('error', reject);
       stream.on('data', (answer) => resolve(answer as ILeaseKeepAliveResponse));
       stream.on('end', () => reject(new Error('the stream ended without an answer')));

@@ -8,7 +8,7 @@ import type { QuotaGuard } from './write/quota-guard.js';
 
 /** Milliseconds between two linearizable reads. */
 const PROBE_MS = 1_000;
-/** Milliseconds between two questions to every member; each is answered by that member alone. */
+/** Milliseconds between two rounds of status calls; each member answers for itself alone. */
 const MEMBERS_MS = 3_000;
 
 /** Asks etcd at intervals, so that readiness is reported without waiting. */
@@ -29,7 +29,7 @@ export class EtcdHealth {
     this.#timers = [this.#every(PROBE_MS, () => this.#ask()), this.#every(MEMBERS_MS, () => this.#askMembers())];
   }
 
-  /** A full store is still worth sending reads and deletes to. */
+  /** A full etcd still counts as ok: it serves reads and deletes. */
   get health(): Health {
     const { ok, reason } = this.#probe;
     const { full, reason: use } = this.guard.use;
@@ -42,13 +42,13 @@ export class EtcdHealth {
     };
   }
 
-  /** Asks no more. */
+  /** Ends the questions. */
   close(): void {
     for (const timer of this.#timers) clearInterval(timer);
     this.#advice.close();
   }
 
-  /** At once and then every `ms`; a question that is not answered yet is not asked again. */
+  /** Calls `ask` now and then every `ms`, but not while its last call is unanswered. */
   #every(ms: number, ask: () => Promise<void>): NodeJS.Timeout {
     const start = (): void => {
       if (this.#asking.has(ask)) return;
@@ -77,7 +77,7 @@ export class EtcdHealth {
       return { ...named, ok: true, reason: `etcd ${status.version}, ${size}` };
     } catch (error) {
       const reason = reasonOf(error);
-      // A server with users may keep its status from us; it did answer.
+      // A server with users may deny its status, but it did answer.
       if (/permission denied|PermissionDenied/i.test(reason)) return { ...named, ok: true, reason: 'answers' };
       return { ...named, ok: false, reason: `does not answer: ${reason}` };
     }

@@ -28,12 +28,12 @@ export interface StoreParts {
   readonly writer: ShadowWriter;
   readonly cache: RecordCache;
   readonly lister: ShadowLister;
-  /** Ends what the parts share. */
+  /** Closes the parts and the connections that they share. */
   readonly close: () => void;
 }
 
 export interface StoreContext {
-  /** Of all keys; ends with a slash. */
+  /** Prefix of all keys; ends with a slash. */
   readonly prefix: string;
   readonly history: Lineage;
   readonly clock: Clock;

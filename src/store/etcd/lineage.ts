@@ -1,8 +1,8 @@
 import type { Position } from '../position.js';
 
 /**
- * Which history this node reads and writes: cluster id and epoch. One object per node, shared by the store and the
- * feed, so that a revision from either carries the same name. The feed moves it when it sees the history go backwards.
+ * The history that this node reads and writes: cluster id and epoch. The store and the feed share one object, so that
+ * their positions name the history alike. The feed advances it when it sees the history go backwards.
  */
 export class Lineage {
   #epoch = 0;

@@ -12,7 +12,7 @@ const MAX_ASIDE = 5;
  * first log leaves a folder with which it never gets a leader again (seen with 3.4.23), and which holds no data.
  *
  * Such a folder is known by a random id, which stands in a marker beside it and in a file inside. A folder without that
- * file was put there by somebody else, such as a restored backup: it is never moved. Nothing is ever deleted.
+ * file came from elsewhere, such as a restored backup: it is never moved. Nothing is ever deleted.
  */
 export class DataFolder {
   readonly #marker: string;
@@ -30,7 +30,7 @@ export class DataFolder {
   }
 
   /**
-   * Before the first start of etcd: makes the folder, after one that an earlier start made in vain is moved aside.
+   * Prepares the first start of etcd: moves the folder of an earlier start in vain aside, and makes a new one.
    * @throws LocalEtcdError after five starts in vain
    */
   prepare(): void {
@@ -44,13 +44,13 @@ export class DataFolder {
     writeFileSync(this.#idFile, fresh);
   }
 
-  /** etcd has answered: from here on the folder stays where it is, whatever happens. */
+  /** Notes that etcd has answered: from then on the folder is never moved. */
   keep(): void {
     rmSync(this.#marker, { force: true });
     rmSync(this.#idFile, { force: true });
   }
 
-  /** etcd was never run: what prepare() made is removed, so that no trace of this start is left. */
+  /** Removes the files of prepare() when etcd was never run, so that this start leaves no trace. */
   discard(): void {
     const id = read(this.#marker);
     if (!id || read(this.#idFile) !== id) return;
@@ -59,7 +59,7 @@ export class DataFolder {
       try {
         rmdirSync(folder);
       } catch {
-        // Not empty: what is in it is somebody else's.
+        // Not empty: its files come from elsewhere.
         return;
       }
     }

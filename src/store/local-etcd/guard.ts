@@ -6,7 +6,7 @@ import { processTable } from './process-table.js';
 /** Seconds that etcd has after SIGTERM before it is killed. It syncs every write before it answers, so nothing is lost. */
 export const TERM_SECONDS = 5;
 
-/** What the guard is called in the process table. */
+/** Name of the guard in the process table. */
 export const GUARD_NAME = 'umbra-etcd-guard';
 
 /** Exit code of a shell for a command that it did not find. */
@@ -19,8 +19,8 @@ export type Guard = ChildProcessByStdio<Writable, Readable, Readable>;
 
 /**
  * The parent of etcd. Its standard input is a pipe that the node holds open and never writes to: it closes when the
- * node ends, however it ends, and then etcd is stopped. Asking for a stop is closing the pipe: the same path.
- * - ETCD_* variables would be read by etcd as flags; only the one that arm64 builds of 3.4 need is kept.
+ * node ends, however it ends, and then etcd is stopped. A stop closes the pipe: the same path.
+ * - etcd would read ETCD_* variables as flags; only the one that arm64 builds of 3.4 need is kept.
  * - `$watch` and etcd must not hold each other's files: a pipe is closed when its last holder closes it.
  */
 const SCRIPT = `
@@ -49,7 +49,7 @@ exit $code
 
 /**
  * Starts etcd under its guard, in a process group of its own whose id is the guard's: Ctrl-C in the terminal reaches
- * the node only, which drains before it lets etcd go.
+ * the node only, which drains before it ends etcd.
  */
 export function spawnGuard(flags: readonly string[], env?: NodeJS.ProcessEnv): Guard {
   const options = { stdio: ['pipe', 'pipe', 'pipe'] as ['pipe', 'pipe', 'pipe'], detached: true };
@@ -69,8 +69,8 @@ export function killGroup(group: number): void {
 }
 
 /**
- * Kills what is left of a guard's group, and waits for its end. A process that has ended, but that its parent has not
- * collected yet, counts as gone.
+ * Kills the remaining processes of a guard's group and waits for their end. A process that has ended, but that its
+ * parent has not collected yet, counts as gone.
  * @returns false when there is still a process after `ms` milliseconds; no errors
  */
 export async function groupEnds(group: number, ms: number): Promise<boolean> {

@@ -1,10 +1,10 @@
-/** The local etcd cannot be had. The message is for the operator: what happened, and what to do. */
+/** The local etcd cannot be started. The message gives an operator the problem, etcd's last lines and advice. */
 export class LocalEtcdError extends Error {
   override readonly name = 'LocalEtcdError';
   constructor(
     readonly problem: string,
     readonly advice: string,
-    /** etcd's last words, oldest first. */
+    /** Last lines of etcd's output, oldest first. */
     readonly lastLines: readonly string[] = [],
   ) {
     const said = lastLines.length === 0 ? [] : ['The last that etcd said:', ...lastLines.map((line) => `  ${line}`)];

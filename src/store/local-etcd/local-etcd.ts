@@ -9,7 +9,7 @@ import { LocalEtcdLog } from './log.js';
 import { LocalEtcdOwner } from './owner.js';
 import { freeLoopbackPort } from './loopback-port.js';
 
-/** Milliseconds until the first answer: a database near its quota of 8 GiB is read from the disk before it. */
+/** Milliseconds until the first answer: etcd first reads its database from the disk, up to its quota of 8 GiB. */
 const START_MS = 60_000;
 const PROBE_MS = 1_000;
 const PROBE_PAUSE_MS = 25;
@@ -24,7 +24,7 @@ const KILL_WAIT_MS = 2_000;
 const QUOTA_BYTES = 8 * 1024 ** 3;
 
 export interface LocalEtcdOptions {
-  /** Folder of the node; etcd's own is `etcd` inside. */
+  /** Folder of the node; etcd's own is its subfolder `etcd`. */
   readonly dataDir: string;
   readonly logger: Logger;
   /** Environment of the child instead of the node's own; for tests. */
@@ -37,14 +37,14 @@ interface Running {
   readonly since: number;
   /** Exit code of etcd, or null when a signal ended it. Never rejects. */
   readonly exited: Promise<number | null>;
-  /** The guard has ended, and all that it and etcd wrote is read. Never rejects. */
+  /** The guard has ended, and all its output and etcd's is read. Never rejects. */
   readonly closed: Promise<void>;
   hasExited: boolean;
 }
 
 /**
- * One etcd on loopback, for a node without UMBRA_ETCD_ENDPOINTS. It is started again when it ends, and ends with the
- * node, also when that is killed.
+ * Runs one etcd on loopback, for a node without UMBRA_ETCD_ENDPOINTS. It is restarted when it ends, and ends with the
+ * node, even when the node is killed.
  */
 export class LocalEtcd {
   readonly #etcdDir: string;
@@ -79,7 +79,7 @@ export class LocalEtcd {
     }
   }
 
-  /** Starts etcd on free ports, and again on others when somebody takes them meanwhile. */
+  /** Starts etcd on free ports, and again on others when another process takes them meanwhile. */
   async #startAt(): Promise<string> {
     for (let tries = 1; ; tries++) {
       this.#ports = { client: await freeLoopbackPort(), peer: await freeLoopbackPort() };
@@ -182,7 +182,7 @@ export class LocalEtcd {
     for (;;) {
       const code = await running.exited;
       if (this.#stopping.signal.aborted) return;
-      // A guard that was killed leaves its etcd behind.
+      // A killed guard leaves its etcd running.
       if (running.guard.pid) killGroup(running.guard.pid);
       if (performance.now() - running.since > STEADY_MS) backOff.reset();
       const pauseMs = Math.round(backOff.next());
@@ -192,14 +192,14 @@ export class LocalEtcd {
       running = this.#spawn();
       const outcome = await this.#awaitAnswer(running);
       if (outcome === 'answers') logger.info({ endpoint: this.#endpoint }, 'local etcd answers again');
-      // One that hangs at start is no better than one that ended.
+      // An etcd that hangs at its start is treated like one that has ended.
       else if (outcome === 'silent') await this.#end(running);
     }
   }
 
   /**
    * Closes the guard's pipe, which stops etcd; kills both if that does not end them. Resolves when no process of the
-   * group is left and their last words are read.
+   * group is left and their output is read.
    */
   async #end({ guard, exited, closed }: Running): Promise<void> {
     guard.stdin.end();

@@ -5,24 +5,24 @@ import type { Logger } from '../../telemetry/logger.js';
 const MAX_LINES = 12;
 const MAX_LENGTH = 400;
 
-/** Follows what etcd writes: faults go to the log of the node, the last lines are kept for an error message. */
+/** Reads the output of etcd: faults go to the log of the node, and the last lines are kept for an error message. */
 export class LocalEtcdLog {
   #lines: string[] = [];
   #stopping = false;
 
   constructor(private readonly logger: Logger) {}
 
-  /** Logs what etcd writes, line by line. */
+  /** Logs the output of etcd line by line. */
   follow(...streams: Readable[]): void {
     for (const stream of streams) createInterface({ input: stream }).on('line', (line) => this.#hear(line));
   }
 
-  /** From here on etcd is told to end, and that it and the shell around it say so is no fault. */
+  /** From now on etcd ends on purpose: its messages about that, and those of the shell around it, are no faults. */
   expectEnd(): void {
     this.#stopping = true;
   }
 
-  /** The last lines, oldest first; then the memory is empty. */
+  /** Returns the last lines, oldest first, and forgets them. */
   take(): string[] {
     const lines = this.#lines;
     this.#lines = [];
@@ -32,7 +32,7 @@ export class LocalEtcdLog {
   #hear(line: string): void {
     const { level, text } = readLine(line);
     this.#lines = [...this.#lines.slice(1 - MAX_LINES), text];
-    // etcd warns of many things that are no fault of anybody, such as one slow write.
+    // etcd also warns of harmless events, such as one slow write.
     if (this.#stopping || level === 'warn') this.logger.debug({ etcd: text }, 'local etcd says');
     else if (level !== 'info' && level !== 'debug') this.logger.warn({ etcd: text }, 'local etcd reports a fault');
   }

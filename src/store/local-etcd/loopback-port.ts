@@ -7,7 +7,7 @@ export const LAST_PORT = 32_767;
 const MAX_TRIES = 200;
 
 /**
- * A port on 127.0.0.1 that nothing listens on at this moment. Somebody else may still take it before the caller does.
+ * A port on 127.0.0.1 that nothing listens on at this moment. Another process may still take it before the caller does.
  * @param claim asked before the port is tried; false passes it over
  * @throws Error after 200 ports that were not free
  */

@@ -5,7 +5,7 @@ import { LocalEtcdError } from './local-etcd-error.js';
 import { GUARD_NAME, TERM_SECONDS } from './guard.js';
 import { beginningOf, processTable } from './process-table.js';
 
-/** A guard whose node died needs this long at most; then what is left of it is killed. */
+/** Milliseconds that a guard needs at most after its node died; then its remaining processes are killed. */
 const LEFTOVER_MS = (TERM_SECONDS + 1) * 1000;
 const KILL_MS = 5_000;
 const POLL_MS = 25;
@@ -18,8 +18,8 @@ interface Owner {
 }
 
 /**
- * Says which node uses a data folder, so that a second one is refused by name and the leftovers of a dead one are
- * told from the etcd of a living one. etcd's own lock of its database stays the last word.
+ * Records which node uses a data folder: a second node is rejected by name, and the leftovers of a dead node are
+ * distinguished from the etcd of a living one. etcd's own lock of its database has the last word.
  */
 export class LocalEtcdOwner {
   readonly #file: string;
@@ -32,7 +32,7 @@ export class LocalEtcdOwner {
   }
 
   /**
-   * Takes the folder, after what a dead node left behind is gone.
+   * Takes the folder, after the processes that a dead node left have ended.
    * @throws LocalEtcdError when a living node, or an etcd that no node started, uses the folder
    */
   async claim(): Promise<void> {
@@ -48,7 +48,7 @@ export class LocalEtcdOwner {
     this.write(0);
   }
 
-  /** Remembers the group of a guard that was just started. */
+  /** Writes down the process group of a guard that was just started. */
   write(group: number): void {
     const owner: Owner = { pid: process.pid, beginning: beginningOf(process.pid) ?? '', group };
     // Renamed into place: a reader sees the old text or the new one, never half of it.
@@ -56,7 +56,7 @@ export class LocalEtcdOwner {
     renameSync(`${this.#file}.new`, this.#file);
   }
 
-  /** Gives the folder free for another node. */
+  /** Releases the folder for another node. */
   release(): void {
     rmSync(this.#file, { force: true });
   }
@@ -73,7 +73,7 @@ export class LocalEtcdOwner {
           'Stop that etcd, or give this node a folder of its own with UMBRA_DATA_DIR.',
         );
       }
-      // Nobody but us will end one whose guard was killed too.
+      // An etcd whose guard was killed too is ended here or never.
       for (const { pid, guarded } of left) if (!guarded || performance.now() > killAt) kill(pid);
       if (performance.now() > killAt + KILL_MS) {
         throw new LocalEtcdError(
@@ -112,7 +112,7 @@ export class LocalEtcdOwner {
       if (typeof owner?.pid !== 'number' || typeof owner.beginning !== 'string') return null;
       return { pid: owner.pid, beginning: owner.beginning, group: Number(owner.group) || 0 };
     } catch {
-      // None, or one that a full disk cut short: etcd's own lock still protects the database.
+      // No file, or one that a full disk cut short: etcd's own lock still protects the database.
       return null;
     }
   }

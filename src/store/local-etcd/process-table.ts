@@ -19,8 +19,8 @@ export function processTable(): ProcessEntry[] {
 }
 
 /**
- * When a process began, in the words of the system, or null when there is none with that id. Ids are used again (in a
- * container every node is process 1), an id with its beginning is not.
+ * The beginning of a process in the format of the system; null when no process has that id. The system reuses ids (in a
+ * container every node is process 1), but not an id with its beginning.
  */
 export function beginningOf(pid: number): string | null {
   if (process.platform !== 'linux') return ps(['-o', 'lstart=', '-p', String(pid)])[0]?.trim() || null;
@@ -30,7 +30,10 @@ export function beginningOf(pid: number): string | null {
   return `${bootId()} ${fields[19] ?? ''}`;
 }
 
-/** Names the set of processes that this one can see: each container has its own. Empty where the system has none. */
+/**
+ * Names the set of processes that this one can see: each container has its own. Empty when the system has no
+ * namespaces.
+ */
 export function pidNamespace(): string {
   try {
     return readlinkSync('/proc/self/ns/pid');

@@ -1,6 +1,6 @@
 import type { ShadowRecord } from '../shadow-store.js';
 
-/** All changes in their order, as the watch of a real store would tell them. */
+/** All changes in their order, as the watch of a real store delivers them. */
 export class ChangeLog {
   readonly #records: ShadowRecord[] = [];
   readonly #listeners = new Set<(record: ShadowRecord) => void>();
@@ -16,19 +16,19 @@ export class ChangeLog {
     return this.#compacted;
   }
 
-  /** Calls `listener` for every change from here on, synchronously, inside the commit. Returns how to stop. */
+  /** Calls `listener` for every later change, synchronously, inside the commit. Returns a function that removes it. */
   onAppend(listener: (record: ShadowRecord) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Adds a change and tells the listeners at once. */
+  /** Adds a change and calls the listeners at once. */
   append(record: ShadowRecord): void {
     this.#records.push(record);
     for (const listener of [...this.#listeners]) listener(record);
   }
 
-  /** Forgets the changes before `revision`, as a compaction of etcd does. */
+  /** Drops the changes before `revision`, as a compaction of etcd does. */
   compactTo(revision: number): void {
     this.#compacted = Math.max(this.#compacted, revision);
     const keep = this.#records.findIndex((record) => record.position.revision >= revision);

@@ -11,7 +11,7 @@ import {
 import type { ShadowKey, ShadowRecord } from '../shadow-store.js';
 import type { ChangeLog } from './change-log.js';
 
-/** What the feed follows; a MemoryShadowStore is one. */
+/** The source of the feed; a MemoryShadowStore is one. */
 export interface MemorySource {
   readonly log: ChangeLog;
   readonly position: Position;
@@ -71,7 +71,7 @@ export class MemoryShadowFeed implements ShadowFeed {
     return sameHistory(position, head) && position.revision <= head.revision;
   }
 
-  /** The first revision after `cursor`; the log is in order, so it is found by halving. */
+  /** The first revision after `cursor`; a binary search, since the log is in order. */
   #next(cursor: Position): FeedBatch | null {
     const { records } = this.source.log;
     let from = 0;
@@ -90,7 +90,10 @@ export class MemoryShadowFeed implements ShadowFeed {
     return { position, records: records.slice(from, to) };
   }
 
-  /** Until the log grows or the reader has gone. A turn of the loop later, so that a revision of many records is whole. */
+  /**
+   * Resolves a turn of the loop after the log has grown or the reader has left: a revision of many records is whole
+   * then.
+   */
   #change(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {

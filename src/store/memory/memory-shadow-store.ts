@@ -19,11 +19,14 @@ import { ChangeLog } from './change-log.js';
 const idOf = (key: ShadowKey): string => `${key.tenant}/${key.thing}/${key.name === null ? 'c' : `n:${key.name}`}`;
 const byBytes = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** The store of tests, and the second implementation that keeps the contract honest. Everything ends with the process. */
+/**
+ * The store of tests, and the second implementation that keeps the contract honest. It keeps nothing beyond the
+ * process.
+ */
 export class MemoryShadowStore implements ShadowStore {
-  /** What a feed over this store follows. */
+  /** The log that a feed of this store follows. */
   readonly log = new ChangeLog();
-  /** Claims that writes can be fenced with, each with its revision; nothing else here knows of them. */
+  /** Claims that fences name, each with its revision; tests set them. */
   readonly claims = new Map<string, number>();
   /** Every version of every shadow, oldest first, for getBefore. */
   readonly #versions = new Map<string, ShadowRecord[]>();

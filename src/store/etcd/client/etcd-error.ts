@@ -39,7 +39,7 @@ const TEXTS: readonly (readonly [RegExp, EtcdFault])[] = [
 
 const CLASSES: readonly (readonly [abstract new (...args: never[]) => Error, EtcdFault])[] = [
   [EtcdLeaseInvalidError, 'lease-gone'],
-  // Somebody may repair the user or its password while we try; until the deadline the storage counts as unavailable.
+  // An operator may repair the user or its password meanwhile; until the deadline the storage counts as unavailable.
   [EtcdAuthenticationFailedError, 'not-applied'],
   [GRPCUnauthenticatedError, 'not-applied'],
   [EtcdPermissionDeniedError, 'refused'],

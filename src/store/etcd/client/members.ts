@@ -94,7 +94,7 @@ export class EtcdMembers {
     this.#report(from.host, error);
   }
 
-  /** Gives the member a new client where the error says that its present one is of no use any more. */
+  /** Gives the member a new client when the error shows that its present one is unusable. */
   #renew(member: Member, error: unknown): void {
     const index = this.#members.indexOf(member);
     if (index < 0 || this.#closed || !needsNewClient(error)) return;
@@ -102,7 +102,7 @@ export class EtcdMembers {
     this.#members[index] = { host: member.host, client: this.#create(member.host) };
   }
 
-  /** While etcd is away every call fails several times; one line a second says as much. */
+  /** While etcd is away every call fails several times; one line a second is enough. */
   #report(host: string, error: unknown): void {
     const now = performance.now();
     const level = now - this.#reportedAt < REPORT_MS ? 'debug' : 'warn';
@@ -112,7 +112,7 @@ export class EtcdMembers {
   }
 
   /**
-   * One call to one member, made again once when its token was refused. It ends soon after `timeoutMs`, even if the
+   * One call to one member, repeated once when its token was refused. It ends soon after `timeoutMs`, even if the
    * library hangs.
    * @throws CallHung; the errors of the library, which `classify` sorts
    */

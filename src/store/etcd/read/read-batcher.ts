@@ -17,7 +17,7 @@ const MAX_QUEUED = 20_000;
 
 export interface ReadResult {
   readonly current: RawRecord | null;
-  /** Where the whole read was made. */
+  /** Position at which the whole batch was read. */
   readonly position: Position;
 }
 
@@ -31,8 +31,8 @@ interface PendingRead extends Expirable {
 }
 
 /**
- * Reads of many callers, one Txn: all of them cost one linearizable read. The range operations are what makes it
- * linearizable: a Txn of compares alone is answered from the member's own state, however old (ETCD 3.1).
+ * Joins the reads of many callers into one Txn, which costs one linearizable read. Its range operations make it
+ * linearizable: a member answers a Txn of compares alone from its own state, however old (ETCD 3.1).
  */
 export class ReadBatcher {
   #queue: PendingRead[] = [];
@@ -80,7 +80,7 @@ export class ReadBatcher {
     });
   }
 
-  /** Ends all that wait, with `draining`. */
+  /** Rejects all waiting reads with `draining`. */
   close(): void {
     this.#closed = true;
     this.#queue = [];
@@ -95,7 +95,7 @@ export class ReadBatcher {
       const position = this.history.position(header);
       open.forEach((read, i) => read.resolve({ current: toRawRecord(values[i]), position }));
     } catch (error) {
-      // One revision that is gone fails the whole Txn: halves go on alone until the bad one is.
+      // One compacted revision fails the whole Txn: it is split until the bad read is alone.
       if (open.length > 1 && !(error instanceof ServiceError)) {
         const half = Math.ceil(open.length / 2);
         await this.#answer(open.slice(0, half));
@@ -106,7 +106,7 @@ export class ReadBatcher {
   }
 
   async #fetch(reads: readonly PendingRead[]) {
-    // Callers that ask for the same thing in one turn share the operation.
+    // Reads of the same key and revision share one operation.
     const slots = new Map<string, number>();
     const ranges: { key: Buffer; revision?: string }[] = [];
     const slotOf = reads.map(({ key, revision }) => {

@@ -11,11 +11,11 @@ import { PendingWrite, type CasOutcome, type CasWrite } from './pending-write.js
 import type { Position } from '../../position.js';
 import { SendSlots } from '../client/send-slots.js';
 
-/** Beyond 64 a batch is past its knee; etcd's own limit is 127 (PERFORMANCE 1). */
+/** A batch gains little beyond 64 writes; etcd takes at most 126 (ETCD 1). */
 const MAX_WRITES = 100;
 /** etcd refuses requests of 1.5 MiB. */
 const MAX_BYTES = 1024 * 1024;
-/** Milliseconds that a call ends before the last deadline of its batch, so that its own error says what happened. */
+/** Milliseconds between the end of a call and the last deadline of its batch: the error of the call must come first. */
 const MARGIN_MS = 30;
 
 /** The lease of this write does not exist; nothing was written. */
@@ -26,13 +26,13 @@ export class LeaseGone extends Error {
 export interface GroupCommitOptions {
   /** Batches under way at once; 2 to 4. */
   readonly inFlight?: number;
-  /** Writes that may wait, over all tenants. */
+  /** Writes that may wait, of all tenants together. */
   readonly maxQueued?: number;
   /** Bytes of all writes that are not settled. */
   readonly maxQueuedBytes?: number;
 }
 
-/** Many CAS writes of many callers, one Txn (DESIGN 4). */
+/** Joins the CAS writes of many callers into one Txn (ADR 0007). */
 export class GroupCommit {
   readonly #queue = new FairQueue<PendingWrite>();
   /** Writes of the batches under way by key: a key is in one batch at a time. */
@@ -70,8 +70,9 @@ export class GroupCommit {
 
   /**
    * Sends the write with the next batch.
-   * @throws ServiceError storageUnavailable, tooLarge, tooManyRequests, fenced, draining; LeaseGone. After each of them nothing
-   * was and will be written. storageFull: nothing will be, but look whether it was (etcd-error.ts)
+   * @throws ServiceError storageUnavailable, tooLarge, tooManyRequests, fenced, draining; LeaseGone. After each of them
+   * the write was not applied and never will be. storageFull: it will not be applied, but it may have been
+   * (etcd-error.ts)
    */
   submit(write: CasWrite): Promise<CasOutcome> {
     if (this.#closed) return Promise.reject(new ServiceError('draining'));
@@ -92,10 +93,10 @@ export class GroupCommit {
   }
 
   /**
-   * What the watch tells: a write of our own that it holds is committed, whatever becomes of the answer to its Txn. The
-   * value tells them apart, as it carries an id of its own for each attempt to change the shadow. It comes around the
-   * time of that answer, or instead of it when that is lost.
-   * @param at where the value was written
+   * Settles an own write that the watch has delivered: it is committed, even if the answer to its Txn is lost (ADR
+   * 0013). The value identifies the write: it carries an id that is unique to each attempt to change the shadow. No
+   * errors.
+   * @param at position that stored the value
    */
   confirm(key: string, value: Buffer, at: Position): void {
     const pending = this.#underWay.get(key);
@@ -105,7 +106,7 @@ export class GroupCommit {
     pending.settle({ kind: 'won', position: at });
   }
 
-  /** Ends all: what was not sent with `draining`, what was with `unknown`. */
+  /** Ends all writes: unsent ones with `draining`, sent ones with `unknown`. */
   close(): void {
     this.#closed = true;
     this.#queue.drain();
@@ -130,7 +131,7 @@ export class GroupCommit {
     try {
       await this.#deliver(batch);
     } catch (error) {
-      // Nothing may be left without an answer, whatever went wrong here.
+      // Every write must end, even after a defect in this code.
       this.logger.error({ err: error }, 'group commit failed');
       for (const pending of batch) pending.refuse(new ServiceError('storageUnavailable'));
     } finally {
@@ -141,7 +142,7 @@ export class GroupCommit {
     }
   }
 
-  /** Sends the same guarded writes until each one is settled: the guards fence an attempt that arrives late. */
+  /** Sends the same guarded writes until each one is settled: the guards make an attempt that arrives late harmless. */
   async #deliver(batch: readonly PendingWrite[]): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       // An attempt that cannot be answered in time would only turn "not written" into "unknown".
@@ -177,7 +178,7 @@ export class GroupCommit {
     }
   }
 
-  /** One bad write must not take the others with it: halves go on alone, until the bad one is. */
+  /** One bad write must not fail the others: the batch is split until the bad write is alone. */
   async #split(open: readonly PendingWrite[], error: unknown): Promise<void> {
     const [only] = open;
     if (open.length === 1 && only) {

@@ -9,15 +9,15 @@ export interface CasWrite extends GuardedPut {
   readonly deadline: number;
   /** Batches are fair across tenants. */
   readonly tenant: string;
-  /** No attempt begins once it is aborted. */
+  /** No attempt begins after its abort. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * - `won`: committed, at `position`.
- * - `lost`: the guard or the fence did not hold at `position`; `current` is what was there, and with `fenced` it was the
- *   fence. With `doubted` an earlier attempt of this write may be part of it: look before believing it.
- * - `unknown`: the deadline passed while it may have been, or may yet be, applied.
+ * - `lost`: the guard did not hold at `position` or, with `fenced`, the fence did not. `current` is the record at
+ *   `position`. With `doubted` an earlier attempt of this write may have been applied, which must be settled first.
+ * - `unknown`: the deadline passed; the write may have been applied, or may yet be.
  */
 export type CasOutcome =
   | { readonly kind: 'won'; readonly position: Position }
@@ -37,7 +37,7 @@ export class PendingWrite implements Expirable {
   doubted = false;
   /** An attempt is under way. */
   sent = false;
-  /** Of its part of a request. */
+  /** Bytes of this write in a request. */
   readonly bytes: number;
 
   constructor(
@@ -54,7 +54,7 @@ export class PendingWrite implements Expirable {
     return this.write.deadline;
   }
 
-  /** Ends it with what became of it; what comes later changes nothing. */
+  /** Ends it with its outcome; later calls have no effect. No errors. */
   settle(outcome: CasOutcome): void {
     if (this.settled) return;
     this.settled = true;
@@ -62,7 +62,7 @@ export class PendingWrite implements Expirable {
     this.resolve(outcome);
   }
 
-  /** Ends it with `error`, if it is certain that nothing was written; else with `unknown`. */
+  /** Ends it with `error` when it was certainly not applied, else with `unknown`. No errors. */
   refuse(error: Error): void {
     if (this.settled) return;
     if (this.sent || this.doubted) return this.settle({ kind: 'unknown' });

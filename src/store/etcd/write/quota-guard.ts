@@ -4,9 +4,9 @@ import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import type { EtcdMembers, Member } from '../client/members.js';
 
-/** Milliseconds between two looks. At 13 MB/s of history a look late costs 40 MB: stay that far below the quota. */
+/** Milliseconds between two checks. At 13 MB/s of history one period fills 40 MB: stay that far below the quota. */
 const PERIOD_MS = 3_000;
-/** Part of the quota from which on a lease for tombstones is kept ready. */
+/** Share of the quota above which a lease for tombstones is kept ready. */
 const NEARLY_FULL = 0.8;
 
 export interface QuotaUse {
@@ -19,14 +19,14 @@ export interface QuotaUse {
 
 export interface QuotaGuardOptions {
   readonly periodMs?: number;
-  /** Called at most once per look while the storage is nearly full. */
+  /** Called at most once per check while the storage is nearly full. */
   readonly onNearlyFull?: () => void;
 }
 
 /**
- * Watches the room that is left. Nested Txns slip past etcd's own alarm on old servers (ETCD 0), so it is we who
- * refuse updates; reads and deletes go on. It recovers by itself: compaction frees what is in use, and an operator
- * disarms the alarm (ETCD 7).
+ * Watches the free space of etcd. Old servers do not apply their quota to nested Txns (ETCD 0), so this node rejects
+ * updates itself; reads and deletes still work. It recovers by itself after a compaction has freed space and an
+ * operator has disarmed the alarm (ETCD 7).
  */
 export class QuotaGuard {
   #use: QuotaUse = { full: false, usedBytes: 0, reason: 'not looked at yet' };
@@ -45,13 +45,13 @@ export class QuotaGuard {
     return this.#use;
   }
 
-  /** Looks now and then every few seconds. */
+  /** Checks now, and then every period. */
   start(): void {
     this.#timer ??= setInterval(() => void this.look(), this.options.periodMs ?? PERIOD_MS).unref();
     void this.look();
   }
 
-  /** Looks no more. */
+  /** Ends the checks. */
   close(): void {
     if (this.#timer) clearInterval(this.#timer);
     this.#timer = null;
@@ -62,12 +62,12 @@ export class QuotaGuard {
     if (this.#use.full) throw new ServiceError('storageFull');
   }
 
-  /** etcd itself has just refused a write for want of room: no need to wait for the next look. */
+  /** Notes that etcd has just rejected a write for lack of space, without waiting for the next check. */
   refused(): void {
     this.#become({ full: true, usedBytes: this.#use.usedBytes, reason: 'etcd refuses writes: its quota is used up' });
   }
 
-  /** One look; those who ask while one is under way share it. Members that do not answer tell nothing new. No errors. */
+  /** Checks once; calls during a check share it. Members that do not answer change nothing. No errors. */
   look(): Promise<void> {
     return (this.#looking ??= this.#measure().finally(() => (this.#looking = null)));
   }
@@ -81,7 +81,7 @@ export class QuotaGuard {
     const quota = this.config.quotaBytes;
     const share = `${mib(usedBytes)} of ${mib(quota)} MiB in use`;
     if (usedBytes >= NEARLY_FULL * quota) this.options.onNearlyFull?.();
-    // Where the alarms may not be read, a write that is taken is what tells that there is none.
+    // A server with users may deny its alarms: then only an accepted write shows that none is set.
     if (this.#use.full && !alarm && !(await this.#touch())) return;
     if (alarm) this.#become({ full: true, usedBytes, reason: `the NOSPACE alarm of etcd is set; ${share}` });
     else this.#become({ full: usedBytes >= quota, usedBytes, reason: share });
@@ -92,8 +92,8 @@ export class QuotaGuard {
     this.#use = use;
     if (use.full === before.full) return;
     if (use.full)
-      this.logger.error({ reason: use.reason }, 'storage full: updates are refused, reads and deletes go on');
-    else this.logger.info({ reason: use.reason }, 'storage has room again: updates are taken');
+      this.logger.error({ reason: use.reason }, 'storage full: updates are rejected; reads and deletes still work');
+    else this.logger.info({ reason: use.reason }, 'storage has room again: updates are accepted');
   }
 
   async #usedBytes(member: Member): Promise<number | null> {
@@ -107,7 +107,7 @@ export class QuotaGuard {
     }
   }
 
-  /** etcd counts the pages that a compaction freed only at its next write, and while we refuse them there may be none. */
+  /** Writes once: etcd counts the pages that a compaction freed only at its next write, and a full node sends few. */
   async #touch(): Promise<boolean> {
     const request = { key: Buffer.from(`${this.config.prefix}room`), value: Buffer.from('looked') };
     try {
@@ -132,7 +132,7 @@ export class QuotaGuard {
       return alarms.some(({ alarm }) => String(alarm).toUpperCase() === 'NOSPACE');
     } catch (error) {
       this.logger.debug({ err: error }, 'no alarms of etcd');
-      // Servers with authentication may keep the alarms from us for ever; the sizes still count.
+      // A server with users may deny its alarms for ever; the sizes still count.
       return error instanceof ServiceError ? null : false;
     }
   }

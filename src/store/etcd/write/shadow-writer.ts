@@ -25,7 +25,7 @@ export interface WriterParts {
   readonly logger: Logger;
 }
 
-/** What every attempt of one change has in common. */
+/** The parts of one change that all its attempts share. */
 export interface WriteTask {
   readonly key: ShadowKey;
   readonly etcdKey: string;
@@ -35,12 +35,12 @@ export interface WriteTask {
   readonly fence?: FencedBy | undefined;
 }
 
-/** What a change is computed on. */
+/** The record that a change is computed on. */
 interface Basis {
   readonly record: EtcdRecord | null;
-  /** mod_revision of the key; 0: there is none. */
+  /** mod_revision of the key; 0: the key does not exist. */
   readonly revision: number;
-  /** Read from etcd for this change: a refusal computed on it is final. */
+  /** Read from etcd for this change: an error computed on it is final. */
   readonly fresh: boolean;
 }
 
@@ -50,7 +50,7 @@ type Submitted = CasOutcome | { readonly kind: 'lease-gone' } | { readonly kind:
 
 type Attempt = { readonly won: EtcdRecord; readonly position: Position } | { readonly next: Basis };
 
-/** One change of one shadow: guess, compute, compare-and-set, and again on what was there instead (DESIGN 3). */
+/** Makes one change of one shadow: guess, compute, compare-and-set, and once more on the record that it lost to. */
 export class ShadowWriter {
   readonly #ids = new WriteIds();
 
@@ -62,7 +62,7 @@ export class ShadowWriter {
     const guess = this.parts.cache.get(etcdKey);
     let basis: Basis = guess ? { ...guess, fresh: false } : await this.#read(etcdKey, deadline);
     for (;;) {
-      // Another node may have carried the request out since: computed again, it would undo what came after it.
+      // Another node may have made this change since: computing it again would undo later changes.
       if (signal?.aborted) throw new ServiceError('fenced');
       const changed = this.#compute(change, basis);
       if (changed === 'refused') {
@@ -75,7 +75,7 @@ export class ShadowWriter {
         continue;
       }
       const { won, position } = attempt;
-      // Removed: there is nothing to guess on.
+      // The key was removed: no record is left to guess on.
       if (won.bytes === 0) this.parts.cache.forget(etcdKey);
       else this.parts.cache.offer(etcdKey, won, position.revision);
       return { key, state: won.state, change: won.change, position, bytes: won.bytes };
@@ -129,7 +129,7 @@ export class ShadowWriter {
     return { next: this.#basis(etcdKey, outcome.current) };
   }
 
-  /** null: a full etcd grants none. */
+  /** The id of a lease; null: a full etcd grants none. */
   async #lease(deadline: number): Promise<string | null> {
     try {
       return await this.parts.leases.acquire(deadline);
@@ -140,8 +140,8 @@ export class ShadowWriter {
   }
 
   /**
-   * Removes the record under its guard, for want of room for a tombstone: a full etcd takes that. The shadow is gone as
-   * after any deletion, but its version is forgotten.
+   * Removes the record under its guard: a full etcd accepts that, but no tombstone. The shadow is deleted as always,
+   * except that its version is forgotten.
    */
   async #remove(task: WriteTask, basis: Basis, changed: Changed): Promise<Attempt> {
     const { key, etcdKey, deadline, signal, fence } = task;
@@ -151,7 +151,7 @@ export class ShadowWriter {
     const { state, change } = changed;
     if (outcome.kind === 'won') return { won: { state, change, writes: [], bytes: 0 }, position: outcome.position };
     if (outcome.kind === 'unknown') throw new ServiceError('outcomeUnknown');
-    // It leaves no id behind to find it by. A key that still has the guard's revision was not removed.
+    // A removal leaves no id to find it by. A key that still has the guard's revision was not removed.
     if (outcome.doubted && outcome.current?.revision !== basis.revision) throw new ServiceError('outcomeUnknown');
     if (outcome.fenced) throw new ServiceError('fenced');
     return { next: this.#basis(etcdKey, outcome.current) };
@@ -177,8 +177,8 @@ export class ShadowWriter {
   }
 
   /**
-   * What became of a write that may have been applied. Whatever goes wrong here: never an error that says it was not.
-   * @param found what is there now; null: read it
+   * Finds out whether a write was applied. Every fault here counts as `unknown`: no error may claim that it was not.
+   * @param found the present record; null: read it
    */
   async #settle(write: DoubtedWrite, found: ReadResult | null): Promise<SettledAt> {
     try {
@@ -209,7 +209,7 @@ export class ShadowWriter {
 }
 
 /**
- * A value that must be one of ours.
+ * Decodes a value that must be a shadow record.
  * @throws ServiceError internal; the log names the key and the reason
  */
 export function decodeStored(etcdKey: string, value: Buffer, logger: Logger): EtcdRecord {

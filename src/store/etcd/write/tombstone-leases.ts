@@ -3,9 +3,9 @@ import { TOMBSTONE_SECONDS } from '../../../document/limits.js';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { EtcdMembers } from '../client/members.js';
 
-/** Milliseconds for which one lease is handed out; its time to live is as much longer, so that the last key lives long enough. */
+/** Milliseconds for which one lease is handed out. It lives longer by that, so that its last key lives 48 h too. */
 const WINDOW_MS = 10 * 60_000;
-/** The expiry of a lease deletes all its keys in one revision; Kubernetes keeps to the same limit (ETCD 5). */
+/** The expiry of a lease deletes all its keys in one revision; Kubernetes has the same limit (ETCD 5). */
 const MAX_KEYS = 1000;
 
 interface Pool {
@@ -16,9 +16,9 @@ interface Pool {
 }
 
 /**
- * Leases that end tombstones after 48 h, each shared by many of them: a grant is a write of its own. They are never
- * revoked, the tombstones outlive this node. The lease alone ends a tombstone: no wall clock is asked. A new leader of
- * etcd starts the time of every lease again, so a tombstone may count for longer, which harms nothing.
+ * Leases that end tombstones after 48 h. Many tombstones share one, since a grant is a write of its own. No lease is
+ * revoked: tombstones outlive this node. Only the lease ends a tombstone, whatever a wall clock says. A new leader of
+ * etcd restarts the time of every lease, so a tombstone may live longer, which is harmless.
  */
 export class TombstoneLeases {
   #pool: Pool | null = null;
@@ -46,9 +46,9 @@ export class TombstoneLeases {
         await (granting ?? this.#granted(deadline));
       } catch (error) {
         const code = error instanceof ServiceError ? error.code : 'internal';
-        // A full etcd grants nothing, yet deletes go on: an old lease only forgets the version a little early.
+        // A full etcd grants no lease, yet deletes must work: an old lease only ends the tombstone a little early.
         if (pool && code === 'storageFull') return pool.id;
-        // Somebody else's time ran out, not ours.
+        // The deadline of another caller has passed, not ours.
         if (granting && code === 'storageUnavailable' && this.clock.monotonic() < deadline) continue;
         throw error;
       }
@@ -56,7 +56,7 @@ export class TombstoneLeases {
   }
 
   /**
-   * Has a lease ready, while the storage still grants one.
+   * Gets a lease ready while the storage still grants one.
    * @param deadline milliseconds of the monotonic clock
    * @throws ServiceError as acquire
    */
@@ -64,7 +64,7 @@ export class TombstoneLeases {
     if (!this.#pool || !this.#isFresh(this.#pool)) await (this.#granting ?? this.#granted(deadline));
   }
 
-  /** etcd does not know the lease (any more). */
+  /** Drops a lease that etcd does not know, or no longer knows. */
   forget(id: string): void {
     if (this.#pool?.id === id) this.#pool = null;
   }
@@ -73,12 +73,12 @@ export class TombstoneLeases {
     return pool.keys < MAX_KEYS && this.clock.monotonic() < pool.until;
   }
 
-  /** One grant at a time; those who come while it is under way share it. */
+  /** One grant at a time; calls during it share it. */
   #granted(deadline: number): Promise<void> {
     return (this.#granting = this.#grant(deadline).finally(() => (this.#granting = null)));
   }
 
-  /** Sent again after a lost answer it leaves an empty lease behind, which ends by itself. */
+  /** A grant that is repeated after a lost answer leaves an empty lease, which ends by itself. */
   async #grant(deadline: number): Promise<void> {
     const TTL = String(TOMBSTONE_SECONDS + WINDOW_MS / 1000);
     const until = this.clock.monotonic() + WINDOW_MS;
