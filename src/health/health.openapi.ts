@@ -27,7 +27,7 @@ export const live: OperationDescription = {
   id: 'live',
   tag: HEALTH,
   summary: 'Whether the process answers',
-  answers: { 200: { description: 'It does', schema: Live, examples: { live: { live: true } } } },
+  answers: { 200: { description: 'The process answers', schema: Live, examples: { live: { live: true } } } },
 };
 
 export const ready: OperationDescription = {
@@ -36,7 +36,7 @@ export const ready: OperationDescription = {
   summary: 'Whether this node can serve clients',
   answers: {
     200: {
-      description: 'Every part is well',
+      description: 'Every part is ready',
       schema: Ready,
       examples: {
         ready: {
@@ -47,7 +47,7 @@ export const ready: OperationDescription = {
       },
     },
     503: {
-      description: 'Some part is not',
+      description: 'A part is not ready',
       schema: Ready,
       examples: { draining: { ready: false, version, parts: { draining: part(false, 'the node is shutting down') } } },
     },

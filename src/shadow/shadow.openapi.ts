@@ -146,7 +146,7 @@ export const awsUpdate: OperationDescription = {
   parameters: [THING, NAME],
   body: { schema: Update, required: true, examples: UPDATES },
   answers: {
-    200: { description: 'What was asked for, as accepted', schema: UpdateAccepted, examples: { accepted: ACCEPTED } },
+    200: { description: 'The accepted request', schema: UpdateAccepted, examples: { accepted: ACCEPTED } },
   },
   errors: PATCH_ERRORS,
 };
@@ -155,7 +155,7 @@ export const update: OperationDescription = {
   id: 'updateShadow',
   tag: SHADOWS,
   summary: 'Merge a patch into one shadow, or create it',
-  description: 'The body is that of the AWS update. If-Match and If-None-Match are checked before its `version`.',
+  description: 'The body is the body of the AWS update. If-Match and If-None-Match are checked before its `version`.',
   parameters: [THING, NAME, IF_MATCH, IF_NONE_MATCH],
   body: { schema: Update, required: true, examples: UPDATES },
   answers: {

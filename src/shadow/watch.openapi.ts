@@ -11,9 +11,9 @@ export const WATCH: Tag = {
 };
 
 export const STREAM_PARAMETERS = [
-  headerParameter('Last-Event-ID', '`id` of the last event that was dealt with; exactly what came after it follows.'),
-  queryParameter('cursor', 'As Last-Event-ID, which counts before it.', { type: 'string' }),
-  queryParameter('initial', 'Send the present state first. Without effect on a stream that resumes.', {
+  headerParameter('Last-Event-ID', '`id` of the last processed event; the stream begins right after it.'),
+  queryParameter('cursor', 'The same as Last-Event-ID, which overrides it.', { type: 'string' }),
+  queryParameter('initial', 'Send the present state first. Has no effect on a stream that resumes.', {
     type: 'boolean',
     default: false,
   }),
@@ -76,12 +76,12 @@ data: {"revision":1211}
 
 `;
 
-/** What all streams have in common. */
+/** The common part of the descriptions of all streams. */
 export const STREAM = {
   tag: WATCH,
-  description: `Server-sent events: \`change\` for each change, in the order of the commits and none left out; \`initial\` for
-each existing shadow, if asked for; \`bookmark\` now and then; \`end\` with the reason. Their \`id\`, sent back as \`Last-Event-ID\`,
-resumes right after them, on any node. docs/watch.md has the rest.`,
+  description: `Server-sent events: \`change\` for each change, in the order of the commits, without omissions; \`initial\`
+for each existing shadow, on request; \`bookmark\` from time to time; \`end\` with the reason. A client that sends the
+\`id\` of an event as \`Last-Event-ID\` resumes right after this event, on any node. See docs/watch.md.`,
   answers: {
     200: {
       description: 'Events',

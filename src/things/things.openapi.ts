@@ -52,7 +52,7 @@ export const DeletedShadow = Type.Object({ name: ShadowName, version: Version, t
 export type DeletedShadow = Static<typeof DeletedShadow>;
 
 const deleted = Type.Array(DeletedShadow, {
-  description: 'Each shadow that was deleted, with the version that it had.',
+  description: 'Each deleted shadow, with its last version.',
 });
 export const ThingDeleted = Type.Object({ thing: Type.String(), deleted, next }, { $id: 'ThingDeleted' });
 export type ThingDeleted = Static<typeof ThingDeleted>;
@@ -69,7 +69,7 @@ export const listThings: OperationDescription = {
   tag: THINGS,
   summary: 'Things that have a shadow',
   description:
-    'In an order that is stable but not alphabetical. Of each thing at most 100 shadows are listed; `truncated` says that it has more.',
+    'The order is stable but not alphabetical. A thing is listed with its first 100 shadows; `truncated` says that it has more.',
   parameters: [LIMIT, AFTER],
   answers: {
     200: {
@@ -121,12 +121,12 @@ export const removeThing: OperationDescription = {
   tag: THINGS,
   summary: 'Delete a thing: all its shadows',
   description:
-    'Each shadow is deleted by itself, the classic one and up to 100 named ones in one request. With `next` in the answer, send the request again with it as `after`. When some could not be deleted, the error lists those that were; repeat the request.',
+    'Deletes each shadow separately, the classic one and up to 100 named ones in one request. If the answer has `next`, repeat the request with its value as `after`. If some shadows cannot be deleted, the error lists the deleted ones; repeat the request.',
   parameters: [THING_TO_DELETE, AFTER],
   body: { schema: Token, required: false, examples: { token: { clientToken: 'app-17' } } },
   answers: {
     200: {
-      description: 'What was deleted; without `next` nothing is left',
+      description: 'The deleted shadows; without `next` none is left',
       schema: ThingDeleted,
       examples: { deleted: { thing: 'lamp-1', deleted: [{ name: null, version: 4, timestamp: 1700000000 }] } },
     },

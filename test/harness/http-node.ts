@@ -86,7 +86,7 @@ export async function startHttpNode(options: HttpNodeOptions = {}): Promise<Http
   );
   server.configure(app);
   const addresses = await server.listen(app);
-  const hub = app.get<WatchHub>(WATCH_HUB, { strict: false });
+  const hub = app.get<WatchHub>(WATCH_HUB);
   await hub.start();
   return {
     url: addresses.http,
@@ -95,7 +95,7 @@ export async function startHttpNode(options: HttpNodeOptions = {}): Promise<Http
     clock,
     store,
     hub,
-    health: app.get(HealthRegistry, { strict: false }),
+    health: app.get(HealthRegistry),
     app,
     async stop() {
       await hub.close();

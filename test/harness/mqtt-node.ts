@@ -91,8 +91,8 @@ export async function startMqttNode(options: MqttNodeOptions = {}): Promise<Mqtt
     logger: ['error', 'fatal'],
     abortOnError: false,
   });
-  const transport = app.get(MqttTransport, { strict: false });
-  const hub = app.get<WatchHub>(WATCH_HUB, { strict: false });
+  const transport = app.get(MqttTransport);
+  const hub = app.get<WatchHub>(WATCH_HUB);
   const service: INestMicroservice = app.connectMicroservice({ strategy: transport }, { inheritAppConfig: false });
   await hub.start();
   await app.startAllMicroservices();
@@ -107,8 +107,8 @@ export async function startMqttNode(options: MqttNodeOptions = {}): Promise<Mqtt
     clock,
     store,
     transport,
-    broker: app.get(MqttBroker, { strict: false }),
-    currentDeltas: app.get(CurrentDeltas, { strict: false }),
+    broker: app.get(MqttBroker),
+    currentDeltas: app.get(CurrentDeltas),
     hub,
     async connect(clientOptions = {}, to = url) {
       const client = await TestClient.connect(to, clientOptions);

@@ -8,7 +8,7 @@ import { DESCRIPTION, schemasIn, type OperationDescription } from './describe.js
 import { ASSETS, assetOf, PAGE, PAGE_POLICY, START_SCRIPT } from './docs-page.js';
 
 const ABOUT = `Device shadows: the AWS IoT data plane under \`/things\` and \`/api\`, and our own API under \`/v1\`.
-Shadows of the two are the same shadows. Bodies are read as UTF-8 JSON whatever their content type says.`;
+Both APIs serve the same shadows. Bodies are read as UTF-8 JSON, whatever the content type says.`;
 
 /** The description of all routes of the application. */
 export function openApiOf(app: NestFastifyApplication): OpenAPIObject {
@@ -36,8 +36,7 @@ function descriptions(app: NestFastifyApplication): OperationDescription[] {
  * Serves /openapi.json, and /docs to read it. All files come from this process, and the page may call no other host.
  * SwaggerModule.setup() would need @fastify/static, a whole folder and a wildcard route for the same.
  */
-export function serveOpenApi(app: NestFastifyApplication): void {
-  const server = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+export function serveOpenApi(app: NestFastifyApplication, server: FastifyInstance): void {
   let description: Buffer | undefined;
   server.get('/openapi.json', (_request, reply) => {
     description ??= Buffer.from(JSON.stringify(openApiOf(app)));

@@ -8,9 +8,9 @@ export interface ControllerMethod {
   readonly handler: (...args: never[]) => unknown;
 }
 
-/** Every method of every controller of the application, those without a route too. */
+/** All methods of all controllers of the application, including methods without a route. */
 export function controllerMethods(app: NestFastifyApplication): ControllerMethod[] {
-  const modules = [...app.get(ModulesContainer, { strict: false }).values()];
+  const modules = [...app.get(ModulesContainer).values()];
   return modules
     .flatMap(({ controllers }) => [...controllers.values()])
     .flatMap(({ instance }) => {

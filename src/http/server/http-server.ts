@@ -79,7 +79,7 @@ export class HttpServer {
     app.useGlobalFilters(this.#filter);
     addRequestHooks(this.#fastify, config.requestTimeoutMs, clock, logger);
     serveDirectly(app, this.#fastify);
-    serveOpenApi(app);
+    serveOpenApi(app, this.#fastify);
   }
 
   /**
