@@ -12,7 +12,7 @@ export const GUARD_NAME = 'umbra-etcd-guard';
 /** Exit code of a shell for a command that it did not find. */
 export const NOT_FOUND = 127;
 
-/** Milliseconds between two looks at the process table while a group ends. */
+/** Milliseconds between two reads of the process table while a group ends. */
 const END_POLL_MS = 10;
 
 export type Guard = ChildProcessByStdio<Writable, Readable, Readable>;
@@ -71,7 +71,7 @@ export function killGroup(group: number): void {
 /**
  * Kills the remaining processes of a guard's group and waits for their end. A process that has ended, but that its
  * parent has not collected yet, counts as gone.
- * @returns false when there is still a process after `ms` milliseconds; no errors
+ * @returns false when a process is left after `ms` milliseconds; no errors
  */
 export async function groupEnds(group: number, ms: number): Promise<boolean> {
   const until = performance.now() + ms;

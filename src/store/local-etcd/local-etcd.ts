@@ -99,7 +99,7 @@ export class LocalEtcd {
     }
   }
 
-  /** SIGTERM, after 5 s SIGKILL. Resolves when etcd is gone. Call it when nothing needs etcd any more. No errors. */
+  /** SIGTERM, after 5 s SIGKILL. Resolves when etcd is gone. Call it when nothing needs etcd. No errors. */
   async stop(): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort();

@@ -12,7 +12,7 @@ export interface EtcdCredentials {
 }
 
 /**
- * A member that has lost its leader refuses at once ("etcdserver: no leader", definitely not applied) instead of
+ * A member that has lost its leader rejects a call at once ("etcdserver: no leader", definitely not applied) instead of
  * keeping a call for 7 s or a watch silent for as long as the partition lasts (ETCD 2.3).
  */
 export const requireLeader: Interceptor = (options, nextCall) =>
@@ -24,10 +24,11 @@ export const requireLeader: Interceptor = (options, nextCall) =>
   });
 
 /**
- * A client of exactly one member, with a connection of its own: a watch must not wait behind large ranges (ETCD 6), and a
- * client that is given up must take its stuck connection with it. Retries, rotation and deadlines are ours: the library's
- * retries apply a write twice, its breaker rejects reads after failed writes, and without a deadline a call to a dead
- * host never ends (ETCD 0, 3.2). So is the token of the user: the library leaves a TLS connection open for each.
+ * A client of exactly one member, with a connection of its own: a watch must not wait for large ranges (ETCD 6), and a
+ * client that is given up must take its stuck connection with it. Retries, rotation and deadlines belong to
+ * EtcdMembers: the library's retries apply a write twice, its breaker rejects reads after failed writes, and without a
+ * deadline a call to a dead host never ends (ETCD 0, 3.2). So does the token of the user: the library leaves a TLS
+ * connection open for each.
  *
  * @param host one member, such as `http://127.0.0.1:2379`
  * @param tokens of the user; null: calls carry no token

@@ -14,8 +14,8 @@ import {
  * What an error of a call to etcd says about the request (ETCD 3.3, 7).
  * - `not-applied`: this member did not apply it; another one, or the same one later, may.
  * - `in-doubt`: it may have been applied, and may even be applied later.
- * - `storage-full`: rejected by the quota. Servers check it before they propose and again when they apply, and the second
- *   check rejects requests that are applied all the same: look before believing it.
+ * - `storage-full`: rejected by the quota. Servers check it before they propose and again when they apply, and the
+ *   second check rejects requests that are applied all the same: read the keys before trusting it.
  * - `too-large`: not applied; a smaller request may be.
  * - `lease-gone`: the lease of a put does not exist; not applied.
  * - `refused`: the request is wrong or forbidden, on every member. Not applied.
@@ -73,7 +73,7 @@ export function isOutsideHistory(error: unknown): boolean {
   return isCompacted(error) || isFuture(error);
 }
 
-/** The lease that a call named does not exist (any more); the call was not applied. */
+/** The lease that a call named does not exist, or no longer exists; the call was not applied. */
 export function isLeaseGone(error: unknown): boolean {
   return classify(error) === 'lease-gone';
 }
@@ -89,12 +89,12 @@ export function refusesToken(details: string): boolean {
   return /invalid auth token|revision of auth store is old/.test(details);
 }
 
-/** The call failed only because its token is not valid any more: it was not applied. */
+/** The call failed only because its token is no longer valid: it was not applied. */
 export function isTokenRefused(error: unknown): boolean {
   return error instanceof Error && error.message.includes(TOKEN_REFUSED);
 }
 
-/** The client is of no use any more: it is closed, or stuck below its calls. */
+/** The client is unusable: it is closed, or stuck below its calls. */
 export function needsNewClient(error: unknown): boolean {
   return error instanceof CallHung || (error instanceof Error && /client was already closed/.test(error.message));
 }

@@ -136,7 +136,8 @@ export class EtcdMembers {
 
   /**
    * An idempotent call, sent again to the next member until `deadline` (milliseconds of the monotonic clock).
-   * @throws ServiceError storageUnavailable, storageFull, draining; the error of etcd when it refuses the request itself
+   * @throws ServiceError storageUnavailable, storageFull, draining; the error of etcd when it rejects the request
+   * itself
    */
   async read<T>(fn: (client: Etcd3, options: CallOptions) => Promise<T>, deadline: number): Promise<T> {
     for (let attempt = 0; ; attempt++) {

@@ -46,7 +46,7 @@ function toNested(put: GuardedPut): IRequestOp {
           ? { request_delete_range: { key } }
           : { request_put: lease === undefined ? { key, value } : { key, value, lease } },
       ],
-      // The present value: a write that lost needs no read before its next attempt. The fence tells why it lost.
+      // The present value: a write that lost needs no read before its next attempt. The fence shows why it lost.
       failure: [key, ...fenceKey].map((each) => ({ request_range: { key: each } })),
     },
   };
@@ -61,7 +61,7 @@ export function buildNestedTxn(puts: readonly GuardedPut[]): ITxnRequest {
   return { success: puts.map(toNested) };
 }
 
-/** The result of a range of one key; null: there is no such key. */
+/** The result of a range of one key; null: the key does not exist. */
 export function toRawRecord(kv: IKeyValue | undefined): RawRecord | null {
   return kv ? { value: kv.value, revision: Number(kv.mod_revision) } : null;
 }

@@ -10,15 +10,15 @@ import type { RawRevision } from './revision-assembler.js';
 /** Keys that are read at once. */
 const MAX_KEYS = 50;
 
-/** What this node itself removed: the key, and the revision of the record that was there. */
+/** Finds a removal of this node by the key and the revision of the removed record. */
 export type FindRemoval = (key: string, revision: number) => Changed | undefined;
 
 /** Principal of a removal that another node made. */
 const ANOTHER_NODE = 'unknown';
 
 /**
- * Tells the two kinds of DELETE events apart. Mostly the lease of a tombstone ran out, and the put of the tombstone was
- * the deletion. But on a full etcd a live record is removed without a tombstone: then the event is the deletion.
+ * Distinguishes the two kinds of DELETE events. Mostly the lease of a tombstone ran out, and the put of the tombstone
+ * was the deletion. But on a full etcd a live record is removed without a tombstone: then the event is the deletion.
  */
 export class DeletedRecords {
   constructor(
@@ -29,7 +29,7 @@ export class DeletedRecords {
 
   /**
    * The deletions among `revisions`, by revision.
-   * @throws FeedGap when what was there before is compacted; what the calls throw
+   * @throws FeedGap when the revision before is compacted; the errors of the calls
    */
   async of(revisions: readonly RawRevision[], start: Position): Promise<Map<number, ShadowRecord[]>> {
     const found = new Map<number, ShadowRecord[]>();

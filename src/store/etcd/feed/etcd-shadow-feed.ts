@@ -29,7 +29,7 @@ export interface FeedOptions {
   readonly times?: WatchTimes;
   /** Replaces decodeRecord for values that the node knows already, above all its own writes. */
   readonly onStored?: OnStored;
-  /** What this node removed without a tombstone. */
+  /** The removals of this node without a tombstone. */
   readonly removed?: FindRemoval;
 }
 
@@ -218,8 +218,8 @@ export class EtcdShadowFeed implements ShadowFeed {
   }
 
   /**
-   * A stream that begins behind the head, and has nothing to deliver up to there, would never learn that it has caught
-   * up. At most one marker a stream, shared by all streams that wait.
+   * A stream that begins before the head, and has nothing to deliver up to the head, would never learn that it has
+   * caught up. At most one marker a stream, shared by all streams that wait.
    */
   #mark(session: WatchSession, follower: Follower, target: number): void {
     if (follower.cursor >= target || this.#marker.covers(follower.start.epoch, target)) return;
@@ -233,7 +233,7 @@ export class EtcdShadowFeed implements ShadowFeed {
       const { version } = await session.status();
       if (ordersProgress(version)) session.trustProgress();
     } catch (error) {
-      this.options.logger.debug({ reason: reasonOf(error) }, 'a member of etcd did not tell its version');
+      this.options.logger.debug({ reason: reasonOf(error) }, 'a member of etcd did not report its version');
     }
   }
 

@@ -5,8 +5,8 @@ import { CALL_MS, type EtcdCalls } from './restore-detector.js';
 
 /**
  * A key below the watched prefix: its put arrives at every watch as an event in order, on every version of etcd, and so
- * tells a reader that it has everything up to there. Periodic progress notices come every 10 min on 3.4, and requested
- * ones overtake events before 3.4.25 and 3.5.8 (ETCD 2.2).
+ * shows a reader that it has all changes up to that revision. Periodic progress notices come every 10 min on 3.4, and
+ * requested ones overtake events before 3.4.25 and 3.5.8 (ETCD 2.2).
  */
 export class ProgressMarker {
   /** Where the last marker was written. A restored history continues at lower revisions than the one before. */

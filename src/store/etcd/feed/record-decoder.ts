@@ -6,7 +6,7 @@ import type { ShadowRecord } from '../../shadow-store.js';
 import { decodeRecord, type EtcdRecord } from '../codec.js';
 import { parseKey } from '../keys.js';
 
-/** Foreign keys that the log names, once each; more would not tell an operator more. */
+/** Foreign keys that the log names, once each; more would not help an operator. */
 const MAX_NAMED = 1_000;
 
 /**

@@ -9,7 +9,8 @@ import type { Lineage } from '../lineage.js';
 export interface EtcdCalls {
   /**
    * @param deadline milliseconds of the monotonic clock
-   * @throws ServiceError storageUnavailable, storageFull, draining; the error of etcd when it refuses the request itself
+   * @throws ServiceError storageUnavailable, storageFull, draining; the error of etcd when it rejects the request
+   * itself
    */
   read<T>(call: (client: Etcd3) => Promise<T>, deadline: number): Promise<T>;
 }
@@ -20,7 +21,7 @@ export const CALL_MS = 5_000;
 const ADVANCE_ATTEMPTS = 5;
 
 /**
- * Tells whether etcd still has the history that this node has followed. A restored backup keeps the cluster id and
+ * Finds out whether etcd still has the history that this node has followed. A restored backup keeps the cluster id and
  * counts revisions again from an older number, so the same number then means other content. Two signs show it: a
  * revision below one that was seen, or another value at the last revision that was seen (the witness). The number of
  * restores, the epoch, is kept in etcd, so that all nodes name the new history alike.

@@ -47,7 +47,7 @@ export class RevisionAssembler {
     return whole;
   }
 
-  /** A progress notice that the server orders with the events: there is nothing more up to `revision`. */
+  /** Takes a progress notice that the server orders with the events: no event up to `revision` is missing. */
   progress(revision: number): RawRevision[] {
     if (this.#revision > this.#cursor || revision <= this.#cursor) return [];
     this.#cursor = revision;

@@ -212,7 +212,7 @@ export class WatchSession {
     this.#stream?.resume();
   }
 
-  /** Looks at nothing while the stream is paused: that silence is our own. */
+  /** Checks nothing while the stream is paused: that silence is the node's own. */
   #check(): void {
     if (this.#paused || this.#end) return;
     const { times, quorum } = this.options;
@@ -242,7 +242,7 @@ export class WatchSession {
     const { times, poke } = this.options;
     // Later than the answer to a probe would arrive: nothing is written to a quiet cluster without need.
     const isSilent = !this.#poked && now - this.#lastFrame > (times.probeMs + times.stallMs) / 2;
-    // Other keys, leases and cursors move the revision too: without a marker the cursor would fall behind the compaction.
+    // Other keys, leases and cursors move the revision too: without a marker the compaction would overtake the cursor.
     const isBehind = this.#target.revision > this.#assembler.cursor && now - this.#movedAt > this.#quietMs;
     if (!isSilent && !isBehind) return;
     this.#poked = true;

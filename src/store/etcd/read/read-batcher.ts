@@ -127,7 +127,7 @@ export class ReadBatcher {
   #translate(error: unknown, key: string): Error {
     if (error instanceof ServiceError) return error;
     if (isOutsideHistory(error)) return new ServiceError('cursorGone', 'it was compacted');
-    this.logger.error({ key, err: error }, 'etcd refuses a read');
+    this.logger.error({ key, err: error }, 'etcd rejects a read');
     return new ServiceError('storageUnavailable');
   }
 }

@@ -13,7 +13,7 @@ import { SendSlots } from '../client/send-slots.js';
 
 /** A batch gains little beyond 64 writes; etcd takes at most 126 (ETCD 1). */
 const MAX_WRITES = 100;
-/** etcd refuses requests of 1.5 MiB. */
+/** Bytes of the writes of one request; etcd rejects requests above 1.5 MiB. */
 const MAX_BYTES = 1024 * 1024;
 /** Milliseconds between the end of a call and the last deadline of its batch: the error of the call must come first. */
 const MARGIN_MS = 30;
@@ -182,7 +182,7 @@ export class GroupCommit {
   async #split(open: readonly PendingWrite[], error: unknown): Promise<void> {
     const [only] = open;
     if (open.length === 1 && only) {
-      this.logger.error({ key: only.write.key, err: error }, 'etcd refuses a write');
+      this.logger.error({ key: only.write.key, err: error }, 'etcd rejects a write');
       return only.refuse(new ServiceError(classify(error) === 'too-large' ? 'tooLarge' : 'storageUnavailable'));
     }
     const half = Math.ceil(open.length / 2);

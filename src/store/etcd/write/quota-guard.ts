@@ -114,7 +114,7 @@ export class QuotaGuard {
       await this.cluster.read((client, call) => client.kv.put(request, call), this.#deadline());
       return true;
     } catch (error) {
-      this.logger.debug({ err: error }, 'etcd is full and takes no write');
+      this.logger.debug({ err: error }, 'etcd is full and accepts no write');
       return false;
     }
   }
