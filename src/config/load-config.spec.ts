@@ -102,7 +102,7 @@ describe('loadConfig', () => {
       UMBRA_DATA_DIR: ['a\0b', 'a\nb'],
       UMBRA_MAX_DEPTH: ['0', '800'],
     }).flatMap(([name, values]) => values.map((value) => [name, value] as const)),
-  )('refuses %s=%j', (name, value) => {
+  )('rejects %s=%j', (name, value) => {
     expect(problems({ [name]: value })).toContain(name);
   });
 
@@ -112,7 +112,7 @@ describe('loadConfig', () => {
     ['UMBRA_ETCD_ENDPOINT', 'did you mean UMBRA_ETCD_ENDPOINTS?'],
     ['UMBRA_SOMETHING_ELSE_ALTOGETHER', 'remove it'],
     ['UMBRA___proto__', 'is not a variable'],
-  ])('refuses the unknown %s: %s', (name, advice) => {
+  ])('rejects the unknown %s: %s', (name, advice) => {
     expect(problems({ [name]: 'secret-value' })).toContain(advice);
     expect(problems({ [name]: 'secret-value' })).not.toContain('secret-value');
   });
@@ -241,7 +241,7 @@ describe('TLS files', () => {
     ['text', 'key', /UMBRA_TLS_CERT names a file that holds no PEM/],
     ['cert', 'text', /UMBRA_TLS_KEY names a file that holds no PEM/],
     ['cert', 'other-key', /UMBRA_TLS_KEY names a key that does not belong to UMBRA_TLS_CERT/],
-  ])('refuses certificate %s with key %s', (cert, key, expected) => {
+  ])('rejects certificate %s with key %s', (cert, key, expected) => {
     expect(problems({ UMBRA_HTTPS_PORT: '0', UMBRA_TLS_CERT: path(cert), UMBRA_TLS_KEY: path(key) })).toMatch(expected);
   });
 });

@@ -15,7 +15,7 @@ describe('HealthRegistry', () => {
     expect(parts['fine']).toMatchObject({ ok: true });
   });
 
-  it('refuses the same name twice', () => {
+  it('rejects the same name twice', () => {
     const health = registry();
     health.register('etcd', () => ({ ok: true, reason: '' }));
     expect(() => health.register('etcd', () => ({ ok: true, reason: '' }))).toThrow(/twice/);

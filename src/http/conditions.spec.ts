@@ -41,7 +41,7 @@ describe('conditions of a request', () => {
     );
   });
 
-  it('refuse every other header with a clear error, and never fail otherwise', () => {
+  it('reject every other header with a clear error, and never fail otherwise', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[W/"*, 0-9]*$/)), (text) => {
         try {

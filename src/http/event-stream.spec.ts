@@ -38,13 +38,13 @@ describe('EventStream', () => {
   }
 
   const big = frame('change', JSON.stringify('x'.repeat(1_000_000)));
-  /** Writes until it may not any more; how many frames that were. More than fit into the buffers of any socket is a failure. */
+  /** Writes until the stream returns false; returns the number of frames. Throws after more than any socket buffers. */
   async function fill(stream: EventStream): Promise<number> {
     for (let frames = 0; frames < 100; frames++) if (!(await stream.write(big))) return frames;
-    throw new Error('100 MB were taken for a client that reads nothing');
+    throw new Error('the stream accepted 100 MB for a client that reads nothing');
   }
 
-  it('takes as much as the client reads', async () => {
+  it('accepts as much as the client reads', async () => {
     const { stream, client } = await open({});
     client.resume();
     let received = 0;
@@ -55,7 +55,7 @@ describe('EventStream', () => {
     expect(received).toBeGreaterThan(50_000_000);
   });
 
-  it('holds its writer back, gives up a client that takes nothing, and cuts it off', async () => {
+  it('makes its writer wait, and cuts off a client that reads nothing', async () => {
     const { stream, closed } = await open({ stallMs: 50, lingerMs: 50 });
     expect(await fill(stream)).toBeLessThan(100);
     stream.end(frame('end', '{}'));
