@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { MemoryClusterKeys } from '../../test/harness/memory-cluster-keys.js';
 import { beginningOf } from '../store/local-etcd/process-table.js';
 import { SILENT_LOGGER } from '../telemetry/logger.js';
-import { NodeName, NodeNameTaken } from './node-name.js';
+import type { NodeNameTaken } from './node-name.js';
+import { NodeName } from './node-name.js';
 
 const elsewhere = { host: 'other-host', pid: 1, beginning: 'pid:[1] boot 7', started: '2026-01-01T00:00:00.000Z' };
 

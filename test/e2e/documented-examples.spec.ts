@@ -1,13 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createAuthority, type Authority } from '../harness/certificates.js';
 import { startNode, type ReadyNode } from '../harness/node-process.js';
+import { runScript } from '../harness/sdk-client.js';
 import { cleanupAfterAll } from './steps/cleanup.js';
-
-/** Milliseconds after which an example counts as hung. */
-const LIMIT_MS = 60_000;
 
 const cleanup = cleanupAfterAll();
 /** Code of docs/clients.md by the name in its first line. */
@@ -23,20 +19,11 @@ async function runExample(name: string, env: Record<string, string>): Promise<st
   const folder = mkdtempSync(join(process.cwd(), 'node_modules', '.cache', 'example-'));
   const file = join(folder, `${name}.mjs`);
   writeFileSync(file, examples.get(name) ?? '');
-  const child = spawn(process.execPath, ['--no-deprecation', file], { env: { ...process.env, ...env } });
-  const killAtExit = (): void => void child.kill('SIGKILL');
-  process.once('exit', killAtExit);
-  const timer = setTimeout(killAtExit, LIMIT_MS);
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
-  clearTimeout(timer);
-  process.removeListener('exit', killAtExit);
-  rmSync(folder, { recursive: true, force: true });
-  if (code !== 0) throw new Error(`${name} ended with ${code ?? signal}\n${out}\n${err}`);
-  return out;
+  try {
+    return await runScript(file, { env });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 describe('the examples of docs/clients.md', () => {

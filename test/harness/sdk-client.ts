@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 const TIMEOUT_MS = 120_000;
 
@@ -10,8 +10,18 @@ const TIMEOUT_MS = 120_000;
  */
 export async function runClient<T>(script: string, options: object): Promise<T> {
   const path = join(process.cwd(), 'test', 'e2e', 'clients', script);
-  const child = spawn(process.execPath, ['--no-deprecation', path, JSON.stringify(options)], {
+  const out = await runScript(path, { args: [JSON.stringify(options)] });
+  return JSON.parse(out.trim().split('\n').at(-1) ?? '') as T;
+}
+
+/**
+ * Runs a script with Node and returns what it printed.
+ * @throws Error with its output when it fails, or does not end within TIMEOUT_MS
+ */
+export async function runScript(path: string, { args = [], env = {} }: ScriptOptions = {}): Promise<string> {
+  const child = spawn(process.execPath, ['--no-deprecation', path, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   });
   const killAtExit = (): void => void child.kill('SIGKILL');
   process.once('exit', killAtExit);
@@ -23,6 +33,11 @@ export async function runClient<T>(script: string, options: object): Promise<T> 
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
   clearTimeout(timer);
   process.removeListener('exit', killAtExit);
-  if (code !== 0) throw new Error(`${script} ended with ${code ?? signal}\n${out}\n${err}`);
-  return JSON.parse(out.trim().split('\n').at(-1) ?? '') as T;
+  if (code !== 0) throw new Error(`${basename(path)} ended with ${code ?? signal}\n${out}\n${err}`);
+  return out;
+}
+
+interface ScriptOptions {
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
