@@ -1,5 +1,6 @@
 /**
- * `npm run up`: from a fresh clone to a running node. It runs before the installation of packages, so it needs only Node.
+ * `npm run up`: from a fresh clone to a running node. It runs before the installation of packages, so it needs only
+ * Node itself.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';

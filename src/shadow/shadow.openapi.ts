@@ -70,8 +70,8 @@ export const Shadows = Type.Object(
 export type Shadows = Static<typeof Shadows>;
 
 /**
- * "Execute" on an untouched form of the page sends the first example, so this example must remove nothing. It is also the
- * first by name, for pages that sort.
+ * "Execute" on an untouched form of the page sends the first example, so this example must remove nothing. It is also
+ * the first by name, for pages that sort.
  */
 const UPDATES = {
   'merge a member': { state: { desired: { led: 'on' } }, clientToken: 'app-17' },

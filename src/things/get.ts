@@ -24,7 +24,9 @@ export interface ShadowPage {
 export class GetThing {
   constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}
 
-  /** @throws ServiceError notFound for a thing without a shadow; invalidRequest for a bad `after`; what the store throws */
+  /**
+   * @throws ServiceError notFound for a thing without a shadow; invalidRequest for a bad `after`; what the store throws
+   */
   async get({ tenant, thing, limit, after }: ThingQuery, options: RequestOptions): Promise<ShadowPage> {
     const { names, next } = await this.store.listNames(tenant, thing, limit, after, options);
     const all = after === undefined ? [null, ...names] : names;
