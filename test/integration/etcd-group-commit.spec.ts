@@ -1,4 +1,4 @@
-import type { ITxnRequest } from 'etcd3';
+import { GRPCResourceExhastedError, type ITxnRequest } from 'etcd3';
 import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
 import { createEtcdClient } from '../../src/store/etcd/client/etcd-client.js';
 import { EtcdMembers } from '../../src/store/etcd/client/members.js';
@@ -111,6 +111,30 @@ describe('group commit', () => {
     ).toEqual(['lost', 'lost', 'lost', 'won']);
     expect(outcomes.slice(4).every(({ kind }) => kind === 'won')).toBe(true);
     for (const batch of batches(recorder)) expect(new Set(batch).size).toBe(batch.length);
+  });
+
+  it('removes on a full etcd what shared a batch with a put', async () => {
+    const there = put();
+    const first = await openCommit().submit(there);
+    // As servers do that count nested puts (3.5.33, 3.6.14).
+    const createClient = (host: string) => {
+      const client = recording(host);
+      const txn = client.kv.txn.bind(client.kv);
+      client.kv.txn = async (request, options) => {
+        const ops = request.success?.flatMap((op) => op.request_txn?.success ?? []) ?? [];
+        if (!ops.some((op) => op.request_put)) return txn(request, options);
+        throw new GRPCResourceExhastedError('8 RESOURCE_EXHAUSTED: etcdserver: mvcc: database space exceeded');
+      };
+      return client;
+    };
+    const cluster = new EtcdMembers(etcdConfig([server.endpoint]), SYSTEM_CLOCK, SILENT_LOGGER, createClient);
+    const commit = new GroupCommit(cluster, new Lineage(), SYSTEM_CLOCK, SILENT_LOGGER);
+    closers.push(() => (commit.close(), cluster.close()));
+    const guard = first.kind === 'won' ? first.position.revision : -1;
+    const refused = commit.submit(put());
+    const removed = commit.submit({ ...there, guard, value: null });
+    await expect(refused).rejects.toMatchObject({ code: 'storageFull' });
+    expect(await removed).toMatchObject({ kind: 'won' });
   });
 
   it('tells a loser what is there, and lets the others of its batch win at one revision', async () => {

@@ -168,13 +168,25 @@ export class GroupCommit {
           this.cluster.rotate(member, error);
           await this.cluster.pause(attempt, last);
         } else if (fault === 'storage-full') {
-          for (const pending of open) pending.refuse(new ServiceError('storageFull'));
+          this.#refusePuts(open);
         } else if (fault === 'lease-gone' && open.some(({ write }) => write.lease !== undefined)) {
           for (const pending of open) if (pending.write.lease !== undefined) pending.refuse(new LeaseGone());
         } else {
           return this.#split(open, error);
         }
       }
+    }
+  }
+
+  /**
+   * A full etcd rejects a Txn for its puts alone, so removals are sent again without them. They are in doubt: etcd may have
+   * applied what it rejects for lack of space.
+   */
+  #refusePuts(open: readonly PendingWrite[]): void {
+    const hasPuts = open.some(({ write }) => write.value !== null);
+    for (const pending of open) {
+      if (hasPuts && pending.write.value === null) pending.doubted = true;
+      else pending.refuse(new ServiceError('storageFull'));
     }
   }
 
