@@ -40,7 +40,21 @@ describe('a write in doubt', () => {
   });
 
   it.each([
+    ['was removed', null],
+    ['was removed and made anew', raw(40, ['other'])],
+  ])('is unknown, not lost, when the shadow %s', async (_what, seen) => {
+    expect(await settleDoubt(write, seen, history(seen ? [seen] : []))).toEqual({ kind: 'unknown' });
+  });
+
+  it.each([
     ['nothing is there', null],
+    ['another made it', raw(40, ['other'])],
+  ])('has lost as the first write of a shadow when %s', async (_what, seen) => {
+    const first = { ...write, writes: ['own'], guard: 0 };
+    expect(await settleDoubt(first, seen, history([]))).toEqual({ kind: 'lost' });
+  });
+
+  it.each([
     ['the value is the one it was built on', raw(10, ['base'])],
     ['the value follows the one it was built on directly', raw(40, ['other', 'base'])],
   ])('has lost when %s', async (_what, seen) => {

@@ -35,13 +35,15 @@ export async function settleDoubt(
   let seen = current;
   let applied = false;
   for (let step = 0; step < MAX_STEPS; step++) {
-    // A missing key was a tombstone whose lease ended; this write on top of it would have detached the lease.
+    // The key was removed, or made anew after a removal: a full etcd removes without a tombstone, so this write may have
+    // been applied before. A key that never was has nothing that could be removed.
+    if (!seen && write.guard > 0) return { kind: 'unknown' };
     if (!seen || seen.revision <= write.guard) return { kind: 'lost' };
     const ids = decodeRecord(seen.value).writes;
     if (ids[0] === own) return { kind: 'won', revision: seen.revision };
     applied ||= ids.includes(own!);
     // The ids reach back to the value that the write was built on, and the write is not among them.
-    const complete = ids.length < RECENT_WRITES || (base !== undefined && ids.includes(base));
+    const complete = base === undefined ? ids.length < RECENT_WRITES : ids.includes(base);
     if (!applied && complete) return { kind: 'lost' };
     const before = await previous(write, seen, reads);
     if (before === 'gone') return applied ? { kind: 'won', revision: write.guard + 1 } : { kind: 'unknown' };
