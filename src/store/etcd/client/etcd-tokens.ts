@@ -1,6 +1,7 @@
 import { InterceptingCall, Metadata, status as codes, type Interceptor, type StatusObject } from '@grpc/grpc-js';
 import { reasonOf } from '../../../telemetry/reason.js';
 import { isTokenRefused, refusesToken, TOKEN_REFUSED } from './etcd-error.js';
+import { unlessHung } from './unless-hung.js';
 
 /**
  * The tokens of a user, one per member, shared by all clients of the node: each costs etcd a hash of the password. A
@@ -9,17 +10,23 @@ import { isTokenRefused, refusesToken, TOKEN_REFUSED } from './etcd-error.js';
 export class EtcdTokens {
   readonly #tokens = new Map<string, Promise<string>>();
 
-  /** @param authenticate asks the member at `host` for a new token */
-  constructor(private readonly authenticate: (host: string) => Promise<string>) {}
+  /**
+   * @param authenticate asks the member at `host` for a new token
+   * @param timeoutMs milliseconds until the deadline of that call; one that hangs must not hold up all later calls
+   */
+  constructor(
+    private readonly authenticate: (host: string) => Promise<string>,
+    private readonly timeoutMs: number,
+  ) {}
 
   /**
    * The token for the member at `host`.
-   * @throws the error of `authenticate`; the next call tries again
+   * @throws CallHung; the error of `authenticate`. The next call tries again
    */
   get(host: string): Promise<string> {
     const known = this.#tokens.get(host);
     if (known) return known;
-    const token = this.authenticate(host);
+    const token = unlessHung(this.authenticate(host), host, this.timeoutMs);
     this.#tokens.set(host, token);
     token.catch(() => this.#forget(host, token));
     return token;

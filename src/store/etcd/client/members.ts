@@ -10,11 +10,10 @@ import type { Health } from '../../../telemetry/health.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { reasonOf } from '../../../telemetry/reason.js';
 import { createEtcdClient, type EtcdCredentials } from './etcd-client.js';
-import { CallHung, classify, needsNewClient } from './etcd-error.js';
+import { classify, needsNewClient } from './etcd-error.js';
 import { EtcdTokens, withValidToken } from './etcd-tokens.js';
+import { unlessHung } from './unless-hung.js';
 
-/** Milliseconds that a call may overrun its own deadline before it counts as hung. */
-const HUNG_AFTER_MS = 250;
 /** Milliseconds that are too short for one more attempt. */
 const MARGIN_MS = 20;
 /** Milliseconds between attempts; the pause doubles with each round over all hosts. */
@@ -64,7 +63,8 @@ export class EtcdMembers {
     this.callTimeoutMs = config.callTimeoutMs;
     if (config.endpoints.length === 0) throw new Error('no etcd endpoint');
     const credentials = readCredentials(config.tls);
-    const tokens = config.user === null ? null : new EtcdTokens((host) => authenticate(host, config, credentials));
+    const ask = (host: string): Promise<string> => authenticate(host, config, credentials);
+    const tokens = config.user === null ? null : new EtcdTokens(ask, config.callTimeoutMs);
     this.#create = create ?? ((host) => createEtcdClient(host, config, credentials, tokens));
     this.#members = config.endpoints.map((host) => ({ host, client: this.#create(host) }));
   }
@@ -121,17 +121,8 @@ export class EtcdMembers {
     fn: (client: Etcd3, options: CallOptions) => Promise<T>,
     timeoutMs: number = this.callTimeoutMs,
   ): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const hung = new Promise<never>((_, reject) => {
-      const after = timeoutMs + HUNG_AFTER_MS;
-      timer = setTimeout(() => reject(new CallHung(`no end of the call to ${member.host} in ${after} ms`)), after);
-    });
-    try {
-      const call = () => fn(member.client, { deadline: Date.now() + timeoutMs });
-      return await Promise.race([withValidToken(call), hung]);
-    } finally {
-      clearTimeout(timer);
-    }
+    const call = () => fn(member.client, { deadline: Date.now() + timeoutMs });
+    return unlessHung(withValidToken(call), member.host, timeoutMs);
   }
 
   /**
