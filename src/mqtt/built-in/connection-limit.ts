@@ -9,7 +9,8 @@ const LOG_MS = 10_000;
 
 /**
  * Counts the MQTT connections of all listeners. A connection beyond `max` is refused in its CONNACK; when REFUSING of those
- * are open, the operating system's connection is closed before a byte of it is read.
+ * are open, the operating system's connection is closed before a byte of it is read. WebSockets, whose servers are not
+ * watched, count too: `max` and REFUSING bound the descriptors of all of them together.
  */
 export class ConnectionLimit {
   readonly #servers = new Map<Server, number>();
@@ -23,8 +24,9 @@ export class ConnectionLimit {
     private readonly logger: Logger,
   ) {}
 
+  /** Whether there is no room for one more connection, which is not counted yet. */
   get isFull(): boolean {
-    return this.#admitted >= this.max;
+    return this.#admitted >= this.max || this.#open >= this.max + REFUSING;
   }
 
   /** Bounds the connections of a listener, from before a TLS handshake on. */
@@ -38,14 +40,17 @@ export class ConnectionLimit {
     });
   }
 
-  /** Whether a connection is within the limit. It counts until its stream closes. */
-  admit(stream: Duplex): boolean {
-    if (this.isFull) {
+  /**
+   * Whether a connection is within the limit. It counts until its stream closes.
+   * @param isWatched whether it came through a watched server, which has counted it as open
+   */
+  admit(stream: Duplex, isWatched: boolean): boolean {
+    if (this.#admitted >= this.max) {
       this.refused();
       return false;
     }
-    this.#admitted++;
-    stream.once('close', () => this.#admitted--);
+    this.#admit(1, isWatched);
+    stream.once('close', () => this.#admit(-1, isWatched));
     return true;
   }
 
@@ -69,6 +74,13 @@ export class ConnectionLimit {
     const counts = { refused: this.#refused, connections: this.#admitted, maxConnections: this.max };
     this.logger.warn({ ...counts, reason: 'too-many-connections' }, 'MQTT connections refused');
     this.#refused = 0;
+  }
+
+  #admit(by: 1 | -1, isWatched: boolean): void {
+    this.#admitted += by;
+    if (isWatched) return;
+    this.#open += by;
+    this.#fit();
   }
 
   #count(server: Server, by: 1 | -1): void {

@@ -114,7 +114,9 @@ export class MqttListeners {
   #accept(stream: Duplex, request?: IncomingMessage): void {
     this.#open.add(stream);
     stream.once('close', () => this.#open.delete(stream));
-    this.broker.accept(stream, { request, isRefused: !this.#limit.admit(stream) });
+    // Only a WebSocket comes with a request, over an HTTP server, which the limit does not watch.
+    const isRefused = !this.#limit.admit(stream, request === undefined);
+    this.broker.accept(stream, { request, isRefused });
   }
 }
 
