@@ -17,7 +17,8 @@ export class PreviousDocuments {
     private readonly store: ShadowStore,
     maxEntries = MAX_ENTRIES,
   ) {
-    this.#states = new LRUCache({ max: maxEntries });
+    // lru-cache rejects a `max` of 0, which turns a cache off, and allocates the slots of a larger one at once.
+    this.#states = new LRUCache({ maxSize: Math.max(maxEntries, 1), sizeCalculation: () => 1 });
   }
 
   /** The state just before `record`, null if there was none, undefined if it must be read. */
