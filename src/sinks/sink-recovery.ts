@@ -58,6 +58,8 @@ export class SinkRecovery {
   /** The changes of `shards` up to `since` were missed; those after it are sent as live changes. */
   begin(shards: readonly string[], since: Position): void {
     this.drop(shards);
+    // A hole without shards would be read without end: nothing of it is ever due.
+    if (shards.length === 0) return;
     this.#holes.push({ shards: new Set(shards), since, tenant: 0, after: null, sent: 0 });
     this.#changed.notify();
   }
