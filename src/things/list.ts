@@ -46,7 +46,8 @@ export class ListThings {
     while (left.length > 0) {
       const wave = nextWave(left);
       const keys = wave.flatMap(({ thing, shadows }) => shadows.map((name) => ({ tenant, thing, name })));
-      const records = await readShadows(this.store, keys, options);
+      // One foreign value must not hide the things after it: the list could not be paged past it.
+      const records = await readShadows(this.store, keys, { ...options, omitUnreadable: true });
       things.push(...wave.map((listed) => withRecords(listed, records)).filter((each) => each.records.length > 0));
       read += records.length;
       bytes += records.reduce((sum, record) => sum + (record.bytes ?? 0), 0);

@@ -16,10 +16,15 @@ describe('things over HTTP', () => {
   let node: HttpNode;
   /** Names of shadows whose update the store rejects. */
   const failing = new Set<string | null>();
+  /** Names of shadows whose stored value is no record. */
+  const unreadable = new Set<string | null>();
   beforeAll(async () => {
     node = await startHttpNode({
       wrap: (store) => ({
-        get: store.get.bind(store),
+        get: async (key, options) => {
+          if (unreadable.has(key.name)) throw new ServiceError('internal');
+          return store.get(key, options);
+        },
         getBefore: store.getBefore.bind(store),
         listNames: store.listNames.bind(store),
         listThings: store.listThings.bind(store),
@@ -88,6 +93,20 @@ describe('things over HTTP', () => {
           { name: 'b', version: 1, changedAt },
         ],
       });
+    });
+
+    it('omits a shadow whose stored value is no record, and a thing that has no other', async () => {
+      await put('spoilt', null);
+      await put('spoilt', 'foreign');
+      await put('spoilt-only', 'foreign');
+      unreadable.add('foreign');
+      try {
+        expect(await listed('spoilt')).toMatchObject({ classic: true, names: [] });
+        expect(await listed('spoilt-only')).toBeUndefined();
+        expect((await send('GET', '/spoilt')).status).toBe(500);
+      } finally {
+        unreadable.clear();
+      }
     });
 
     it('says where it is cut off at 100 names, and only there', async () => {
