@@ -27,7 +27,12 @@ const endpoint = await etcd.start();
 console.log(endpoint);
 `;
 
-const SOURCES = new URL('../../src/store/local-etcd/', import.meta.url).pathname;
+const SOURCES = new URL('../../src/', import.meta.url).pathname;
+/** What the program of a parent imports; the folders keep their places to each other. */
+const FOLDERS = ['store/local-etcd', 'resilience'];
+
+/** The program of a parent, below the folder of its sources. */
+const PARENT_FILE = 'store/local-etcd/parent.js';
 
 let program: string;
 let folder: string;
@@ -42,11 +47,15 @@ interface Parent {
 beforeAll(() => {
   program = mkdtempSync(join(tmpdir(), 'umbra-local-etcd-program-'));
   writeFileSync(join(program, 'package.json'), '{"type":"module"}');
-  writeFileSync(join(program, 'parent.js'), PARENT);
-  for (const name of readdirSync(SOURCES)) {
-    if (name.endsWith('.spec.ts')) continue;
-    writeFileSync(join(program, name.replace(/\.ts$/, '.js')), transformFileSync(join(SOURCES, name)).code);
+  for (const folder of FOLDERS) {
+    mkdirSync(join(program, folder), { recursive: true });
+    for (const name of readdirSync(join(SOURCES, folder))) {
+      if (name.endsWith('.spec.ts')) continue;
+      const { code } = transformFileSync(join(SOURCES, folder, name));
+      writeFileSync(join(program, folder, name.replace(/\.ts$/, '.js')), code);
+    }
   }
+  writeFileSync(join(program, PARENT_FILE), PARENT);
 });
 afterAll(() => rmSync(program, { recursive: true, force: true }));
 
@@ -61,7 +70,7 @@ afterEach(async () => {
 
 async function startParent(): Promise<Parent> {
   // In a group of its own, as a terminal starts it, so that a signal to the group is a Ctrl-C.
-  const child = spawn(process.execPath, [join(program, 'parent.js'), folder], { detached: true });
+  const child = spawn(process.execPath, [join(program, PARENT_FILE), folder], { detached: true });
   child.stderr.pipe(process.stderr);
   const lines = createInterface({ input: child.stdout });
   const [endpoint] = (await Promise.race([once(lines, 'line'), once(child, 'exit')])) as [string];
