@@ -43,6 +43,25 @@ it('ends in the time it is given although the broker is gone', async () => {
   expect(performance.now() - start).toBeLessThan(20_000);
 });
 
+it('leaves out a message that is over before the broker is there, and sends the others', async () => {
+  await setup();
+  await publisher.stop(100);
+  const config = loadConfig({ UMBRA_BROKER_URL: broker.url }).externalBroker as BrokerConfig;
+  publisher = new ExternalPublisher(config, 'out', SILENT_LOGGER, () => undefined);
+  const heard: string[] = [];
+  const reader = await connectAsync(broker.url, { clientId: 'reader' });
+  reader.on('message', (_topic, payload) => heard.push(payload.toString()));
+  await reader.subscribeAsync('a', { qos: 1 });
+  const lane = new AbortController();
+  const sent = [publisher.publish('a', 'answer', lane.signal), publisher.publish('a', 'change')];
+  lane.abort();
+  publisher.start();
+  await Promise.all(sent);
+  await until('the change is heard', () => heard.includes('change'));
+  expect(heard).toEqual(['change']);
+  reader.end(true);
+});
+
 it('is not well as long as one topic is refused, whatever else goes through', async () => {
   await setup(['topic write allowed/#', 'topic read allowed/#']);
   void publisher.publish('forbidden', '1');

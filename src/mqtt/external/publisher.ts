@@ -10,6 +10,7 @@ import { createExternalClient, endClient } from './client.js';
 interface Outgoing {
   readonly topic: string;
   readonly payload: string;
+  readonly over: AbortSignal | undefined;
   readonly sent: () => void;
 }
 
@@ -78,9 +79,10 @@ export class ExternalPublisher implements SafePublisher {
     this.#client.connect();
   }
 
-  publish(topic: string, payload: string): Promise<void> {
+  /** @param over leaves out a message that is aborted while it waits; its promise resolves all the same */
+  publish(topic: string, payload: string, over?: AbortSignal): Promise<void> {
     return new Promise((sent) => {
-      this.#queue.push({ topic, payload, sent });
+      this.#queue.push({ topic, payload, over, sent });
       this.#next();
     });
   }
@@ -114,7 +116,8 @@ export class ExternalPublisher implements SafePublisher {
     while (this.#inFlight < this.#window && !this.#ended) {
       const message = this.#queue.take();
       if (!message) return;
-      this.#send(message);
+      if (message.over?.aborted) message.sent();
+      else this.#send(message);
     }
   }
 
@@ -150,9 +153,11 @@ export class ExternalPublisher implements SafePublisher {
       this.#refused.set(message, reason);
     }
     setTimeout(() => {
-      this.#inFlight--;
       // A client that has ended throws.
-      if (!this.#ended) this.#send(message);
+      if (this.#ended) return;
+      if (message.over?.aborted) return this.#done(message);
+      this.#inFlight--;
+      this.#send(message);
     }, REFUSED_RETRY_MS).unref();
   }
 

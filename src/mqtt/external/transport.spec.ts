@@ -19,12 +19,19 @@ function setup(
   see: (options: RequestOptions) => void = () => undefined,
 ) {
   const published: string[] = [];
+  /** What ends the wait of each published message. */
+  const overs: (AbortSignal | undefined)[] = [];
   let handle: ExternalHandler = () => Promise.reject(new Error('not started'));
   const external = {
     start: (handler: ExternalHandler) => (handle = handler),
     stop: () => Promise.resolve(),
     committed: () => undefined,
-    publisher: { publish: (topic: string) => Promise.resolve(void published.push(topic)) },
+    publisher: {
+      publish: (topic: string, _payload: string, over?: AbortSignal) => {
+        overs.push(over);
+        return Promise.resolve(void published.push(topic));
+      },
+    },
   } as unknown as ExternalCoordinator;
   const config = loadConfig({ UMBRA_BROKER_URL: 'mqtt://127.0.0.1' });
   let asked = 0;
@@ -49,7 +56,7 @@ function setup(
       claim: { fence: FENCE, holds: () => held.now },
       over: lane.signal,
     });
-  return { transport, lane, held, published, asked: () => asked, send };
+  return { transport, lane, held, published, overs, asked: () => asked, send };
 }
 
 const UNKNOWN = new ServiceError('outcomeUnknown');
@@ -135,6 +142,13 @@ it('answers nothing in the name of a lane that another node serves by now', asyn
   release(AWAY);
   expect(await outcome).toBe('unanswered');
   expect(published).toEqual([]);
+});
+
+it('lets no answer wait longer than its lane, unless nobody would send the request again', async () => {
+  const { lane, overs, send } = setup(() => Promise.resolve(new ServiceError('versionConflict')));
+  await send();
+  await send('{}', 't1', 0);
+  expect(overs).toEqual([lane.signal, undefined]);
 });
 
 describe('a lane that another node may hold by now', () => {

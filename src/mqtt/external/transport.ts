@@ -125,15 +125,17 @@ export class ExternalTransport implements CustomTransportStrategy {
     if (request.over.aborted || !request.claim.holds()) return 'again';
     if (answer.outcome === 'rejected' && (answer.code === 'fenced' || (request.qos > 0 && PASSING.has(answer.code))))
       return 'again';
-    await this.#publish(answer.message);
+    await this.#publish(request, answer.message);
     return 'answered';
   }
 
   /**
    * The request is acknowledged only after its answer is published: if the node dies in between, the broker sends the
-   * request again, so none goes unanswered.
+   * request again, so none goes unanswered. An answer that still waits when the lane is lost is left out: the next owner
+   * gets the request too, and may accept what this node has rejected. With QoS 0 nobody else gets it.
    */
-  async #publish(message: AnswerMessage | null): Promise<void> {
-    if (message !== null) await this.external.publisher.publish(message.topic, JSON.stringify(message.body));
+  async #publish({ qos, over }: LaneRequest, message: AnswerMessage | null): Promise<void> {
+    if (message === null) return;
+    await this.external.publisher.publish(message.topic, JSON.stringify(message.body), qos > 0 ? over : undefined);
   }
 }
