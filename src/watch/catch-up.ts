@@ -9,7 +9,7 @@ import { allSeen, deliver } from './feed-events.js';
 import type { RecentChanges } from './recent-changes.js';
 import type { Cursor } from './subscription.js';
 import type { SubscriptionQueue } from './subscription-queue.js';
-import type { StoreReaderLimit } from './store-reader-limit.js';
+import { TURN_MS, type StoreReaderLimit } from './store-reader-limit.js';
 
 /** The parts of the hub that catching up uses. */
 export interface CatchUpHub {
@@ -146,7 +146,7 @@ export class CatchUp {
         continue;
       }
       if (!(await this.#room())) return null;
-      if (outcome === 'stalled' || !base.position) continue;
+      if (outcome === 'interrupted' || !base.position) continue;
       const cursor = allSeen(base.position);
       this.queue.push({ kind: 'bookmark', cursor });
       return cursor;
@@ -154,20 +154,23 @@ export class CatchUp {
     return null;
   }
 
-  /** Reads on while the queue takes records. @throws FeedGap */
-  async #readBase(base: BaseRead): Promise<'whole' | 'stalled' | 'failed'> {
+  /** Reads on while the queue takes records, and while nobody has waited for this turn for long. @throws FeedGap */
+  async #readBase(base: BaseRead): Promise<'whole' | 'interrupted' | 'failed'> {
     const { filter, signal } = this.queue;
     const { position, after } = base;
+    const began = performance.now();
     try {
       const resume = position && after ? { position, after } : undefined;
       const { position: found, records } = await this.hub.feed.base(filter, signal, resume);
       base.position = found;
       for await (const record of records) {
-        if (this.queue.isFull && !(await this.#politeRoom())) return 'stalled';
+        if (this.queue.isFull && !(await this.#politeRoom())) return 'interrupted';
         this.queue.push({ kind: 'initial', record, cursor: null });
         base.after = record.key;
+        // A long list, read fast, would keep the turn for minutes.
+        if (this.hub.limit.waiting > 0 && performance.now() - began > TURN_MS) return 'interrupted';
       }
-      return signal.aborted ? 'stalled' : 'whole';
+      return signal.aborted ? 'interrupted' : 'whole';
     } catch (error) {
       if (error instanceof FeedGap || signal.aborted) throw error;
       this.hub.logger.debug({ reason: reasonOf(error) }, 'the present state for a watch stream stalls; trying again');

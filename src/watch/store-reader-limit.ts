@@ -1,6 +1,9 @@
 /** Milliseconds that a holder of a turn may wait for its own reader: when no caller waits, and when one does. */
 export const POLITE_MS = { alone: 1_000, inDemand: 100 };
 
+/** Milliseconds after which the holder of a turn that can continue later ends it, if somebody waits. */
+export const TURN_MS = 1_000;
+
 /** A fair semaphore for reading from the store. The queue is bounded by the number of callers. */
 export class StoreReaderLimit {
   #free: number;

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { WatchConfig } from '../config/config.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Position } from '../store/position.js';
@@ -40,9 +41,7 @@ class ScriptedFeed implements ShadowFeed {
     return this.position;
   }
 
-  base(): never {
-    throw new ServiceError('storageUnavailable');
-  }
+  base: ShadowFeed['base'] = () => Promise.reject(new ServiceError('storageUnavailable'));
 
   async *after(position: Position, signal: AbortSignal): AsyncGenerator<FeedBatch> {
     this.starts.push(position.revision);
@@ -106,6 +105,43 @@ describe('ShadowWatchHub over faults of its feed', () => {
     feed.play({ position: { ...feed.position, revision: 300 }, records: [] });
     for await (const event of reader) if (event.cursor?.revision === 300) break;
     expect(await reader.ended).toBe('closed');
+  });
+
+  it('does not let the reader of a long list keep others from the store', async () => {
+    await hub.close();
+    const starts: (string | undefined)[] = [];
+    feed.base = async (_filter, signal, resume) => {
+      const { position } = feed;
+      const from = Number(resume?.after.thing ?? 0);
+      starts.push(resume?.after.thing);
+      const records = async function* (): AsyncGenerator<ShadowRecord> {
+        for (let n = from + 1; !signal.aborted; n++) {
+          yield { ...record(position), key: { tenant: 't', thing: String(n), name: null } };
+          await pause(1);
+        }
+      };
+      return { position, records: records() };
+    };
+    hub = new ShadowWatchHub(feed, CONFIG, SILENT_LOGGER, { storeReaders: 1 });
+    await hub.start();
+    const things: number[] = [];
+    const endless = hub.subscribe({ filter: ALL, from: 'initial' });
+    const reading = (async () => {
+      for await (const event of endless) if (event.kind === 'initial') things.push(Number(event.record.key.thing));
+    })();
+    const other = hub.subscribe({ filter: ALL, from: 'initial' });
+    const first = other[Symbol.asyncIterator]().next();
+    expect(await Promise.race([first, pause(5_000, undefined, { ref: false })])).toMatchObject({
+      value: { kind: 'initial' },
+    });
+    other.close();
+    const before = things.length;
+    while (things.length < before + 5) await pause(5);
+    endless.close();
+    await reading;
+    // It continues where it was.
+    expect(things).toEqual(things.map((_, i) => i + 1));
+    expect(starts).toEqual([undefined, undefined, String(before)]);
   });
 
   it.each<GapReason>(['compacted', 'epoch-changed'])('starts anew after %s and tells everybody', async (reason) => {
