@@ -1,10 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { jest } from '@jest/globals';
 import type { WatchConfig } from '../config/config.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Position } from '../store/position.js';
 import { FeedGap, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import { SILENT_LOGGER } from '../telemetry/logger.js';
+import { SubscriptionQueue } from './subscription-queue.js';
 import { ShadowWatchHub } from './watch-hub.js';
 
 const CONFIG: WatchConfig = {
@@ -142,6 +144,27 @@ describe('ShadowWatchHub over faults of its feed', () => {
     // It continues where it was.
     expect(things).toEqual(things.map((_, i) => i + 1));
     expect(starts).toEqual([undefined, undefined, String(before)]);
+  });
+
+  it('looks for silent readers once for all that wait for memory', async () => {
+    await hub.close();
+    const limits = { historyRecords: 1_000, maxQueued: 1_000, maxSubscriptions: 100, maxBytes: 800_000 };
+    hub = new ShadowWatchHub(feed, { ...CONFIG, ...limits }, SILENT_LOGGER);
+    await hub.start();
+    const start = { ...feed.position, seen: null };
+    const holder = hub.subscribe({ filter: ALL, from: 'now' })[Symbol.asyncIterator]();
+    await holder.next();
+    const position = { ...feed.position, revision: 2 };
+    feed.play({ position, records: Array.from({ length: 200 }, () => ({ ...record(position), bytes: 1_000 })) });
+    await holder.next();
+    for (let i = 0; i < 60; i++) hub.subscribe({ filter: ALL, from: start });
+    const looks = jest.spyOn(SubscriptionQueue.prototype, 'silentMs', 'get');
+    // Slow, never silent: nobody has to give memory back.
+    for (let i = 0; i < 15; i++) await pause(100).then(() => holder.next());
+    const { length } = looks.mock.calls;
+    looks.mockRestore();
+    expect(length).toBeGreaterThan(60);
+    expect(length).toBeLessThan(1_000);
   });
 
   it.each<GapReason>(['compacted', 'epoch-changed'])('starts anew after %s and tells everybody', async (reason) => {

@@ -23,6 +23,8 @@ const STORE_READERS = 8;
 const STUCK_MS = 30_000;
 /** Milliseconds without taking anything after which a reader gives back memory that others wait for. */
 const SILENT_MS = 1_000;
+/** Milliseconds between two searches for such readers: all that wait for memory ask for one, and each looks at all readers. */
+const RELIEVE_MS = 100;
 /** Milliseconds: first and longest pause while the store cannot be asked, each +-50 %. */
 const RETRY_MS = { first: 100, longest: 2_000 };
 
@@ -48,6 +50,7 @@ export class ShadowWatchHub implements WatchHub {
   #missed: GapReason | null = null;
   #running: Promise<void> | null = null;
   #bookmarks: NodeJS.Timeout | undefined;
+  #relievedAt = -Infinity;
   #trouble = 'the hub has not been started';
 
   constructor(
@@ -242,6 +245,9 @@ export class ShadowWatchHub implements WatchHub {
 
   /** Readers that catch up wait for memory; those that took nothing for a while give theirs back. */
   #endSilent(): void {
+    const now = performance.now();
+    if (now - this.#relievedAt < RELIEVE_MS) return;
+    this.#relievedAt = now;
     const queues = [...this.#subscriptions].filter((queue) => queue.silentMs > SILENT_MS);
     this.#endUntilRoom(queues.sort((a, b) => b.silentMs - a.silentMs));
   }
