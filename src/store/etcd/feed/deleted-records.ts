@@ -2,7 +2,7 @@ import { isTombstone } from '../../../document/shadow-document.js';
 import type { Position } from '../../position.js';
 import { FeedGap } from '../../shadow-feed.js';
 import type { Changed, ShadowRecord } from '../../shadow-store.js';
-import { isOutsideHistory } from '../client/etcd-error.js';
+import { isCompacted, isFuture } from '../client/etcd-error.js';
 import type { RecordDecoder } from './record-decoder.js';
 import { CALL_MS, type EtcdCalls } from './restore-detector.js';
 import type { RawRevision } from './revision-assembler.js';
@@ -52,7 +52,10 @@ export class DeletedRecords {
         return record && !isTombstone(record.state) ? [this.#deletion(kvs[0]!.key, record, revision)] : [];
       });
     } catch (error) {
-      throw isOutsideHistory(error) ? new FeedGap('compacted') : error;
+      if (isCompacted(error)) throw new FeedGap('compacted');
+      // The watch has just delivered the revision after it: a backup was restored.
+      if (isFuture(error)) throw new FeedGap('epoch-changed');
+      throw error;
     }
   }
 

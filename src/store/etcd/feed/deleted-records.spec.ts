@@ -1,0 +1,16 @@
+import { SILENT_LOGGER } from '../../../telemetry/logger.js';
+import { DeletedRecords } from './deleted-records.js';
+import { RecordDecoder } from './record-decoder.js';
+
+describe('the records before a deletion', () => {
+  it.each([
+    ['compacted', '11 OUT_OF_RANGE: etcdserver: mvcc: required revision has been compacted'],
+    ['epoch-changed', '11 OUT_OF_RANGE: etcdserver: mvcc: required revision is a future revision'],
+  ])('end the feed as %s when etcd does not have them', async (reason, message) => {
+    const calls = { read: () => Promise.reject(new Error(message)) };
+    const deleted = new DeletedRecords(calls, new RecordDecoder('/test/', SILENT_LOGGER));
+    const revisions = [{ revision: 7, puts: [], deletes: [Buffer.from('/test/shadows/00/t/a/c')] }];
+    const start = { cluster: 'c', epoch: 0, revision: 5 };
+    await expect(deleted.of(revisions, start)).rejects.toMatchObject({ name: 'FeedGap', reason });
+  });
+});
