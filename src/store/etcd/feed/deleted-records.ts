@@ -1,4 +1,5 @@
 import { isTombstone } from '../../../document/shadow-document.js';
+import type { Logger } from '../../../telemetry/logger.js';
 import type { Position } from '../../position.js';
 import { FeedGap } from '../../shadow-feed.js';
 import type { Changed, ShadowRecord } from '../../shadow-store.js';
@@ -9,6 +10,8 @@ import type { RawRevision } from './revision-assembler.js';
 
 /** Keys that are read at once. */
 const MAX_KEYS = 50;
+/** Keys that one revision may delete: more than a lease of tombstones holds, and few enough to be kept in memory. */
+const MAX_DELETES = 5_000;
 
 /** Finds a removal of this node by the key and the revision of the removed record. */
 export type FindRemoval = (key: string, revision: number) => Changed | undefined;
@@ -24,16 +27,22 @@ export class DeletedRecords {
   constructor(
     private readonly calls: EtcdCalls,
     private readonly decoder: RecordDecoder,
+    private readonly logger: Logger,
     private readonly removed: FindRemoval = () => undefined,
   ) {}
 
   /**
-   * The deletions among `revisions`, by revision.
+   * The deletions among `revisions`, by revision. A revision that deletes more than 5,000 keys is the work of an
+   * operator (`etcdctl del --prefix`): it is left out, since its records could fill the memory of every node at once.
    * @throws FeedGap when the revision before is compacted; the errors of the calls
    */
   async of(revisions: readonly RawRevision[], start: Position): Promise<Map<number, ShadowRecord[]>> {
     const found = new Map<number, ShadowRecord[]>();
     for (const { revision, deletes } of revisions) {
+      if (deletes.length > MAX_DELETES) {
+        this.logger.warn({ revision, keys: deletes.length }, 'a mass deletion in etcd is not reported to readers');
+        continue;
+      }
       const records: ShadowRecord[] = [];
       for (let from = 0; from < deletes.length; from += MAX_KEYS) {
         records.push(...(await this.#before(deletes.slice(from, from + MAX_KEYS), revision, start)));

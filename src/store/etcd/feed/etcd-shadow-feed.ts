@@ -74,7 +74,7 @@ export class EtcdShadowFeed implements ShadowFeed {
     this.#decoder = new RecordDecoder(config.prefix, logger, options.onStored);
     this.#base = new BaseState(calls, config.prefix, this.#decoder);
     this.#marker = new ProgressMarker(calls, this.#decoder.marker, logger);
-    this.#deleted = new DeletedRecords(calls, this.#decoder, options.removed);
+    this.#deleted = new DeletedRecords(calls, this.#decoder, logger, options.removed);
     this.#times = options.times ?? WATCH_TIMES;
   }
 
