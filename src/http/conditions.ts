@@ -31,6 +31,15 @@ export function conditionsOf({ headers }: FastifyRequest): Conditions {
   return hasNone ? NONE : parseConditions(headers);
 }
 
+/**
+ * For a request whose target has no version: a condition that nobody checks must not pass for one that held.
+ * @throws ServiceError invalidRequest when the request carries a condition
+ */
+export function withoutConditions({ headers }: FastifyRequest): void {
+  if (headers['if-match'] === undefined && headers['if-none-match'] === undefined) return;
+  throw new ServiceError('invalidRequest', 'A thing has no version: leave If-Match and If-None-Match to its shadows');
+}
+
 /** @throws ServiceError invalidRequest for a header that is neither `*` nor a list of quoted tags */
 export function parseConditions(headers: IncomingHttpHeaders): Conditions {
   const ifMatch = parseTags('If-Match', headers['if-match']);

@@ -6,6 +6,7 @@ import { parseClientToken } from '../document/parse-request.js';
 import { echoToken } from '../errors/echo-token.js';
 import { ServiceError } from '../errors/service-error.js';
 import { bodyOf, FromCaller, FromThing, type Caller } from '../http/caller.js';
+import { withoutConditions } from '../http/conditions.js';
 import { Describe } from '../http/openapi/describe.js';
 import { AfterQuery, pageAfter } from '../http/paging.dto.js';
 import { ProblemError } from '../http/problem-error.js';
@@ -33,6 +34,7 @@ export class DeleteThingController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
+    withoutConditions(request);
     const clientToken = parseClientToken(bodyOf(request), this.config.limits);
     const call = { ...options, principal, thing, ...(after !== undefined && { after }) };
     const result = pageAfter('after', this.things.delete(call, clientToken));

@@ -185,6 +185,20 @@ describe('things over HTTP', () => {
       expect(node.store.records.find(({ key }) => key.thing === 'doomed')?.change.clientToken).toBe('t');
     });
 
+    it.each(['if-match', 'if-none-match'])(
+      'is not deleted when the request carries %s, which nobody could check',
+      async (name) => {
+        await put('kept', null);
+        const url = `${node.url}/v1/things/kept`;
+        const response = await fetch(url, { method: 'DELETE', headers: { [name]: '"7"' } });
+        expect([response.status, await bodyOf(response)]).toMatchObject([
+          400,
+          { detail: 'A thing has no version: leave If-Match and If-None-Match to its shadows' },
+        ]);
+        expect((await send('GET', '/kept')).status).toBe(200);
+      },
+    );
+
     it('is deleted in bounded steps that go on from each other', async () => {
       await crowd('doomed-crowd', 250);
       const counts: number[] = [];
