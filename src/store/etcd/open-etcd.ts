@@ -7,7 +7,7 @@ import type { ShadowStore } from '../shadow-store.js';
 import type { Storage } from '../storage.js';
 import { EtcdMembers, type CreateClient } from './client/members.js';
 import { EtcdClusterKeys } from './etcd-cluster-keys.js';
-import { MemberHealth } from './member-health.js';
+import { EtcdProbe } from './etcd-probe.js';
 import { EtcdShadowStore } from './etcd-shadow-store.js';
 import { EtcdShadowFeed } from './feed/etcd-shadow-feed.js';
 import { WATCH_TIMES, type WatchTimes } from './feed/watch-session.js';
@@ -47,7 +47,7 @@ export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStora
       return cache.fromFeed(key, value, at.revision);
     },
   });
-  const health = new MemberHealth(cluster, guard, config.etcd, logger);
+  const health = new EtcdProbe(cluster, guard, config.etcd, logger);
   return {
     store,
     feed,

@@ -12,7 +12,7 @@ const PROBE_MS = 1_000;
 const MEMBERS_MS = 3_000;
 
 /** Asks etcd at intervals, so that readiness is reported without waiting. */
-export class MemberHealth {
+export class EtcdProbe {
   #probe: Health = { ok: false, reason: 'etcd has not been asked yet' };
   #members: readonly MemberHealth[] = [];
   readonly #advice: EtcdAdvice;
