@@ -18,6 +18,11 @@ class FlakyKeys extends MemoryClusterKeys {
     this.onKeepAlive();
     return super.keepAlive(lease);
   }
+
+  override async grant(seconds: number): Promise<string> {
+    if (this.isAway) throw new Error('etcd is away');
+    return super.grant(seconds);
+  }
 }
 
 function join(
