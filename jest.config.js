@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 const common = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
@@ -10,6 +12,8 @@ const common = {
 export default {
   // A test that hangs ends; one that waits on a busy machine does not. Conditions have bounds of their own: harness/until.ts.
   testTimeout: 180_000,
+  // Most tests wait for servers and timers, so two cores carry three workers; Jest would start one.
+  maxWorkers: Math.max(3, availableParallelism() - 1),
   projects: [
     {
       ...common,
