@@ -135,7 +135,7 @@ function checkTogether(env: Values, given: VariableName, needed: VariableName, a
 
 function checkSizes(env: Values, add: Add): void {
   const least = env.UMBRA_MAX_DOCUMENT_BYTES + MIN_ENVELOPE_BYTES;
-  for (const name of ['UMBRA_HTTP_MAX_BODY_BYTES', 'UMBRA_MQTT_MAX_PACKET_BYTES'] as const) {
+  for (const name of ['UMBRA_MAX_REQUEST_BYTES', 'UMBRA_MQTT_MAX_PACKET_BYTES'] as const) {
     if (env[name] < least) add(name, `is ${env[name]}; with UMBRA_MAX_DOCUMENT_BYTES it must be at least ${least}`);
   }
   if (env.UMBRA_ETCD_CALL_TIMEOUT_MS > env.UMBRA_REQUEST_TIMEOUT_MS) {

@@ -20,11 +20,11 @@ function problems(source: Record<string, string>): string {
 describe('loadConfig', () => {
   it('has a default for everything', () => {
     expect(loadConfig({})).toMatchObject({
-      http: { host: '127.0.0.1', port: 8080, tlsPort: null, maxBodyBytes: 1_048_576 },
+      http: { host: '127.0.0.1', port: 8080, tlsPort: null, names: [] },
       mqtt: { host: '127.0.0.1', port: 1883, tlsPort: null, maxPacketBytes: 262_144, drainTimeoutMs: 10_000 },
       tls: null,
       etcd: { endpoints: [], prefix: '/umbra/v1/', user: null, password: null, quotaBytes: 8_160_437_862 },
-      limits: { maxDocumentBytes: 8192, maxDepth: 8, maxClientTokenBytes: 64, maxRequestBytes: 131_072 },
+      limits: { maxDocumentBytes: 8192, maxDepth: 8, maxClientTokenBytes: 64, maxRequestBytes: 32_768 },
       requestTimeoutMs: 5000,
       insecure: false,
       logLevel: 'info',

@@ -44,9 +44,15 @@ export const SECTIONS = {
       meaning: 'HTTP with TLS; needs UMBRA_TLS_CERT and UMBRA_TLS_KEY.',
       example: '8443',
     }),
-    UMBRA_HTTP_MAX_BODY_BYTES: integer('http.maxBodyBytes', MIB, {
-      ...{ min: 1024, max: 64 * MIB, unit: 'bytes' },
-      meaning: 'Largest request body that is read; the answer to a larger one is 413.',
+    UMBRA_HTTP_NAMES: list('http.names', {
+      type: 'comma-separated host names',
+      pattern: /^[A-Za-z0-9._-]{1,253}$/,
+      problem: 'must be host names without scheme and port, separated by commas',
+      max: 100,
+      example: 'umbra,shadows.example.com',
+      defaultText: 'empty',
+      meaning:
+        'Names by which clients reach this node over HTTP and WebSocket, such as that of a proxy or a Kubernetes service. Addresses, localhost and UMBRA_HTTP_HOST are always allowed; a request to any other name is answered with 400.',
     }),
   },
   MQTT: {
@@ -260,7 +266,7 @@ export const SECTIONS = {
     }),
     UMBRA_MAX_REQUEST_BYTES: integer('limits.maxRequestBytes', DEFAULT_LIMITS.maxRequestBytes, {
       ...{ min: 1024, max: 512 * 1024, unit: 'bytes' },
-      meaning: 'Largest update as it is sent, before it is merged.',
+      meaning: 'Largest update as it is sent, before it is merged; no larger HTTP body is read.',
     }),
     UMBRA_REQUEST_TIMEOUT_MS: integer('requestTimeoutMs', 5000, {
       ...{ min: 100, max: 300_000, unit: 'ms' },

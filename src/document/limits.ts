@@ -16,8 +16,16 @@ export const DEFAULT_LIMITS: Limits = {
   maxDocumentBytes: 8192,
   maxDepth: 8,
   maxClientTokenBytes: 64,
-  maxRequestBytes: 128 * 1024,
+  maxRequestBytes: 32 * 1024,
 };
+
+/** Bytes around a request that is just too large: such a one is still read, to answer with its client token. */
+const ENVELOPE_BYTES = 1024;
+
+/** Bytes of the largest payload that is parsed at all. No errors. */
+export function largestRequest({ maxRequestBytes }: Limits): number {
+  return maxRequestBytes + ENVELOPE_BYTES;
+}
 
 /** Seconds for which the version of a deleted shadow is kept at least: 48 h (PROTOCOL 2.5). */
 export const TOMBSTONE_SECONDS = 48 * 3600;

@@ -1,4 +1,4 @@
-import { DEFAULT_LIMITS } from './limits.js';
+import { DEFAULT_LIMITS, largestRequest } from './limits.js';
 import { parseClientToken, parseUpdate } from './parse-request.js';
 import { ServiceError } from '../errors/service-error.js';
 
@@ -82,7 +82,7 @@ describe('parseUpdate', () => {
   it('names the invalid node, cut to a length that fits an answer', () => {
     expect(() => update('{"state":{"foo":1}}')).toThrow("State contains an invalid node: 'foo'");
     try {
-      update(`{"state":{"${'x'.repeat(100_000)}":1}}`);
+      update(`{"state":{"${'x'.repeat(10_000)}":1}}`);
       throw new Error('was accepted');
     } catch (error) {
       expect((error as Error).message).toMatch(/^State contains an invalid node: 'x{100}…'$/);
@@ -102,6 +102,19 @@ describe('the size of a request', () => {
 
   it('refuses one byte more, with the token, although the merged document would be small', () => {
     expect(refusal(() => update(nulls(DEFAULT_LIMITS.maxRequestBytes + 1)))).toEqual(['tooLarge', 'k']);
+  });
+});
+
+describe('a payload above the largest that is parsed', () => {
+  const brackets = '['.repeat(largestRequest(DEFAULT_LIMITS) + 1);
+
+  it('is too large, whatever it is', () => {
+    expect(refusal(() => update(brackets))).toEqual(['tooLarge', undefined]);
+    expect(refusal(() => update(brackets.slice(1)))).toEqual(['invalidJson', undefined]);
+  });
+
+  it('has no token', () => {
+    expect(parseClientToken(Buffer.from(brackets), DEFAULT_LIMITS)).toBeUndefined();
   });
 });
 

@@ -71,6 +71,11 @@ export const ERROR_TABLE = {
   },
   tooManyRequests: { http: 429, aws: 'ThrottlingException', text: 'Too many requests: {detail}' },
   internal: { http: 500, aws: 'InternalFailureException', text: 'Internal service failure' },
+  overloaded: {
+    http: 503,
+    aws: 'ServiceUnavailableException',
+    text: 'The node is short of room; try again: {detail}',
+  },
   storageUnavailable: {
     http: 503,
     aws: 'ServiceUnavailableException',

@@ -1,6 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { ANONYMOUS, type Principal } from '../access/principal.js';
+import { ServiceError } from '../errors/service-error.js';
 import { checkShadowName, checkThingName } from '../document/shadow-name.js';
 import type { RequestOptions, ShadowKey } from '../store/shadow-store.js';
 import { single } from './query.js';
@@ -49,7 +50,11 @@ export const FromThing = createParamDecorator((_: unknown, context: ExecutionCon
 
 const NO_BODY = new Uint8Array(0);
 
-/** The bytes of the body as sent; empty for a request without a body. */
+/**
+ * The bytes of the body as sent; empty for a request without a body.
+ * @throws ServiceError tooLarge for a body that was refused while it came
+ */
 export function bodyOf({ body }: FastifyRequest): Uint8Array {
+  if (body instanceof ServiceError) throw body;
   return Buffer.isBuffer(body) ? body : NO_BODY;
 }

@@ -102,7 +102,7 @@ describe('REST', () => {
     expect(message ?? detail).toEqual(expect.stringMatching(/\w{3,}/));
   });
 
-  const request = (more: string): string => `POST /things/THING/shadow HTTP/1.1\r\nHost: x\r\n${more}`;
+  const request = (more: string): string => `POST /things/THING/shadow HTTP/1.1\r\nHost: 127.0.0.1\r\n${more}`;
   it.each<[string, () => string | Buffer, RegExp]>([
     ['garbage', () => Buffer.from('\x16\x03\x01\x02\x00\x01\x00garbage\r\n\r\n', 'latin1'), /^HTTP\/1\.1 400 /],
     ['a header of 64 KB', () => request(`X-Big: ${'x'.repeat(65_536)}\r\n\r\n`), /^HTTP\/1\.1 431 /],
@@ -122,7 +122,7 @@ describe('REST', () => {
     ],
     [
       'a request and junk in one packet',
-      () => `GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n\0\0\0junk${'\xff'.repeat(100)}\r\n\r\n`,
+      () => `GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n\0\0\0junk${'\xff'.repeat(100)}\r\n\r\n`,
       /HTTP\/1\.1 400 /,
     ],
   ])('on the socket: %s', async (_what, bytes, pattern) => {
@@ -136,7 +136,7 @@ describe('REST', () => {
   it('half a body, and then nothing', async () => {
     const socket = await raw();
     socket.send(
-      `POST /things/${thing}/shadow HTTP/1.1\r\nHost: x\r\nContent-Length: ${GOOD.length}\r\n\r\n${GOOD.slice(0, 20)}`,
+      `POST /things/${thing}/shadow HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${GOOD.length}\r\n\r\n${GOOD.slice(0, 20)}`,
     );
     await rest.live();
     socket.destroy();
@@ -302,7 +302,7 @@ it('half-open and slow sockets on both doors are cut off, and meanwhile nobody e
   const slow = await Promise.all(Array.from({ length: 20 }, () => raw()));
   const partial = await Promise.all(Array.from({ length: 10 }, () => raw(node.mqttUrl)));
   for (const socket of partial) socket.send(packet.connect('half').subarray(0, 7));
-  for (const socket of slow) socket.send(`POST /things/${thing}/shadow HTTP/1.1\r\nHost: x\r\n`);
+  for (const socket of slow) socket.send(`POST /things/${thing}/shadow HTTP/1.1\r\nHost: 127.0.0.1\r\n`);
   const trickle = setInterval(() => slow.forEach((socket) => socket.closed || socket.send('X-A: b\r\n')), 500);
   cleanup(() => clearInterval(trickle));
   const good = `${thing}-beside`;

@@ -37,6 +37,7 @@ export interface HttpNode {
 export interface HttpNodeOptions {
   readonly http?: Partial<Config['http']>;
   readonly watch?: Partial<Config['watch']>;
+  readonly limits?: Partial<Config['limits']>;
   readonly tls?: Config['tls'];
   readonly logger?: Logger;
   /** What the routes see instead of the memory store. */
@@ -69,6 +70,7 @@ export async function startHttpNode(options: HttpNodeOptions = {}): Promise<Http
     http: { ...base.http, host: '127.0.0.1', port, tlsPort: null, ...options.http },
     watch: { ...base.watch, ...options.watch },
     etcd: { ...base.etcd, ...options.etcd },
+    limits: { ...base.limits, ...options.limits },
     tls: options.tls ?? null,
   };
   const logger = options.logger ?? SILENT_LOGGER;

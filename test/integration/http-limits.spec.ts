@@ -26,8 +26,8 @@ describe('hostile connections', () => {
   it('cuts off a client whose headers do not come, and one whose body does not', async () => {
     const headers = await open();
     const body = await open();
-    headers.write('GET /things/t/shadow HTTP/1.1\r\nHost: x\r\nX-Slow: ');
-    body.write('POST /things/t/shadow HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{');
+    headers.write('GET /things/t/shadow HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ');
+    body.write('POST /things/t/shadow HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n{');
     const started = Date.now();
     const answers = await Promise.all([untilClosed(headers), untilClosed(body)]);
     for (const answer of answers) {
@@ -42,13 +42,13 @@ describe('hostile connections', () => {
 
   it.each([
     ['garbage', '\x16\x03\x01garbage\r\n\r\n', /^HTTP\/1\.1 400 Bad Request/],
-    ['two lengths', 'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', /^HTTP\/1\.1 400/],
+    ['two lengths', 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', /^HTTP\/1\.1 400/],
     [
       'a smuggled length',
-      'POST /things/t/shadow HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      'POST /things/t/shadow HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
       /^HTTP\/1\.1 400/,
     ],
-    ['20 KB of headers', `GET / HTTP/1.1\r\nHost: x\r\nX-Big: ${'x'.repeat(20_000)}\r\n\r\n`, /^HTTP\/1\.1 431/],
+    ['20 KB of headers', `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Big: ${'x'.repeat(20_000)}\r\n\r\n`, /^HTTP\/1\.1 431/],
   ])('refuses %s and closes', async (_name, request, answer) => {
     const socket = await open();
     const text = untilClosed(socket);
@@ -60,7 +60,7 @@ describe('hostile connections', () => {
   it('survives a client that leaves in the middle of its body', async () => {
     for (let i = 0; i < 20; i++) {
       const socket = await open();
-      socket.write('POST /things/gone/shadow HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"state":');
+      socket.write('POST /things/gone/shadow HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{"state":');
       socket.destroy();
     }
     expect((await fetch(`${node.url}/things/gone/shadow`)).status).toBe(404);
@@ -69,7 +69,7 @@ describe('hostile connections', () => {
   it('names every answer with its own id, pipelined ones too', async () => {
     const socket = await open();
     const text = untilClosed(socket);
-    const request = 'GET /things/t/shadow HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n';
+    const request = 'GET /things/t/shadow HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-Id: mine\r\n';
     socket.write(`${request}\r\n${request}\r\n${request}Connection: close\r\n\r\n`);
     const ids = [...(await text).matchAll(/^x-amzn-requestid: (\S+)\r$/gm)].map(([, id]) => id);
     expect(ids).toHaveLength(3);
@@ -79,13 +79,13 @@ describe('hostile connections', () => {
 });
 
 it('refuses a body beyond its bound as soon as it has passed it, although no length was told', async () => {
-  const node = await startHttpNode({ http: { maxBodyBytes: 1000 } });
+  const node = await startHttpNode({ limits: { maxRequestBytes: 1000 } });
   try {
     const socket = connect(node.port, '127.0.0.1');
     const answer = once(socket, 'data');
-    socket.write('POST /things/t/shadow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n');
+    socket.write('POST /things/t/shadow HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n');
     // The body has no end yet.
-    socket.write(`7d0\r\n${'x'.repeat(2000)}\r\n`);
+    socket.write(`c00\r\n${'x'.repeat(0xc00)}\r\n`);
     const [data] = (await answer) as [Buffer];
     expect(data.toString()).toMatch(/^HTTP\/1\.1 413 [^]*x-amzn-errortype: RequestEntityTooLargeException:/);
     socket.destroy();

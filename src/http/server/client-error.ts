@@ -1,3 +1,4 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { newRequestId } from './request-id.js';
 
@@ -9,12 +10,38 @@ interface Rejection {
 const REJECTIONS: Readonly<Record<string, Rejection>> = {
   ERR_HTTP_REQUEST_TIMEOUT: { status: '408 Request Timeout', title: 'The request did not arrive in time' },
   HPE_HEADER_OVERFLOW: { status: '431 Request Header Fields Too Large', title: 'The request headers are too large' },
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: '413 Payload Too Large', title: 'The chunk extensions are too large' },
 };
 const NOT_HTTP: Rejection = { status: '400 Bad Request', title: 'The request is not valid HTTP/1.1' };
 
-/** Answers bytes that never became a request. Neither Fastify nor Nest has seen them, so only the socket exists. */
-export function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+/**
+ * Answers bytes that never became a request, or that are no body. Neither Fastify nor Nest has seen them, so only the
+ * socket exists. Each request of a connection has one answer, in the order of requests: this one comes after all others.
+ */
+export class ClientErrors {
+  /** The response to the last request whose head has arrived. */
+  readonly #latest = new WeakMap<Socket, ServerResponse>();
+
+  watch(server: Server): void {
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      this.#latest.set(request.socket, response);
+    });
+  }
+
+  answer(error: NodeJS.ErrnoException, socket: Socket): void {
+    const latest = this.#latest.get(socket);
+    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+    if (latest === undefined) return end(socket, error);
+    // The error lies in the body of this request. It may have its answer, or may stand behind others that have none.
+    if (!latest.req.complete) {
+      return latest.headersSent || latest.socket === null ? void socket.destroy() : end(socket, error);
+    }
+    if (latest.writableFinished || latest.destroyed) return end(socket, error);
+    latest.once('close', () => (socket.writable ? end(socket, error) : socket.destroy()));
+  }
+}
+
+function end(socket: Socket, error: NodeJS.ErrnoException): void {
   const { status, title } = REJECTIONS[error.code ?? ''] ?? NOT_HTTP;
   const requestId = newRequestId();
   const code = Number(status.slice(0, 3));

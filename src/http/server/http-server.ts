@@ -1,13 +1,18 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../../config/config.js';
+import { largestRequest } from '../../document/limits.js';
 import type { Clock } from '../../resilience/clock.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { HttpErrorFilter } from '../http-error.filter.js';
 import { serveOpenApi } from '../openapi/serve.js';
-import { onClientError } from './client-error.js';
+import { originForm, MAX_HEADERS, RequestHeads } from '../request-head.js';
+import { BodyBudget } from './body-budget.js';
+import { BodyReader, type BodyLimits } from './body-reader.js';
+import { ClientErrors } from './client-error.js';
 import { Connections } from './connections.js';
 import { serveDirectly } from './direct-handlers.js';
 import { closed, origin, secureServer } from './listeners.js';
@@ -42,6 +47,7 @@ export class HttpServer {
   readonly adapter: FastifyAdapter;
   readonly #fastify: FastifyInstance;
   readonly #filter: HttpErrorFilter;
+  readonly #clientErrors = new ClientErrors();
 
   constructor(private readonly parts: HttpServerParts) {
     const { config, logger } = parts;
@@ -50,11 +56,11 @@ export class HttpServer {
       requestTimeout: RECEIVE_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionTimeout: SOCKET_IDLE_MS,
-      bodyLimit: config.http.maxBodyBytes,
       genReqId: newRequestId,
       // Names may be 128 characters, each up to three when percent-encoded; longer ones get our 400, not a 404 or 414.
       routerOptions: { maxParamLength: MAX_HEADER_BYTES },
-      clientErrorHandler: onClientError,
+      clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => this.#clientErrors.answer(error, socket),
+      rewriteUrl: originForm,
       // Errors of the router, which no Nest filter sees: a malformed percent-encoding.
       frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) =>
         this.#filter.answer(error, request, reply),
@@ -62,7 +68,7 @@ export class HttpServer {
     this.#fastify = this.adapter.getInstance<FastifyInstance>();
     this.#filter = new HttpErrorFilter(new RouteTable(this.#fastify), logger);
     this.#fastify.removeAllContentTypeParsers();
-    this.#fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+    this.#readBodies({ maxBytes: largestRequest(config.limits), budget: new BodyBudget() });
     this.#fastify.addHook('onRequest', (request, _reply, done) => {
       // No handler uses the type, and Fastify would reject a malformed one before a handler sees the body.
       delete request.headers['content-type'];
@@ -77,7 +83,8 @@ export class HttpServer {
   configure(app: NestFastifyApplication): void {
     const { config, logger, clock } = this.parts;
     app.useGlobalFilters(this.#filter);
-    addRequestHooks(this.#fastify, config.requestTimeoutMs, clock, logger);
+    const heads = new RequestHeads([config.http.host, ...config.http.names]);
+    addRequestHooks(this.#fastify, { timeoutMs: config.requestTimeoutMs, heads, clock, logger });
     serveDirectly(app, this.#fastify);
     serveOpenApi(app, this.#fastify);
   }
@@ -95,9 +102,14 @@ export class HttpServer {
     const { config, logger } = this.parts;
     const { host, port, tlsPort } = config.http;
     const plain = this.#fastify.server;
-    const secure = tlsPort !== null && config.tls ? secureServer(this.#fastify, config.tls) : null;
+    const secure = tlsPort !== null && config.tls ? secureServer(this.#fastify, config.tls, this.#clientErrors) : null;
     const servers = secure ? [plain, secure] : [plain];
-    for (const server of servers) attach(server);
+    for (const server of servers) {
+      // One more than RequestHeads takes, or Node would drop headers unseen.
+      server.maxHeadersCount = MAX_HEADERS + 1;
+      this.#clientErrors.watch(server);
+      attach(server);
+    }
     this.#drainOnClose(servers);
     if (secure) this.#fastify.addHook('onClose', () => closed(secure));
     await app.listen(port, host);
@@ -108,6 +120,15 @@ export class HttpServer {
     // Such as ENFILE on accept, which would end the process: the node keeps serving the connections it has.
     for (const server of servers) server.on('error', (err) => logger.error({ err }, 'an HTTP listener failed'));
     return { http: origin('http', host, plain), https: secure && origin('https', host, secure) };
+  }
+
+  #readBodies(limits: BodyLimits): void {
+    const { logger } = this.parts;
+    this.#fastify.addContentTypeParser('*', (request, payload, done) => {
+      const onAbort = (received: number): void =>
+        logger.debug({ requestId: request.id, received, reason: 'aborted' }, 'http upload ended early');
+      new BodyReader(payload, limits, done, onAbort);
+    });
   }
 
   #drainOnClose(servers: Server[]): void {

@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createServer } from 'node:https';
-import { isIPv6, type AddressInfo, type Server as NetServer } from 'node:net';
+import { isIPv6, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { TlsFiles } from '../../config/config.js';
-import { onClientError } from './client-error.js';
+import type { ClientErrors } from './client-error.js';
 import { SERVER_OPTIONS, SOCKET_IDLE_MS } from './server-options.js';
 
 /** A server with TLS for the routes of `fastify`. It does not listen yet. */
-export function secureServer(fastify: FastifyInstance, files: TlsFiles): Server {
+export function secureServer(fastify: FastifyInstance, files: TlsFiles, clientErrors: ClientErrors): Server {
   const options = {
     ...SERVER_OPTIONS,
     cert: readFileSync(files.cert),
@@ -19,7 +19,7 @@ export function secureServer(fastify: FastifyInstance, files: TlsFiles): Server 
   };
   const server = createServer(options, (request, response) => fastify.routing(request, response));
   server.setTimeout(SOCKET_IDLE_MS);
-  server.on('clientError', onClientError);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => clientErrors.answer(error, socket));
   return server;
 }
 

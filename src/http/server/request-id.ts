@@ -4,6 +4,7 @@ import type { Clock } from '../../resilience/clock.js';
 import { ServiceError } from '../../errors/service-error.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { isForeignOrigin } from '../foreign-origin.js';
+import { hasBody, type RequestHeads } from '../request-head.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -20,17 +21,29 @@ export function setRequestId(reply: FastifyReply, id: string): void {
   void reply.header('x-amzn-requestid', id).header('x-request-id', id);
 }
 
+export interface RequestHookParts {
+  /** Milliseconds from the arrival of a request to its answer. */
+  readonly timeoutMs: number;
+  readonly heads: RequestHeads;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
 /**
  * Gives every request a deadline, its id in the answer, and one line in the debug log without payload and query string.
- * Rejects changes that pages of other sites send.
+ * Rejects requests with a bad head, and changes that pages of other sites send.
  */
-export function addRequestHooks(server: FastifyInstance, timeoutMs: number, clock: Clock, logger: Logger): void {
+export function addRequestHooks(server: FastifyInstance, { timeoutMs, heads, clock, logger }: RequestHookParts): void {
   server.decorateRequest('deadline', 0);
   server.addHook('onRequest', (request, reply, done) => {
     request.deadline = clock.monotonic() + timeoutMs;
     setRequestId(reply, request.id);
-    const changes = request.method !== 'GET' && request.method !== 'HEAD' && request.method !== 'OPTIONS';
-    done(changes && isForeignOrigin(request.headers) ? new ServiceError('forbidden') : undefined);
+    const reads = request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS';
+    const foreign = !reads && isForeignOrigin(request.headers);
+    const fault = heads.faultOf(request.raw) ?? (foreign ? new ServiceError('forbidden') : undefined);
+    // Nobody reads these bodies, so the connection ends with the answer instead of being read on.
+    if ((reads || fault) && hasBody(request.raw)) void reply.header('connection', 'close');
+    done(fault);
   });
   server.addHook('onResponse', (request, reply, done) => {
     if (logger.isLevelEnabled('debug')) logger.debug(lineOf(request, reply), 'http request');

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config, type TlsFiles } from '../../config/config.js';
+import { RequestHeads } from '../../http/request-head.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { CONNECT_TIMEOUT_MS, MqttBroker } from './broker.js';
 import { ConnectionLimit } from './connection-limit.js';
@@ -49,6 +50,7 @@ export class MqttListeners {
       config.mqtt.maxPacketBytes,
       (stream, request) => this.#accept(stream, request),
       this.#limit,
+      new RequestHeads([config.http.host, ...config.http.names]),
     );
   }
 

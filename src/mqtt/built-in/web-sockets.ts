@@ -2,6 +2,7 @@ import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from 'n
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 import { isForeignOrigin } from '../../http/foreign-origin.js';
+import type { RequestHeads } from '../../http/request-head.js';
 import type { ConnectionLimit } from './connection-limit.js';
 
 const PATH = '/mqtt';
@@ -18,6 +19,7 @@ export class MqttWebSockets {
     maxPacketBytes: number,
     private readonly accept: (stream: Duplex, request: IncomingMessage) => void,
     private readonly limit: ConnectionLimit,
+    private readonly heads: RequestHeads,
   ) {
     this.#server = new WebSocketServer({
       noServer: true,
@@ -48,6 +50,8 @@ export class MqttWebSockets {
       this.limit.refused();
       return refuse(socket, 503);
     }
+    const fault = this.heads.faultOf(request);
+    if (fault) return refuse(socket, fault.status, fault.message);
     if (isForeignOrigin(request.headers)) return refuse(socket, 403);
     // MQTT-6.0.0-3: a client must offer a sub-protocol of MQTT.
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
@@ -79,9 +83,10 @@ function withoutUpgrade(server: HttpServer, request: IncomingMessage, socket: Du
   server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket);
 }
 
-function refuse(socket: Duplex, status: number): void {
+function refuse(socket: Duplex, status: number, text = ''): void {
   socket.on('error', () => socket.destroy());
-  const answer = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Type: text/plain`;
+  const answer = `${head}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
   // A peer that keeps its half open must not keep ours.
   socket.end(answer, () => socket.destroy());
 }

@@ -59,6 +59,6 @@ async function silentReader({ httpUrl }: LabNode): Promise<Socket> {
   socket.on('error', () => undefined);
   await once(socket, 'connect').catch(() => undefined);
   socket.pause();
-  socket.write('GET /v1/watch?initial=true HTTP/1.1\r\nHost: lab\r\n\r\n');
+  socket.write('GET /v1/watch?initial=true HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
   return socket;
 }

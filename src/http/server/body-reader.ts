@@ -1,0 +1,104 @@
+import type { IncomingMessage } from 'node:http';
+import { ServiceError } from '../../errors/service-error.js';
+import type { BodyBudget, OpenBody } from './body-budget.js';
+
+/** Pieces of one body at most. A piece is a chunk of the client, or what one segment of TCP brought. */
+export const MAX_PIECES = 1024;
+/**
+ * Bytes of a refused body that are still read when its length is known: the client hears its answer, and its connection
+ * goes on. A client that is cut off while it sends may lose the answer.
+ */
+const MAX_SKIPPED_BYTES = 1024 * 1024;
+const FIRST_BYTES = 1024;
+
+export interface BodyLimits {
+  /** Bytes of one body. */
+  readonly maxBytes: number;
+  readonly budget: BodyBudget;
+}
+
+/** Takes the body, or an error that refuses the request now and ends its connection. */
+export type BodyTaker = (error: ServiceError | null, body?: Buffer | ServiceError) => void;
+
+/** Called when a client leaves before its body has ended, with the bytes that came. */
+export type AbortListener = (received: number) => void;
+
+/**
+ * Reads one body into one buffer that grows with it, so that a body takes no more than twice its bytes however small its
+ * pieces are. A body that is refused although its end is known is taken as its error: bodyOf() throws it.
+ */
+export class BodyReader implements OpenBody {
+  #bytes: Buffer = EMPTY;
+  #length = 0;
+  #pieces = 0;
+  /** Bytes that Content-Length tells; NaN for chunks. */
+  readonly #declared: number;
+  readonly #onData = (piece: Buffer): void => this.#take(piece);
+  readonly #onEnd = (): void => this.#settle(null, this.#bytes.subarray(0, this.#length));
+  readonly #onError = (): void => this.#leave();
+
+  constructor(
+    private readonly payload: IncomingMessage,
+    private readonly limits: BodyLimits,
+    private readonly done: BodyTaker,
+    private readonly onAbort: AbortListener,
+  ) {
+    this.#declared = Number(payload.headers['content-length'] ?? NaN);
+    if (this.#declared > limits.maxBytes) this.#refuse(new ServiceError('tooLarge'));
+    else payload.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError);
+  }
+
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
+  giveUp(): void {
+    this.#refuse(new ServiceError('overloaded', 'other bodies need the room of this one, which came too slowly'));
+  }
+
+  #take(piece: Buffer): void {
+    const length = this.#length + piece.length;
+    if (length > this.limits.maxBytes) return this.#refuse(new ServiceError('tooLarge'));
+    if (++this.#pieces > MAX_PIECES) {
+      return this.#refuse(new ServiceError('invalidRequest', `A body may come in ${MAX_PIECES} pieces at most`));
+    }
+    // Node gives every piece memory of its own, so a body in one piece needs no copy.
+    if (this.#length === 0) this.#bytes = piece;
+    else this.#append(piece, length);
+    this.#length = length;
+    // A whole body is about to be used up; only a body that waits for the rest counts.
+    if (length !== this.#declared) this.limits.budget.hold(this);
+  }
+
+  #append(piece: Buffer, length: number): void {
+    if (length > this.#bytes.length) {
+      const most = this.#declared || this.limits.maxBytes;
+      const grown = Buffer.allocUnsafeSlow(Math.min(most, Math.max(FIRST_BYTES, 2 * length)));
+      this.#bytes.copy(grown, 0, 0, this.#length);
+      this.#bytes = grown;
+    }
+    piece.copy(this.#bytes, this.#length);
+  }
+
+  #refuse(error: ServiceError): void {
+    if (this.#declared <= MAX_SKIPPED_BYTES && error.code === 'tooLarge') this.#settle(null, error);
+    else this.#settle(error);
+    // What still comes is read and dropped: by Node until the body ends, or until the connection does.
+    this.payload.on('error', () => undefined).resume();
+  }
+
+  #leave(): void {
+    this.onAbort(this.#length);
+    // Nobody is left to read the answer.
+    this.#settle(new ServiceError('invalidRequest', 'The body ended too early'));
+  }
+
+  #settle(error: ServiceError | null, body?: Buffer | ServiceError): void {
+    this.limits.budget.release(this);
+    this.payload.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#onError);
+    this.#bytes = EMPTY;
+    this.done(error, body);
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
