@@ -258,7 +258,7 @@ describe('writes in doubt', () => {
         };
         return client;
       };
-      const store = openEtcdStore([server.endpoint], {}, { createClient, guardPeriodMs: 3_600_000 });
+      const store = openEtcdStore([server.endpoint], {}, { factories: { createClient }, guardPeriodMs: 3_600_000 });
       opened.push(store);
       return store;
     };

@@ -22,7 +22,8 @@ describe('group commit', () => {
   let server: EtcdServer;
   const recorder = new EtcdRecorder();
   const closers: (() => unknown)[] = [];
-  const recording = (host: string) => recorder.attach(createEtcdClient(host, etcdConfig([host]), {}));
+  const createClient = (host: string) => recorder.attach(createEtcdClient(host, etcdConfig([host]), {}));
+  const recording = { createClient };
 
   beforeAll(async () => void (server = await startEtcd()));
   afterAll(() => server.stop());
@@ -32,7 +33,7 @@ describe('group commit', () => {
   });
 
   const openStore = () => {
-    const opened = openEtcdStore([server.endpoint], {}, { createClient: recording, guardPeriodMs: 3_600_000 });
+    const opened = openEtcdStore([server.endpoint], {}, { factories: recording, guardPeriodMs: 3_600_000 });
     closers.push(() => opened.close());
     return opened;
   };
@@ -118,7 +119,7 @@ describe('group commit', () => {
     const first = await openCommit().submit(there);
     // As servers do that count nested puts (3.5.33, 3.6.14).
     const createClient = (host: string) => {
-      const client = recording(host);
+      const client = recording.createClient(host);
       const txn = client.kv.txn.bind(client.kv);
       client.kv.txn = async (request, options) => {
         const ops = request.success?.flatMap((op) => op.request_txn?.success ?? []) ?? [];
@@ -127,7 +128,7 @@ describe('group commit', () => {
       };
       return client;
     };
-    const cluster = new EtcdMembers(etcdConfig([server.endpoint]), SYSTEM_CLOCK, SILENT_LOGGER, createClient);
+    const cluster = new EtcdMembers(etcdConfig([server.endpoint]), SYSTEM_CLOCK, SILENT_LOGGER, { createClient });
     const commit = new GroupCommit(cluster, new Lineage(), SYSTEM_CLOCK, SILENT_LOGGER);
     closers.push(() => (commit.close(), cluster.close()));
     const guard = first.kind === 'won' ? first.position.revision : -1;

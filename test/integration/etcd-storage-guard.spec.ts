@@ -64,7 +64,11 @@ describe('storage guard', () => {
         Promise.reject(new EtcdPermissionDeniedError('7 PERMISSION_DENIED: etcdserver: permission denied'));
       return client;
     };
-    opened = openEtcdStore([server.endpoint], { quotaBytes: 10 * MIB }, { guardPeriodMs: 20, createClient });
+    opened = openEtcdStore(
+      [server.endpoint],
+      { quotaBytes: 10 * MIB },
+      { guardPeriodMs: 20, factories: { createClient } },
+    );
     expect(await fillByUpdates()).toBe('storageFull');
     expect(opened.guard.use).toMatchObject({ full: true, reason: expect.stringMatching(/1\d of 10 MiB in use/) });
     await compact();

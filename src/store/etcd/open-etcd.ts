@@ -5,7 +5,7 @@ import type { Logger } from '../../telemetry/logger.js';
 import { ShadowQueue } from '../shadow-queue.js';
 import type { ShadowStore } from '../shadow-store.js';
 import type { Storage } from '../storage.js';
-import { EtcdMembers, type CreateClient } from './client/members.js';
+import { EtcdMembers, type MemberFactories } from './client/members.js';
 import { EtcdClusterKeys } from './etcd-cluster-keys.js';
 import { EtcdProbe } from './etcd-probe.js';
 import { EtcdShadowStore } from './etcd-shadow-store.js';
@@ -65,8 +65,8 @@ export interface EtcdStoreOptions {
   readonly history: Lineage;
   readonly logger: Logger;
   readonly clock: Clock;
-  /** Swapped by tests that count calls. */
-  readonly createClient?: CreateClient;
+  /** Swapped by tests that count or refuse calls. */
+  readonly factories?: MemberFactories;
   readonly commit?: GroupCommitOptions;
   /** Milliseconds between two checks of the free space of etcd. */
   readonly guardPeriodMs?: number;
@@ -87,7 +87,7 @@ export interface EtcdStore {
 /** The store of one etcd cluster without a feed. The endpoints must be known; etcd need not answer yet. No errors. */
 export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
   const { config, history, logger, clock } = options;
-  const cluster = new EtcdMembers(config.etcd, clock, logger, options.createClient);
+  const cluster = new EtcdMembers(config.etcd, clock, logger, options.factories);
   const commit = new GroupCommit(cluster, history, clock, logger, options.commit);
   const reads = new ReadBatcher(cluster, history, clock, logger);
   const cache = new RecordCache(config.cacheEntries, history);

@@ -28,7 +28,7 @@ export class EtcdTokens {
     if (known) return known;
     const token = unlessHung(this.authenticate(host), host, this.timeoutMs);
     this.#tokens.set(host, token);
-    token.catch(() => this.#forget(host, token));
+    token.catch(() => this.forget(host, token));
     return token;
   }
 
@@ -41,7 +41,7 @@ export class EtcdTokens {
           const token = this.get(host);
           const onReceiveStatus = (status: StatusObject, pass: (status: StatusObject) => void): void => {
             if (!refusesToken(status.details)) return pass(status);
-            this.#forget(host, token);
+            this.forget(host, token);
             // Not etcd's own text: on "etcdserver: invalid auth token" the library repeats the call without a limit.
             const details = `${TOKEN_REFUSED}: ${status.details.replace('etcdserver: ', '')}`;
             pass({ ...status, code: codes.UNAUTHENTICATED, details });
@@ -65,7 +65,8 @@ export class EtcdTokens {
     };
   }
 
-  #forget(host: string, token: Promise<string>): void {
+  /** The member at `host` does not accept `token`: the next call gets a new one, unless another has asked already. No errors. */
+  forget(host: string, token: Promise<string>): void {
     if (this.#tokens.get(host) === token) this.#tokens.delete(host);
   }
 }

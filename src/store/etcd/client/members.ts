@@ -9,6 +9,7 @@ import { ServiceError } from '../../../errors/service-error.js';
 import type { Health } from '../../../telemetry/health.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { reasonOf } from '../../../telemetry/reason.js';
+import { EtcdChannel, type Channel } from './channel/etcd-channel.js';
 import { createEtcdClient, type EtcdCredentials } from './etcd-client.js';
 import { classify, needsNewClient } from './etcd-error.js';
 import { EtcdTokens, withValidToken } from './etcd-tokens.js';
@@ -22,13 +23,24 @@ const PAUSES = { first: 10, longest: 200 };
 /** Milliseconds between two log lines about failing members. */
 const REPORT_MS = 1_000;
 
-/** One member and the client for it. A new client is a new Member: a caller with the old one cannot spoil it. */
+/**
+ * One member, the client for it, and the channel for the calls of the hot path. A new client is a new Member: a caller
+ * with the old one cannot spoil it. The channel renews its connection itself.
+ */
 export interface Member {
   readonly host: string;
   readonly client: Etcd3;
+  readonly channel: Channel;
 }
 
 export type CreateClient = (host: string) => Etcd3;
+export type CreateChannel = (host: string) => Channel;
+
+/** Swapped by tests that count or refuse calls. */
+export interface MemberFactories {
+  readonly createClient?: CreateClient | undefined;
+  readonly createChannel?: CreateChannel | undefined;
+}
 
 /** PEM files of the configuration, read once. */
 export function readCredentials(tls: EtcdConfig['tls']): EtcdCredentials {
@@ -47,31 +59,39 @@ export class EtcdMembers {
   /** Milliseconds for one call to one member. */
   readonly callTimeoutMs: number;
   readonly #members: Member[];
-  readonly #create: CreateClient;
+  readonly #createClient: CreateClient;
+  readonly #createChannel: CreateChannel;
   #at = 0;
   #closed = false;
   #lastError: string | null = null;
   #reportedAt = -Infinity;
 
-  /** @param create swapped by tests that count calls */
   constructor(
     private readonly config: EtcdConfig,
     private readonly clock: Clock,
     private readonly logger: Logger,
-    create?: CreateClient,
+    { createClient, createChannel }: MemberFactories = {},
   ) {
     this.callTimeoutMs = config.callTimeoutMs;
     if (config.endpoints.length === 0) throw new Error('no etcd endpoint');
     const credentials = readCredentials(config.tls);
     const ask = (host: string): Promise<string> => authenticate(host, config, credentials);
     const tokens = config.user === null ? null : new EtcdTokens(ask, config.callTimeoutMs);
-    this.#create = create ?? ((host) => createEtcdClient(host, config, credentials, tokens));
-    this.#members = config.endpoints.map((host) => ({ host, client: this.#create(host) }));
+    this.#createClient = createClient ?? ((host) => createEtcdClient(host, config, credentials, tokens));
+    this.#createChannel = createChannel ?? ((host) => new EtcdChannel({ host, credentials, tokens }));
+    this.#members = config.endpoints.map((host) => {
+      return { host, client: this.#createClient(host), channel: this.#createChannel(host) };
+    });
   }
 
   /** A new client of the member at `host`, with the node's credentials and tokens; the caller closes it. */
   connect(host: string): Etcd3 {
-    return this.#create(host);
+    return this.#createClient(host);
+  }
+
+  /** A new channel to the member at `host`, with the node's credentials and tokens; the caller closes it. */
+  openChannel(host: string): Channel {
+    return this.#createChannel(host);
   }
 
   get members(): readonly Member[] {
@@ -99,7 +119,7 @@ export class EtcdMembers {
     const index = this.#members.indexOf(member);
     if (index < 0 || this.#closed || !needsNewClient(error)) return;
     member.client.close();
-    this.#members[index] = { host: member.host, client: this.#create(member.host) };
+    this.#members[index] = { ...member, client: this.#createClient(member.host) };
   }
 
   /** While etcd is away every call fails several times; one line a second is enough. */
@@ -126,11 +146,38 @@ export class EtcdMembers {
   }
 
   /**
+   * One call to one member over its channel, repeated once when its token was refused.
+   * @param path such as `/etcdserverpb.KV/Txn`
+   * @param message with its head
+   * @returns the message of the answer: a view, and whoever keeps a part of it keeps the whole
+   * @throws the errors of the library, which `classify` sorts
+   */
+  send(member: Member, path: string, message: Buffer, timeoutMs: number): Promise<Buffer> {
+    return withValidToken(() => member.channel.unary(path, message, timeoutMs));
+  }
+
+  /**
    * An idempotent call, sent again to the next member until `deadline` (milliseconds of the monotonic clock).
    * @throws ServiceError storageUnavailable, storageFull, draining; the error of etcd when it rejects the request
    * itself
    */
-  async read<T>(fn: (client: Etcd3, options: CallOptions) => Promise<T>, deadline: number): Promise<T> {
+  read<T>(fn: (client: Etcd3, options: CallOptions) => Promise<T>, deadline: number): Promise<T> {
+    return this.#repeat((member, timeoutMs) => this.call(member, fn, timeoutMs), deadline);
+  }
+
+  /**
+   * As read(), over the channels of the members.
+   * @param path such as `/etcdserverpb.KV/Txn`
+   * @param message with its head
+   * @param deadline milliseconds of the monotonic clock
+   * @returns the message of the answer
+   * @throws as read()
+   */
+  ask(path: string, message: Buffer, deadline: number): Promise<Buffer> {
+    return this.#repeat((member, timeoutMs) => this.send(member, path, message, timeoutMs), deadline);
+  }
+
+  async #repeat<T>(attemptAt: (member: Member, timeoutMs: number) => Promise<T>, deadline: number): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       const left = deadline - this.clock.monotonic();
       if (this.#closed) throw new ServiceError('draining');
@@ -138,7 +185,7 @@ export class EtcdMembers {
       if (left <= (attempt === 0 ? 0 : MARGIN_MS)) throw new ServiceError('storageUnavailable');
       const member = this.current();
       try {
-        return await this.call(member, fn, Math.min(left, this.callTimeoutMs));
+        return await attemptAt(member, Math.min(left, this.callTimeoutMs));
       } catch (error) {
         const fault = classify(error);
         if (fault === 'storage-full') throw new ServiceError('storageFull');
@@ -175,7 +222,10 @@ export class EtcdMembers {
   /** Ends the connections; retries end with `draining`. */
   close(): void {
     this.#closed = true;
-    for (const { client } of this.#members) client.close();
+    for (const { client, channel } of this.#members) {
+      client.close();
+      channel.close();
+    }
   }
 }
 
