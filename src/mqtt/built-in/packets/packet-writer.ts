@@ -1,4 +1,14 @@
 import type { ConnackProperties, ProtocolLevel } from './packet.js';
+import { TYPE } from './packet-types.js';
+import { encodeProperties, variableLength } from './properties-writer.js';
+import { connackReturnCode, REASON, SUBACK_FAILURE } from './reason-codes.js';
+import { ScratchBuffer } from './scratch-buffer.js';
+
+const NO_PROPERTIES = Buffer.from([0]);
+const EMPTY = Buffer.alloc(0);
+const SUBSCRIPTION_IDENTIFIER = 0x0b;
+/** PUBREL has flags (MQTT-3.6.1-1). */
+const PUBREL = (TYPE.pubrel << 4) | 2;
 
 /**
  * Encodes what one connection gets in one turn into a scratch buffer that all connections of a node share:
@@ -8,60 +18,167 @@ import type { ConnackProperties, ProtocolLevel } from './packet.js';
  *   socket.write(writer.bytes());
  *   writer.end(socket.writableLength === 0);  // whether the kernel has taken it all
  *
- * Nothing between `begin` and `end` may call back into the writer.
+ * Nothing between `begin` and `end` may begin another. Whatever is larger than the client accepts is left out
+ * (MQTT-3.1.2-24), and its method returns false.
  */
 export class PacketWriter {
+  readonly #out = new ScratchBuffer();
+  #level: ProtocolLevel = 4;
+  #maxPacketBytes = Infinity;
+
   /** Bytes since `begin`. */
   get length(): number {
-    return 0;
+    return this.#out.length;
   }
 
   /** @param maxPacketBytes Maximum Packet Size of the client; Infinity: it named none */
-  begin(_level: ProtocolLevel, _maxPacketBytes = Infinity): void {}
+  begin(level: ProtocolLevel, maxPacketBytes = Infinity): void {
+    this.#level = level;
+    this.#maxPacketBytes = maxPacketBytes;
+    this.#out.begin();
+  }
 
   /** A view of the scratch buffer with everything since `begin`. */
   bytes(): Buffer {
-    return Buffer.alloc(0);
+    return this.#out.bytes();
   }
 
   /** @param taken false: somebody still reads the bytes, so the scratch buffer goes on behind them */
-  end(_taken: boolean): void {}
+  end(taken: boolean): void {
+    this.#out.end(taken);
+  }
 
-  /** @returns false, and nothing written, for a reason that MQTT 3.1.1 has no return code for */
-  connack(_sessionPresent: boolean, _reason: number, _properties: ConnackProperties | null = null): boolean {
+  /** @returns false too for a reason that MQTT 3.1.1 has no return code for */
+  connack(sessionPresent: boolean, reason: number, properties: ConnackProperties | null = null): boolean {
+    const code = this.#level === 5 ? reason : connackReturnCode(reason);
+    if (code === null) return false;
+    const encoded = this.#level === 4 ? EMPTY : properties === null ? NO_PROPERTIES : encodeProperties(properties);
+    if (!this.#open(TYPE.connack << 4, 2 + encoded.length)) return false;
+    // MQTT-3.2.2-6; of MQTT 3.1.1: MQTT-3.2.2-4
+    this.#out.byte(sessionPresent && code === 0 ? 1 : 0);
+    this.#out.byte(code);
+    this.#out.copy(encoded);
     return true;
   }
 
-  /** The reason is sent in MQTT 5 only; so for the three below. */
-  puback(_id: number, _reason = 0): void {}
-  pubrec(_id: number, _reason = 0): void {}
-  pubrel(_id: number, _reason = 0): void {}
-  pubcomp(_id: number, _reason = 0): void {}
+  /** The reason is sent in MQTT 5 only; so in the three below. */
+  puback(id: number, reason = 0): boolean {
+    return this.#acknowledge(TYPE.puback << 4, id, reason);
+  }
 
-  /** @param reasons in the order of the filters; all failures are 0x80 in MQTT 3.1.1 */
-  suback(_id: number, _reasons: readonly number[]): void {}
+  pubrec(id: number, reason = 0): boolean {
+    return this.#acknowledge(TYPE.pubrec << 4, id, reason);
+  }
 
-  /** @param reasons in the order of the filters; not sent in MQTT 3.1.1 */
-  unsuback(_id: number, _reasons: readonly number[]): void {}
+  pubrel(id: number, reason = 0): boolean {
+    return this.#acknowledge(PUBREL, id, reason);
+  }
 
-  pingresp(): void {}
+  pubcomp(id: number, reason = 0): boolean {
+    return this.#acknowledge(TYPE.pubcomp << 4, id, reason);
+  }
 
-  /** Nothing in MQTT 3.1.1, where only clients send DISCONNECT. */
-  disconnect(_reason: number, _reasonString: string | null = null): void {}
+  /** @param reasons in the order of the filters (MQTT-3.8.4-6); all failures are 0x80 in MQTT 3.1.1 (MQTT-3.9.3-2) */
+  suback(id: number, reasons: readonly number[]): boolean {
+    const { length } = reasons;
+    if (this.#level === 5) return this.#answer(TYPE.suback << 4, id, reasons);
+    if (!this.#open(TYPE.suback << 4, 2 + length)) return false;
+    this.#out.uint16(id);
+    for (const reason of reasons) this.#out.byte(reason > 2 ? SUBACK_FAILURE : reason);
+    return true;
+  }
+
+  /** @param reasons in the order of the filters (MQTT-3.11.3-1); not sent in MQTT 3.1.1 */
+  unsuback(id: number, reasons: readonly number[]): boolean {
+    if (this.#level === 5) return this.#answer(TYPE.unsuback << 4, id, reasons);
+    return this.#acknowledge(TYPE.unsuback << 4, id, 0);
+  }
+
+  pingresp(): boolean {
+    return this.#open(TYPE.pingresp << 4, 0);
+  }
 
   /**
-   * @param id 0 with QoS 0
-   * @param subscriptionIds MQTT 5: of every subscription that matches and has one
-   * @returns false, and nothing written, when it is larger than the client accepts (MQTT-3.1.2-24)
+   * @param reasonString left out when the client accepts no packet so large
+   * @returns false too in MQTT 3.1.1, where only clients send DISCONNECT
    */
-  publish(
-    _topic: string,
-    _payload: string | Buffer,
-    _qos: 0 | 1,
-    _id: number,
-    _dup: boolean,
-    _subscriptionIds: readonly number[] | null,
-  ): boolean {
+  disconnect(reason: number, reasonString: string | null = null): boolean {
+    if (this.#level === 4) return false;
+    const encoded = reasonString === null ? EMPTY : encodeProperties({ reasonString });
+    if (!this.#open(TYPE.disconnect << 4, 1 + encoded.length)) return encoded !== EMPTY && this.disconnect(reason);
+    this.#out.byte(reason);
+    this.#out.copy(encoded);
     return true;
   }
+
+  /**
+   * Never retained: a shadow has its own way to tell what it holds.
+   *
+   * @param id 0 with QoS 0
+   * @param subscriptionIds MQTT 5: of every subscription that matches and has one
+   */
+  publish(
+    topic: string,
+    payload: string | Buffer,
+    qos: 0 | 1,
+    id: number,
+    dup: boolean,
+    subscriptionIds: readonly number[] | null,
+  ): boolean {
+    const topicBytes = Buffer.byteLength(topic);
+    const payloadBytes = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length;
+    const idBytes = this.#level === 5 ? identifiersLength(subscriptionIds) : 0;
+    const propertyBytes = this.#level === 5 ? variableLength(idBytes) + idBytes : 0;
+    const remaining = 2 + topicBytes + (qos === 0 ? 0 : 2) + propertyBytes + payloadBytes;
+    const first = (TYPE.publish << 4) | (dup && qos !== 0 ? 8 : 0) | (qos << 1);
+    if (!this.#open(first, remaining)) return false;
+    this.#out.uint16(topicBytes);
+    this.#out.text(topic, topicBytes);
+    if (qos !== 0) this.#out.uint16(id);
+    if (this.#level === 5) this.#subscriptionIdentifiers(idBytes, subscriptionIds);
+    if (typeof payload === 'string') this.#out.text(payload, payloadBytes);
+    else this.#out.copy(payload);
+    return true;
+  }
+
+  /** Writes a fixed header and makes room for the rest; false when the packet is larger than the client accepts. */
+  #open(first: number, remaining: number): boolean {
+    const header = 1 + variableLength(remaining);
+    if (header + remaining > this.#maxPacketBytes) return false;
+    this.#out.reserve(header + remaining);
+    this.#out.byte(first);
+    this.#out.variable(remaining);
+    return true;
+  }
+
+  #acknowledge(first: number, id: number, reason: number): boolean {
+    const withReason = this.#level === 5 && reason !== REASON.success;
+    if (!this.#open(first, withReason ? 3 : 2)) return false;
+    this.#out.uint16(id);
+    if (withReason) this.#out.byte(reason);
+    return true;
+  }
+
+  #answer(first: number, id: number, reasons: readonly number[]): boolean {
+    if (!this.#open(first, 3 + reasons.length)) return false;
+    this.#out.uint16(id);
+    this.#out.byte(0);
+    for (const reason of reasons) this.#out.byte(reason);
+    return true;
+  }
+
+  #subscriptionIdentifiers(length: number, ids: readonly number[] | null): void {
+    this.#out.variable(length);
+    if (ids === null) return;
+    for (const id of ids) {
+      this.#out.byte(SUBSCRIPTION_IDENTIFIER);
+      this.#out.variable(id);
+    }
+  }
+}
+
+function identifiersLength(ids: readonly number[] | null): number {
+  let length = 0;
+  if (ids !== null) for (const id of ids) length += 1 + variableLength(id);
+  return length;
 }
