@@ -11,7 +11,7 @@ const common = {
 /** One project per kind of test, so that `jest --selectProjects unit` needs no server at all. */
 export default {
   // A test that hangs ends; one that waits on a busy machine does not. Conditions have bounds of their own: harness/until.ts.
-  testTimeout: 180_000,
+  testTimeout: 300_000,
   // Most tests wait for servers and timers, so two cores carry three workers; Jest would start one.
   maxWorkers: Math.max(3, availableParallelism() - 1),
   projects: [

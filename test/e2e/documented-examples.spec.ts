@@ -38,7 +38,7 @@ describe('the examples of docs/clients.md', () => {
       env: { UMBRA_MQTTS_PORT: '0', UMBRA_TLS_CERT: server.cert, UMBRA_TLS_KEY: server.key, UMBRA_TLS_CA: ca },
     });
     cleanup(() => node.stop());
-  }, 90_000);
+  });
 
   const portOf = (url: string | null): string => new URL(url ?? '').port;
 
@@ -49,17 +49,17 @@ describe('the examples of docs/clients.md', () => {
   it('node-data-plane prints the delta', async () => {
     const env = { UMBRA_HOST: '127.0.0.1', UMBRA_PORT: portOf(node.httpUrl) };
     expect(await runExample('node-data-plane', env)).toBe('on\n');
-  }, 90_000);
+  });
 
   it('node-device-sdk-v2 does what the delta says', async () => {
     const env = { UMBRA_HOST: '127.0.0.1', UMBRA_PORT: portOf(node.mqttUrl) };
     expect(await runExample('node-device-sdk-v2', env)).toBe('on\n');
-  }, 90_000);
+  });
 
   it('node-device-sdk-v1 does what the delta says', async () => {
     const { cert, key } = await authority.client('lamp-sdk-v1');
     const files = { UMBRA_CA: authority.ca, UMBRA_CERT: cert, UMBRA_KEY: key };
     const env = { UMBRA_HOST: '127.0.0.1', UMBRA_PORT: portOf(node.mqttsUrl), ...files };
     expect(await runExample('node-device-sdk-v1', env)).toBe('on\n');
-  }, 90_000);
+  });
 });

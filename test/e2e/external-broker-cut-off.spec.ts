@@ -14,7 +14,6 @@ const RUNS = Number(process.env['UMBRA_E2E_RUNS'] ?? 1);
 const TAKEOVER_SECONDS = 3;
 /** Milliseconds that a request of the node that is cut off keeps trying: well past the takeover. */
 const REQUEST_MS = 9_000;
-const TEST_MS = 120_000;
 const THINGS = 50;
 
 interface Pair {

@@ -9,7 +9,7 @@ beforeAll(async () => {
   etcd = await startEtcd();
   cleanup(() => etcd.stop());
   env = { UMBRA_ETCD_ENDPOINTS: etcd.endpoint, UMBRA_NODE_ID: 'the-one' };
-}, 60_000);
+});
 
 it('refuses a second live node with the same name, and lets a killed one start again', async () => {
   const first = await startNode({ env });
@@ -25,4 +25,4 @@ it('refuses a second live node with the same name, and lets a killed one start a
   const again = await startNode({ env });
   cleanup(() => again.stop());
   expect(again.running).toBe(true);
-}, 120_000);
+});

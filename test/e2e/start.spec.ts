@@ -62,7 +62,6 @@ it.each(['UMBRA_HTTP_PORT', 'UMBRA_MQTT_PORT'])(
     expect(output).toContain(String(port));
     expect(output).toContain(variable);
   },
-  60_000,
 );
 
 it('etcd missing from PATH: says what to install', async () => {

@@ -175,4 +175,4 @@ it('readers that are killed and resume on the other node get exactly what was wr
     const revisions = received.map(({ revision }) => revision);
     expect(revisions).toEqual([...revisions].sort((x, y) => x - y));
   }
-}, 180_000);
+});

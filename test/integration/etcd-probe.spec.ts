@@ -48,5 +48,5 @@ describe('what health says about etcd', () => {
     storage = open();
     const warns = () => storage.health().warnings?.some((text) => /revisions were never compacted/.test(text));
     await until('the warning', () => warns() === true);
-  }, 120_000);
+  });
 });

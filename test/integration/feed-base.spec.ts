@@ -35,7 +35,7 @@ describe('the base state of a feed of etcd', () => {
     expect(things.size).toBe(2_000);
     expect(proxy.mode).toBe('pass');
     await fixture.close();
-  }, 60_000);
+  });
 
   it('ends with the signal while etcd is away', async () => {
     const fixture = etcdFeed(server, { endpoints: [proxy.endpoint], callTimeoutMs: 300 });
@@ -51,7 +51,7 @@ describe('the base state of a feed of etcd', () => {
     }
     expect(count).toBeLessThan(100);
     await fixture.close();
-  }, 60_000);
+  });
 
   it('is read in answers that arrive within one call, however large the records are', async () => {
     const COUNT = 200;
@@ -68,5 +68,5 @@ describe('the base state of a feed of etcd', () => {
     for await (const { state } of records) count += state.version;
     expect(count).toBe(COUNT);
     await fixture.close();
-  }, 60_000);
+  });
 });

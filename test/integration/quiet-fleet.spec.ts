@@ -43,7 +43,7 @@ describe('a fleet that is quiet while other users of etcd write', () => {
 
   beforeAll(async () => {
     etcd = await startEtcd();
-  }, 60_000);
+  });
   afterAll(async () => {
     for (const reader of readers) reader.close();
     for (const node of nodes) await node.stop();
@@ -69,7 +69,7 @@ describe('a fleet that is quiet while other users of etcd write', () => {
     const resumed = await watch(other, id);
     await update(node, 'quiet-0', 2);
     expect((await resumed.nextOf('change', 'end')).data).toMatchObject({ thing: 'quiet-0', version: 2 });
-  }, 30_000);
+  });
 
   it('writes nothing for that while nobody else writes', async () => {
     const node = await startNode();
@@ -82,5 +82,5 @@ describe('a fleet that is quiet while other users of etcd write', () => {
     const deadline = performance.now() + 4 * TIMES.quietMs;
     while (performance.now() < deadline) await reader.nextOf('bookmark');
     expect(await revision()).toBe(before);
-  }, 30_000);
+  });
 });

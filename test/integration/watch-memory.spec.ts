@@ -35,5 +35,5 @@ describe('readers of the present state that take nothing', () => {
     const { received, most } = JSON.parse(stdout) as { received: number; most: number };
     expect(received).toBe(SHADOWS);
     expect(most).toBeLessThan(33 * 1024 ** 2);
-  }, 180_000);
+  });
 });
