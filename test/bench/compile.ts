@@ -12,11 +12,8 @@ const FOLDERS = ['src', 'test/bench', 'test/harness'];
  * @returns the folder; it holds src/ and test/ as the repository does
  */
 export function compile(root: string, revision?: string): string {
-  const cache = join(root, 'node_modules', '.cache');
-  // After `npm ci` there is none.
-  mkdirSync(cache, { recursive: true });
   // A folder for each run: two may go on at once, of different sources.
-  const out = mkdtempSync(join(cache, 'umbra-bench-'));
+  const out = mkdtempSync(join(cacheFolder(root), 'umbra-bench-'));
   process.once('exit', () => rmSync(out, { recursive: true, force: true }));
   const other = revision === undefined ? null : checkOut(root, revision);
   const settings = JSON.parse(readFileSync(join(root, '.swcrc'), 'utf8')) as Options;
@@ -36,6 +33,13 @@ export function compile(root: string, revision?: string): string {
   writeFileSync(join(out, 'package.json'), '{"type":"module"}\n');
   if (other !== null) rmSync(other, { recursive: true });
   return out;
+}
+
+export function cacheFolder(root: string): string {
+  const cache = join(root, 'node_modules', '.cache');
+  // After `npm ci` there is none.
+  mkdirSync(cache, { recursive: true });
+  return cache;
 }
 
 function checkOut(root: string, revision: string): string {

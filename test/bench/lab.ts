@@ -13,14 +13,15 @@ export type Peer = 'umbra' | 'naive' | 'echo' | 'redis';
 
 /** How long and how large. */
 export interface Scale {
-  /** `smoke` only proves that each program runs. */
-  readonly kind: 'full' | 'quick' | 'smoke';
+  /** `table` is as large as `full`, with shorter and fewer windows; `smoke` only proves that each program runs. */
+  readonly kind: 'full' | 'table' | 'quick' | 'smoke';
   readonly pairs: number;
   readonly seconds: number;
 }
 
 export const SCALES: Record<Scale['kind'], Scale> = {
   full: { kind: 'full', pairs: 5, seconds: 2 },
+  table: { kind: 'table', pairs: 4, seconds: 1.2 },
   quick: { kind: 'quick', pairs: 3, seconds: 1 },
   smoke: { kind: 'smoke', pairs: 1, seconds: 0.2 },
 };
@@ -37,6 +38,7 @@ const MAX_LINE = 300;
 export interface RunningNode {
   readonly process: ReadyNode;
   readonly mqttPort: number;
+  readonly mqttsPort: number | null;
   readonly httpPort: number;
   /** Seconds from the start of the process until it said that it is ready. */
   readonly readySeconds: number;
@@ -59,7 +61,7 @@ export class Lab {
 
   /** A size of the full run, or a smaller one that still goes the same ways. */
   size(full: number, quick: number, smoke: number): number {
-    return { full, quick, smoke }[this.scale.kind];
+    return { full, table: full, quick, smoke }[this.scale.kind];
   }
 
   async etcd(): Promise<EtcdServer> {
@@ -77,17 +79,21 @@ export class Lab {
   }
 
   /** A mosquitto with the settings that docs/external-broker.md asks for. */
-  async mosquitto(): Promise<MosquittoBroker> {
-    return this.#owned(await startMosquitto());
+  async mosquitto(settings: Readonly<Record<string, string>> = {}): Promise<MosquittoBroker> {
+    return this.#owned(await startMosquitto({ settings }));
+  }
+
+  /** The program of the frozen peers; null in a clone that does not have their revision. */
+  get frozen(): string | null {
+    return process.env['BENCH_FROZEN'] || null;
   }
 
   /** A node of its own prefix, so that peers on one etcd do not hear each other; or of the prefix given. */
   async node(peer: Peer, at: NodePlace = {}): Promise<RunningNode> {
     const endpoints = (at.etcd ?? []).map(({ endpoint }) => endpoint).join(',');
-    const main = process.env['UMBRA_E2E_MAIN'];
-    if (at.main !== undefined) process.env['UMBRA_E2E_MAIN'] = at.main;
     const start = performance.now();
-    const starting = startNode({
+    const node = await startNode({
+      ...(at.main === undefined ? {} : { main: at.main }),
       env: {
         BENCH_PEER: peer,
         BENCH_REDIS_PORT: at.redis === undefined ? undefined : String(at.redis.port),
@@ -102,13 +108,12 @@ export class Lab {
         ...at.env,
       },
     });
-    process.env['UMBRA_E2E_MAIN'] = main;
-    const node = await starting;
     const readySeconds = (performance.now() - start) / 1000;
     this.#ends.push(() => node.stop());
     this.#nodes.set(`${peer} (${node.pid})`, node);
     const port = (url: string): number => Number(new URL(url).port);
-    return { process: node, mqttPort: port(node.mqttUrl), httpPort: port(node.httpUrl), readySeconds };
+    const mqttsPort = node.mqttsUrl === null ? null : port(node.mqttsUrl);
+    return { process: node, mqttPort: port(node.mqttUrl), mqttsPort, httpPort: port(node.httpUrl), readySeconds };
   }
 
   /** To be ended with everything else, last first. */
@@ -161,8 +166,8 @@ export class Lab {
     const start = performance.now();
     const sample = await run();
     const elapsed = (performance.now() - start) / 1000;
-    // The rate of the window stands for the warming before it too.
-    const operations = sample.perSecond * elapsed;
+    // Where nobody has counted, the rate of the window stands for the warming before it too.
+    const operations = sample.operations ?? sample.perSecond * elapsed;
     const cost = all.map(([name, pid], i) => [name, ((cpuSeconds(pid) - (before[i] as number)) / operations) * 1e6]);
     return { ...sample, cost: Object.fromEntries(cost) as Record<string, number> };
   }

@@ -4,25 +4,31 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BENCHES } from './benches/index.js';
 import { Lab, SCALES, type Scale } from './lab.js';
+import { intoPage } from './page.js';
 import { show } from './report.js';
 import type { NamedResult } from './result.js';
 
-/** Runs the benches that are named, or all of them; see run.ts. */
+/** Runs the benches that are named, those of the table, or all of them; see run.ts. */
+const TABLE = 'table';
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     quick: { type: 'boolean', default: false },
     smoke: { type: 'boolean', default: false },
     json: { type: 'string' },
+    page: { type: 'string' },
     against: { type: 'string' },
   },
 });
-const unknown = positionals.filter((name) => !(name in BENCHES));
+const unknown = positionals.filter((name) => name !== TABLE && !(name in BENCHES));
 if (unknown.length > 0) {
-  process.stderr.write(`no such bench: ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}\n`);
+  process.stderr.write(
+    `no such bench: ${unknown.join(', ')}; there are ${[TABLE, ...Object.keys(BENCHES)].join(', ')}\n`,
+  );
   process.exit(2);
 }
-const scale: Scale = SCALES[values.smoke ? 'smoke' : values.quick ? 'quick' : 'full'];
+const wholeTable = positionals.includes(TABLE);
+const scale: Scale = SCALES[values.smoke ? 'smoke' : values.quick ? 'quick' : wholeTable ? 'table' : 'full'];
 /** Longer than any bench takes on a machine that is worth measuring on. */
 const BENCH_MS = 10 * 60_000;
 const results: NamedResult[] = [];
@@ -44,8 +50,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     void lab?.end().finally(() => process.exit(1));
   });
 
-for (const [bench, { title, run }] of Object.entries(BENCHES)) {
-  if (positionals.length > 0 ? !positionals.includes(bench) : bench.endsWith('against')) continue;
+for (const [bench, { title, run, table = false }] of Object.entries(BENCHES)) {
+  const named = positionals.includes(bench) || (wholeTable && table);
+  if (positionals.length > 0 ? !named : bench.endsWith('against')) continue;
   if (ended) break;
   const start = performance.now();
   lab = new Lab(scale);
@@ -64,6 +71,7 @@ for (const [bench, { title, run }] of Object.entries(BENCHES)) {
   }
   if (values.json) save(values.json);
 }
+if (values.page) intoPage(values.page, results);
 process.exit(failed > 0 ? 1 : 0);
 
 /** Never anything but an error: one that nobody caught, or that the time is over. */

@@ -1,12 +1,12 @@
 import type { Lab, Measured, RunningNode, Side } from '../lab.js';
-import { UpdateLoad } from '../load/update-load.js';
+import { openUpdateLoad } from '../load/update-load.js';
 import { note, perSecond, ratio, type Result } from '../result.js';
 import { fill, overHttp } from './gets.js';
 
 /** Before and after a change: this working tree and another revision in turn, on one etcd; updates, then reads. */
 export async function against(lab: Lab): Promise<Result> {
   const other = process.env['BENCH_AGAINST'];
-  if (other === undefined) throw new Error('needs --against REVISION');
+  if (!other) throw new Error('needs --against REVISION');
   const etcd = [await lab.etcd()];
   const after = await lab.node('umbra', { etcd });
   const before = await lab.node('umbra', { etcd, main: other });
@@ -15,7 +15,7 @@ export async function against(lab: Lab): Promise<Result> {
     etcd: etcd[0]?.pid ?? -1,
   });
   const updates = async (name: string, node: RunningNode): Promise<Side> => {
-    const load = await UpdateLoad.open({ ports: [node.mqttPort], devices: lab.size(400, 400, 20), prefix: name });
+    const load = await openUpdateLoad({ ports: [node.mqttPort], devices: lab.size(400, 400, 20), prefix: name });
     lab.onEnd(() => load.end());
     return { run: () => load.run(lab.scale.seconds), pids: pidsOf(node) };
   };

@@ -28,7 +28,7 @@ export async function getsProfile(lab: Lab): Promise<Result> {
 /** Before and after a change: GETs on this working tree, on another revision and on bare Fastify, in turn. */
 export async function getsAgainst(lab: Lab): Promise<Result> {
   const other = process.env['BENCH_AGAINST'];
-  if (other === undefined) throw new Error('needs --against REVISION');
+  if (!other) throw new Error('needs --against REVISION');
   const etcd = [await lab.etcd()];
   const after = await lab.node('umbra', { etcd });
   const before = await lab.node('umbra', { etcd, main: other });

@@ -29,7 +29,7 @@ export async function gets(lab: Lab): Promise<Result> {
   });
   return {
     rows: [
-      ratio('HTTP, linearizable GET over bare Fastify', found.http, found.fastify, perSecond, atLeast(0.5)),
+      ratio('HTTP, linearizable GET over bare Fastify', found.http, found.fastify, perSecond, atLeast(0.55)),
       ratio('HTTP, over an echo without a store', found.http, found.echo, perSecond),
       ratio('HTTP, the echo over bare Fastify', found.echo, found.fastify, perSecond),
       ratio('HTTP, over naive', found.http, found.naive, perSecond),

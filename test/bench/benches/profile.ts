@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Lab } from '../lab.js';
-import { UpdateLoad } from '../load/update-load.js';
+import { openUpdateLoad } from '../load/update-load.js';
 import { until } from '../../harness/until.js';
 import { note, row, type Result } from '../result.js';
 import { shares } from '../shares.js';
@@ -12,7 +12,7 @@ export async function profile(lab: Lab): Promise<Result> {
   const file = join(process.env['BENCH_PROFILE_DIR'] ?? lab.folder(), 'umbra.cpuprofile');
   rmSync(file, { force: true });
   const { mqttPort, process: node } = await lab.node('umbra', { etcd, env: { BENCH_PROFILE: file } });
-  const load = await UpdateLoad.open({ ports: [mqttPort], devices: lab.size(1600, 1600, 20), prefix: 'profile' });
+  const load = await openUpdateLoad({ ports: [mqttPort], devices: lab.size(1600, 1600, 20), prefix: 'profile' });
   lab.onEnd(() => load.end());
   const pids = { node: node.pid, etcd: etcd[0]?.pid ?? -1 };
   const side = { run: () => load.run(lab.scale.seconds * 2), pids };

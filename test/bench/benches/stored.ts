@@ -7,13 +7,12 @@ import { residentBytes } from '../load/process-usage.js';
 import { connectMany, topicBytes } from '../load/mqtt-device.js';
 import { openLoop } from '../load/open-loop.js';
 import { atMost, note, p50, p99, ratio, row, type Result } from '../result.js';
-import { growth, settled, type Held } from './connections.js';
 
 /** Updates a second while latency is measured. */
 const RATE = 500;
-const PREFIX = '/stored/';
+export const STORED_PREFIX = '/stored/';
 /** Devices that touch shadows; each one at a time. */
-const DEVICES = 100;
+export const DEVICES = 100;
 
 /** Nothing a node does may grow with what is stored: start, memory, latency. */
 export async function stored(lab: Lab): Promise<Result> {
@@ -28,27 +27,22 @@ export async function stored(lab: Lab): Promise<Result> {
   for (const size of sizes) {
     const etcd = await lab.etcd();
     await fill(etcd, size);
-    const node = await lab.node('umbra', { etcd: [etcd], prefix: PREFIX });
+    const node = await lab.node('umbra', { etcd: [etcd], prefix: STORED_PREFIX });
     const resident = residentBytes(node.process.pid);
     nodes.push({ size, node, resident });
     sides[String(size)] = await touching(lab, node, size);
   }
   const found = await lab.alternate(sides);
   const small = found[String(sizes[0])] ?? [];
-  const last = nodes.at(-1) as (typeof nodes)[number];
   const rows = nodes.map(({ size, node }) => row(`ready over ${size} shadows`, [node.readySeconds], atMost(5), ' s'));
   for (const size of sizes.slice(1)) {
     const samples = found[String(size)] ?? [];
     rows.push(ratio(`p50 of an update, ${size} stored over ${sizes[0]}`, samples, small, p50));
     rows.push(ratio(`p99 of an update, ${size} stored over ${sizes[0]}`, samples, small, p99));
   }
-  const touched = await perTouched(lab, last.node, Math.min(last.size, lab.size(90_000, 20_000, 100)));
-  const name = `resident per touched shadow of ${document(0).length} bytes`;
-  rows.push(row(name, [touched.resident], atMost(2.2), ' KiB'));
   return {
     rows,
     notes: [
-      `heap per touched shadow ${touched.heap.toFixed(2)} KiB`,
       ...nodes.map(({ size, resident }) => `${size} stored: ${(resident / 1024 ** 2).toFixed(0)} MiB when ready`),
       ...Object.entries(found).map(([name, samples]) => note(`${name} stored`, samples)),
     ],
@@ -56,7 +50,7 @@ export async function stored(lab: Lab): Promise<Result> {
 }
 
 /** About 1 KB as it is kept. */
-function document(i: number): Buffer {
+export function document(i: number): Buffer {
   const reported: JsonObject = {};
   for (let k = 0; k < 12; k++) reported[`reading-${k}`] = `${i}-${'x'.repeat(12)}`;
   const stamps = Object.fromEntries(Object.keys(reported).map((name) => [name, { timestamp: 1_700_000_000 }]));
@@ -68,11 +62,11 @@ function document(i: number): Buffer {
 }
 
 /** Straight into etcd, as a service that has run for long would have left it. */
-async function fill({ client }: EtcdServer, count: number): Promise<void> {
+export async function fill({ client }: EtcdServer, count: number): Promise<void> {
   const send = async (from: number): Promise<void> => {
     const puts = Array.from({ length: Math.min(100, count - from) }, (_, k) => ({
       request_put: {
-        key: Buffer.from(formatKey(PREFIX, { tenant: 'default', thing: `s-${from + k}`, name: null })),
+        key: Buffer.from(formatKey(STORED_PREFIX, { tenant: 'default', thing: `s-${from + k}`, name: null })),
         value: document(from + k),
       },
     }));
@@ -93,7 +87,7 @@ async function touching(lab: Lab, node: RunningNode, size: number): Promise<Side
   return { run: () => openLoop(RATE, lab.scale.seconds, () => touch(next())), pids: { node: node.process.pid } };
 }
 
-async function toucher(lab: Lab, node: RunningNode, name: string): Promise<(thing: number) => Promise<void>> {
+export async function toucher(lab: Lab, node: RunningNode, name: string): Promise<(thing: number) => Promise<void>> {
   const devices = await connectMany([node.mqttPort], DEVICES, name);
   lab.onEnd(() => devices.forEach((device) => device.end()));
   const waiting = devices.map(() => new Map<number, () => void>());
@@ -115,22 +109,4 @@ async function toucher(lab: Lab, node: RunningNode, name: string): Promise<(thin
         '{"state":{"reported":{"reading-0":1}}}',
       );
     });
-}
-
-/** Touches so many different shadows once, and looks what the node holds for each. */
-async function perTouched(lab: Lab, node: RunningNode, count: number): Promise<Held> {
-  const touch = await toucher(lab, node, 'memory');
-  const warm = Math.floor(count / 10);
-  const walk = async (from: number, to: number): Promise<void> => {
-    let next = from;
-    const worker = async (): Promise<void> => {
-      while (next < to) await touch(next++);
-    };
-    await Promise.all(Array.from({ length: DEVICES }, worker));
-  };
-  await walk(0, warm);
-  const before = await settled(lab, node);
-  await walk(warm, count);
-  const after = await settled(lab, node);
-  return growth(before, after, count - warm);
 }

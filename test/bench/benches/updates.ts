@@ -1,68 +1,100 @@
-import type { MosquittoBroker } from '../../harness/mosquitto.js';
-import type { Lab, Measured, NodePlace, Peer, Side } from '../lab.js';
-import { UpdateLoad } from '../load/update-load.js';
-import { atLeast, note, perSecond, ratio, type Result } from '../result.js';
-import { rawGroupCommit } from './store.js';
+import type { EtcdServer } from '../../harness/etcd.js';
+import { NOT_FROZEN } from '../frozen.js';
+import type { Lab, Measured, Peer, Side } from '../lab.js';
+import { atLeast, atMost, note, perSecond, ratio, row, type Result, type Row, type Target } from '../result.js';
+import { atDoor, atRelay, nodeCost, opened, type Opening } from './doors.js';
 
 export interface UpdatesOptions {
   readonly devices: number;
   /** Of etcd. */
   readonly members: number;
-  /** Target of the ratio to naive. */
-  readonly overNaive: number;
-  /** To which broker the devices connect; the one in the node unless told. */
-  readonly broker?: 'mosquitto';
+  /**
+   * `peers`: rates and processor have targets. `processor`: only the processor and the echo have. `none`: three members share
+   * two cores, where the processor of etcd decides.
+   */
+  readonly goals: 'peers' | 'processor' | 'none';
 }
 
-/** Updates over MQTT, one under way per device: this service and its peers in turn. */
-export async function updates(lab: Lab, options: UpdatesOptions): Promise<Result> {
-  const etcd = options.members === 1 ? [await lab.etcd()] : await lab.members(options.members);
-  const redis = await lab.redis();
-  const etcdPid = { etcd: etcd[0]?.pid ?? -1 };
-  const sides = {
-    umbra: await side(lab, options, 'umbra', { etcd }, etcdPid),
-    naive: await side(lab, options, 'naive', { etcd }, etcdPid),
-    echo: await side(lab, options, 'echo', {}, {}),
-    redis: await side(lab, options, 'redis', { redis }, { redis: redis.pid }),
-  };
-  // What etcd takes from one client does not depend on the broker: once is enough.
-  const found: Record<Peer, Measured[]> & { raw?: Measured[] } = options.broker
-    ? await lab.alternate(sides)
-    : await lab.alternate({ ...sides, raw: await rawGroupCommit(lab, etcd, '/raw/') });
+type Name = Peer | 'before' | 'frozen-naive' | 'frozen-redis' | 'frozen-echo' | 'relay';
+type Found = Partial<Record<Name, Measured[]>>;
+
+/** Updates over MQTT, one under way per device: this service, its peers of today and of the frozen revision, and a bare relay. */
+export async function updates(lab: Lab, { devices, members, goals }: UpdatesOptions): Promise<Result> {
+  const etcd = members === 1 ? [await lab.etcd()] : await lab.members(members);
+  const relay: Opening = () => atRelay(lab, devices);
+  const sides = await opened({ ...present(lab, etcd, devices), ...frozen(lab, etcd, devices), relay });
+  const found: Found = await lab.alternate(sides);
   return {
-    rows: [
-      ratio('over naive (get and CAS)', found.umbra, found.naive, perSecond, atLeast(options.overNaive)),
-      ratio('over durable Redis Streams', found.umbra, found.redis, perSecond, atLeast(1)),
-      ratio('over an echo without a store', found.umbra, found.echo, perSecond, atLeast(0.55)),
-      ...(found.raw ? [ratio('over raw etcd group commit', found.umbra, found.raw, perSecond)] : []),
+    rows: [...processor(found, goals !== 'none'), ...rates(found, goals)],
+    notes: [
+      ...Object.entries(found).map(([name, samples]) => note(name, samples)),
+      ...(lab.frozen === null ? [NOT_FROZEN] : []),
     ],
-    notes: Object.entries(found).map(([name, samples]) => note(name, samples)),
   };
 }
 
-async function side(
-  lab: Lab,
-  { devices, broker }: UpdatesOptions,
-  peer: Peer,
-  place: NodePlace,
-  store: Record<string, number>,
-): Promise<Side> {
-  // One for each peer: it hands every request to every service that is connected to it.
-  const mosquitto = broker === 'mosquitto' ? await lab.mosquitto() : null;
-  const env = mosquitto === null ? {} : behind(mosquitto, devices);
-  const { mqttPort, process } = await lab.node(peer, { ...place, env });
-  const port = mosquitto === null ? mqttPort : Number(new URL(mosquitto.url).port);
-  const load = await UpdateLoad.open({ ports: [port], devices, prefix: peer });
-  lab.onEnd(() => load.end());
-  const broking = mosquitto === null ? {} : { mosquitto: mosquitto.pid };
-  return { run: () => load.run(lab.scale.seconds), pids: { node: process.pid, ...broking, ...store } };
-}
-
-/** As behind the built-in broker: no bound below what the devices have under way, no documents that nobody reads. */
-function behind({ url }: MosquittoBroker, devices: number): Record<string, string> {
+function present(lab: Lab, etcd: readonly EtcdServer[], devices: number): Record<Peer, Opening> {
+  const pids = pidsOf(etcd);
   return {
-    UMBRA_BROKER_URL: url,
-    UMBRA_BROKER_DOCUMENTS: 'false',
-    UMBRA_BROKER_MAX_IN_FLIGHT: String(Math.max(1000, devices)),
+    umbra: () => atDoor(lab, { peer: 'umbra', name: 'umbra', devices, place: { etcd }, pids }),
+    naive: () => atDoor(lab, { peer: 'naive', name: 'naive', devices, place: { etcd }, pids }),
+    redis: () => overRedis(lab, devices, 'redis'),
+    echo: () => atDoor(lab, { peer: 'echo', name: 'echo', devices }),
   };
+}
+
+/** The same as they were at the frozen revision; none in a clone without it. */
+function frozen(lab: Lab, etcd: readonly EtcdServer[], devices: number): Record<string, Opening> {
+  const main = lab.frozen;
+  if (main === null) return {};
+  const place = { etcd, main };
+  const pids = pidsOf(etcd);
+  return {
+    before: () => atDoor(lab, { peer: 'umbra', name: 'before', devices, place, pids }),
+    'frozen-naive': () => atDoor(lab, { peer: 'naive', name: 'frozen-naive', devices, place, pids }),
+    'frozen-redis': () => overRedis(lab, devices, 'frozen-redis', main),
+    'frozen-echo': () => atDoor(lab, { peer: 'echo', name: 'frozen-echo', devices, place: { main } }),
+  };
+}
+
+/** A Redis of its own: two revisions need not write the same records. */
+async function overRedis(lab: Lab, devices: number, name: string, main?: string): Promise<Side> {
+  const redis = await lab.redis();
+  const place = main === undefined ? { redis } : { redis, main };
+  return atDoor(lab, { peer: 'redis', name, devices, place, pids: { redis: redis.pid } });
+}
+
+export function pidsOf(etcd: readonly EtcdServer[]): Record<string, number> {
+  return Object.fromEntries(etcd.map(({ pid }, i) => [i === 0 ? 'etcd' : `etcd-${i + 1}`, pid]));
+}
+
+function processor({ umbra = [], before, echo = [], relay = [] }: Found, goals: boolean): Row[] {
+  const most = (value: number): Target | undefined => (goals ? atMost(value) : undefined);
+  const share = umbra.map((each, i) => nodeCost(each) - nodeCost(echo[i] as Measured));
+  const name = 'processor of the node per update';
+  return [
+    row(name, umbra.map(nodeCost), most(45), ' µs'),
+    ...(before ? [ratio(`${name}, over the frozen revision`, umbra, before, nodeCost, most(0.36))] : []),
+    row('share of the store: that, less the echo\'s', share, most(11), ' µs'), // prettier-ignore
+    ratio(`${name}, over the relay's`, umbra, relay, nodeCost),
+  ];
+}
+
+function rates(found: Found, goals: UpdatesOptions['goals']): Row[] {
+  const over = (label: string, name: Name, least?: number): Row[] => {
+    const under = found[name];
+    const target = least === undefined ? undefined : atLeast(least);
+    return under ? [ratio(label, found.umbra ?? [], under, perSecond, target)] : [];
+  };
+  const peers = (value: number): number | undefined => (goals === 'peers' ? value : undefined);
+  return [
+    ...over('updates/s over the frozen revision', 'before'),
+    ...over('over the frozen naive', 'frozen-naive', peers(14)),
+    ...over('over the frozen durable Redis', 'frozen-redis', peers(3.5)),
+    ...over('over the frozen echo', 'frozen-echo'),
+    ...over('over naive with these doors', 'naive'),
+    ...over('over durable Redis with these doors', 'redis'),
+    ...over('over the echo with these doors', 'echo', goals === 'none' ? undefined : 0.5),
+    ...over('over a mosquitto that relays the same bytes', 'relay', peers(0.45)),
+  ];
 }

@@ -1,4 +1,10 @@
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+
+/** PEM of the authority of the server's certificate. */
+export interface DeviceTls {
+  readonly ca: Buffer;
+}
 
 /**
  * A device with packets made by hand (MQTT 3.1.1): the load shares the processors with what is measured, so it must cost
@@ -12,6 +18,8 @@ export class Device {
   onEnd: (reason: string) => void = () => {};
   #rest: Buffer | null = null;
   #control: ((packet: Buffer) => void) | null = null;
+  /** Acknowledgements of messages of QoS 1 in the chunk at hand; they go out in one write. */
+  #acks: number[] = [];
 
   private constructor(readonly socket: Socket) {
     socket.on('data', (chunk) => this.#take(chunk));
@@ -19,8 +27,8 @@ export class Device {
     socket.on('error', (error) => this.onEnd(error.message));
   }
 
-  static async connect(port: number, clientId: string): Promise<Device> {
-    const socket = await open(port);
+  static async connect(port: number, clientId: string, tls?: DeviceTls): Promise<Device> {
+    const socket = await open(port, tls);
     const device = new Device(socket);
     const id = text(clientId);
     // CONNECT: protocol MQTT level 4, clean session, no keep-alive.
@@ -30,9 +38,13 @@ export class Device {
     return device;
   }
 
-  async subscribe(...filters: string[]): Promise<void> {
-    const body = Buffer.concat([Buffer.from([0, 1]), ...filters.flatMap((filter) => [text(filter), Buffer.from([0])])]);
-    await this.#ask(packet(0x82, body));
+  subscribe(...filters: string[]): Promise<void> {
+    return this.subscribeAt(0, filters);
+  }
+
+  async subscribeAt(qos: 0 | 1, filters: readonly string[]): Promise<void> {
+    const each = filters.flatMap((filter) => [text(filter), Buffer.from([qos])]);
+    await this.#ask(packet(0x82, Buffer.concat([Buffer.from([0, 1]), ...each])));
   }
 
   /** QoS 1. @param id 1 to 65535 */
@@ -88,13 +100,16 @@ export class Device {
       at += head + length;
     }
     this.#rest = at < data.length ? data.subarray(at) : null;
+    if (this.#acks.length > 0) this.socket.write(Buffer.from(this.#acks.splice(0)));
   }
 
   #handle(data: Buffer, start: number, body: number, end: number): void {
     const kind = (data[start] as number) >> 4;
     if (kind === 3) {
-      const payload = body + 2 + data.readUInt16BE(body);
-      this.onMessage(data[payload - 1] as number, data.subarray(start, end), payload - start);
+      const topic = body + 2 + data.readUInt16BE(body);
+      const acked = ((data[start] as number) & 0x06) !== 0;
+      if (acked) this.#acks.push(0x40, 2, data[topic] as number, data[topic + 1] as number);
+      this.onMessage(data[topic - 1] as number, data.subarray(start, end), topic + (acked ? 2 : 0) - start);
     } else if (kind === 4) this.onPuback(data.readUInt16BE(body));
     else this.#control?.(data.subarray(start, end));
   }
@@ -120,22 +135,30 @@ function packet(kind: number, body: Buffer): Buffer {
   return Buffer.concat([Buffer.from([kind, ...length]), body]);
 }
 
-function open(port: number): Promise<Socket> {
+function open(port: number, tls?: DeviceTls): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => {
+    const opened = (): void => {
       socket.removeListener('error', reject);
       resolve(socket);
-    });
+    };
+    const socket: Socket = tls
+      ? connectTls({ port, host: '127.0.0.1', servername: 'localhost', ca: tls.ca }, opened).setNoDelay()
+      : connect({ port, host: '127.0.0.1', noDelay: true }, opened);
     socket.once('error', reject);
   });
 }
 
 /** Many connections, not so many at once that the listener's backlog overflows. */
-export async function connectMany(ports: readonly number[], count: number, prefix: string): Promise<Device[]> {
+export async function connectMany(
+  ports: readonly number[],
+  count: number,
+  prefix: string,
+  tls?: DeviceTls,
+): Promise<Device[]> {
   const devices: Device[] = [];
   for (let next = 0; next < count; next += 100) {
     const some = Array.from({ length: Math.min(100, count - next) }, (_, i) =>
-      Device.connect(ports[(next + i) % ports.length] as number, `${prefix}-${next + i}`),
+      Device.connect(ports[(next + i) % ports.length] as number, `${prefix}-${next + i}`, tls),
     );
     devices.push(...(await Promise.all(some)));
   }
