@@ -27,7 +27,7 @@ export class HttpConnection {
     const content = body === undefined ? '' : `content-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
     return new Promise((resolve, reject) => {
       this.#answer = { resolve, reject };
-      this.socket.write(`${method} ${path} HTTP/1.1\r\nhost: bench\r\n${content}\r\n${body ?? ''}`);
+      this.socket.write(`${method} ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n${content}\r\n${body ?? ''}`);
     });
   }
 
