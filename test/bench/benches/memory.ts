@@ -1,4 +1,5 @@
 import { logLines } from '../../harness/node-process.js';
+import { until } from '../../harness/until.js';
 import type { Lab, RunningNode } from '../lab.js';
 import { connectMany } from '../load/mqtt-device.js';
 import { openFiles, residentBytes } from '../load/process-usage.js';
@@ -93,12 +94,17 @@ interface Held {
 
 /** After full collections, so that garbage of the way there is not counted. */
 async function settled(lab: Lab, { process: node }: RunningNode): Promise<Held> {
+  const collected = (): Record<string, unknown>[] => logLines(node.logs()).filter(({ msg }) => msg === 'collected');
+  let heap = Number.NaN;
   for (let i = 0; i < 3; i++) {
+    const { length } = collected();
     node.signal('SIGHUP');
+    await until('the node has collected its garbage', () => collected().length > length);
+    heap = Number(collected().at(-1)?.['heapUsed']);
+    // What was freed goes back to the system a little later.
     await new Promise((resolve) => setTimeout(resolve, lab.size(1000, 500, 50)));
   }
-  const told = logLines(node.logs()).findLast(({ msg }) => msg === 'collected');
-  return { resident: residentBytes(node.pid), heap: Number(told?.['heapUsed'] ?? Number.NaN) };
+  return { resident: residentBytes(node.pid), heap };
 }
 
 /** KiB that each of so many things more made a node hold. */
