@@ -25,6 +25,14 @@ export type ChangeMessage =
 
 export type ChangeTail = ChangeMessage[0];
 
+/** Every tail of a change. */
+export const CHANGE_TAILS: readonly ChangeTail[] = [
+  'update/delta',
+  'update/documents',
+  'update/accepted',
+  'delete/accepted',
+];
+
 /**
  * The messages of one commit in their fixed order: delta, documents, accepted (PROTOCOL 1.4). Each is built only when
  * it is wanted, and only when the caller takes it. Pure. No errors.

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { sameHistory, type Position } from '../store/position.js';
-import { FeedGap, type ShadowFeed } from '../store/shadow-feed.js';
+import { FeedGap, isReadable, type ShadowFeed } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import type { Health } from '../telemetry/health.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -189,7 +189,7 @@ export class SinkRunner {
     const { signal } = run.abort;
     for await (const { position, records } of this.options.feed.after(run.window.done, signal)) {
       for (const record of records) {
-        if (!this.#isDue(record)) continue;
+        if (!this.#isDue(record) || !isReadable(record)) continue;
         await run.window.room();
         if (signal.aborted) return;
         this.#sent = true;

@@ -18,11 +18,26 @@ export function matches(filter: ShadowFilter, key: ShadowKey): boolean {
 }
 
 /**
+ * A record of the feed. Most changes concern nobody on a node, so a feed may parse a record only when somebody looks at
+ * its state or its change: look at its key first, and then ask `isReadable`.
+ */
+export interface FeedRecord extends ShadowRecord {
+  /**
+   * False for a value in the store that turns out to be no record: it has no state and no change, and every reader
+   * leaves it out. The feed has reported it. Absent: it is one. No errors.
+   */
+  readonly isReadable?: boolean;
+}
+
+/** Whether the record has a state and a change; asking may parse it. No errors. */
+export const isReadable = (record: FeedRecord): boolean => record.isReadable !== false;
+
+/**
  * All changes of one revision, in their order. Without records it is a bookmark: no shadow changed up to `position`.
  */
 export interface FeedBatch {
   readonly position: Position;
-  readonly records: readonly ShadowRecord[];
+  readonly records: readonly FeedRecord[];
 }
 
 /** Progress of a reader of the base: it has every record up to and including the key `after`, as of `position`. */

@@ -93,11 +93,11 @@ export class Backfill {
     const { revision } = batch.position;
     const full = new Map<SubscriptionQueue, number>();
     for (const [index, record] of batch.records.entries()) {
-      let event: ShadowEvent | null = null;
+      let event: ShadowEvent | null | undefined;
       this.#index.visit(record.key, (queue) => {
         if (full.has(queue) || !queue.wants(revision, index)) return;
         if (queue.isFull) return void full.set(queue, index);
-        event ??= eventAt(batch, index);
+        if (event === undefined) event = eventAt(batch, index);
         if (event) queue.push(event);
       });
     }

@@ -1,5 +1,5 @@
 import type { Position } from '../store/position.js';
-import { matches, type FeedBatch } from '../store/shadow-feed.js';
+import { isReadable, matches, type FeedBatch } from '../store/shadow-feed.js';
 import type { SubscriptionQueue } from './subscription-queue.js';
 import type { Cursor, ShadowEvent } from './subscription.js';
 
@@ -13,10 +13,13 @@ export const startOf = ({ cluster, epoch, revision, seen }: Cursor): Position =>
   revision: seen === null ? revision : Math.max(0, revision - 1),
 });
 
-/** The record at `index` of a batch as an event, whose cursor resumes right after it; null when there is none. No errors. */
+/**
+ * The record at `index` of a batch as an event, whose cursor resumes right after it; null when there is none, or when
+ * it is not readable. It parses the record, so ask first whether anybody wants it. No errors.
+ */
 export function eventAt({ position, records }: FeedBatch, index: number): ShadowEvent | null {
   const record = records[index];
-  if (!record) return null;
+  if (!record || !isReadable(record)) return null;
   const { cluster, epoch, revision } = position;
   const seen = index + 1 < records.length ? index + 1 : null;
   return { kind: 'change', record, cursor: { cluster, epoch, revision, seen } };

@@ -176,17 +176,21 @@ export class ShadowWatchHub implements WatchHub {
 
   #apply(history: RecentChanges, batch: FeedBatch): void {
     history.append(batch);
+    if (this.#live.size > 0) this.#deliver(batch);
+    this.#inform((listener) => listener.batch(batch));
+  }
+
+  #deliver(batch: FeedBatch): void {
     const { revision } = batch.position;
     for (const [index, record] of batch.records.entries()) {
-      let event: ShadowEvent | null = null;
+      let event: ShadowEvent | null | undefined;
       this.#live.visit(record.key, (queue) => {
         if (!queue.wants(revision, index)) return;
-        event ??= eventAt(batch, index);
+        if (event === undefined) event = eventAt(batch, index);
         if (event) queue.push(event);
       });
       if (this.#memory.isExceeded) this.#endLongest();
     }
-    this.#inform((listener) => listener.batch(batch));
   }
 
   /** Readers that came before the position was known begin here, as later readers do. */

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { changeMessages, type ChangeTail } from '../../document/change-messages.js';
+import { CHANGE_TAILS, changeMessages, type ChangeTail } from '../../document/change-messages.js';
 import { isTombstone, type ShadowState } from '../../document/shadow-document.js';
-import type { FeedBatch, GapReason } from '../../store/shadow-feed.js';
+import { isReadable, type FeedBatch, type GapReason } from '../../store/shadow-feed.js';
 import type { ShadowRecord } from '../../store/shadow-store.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { WATCH_HUB, type WatchHub } from '../../watch/subscription.js';
@@ -67,8 +67,19 @@ export class MqttPublisher {
   }
 
   #batch({ position, records }: FeedBatch): void {
-    for (const record of records) this.#record(record);
+    // Most records concern nobody here: those are not even parsed.
+    for (const record of records) if (this.#isWanted(record) && isReadable(record)) this.#record(record);
     this.#revision = position.revision;
+  }
+
+  #isWanted(record: ShadowRecord): boolean {
+    try {
+      const base = shadowTopic(record.key);
+      return CHANGE_TAILS.some((tail) => this.#wants(base, tail));
+    } catch (error) {
+      this.#failed(record, error);
+      return false;
+    }
   }
 
   /** The missed changes are no longer available: devices converge from the current delta. */
@@ -93,8 +104,12 @@ export class MqttPublisher {
     try {
       publish();
     } catch (error) {
-      this.logger.error({ ...record.key, version: record.state.version, err: error }, 'a change was not published');
+      this.#failed(record, error);
     }
+  }
+
+  #failed({ key, position }: ShadowRecord, error: unknown): void {
+    this.logger.error({ ...key, revision: position.revision, err: error }, 'a change was not published');
   }
 
   #publish(id: string, record: ShadowRecord): void {

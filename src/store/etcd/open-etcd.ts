@@ -42,9 +42,9 @@ export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStora
     logger,
     times: watchTimes ?? WATCH_TIMES,
     removed: (key, revision) => removals.get(key, revision),
-    onStored: (key, value, at) => {
-      commit.confirm(key, value, at);
-      return cache.fromFeed(key, value, at.revision);
+    onStored: (key, stored, at) => {
+      if (commit.awaits(key)) commit.confirm(key, stored.value, at);
+      return cache.follows(key) ? cache.fromFeed(key, stored.value, at.revision) : null;
     },
   });
   const health = new EtcdProbe(cluster, guard, config.etcd, logger);

@@ -50,7 +50,7 @@ export const MUTATIONS: readonly Mutation[] = [
     [PROMISES.twice],
     ['store/etcd/write/shadow-writer.js', "'storage-full' || outcome.doubted)", "'storage-full')"],
     // The watch would have settled it before.
-    ['store/etcd/open-etcd.js', 'commit.confirm(key, value, at);', ''],
+    ['store/etcd/open-etcd.js', 'commit.confirm(key, stored.value, at);', ';'],
   ),
   mutation(
     'a feed cursor past what was delivered',
@@ -64,8 +64,8 @@ export const MUTATIONS: readonly Mutation[] = [
     [PROMISES.feed],
     [
       'store/etcd/feed/etcd-shadow-feed.js',
-      'yield { position: { cluster, epoch, revision }, records };',
-      'if (revision % 40 !== 0) yield { position: { cluster, epoch, revision }, records };',
+      'yield { position, records };',
+      'if (revision % 40 !== 0) yield { position, records };',
     ],
   ),
   mutation(

@@ -73,7 +73,7 @@ export class BaseState {
       for await (const kvs of this.#pages(ranges, read)) {
         for (const kv of kvs) {
           if (signal.aborted) return;
-          const record = this.decoder.decode(kv, position);
+          const record = this.decoder.decodeRead(kv, position);
           if (record && !isTombstone(record.state) && matches(filter, record.key)) yield record;
         }
       }

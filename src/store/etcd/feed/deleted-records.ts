@@ -57,7 +57,7 @@ export class DeletedRecords {
     try {
       const { responses } = await this.calls.read((client) => client.kv.txn({ success }), performance.now() + CALL_MS);
       return responses.flatMap(({ response_range: { kvs } }): ShadowRecord[] => {
-        const record = kvs[0] ? this.decoder.decode(kvs[0], start) : null;
+        const record = kvs[0] ? this.decoder.decodeRead(kvs[0], start) : null;
         return record && !isTombstone(record.state) ? [this.#deletion(kvs[0]!.key, record, revision)] : [];
       });
     } catch (error) {

@@ -6,7 +6,14 @@ import type { Health } from '../../../telemetry/health.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { reasonOf } from '../../../telemetry/reason.js';
 import type { Position } from '../../position.js';
-import { FeedGap, type BaseProgress, type FeedBatch, type ShadowFeed, type ShadowFilter } from '../../shadow-feed.js';
+import {
+  FeedGap,
+  type BaseProgress,
+  type FeedBatch,
+  type FeedRecord,
+  type ShadowFeed,
+  type ShadowFilter,
+} from '../../shadow-feed.js';
 import type { ShadowRecord } from '../../shadow-store.js';
 import { withValidToken } from '../client/etcd-tokens.js';
 import type { Lineage } from '../lineage.js';
@@ -27,7 +34,7 @@ export interface FeedOptions {
   readonly history: Lineage;
   readonly logger: Logger;
   readonly times?: WatchTimes;
-  /** Replaces decodeRecord for values that the node knows already, above all its own writes. */
+  /** Replaces parsing for values that the node knows already, above all its own writes. */
   readonly onStored?: OnStored;
   /** The removals of this node without a tombstone. */
   readonly removed?: FindRemoval;
@@ -201,13 +208,14 @@ export class EtcdShadowFeed implements ShadowFeed {
       // Another stream, or this one's probe, may have seen a restored backup.
       if (epoch !== this.#history.epoch) throw new FeedGap('epoch-changed');
       this.#history.observe(revision, puts.at(-1));
-      const records: ShadowRecord[] = [...(deleted.get(revision) ?? [])];
-      for (const kv of puts) {
-        const record = this.#decoder.decode(kv, follower.start);
+      const position = { cluster, epoch, revision };
+      const records: FeedRecord[] = [...(deleted.get(revision) ?? [])];
+      for (const put of puts) {
+        const record = this.#decoder.decode(put, position);
         if (record) records.push(record);
       }
       follower.cursor = revision;
-      yield { position: { cluster, epoch, revision }, records };
+      yield { position, records };
     }
   }
 

@@ -1,10 +1,13 @@
 import type { IKeyValue } from 'etcd3';
 import { pino } from 'pino';
+import { watchEvents } from '../../../../test/harness/watch-events.js';
+import type { FeedRecord } from '../../shadow-feed.js';
 import { encodeRecord } from '../codec.js';
 import { formatKey } from '../keys.js';
 import { RecordDecoder } from './record-decoder.js';
 
 const HISTORY = { cluster: 'c', epoch: 3 };
+const POSITION = { ...HISTORY, revision: 9 };
 const KEY = { tenant: 't', thing: 'a', name: null };
 const PLACE = formatKey('/p/', KEY);
 const change = { kind: 'update' as const, principal: 'p', at: 5 };
@@ -13,21 +16,25 @@ const good = encodeRecord({ state: { version: 1, metadata: {} }, change, writes:
 const kv = (key: string, value: Buffer | string): IKeyValue =>
   ({ key: Buffer.from(key), value: Buffer.from(value), mod_revision: '9' }) as unknown as IKeyValue;
 
+/** A value that begins as a record does, and is none. */
+const DAMAGED = '{"f":2,"w":"a.1","v":';
+
 describe('RecordDecoder', () => {
   let lines: { key: string; reason: string }[];
   let decoder: RecordDecoder;
+  const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   beforeEach(() => {
     lines = [];
-    const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
     decoder = new RecordDecoder('/p/', logger);
   });
 
+  const put = (key: string, value: Buffer | string, from = decoder): FeedRecord | null =>
+    from.decode(watchEvents([{ key, value, revision: 9 }])[0]!, POSITION);
+
   it('gives a record its place in the history', () => {
-    expect(decoder.decode(kv(PLACE, good), HISTORY)).toMatchObject({
-      key: KEY,
-      change,
-      position: { cluster: 'c', epoch: 3, revision: 9 },
-    });
+    const expected = { key: KEY, change, position: POSITION, bytes: good.length };
+    expect(decoder.decodeRead(kv(PLACE, good), HISTORY)).toMatchObject(expected);
+    expect(put(PLACE, good)).toMatchObject(expected);
     expect(lines).toEqual([]);
   });
 
@@ -39,15 +46,43 @@ describe('RecordDecoder', () => {
     ['bytes that are no text', PLACE, Buffer.from([0xff, 0xfe, 0x00]), 'JSON'],
     ['the key of something else', '/p/shadows/zz', good, 'not the key of a shadow'],
   ])('skips %s, and names the key and the reason once', (_, key, value, reason) => {
-    for (let i = 0; i < 3; i++) expect(decoder.decode(kv(key, value), HISTORY)).toBeNull();
+    for (let i = 0; i < 3; i++) {
+      expect(put(key, value)).toBeNull();
+      expect(decoder.decodeRead(kv(key, value), HISTORY)).toBeNull();
+    }
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatchObject({ key, reason: expect.stringContaining(reason) });
   });
 
-  it('says nothing of its own marker, and stops naming keys at a limit', () => {
-    expect(decoder.decode(kv(decoder.marker, '{}'), HISTORY)).toBeNull();
+  it('finds damage only when somebody looks, names it once, and has no state then', () => {
+    const record = put(PLACE, DAMAGED);
+    expect(record?.key).toEqual(KEY);
     expect(lines).toEqual([]);
-    for (let i = 0; i < 1_100; i++) decoder.decode(kv(`/p/shadows/x${i}`, good), HISTORY);
+    expect(record?.isReadable).toBe(false);
+    expect(record?.isReadable).toBe(false);
+    expect(() => record?.state).toThrow('not a shadow record');
+    expect(() => record?.change).toThrow('not a shadow record');
+    expect(put(PLACE, DAMAGED)?.isReadable).toBe(false);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatchObject({ key: PLACE, reason: expect.stringContaining('JSON') });
+  });
+
+  it('says nothing of its own marker, and stops naming keys at a limit', () => {
+    expect(put(decoder.marker, '{}')).toBeNull();
+    expect(decoder.decodeRead(kv(decoder.marker, '{}'), HISTORY)).toBeNull();
+    expect(lines).toEqual([]);
+    for (let i = 0; i < 1_100; i++) put(`/p/shadows/x${i}`, good);
     expect(lines).toHaveLength(1_000);
+  });
+
+  it('takes what the node knows already, and reports a value that it was asked to look at and that is no record', () => {
+    const known = { state: { version: 7, metadata: {} }, change, writes: ['w'], bytes: 3 };
+    expect(put(PLACE, DAMAGED, new RecordDecoder('/p/', logger, () => known))).toMatchObject({ state: known.state });
+    expect(lines).toEqual([]);
+    const broken = (): never => {
+      throw new Error('no record');
+    };
+    expect(put(PLACE, DAMAGED, new RecordDecoder('/p/', logger, broken))).toBeNull();
+    expect(lines[0]).toMatchObject({ reason: 'no record' });
   });
 });

@@ -2,53 +2,109 @@ import type { IKeyValue } from 'etcd3';
 import type { Logger } from '../../../telemetry/logger.js';
 import { reasonOf } from '../../../telemetry/reason.js';
 import type { Position } from '../../position.js';
-import type { ShadowRecord } from '../../shadow-store.js';
+import type { FeedRecord } from '../../shadow-feed.js';
+import type { ShadowKey, ShadowRecord } from '../../shadow-store.js';
 import { decodeRecord, type EtcdRecord } from '../codec.js';
-import { parseKey } from '../keys.js';
+import { parseKey, shadowsPrefix } from '../keys.js';
+import { StoredRecord, type RecordContent } from './stored-record.js';
+import type { WatchEvent } from './watch-event.js';
 
 /** Foreign keys that the log names, once each; more would not help an operator. */
 const MAX_NAMED = 1_000;
 
+/** What every value of the present format begins with; a value of an older one is parsed to know what it is. */
+const BEGINNING = Buffer.from('{"f":2,"w":"');
+
+/** What holds a value; it is cut out of the bytes around it only for whoever asks. */
+export interface Stored {
+  readonly value: Buffer;
+}
+
 /**
- * Called with each value below the shadow prefix that the feed sees, and the position that stored it. Returns its record,
- * and may settle an own write that etcd has not answered yet.
- * @throws Error when the value is not a shadow record
+ * Called with each value below the shadow prefix that the feed sees, and the position that stored it. Returns its
+ * record if this node knows it, and may settle an own write that etcd has not answered yet. It must not look at the
+ * value of a key that this node has nothing to do with: most events are of such keys.
+ * @throws Error when it looks at the value and that is no record
  */
-export type OnStored = (key: string, value: Buffer, at: Position) => EtcdRecord;
+export type OnStored = (key: string, stored: Stored, at: Position) => EtcdRecord | null;
 
 /** Turns the values below the shadow prefix into records. Other programs can write there too; that never stops a feed. */
 export class RecordDecoder {
   readonly #named = new Set<string>();
   /** The key that feeds write to see their own progress. */
   readonly marker: string;
+  readonly #parse = (event: WatchEvent): RecordContent | null => {
+    try {
+      return decodeRecord(event.value);
+    } catch (error) {
+      this.#report(event.name, event.revision, error);
+      return null;
+    }
+  };
 
   constructor(
     private readonly prefix: string,
     private readonly logger: Logger,
-    private readonly onStored: OnStored = (_key, value) => decodeRecord(value),
+    private readonly onStored: OnStored = () => null,
   ) {
-    this.marker = `${prefix}shadows/marker`;
+    this.marker = `${shadowsPrefix(prefix)}marker`;
   }
 
-  /** The record; null, with a line in the log, for a value that is not a record. It never throws. */
-  decode(kv: IKeyValue, { cluster, epoch }: Omit<Position, 'revision'>): ShadowRecord | null {
-    const name = kv.key.toString();
+  /**
+   * The record of a put, parsed only if its first bytes do not tell that it is one; null, with a line in the log, for a
+   * value that is not a record. It never throws.
+   * @param position of the put
+   */
+  decode(event: WatchEvent, position: Position): FeedRecord | null {
+    const { name } = event;
     if (name === this.marker) return null;
+    const key = this.#keyOf(name, event.revision);
+    if (!key) return null;
     try {
-      const key = parseKey(this.prefix, name);
-      if (!key) throw new Error('not the key of a shadow');
-      const position = { cluster, epoch, revision: Number(kv.mod_revision) };
-      const { state, change, bytes } = this.onStored(name, kv.value, position);
+      const known = this.onStored(name, event, position);
+      if (known) return { key, state: known.state, change: known.change, position, bytes: known.bytes };
+    } catch (error) {
+      this.#report(name, event.revision, error);
+      return null;
+    }
+    const record = new StoredRecord(key, position, event, this.#parse);
+    return isCertain(event) || record.isReadable ? record : null;
+  }
+
+  /** The record of a value that was read; null, with a line in the log, for one that is not a record. It never throws. */
+  decodeRead(kv: IKeyValue, { cluster, epoch }: Omit<Position, 'revision'>): ShadowRecord | null {
+    const name = kv.key.toString();
+    const revision = Number(kv.mod_revision);
+    if (name === this.marker) return null;
+    const key = this.#keyOf(name, revision);
+    if (!key) return null;
+    const position = { cluster, epoch, revision };
+    try {
+      const { state, change, bytes } = this.onStored(name, kv, position) ?? decodeRecord(kv.value);
       return { key, state, change, position, bytes };
     } catch (error) {
-      this.#report(name, kv.mod_revision, error);
+      this.#report(name, revision, error);
       return null;
     }
   }
 
-  #report(key: string, revision: string, error: unknown): void {
+  #keyOf(name: string, revision: number): ShadowKey | null {
+    const key = parseKey(this.prefix, name);
+    if (!key) this.#report(name, revision, new Error('not the key of a shadow'));
+    return key;
+  }
+
+  #report(key: string, revision: number, error: unknown): void {
     if (this.#named.size >= MAX_NAMED || this.#named.has(key)) return;
     this.#named.add(key);
     this.logger.warn({ key, revision, reason: reasonOf(error) }, 'skipped a value in etcd that is not a shadow record');
   }
+}
+
+/** Whether the first bytes of a value tell that it is a record; it may still be damaged further on. */
+function isCertain({ bytes, valueStart, valueEnd }: WatchEvent): boolean {
+  const end = valueStart + BEGINNING.length;
+  if (end > valueEnd) return false;
+  for (let at = valueStart; at < end; at++) if (bytes[at] !== BEGINNING[at - valueStart]) return false;
+  return true;
 }

@@ -1,4 +1,4 @@
-import type { Etcd3, IKeyValue, IRangeResponse, IResponseHeader } from 'etcd3';
+import type { Etcd3, IRangeResponse, IResponseHeader } from 'etcd3';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import type { Position } from '../../position.js';
@@ -13,6 +13,18 @@ export interface EtcdCalls {
    * itself
    */
   read<T>(call: (client: Etcd3) => Promise<T>, deadline: number): Promise<T>;
+}
+
+/** A put as the watch brought it; a WatchEvent is one. */
+interface Put {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+/** A put that the history must still have at its revision. */
+interface Witness {
+  readonly put: Put;
+  readonly revision: number;
 }
 
 /** Milliseconds for one call to the cluster, all members together. */
@@ -30,7 +42,7 @@ export class RestoreDetector {
   readonly #key: Buffer;
   #cluster: string | null = null;
   #highest = 0;
-  #witness: { readonly key: Buffer; readonly value: Buffer; readonly revision: number } | null = null;
+  #witness: Witness | null = null;
   #advancing: Promise<void> | null = null;
 
   constructor(
@@ -82,12 +94,11 @@ export class RestoreDetector {
     return this.head(client);
   }
 
-  /** @param last the last put of `revision`, if it has one */
-  observe(revision: number, last?: IKeyValue): void {
+  /** @param last the last put of `revision`, if it has one; its bytes stay in memory until the next one */
+  observe(revision: number, last?: Put): void {
     this.#highest = Math.max(this.#highest, revision);
     if (!last || revision <= (this.#witness?.revision ?? 0)) return;
-    // A copy: the value is a view of the whole response and would keep it in memory.
-    this.#witness = { key: Buffer.from(last.key), value: Buffer.from(last.value), revision };
+    this.#witness = { put: last, revision };
   }
 
   #read(client?: Etcd3): Promise<IRangeResponse> {
@@ -145,13 +156,10 @@ export class RestoreDetector {
   }
 }
 
-async function holds(
-  client: Etcd3,
-  witness: { readonly key: Buffer; readonly value: Buffer; readonly revision: number },
-): Promise<boolean> {
+async function holds(client: Etcd3, { put, revision }: Witness): Promise<boolean> {
   try {
-    const { kvs } = await client.kv.range({ key: witness.key, revision: String(witness.revision) });
-    return Number(kvs[0]?.mod_revision) === witness.revision && kvs[0]?.value.equals(witness.value) === true;
+    const { kvs } = await client.kv.range({ key: put.key, revision: String(revision) });
+    return Number(kvs[0]?.mod_revision) === revision && kvs[0]?.value.equals(put.value) === true;
   } catch (error) {
     // Compacted: nothing to compare. In the future: the comparison of revisions in head() settles it, with care.
     if (isOutsideHistory(error)) return true;

@@ -1,9 +1,9 @@
-import type { IEvent, IKeyValue } from 'etcd3';
+import { keepTogether, type WatchEvent } from './watch-event.js';
 
 /** The puts of one revision, in the order of its transaction. Without puts it only says how far the history is known. */
 export interface RawRevision {
   readonly revision: number;
-  readonly puts: readonly IKeyValue[];
+  readonly puts: readonly WatchEvent[];
   /** Keys that it deleted. */
   readonly deletes: readonly Buffer[];
 }
@@ -14,7 +14,7 @@ export interface RawRevision {
  */
 export class RevisionAssembler {
   #cursor: number;
-  #open: IKeyValue[] = [];
+  #open: WatchEvent[] = [];
   #deleted: Buffer[] = [];
   #revision = 0;
 
@@ -28,20 +28,20 @@ export class RevisionAssembler {
   }
 
   /**
+   * The events of one response may lie in a buffer that is used again: what is kept of them is copied, in one piece for
+   * each revision.
    * @param more whether the response continues in another fragment
    * @throws Error when revisions go backwards
    */
-  take(events: readonly IEvent[], more: boolean): RawRevision[] {
+  take(events: readonly WatchEvent[], more: boolean): RawRevision[] {
     const whole: RawRevision[] = [];
-    for (const { type, kv } of events) {
-      const revision = Number(kv.mod_revision);
+    for (let from = 0; from < events.length;) {
+      const { revision } = events[from]!;
+      let to = from + 1;
+      while (to < events.length && events[to]!.revision === revision) to++;
       // Some servers send events twice (etcd #15274).
-      if (revision <= this.#cursor) continue;
-      if (revision < this.#revision) throw new Error(`revision ${revision} came after ${this.#revision}`);
-      if (revision > this.#revision) this.#finish(whole);
-      this.#revision = revision;
-      if ((type as unknown) === 'Put') this.#open.push(kv);
-      else this.#deleted.push(kv.key);
+      if (revision > this.#cursor) this.#add(events, from, to, whole);
+      from = to;
     }
     if (!more) this.#finish(whole);
     return whole;
@@ -52,6 +52,20 @@ export class RevisionAssembler {
     if (this.#revision > this.#cursor || revision <= this.#cursor) return [];
     this.#cursor = revision;
     return [{ revision, puts: [], deletes: [] }];
+  }
+
+  /** Takes neighbours of one revision, `from` up to and without `to`. */
+  #add(events: readonly WatchEvent[], from: number, to: number, whole: RawRevision[]): void {
+    const { revision } = events[from]!;
+    if (revision < this.#revision) throw new Error(`revision ${revision} came after ${this.#revision}`);
+    if (revision > this.#revision) this.#finish(whole);
+    this.#revision = revision;
+    keepTogether(events, from, to);
+    for (let at = from; at < to; at++) {
+      const event = events[at]!;
+      if (event.isDelete) this.#deleted.push(event.key);
+      else this.#open.push(event);
+    }
   }
 
   #finish(whole: RawRevision[]): void {

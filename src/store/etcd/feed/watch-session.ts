@@ -1,8 +1,9 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js';
-import type { Etcd3, IStatusResponse, IWatchRequest, IWatchResponse } from 'etcd3';
+import type { Etcd3, IEvent, IStatusResponse, IWatchRequest, IWatchResponse } from 'etcd3';
 import { isCompacted } from '../client/etcd-error.js';
 import { rangeEnd } from '../keys.js';
 import { RevisionAssembler, type RawRevision } from './revision-assembler.js';
+import { WatchEvent } from './watch-event.js';
 
 /** Milliseconds. */
 export interface WatchTimes {
@@ -184,7 +185,7 @@ export class WatchSession {
       return this.#opening?.resolve();
     }
     try {
-      if (response.events.length > 0) return this.#deliver(this.#assembler.take(response.events, response.fragment));
+      if (response.events.length > 0) return this.#deliver(this.#assembler.take(toWatchEvents(response.events), response.fragment));
     } catch (error) {
       return this.#finish(new WatchEnd('lost', String(error)));
     }
@@ -269,4 +270,18 @@ function canceled(response: IWatchResponse): WatchEnd {
     return new WatchEnd('compacted', `has compacted its history up to ${response.compact_revision}`);
   }
   return new WatchEnd('lost', `canceled the watch: ${reason || 'no reason given'}`);
+}
+
+function toWatchEvents(events: readonly IEvent[]): WatchEvent[] {
+  const bytes = Buffer.concat(events.flatMap(({ kv }) => [kv.key, kv.value]));
+  let at = 0;
+  return events.map(({ type, kv }) => {
+    const event = new WatchEvent(bytes, at, at + kv.key.length + kv.value.length);
+    event.isDelete = (type as unknown) === 'Delete';
+    event.revision = Number(kv.mod_revision);
+    event.keyStart = at;
+    event.keyEnd = event.valueStart = at + kv.key.length;
+    event.valueEnd = at = event.end;
+    return event;
+  });
 }

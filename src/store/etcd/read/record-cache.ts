@@ -72,6 +72,11 @@ export class RecordCache {
     return record;
   }
 
+  /** Whether `fromFeed` has a use for an event of the key: it is held, or an own write of it is under way. No errors. */
+  follows(key: string): boolean {
+    return this.#entries.has(key) || this.#expected.has(key);
+  }
+
   /**
    * The held record, when `value` is its encoding: parsing it again would take most of the time of a read. The revision
    * alone does not prove it after a restored backup; ids of writes are unique and are part of the value.

@@ -92,6 +92,11 @@ export class GroupCommit {
     });
   }
 
+  /** Whether an own write of the key is under way: then its value is worth a look. No errors. */
+  awaits(key: string): boolean {
+    return this.#underWay.has(key);
+  }
+
   /**
    * Settles an own write that the watch has delivered: it is committed, even if the answer to its Txn is lost (ADR
    * 0013). The value identifies the write: it carries an id that is unique to each attempt to change the shadow. No

@@ -1,0 +1,39 @@
+import { jest } from '@jest/globals';
+import { watchEvents } from '../../../../test/harness/watch-events.js';
+import { StoredRecord, type RecordContent } from './stored-record.js';
+import type { WatchEvent } from './watch-event.js';
+
+const KEY = { tenant: 't', thing: 'a', name: null };
+const POSITION = { cluster: 'c', epoch: 0, revision: 9 };
+const CONTENT: RecordContent = {
+  state: { version: 1, metadata: {} },
+  change: { kind: 'update', principal: 'p', at: 5 },
+};
+
+describe('a record as the watch brought it', () => {
+  const record = (parse: (event: WatchEvent) => RecordContent | null): StoredRecord =>
+    new StoredRecord(KEY, POSITION, watchEvents([{ key: 'k', value: 'twelve bytes', revision: 9 }])[0]!, parse);
+
+  it('is not parsed for its key, its place and its size', () => {
+    const parse = jest.fn(() => CONTENT);
+    expect(record(parse)).toMatchObject({ key: KEY, position: POSITION, bytes: 12 });
+    expect(parse).not.toHaveBeenCalled();
+  });
+
+  it('is parsed once, however many look at it', () => {
+    const parse = jest.fn((event: WatchEvent) => (event.value.toString() === 'twelve bytes' ? CONTENT : null));
+    const one = record(parse);
+    expect([one.isReadable, one.isReadable]).toEqual([true, true]);
+    expect([one.state, one.state, one.change]).toEqual([CONTENT.state, CONTENT.state, CONTENT.change]);
+    expect(parse).toHaveBeenCalledTimes(1);
+  });
+
+  it('says that it is none, once it was looked at', () => {
+    const parse = jest.fn(() => null);
+    const none = record(parse);
+    expect([none.isReadable, none.isReadable]).toEqual([false, false]);
+    expect(() => none.state).toThrow('ask isReadable first');
+    expect(() => none.change).toThrow('ask isReadable first');
+    expect(parse).toHaveBeenCalledTimes(1);
+  });
+});
