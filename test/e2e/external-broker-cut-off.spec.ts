@@ -9,9 +9,9 @@ import { Rest } from './steps/rest.js';
 import { until } from '../harness/until.js';
 
 const cleanup = cleanupAfterAll();
-/** How often each order is tried; the figures of the documentation come from more. */
 /** Milliseconds for one run of a test. */
 const TEST_MS = 300_000;
+/** How often each order is tried; the figures of the documentation come from more. */
 const RUNS = Number(process.env['UMBRA_E2E_RUNS'] ?? 1);
 const TAKEOVER_SECONDS = 3;
 /** Milliseconds that a request of the node that is cut off keeps trying: well past the takeover. */
