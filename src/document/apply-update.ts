@@ -1,10 +1,12 @@
-import { emptyObject, jsonBytes, own } from './json.js';
+import { emptyObject, own } from './json.js';
 import type { Limits } from './limits.js';
 import { mergeSection } from './merge.js';
-import { epochSeconds, mergeMetadata, sectionMetadata } from './metadata.js';
+import { epochSeconds } from './metadata.js';
 import type { UpdateRequest } from './parse-request.js';
-import type { JsonObject, MetadataObject, ShadowDocument, ShadowState, StatePatch } from './shadow-document.js';
-import { isTombstone, SECTIONS } from './shadow-document.js';
+import type { JsonObject, ShadowDocument, ShadowState, StatePatch } from './shadow-document.js';
+import { isTombstone } from './shadow-document.js';
+import { mergeStamps } from './stamps.js';
+import { StoredDocument, StoredSection } from './stored-document.js';
 import { ServiceError } from '../errors/service-error.js';
 
 export interface UpdateContext {
@@ -13,9 +15,7 @@ export interface UpdateContext {
   readonly limits: Limits;
 }
 
-type Draft<T> = { -readonly [K in keyof T]: T[K] };
-
-const NOTHING: ShadowDocument = Object.freeze({ version: 0, metadata: Object.freeze({}) });
+const NOTHING = new StoredDocument(0, null, null);
 const NO_MEMBERS = Object.freeze(emptyObject());
 
 /**
@@ -27,16 +27,14 @@ export function applyUpdate(
   current: ShadowState | null,
   request: UpdateRequest,
   context: UpdateContext,
-): ShadowDocument {
+): StoredDocument {
   const stored = storedVersion(current);
   if (request.version !== undefined && request.version !== stored) {
     throw new ServiceError('versionConflict');
   }
-  const base = current === null || isTombstone(current) ? NOTHING : current;
+  const base = current === null || isTombstone(current) ? NOTHING : StoredDocument.of(current);
   const document = mergeDocument(base, request.state, (stored ?? 0) + 1, epochSeconds(context.now));
-  if (documentBytes(document) > context.limits.maxDocumentBytes) {
-    throw new ServiceError('tooLarge');
-  }
+  if (isTooLarge(document, context.limits.maxDocumentBytes)) throw new ServiceError('tooLarge');
   return document;
 }
 
@@ -51,36 +49,64 @@ export function storedVersion(current: ShadowState | null): number | null {
   return isTombstone(current) ? current.version + 1 : current.version;
 }
 
-/** Bytes that count against the limit: the compact JSON of `{"desired":…,"reported":…}` (PROTOCOL 3). */
+/** Bytes that count against the limit: the compact JSON of `{"desired":…,"reported":…}` (PROTOCOL 3). No errors. */
 export function documentBytes(document: ShadowDocument): number {
-  return jsonBytes({ desired: document.desired, reported: document.reported });
+  return Buffer.byteLength(StoredDocument.of(document).stateText());
 }
 
-function mergeDocument(base: ShadowDocument, patch: StatePatch, version: number, seconds: number): ShadowDocument {
-  const metadata: Draft<ShadowDocument['metadata']> = {};
-  const document: Draft<ShadowDocument> = { version, metadata };
-  if (patch === null) return document;
-  for (const section of SECTIONS) {
-    const change = own<JsonObject | null>(patch, section);
-    if (change === null) continue;
-    const before = base[section];
-    const stamps = sectionMetadata(base, section);
-    const [state, nodes] = change === undefined ? [before, stamps] : mergeBoth(before, stamps, change, seconds);
-    // A section without members is left out (PROTOCOL 2.2, clean-up).
-    if (state === undefined || Object.keys(state).length === 0) continue;
-    document[section] = state;
-    metadata[section] = nodes;
-  }
-  return document;
+function isTooLarge({ desiredSection, reportedSection }: StoredDocument, maxBytes: number): boolean {
+  const desired = desiredSection?.text ?? '';
+  const reported = reportedSection?.text ?? '';
+  // A unit of UTF-16 takes three bytes of UTF-8 at most, so most documents need no count of bytes.
+  if ((desired.length + reported.length + FRAME_BYTES) * 3 <= maxBytes) return false;
+  const names = (desired === '' ? 0 : DESIRED_BYTES) + (reported === '' ? 0 : REPORTED_BYTES);
+  const comma = desired !== '' && reported !== '' ? 1 : 0;
+  return Buffer.byteLength(desired) + Buffer.byteLength(reported) + names + comma + BRACES_BYTES > maxBytes;
 }
 
-function mergeBoth(
-  before: JsonObject | undefined,
-  stamps: MetadataObject,
-  change: JsonObject,
+const DESIRED_BYTES = '"desired":'.length;
+const REPORTED_BYTES = '"reported":'.length;
+const BRACES_BYTES = 2;
+const FRAME_BYTES = DESIRED_BYTES + REPORTED_BYTES + BRACES_BYTES + 1;
+
+function mergeDocument(base: StoredDocument, patch: StatePatch, version: number, seconds: number): StoredDocument {
+  if (patch === null) return new StoredDocument(version, null, null);
+  return new StoredDocument(
+    version,
+    mergeInto(base.desiredSection, own<JsonObject | null>(patch, 'desired'), seconds),
+    mergeInto(base.reportedSection, own<JsonObject | null>(patch, 'reported'), seconds),
+  );
+}
+
+/** The section after the patch; null: it has no members, and is left out (PROTOCOL 2.2, clean-up). */
+function mergeInto(
+  before: StoredSection | null,
+  change: JsonObject | null | undefined,
   seconds: number,
-): [JsonObject, MetadataObject] {
-  const after = mergeSection(before, change);
-  const leaf = { timestamp: seconds };
-  return [after, mergeMetadata({ state: before ?? NO_MEMBERS, metadata: stamps }, after, change, leaf)];
+): StoredSection | null {
+  // Only a damaged record has a section without members.
+  if (change === undefined) return before?.text === '{}' ? null : before;
+  if (change === null) return null;
+  if (replaces(before?.members ?? NO_MEMBERS, change)) return new StoredSection(change, seconds);
+  const members = mergeSection(before?.members, change);
+  if (Object.keys(members).length === 0) return null;
+  if (members === before?.members) return before;
+  const state = before?.members ?? NO_MEMBERS;
+  return new StoredSection(members, mergeStamps({ state, stamps: before?.stamps }, members, change, seconds));
+}
+
+/**
+ * Whether the merged section is the patch itself: it sets every member anew, in the same order, with nothing below that
+ * would be merged. It is so for a device that reports all its readings each time.
+ */
+function replaces(current: JsonObject, patch: JsonObject): boolean {
+  const named = Object.keys(patch);
+  const present = Object.keys(current);
+  if (named.length === 0 || present.length > named.length) return false;
+  for (let i = 0; i < present.length; i++) if (present[i] !== named[i]) return false;
+  for (const member of named) {
+    const value = patch[member]!;
+    if (typeof value === 'object' && !Array.isArray(value)) return false;
+  }
+  return true;
 }

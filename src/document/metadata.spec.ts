@@ -1,12 +1,24 @@
 import fc from 'fast-check';
 import { deepFreeze, sectionText } from '../../test/harness/json-arbitraries.js';
 import { mergeSection } from './merge.js';
-import { epochSeconds, mergeMetadata, mirrorMetadata } from './metadata.js';
-import type { Json, JsonObject, Metadata, MetadataObject, StatePatch } from './shadow-document.js';
+import { epochSeconds, mirrorMetadata } from './metadata.js';
+import type { Json, JsonObject, Metadata, MetadataLeaf, MetadataObject, StatePatch } from './shadow-document.js';
+import { compactMetadata, expandStamps, mergeStamps } from './stamps.js';
 
 const parse = <T>(text: string): T => deepFreeze(JSON.parse(text) as T);
 const OLD = { timestamp: 1 };
 const NEW = { timestamp: 2 };
+
+/** The stamps of a merge, given and taken as metadata in full. */
+function mergeMetadata(
+  { state, metadata }: { readonly state: JsonObject; readonly metadata: MetadataObject },
+  after: JsonObject,
+  patch: JsonObject,
+  { timestamp }: MetadataLeaf,
+): MetadataObject {
+  const merged = mergeStamps({ state, stamps: compactMetadata(state, metadata) }, after, patch, timestamp);
+  return expandStamps(after, merged) as MetadataObject;
+}
 
 /** The kept section and metadata after `first`, then what `second` makes of the metadata. */
 function stamps(first: string, second: string): MetadataObject {
@@ -17,7 +29,7 @@ function stamps(first: string, second: string): MetadataObject {
   return mergeMetadata(before, mergeSection(state, patch), patch, NEW);
 }
 
-describe('mergeMetadata', () => {
+describe('the metadata of a merge', () => {
   it.each<[string, string, string, unknown]>([
     ['a named leaf, changed or not', '{"a":1,"b":2}', '{"a":1}', { a: NEW, b: OLD }],
     ['only the leaves named', '{"n":{"b":2,"c":3}}', '{"n":{"c":4}}', { n: { b: OLD, c: NEW } }],

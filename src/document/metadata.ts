@@ -18,45 +18,6 @@ export function epochSeconds(atMs: number): number {
   return Math.floor(atMs / 1000);
 }
 
-/**
- * The metadata of a section after a merge: members that the patch names get `leaf`, all others keep their stamps
- * (PROTOCOL 2.3). The walk follows the shapes of the states, never of the metadata, so a member called `timestamp` is
- * no leaf. Pure; unchanged nodes are shared. No errors: a node that is missing in `before` stays missing.
- * @param before section and its metadata before the merge
- * @param after the merged section, from `mergeSection`
- * @param leaf the stamp, in epoch seconds
- */
-export function mergeMetadata(
-  before: { readonly state: JsonObject; readonly metadata: MetadataObject },
-  after: JsonObject,
-  patch: JsonObject,
-  leaf: MetadataLeaf,
-): MetadataObject {
-  if (after === before.state) return before.metadata;
-  const merged = emptyObject<MetadataObject>();
-  for (const member of Object.keys(after)) {
-    const node = mergeNode(before, after, patch, member, leaf);
-    if (node !== undefined) merged[member] = node;
-  }
-  return merged;
-}
-
-function mergeNode(
-  before: { readonly state: JsonObject; readonly metadata: MetadataObject },
-  after: JsonObject,
-  patch: JsonObject,
-  member: string,
-  leaf: MetadataLeaf,
-): Metadata | undefined {
-  const change = own(patch, member);
-  const old = own(before.metadata, member);
-  if (change === undefined) return old;
-  const state = own(before.state, member);
-  const value = after[member]!;
-  if (!isObject(change) || !isObject(state) || !isObject(value)) return mirror(value, leaf);
-  return mergeMetadata({ state, metadata: asMembers(old) }, value, change, leaf);
-}
-
 /** The node as a container; an empty one when a damaged record lacks it. */
 export function asMembers(node: Metadata | undefined): MetadataObject {
   return node === undefined || Array.isArray(node) ? emptyObject<MetadataObject>() : (node as MetadataObject);

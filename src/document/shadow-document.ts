@@ -25,8 +25,8 @@ export type Section = (typeof SECTIONS)[number];
 export interface ShadowDocument {
   /** The shadow's own counter: 1 for the first update, one more for each accepted update, without gaps. */
   readonly version: number;
-  readonly desired?: JsonObject;
-  readonly reported?: JsonObject;
+  readonly desired?: JsonObject | undefined;
+  readonly reported?: JsonObject | undefined;
   readonly metadata: { readonly desired?: MetadataObject; readonly reported?: MetadataObject };
 }
 
@@ -54,8 +54,8 @@ export type StatePatch = { desired?: JsonObject | null; reported?: JsonObject | 
 export interface ChangeRecord {
   readonly kind: 'update' | 'delete';
   /** As sent, nulls and empty sections included. Absent for a delete. */
-  readonly patch?: StatePatch;
-  readonly clientToken?: string;
+  readonly patch?: StatePatch | undefined;
+  readonly clientToken?: string | undefined;
   readonly principal: string;
   /** Epoch milliseconds, one reading for the whole change. The protocol's timestamps are `floor(at / 1000)`. */
   readonly at: number;

@@ -4,6 +4,7 @@ import { CONFIG, type Config } from '../config/config.js';
 import { applyUpdate } from '../document/apply-update.js';
 import type { UpdateRequest } from '../document/parse-request.js';
 import type { ShadowState } from '../document/shadow-document.js';
+import { patchTextFor, StoredUpdate } from '../document/stored-document.js';
 import { SHADOW_STORE, type Changed, type ShadowStore } from '../store/shadow-store.js';
 import type { LiveRecord } from './get.js';
 import type { ShadowCall } from './shadow-call.js';
@@ -24,11 +25,9 @@ export class UpdateShadow {
     const context = { now: at, limits: this.config.limits };
     const change = (current: ShadowState | null): Changed => {
       call.precondition?.(current);
-      const token = request.clientToken === undefined ? {} : { clientToken: request.clientToken };
-      return {
-        state: applyUpdate(current, request, context),
-        change: { kind: 'update', patch: request.state, ...token, principal: call.principal.id, at },
-      };
+      const state = applyUpdate(current, request, context);
+      const text = patchTextFor(request.state, state);
+      return { state, change: new StoredUpdate(request.state, request.clientToken, call.principal.id, at, text) };
     };
     return (await this.store.update(call.key, change, call)) as LiveRecord;
   }

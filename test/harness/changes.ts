@@ -1,4 +1,5 @@
 import { isTombstone, type JsonObject, type ShadowDocument } from '../../src/document/shadow-document.js';
+import { StoredDocument } from '../../src/document/stored-document.js';
 import { ServiceError } from '../../src/errors/service-error.js';
 import type { Change, ShadowKey } from '../../src/store/shadow-store.js';
 
@@ -42,11 +43,11 @@ export const shadow = (thing: string, name: string | null = null, tenant = 'acme
   name,
 });
 
-/** The document of a record that must be one. */
+/** The document of a record that must be one, as plain data. */
 export function documentOf(record: { readonly state: unknown } | null): ShadowDocument {
   const state = record?.state as ShadowDocument | undefined;
   if (!state || 'deleted' in state) throw new Error('no document');
-  return state;
+  return StoredDocument.of(state).toJSON();
 }
 
 /** Options with a deadline so many milliseconds from now. */

@@ -1,57 +1,102 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import type { JsonObject, ShadowState } from '../../document/shadow-document.js';
-import { decodeRecord, encodeRecord, type EtcdRecord } from './codec.js';
+import { mirrorMetadata } from '../../document/metadata.js';
+import type { ChangeRecord, JsonObject, ShadowDocument, ShadowState } from '../../document/shadow-document.js';
+import { StoredDocument } from '../../document/stored-document.js';
+import {
+  decodeRecord,
+  encodeRecord,
+  isCurrentFormat,
+  isSameWrite,
+  writeIdOf,
+  type EtcdRecord,
+  type RecordFormat,
+  type RecordParts,
+} from './codec.js';
 
 const objects = fc
   .dictionary(
-    fc.oneof(fc.string(), fc.constantFrom('__proto__', 'constructor', 'a.b', '', '\0')),
+    fc.oneof(fc.string(), fc.constantFrom('__proto__', 'constructor', 'a.b', '', '\0', 'timestamp', '7')),
     fc.jsonValue({ maxDepth: 5 }),
   )
   .map((object) => JSON.parse(JSON.stringify(object)) as JsonObject);
 const versions = fc.integer({ min: 1 });
-const states: fc.Arbitrary<ShadowState> = fc.oneof(
-  fc.record({ deleted: fc.constant(true as const), version: versions, deletedAt: fc.nat() }),
-  fc.record(
-    { version: versions, desired: objects, reported: objects, metadata: fc.constant({}) },
-    { requiredKeys: ['version', 'metadata'] },
-  ),
+/** One time for all members, one for each section, or a damaged record without any. */
+const documents: fc.Arbitrary<ShadowDocument> = fc
+  .tuple(versions, fc.option(objects), fc.option(objects), fc.constantFrom(null, [5, 5], [5, 6]))
+  .map(([version, desired, reported, stamps]) => ({
+    version,
+    ...(desired && { desired }),
+    ...(reported && { reported }),
+    metadata: stamps
+      ? {
+          ...(desired && mirrorMetadata({ desired }, stamps[0]!)),
+          ...(reported && mirrorMetadata({ reported }, stamps[1]!)),
+        }
+      : {},
+  })) as fc.Arbitrary<ShadowDocument>;
+const patches = fc.oneof(fc.constant(null), fc.record({ desired: objects }));
+const common = { clientToken: fc.string(), principal: fc.string(), at: fc.nat() };
+const requiredKeys: ['principal', 'at'] = ['principal', 'at'];
+const changed: fc.Arbitrary<{ state: ShadowState; change: ChangeRecord }> = fc.oneof(
+  fc.record({
+    state: fc.record({ deleted: fc.constant(true as const), version: versions, deletedAt: fc.nat() }),
+    change: fc.record(common, { requiredKeys }).map((rest) => ({ kind: 'delete' as const, ...rest })),
+  }),
+  fc.record({
+    state: documents,
+    change: fc
+      .record({ patch: patches, ...common }, { requiredKeys })
+      .map((rest) => ({ kind: 'update' as const, ...rest })),
+  }),
 );
-const records: fc.Arbitrary<Omit<EtcdRecord, 'bytes'>> = fc.record({
-  state: states,
-  change: fc.record(
-    {
-      kind: fc.constantFrom('update' as const, 'delete' as const),
-      patch: fc.oneof(fc.constant(null), fc.record({ desired: objects })),
-      clientToken: fc.string(),
-      principal: fc.string(),
-      at: fc.nat(),
-    },
-    { requiredKeys: ['kind', 'principal', 'at'] },
-  ),
-  writes: fc.array(fc.string(), { maxLength: 8 }),
-});
+const ids = fc.array(fc.stringMatching(/^[\w-]{1,16}$/), { maxLength: 8 });
+
+const textOf = ({ state, change, writes }: RecordParts): string =>
+  // As text: members called __proto__ are members, and an absent section is not one that is undefined.
+  JSON.stringify([
+    state,
+    [change.kind, change.patch, change.patch === undefined, change.clientToken, change.principal, change.at],
+    writes,
+  ]);
 
 describe('codec', () => {
-  it('gives every record back, and changes no prototype', () => {
+  it.each<RecordFormat>([1, 2])('gives every record back in format %d, and changes no prototype', (format) => {
     fc.assert(
-      fc.property(records, (record) => {
-        const value = encodeRecord(record);
-        const { bytes, ...decoded } = decodeRecord(value);
-        // As text: members called __proto__ are members, and an absent section is not one that is undefined.
-        expect(JSON.stringify(decoded)).toBe(JSON.stringify(record));
-        expect(bytes).toBe(value.length);
+      fc.property(changed, ids, ({ state, change }, writes) => {
+        const value = encodeRecord({ state, change, writes }, format);
+        const decoded = decodeRecord(value);
+        const plain = 'deleted' in state ? state : StoredDocument.of(state).toJSON();
+        expect(textOf(decoded)).toBe(textOf({ state: plain, change, writes }));
+        expect(decoded.bytes).toBe(value.length);
+        // What was read is written again as it was.
+        expect(encodeRecord(decoded, format).toString()).toBe(value.toString());
         expect(({} as Record<string, unknown>).polluted).toBeUndefined();
       }),
     );
   });
 
-  it('can be read by people', () => {
-    const change = { kind: 'update', patch: { reported: { on: true } }, principal: 'lamp', at: 5 } as const;
-    const state = { version: 3, reported: { on: true }, metadata: { reported: { on: { timestamp: 1 } } } };
-    expect(encodeRecord({ state, change, writes: ['w.1'] }).toString()).toBe(
-      '{"version":3,"reported":{"on":true},"metadata":{"reported":{"on":{"timestamp":1}}},' +
-        '"change":{"kind":"update","patch":{"reported":{"on":true}},"principal":"lamp","at":5},"writes":["w.1"]}',
+  it('knows a value of format 2 and its newest write by its first bytes', () => {
+    fc.assert(
+      fc.property(changed, ids, ({ state, change }, writes) => {
+        const record = { state, change, writes };
+        const value = encodeRecord(record);
+        expect(isCurrentFormat(value)).toBe(true);
+        expect(writeIdOf(value)).toBe(writes[0] ?? null);
+        const first = encodeRecord(record, 1);
+        expect([isCurrentFormat(first), writeIdOf(first)]).toEqual([false, null]);
+        expect(isSameWrite(value, Buffer.from(value))).toBe(true);
+        expect(isSameWrite(first, Buffer.from(first))).toBe(true);
+        expect(isSameWrite(value, first) || isSameWrite(first, value)).toBe(false);
+        const next = encodeRecord({ ...record, writes: [`${writes[0] ?? ''}x`, ...writes] });
+        expect(isSameWrite(value, next) || isSameWrite(next, value)).toBe(false);
+      }),
     );
+  });
+
+  it.each(['', '{', '{"f":2,"w":"', '{"f":2,"w":"a', '{"f":2,"w":"a"'])('looks no further than %p', (text) => {
+    expect(isSameWrite(Buffer.from(text), encodeRecord(golden()))).toBe(false);
+    expect(isSameWrite(encodeRecord(golden()), Buffer.from(text))).toBe(false);
   });
 
   it.each([
@@ -64,7 +109,43 @@ describe('codec', () => {
     '{"version":1}',
     '{"version":"1","change":{},"writes":[]}',
     '{"version":1,"change":null,"writes":[]}',
+    '{"f":3,"w":"a","v":1,"by":"p","at":1}',
+    '{"f":2,"w":"a"}',
+    '{"f":2,"w":"a","v":"1","by":"p","at":1}',
+    '{"f":2,"w":["a"],"v":1,"by":"p","at":1}',
+    '{"f":2,"w":"a","v":1,"r":7,"by":"p","at":1}',
+    '{"f":2,"w":"a","v":1,"r":[],"by":"p","at":1}',
   ])('refuses %p', (text) => {
     expect(() => decodeRecord(Buffer.from(text))).toThrow();
   });
+
+  it('leaves out stamps that a damaged record has in the wrong shape', () => {
+    const value =
+      '{"f":2,"w":"a","v":1,"r":{"a":1,"b":{"c":2},"d":[3]},"rt":{"a":null,"b":[4],"d":"x"},"by":"p","at":1}';
+    expect(JSON.parse(JSON.stringify(decodeRecord(Buffer.from(value)).state))).toEqual({
+      version: 1,
+      reported: { a: 1, b: { c: 2 }, d: [3] },
+      metadata: { reported: {} },
+    });
+  });
 });
+
+/** Values as the two formats were written; a version that cannot read them has lost its stored shadows. */
+describe.each(['updated', 'mixed-stamps', 'hostile-names', 'deleted'])('the golden record %s', (name) => {
+  const file = (format: RecordFormat): Buffer => {
+    const text = readFileSync(`test/cases/records/${name}.format-${format}.json`, 'utf8');
+    return Buffer.from(text.trimEnd());
+  };
+
+  it('is the same record in both formats', () => {
+    expect(textOf(decodeRecord(file(2)))).toBe(textOf(decodeRecord(file(1))));
+  });
+
+  it.each<RecordFormat>([1, 2])('is still written like this in format %d', (format) => {
+    expect(encodeRecord(decodeRecord(file(1)), format).toString()).toBe(file(format).toString());
+  });
+});
+
+function golden(): EtcdRecord {
+  return decodeRecord(readFileSync('test/cases/records/updated.format-2.json'));
+}

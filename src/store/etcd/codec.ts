@@ -1,12 +1,22 @@
+import { isObject, own } from '../../document/json.js';
 import {
   isTombstone,
   type ChangeRecord,
+  type Json,
+  type JsonObject,
   type ShadowDocument,
   type ShadowState,
+  type StatePatch,
 } from '../../document/shadow-document.js';
+import { readStamps } from '../../document/stamps.js';
+import { patchTextOf, StoredDocument, StoredSection, StoredUpdate } from '../../document/stored-document.js';
 
 /** Ids of last writes that a record keeps, newest first, to settle writes in doubt (ETCD 3.3). */
 export const RECENT_WRITES = 8;
+
+/** Forms of a record that this version reads; a node writes one of them (ADR 0019). */
+export const RECORD_FORMATS = [1, 2] as const;
+export type RecordFormat = (typeof RECORD_FORMATS)[number];
 
 /** A record as etcd stores it: readable JSON, one key per shadow. */
 export interface EtcdRecord {
@@ -14,53 +24,175 @@ export interface EtcdRecord {
   readonly change: ChangeRecord;
   /** Ids of the last writes, newest first; at most RECENT_WRITES. */
   readonly writes: readonly string[];
+  /** The value as text, as it is written. */
+  readonly text: string;
   /** Bytes of the value. */
   readonly bytes: number;
 }
 
-interface Wire {
+/** The parts of a record that its value is made of. */
+export type RecordParts = Pick<EtcdRecord, 'state' | 'change' | 'writes'>;
+
+/** What every value of format 2 begins with; the ids of its writes follow, parted by commas. */
+const BEGINNING = '{"f":2,"w":"';
+const BEGINNING_BYTES = Buffer.from(BEGINNING);
+const COMMA = 0x2c;
+const QUOTE = 0x22;
+
+/** Whether a value is a record of format 2, from its first bytes alone: it may still be damaged. No errors. */
+export function isCurrentFormat(value: Uint8Array): boolean {
+  if (value.length <= BEGINNING_BYTES.length) return false;
+  for (let i = 0; i < BEGINNING_BYTES.length; i++) if (value[i] !== BEGINNING_BYTES[i]) return false;
+  return true;
+}
+
+/** The id of the write that made a value of format 2; null for a value of another format, or without ids. No errors. */
+export function writeIdOf(value: Buffer): string | null {
+  const end = endOfWriteId(value);
+  return end <= BEGINNING_BYTES.length ? null : value.toString('latin1', BEGINNING_BYTES.length, end);
+}
+
+/** Whether a value of format 2, as text, was made by the write of this id. No errors. */
+export function isTextOfWrite(text: string, id: string): boolean {
+  const behind = text[BEGINNING.length + id.length];
+  return text.startsWith(BEGINNING) && text.startsWith(id, BEGINNING.length) && (behind === ',' || behind === '"');
+}
+
+/**
+ * Whether two values are of one write. Ids are unique to each attempt to change a shadow, so in format 2 the first bytes
+ * tell; values of another format are compared whole. No errors.
+ */
+export function isSameWrite(one: Buffer, other: Buffer): boolean {
+  const end = endOfWriteId(one);
+  if (end <= BEGINNING_BYTES.length) return one.equals(other);
+  // With the comma or the quote behind the id: it must not be the beginning of a longer one.
+  for (let i = 0; i <= end; i++) if (one[i] !== other[i]) return isOtherEnd(one[i], other[i], i === end);
+  return true;
+}
+
+function isOtherEnd(one: number | undefined, other: number | undefined, atEnd: boolean): boolean {
+  return atEnd && (one === COMMA || one === QUOTE) && (other === COMMA || other === QUOTE);
+}
+
+/** Place behind the newest id; 0 for another format. */
+function endOfWriteId(value: Uint8Array): number {
+  if (!isCurrentFormat(value)) return 0;
+  let end = BEGINNING_BYTES.length;
+  while (end < value.length && value[end] !== COMMA && value[end] !== QUOTE) end++;
+  return end;
+}
+
+/** The value of a record in etcd; decodeRecord reverses it. No errors. */
+export function encodeRecord(record: RecordParts, format: RecordFormat = 2): Buffer {
+  return Buffer.from(recordText(record, format));
+}
+
+/** The value of a record as text. No errors. */
+export function recordText({ state, change, writes }: RecordParts, format: RecordFormat = 2): string {
+  if (format === 1) return JSON.stringify(firstFormat(state, change, writes));
+  const head = `${BEGINNING}${writes.join(',')}","v":${state.version}`;
+  const by = `,"by":${JSON.stringify(change.principal)},"at":${change.at}}`;
+  const token = change.clientToken === undefined ? '' : `,"ct":${JSON.stringify(change.clientToken)}`;
+  if (isTombstone(state)) return `${head},"x":${state.deletedAt}${token}${by}`;
+  const document = StoredDocument.of(state);
+  const sections = sectionText('d', document.desiredSection) + sectionText('r', document.reportedSection);
+  const patch = change.patch === undefined ? '' : `,"p":${patchTextOf(change)}`;
+  return head + sections + patch + token + by;
+}
+
+function sectionText(name: 'd' | 'r', section: StoredSection | null): string {
+  if (section === null) return '';
+  const { text, stamps } = section;
+  if (stamps === undefined) return `,"${name}":${text}`;
+  return `,"${name}":${text},"${name}t":${typeof stamps === 'number' ? stamps : JSON.stringify(stamps)}`;
+}
+
+/** JSON leaves out undefined members. */
+function firstFormat(state: ShadowState, change: ChangeRecord, writes: readonly string[]): object {
+  const { kind, patch, clientToken, principal, at } = change;
+  const last = { kind, patch, clientToken, principal, at };
+  if (isTombstone(state)) return { version: state.version, deletedAt: state.deletedAt, change: last, writes };
+  const { version, desired, reported, metadata } = state;
+  return { version, desired, reported, metadata, change: last, writes };
+}
+
+/**
+ * The record in a value of etcd, of any format.
+ * @throws Error with the reason when the value is not a shadow record; the caller names the key
+ */
+export function decodeRecord(value: Uint8Array): EtcdRecord {
+  const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString();
+  return decodeText(text, value.byteLength);
+}
+
+/**
+ * The record in the text of a value of etcd, of any format.
+ * @param bytes of the value
+ * @throws Error with the reason when the value is not a shadow record; the caller names the key
+ */
+export function decodeText(text: string, bytes: number): EtcdRecord {
+  const wire = JSON.parse(text) as Json;
+  if (!isObject(wire)) throw new Error('not a shadow record: no JSON object');
+  const format = own(wire, 'f');
+  if (format === undefined) return { ...decodeFirst(wire as unknown as Partial<FirstFormat>), text, bytes };
+  if (format === 2) return { ...decodeSecond(wire as unknown as Partial<SecondFormat>), text, bytes };
+  throw new Error(`not a record of a format that this version knows: ${JSON.stringify(format)}`);
+}
+
+interface FirstFormat {
   version: number;
   deletedAt?: number;
-  desired?: ShadowDocument['desired'];
-  reported?: ShadowDocument['reported'];
+  desired?: JsonObject;
+  reported?: JsonObject;
   metadata?: ShadowDocument['metadata'];
   change: ChangeRecord;
   writes: string[];
 }
 
-/** The value of a record in etcd; decodeRecord reverses it. No errors. */
-export function encodeRecord(record: Omit<EtcdRecord, 'bytes'>): Buffer {
-  const { state, change, writes } = record;
-  return Buffer.from(JSON.stringify(wireOf(state, change, writes)));
-}
-
-/** Names every member: with a spread of the state it took half as long again. JSON leaves out undefined members. */
-function wireOf(state: ShadowState, change: ChangeRecord, writes: readonly string[]): object {
-  if (isTombstone(state)) return { version: state.version, deletedAt: state.deletedAt, change, writes };
-  const { version, desired, reported, metadata } = state;
-  return { version, desired, reported, metadata, change, writes };
-}
-
-/**
- * The record in a value of etcd.
- * @throws Error with the reason when the value is not a shadow record; the caller names the key
- */
-export function decodeRecord(value: Uint8Array): EtcdRecord {
-  const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString();
-  const wire = JSON.parse(text) as Partial<Wire> | null;
-  if (!wire || !Number.isSafeInteger(wire.version) || !wire.change?.kind || !Array.isArray(wire.writes)) {
+function decodeFirst(wire: Partial<FirstFormat>): RecordParts {
+  if (!Number.isSafeInteger(wire.version) || !wire.change?.kind || !Array.isArray(wire.writes)) {
     throw new Error('not a shadow record: version, change and writes are required');
   }
-  const { version, change, writes } = wire as Wire;
-  const bytes = value.byteLength;
-  if (wire.deletedAt !== undefined) {
-    return { state: { deleted: true, version, deletedAt: wire.deletedAt }, change, writes, bytes };
+  const { version, desired, reported, metadata = {}, deletedAt, writes } = wire as FirstFormat;
+  const { kind, patch, clientToken, principal, at } = wire.change;
+  const change = kind === 'update' ? new StoredUpdate(patch, clientToken, principal, at) : wire.change;
+  if (deletedAt !== undefined) return { state: { deleted: true, version, deletedAt }, change, writes };
+  const state = StoredDocument.of({ version, ...(desired && { desired }), ...(reported && { reported }), metadata });
+  return { state, change, writes };
+}
+
+/** docs/etcd.md has the meaning of each name. */
+interface SecondFormat {
+  f: 2;
+  w: string;
+  v: number;
+  x?: number;
+  d?: JsonObject;
+  dt?: Json;
+  r?: JsonObject;
+  rt?: Json;
+  p?: StatePatch;
+  ct?: string;
+  by: string;
+  at: number;
+}
+
+function decodeSecond(wire: Partial<SecondFormat>): RecordParts {
+  const { w, v: version, x: deletedAt, p, ct, by, at } = wire;
+  if (!Number.isSafeInteger(version) || typeof w !== 'string' || typeof by !== 'string' || typeof at !== 'number') {
+    throw new Error('not a shadow record: w, v, by and at are required');
   }
-  const state: ShadowDocument = {
-    version,
-    ...(wire.desired === undefined ? {} : { desired: wire.desired }),
-    ...(wire.reported === undefined ? {} : { reported: wire.reported }),
-    metadata: wire.metadata ?? {},
-  };
-  return { state, change, writes, bytes };
+  const writes = w === '' ? [] : w.split(',');
+  if (deletedAt !== undefined) {
+    const change: ChangeRecord = { kind: 'delete', ...(ct !== undefined && { clientToken: ct }), principal: by, at };
+    return { state: { deleted: true, version: version!, deletedAt }, change, writes };
+  }
+  const state = new StoredDocument(version!, decodeSection(wire.d, wire.dt), decodeSection(wire.r, wire.rt));
+  return { state, change: new StoredUpdate(p, ct, by, at), writes };
+}
+
+function decodeSection(members: JsonObject | undefined, stamps: Json | undefined): StoredSection | null {
+  if (members === undefined) return null;
+  if (!isObject(members)) throw new Error('not a shadow record: a section is an object');
+  return new StoredSection(members, readStamps(members, stamps));
 }

@@ -1,5 +1,11 @@
 import { ServiceError } from '../../../src/errors/service-error.js';
-import { decodeRecord, encodeRecord, RECENT_WRITES, type EtcdRecord } from '../../../src/store/etcd/codec.js';
+import {
+  decodeRecord,
+  encodeRecord,
+  RECENT_WRITES,
+  type EtcdRecord,
+  type RecordParts,
+} from '../../../src/store/etcd/codec.js';
 import { EtcdClusterKeys } from '../../../src/store/etcd/etcd-cluster-keys.js';
 import type { EtcdMembers } from '../../../src/store/etcd/client/members.js';
 import { createEtcdStore, type EtcdStorageOptions } from '../../../src/store/etcd/open-etcd.js';
@@ -21,7 +27,7 @@ import type { Position } from '../../../src/store/position.js';
 import type { Storage } from '../../../src/store/storage.js';
 
 /** A record that has not been encoded yet. */
-type NewRecord = Omit<EtcdRecord, 'bytes'>;
+type NewRecord = RecordParts;
 
 /**
  * The same promises the plain way: each get is one range, each update one range and one guarded Txn, sent at once and by

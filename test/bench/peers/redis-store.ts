@@ -149,7 +149,7 @@ export class RedisShadowStore implements ShadowStore {
       }
       const writes = [this.#ids.next(), ...(basis.record?.writes ?? [])].slice(0, RECENT_WRITES);
       const value = encodeRecord({ ...changed, writes });
-      const record: EtcdRecord = { ...changed, writes, bytes: value.length };
+      const record: EtcdRecord = { ...changed, writes, text: value.toString(), bytes: value.length };
       const answer = await this.#send(key, id, basis, record, value);
       if (typeof answer === 'number') {
         this.cache.offer(id, record, answer);

@@ -1,15 +1,11 @@
 import fc from 'fast-check';
-import { encodeRecord, type EtcdRecord } from '../codec.js';
+import { decodeRecord, encodeRecord, type EtcdRecord } from '../codec.js';
 import { Lineage } from '../lineage.js';
 import { RecordCache } from './record-cache.js';
 
-const record = (version: number): EtcdRecord => {
-  const plain = {
-    state: { version, metadata: {} },
-    change: { kind: 'update', principal: 'test', at: 0 },
-    writes: [],
-  } as const;
-  return { ...plain, bytes: encodeRecord(plain).length };
+const record = (version: number, writes: readonly string[] = [], padding = 0): EtcdRecord => {
+  const change = { kind: 'update', principal: '-'.repeat(padding), at: 0 } as const;
+  return decodeRecord(encodeRecord({ state: { version, metadata: {} }, change, writes }));
 };
 
 describe('record cache', () => {
@@ -35,7 +31,7 @@ describe('record cache', () => {
 
   it('gives the feed the records of own writes as they are, before and after their answer', () => {
     const cache = new RecordCache(2, new Lineage());
-    const own = record(4);
+    const own = record(4, ['n.1']);
     const value = encodeRecord(own);
     cache.expect('a', value, own);
     expect(cache.fromFeed('a', Buffer.from(value), 7)).toBe(own);
@@ -59,18 +55,17 @@ describe('record cache', () => {
 
   it('knows a value that was read by the ids of its writes, which no other value has', () => {
     const cache = new RecordCache(2, new Lineage());
-    const held = { ...record(4), writes: ['n.2', 'n.1'] };
-    const value = encodeRecord(held);
-    const own = { ...held, bytes: value.length };
+    const own = record(4, ['n.2', 'n.1']);
+    const value = encodeRecord(own);
     cache.offer('a', own, 7);
     expect(cache.sameAs('a', { value, revision: 7 })).toBe(own);
     expect(cache.sameAs('a', { value, revision: 8 })).toBeUndefined();
     expect(cache.sameAs('b', { value, revision: 7 })).toBeUndefined();
     // What a restored backup may have at the same revision: as long, but of another write.
-    const other = encodeRecord({ ...held, writes: ['m.2', 'n.1'] });
+    const other = encodeRecord(record(4, ['m.2', 'n.1']));
     expect(other).toHaveLength(value.length);
     expect(cache.sameAs('a', { value: other, revision: 7 })).toBeUndefined();
-    const longer = encodeRecord({ ...held, state: { version: 44, metadata: {} } });
+    const longer = encodeRecord(record(44, ['n.2', 'n.1']));
     expect(cache.sameAs('a', { value: longer, revision: 7 })).toBeUndefined();
   });
 
@@ -95,14 +90,14 @@ describe('record cache', () => {
 
   it('is bounded in bytes too: what was sent is kept with each record, and may be large', () => {
     const cache = new RecordCache(100, new Lineage());
-    for (let i = 0; i < 100; i++) cache.offer(`k${i}`, { ...record(1), bytes: 20 * 1024 }, 1);
+    for (let i = 0; i < 100; i++) cache.offer(`k${i}`, record(1, [], 20 * 1024 - 400), 1);
     expect(cache.size).toBe(10);
     expect(cache.get('k99')).toBeDefined();
     for (let i = 0; i < 10; i++) cache.forget(`k${99 - i}`);
-    for (let i = 0; i < 150; i++) cache.offer(`s${i}`, { ...record(1), bytes: 1024 }, 1);
+    for (let i = 0; i < 150; i++) cache.offer(`s${i}`, record(1, [], 1024), 1);
     expect(cache.size).toBe(100);
     cache.clear();
-    cache.offer('huge', { ...record(1), bytes: 1024 * 1024 }, 1);
+    cache.offer('huge', record(1, [], 1024 * 1024), 1);
     expect(cache.size).toBe(1);
   });
 

@@ -6,6 +6,7 @@ import type { EtcdMembers } from '../client/members.js';
 import { classify } from '../client/etcd-error.js';
 import { FairQueue, type Answer } from './fair-queue.js';
 import type { Lineage } from '../lineage.js';
+import { isSameWrite } from '../codec.js';
 import { buildNestedTxn, parseNestedTxn } from '../client/nested-txn.js';
 import { PendingWrite, type CasOutcome, type CasWrite } from './pending-write.js';
 import type { Position } from '../../position.js';
@@ -105,7 +106,7 @@ export class GroupCommit {
    */
   confirm(key: string, value: Buffer, at: Position): void {
     const pending = this.#underWay.get(key);
-    if (!pending || pending.settled || !pending.write.value?.equals(value)) return;
+    if (!pending || pending.settled || !pending.write.value || !isSameWrite(pending.write.value, value)) return;
     // The next write of this shadow need not wait for the answer either.
     this.#underWay.delete(key);
     pending.settle({ kind: 'won', position: at });

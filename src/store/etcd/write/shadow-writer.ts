@@ -1,9 +1,10 @@
 import { isTombstone, type ShadowState } from '../../../document/shadow-document.js';
+import { StoredDocument } from '../../../document/stored-document.js';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import type { Change, Changed, ShadowKey, ShadowRecord } from '../../shadow-store.js';
 import type { Position } from '../../position.js';
-import { decodeRecord, encodeRecord, RECENT_WRITES, type EtcdRecord } from '../codec.js';
+import { decodeRecord, recordText, RECENT_WRITES, type EtcdRecord } from '../codec.js';
 import { LeaseGone, type GroupCommit } from './group-commit.js';
 import type { ReadBatcher, ReadResult } from '../read/read-batcher.js';
 import type { FencedBy, RawRecord } from '../client/nested-txn.js';
@@ -92,14 +93,17 @@ export class ShadowWriter {
     }
   }
 
-  async #attempt(task: WriteTask, basis: Basis, { state, change }: Changed): Promise<Attempt> {
+  async #attempt(task: WriteTask, basis: Basis, changed: Changed): Promise<Attempt> {
     const { key, etcdKey, deadline, signal, fence } = task;
-    const deleted = isTombstone(state);
+    const { change } = changed;
+    const deleted = isTombstone(changed.state);
+    const state = isTombstone(changed.state) ? changed.state : StoredDocument.of(changed.state);
     if (!deleted) this.parts.guard.check();
     const before = basis.record?.writes.slice(0, RECENT_WRITES - 1) ?? [];
     const writes = [this.#ids.next(), ...before];
-    const value = encodeRecord({ state, change, writes });
-    const record: EtcdRecord = { state, change, writes, bytes: value.length };
+    const text = recordText({ state, change, writes });
+    const value = Buffer.from(text);
+    const record: EtcdRecord = { state, change, writes, text, bytes: value.length };
     const lease = deleted ? await this.#lease(deadline) : undefined;
     if (lease === null) return this.#remove(task, basis, { state, change });
     const put = {
@@ -149,7 +153,8 @@ export class ShadowWriter {
     const write = { key: etcdKey, guard: basis.revision, value: null, deadline, signal, tenant: key.tenant };
     const outcome = await this.parts.commit.submit(fence === undefined ? write : { ...write, fence });
     const { state, change } = changed;
-    if (outcome.kind === 'won') return { won: { state, change, writes: [], bytes: 0 }, position: outcome.position };
+    if (outcome.kind === 'won')
+      return { won: { state, change, writes: [], text: '', bytes: 0 }, position: outcome.position };
     if (outcome.kind === 'unknown') throw new ServiceError('outcomeUnknown');
     // A removal leaves no id to find it by. A key that still has the guard's revision was not removed.
     if (outcome.doubted && outcome.current?.revision !== basis.revision) throw new ServiceError('outcomeUnknown');
