@@ -127,7 +127,7 @@ export class RecordCache {
 
   /** Whether `fromFeed` has a use for an event of the key: it is held, or an own write of it is under way. No errors. */
   follows(key: string): boolean {
-    return this.#entries.has(key) || this.#expected.has(key);
+    return this.#texts.has(key) || this.#expected.has(key);
   }
 
   /**
