@@ -37,13 +37,13 @@ describe('changeMessages', () => {
       change: { kind: 'delete', principal: 'p', at: 2000, clientToken: 'T' },
     };
     expect([...changeMessages(removed, document(3), () => true)]).toEqual([
-      ['delete/accepted', { version: 3, timestamp: 2, clientToken: 'T' }],
+      ['delete/accepted', '{"version":3,"timestamp":2,"clientToken":"T"}'],
     ]);
     expect(tails(removed, document(3), ['delete/accepted'])).toEqual([]);
   });
 
   it('gives every message the version, the time and the token of the change', () => {
-    const bodies = [...changeMessages(update, document(1), () => true)].map(([, body]) => body);
+    const bodies = [...changeMessages(update, document(1), () => true)].map(([, text]) => JSON.parse(text) as object);
     expect(bodies).toMatchObject([
       { version: 2, timestamp: 1, clientToken: 'T', state: { v: 2 } },
       { previous: { version: 1 }, current: { version: 2 }, timestamp: 1, clientToken: 'T' },

@@ -1,13 +1,4 @@
-import {
-  deleteAccepted,
-  deltaMessage,
-  documentsMessage,
-  updateAccepted,
-  type DeleteAccepted,
-  type DeltaMessage,
-  type DocumentsMessage,
-  type UpdateAccepted,
-} from './messages.js';
+import { deleteAcceptedText, deltaText, documentsText, updateAcceptedText } from './message-texts.js';
 import { isTombstone, type ChangeRecord, type ShadowState } from './shadow-document.js';
 
 /** One commit, as its messages to MQTT subscribers need it. A ShadowRecord is one. */
@@ -16,14 +7,10 @@ export interface CommittedChange {
   readonly change: ChangeRecord;
 }
 
-/** Topic below `$aws/things/{thing}/shadow[/name/{shadow}]/`, and the message before JSON.stringify. */
-export type ChangeMessage =
-  | readonly [tail: 'update/delta', body: DeltaMessage]
-  | readonly [tail: 'update/documents', body: DocumentsMessage]
-  | readonly [tail: 'update/accepted', body: UpdateAccepted]
-  | readonly [tail: 'delete/accepted', body: DeleteAccepted];
+export type ChangeTail = 'update/delta' | 'update/documents' | 'update/accepted' | 'delete/accepted';
 
-export type ChangeTail = ChangeMessage[0];
+/** Topic below `$aws/things/{thing}/shadow[/name/{shadow}]/`, and the message as JSON. */
+export type ChangeMessage = readonly [tail: ChangeTail, text: string];
 
 /** Every tail of a change. */
 export const CHANGE_TAILS: readonly ChangeTail[] = [
@@ -44,12 +31,12 @@ export function* changeMessages(
   wants: (tail: ChangeTail) => boolean,
 ): Generator<ChangeMessage, void, undefined> {
   if (isTombstone(state)) {
-    if (wants('delete/accepted')) yield ['delete/accepted', deleteAccepted(state, change)];
+    if (wants('delete/accepted')) yield ['delete/accepted', deleteAcceptedText(state, change)];
     return;
   }
-  const delta = wants('update/delta') ? deltaMessage(state, change) : null;
+  const delta = wants('update/delta') ? deltaText(state, change) : null;
   if (delta !== null) yield ['update/delta', delta];
   if (previous !== undefined && wants('update/documents'))
-    yield ['update/documents', documentsMessage(previous, state, change)];
-  if (wants('update/accepted')) yield ['update/accepted', updateAccepted(state, change)];
+    yield ['update/documents', documentsText(previous, state, change)];
+  if (wants('update/accepted')) yield ['update/accepted', updateAcceptedText(state, change)];
 }

@@ -22,8 +22,8 @@ export interface MqttRequest extends RequestOptions {
 
 /** What a handler returns. */
 export type MqttResult =
-  /** The body of `{operation}/accepted`, which is published at once. */
-  | { readonly accepted: object }
+  /** The message of `{operation}/accepted` as JSON, which is published at once. */
+  | { readonly accepted: string }
   /** The record of the commit. The feed brings its delta, documents and accepted to the subscribers. */
   | Pick<ShadowRecord, 'position'>;
 

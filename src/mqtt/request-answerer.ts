@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Principal } from '../access/principal.js';
 import { CONFIG, type Config } from '../config/config.js';
-import { rejected } from '../document/messages.js';
+import { rejectedText } from '../document/message-texts.js';
 import { parseClientToken } from '../document/parse-request.js';
 import type { ServiceErrorCode } from '../errors/error-table.js';
 import { ServiceError } from '../errors/service-error.js';
@@ -28,7 +28,8 @@ export interface ReceivedRequest {
 /** A message that the door must publish. */
 export interface AnswerMessage {
   readonly topic: string;
-  readonly body: object;
+  /** JSON. */
+  readonly text: string;
 }
 
 export type Answer =
@@ -130,8 +131,8 @@ export class RequestAnswerer {
   }
 
   #rejected({ topic, payload }: ReceivedRequest, error: ServiceError): Answer {
-    const body = rejected(error.clientToken === undefined ? error.withToken(this.#tokenOf(payload)) : error);
-    return { outcome: 'rejected', message: messageOf(topic, 'rejected', body), code: error.code };
+    const text = rejectedText(error.clientToken === undefined ? error.withToken(this.#tokenOf(payload)) : error);
+    return { outcome: 'rejected', message: messageOf(topic, 'rejected', text), code: error.code };
   }
 
   /** The client token of a request that was not parsed as a whole. */
@@ -153,7 +154,7 @@ export class RequestAnswerer {
 
 const UNKNOWN: Answer = { outcome: 'unknown' };
 
-function messageOf(topic: string, outcome: 'accepted' | 'rejected', body: object): AnswerMessage | null {
+function messageOf(topic: string, outcome: 'accepted' | 'rejected', text: string): AnswerMessage | null {
   const answerTopic = `${topic}/${outcome}`;
-  return isWithinLimits(answerTopic) ? { topic: answerTopic, body } : null;
+  return isWithinLimits(answerTopic) ? { topic: answerTopic, text } : null;
 }

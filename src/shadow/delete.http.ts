@@ -2,10 +2,10 @@ import { Controller, Delete, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { CONFIG, type Config } from '../config/config.js';
-import { deleteAccepted } from '../document/messages.js';
+import { deleteAcceptedText } from '../document/message-texts.js';
 import { parseClientToken } from '../document/parse-request.js';
 import { echoToken } from '../errors/echo-token.js';
-import { sendJson } from '../http/send-json.js';
+import { sendJsonText } from '../http/send-json.js';
 import { conditionsOf, preconditionOf } from '../http/conditions.js';
 import { Direct } from '../http/server/direct-handlers.js';
 import { Describe } from '../http/openapi/describe.js';
@@ -29,7 +29,7 @@ export class AwsDeleteShadowController {
     const call = targetOf(request);
     const token = parseClientToken(bodyOf(request), this.config.limits);
     const { state, change } = await this.shadow.delete(call, token);
-    sendJson(reply, deleteAccepted(state, change));
+    sendJsonText(reply, deleteAcceptedText(state, change));
   }
 }
 
@@ -48,6 +48,6 @@ export class DeleteShadowController {
     const call = { ...targetOf(request), precondition: preconditionOf(conditionsOf(request)) };
     const token = parseClientToken(bodyOf(request), this.config.limits);
     const { state, change } = await echoToken(token, this.shadow.delete(call, token));
-    sendJson(reply, deleteAccepted(state, change));
+    sendJsonText(reply, deleteAcceptedText(state, change));
   }
 }

@@ -2,8 +2,8 @@ import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
-import { getAccepted } from '../document/messages.js';
-import { sendJson } from '../http/send-json.js';
+import { getAcceptedText } from '../document/message-texts.js';
+import { sendJsonText } from '../http/send-json.js';
 import { conditionsOf, entityTag, evaluate, preconditionFailed } from '../http/conditions.js';
 import { Direct } from '../http/server/direct-handlers.js';
 import { Describe } from '../http/openapi/describe.js';
@@ -26,7 +26,7 @@ export class AwsGetShadowController {
   @Describe(awsGet)
   async get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { state } = await this.shadow.get(targetOf(request));
-    sendJson(reply, getAccepted(state, this.clock.now()));
+    sendJsonText(reply, getAcceptedText(state, this.clock.now()));
   }
 }
 
@@ -49,6 +49,6 @@ export class GetShadowController {
     const outcome = evaluate(conditions, state);
     if (outcome === 'match') throw preconditionFailed(state);
     if (outcome === 'none-match') return void reply.code(304).header('etag', entityTag(state.version)).send();
-    sendDocument(reply, getAccepted(state, this.clock.now()), change);
+    sendDocument(reply, state, change, this.clock.now());
   }
 }

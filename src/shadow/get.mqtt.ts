@@ -2,7 +2,7 @@ import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import { Action } from '../access/action.js';
 import { CONFIG, type Config } from '../config/config.js';
-import { getAccepted } from '../document/messages.js';
+import { getAcceptedText } from '../document/message-texts.js';
 import { parseClientToken } from '../document/parse-request.js';
 import { MQTT_DOOR, requestPatterns } from '../mqtt/mqtt-request.js';
 import type { MqttRequest, MqttResult } from '../mqtt/mqtt-request.js';
@@ -23,6 +23,6 @@ export class GetShadowMqtt {
     const clientToken = parseClientToken(request.payload, this.config.limits);
     return this.shadow
       .get(request)
-      .then(({ state }) => ({ accepted: getAccepted(state, this.clock.now(), clientToken) }));
+      .then(({ state }) => ({ accepted: getAcceptedText(state, this.clock.now(), clientToken) }));
   }
 }

@@ -3,12 +3,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { parseJson } from '../document/json.js';
-import { getAccepted, updateAccepted } from '../document/messages.js';
+import { updateAcceptedText } from '../document/message-texts.js';
 import { parseUpdate, type UpdateRequest } from '../document/parse-request.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Section } from '../document/shadow-document.js';
 import { echoToken } from '../errors/echo-token.js';
-import { sendJson } from '../http/send-json.js';
+import { sendJsonText } from '../http/send-json.js';
 import { conditionsOf, preconditionOf } from '../http/conditions.js';
 import { Direct } from '../http/server/direct-handlers.js';
 import { Describe } from '../http/openapi/describe.js';
@@ -34,7 +34,7 @@ export class AwsUpdateShadowController {
     const call = targetOf(request);
     const update = parseUpdate(bodyOf(request), this.config.limits);
     const { state, change } = await this.shadow.update(call, update);
-    sendJson(reply, updateAccepted(state, change));
+    sendJsonText(reply, updateAcceptedText(state, change));
   }
 }
 
@@ -78,7 +78,7 @@ export class UpdateShadowController {
     const body = bodyOf(request);
     const update = section ? parseUpdate(this.#asUpdate(section, body), this.config.limits) : this.#parse(body);
     const { state, change } = await echoToken(update.clientToken, this.shadow.update(call, update));
-    sendDocument(reply, getAccepted(state, change.at, change.clientToken), change);
+    sendDocument(reply, state, change, change.at, change.clientToken);
   }
 
   /** Names the section paths to a body without `state`, because it is most often a patch of one section. */

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, type Clock } from '../../resilience/clock.js';
 import { CONFIG, type Config } from '../../config/config.js';
-import { deltaMessage } from '../../document/messages.js';
+import { deltaText } from '../../document/message-texts.js';
 import { isTombstone } from '../../document/shadow-document.js';
 import { SHADOW_STORE, type RequestOptions, type ShadowKey, type ShadowStore } from '../../store/shadow-store.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
@@ -136,11 +136,11 @@ export class CurrentDeltas {
     // Unsubscribed and subscribed again, or a hole in the feed: the deltas sent meanwhile are unknown.
     if (sent === undefined) return this.#add(job);
     if (record.position.revision <= sent) return;
-    const delta = deltaMessage(record.state, record.change);
+    const delta = deltaText(record.state, record.change);
     if (delta === null) return;
     connection.deltaRevisions?.set(topic, record.position.revision);
     const qos = client.subscriptions[filter]?.qos === 0 && filterMatches(filter, topic) ? 0 : 1;
-    const payload = Buffer.from(JSON.stringify(delta));
+    const payload = Buffer.from(delta);
     this.broker.sendTo(client, { tenant: key.tenant, topic, payload }, qos);
   }
 

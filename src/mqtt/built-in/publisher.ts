@@ -149,8 +149,8 @@ export class MqttPublisher {
 
   #send(record: ShadowRecord, base: string, previous: ShadowState | null | undefined, part: Part): void {
     const { key, position } = record;
-    for (const [tail, body] of changeMessages(record, previous, (each) => part(each) && this.#wants(base, each))) {
-      const message = { tenant: key.tenant, topic: `${base}/${tail}`, payload: Buffer.from(JSON.stringify(body)) };
+    for (const [tail, text] of changeMessages(record, previous, (each) => part(each) && this.#wants(base, each))) {
+      const message = { tenant: key.tenant, topic: `${base}/${tail}`, payload: Buffer.from(text) };
       this.broker.send(tail === 'update/delta' ? { ...message, revision: position.revision } : message);
     }
   }

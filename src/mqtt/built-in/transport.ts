@@ -104,7 +104,7 @@ export class MqttTransport implements CustomTransportStrategy {
 
   #publish(tenant: string, message: AnswerMessage | null): void {
     if (message === null || !this.broker.wants(message.topic)) return;
-    this.broker.send({ tenant, topic: message.topic, payload: Buffer.from(JSON.stringify(message.body)) });
+    this.broker.send({ tenant, topic: message.topic, payload: Buffer.from(message.text) });
   }
 
   async #end(withinMs: number): Promise<void> {

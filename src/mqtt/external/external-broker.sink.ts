@@ -96,8 +96,8 @@ export class ExternalBrokerSink implements Sink {
   async #send(record: ShadowRecord, previous: Previous, wants: (tail: ChangeTail) => boolean): Promise<void> {
     const base = shadowTopic(record.key);
     const sent: Promise<void>[] = [];
-    for (const [tail, body] of changeMessages(record, previous, wants))
-      sent.push(this.publisher.publish(`${base}/${tail}`, JSON.stringify(body)));
+    for (const [tail, text] of changeMessages(record, previous, wants))
+      sent.push(this.publisher.publish(`${base}/${tail}`, text));
     await Promise.all(sent);
   }
 }

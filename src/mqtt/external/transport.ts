@@ -136,6 +136,6 @@ export class ExternalTransport implements CustomTransportStrategy {
    */
   async #publish({ qos, over }: LaneRequest, message: AnswerMessage | null): Promise<void> {
     if (message === null) return;
-    await this.external.publisher.publish(message.topic, JSON.stringify(message.body), qos > 0 ? over : undefined);
+    await this.external.publisher.publish(message.topic, message.text, qos > 0 ? over : undefined);
   }
 }

@@ -24,8 +24,8 @@ function mutation(
 }
 
 const UPDATE = 'this.shadow.update(request, update)';
-const ACCEPTED = "if (wants('update/accepted')) yield ['update/accepted', updateAccepted(state, change)];";
-const DELTA = "const delta = wants('update/delta') ? deltaMessage(state, change) : null;";
+const ACCEPTED = "if (wants('update/accepted')) yield ['update/accepted', updateAcceptedText(state, change)];";
+const DELTA = "const delta = wants('update/delta') ? deltaText(state, change) : null;";
 
 export const MUTATIONS: readonly Mutation[] = [
   mutation(
@@ -104,8 +104,8 @@ export const MUTATIONS: readonly Mutation[] = [
     [PROMISES.delta],
     [
       'document/change-messages.js',
-      'deltaMessage(state, change)',
-      'deltaMessage({ ...state, desired: { ...state.desired, target: -1 } }, change)',
+      'deltaText(state, change)',
+      'deltaText({ ...state.toJSON(), desired: { ...state.desired, target: -1 } }, change)',
     ],
   ),
   mutation(

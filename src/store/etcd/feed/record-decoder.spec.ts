@@ -76,7 +76,7 @@ describe('RecordDecoder', () => {
   });
 
   it('takes what the node knows already, and reports a value that it was asked to look at and that is no record', () => {
-    const known = { state: { version: 7, metadata: {} }, change, writes: ['w'], bytes: 3 };
+    const known = { state: { version: 7, metadata: {} }, change, writes: ['w'], text: '', bytes: 3 };
     expect(put(PLACE, DAMAGED, new RecordDecoder('/p/', logger, () => known))).toMatchObject({ state: known.state });
     expect(lines).toEqual([]);
     const broken = (): never => {
