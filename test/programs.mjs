@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { delimiter } from 'node:path';
 
 /** Programs that the tests need beside etcd, and the packages that have them. */
@@ -12,6 +13,21 @@ export const MOSQUITTO_CLIENTS = {
 export const REDIS = { program: 'redis-server', debian: 'redis-server', fedora: 'redis', macos: 'redis' };
 export const CURL = { program: 'curl', debian: 'curl', fedora: 'curl', macos: 'curl' };
 export const OPENSSL = { program: 'openssl', debian: 'openssl', fedora: 'openssl', macos: 'openssl' };
+
+/** The Python that has Paho: Debian's, whatever Python comes first on the PATH. Null when there is none. */
+export function pythonWithPaho() {
+  const has = (program) => spawnSync(program, ['-c', 'import paho.mqtt.client'], { stdio: 'ignore' }).status === 0;
+  return ['python3', '/usr/bin/python3'].find(has) ?? null;
+}
+
+/** A client library that shares no code with those of Node. */
+export const PAHO = {
+  program: 'python3 with paho.mqtt',
+  isThere: () => pythonWithPaho() !== null,
+  debian: 'python3-paho-mqtt',
+  fedora: 'python3-paho-mqtt',
+  macos: 'python (and then: pip install paho-mqtt)',
+};
 
 /** The PATH with the folders in which Debian keeps its servers, and which only root has on it. */
 export function widePath(path = process.env.PATH ?? '') {

@@ -12,7 +12,9 @@ export function ensurePrograms(
   needs,
   { path = process.env.PATH ?? '', uid = process.getuid?.(), policy = POLICY } = {},
 ) {
-  const missing = needs.filter(({ program }) => !find(program, path));
+  // A need that is no program of the PATH brings its own look.
+  const isThere = (need) => need.isThere?.() ?? find(need.program, path);
+  const missing = needs.filter((need) => !isThere(need));
   if (missing.length === 0) return;
   if (find('apt-get', path) && uid === 0) {
     const packages = missing.map(({ debian }) => debian);
@@ -24,7 +26,7 @@ export function ensurePrograms(
       process.stderr.write('umbra: the packaged services are not needed; see `systemctl disable etcd mosquitto`\n');
     }
   }
-  const still = missing.filter(({ program }) => !find(program, path));
+  const still = missing.filter((need) => !isThere(need));
   if (still.length > 0) throw new Stop(advice(still));
 }
 

@@ -1,5 +1,5 @@
 import { mutate } from '../conformance/mutate.js';
-import { acknowledge, byte, connect, disconnect, encode, four, PINGREQ, PROPERTY, publish, subscribe, text, two, unsubscribe, type Property, type Shape, type Version } from '../conformance/wire.js'; // prettier-ignore
+import { acknowledge, byte, connect, disconnect, encode, four, PINGREQ, PROPERTY, publish, subscribe, text, unsubscribe, type Property, type Shape, type Version } from '../conformance/wire.js'; // prettier-ignore
 import type { Random } from '../faults/plans/random.js';
 
 /** Packets of a client that is odd: each is well-formed, most are of no sense. */

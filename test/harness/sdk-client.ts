@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { basename, join } from 'node:path';
+import { pythonWithPaho } from '../programs.mjs';
 
 const TIMEOUT_MS = 120_000;
 
@@ -14,12 +15,22 @@ export async function runClient<T>(script: string, options: object): Promise<T> 
   return JSON.parse(out.trim().split('\n').at(-1) ?? '') as T;
 }
 
+/** Like `runClient`, for a script that needs Python with Paho. */
+export async function runPython<T>(script: string, options: object): Promise<T> {
+  const program = pythonWithPaho();
+  if (program === null) throw new Error('no Python has paho.mqtt; Debian: apt-get install python3-paho-mqtt');
+  const path = join(process.cwd(), 'test', 'e2e', 'clients', script);
+  const out = await runScript(path, { args: [JSON.stringify(options)], program });
+  return JSON.parse(out.trim().split('\n').at(-1) ?? '') as T;
+}
+
 /**
- * Runs a script with Node and returns what it printed.
+ * Runs a script, with Node unless told, and returns what it printed.
  * @throws Error with its output when it fails, or does not end within TIMEOUT_MS
  */
-export async function runScript(path: string, { args = [], env = {} }: ScriptOptions = {}): Promise<string> {
-  const child = spawn(process.execPath, ['--no-deprecation', path, ...args], {
+export async function runScript(path: string, { args = [], env = {}, program }: ScriptOptions = {}): Promise<string> {
+  const flags = program === undefined ? ['--no-deprecation'] : [];
+  const child = spawn(program ?? process.execPath, [...flags, path, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
@@ -40,4 +51,5 @@ export async function runScript(path: string, { args = [], env = {} }: ScriptOpt
 interface ScriptOptions {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  readonly program?: string;
 }
