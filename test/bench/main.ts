@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BENCHES } from './benches/index.js';
@@ -71,7 +71,7 @@ for (const [bench, { title, run, table = false }] of Object.entries(BENCHES)) {
   }
   if (values.json) save(values.json);
 }
-if (values.page) intoPage(values.page, results);
+if (values.page) intoPage(values.page, about(), results);
 process.exit(failed > 0 ? 1 : 0);
 
 /** Never anything but an error: one that nobody caught, or that the time is over. */
@@ -80,6 +80,13 @@ function failure(): Promise<never> {
     fail = reject;
     setTimeout(() => reject(new Error(`not done within ${BENCH_MS / 60_000} minutes`)), BENCH_MS).unref();
   });
+}
+
+function about(): string {
+  const minutes = Math.ceil(performance.now() / 60_000);
+  const { pairs, seconds } = scale;
+  const date = new Date().toISOString().slice(0, 10);
+  return `One run of ${minutes} minutes on ${date}, ${pairs} rounds of ${seconds} s for each side, ${cpus().length} cores.`;
 }
 
 /** After each bench, so that a run that is cut short leaves what it has. */

@@ -6,13 +6,16 @@ import { isMet, type NamedResult, type Row } from './result.js';
 const BEGIN = '<!-- table of the benches: begin -->';
 const END = '<!-- table of the benches: end -->';
 
-/** @throws Error when the page has no place for the table */
-export function intoPage(file: string, results: readonly NamedResult[]): void {
+/**
+ * @param about the run, in a sentence
+ * @throws Error when the page has no place for the table
+ */
+export function intoPage(file: string, about: string, results: readonly NamedResult[]): void {
   const page = readFileSync(file, 'utf8');
   const from = page.indexOf(BEGIN);
   const to = page.indexOf(END);
   if (from < 0 || to < from) throw new Error(`${file} has no "${BEGIN}" with "${END}" behind it`);
-  writeFileSync(file, `${page.slice(0, from)}${BEGIN}\n\n${markdown(results)}\n\n${page.slice(to)}`);
+  writeFileSync(file, `${page.slice(0, from)}${BEGIN}\n\n${about}\n\n${markdown(results)}\n\n${page.slice(to)}`);
 }
 
 /** With its columns aligned, as the check of the format wants them. */
