@@ -79,7 +79,8 @@ async function perTouched(lab: Lab): Promise<Touched> {
     };
     await Promise.all(Array.from({ length: DEVICES }, worker));
   };
-  await walk(0, warm);
+  // As many updates as will count: the young generation and the history of the feed have their sizes then.
+  for (let round = 0; round * warm < count; round++) await walk(0, warm);
   const before = await settled(lab, node);
   await walk(warm, count);
   const after = await settled(lab, node);
