@@ -1,3 +1,5 @@
+import { isTombstone } from '../../../src/document/shadow-document.js';
+import { StoredDocument } from '../../../src/document/stored-document.js';
 import { ServiceError } from '../../../src/errors/service-error.js';
 import {
   decodeRecord,
@@ -52,7 +54,9 @@ export class NaiveShadowStore implements ShadowStore {
     const etcdKey = formatKey(this.prefix, key);
     for (;;) {
       const { record, position } = await this.#read(etcdKey, deadline);
-      const { state, change: made } = change(record?.state ?? null);
+      const { state: changed, change: made } = change(record?.state ?? null);
+      // With the text of each section, which the record and the messages share.
+      const state = isTombstone(changed) ? changed : StoredDocument.of(changed);
       const writes = [this.#ids.next(), ...(record?.writes ?? [])].slice(0, RECENT_WRITES);
       const guard = record ? position.revision : 0;
       const won = await this.#put(etcdKey, guard, { state, change: made, writes }, deadline);

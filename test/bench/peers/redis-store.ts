@@ -2,9 +2,10 @@ import type { Redis } from 'ioredis';
 import { SYSTEM_CLOCK, type Clock } from '../../../src/resilience/clock.js';
 import type { Config } from '../../../src/config/config.js';
 import { isTombstone } from '../../../src/document/shadow-document.js';
+import { StoredDocument } from '../../../src/document/stored-document.js';
 import { ServiceError } from '../../../src/errors/service-error.js';
 import { DeadlineSweep } from '../../../src/resilience/deadline-sweep.js';
-import { decodeRecord, encodeRecord, RECENT_WRITES, type EtcdRecord } from '../../../src/store/etcd/codec.js';
+import { decodeRecord, recordText, RECENT_WRITES, type EtcdRecord } from '../../../src/store/etcd/codec.js';
 import { Lineage } from '../../../src/store/etcd/lineage.js';
 import { RecordCache } from '../../../src/store/etcd/read/record-cache.js';
 import { WriteIds } from '../../../src/store/etcd/write/write-ids.js';
@@ -141,15 +142,18 @@ export class RedisShadowStore implements ShadowStore {
     for (;;) {
       let changed: ReturnType<Change>;
       try {
-        changed = change(basis.record?.state ?? null);
+        const { state, change: made } = change(basis.record?.state ?? null);
+        // With the text of each section, which the record and the messages share.
+        changed = { state: isTombstone(state) ? state : StoredDocument.of(state), change: made };
       } catch (error) {
         if (basis.fresh || !(error instanceof ServiceError)) throw error;
         basis = await this.#read(id);
         continue;
       }
       const writes = [this.#ids.next(), ...(basis.record?.writes ?? [])].slice(0, RECENT_WRITES);
-      const value = encodeRecord({ ...changed, writes });
-      const record: EtcdRecord = { ...changed, writes, text: value.toString(), bytes: value.length };
+      const text = recordText({ ...changed, writes });
+      const value = Buffer.from(text);
+      const record: EtcdRecord = { ...changed, writes, text, bytes: value.length };
       const answer = await this.#send(key, id, basis, record, value);
       if (typeof answer === 'number') {
         this.cache.offer(id, record, answer);
