@@ -1,5 +1,6 @@
 import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
 import type { EtcdConfig } from '../../src/config/config.js';
+import { EtcdChannel } from '../../src/store/etcd/client/channel/etcd-channel.js';
 import { createEtcdStore, type EtcdStore, type EtcdStoreOptions } from '../../src/store/etcd/open-etcd.js';
 import { Lineage } from '../../src/store/etcd/lineage.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
@@ -17,6 +18,9 @@ export function etcdConfig(endpoints: readonly string[], changes: Partial<EtcdCo
     ...changes,
   };
 }
+
+/** A channel to a server of a test, without TLS and users. */
+export const openChannel = (host: string): EtcdChannel => new EtcdChannel({ host, credentials: {}, tokens: null });
 
 export const TEST_QUEUE = 100;
 

@@ -1,4 +1,7 @@
-import type { Etcd3 } from 'etcd3';
+import type { Etcd3, ITxnRequest } from 'etcd3';
+import type { Channel } from '../../src/store/etcd/client/channel/etcd-channel.js';
+import { HEAD_BYTES } from '../../src/store/etcd/client/channel/grpc-message.js';
+import { decodeMessage } from './etcd-messages.js';
 
 export interface RecordedCall {
   readonly method: string;
@@ -23,6 +26,14 @@ export class EtcdRecorder {
     return client;
   }
 
+  /** Wraps the channel, whose unary calls are Txns of writes and reads. */
+  attachChannel(channel: Channel): Channel {
+    return interceptTxns(channel, (request, send) => {
+      this.calls.push({ method: 'txn', request });
+      return send();
+    });
+  }
+
   count(method: string): number {
     return this.calls.filter((call) => call.method === method).length;
   }
@@ -30,4 +41,17 @@ export class EtcdRecorder {
   clear(): void {
     this.calls.length = 0;
   }
+}
+
+/** A channel whose Txns pass through `txn`, which may count or refuse them. */
+export function interceptTxns(
+  channel: Channel,
+  txn: (request: ITxnRequest, send: () => Promise<Buffer>) => Promise<Buffer>,
+): Channel {
+  return {
+    unary: (path, message, timeoutMs) =>
+      txn(decodeMessage('TxnRequest', message.subarray(HEAD_BYTES)), () => channel.unary(path, message, timeoutMs)),
+    stream: (path, events) => channel.stream(path, events),
+    close: () => channel.close(),
+  };
 }

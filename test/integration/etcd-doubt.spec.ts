@@ -3,12 +3,12 @@ import { ServiceError } from '../../src/errors/service-error.js';
 import type { Change } from '../../src/store/shadow-store.js';
 import { decodeRecord } from '../../src/store/etcd/codec.js';
 import type { EtcdStore } from '../../src/store/etcd/open-etcd.js';
-import { createEtcdClient } from '../../src/store/etcd/client/etcd-client.js';
 import { formatKey } from '../../src/store/etcd/keys.js';
 import { documentOf, increment, shadow, within } from '../harness/changes.js';
-import { etcdConfig, openEtcdStore } from '../harness/etcd-store.js';
+import { openChannel, openEtcdStore } from '../harness/etcd-store.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { freePort } from '../harness/ports.js';
+import { interceptTxns } from '../harness/recorder.js';
 import { TcpProxy } from '../harness/tcp-proxy.js';
 import { until } from '../harness/until.js';
 
@@ -247,18 +247,13 @@ describe('writes in doubt', () => {
     // Servers that count nested Txns (3.5.33, 3.6.14) check the quota once more when they apply: of 400 concurrent puts
     // at the edge of a quota all 79 that were refused so were stored. Only then the alarm stops them before.
     const openFull = (applies: boolean): EtcdStore => {
-      const createClient = (host: string) => {
-        const client = createEtcdClient(host, etcdConfig([host]), {});
-        const { kv } = client;
-        const txn = kv.txn.bind(kv);
-        kv.txn = async (request, options) => {
-          if (!request.success?.some((op) => op.request_txn)) return txn(request, options);
-          if (applies) await txn(request, options);
+      const createChannel = (host: string) =>
+        interceptTxns(openChannel(host), async (request, send) => {
+          if (!request.success?.some((op) => op.request_txn)) return send();
+          if (applies) await send();
           throw new GRPCResourceExhastedError('8 RESOURCE_EXHAUSTED: etcdserver: mvcc: database space exceeded');
-        };
-        return client;
-      };
-      const store = openEtcdStore([server.endpoint], {}, { factories: { createClient }, guardPeriodMs: 3_600_000 });
+        });
+      const store = openEtcdStore([server.endpoint], {}, { factories: { createChannel }, guardPeriodMs: 3_600_000 });
       opened.push(store);
       return store;
     };

@@ -7,9 +7,9 @@ import { Lineage } from '../../src/store/etcd/lineage.js';
 import type { CasWrite } from '../../src/store/etcd/write/pending-write.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 import { documentOf, increment, shadow, within } from '../harness/changes.js';
-import { etcdConfig, openEtcdStore } from '../harness/etcd-store.js';
+import { etcdConfig, openChannel, openEtcdStore } from '../harness/etcd-store.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
-import { EtcdRecorder } from '../harness/recorder.js';
+import { EtcdRecorder, interceptTxns } from '../harness/recorder.js';
 
 /** Write Txns among the recorded calls, each as the keys it holds. */
 const batches = (recorder: EtcdRecorder): string[][] =>
@@ -22,8 +22,10 @@ describe('group commit', () => {
   let server: EtcdServer;
   const recorder = new EtcdRecorder();
   const closers: (() => unknown)[] = [];
-  const createClient = (host: string) => recorder.attach(createEtcdClient(host, etcdConfig([host]), {}));
-  const recording = { createClient };
+  const recording = {
+    createClient: (host: string) => recorder.attach(createEtcdClient(host, etcdConfig([host]), {})),
+    createChannel: (host: string) => recorder.attachChannel(openChannel(host)),
+  };
 
   beforeAll(async () => void (server = await startEtcd()));
   afterAll(() => server.stop());
@@ -118,17 +120,13 @@ describe('group commit', () => {
     const there = put();
     const first = await openCommit().submit(there);
     // As servers do that count nested puts (3.5.33, 3.6.14).
-    const createClient = (host: string) => {
-      const client = recording.createClient(host);
-      const txn = client.kv.txn.bind(client.kv);
-      client.kv.txn = async (request, options) => {
+    const createChannel = (host: string) =>
+      interceptTxns(openChannel(host), (request, send) => {
         const ops = request.success?.flatMap((op) => op.request_txn?.success ?? []) ?? [];
-        if (!ops.some((op) => op.request_put)) return txn(request, options);
+        if (!ops.some((op) => op.request_put)) return send();
         throw new GRPCResourceExhastedError('8 RESOURCE_EXHAUSTED: etcdserver: mvcc: database space exceeded');
-      };
-      return client;
-    };
-    const cluster = new EtcdMembers(etcdConfig([server.endpoint]), SYSTEM_CLOCK, SILENT_LOGGER, { createClient });
+      });
+    const cluster = new EtcdMembers(etcdConfig([server.endpoint]), SYSTEM_CLOCK, SILENT_LOGGER, { createChannel });
     const commit = new GroupCommit(cluster, new Lineage(), SYSTEM_CLOCK, SILENT_LOGGER);
     closers.push(() => (commit.close(), cluster.close()));
     const guard = first.kind === 'won' ? first.position.revision : -1;

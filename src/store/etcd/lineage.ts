@@ -23,8 +23,8 @@ export class Lineage {
     this.#entered++;
   }
 
-  /** @param header header of an etcd response; int64 come as decimal strings */
-  position(header: { readonly cluster_id: string; readonly revision: string }): Position {
+  /** @param header header of an etcd response; the library hands out its int64 as decimal strings */
+  position(header: { readonly cluster_id: string; readonly revision: string | number }): Position {
     return { cluster: header.cluster_id, epoch: this.#epoch, revision: Number(header.revision) };
   }
 }

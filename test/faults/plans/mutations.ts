@@ -42,7 +42,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'a bare put instead of compare-and-set',
     'calm, 3 nodes',
     [PROMISES.lost, PROMISES.versions, PROMISES.feed],
-    ['store/etcd/client/nested-txn.js', 'compare: [unmoved(key, put.guard), ', 'compare: ['],
+    ['store/etcd/client/protobuf/txn-request.js writeGuarded', 'writeUnmoved(writer, key, guard);', ''],
   ),
   mutation(
     'a retry with a fresh guard after doubt',
@@ -72,11 +72,13 @@ export const MUTATIONS: readonly Mutation[] = [
     'serializable reads on whatever member answers',
     'leader partitioned from its peers',
     [PROMISES.reads],
+    // The field `serializable` of a RangeRequest.
     [
-      'store/etcd/read/read-batcher.js',
-      'ranges.push({ key: Buffer.from(key),',
-      'ranges.push({ serializable: true, key: Buffer.from(key),',
+      'store/etcd/client/protobuf/txn-request.js writeRange',
+      'const end = writer.length;',
+      'const end = writer.length; writer.number(0x38, 1);',
     ],
+    ['store/etcd/client/channel/etcd-channel.js', "hasleader: 'true',", ''],
     ['store/etcd/client/etcd-client.js', "metadata.set('hasleader', 'true');", ''],
   ),
   mutation(

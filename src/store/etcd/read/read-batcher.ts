@@ -1,39 +1,24 @@
-import type { IKeyValue } from 'etcd3';
 import type { Clock } from '../../../resilience/clock.js';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
-import { DeadlineSweep, type Expirable } from '../../../resilience/deadline-sweep.js';
-import type { Position } from '../../position.js';
+import { DeadlineSweep } from '../../../resilience/deadline-sweep.js';
 import type { EtcdMembers } from '../client/members.js';
 import { isOutsideHistory } from '../client/etcd-error.js';
 import type { Lineage } from '../lineage.js';
-import { toRawRecord, type RawRecord } from '../client/nested-txn.js';
+import { BadMessage } from '../client/protobuf/proto-reader.js';
+import { encodeReads, TXN_PATH } from '../client/protobuf/txn-request.js';
+import { decodeReads } from '../client/protobuf/txn-response.js';
 import { SendSlots } from '../client/send-slots.js';
+import { PendingRead, type ReadResult } from './pending-read.js';
+
+export type { ReadResult };
 
 const MAX_READS = 100;
 /** More than write slots: reads cost etcd no fsync. */
 const IN_FLIGHT = 4;
 const MAX_QUEUED = 20_000;
 
-export interface ReadResult {
-  readonly current: RawRecord | null;
-  /** Position at which the whole batch was read. */
-  readonly position: Position;
-}
-
-interface PendingRead extends Expirable {
-  readonly key: string;
-  /** Read as of this revision; null: now. */
-  readonly revision: number | null;
-  settled: boolean;
-  resolve(result: ReadResult): void;
-  reject(error: Error): void;
-}
-
-/**
- * Joins the reads of many callers into one Txn, which costs one linearizable read. Its range operations make it
- * linearizable: a member answers a Txn of compares alone from its own state, however old (ETCD 3.1).
- */
+/** Joins the reads of many callers into one Txn, which costs one linearizable read. */
 export class ReadBatcher {
   #queue: PendingRead[] = [];
   readonly #slots: SendSlots<PendingRead>;
@@ -65,15 +50,7 @@ export class ReadBatcher {
       return Promise.reject(new ServiceError('tooManyRequests', `${MAX_QUEUED} reads wait on this node already`));
     }
     return new Promise((resolve, reject) => {
-      const read: PendingRead = {
-        key,
-        revision,
-        deadline,
-        settled: false,
-        resolve: (result) => ((read.settled = true), resolve(result)),
-        reject: (error) => ((read.settled = true), reject(error)),
-        expire: () => read.reject(new ServiceError('storageUnavailable')),
-      };
+      const read = new PendingRead(key, revision, deadline, resolve, reject);
       this.#sweep.add(read);
       this.#queue.push(read);
       this.#slots.kick();
@@ -84,44 +61,40 @@ export class ReadBatcher {
   close(): void {
     this.#closed = true;
     this.#queue = [];
-    for (const read of this.#sweep.items) if (!read.settled) read.reject(new ServiceError('draining'));
+    for (const read of this.#sweep.items) read.refuse(new ServiceError('draining'));
   }
 
   async #answer(batch: readonly PendingRead[]): Promise<void> {
     const open = batch.filter((read) => !read.settled);
     if (open.length === 0) return;
     try {
-      const { header, values } = await this.#fetch(open);
-      const position = this.history.position(header);
-      open.forEach((read, i) => read.resolve({ current: toRawRecord(values[i]), position }));
+      await this.#fetch(open);
     } catch (error) {
       // One compacted revision fails the whole Txn: it is split until the bad read is alone.
-      if (open.length > 1 && !(error instanceof ServiceError)) {
+      if (open.length > 1 && !(error instanceof ServiceError) && !(error instanceof BadMessage)) {
         const half = Math.ceil(open.length / 2);
         await this.#answer(open.slice(0, half));
         return this.#answer(open.slice(half));
       }
-      for (const read of open) read.reject(this.#translate(error, read.key));
+      for (const read of open) read.refuse(this.#translate(error, read.key));
     }
   }
 
-  async #fetch(reads: readonly PendingRead[]) {
-    // Reads of the same key and revision share one operation.
-    const slots = new Map<string, number>();
-    const ranges: { key: Buffer; revision?: string }[] = [];
-    const slotOf = reads.map(({ key, revision }) => {
-      const id = `${revision ?? ''}@${key}`;
-      const known = slots.get(id);
+  async #fetch(reads: readonly PendingRead[]): Promise<void> {
+    const places = new Map<string, number>();
+    const ranges: PendingRead[] = [];
+    let deadline = 0;
+    const placeOf = reads.map((read) => {
+      deadline = Math.max(deadline, read.deadline);
+      const known = places.get(read.name);
       if (known !== undefined) return known;
-      slots.set(id, ranges.length);
-      ranges.push({ key: Buffer.from(key), ...(revision === null ? {} : { revision: String(revision) }) });
-      return ranges.length - 1;
+      places.set(read.name, ranges.length);
+      return ranges.push(read) - 1;
     });
-    const deadline = Math.max(...reads.map((read) => read.deadline));
-    const request = { success: ranges.map((request_range) => ({ request_range })) };
-    const { header, responses } = await this.cluster.read((client, call) => client.kv.txn(request, call), deadline);
-    const values = slotOf.map((slot): IKeyValue | undefined => responses[slot]?.response_range.kvs[0]);
-    return { header, values };
+    const answer = await this.cluster.ask(TXN_PATH, encodeReads(ranges), deadline);
+    const { header, records } = decodeReads(answer, ranges.length);
+    const position = this.history.position(header);
+    reads.forEach((read, i) => read.settle({ current: records[placeOf[i]!] ?? null, position }));
   }
 
   #translate(error: unknown, key: string): Error {

@@ -6,8 +6,8 @@ import type { EtcdMembers } from '../client/members.js';
 import { classify } from '../client/etcd-error.js';
 import { FairQueue, type Answer } from './fair-queue.js';
 import type { Lineage } from '../lineage.js';
-import { isSameWrite } from '../codec.js';
-import { buildNestedTxn, parseNestedTxn } from '../client/nested-txn.js';
+import { encodeNestedTxn, TXN_PATH } from '../client/protobuf/txn-request.js';
+import { decodeNestedTxn } from '../client/protobuf/txn-response.js';
 import { PendingWrite, type CasOutcome, type CasWrite } from './pending-write.js';
 import type { Position } from '../../position.js';
 import { SendSlots } from '../client/send-slots.js';
@@ -106,7 +106,7 @@ export class GroupCommit {
    */
   confirm(key: string, value: Buffer, at: Position): void {
     const pending = this.#underWay.get(key);
-    if (!pending || pending.settled || !pending.write.value || !isSameWrite(pending.write.value, value)) return;
+    if (!pending || pending.settled || !pending.hasMade(value)) return;
     // The next write of this shadow need not wait for the answer either.
     this.#underWay.delete(key);
     pending.settle({ kind: 'won', position: at });
@@ -160,10 +160,12 @@ export class GroupCommit {
       const last = Math.max(...open.map((pending) => pending.deadline));
       const timeoutMs = Math.max(1, Math.min(this.cluster.callTimeoutMs, last - this.clock.monotonic() - MARGIN_MS));
       try {
-        const request = buildNestedTxn(open.map((pending) => pending.write));
+        const request = encodeNestedTxn(
+          open.map(({ write }) => write),
+          open.reduce((sum, { bytes }) => sum + bytes, 0),
+        );
         for (const pending of open) pending.sent = true;
-        const response = await this.cluster.call(member, (client, call) => client.kv.txn(request, call), timeoutMs);
-        return this.#settle(open, response);
+        return this.#settle(open, await this.cluster.send(member, TXN_PATH, request, timeoutMs));
       } catch (error) {
         const fault = classify(error);
         for (const pending of open) {
@@ -208,9 +210,9 @@ export class GroupCommit {
     await this.#deliver(open.slice(half));
   }
 
-  #settle(open: readonly PendingWrite[], response: Parameters<typeof parseNestedTxn>[0]): void {
-    const { header, results } = parseNestedTxn(
-      response,
+  #settle(open: readonly PendingWrite[], answer: Buffer): void {
+    const { header, results } = decodeNestedTxn(
+      answer,
       open.map((pending) => pending.write),
     );
     const position = this.history.position(header);

@@ -1,7 +1,9 @@
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Position } from '../../position.js';
 import type { Expirable } from '../../../resilience/deadline-sweep.js';
+import { isSameWrite, isTextOfWrite, writeIdOf } from '../codec.js';
 import type { GuardedPut, RawRecord } from '../client/nested-txn.js';
+import { sizeOf } from '../client/protobuf/txn-request.js';
 
 /** One CAS write; the guard makes at most one of all attempts to send it win (ETCD 3.3). */
 export interface CasWrite extends GuardedPut {
@@ -46,8 +48,16 @@ export class PendingWrite implements Expirable {
     private readonly reject: (error: Error) => void,
     private readonly onSettled: (pending: PendingWrite) => void,
   ) {
-    const fence = write.fence ? 2 * write.fence.key.length + OVERHEAD_BYTES : 0;
-    this.bytes = (write.value?.length ?? 0) + 3 * write.key.length + OVERHEAD_BYTES + fence;
+    this.bytes = sizeOf(write);
+  }
+
+  /** Whether `value`, which etcd has stored, is of this write: its id tells, or the whole value. No errors. */
+  hasMade(value: Buffer): boolean {
+    const own = this.write.value;
+    if (own === null) return false;
+    if (typeof own !== 'string') return isSameWrite(own, value);
+    const id = writeIdOf(value);
+    return id === null ? value.toString() === own : isTextOfWrite(own, id);
   }
 
   get deadline(): number {
@@ -81,6 +91,3 @@ export class PendingWrite implements Expirable {
     this.refuse(new ServiceError('storageUnavailable'));
   }
 }
-
-/** Framing of one nested Txn: guard, three times the key's header, lease. */
-const OVERHEAD_BYTES = 64;
