@@ -46,6 +46,7 @@ export function etcdFeed(server: EtcdServer, options: EtcdFeedOptions = {}): Etc
   const feed = new EtcdShadowFeed({
     config,
     connect: (host) => cluster.connect(host),
+    openChannel: (host) => cluster.openChannel(host),
     calls: {
       read(call, deadline) {
         calls++;

@@ -1,6 +1,6 @@
 import type { Position } from '../../src/store/position.js';
 import type { ShadowFeed } from '../../src/store/shadow-feed.js';
-import { createEtcdClient } from '../../src/store/etcd/client/etcd-client.js';
+import { EtcdChannel } from '../../src/store/etcd/client/channel/etcd-channel.js';
 import { WatchSession, type SessionOptions } from '../../src/store/etcd/feed/watch-session.js';
 import { commitMany, etcdFeed, type EtcdFeedFixture } from '../harness/etcd-feed.js';
 import { startMembers } from '../harness/etcd-members.js';
@@ -175,8 +175,8 @@ describe('the feed of etcd when the connection is cut', () => {
   });
 
   it('ends a session whose member stays behind the cluster', async () => {
-    const options = (client: SessionOptions['client'], cluster: string): SessionOptions => ({
-      client,
+    const options = (cluster: string): SessionOptions => ({
+      channel: new EtcdChannel({ host: server.endpoint, credentials: {}, tokens: null }),
       cluster,
       prefix: '/lag/shadows/',
       cursor: 1,
@@ -184,13 +184,10 @@ describe('the feed of etcd when the connection is cut', () => {
       quorum: async () => 1_000_000_000,
       poke: () => undefined,
     });
-    const config = { callTimeoutMs: 500 };
     const { cluster_id: cluster } = (await server.client.kv.range({ key: Buffer.from('x') })).header;
-    const session = await WatchSession.open(options(createEtcdClient(server.endpoint, config, {}), cluster));
+    const session = await WatchSession.open(options(cluster));
     await expect(session.read()).rejects.toMatchObject({ kind: 'lost', message: expect.stringContaining('lags') });
-    const wrong = await WatchSession.open(options(createEtcdClient(server.endpoint, config, {}), '1')).catch(
-      (error: unknown) => error,
-    );
+    const wrong = await WatchSession.open(options('1')).catch((error: unknown) => error);
     expect(wrong).toMatchObject({ kind: 'other-history' });
   });
 

@@ -1,4 +1,4 @@
-import { createEtcdClient } from '../../src/store/etcd/client/etcd-client.js';
+import { EtcdChannel } from '../../src/store/etcd/client/channel/etcd-channel.js';
 import { WATCH_TIMES, WatchSession } from '../../src/store/etcd/feed/watch-session.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 
@@ -33,7 +33,7 @@ describe('a session of the watch on one member', () => {
     const { header } = await server.client.kv.range({ key: Buffer.from('x') });
     const cursor = Number(header.revision);
     session = await WatchSession.open({
-      client: createEtcdClient(server.endpoint, { callTimeoutMs: 1_000 }, {}),
+      channel: new EtcdChannel({ host: server.endpoint, credentials: {}, tokens: null }),
       prefix: PREFIX,
       cluster: header.cluster_id,
       cursor,

@@ -37,6 +37,7 @@ export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStora
   const feed = new EtcdShadowFeed({
     config: config.etcd,
     connect: (host) => cluster.connect(host),
+    openChannel: (host) => cluster.openChannel(host),
     calls: cluster,
     history,
     logger,

@@ -121,9 +121,10 @@ export function openNaiveStorage({ config, logger, clock }: EtcdStorageOptions):
   const history = new Lineage();
   const { store: rest, cluster } = createEtcdStore({ config, history, logger, clock });
   const connect = (host: string) => cluster.connect(host);
+  const openChannel = (host: string) => cluster.openChannel(host);
   return {
     store: new NaiveShadowStore(cluster, history, config.etcd.prefix, rest),
-    feed: new EtcdShadowFeed({ config: config.etcd, connect, calls: cluster, history, logger }),
+    feed: new EtcdShadowFeed({ config: config.etcd, connect, openChannel, calls: cluster, history, logger }),
     clusterKeys: new EtcdClusterKeys(cluster, `${config.etcd.prefix}cluster/`, clock),
     health: () => ({ ok: true, reason: 'not asked' }),
     close: () => rest.close(),

@@ -10,6 +10,9 @@ describe('the feed of an etcd that does not answer', () => {
       connect: () => {
         throw new Error('nobody connects');
       },
+      openChannel: () => {
+        throw new Error('nobody connects');
+      },
       calls: { read: () => new Promise(() => undefined) },
       history: new Lineage(),
       logger: SILENT_LOGGER,

@@ -16,6 +16,7 @@ import {
 } from '../../shadow-feed.js';
 import type { ShadowRecord } from '../../shadow-store.js';
 import { withValidToken } from '../client/etcd-tokens.js';
+import type { Channel } from '../client/channel/etcd-channel.js';
 import type { Lineage } from '../lineage.js';
 import { shadowsPrefix } from '../keys.js';
 import { BaseState } from './base-state.js';
@@ -30,6 +31,8 @@ export interface FeedOptions {
   readonly config: EtcdConfig;
   /** A new client of one member, which the feed closes. */
   readonly connect: (host: string) => Etcd3;
+  /** A new channel to one member for a watch, which the feed closes. */
+  readonly openChannel: (host: string) => Channel;
   readonly calls: EtcdCalls;
   readonly history: Lineage;
   readonly logger: Logger;
@@ -152,21 +155,26 @@ export class EtcdShadowFeed implements ShadowFeed {
 
   async *#session(host: string, follower: Follower, signal: AbortSignal): AsyncGenerator<FeedBatch> {
     const client = this.options.connect(host);
-    const release = (): void => client.close();
+    const channel = this.options.openChannel(host);
+    const release = (): void => {
+      client.close();
+      channel.close();
+    };
     let session: WatchSession | null = null;
     const abort = (): void => (session ? session.close() : release());
     signal.addEventListener('abort', abort, { once: true });
     let marker: NodeJS.Timeout | undefined;
     try {
       const head = await withValidToken(() => this.#history.verify(client));
+      client.close();
       this.#checkHistory(follower, head);
-      session = await this.#open(client, follower);
+      session = await this.#open(host, channel, follower);
       if (signal.aborted) return;
       follower.ok = true;
       follower.wasLive = true;
       follower.reason = `following ${host}`;
       const opened = session;
-      marker = setInterval(() => this.#mark(opened, follower, head.revision), MARKER_MS);
+      marker = setInterval(() => this.#mark(host, opened, follower, head.revision), MARKER_MS);
       for (;;) {
         const revisions = await session.read();
         const hasDeletes = revisions.some(({ deletes }) => deletes.length > 0);
@@ -181,9 +189,9 @@ export class EtcdShadowFeed implements ShadowFeed {
     }
   }
 
-  #open(client: Etcd3, follower: Follower): Promise<WatchSession> {
+  #open(host: string, channel: Channel, follower: Follower): Promise<WatchSession> {
     return WatchSession.open({
-      client,
+      channel,
       prefix: shadowsPrefix(this.options.config.prefix),
       cluster: follower.start.cluster,
       cursor: follower.cursor,
@@ -193,7 +201,7 @@ export class EtcdShadowFeed implements ShadowFeed {
         if (head.epoch === follower.start.epoch) return head.revision;
         throw new WatchEnd('other-history', `follows epoch ${follower.start.epoch}; now it is ${head.epoch}`);
       },
-      poke: (session) => void this.#advance(session),
+      poke: (session) => void this.#advance(host, session),
     });
   }
 
@@ -229,19 +237,22 @@ export class EtcdShadowFeed implements ShadowFeed {
    * A stream that begins before the head, and has nothing to deliver up to the head, would never learn that it has
    * caught up. At most one marker a stream, shared by all streams that wait.
    */
-  #mark(session: WatchSession, follower: Follower, target: number): void {
+  #mark(host: string, session: WatchSession, follower: Follower, target: number): void {
     if (follower.cursor >= target || this.#marker.covers(follower.start.epoch, target)) return;
-    void this.#advance(session);
+    void this.#advance(host, session);
   }
 
   /** Makes the cursor of a quiet session move: by a marker or, where etcd is full and takes none, by ordered progress. */
-  async #advance(session: WatchSession): Promise<void> {
+  async #advance(host: string, session: WatchSession): Promise<void> {
     if (await this.#marker.write(this.#history.epoch)) return;
+    const client = this.options.connect(host);
     try {
-      const { version } = await session.status();
+      const { version } = await client.maintenance.status();
       if (ordersProgress(version)) session.trustProgress();
     } catch (error) {
       this.options.logger.debug({ reason: reasonOf(error) }, 'a member of etcd did not report its version');
+    } finally {
+      client.close();
     }
   }
 

@@ -1,9 +1,11 @@
-import type { ClientDuplexStream } from '@grpc/grpc-js';
-import type { Etcd3, IEvent, IStatusResponse, IWatchRequest, IWatchResponse } from 'etcd3';
+import { reasonOf } from '../../../telemetry/reason.js';
+import type { BidiStream } from '../client/channel/bidi-stream.js';
+import type { Channel } from '../client/channel/etcd-channel.js';
 import { isCompacted } from '../client/etcd-error.js';
 import { rangeEnd } from '../keys.js';
 import { RevisionAssembler, type RawRevision } from './revision-assembler.js';
-import { WatchEvent } from './watch-event.js';
+import { createRequest, progressRequest, WATCH_PATH } from './watch-request.js';
+import { decodeWatchResponse, type WatchResponse } from './watch-response.js';
 
 /** Milliseconds. */
 export interface WatchTimes {
@@ -35,13 +37,13 @@ export class WatchEnd extends Error {
 
 export interface SessionOptions {
   /** Used by this session alone and closed with it: a doubtful connection is never used again. */
-  readonly client: Etcd3;
+  readonly channel: Channel;
   readonly prefix: string;
   readonly cluster: string;
   /** Last revision that the reader has received. */
   readonly cursor: number;
   readonly times: WatchTimes;
-  /** The revision of the cluster, from a linearizable read that does not use `client`. A WatchEnd ends the session. */
+  /** The revision of the cluster, from a linearizable read that does not use `channel`. A WatchEnd ends the session. */
   readonly quorum: () => Promise<number>;
   /**
    * Writes a marker, which arrives as an event in order. Asked for when etcd is silent (3.4.25-3.4.30 and
@@ -49,8 +51,6 @@ export interface SessionOptions {
    */
   readonly poke: (session: WatchSession) => void;
 }
-
-type Stream = ClientDuplexStream<IWatchRequest, IWatchResponse>;
 
 /** Responses held for a busy reader; at this number the stream is paused, so that etcd waits. */
 const MAX_HELD = 4;
@@ -62,7 +62,7 @@ const MAX_HELD = 4;
  */
 export class WatchSession {
   readonly #assembler: RevisionAssembler;
-  #stream: Stream | null = null;
+  #stream: BidiStream | null = null;
   #held: RawRevision[][] = [];
   #reader: { resolve(value: RawRevision[]): void; reject(error: WatchEnd): void } | null = null;
   #opening: { resolve(): void; reject(error: WatchEnd): void } | null = null;
@@ -88,7 +88,7 @@ export class WatchSession {
   }
 
   /**
-   * Make a unary call with the client first: it refreshes an expired token, which a stream does not (ETCD 6).
+   * Make a unary call to the member first: it refreshes an expired token, which a stream does not (ETCD 6).
    * @throws WatchEnd
    */
   static async open(options: SessionOptions): Promise<WatchSession> {
@@ -116,19 +116,11 @@ export class WatchSession {
     return new Promise((resolve, reject) => (this.#reader = { resolve, reject }));
   }
 
-  /**
-   * How the member is; above all, its version.
-   * @throws the errors of the library
-   */
-  status(): Promise<IStatusResponse> {
-    return this.options.client.maintenance.status();
-  }
-
   /** Requested progress moves the cursor from here on. Only for a member that orders it with events. */
   trustProgress(): void {
     if (this.#end) return;
     this.#trustsProgress = true;
-    this.#stream?.write({ progress_request: {} });
+    this.#stream?.write(progressRequest());
   }
 
   /** Ends the stream and its connection; a pending read() rejects with a WatchEnd. */
@@ -137,27 +129,18 @@ export class WatchSession {
   }
 
   async #start(): Promise<void> {
-    const { client, prefix, cursor, times } = this.options;
-    const stream = (await client.watchClient.watch()) as unknown as Stream;
-    this.#stream = stream;
-    // Never removed: cancelling emits a last error, and an error without a listener ends the process.
-    stream.on('error', (error: Error) => this.#finish(new WatchEnd('lost', error.message)));
-    stream.on('end', () => this.#finish(new WatchEnd('lost', 'the stream ended')));
-    stream.on('data', (response: IWatchResponse) => this.#take(response));
+    const { channel, prefix, cursor, times } = this.options;
     const created = new Promise<void>((resolve, reject) => (this.#opening = { resolve, reject }));
     const late = setTimeout(() => {
       this.#finish(new WatchEnd('lost', `did not open a watch within ${times.openMs / 1000} s`));
     }, times.openMs);
     try {
-      stream.write({
-        create_request: {
-          key: Buffer.from(prefix),
-          range_end: rangeEnd(prefix),
-          start_revision: String(cursor + 1),
-          progress_notify: true,
-          fragment: true,
-        },
+      this.#stream = channel.stream(WATCH_PATH, {
+        onMessage: (message) => this.#read(message),
+        onEnd: (error) => this.#finish(new WatchEnd('lost', reasonOf(error))),
       });
+      const key = Buffer.from(prefix);
+      this.#stream.write(createRequest({ key, rangeEnd: rangeEnd(prefix), startRevision: cursor + 1 }));
       await created;
     } finally {
       clearTimeout(late);
@@ -167,13 +150,22 @@ export class WatchSession {
     this.#timer = setInterval(() => this.#check(), Math.max(10, times.probeMs / 4));
   }
 
-  #take(response: IWatchResponse): void {
+  /** @param message is not valid later */
+  #read(message: Buffer): void {
     if (this.#end) return;
+    try {
+      this.#take(decodeWatchResponse(message));
+    } catch (error) {
+      this.#finish(new WatchEnd('lost', `sent what is no watch response: ${reasonOf(error)}`));
+    }
+  }
+
+  #take(response: WatchResponse): void {
     this.#lastFrame = performance.now();
     this.#poked = false;
-    const revision = Number(response.header.revision);
-    if (response.header.cluster_id !== this.options.cluster) {
-      return this.#finish(new WatchEnd('other-history', `belongs to cluster ${response.header.cluster_id}`));
+    const { revision, cluster } = response;
+    if (cluster !== this.options.cluster) {
+      return this.#finish(new WatchEnd('other-history', `belongs to cluster ${cluster}`));
     }
     if (response.canceled) return this.#finish(canceled(response));
     this.#memberAt = Math.max(this.#memberAt, revision);
@@ -184,13 +176,9 @@ export class WatchSession {
       }
       return this.#opening?.resolve();
     }
-    try {
-      if (response.events.length > 0) return this.#deliver(this.#assembler.take(toWatchEvents(response.events), response.fragment));
-    } catch (error) {
-      return this.#finish(new WatchEnd('lost', String(error)));
-    }
+    if (response.events.length > 0) return this.#deliver(this.#assembler.take(response.events, response.fragment));
     // Answers to progress requests (watch_id -1) overtake events on etcd < 3.4.25 and < 3.5.8: only a sign of life.
-    const isOrdered = response.watch_id !== '-1' || this.#trustsProgress;
+    const isOrdered = response.watchId !== -1 || this.#trustsProgress;
     if (isOrdered && !response.fragment) this.#deliver(this.#assembler.progress(revision));
   }
 
@@ -229,7 +217,7 @@ export class WatchSession {
     }
     if (now - this.#lastProbe < times.probeMs) return;
     this.#lastProbe = now;
-    this.#stream?.write({ progress_request: {} });
+    this.#stream?.write(progressRequest());
     // An isolated member answers probes for ever; only the rest of the cluster knows that this member lags.
     if (behind || this.#asking) return;
     this.#asking = true;
@@ -256,32 +244,18 @@ export class WatchSession {
     this.#end = end;
     clearInterval(this.#timer);
     this.#stream?.cancel();
-    this.options.client.close();
+    this.options.channel.close();
     this.#opening?.reject(end);
     this.#reader?.reject(end);
     this.#reader = null;
   }
 }
 
-function canceled(response: IWatchResponse): WatchEnd {
-  const reason = response.cancel_reason;
+function canceled(response: WatchResponse): WatchEnd {
+  const { cancelReason: reason, compactRevision } = response;
   // etcd 3.4 and 3.5 leave the reason of a compaction empty; the revision shows it.
-  if (response.compact_revision !== '0' || isCompacted(new Error(reason))) {
-    return new WatchEnd('compacted', `has compacted its history up to ${response.compact_revision}`);
+  if (compactRevision !== 0 || isCompacted(new Error(reason))) {
+    return new WatchEnd('compacted', `has compacted its history up to ${compactRevision}`);
   }
   return new WatchEnd('lost', `canceled the watch: ${reason || 'no reason given'}`);
-}
-
-function toWatchEvents(events: readonly IEvent[]): WatchEvent[] {
-  const bytes = Buffer.concat(events.flatMap(({ kv }) => [kv.key, kv.value]));
-  let at = 0;
-  return events.map(({ type, kv }) => {
-    const event = new WatchEvent(bytes, at, at + kv.key.length + kv.value.length);
-    event.isDelete = (type as unknown) === 'Delete';
-    event.revision = Number(kv.mod_revision);
-    event.keyStart = at;
-    event.keyEnd = event.valueStart = at + kv.key.length;
-    event.valueEnd = at = event.end;
-    return event;
-  });
 }
