@@ -39,10 +39,13 @@ const BEGINNING_BYTES = Buffer.from(BEGINNING);
 const COMMA = 0x2c;
 const QUOTE = 0x22;
 
-/** Whether a value is a record of format 2, from its first bytes alone: it may still be damaged. No errors. */
-export function isCurrentFormat(value: Uint8Array): boolean {
-  if (value.length <= BEGINNING_BYTES.length) return false;
-  for (let i = 0; i < BEGINNING_BYTES.length; i++) if (value[i] !== BEGINNING_BYTES[i]) return false;
+/**
+ * Whether a value is a record of format 2, from its first bytes alone: it may still be damaged. No errors.
+ * @param start @param end the value within `bytes`, all of them unless told
+ */
+export function isCurrentFormat(bytes: Uint8Array, start = 0, end = bytes.length): boolean {
+  if (end - start <= BEGINNING_BYTES.length) return false;
+  for (let i = 0; i < BEGINNING_BYTES.length; i++) if (bytes[start + i] !== BEGINNING_BYTES[i]) return false;
   return true;
 }
 

@@ -45,7 +45,7 @@ export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStora
     removed: (key, revision) => removals.get(key, revision),
     onStored: (key, stored, at) => {
       if (commit.awaits(key)) commit.confirm(key, stored.value, at);
-      return cache.follows(key) ? (cache.observe(key, stored.value, at.revision) ?? null) : null;
+      return cache.follows(key) ? cache.observe(key, stored.value, at.revision) : undefined;
     },
   });
   const health = new EtcdProbe(cluster, guard, config.etcd, logger);

@@ -4,16 +4,13 @@ import { reasonOf } from '../../../telemetry/reason.js';
 import type { Position } from '../../position.js';
 import type { FeedRecord } from '../../shadow-feed.js';
 import type { ShadowKey, ShadowRecord } from '../../shadow-store.js';
-import { decodeRecord, type EtcdRecord } from '../codec.js';
+import { decodeRecord, isCurrentFormat, type EtcdRecord } from '../codec.js';
 import { parseKey, shadowsPrefix } from '../keys.js';
 import { StoredRecord, type RecordContent } from './stored-record.js';
 import type { WatchEvent } from './watch-event.js';
 
 /** Foreign keys that the log names, once each; more would not help an operator. */
 const MAX_NAMED = 1_000;
-
-/** What every value of the present format begins with; a value of an older one is parsed to know what it is. */
-const BEGINNING = Buffer.from('{"f":2,"w":"');
 
 /** What holds a value; it is cut out of the bytes around it only for whoever asks. */
 export interface Stored {
@@ -23,10 +20,9 @@ export interface Stored {
 /**
  * Called with each value below the shadow prefix that the feed sees, and the position that stored it. Returns its
  * record if this node knows it, and may settle an own write that etcd has not answered yet. It must not look at the
- * value of a key that this node has nothing to do with: most events are of such keys.
- * @throws Error when it looks at the value and that is no record
+ * value of a key that this node has nothing to do with: most events are of such keys. No errors.
  */
-export type OnStored = (key: string, stored: Stored, at: Position) => EtcdRecord | null;
+export type OnStored = (key: string, stored: Stored, at: Position) => EtcdRecord | undefined;
 
 /** Turns the values below the shadow prefix into records. Other programs can write there too; that never stops a feed. */
 export class RecordDecoder {
@@ -45,7 +41,7 @@ export class RecordDecoder {
   constructor(
     private readonly prefix: string,
     private readonly logger: Logger,
-    private readonly onStored: OnStored = () => null,
+    private readonly onStored: OnStored = () => undefined,
   ) {
     this.marker = `${shadowsPrefix(prefix)}marker`;
   }
@@ -60,15 +56,11 @@ export class RecordDecoder {
     if (name === this.marker) return null;
     const key = this.#keyOf(name, event.revision);
     if (!key) return null;
-    try {
-      const known = this.onStored(name, event, position);
-      if (known) return { key, state: known.state, change: known.change, position, bytes: known.bytes };
-    } catch (error) {
-      this.#report(name, event.revision, error);
-      return null;
-    }
+    const known = this.onStored(name, event, position);
+    if (known) return { key, state: known.state, change: known.change, position, bytes: known.bytes };
     const record = new StoredRecord(key, position, event, this.#parse);
-    return isCertain(event) || record.isReadable ? record : null;
+    const isCertain = isCurrentFormat(event.bytes, event.valueStart, event.valueEnd);
+    return isCertain || record.isReadable ? record : null;
   }
 
   /** The record of a value that was read; null, with a line in the log, for one that is not a record. It never throws. */
@@ -99,12 +91,4 @@ export class RecordDecoder {
     this.#named.add(key);
     this.logger.warn({ key, revision, reason: reasonOf(error) }, 'skipped a value in etcd that is not a shadow record');
   }
-}
-
-/** Whether the first bytes of a value tell that it is a record; it may still be damaged further on. */
-function isCertain({ bytes, valueStart, valueEnd }: WatchEvent): boolean {
-  const end = valueStart + BEGINNING.length;
-  if (end > valueEnd) return false;
-  for (let at = valueStart; at < end; at++) if (bytes[at] !== BEGINNING[at - valueStart]) return false;
-  return true;
 }
