@@ -1,11 +1,13 @@
 import { constants } from 'node:http2';
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { EtcdChannel } from '../../src/store/etcd/client/channel/etcd-channel.js';
 import { frame, HEAD_BYTES } from '../../src/store/etcd/client/channel/grpc-message.js';
 import { CONNECTION_TIMES } from '../../src/store/etcd/client/channel/member-connection.js';
 import { classify, isTokenRefused } from '../../src/store/etcd/client/etcd-error.js';
 import { EtcdTokens } from '../../src/store/etcd/client/etcd-tokens.js';
+import { createAuthority, type Authority } from '../harness/certificates.js';
 import { decodeMessage, encodeMessage } from '../harness/etcd-messages.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { answer, answerRaw, GrpcServer, refuse } from '../harness/grpc-server.js';
@@ -414,5 +416,67 @@ describe('a channel over a bad line', () => {
     await own.restart();
     expect(await ask(channel)).toMatch(/^\d+$/);
     await own.stop();
+  });
+});
+
+describe('a channel with TLS', () => {
+  let authority: Authority;
+  let server: EtcdServer;
+  let proxy: TcpProxy;
+  const question = frame(encodeMessage('RangeRequest', { key: Buffer.from('key') }));
+  beforeAll(async () => {
+    authority = await createAuthority();
+    const url = `https://127.0.0.1:${await freePort()}`;
+    const { cert, key } = authority.server;
+    const plain = await freePort();
+    const urls = `http://127.0.0.1:${plain},${url}`;
+    const flags = ['--cert-file', cert, '--key-file', key, '--client-cert-auth', '--trusted-ca-file', authority.ca];
+    const args = [...flags, '--listen-client-urls', urls, '--advertise-client-urls', urls];
+    server = await startEtcd({ port: plain, args });
+    proxy = await TcpProxy.start(Number(new URL(url).port));
+  });
+  afterAll(async () => {
+    await proxy.stop();
+    await server.stop();
+    await authority.remove();
+  });
+
+  const credentials = async () => {
+    const { cert, key } = await authority.client('umbra');
+    return {
+      rootCertificate: readFileSync(authority.ca),
+      certChain: readFileSync(cert),
+      privateKey: readFileSync(key),
+    };
+  };
+  const ask = async (channel: EtcdChannel): Promise<unknown> =>
+    decodeMessage('RangeResponse', await channel.unary(PATH, question, AMPLE)).header;
+
+  it('shows its certificate, by address and by name, and comes back after the line was cut', async () => {
+    const own = await credentials();
+    for (const host of ['127.0.0.1', 'localhost']) {
+      const channel = open(`https://${host}:${proxy.port}`, { credentials: own });
+      expect(await ask(channel)).toMatchObject({ cluster_id: expect.stringMatching(/^\d+$/) });
+      proxy.cutAll();
+      const second = await failure(ask(channel));
+      expect(['Error: it was answered', expect.stringContaining('dropped')]).toContainEqual(second.text);
+      expect(await ask(channel)).toMatchObject({ revision: expect.any(String) });
+    }
+  });
+
+  it('is secure whatever the endpoint says, once an authority is given', async () => {
+    const channel = open(`http://127.0.0.1:${proxy.port}`, { credentials: await credentials() });
+    expect(await ask(channel)).toMatchObject({ revision: expect.any(String) });
+  });
+
+  it.each([
+    ['a server that it cannot trust', async () => ({}), /certificate/],
+    ['a server that wants a certificate', async () => ({ rootCertificate: readFileSync(authority.ca) }), /./],
+    ['files that are no certificates', async () => ({ rootCertificate: Buffer.from('not PEM') }), /./],
+  ])('has sent nothing to %s', async (_, own, text) => {
+    const { fault, text: seen } = await failure(
+      ask(open(`https://127.0.0.1:${proxy.port}`, { credentials: await own() })),
+    );
+    expect([fault, seen]).toEqual(['not-applied', expect.stringMatching(text)]);
   });
 });

@@ -2,6 +2,8 @@ import { HEAD_BYTES, writeHead } from '../channel/grpc-message.js';
 
 /** Bytes of the first buffer of a writer that was told less. */
 const SMALL_BYTES = 256;
+/** Characters of a text that is written in JavaScript. */
+const SHORT_TEXT = 100;
 
 /**
  * Writes a message of protobuf from its end to its start: the length of a nested message stands before it, and is known
@@ -53,11 +55,7 @@ export class ProtoWriter {
    * @param tag of the field
    */
   bytes(tag: number, value: Buffer | string): void {
-    const length = typeof value === 'string' ? Buffer.byteLength(value) : value.length;
-    this.#reserve(length);
-    this.#at -= length;
-    if (typeof value !== 'string') this.#buffer.set(value, this.#at);
-    else this.#buffer.write(value, this.#at, length, length === value.length ? 'latin1' : 'utf8');
+    const length = typeof value === 'string' ? this.#text(value) : this.#bytes(value);
     this.#varint(length);
     this.#varint(tag);
   }
@@ -79,6 +77,38 @@ export class ProtoWriter {
     this.#at -= HEAD_BYTES;
     writeHead(this.#buffer, this.#at, length);
     return this.#buffer.subarray(this.#at);
+  }
+
+  #bytes(value: Buffer): number {
+    this.#reserve(value.length);
+    this.#at -= value.length;
+    this.#buffer.set(value, this.#at);
+    return value.length;
+  }
+
+  /** Returns its length in bytes. */
+  #text(value: string): number {
+    if (value.length <= SHORT_TEXT && this.#shortAscii(value)) return value.length;
+    const length = Buffer.byteLength(value);
+    this.#reserve(length);
+    this.#at -= length;
+    this.#buffer.write(value, this.#at, length, length === value.length ? 'latin1' : 'utf8');
+    return length;
+  }
+
+  /** Keys are short: a call out of JavaScript takes longer than a loop. */
+  #shortAscii(value: string): boolean {
+    const { length } = value;
+    this.#reserve(length);
+    const buffer = this.#buffer;
+    const at = this.#at - length;
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code >= 0x80) return false;
+      buffer[at + i] = code;
+    }
+    this.#at = at;
+    return true;
   }
 
   #varint(value: number): void {
