@@ -5,6 +5,7 @@ import { SYSTEM_CLOCK } from './resilience/clock.js';
 import type { Config } from './config/config.js';
 import { readEnvironment } from './config/environment.js';
 import { configWarnings, loadConfig } from './config/load-config.js';
+import { Shutdown, stopOnSignals, stopOnUncaught } from './shutdown.js';
 import { readyMessage, startErrorMessage } from './start-message.js';
 import { openEtcdStorage } from './store/etcd/open-etcd.js';
 import { LocalEtcd } from './store/local-etcd/local-etcd.js';
@@ -36,7 +37,10 @@ async function main(): Promise<void> {
     const logger = createLogger(config);
     logger.info({ version: VERSION, nodejs: process.version, pid: process.pid }, 'starting');
     for (const warning of configWarnings(config)) logger.warn(warning);
-    stopOnSignals(running, config, logger);
+    const limitMs = config.drainTimeoutMs + CLOSE_MS;
+    const shutdown = new Shutdown({ logger, end: () => end(running), limitMs, exit: (code) => process.exit(code) });
+    stopOnSignals(process, shutdown);
+    stopOnUncaught(process, shutdown, logger);
     await start(running, config, logger);
   } catch (error) {
     await fail(error, config, running);
@@ -98,35 +102,6 @@ function announce(node: UmbraNode, config: Config, logger: Logger): void {
     process.stdout.write(readyMessage({ ...urls, etcd, nodeId: config.nodeId, version: VERSION }));
   };
   const timer = setInterval(look, READY_POLL_MS).unref();
-}
-
-function stopOnSignals(running: Running, config: Config, logger: Logger): void {
-  let stopping = false;
-  const stop = (signal: NodeJS.Signals): void => {
-    // A second Ctrl-C ends the process at once; a local etcd notices the end of its node and stops.
-    if (stopping && signal === 'SIGINT') process.exit(130);
-    if (stopping) return;
-    stopping = true;
-    logger.info({ signal }, 'stopping');
-    setTimeout(() => {
-      logger.error('the shutdown took too long; the process ends now');
-      process.exit(1);
-    }, config.drainTimeoutMs + CLOSE_MS).unref();
-    end(running).then(
-      () => {
-        logger.info('stopped');
-        process.exit(0);
-      },
-      (error: unknown) => {
-        logger.error({ err: error }, 'the shutdown failed');
-        process.exit(1);
-      },
-    );
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
-  // The launcher was killed, and only the launcher forwards signals.
-  process.once('disconnect', () => stop('SIGTERM'));
 }
 
 async function end({ node, name, storage, localEtcd }: Running): Promise<void> {

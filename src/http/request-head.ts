@@ -29,15 +29,20 @@ export class RequestHeads {
     this.#names = new Set(names.map((name) => name.toLowerCase()));
   }
 
-  /** Why a request must not be served: a Host of a stranger, two of them, or too many headers. Null for a good one. */
-  faultOf({ rawHeaders, headers: { host } }: IncomingMessage): ServiceError | null {
+  /** Why a request must not be served: a Host of a stranger, none or two, or too many headers. Null for a good one. */
+  faultOf(request: IncomingMessage): ServiceError | null {
+    const { httpVersion, rawHeaders } = request;
+    const { host } = request.headers;
     // Node drops what is beyond its own bound, which is one header higher, without a word.
     if (rawHeaders.length > 2 * MAX_HEADERS) {
       return new ServiceError('invalidRequest', `A request may have ${MAX_HEADERS} headers at most`);
     }
     if (isRepeated(rawHeaders, 'host')) return new ServiceError('invalidRequest', 'A request may have one Host only');
-    // HTTP/1.0 knows no Host, and browsers do not speak it. Node refuses HTTP/1.1 without one.
-    if (host === undefined || this.#good.has(host)) return null;
+    if (host === undefined) {
+      // HTTP/1.0 knows no Host, and browsers do not speak it.
+      return httpVersion === '1.0' ? null : new ServiceError('invalidRequest', 'A request needs HTTP/1.1 and a Host');
+    }
+    if (this.#good.has(host)) return null;
     if (!this.#isOurs(host)) {
       const shown = JSON.stringify(host.slice(0, MAX_SHOWN));
       const advice = 'use its address, or add the name to UMBRA_HTTP_NAMES of the node';

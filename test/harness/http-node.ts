@@ -7,6 +7,7 @@ import type { Config } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { HealthModule } from '../../src/health/health.module.js';
 import { HealthRegistry } from '../../src/health/health-registry.js';
+import type { BodyBudget } from '../../src/http/server/body-budget.js';
 import { HttpServer } from '../../src/http/server/http-server.js';
 import { ShadowModule } from '../../src/shadow/shadow.module.js';
 import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
@@ -40,6 +41,7 @@ export interface HttpNodeOptions {
   readonly limits?: Partial<Config['limits']>;
   readonly tls?: Config['tls'];
   readonly logger?: Logger;
+  readonly bodies?: BodyBudget;
   /** What the routes see instead of the memory store. */
   readonly wrap?: (store: ShadowStore) => ShadowStore;
   /** Another node's store: two nodes then serve the same shadows. */
@@ -80,7 +82,7 @@ export async function startHttpNode(options: HttpNodeOptions = {}): Promise<Http
     health: options.storageHealth ?? (() => ({ ok: true, reason: 'in memory' })),
     close: () => store.close(),
   };
-  const server = new HttpServer({ config, logger, clock });
+  const server = new HttpServer({ config, logger, clock, ...(options.bodies && { bodies: options.bodies }) });
   const app = await NestFactory.create<NestFastifyApplication>(
     HttpNodeModule.forRoot(config, logger, clock, storage),
     server.adapter,

@@ -42,13 +42,21 @@ describe('hostile connections', () => {
 
   it.each([
     ['garbage', '\x16\x03\x01garbage\r\n\r\n', /^HTTP\/1\.1 400 Bad Request/],
-    ['two lengths', 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', /^HTTP\/1\.1 400/],
+    [
+      'two lengths',
+      'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+      /^HTTP\/1\.1 400/,
+    ],
     [
       'a smuggled length',
       'POST /things/t/shadow HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
       /^HTTP\/1\.1 400/,
     ],
-    ['20 KB of headers', `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Big: ${'x'.repeat(20_000)}\r\n\r\n`, /^HTTP\/1\.1 431/],
+    [
+      '20 KB of headers',
+      `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Big: ${'x'.repeat(20_000)}\r\n\r\n`,
+      /^HTTP\/1\.1 431/,
+    ],
   ])('refuses %s and closes', async (_name, request, answer) => {
     const socket = await open();
     const text = untilClosed(socket);

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { hasLastAnswer } from './last-answer.js';
 import { newRequestId } from './request-id.js';
 
 interface Rejection {
@@ -21,25 +22,32 @@ const NOT_HTTP: Rejection = { status: '400 Bad Request', title: 'The request is 
 export class ClientErrors {
   /** The response to the last request whose head has arrived. */
   readonly #latest = new WeakMap<Socket, ServerResponse>();
+  /** The response that must end before another of its connection, where there is one. */
+  readonly #before = new WeakMap<ServerResponse, ServerResponse>();
 
   watch(server: Server): void {
-    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      this.#latest.set(request.socket, response);
+    server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+      const before = this.#latest.get(socket);
+      if (before && isOpen(before)) this.#before.set(response, before);
+      this.#latest.set(socket, response);
     });
   }
 
   answer(error: NodeJS.ErrnoException, socket: Socket): void {
     const latest = this.#latest.get(socket);
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-    if (latest === undefined) return end(socket, error);
-    // The error lies in the body of this request. It may have its answer, or may stand behind others that have none.
-    if (!latest.req.complete) {
-      return latest.headersSent || latest.socket === null ? void socket.destroy() : end(socket, error);
-    }
-    if (latest.writableFinished || latest.destroyed) return end(socket, error);
-    latest.once('close', () => (socket.writable ? end(socket, error) : socket.destroy()));
+    // The connection ends with an answer that is under way.
+    if (hasLastAnswer(socket)) return;
+    // The error may lie in the body of the latest request, and that may have its answer already.
+    const isInBody = latest?.req.complete === false;
+    if (isInBody && latest.headersSent) return void socket.destroy();
+    const last = isInBody ? this.#before.get(latest) : latest;
+    if (last === undefined || !isOpen(last)) return end(socket, error);
+    last.once('close', () => (socket.writable ? end(socket, error) : socket.destroy()));
   }
 }
+
+const isOpen = (response: ServerResponse): boolean => !response.writableFinished && !response.destroyed;
 
 function end(socket: Socket, error: NodeJS.ErrnoException): void {
   const { status, title } = REJECTIONS[error.code ?? ''] ?? NOT_HTTP;

@@ -11,10 +11,11 @@ import { HttpErrorFilter } from '../http-error.filter.js';
 import { serveOpenApi } from '../openapi/serve.js';
 import { originForm, MAX_HEADERS, RequestHeads } from '../request-head.js';
 import { BodyBudget } from './body-budget.js';
-import { BodyReader, type BodyLimits } from './body-reader.js';
+import { BodyReader, type BodyLimits, type BodyTaker } from './body-reader.js';
 import { ClientErrors } from './client-error.js';
 import { Connections } from './connections.js';
 import { serveDirectly } from './direct-handlers.js';
+import { answerLast } from './last-answer.js';
 import { closed, origin, secureServer } from './listeners.js';
 import { addRequestHooks, newRequestId } from './request-id.js';
 import { RouteTable } from './route-table.js';
@@ -30,6 +31,8 @@ export interface HttpServerParts {
   readonly config: Config;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** What half-sent bodies may take. */
+  readonly bodies?: BodyBudget;
 }
 
 /** Origins such as `http://127.0.0.1:8080`. */
@@ -68,7 +71,7 @@ export class HttpServer {
     this.#fastify = this.adapter.getInstance<FastifyInstance>();
     this.#filter = new HttpErrorFilter(new RouteTable(this.#fastify), logger);
     this.#fastify.removeAllContentTypeParsers();
-    this.#readBodies({ maxBytes: largestRequest(config.limits), budget: new BodyBudget() });
+    this.#readBodies({ maxBytes: largestRequest(config.limits), budget: parts.bodies ?? new BodyBudget() });
     this.#fastify.addHook('onRequest', (request, _reply, done) => {
       // No handler uses the type, and Fastify would reject a malformed one before a handler sees the body.
       delete request.headers['content-type'];
@@ -127,7 +130,11 @@ export class HttpServer {
     this.#fastify.addContentTypeParser('*', (request, payload, done) => {
       const onAbort = (received: number): void =>
         logger.debug({ requestId: request.id, received, reason: 'aborted' }, 'http upload ended early');
-      new BodyReader(payload, limits, done, onAbort);
+      const onRead: BodyTaker = (error, body) => {
+        if (error) answerLast(request);
+        done(error, body);
+      };
+      new BodyReader(payload, limits, onRead, onAbort);
     });
   }
 

@@ -5,6 +5,7 @@ import { ServiceError } from '../../errors/service-error.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { isForeignOrigin } from '../foreign-origin.js';
 import { hasBody, type RequestHeads } from '../request-head.js';
+import { answerLast, hasLastAnswer } from './last-answer.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -36,13 +37,15 @@ export interface RequestHookParts {
 export function addRequestHooks(server: FastifyInstance, { timeoutMs, heads, clock, logger }: RequestHookParts): void {
   server.decorateRequest('deadline', 0);
   server.addHook('onRequest', (request, reply, done) => {
+    // Its answer never comes; the connection closes before.
+    if (hasLastAnswer(request.raw.socket)) return void reply.hijack();
     request.deadline = clock.monotonic() + timeoutMs;
     setRequestId(reply, request.id);
     const reads = request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS';
     const foreign = !reads && isForeignOrigin(request.headers);
     const fault = heads.faultOf(request.raw) ?? (foreign ? new ServiceError('forbidden') : undefined);
-    // Nobody reads these bodies, so the connection ends with the answer instead of being read on.
-    if ((reads || fault) && hasBody(request.raw)) void reply.header('connection', 'close');
+    // Nobody reads the body of a request that only reads. After a bad head nothing is sure to be a request.
+    if (fault || (reads && hasBody(request.raw))) answerLast(request, reply);
     done(fault);
   });
   server.addHook('onResponse', (request, reply, done) => {

@@ -15,4 +15,6 @@ export const SERVER_OPTIONS = {
   keepAliveTimeout: KEEP_ALIVE_MS,
   connectionsCheckingInterval: 1_000,
   maxHeaderSize: MAX_HEADER_BYTES,
+  // RequestHeads refuses those without; Node would go on with what follows them.
+  requireHostHeader: false,
 } as const;

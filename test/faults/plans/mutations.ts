@@ -171,7 +171,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'SIGTERM ends at once',
     'SIGTERM during load',
     [PROMISES.sigterm],
-    ['main.js', 'stopping = true;', 'process.exit(1);'],
+    ['shutdown.js', "logger.info(fields, 'stopping');", 'process.exit(1);'],
   ),
   mutation(
     'a lost watch ends the process',
