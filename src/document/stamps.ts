@@ -111,6 +111,39 @@ export function compactMetadata(value: Json, metadata: Metadata | undefined): St
   return (below.length === Object.keys(value).length ? sameNumber(below) : undefined) ?? members;
 }
 
+/**
+ * JSON of stamps in a record. Where an object's members differ it is `[stamp, {member: stamp}]`, the stamp of most of them
+ * and the others: an update of a few members leaves all others as they were. No errors.
+ */
+export function stampsText(value: Json, stamps: Stamps): string {
+  if (typeof stamps === 'number') return String(stamps);
+  if (Array.isArray(stamps) || !isObject(value)) return JSON.stringify(stamps);
+  const members = Object.keys(value);
+  const common = commonStamp(members, stamps);
+  let text = '';
+  for (const member of members) {
+    const stamp = own(stamps, member);
+    // A damaged record lacks it, and none may stand for it.
+    if (stamp === undefined) return JSON.stringify(stamps);
+    if (stamp !== common) text += (text === '' ? '' : ',') + nameText(member) + stampsText(value[member]!, stamp);
+  }
+  return common === undefined ? `{${text}}` : `[${common},{${text}}]`;
+}
+
+/** The stamp that more than half of the members have, else one that a member has; undefined when none is a number. */
+function commonStamp(members: readonly string[], stamps: StampsObject): number | undefined {
+  let common: number | undefined;
+  let lead = 0;
+  for (const member of members) {
+    const stamp = own(stamps, member);
+    if (typeof stamp !== 'number') continue;
+    if (stamp === common) lead++;
+    else if (lead > 0) lead--;
+    else [common, lead] = [stamp, 1];
+  }
+  return common;
+}
+
 /** The stamps of a value as JSON of a record has them; what a damaged record has instead is left out. No errors. */
 export function readStamps(value: Json, json: Json | undefined): Stamps | undefined {
   if (typeof json === 'number') return json;
@@ -119,10 +152,12 @@ export function readStamps(value: Json, json: Json | undefined): Stamps | undefi
     if (!Array.isArray(json)) return undefined;
     return value.map((element, i) => readStamps(element, json[i]) ?? emptyObject<StampsObject>());
   }
-  if (!isObject(value) || Array.isArray(json)) return undefined;
+  if (!isObject(value)) return undefined;
+  const [common, others] = Array.isArray(json) ? json : [undefined, json];
+  if (!isObject(others)) return undefined;
   const stamps = emptyObject<StampsObject>();
   for (const member of Object.keys(value)) {
-    const below = readStamps(value[member]!, own(json, member));
+    const below = readStamps(value[member]!, own(others, member) ?? common);
     if (below !== undefined) stamps[member] = below;
   }
   return stamps;

@@ -1,6 +1,8 @@
-import { compactMetadata, expandStamps, metadataText, type Stamps } from './stamps.js';
+import { isObject } from './json.js';
+import { compactMetadata, expandStamps, metadataText, readStamps, stampsText, type Stamps } from './stamps.js';
 import type {
   ChangeRecord,
+  Json,
   JsonObject,
   MetadataObject,
   Section,
@@ -102,6 +104,39 @@ function joined(one: string, other: string): string {
 function stampedText(name: string, section: StoredSection | null): string {
   if (section?.stamps === undefined) return '';
   return `"${name}":${metadataText(section.members, section.stamps)}`;
+}
+
+/** A document as JSON of a record holds it, beside other members; docs/etcd.md has the meaning of each name. */
+export interface PackedDocument {
+  d?: JsonObject;
+  dt?: Json;
+  r?: JsonObject;
+  rt?: Json;
+}
+
+/** The members of PackedDocument as JSON, each with a comma before it. No errors. */
+export function packedText({ desiredSection, reportedSection }: StoredDocument): string {
+  return packedSection('d', desiredSection) + packedSection('r', reportedSection);
+}
+
+function packedSection(name: 'd' | 'r', section: StoredSection | null): string {
+  if (section === null) return '';
+  const { members, text, stamps } = section;
+  return `,"${name}":${text}${stamps === undefined ? '' : `,"${name}t":${stampsText(members, stamps)}`}`;
+}
+
+/**
+ * The document of parsed JSON.
+ * @throws Error when a section is no object
+ */
+export function unpack(version: number, { d, dt, r, rt }: PackedDocument): StoredDocument {
+  return new StoredDocument(version, unpackSection(d, dt), unpackSection(r, rt));
+}
+
+function unpackSection(members: JsonObject | undefined, stamps: Json | undefined): StoredSection | null {
+  if (members === undefined) return null;
+  if (!isObject(members)) throw new Error('not a shadow record: a section is an object');
+  return new StoredSection(members, readStamps(members, stamps));
 }
 
 /** An update as a record keeps it, with the JSON of its patch, which is made once. */

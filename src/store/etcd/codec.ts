@@ -8,8 +8,14 @@ import {
   type ShadowState,
   type StatePatch,
 } from '../../document/shadow-document.js';
-import { readStamps } from '../../document/stamps.js';
-import { patchTextOf, StoredDocument, StoredSection, StoredUpdate } from '../../document/stored-document.js';
+import {
+  packedText,
+  patchTextOf,
+  StoredDocument,
+  StoredUpdate,
+  unpack,
+  type PackedDocument,
+} from '../../document/stored-document.js';
 
 /** Ids of last writes that a record keeps, newest first, to settle writes in doubt (ETCD 3.3). */
 export const RECENT_WRITES = 8;
@@ -97,17 +103,8 @@ export function recordText({ state, change, writes }: RecordParts, format: Recor
   const by = `,"by":${JSON.stringify(change.principal)},"at":${change.at}}`;
   const token = change.clientToken === undefined ? '' : `,"ct":${JSON.stringify(change.clientToken)}`;
   if (isTombstone(state)) return `${head},"x":${state.deletedAt}${token}${by}`;
-  const document = StoredDocument.of(state);
-  const sections = sectionText('d', document.desiredSection) + sectionText('r', document.reportedSection);
   const patch = change.patch === undefined ? '' : `,"p":${patchTextOf(change)}`;
-  return head + sections + patch + token + by;
-}
-
-function sectionText(name: 'd' | 'r', section: StoredSection | null): string {
-  if (section === null) return '';
-  const { text, stamps } = section;
-  if (stamps === undefined) return `,"${name}":${text}`;
-  return `,"${name}":${text},"${name}t":${typeof stamps === 'number' ? stamps : JSON.stringify(stamps)}`;
+  return head + packedText(StoredDocument.of(state)) + patch + token + by;
 }
 
 /** JSON leaves out undefined members. */
@@ -165,15 +162,11 @@ function decodeFirst(wire: Partial<FirstFormat>): RecordParts {
 }
 
 /** docs/etcd.md has the meaning of each name. */
-interface SecondFormat {
+interface SecondFormat extends PackedDocument {
   f: 2;
   w: string;
   v: number;
   x?: number;
-  d?: JsonObject;
-  dt?: Json;
-  r?: JsonObject;
-  rt?: Json;
   p?: StatePatch;
   ct?: string;
   by: string;
@@ -190,12 +183,5 @@ function decodeSecond(wire: Partial<SecondFormat>): RecordParts {
     const change: ChangeRecord = { kind: 'delete', ...(ct !== undefined && { clientToken: ct }), principal: by, at };
     return { state: { deleted: true, version: version!, deletedAt }, change, writes };
   }
-  const state = new StoredDocument(version!, decodeSection(wire.d, wire.dt), decodeSection(wire.r, wire.rt));
-  return { state, change: new StoredUpdate(p, ct, by, at), writes };
-}
-
-function decodeSection(members: JsonObject | undefined, stamps: Json | undefined): StoredSection | null {
-  if (members === undefined) return null;
-  if (!isObject(members)) throw new Error('not a shadow record: a section is an object');
-  return new StoredSection(members, readStamps(members, stamps));
+  return { state: unpack(version!, wire), change: new StoredUpdate(p, ct, by, at), writes };
 }
