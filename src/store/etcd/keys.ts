@@ -29,15 +29,47 @@ export function formatKey(prefix: string, key: ShadowKey): string {
 
 /** The shadow that an etcd key names, or null for a foreign key. */
 export function parseKey(prefix: string, key: string): ShadowKey | null {
-  const start = prefix.length + 'shadows/'.length;
-  if (!key.startsWith(shadowsPrefix(prefix))) return null;
-  const [bucket, tenant, thing, tail, ...rest] = key.slice(start).split('/');
-  if (rest.length > 0 || !tenant || !thing || !tail) return null;
-  // A key in a foreign bucket would be listed and never found.
-  if (bucket !== hex(bucketOf(tenant, thing))) return null;
-  if (tail === 'c') return { tenant, thing, name: null };
-  return tail.startsWith('n:') && tail.length > 2 ? { tenant, thing, name: tail.slice(2) } : null;
+  const shadow = splitKey(prefix, key);
+  return shadow && isInBucket(prefix, key, shadow) ? shadow : null;
 }
+
+/** Characters of `shadows/`, and of `{bb}/` after it. */
+const FOLDER = 8;
+const BUCKET = 3;
+
+/** Whether a key has the form of the key of a shadow; it may still lie in a foreign bucket. For every event of a watch. */
+export function isShadowKey(prefix: string, key: string): boolean {
+  const start = prefix.length + FOLDER + BUCKET;
+  if (key.charCodeAt(start - 1) !== SLASH || !key.startsWith(prefix) || !key.startsWith('shadows/', prefix.length)) {
+    return false;
+  }
+  const tenantEnd = key.indexOf('/', start);
+  const thingEnd = key.indexOf('/', tenantEnd + 1);
+  if (tenantEnd <= start || thingEnd <= tenantEnd + 1 || key.indexOf('/', thingEnd + 1) >= 0) return false;
+  const isClassic = key.length === thingEnd + 2 && key.endsWith('c');
+  return isClassic || (key.length > thingEnd + 3 && key.startsWith('n:', thingEnd + 1));
+}
+
+/** The shadow that a key names by its form, or null; it may still lie in a foreign bucket. */
+export function splitKey(prefix: string, key: string): ShadowKey | null {
+  if (!isShadowKey(prefix, key)) return null;
+  const start = prefix.length + FOLDER + BUCKET;
+  const tenantEnd = key.indexOf('/', start);
+  const thingEnd = key.indexOf('/', tenantEnd + 1);
+  const isClassic = key.length === thingEnd + 2;
+  return {
+    tenant: key.slice(start, tenantEnd),
+    thing: key.slice(tenantEnd + 1, thingEnd),
+    name: isClassic ? null : key.slice(thingEnd + 3),
+  };
+}
+
+/** Whether the key of a shadow lies in its bucket: in a foreign one it would be listed and never found. */
+export function isInBucket(prefix: string, key: string, { tenant, thing }: ShadowKey): boolean {
+  return key.startsWith(`${hex(bucketOf(tenant, thing))}/`, prefix.length + FOLDER);
+}
+
+const SLASH = '/'.charCodeAt(0);
 
 /** First key after all keys that start with `prefix`, as etcd's `range_end`. `prefix` ends in `/`, never in 0xff. */
 export function rangeEnd(prefix: string): Buffer {

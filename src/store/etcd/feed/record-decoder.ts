@@ -3,14 +3,16 @@ import type { Logger } from '../../../telemetry/logger.js';
 import { reasonOf } from '../../../telemetry/reason.js';
 import type { Position } from '../../position.js';
 import type { FeedRecord } from '../../shadow-feed.js';
-import type { ShadowKey, ShadowRecord } from '../../shadow-store.js';
+import type { ShadowRecord } from '../../shadow-store.js';
 import { decodeRecord, isCurrentFormat, type EtcdRecord } from '../codec.js';
-import { parseKey, shadowsPrefix } from '../keys.js';
-import { StoredRecord, type RecordContent } from './stored-record.js';
+import { isInBucket, isShadowKey, parseKey, shadowsPrefix, splitKey } from '../keys.js';
+import { StoredRecord, type RecordParts } from './stored-record.js';
 import type { WatchEvent } from './watch-event.js';
 
 /** Foreign keys that the log names, once each; more would not help an operator. */
 const MAX_NAMED = 1_000;
+
+const NO_KEY = 'not the key of a shadow';
 
 /** What holds a value; it is cut out of the bytes around it only for whoever asks. */
 export interface Stored {
@@ -29,13 +31,17 @@ export class RecordDecoder {
   readonly #named = new Set<string>();
   /** The key that feeds write to see their own progress. */
   readonly marker: string;
-  readonly #parse = (event: WatchEvent): RecordContent | null => {
-    try {
-      return decodeRecord(event.value);
-    } catch (error) {
-      this.#report(event.name, event.revision, error);
-      return null;
-    }
+  readonly #parts: RecordParts = {
+    keyOf: (event) => splitKey(this.prefix, event.name)!,
+    contentOf: (event, key) => {
+      try {
+        if (!isInBucket(this.prefix, event.name, key)) throw new Error(NO_KEY);
+        return decodeRecord(event.value);
+      } catch (error) {
+        this.#report(event.name, event.revision, error);
+        return null;
+      }
+    },
   };
 
   constructor(
@@ -53,12 +59,16 @@ export class RecordDecoder {
    */
   decode(event: WatchEvent, position: Position): FeedRecord | null {
     const { name } = event;
-    if (name === this.marker) return null;
-    const key = this.#keyOf(name, event.revision);
-    if (!key) return null;
+    if (!isShadowKey(this.prefix, name)) {
+      if (name !== this.marker) this.#report(name, event.revision, new Error(NO_KEY));
+      return null;
+    }
     const known = this.onStored(name, event, position);
-    if (known) return { key, state: known.state, change: known.change, position, bytes: known.bytes };
-    const record = new StoredRecord(key, position, event, this.#parse);
+    if (known) {
+      const key = splitKey(this.prefix, name)!;
+      return { key, state: known.state, change: known.change, position, bytes: known.bytes };
+    }
+    const record = new StoredRecord(position, event, this.#parts);
     const isCertain = isCurrentFormat(event.bytes, event.valueStart, event.valueEnd);
     return isCertain || record.isReadable ? record : null;
   }
@@ -68,8 +78,11 @@ export class RecordDecoder {
     const name = kv.key.toString();
     const revision = Number(kv.mod_revision);
     if (name === this.marker) return null;
-    const key = this.#keyOf(name, revision);
-    if (!key) return null;
+    const key = parseKey(this.prefix, name);
+    if (!key) {
+      this.#report(name, revision, new Error(NO_KEY));
+      return null;
+    }
     const position = { cluster, epoch, revision };
     try {
       const { state, change, bytes } = this.onStored(name, kv, position) ?? decodeRecord(kv.value);
@@ -78,12 +91,6 @@ export class RecordDecoder {
       this.#report(name, revision, error);
       return null;
     }
-  }
-
-  #keyOf(name: string, revision: number): ShadowKey | null {
-    const key = parseKey(this.prefix, name);
-    if (!key) this.#report(name, revision, new Error('not the key of a shadow'));
-    return key;
   }
 
   #report(key: string, revision: number, error: unknown): void {

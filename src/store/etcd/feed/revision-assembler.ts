@@ -1,4 +1,4 @@
-import { keepTogether, type WatchEvent } from './watch-event.js';
+import { EventMemory, type WatchEvent } from './watch-event.js';
 
 /** The puts of one revision, in the order of its transaction. Without puts it only says how far the history is known. */
 export interface RawRevision {
@@ -17,6 +17,7 @@ export class RevisionAssembler {
   #open: WatchEvent[] = [];
   #deleted: Buffer[] = [];
   #revision = 0;
+  readonly #memory = new EventMemory();
 
   /** @param cursor last revision that the reader has received */
   constructor(cursor: number) {
@@ -60,7 +61,7 @@ export class RevisionAssembler {
     if (revision < this.#revision) throw new Error(`revision ${revision} came after ${this.#revision}`);
     if (revision > this.#revision) this.#finish(whole);
     this.#revision = revision;
-    keepTogether(events, from, to);
+    this.#memory.take(events, from, to);
     for (let at = from; at < to; at++) {
       const event = events[at]!;
       if (event.isDelete) this.#deleted.push(event.key);

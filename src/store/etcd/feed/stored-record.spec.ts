@@ -12,7 +12,10 @@ const CONTENT: RecordContent = {
 
 describe('a record as the watch brought it', () => {
   const record = (parse: (event: WatchEvent) => RecordContent | null): StoredRecord =>
-    new StoredRecord(KEY, POSITION, watchEvents([{ key: 'k', value: 'twelve bytes', revision: 9 }])[0]!, parse);
+    new StoredRecord(POSITION, watchEvents([{ key: 'k', value: 'twelve bytes', revision: 9 }])[0]!, {
+      keyOf: () => KEY,
+      contentOf: parse,
+    });
 
   it('is not parsed for its key, its place and its size', () => {
     const parse = jest.fn(() => CONTENT);
@@ -32,6 +35,7 @@ describe('a record as the watch brought it', () => {
     const parse = jest.fn(() => null);
     const none = record(parse);
     expect([none.isReadable, none.isReadable]).toEqual([false, false]);
+    expect(none.key).toEqual(KEY);
     expect(() => none.state).toThrow('ask isReadable first');
     expect(() => none.change).toThrow('ask isReadable first');
     expect(parse).toHaveBeenCalledTimes(1);

@@ -48,16 +48,39 @@ export class WatchEvent {
   }
 }
 
+/** Bytes of a block. Whoever keeps the last record of a block keeps the block: readers keep parsed records instead. */
+const BLOCK_BYTES = 64 * 1024;
+/** Bytes of a piece that gets a block of its own. */
+const LARGE_BYTES = BLOCK_BYTES / 4;
+
 /**
- * Moves neighbours of one response, `from` up to and without `to`, into a buffer of their own: a view would keep the
- * whole response in memory, with everything that came in the same read of the socket. No errors.
+ * Memory for the events of one watch, one revision behind the other: the view of a response would keep everything in
+ * memory that came in the same read of the socket, and a buffer for each revision costs more than the copy.
  */
-export function keepTogether(events: readonly WatchEvent[], from: number, to: number): void {
-  const first = events[from];
-  const last = events[to - 1];
-  if (!first || !last) return;
-  const start = first.start;
-  const bytes = Buffer.allocUnsafeSlow(last.end - start);
-  first.bytes.copy(bytes, 0, start, last.end);
-  for (let at = from; at < to; at++) events[at]!.move(bytes, start);
+export class EventMemory {
+  #block: Buffer = Buffer.alloc(0);
+  #used = 0;
+
+  /** Moves neighbours of one response, `from` up to and without `to`, here. No errors. */
+  take(events: readonly WatchEvent[], from: number, to: number): void {
+    const first = events[from];
+    const last = events[to - 1];
+    if (!first || !last) return;
+    const { start, bytes } = first;
+    const size = last.end - start;
+    const place = this.#place(size);
+    bytes.copy(this.#block, place, start, last.end);
+    for (let at = from; at < to; at++) events[at]!.move(this.#block, start - place);
+    if (size >= LARGE_BYTES) this.#used = this.#block.length;
+  }
+
+  #place(size: number): number {
+    if (this.#used + size > this.#block.length || size >= LARGE_BYTES) {
+      this.#block = Buffer.allocUnsafeSlow(size >= LARGE_BYTES ? size : BLOCK_BYTES);
+      this.#used = 0;
+    }
+    const place = this.#used;
+    this.#used += size;
+    return place;
+  }
 }
