@@ -5,11 +5,47 @@ import { Fifo } from '../resilience/fifo.js';
 /** Waiting changes of all shadows together; bounds memory when very many shadows are busy at once. */
 const MAX_WAITING = 20_000;
 
-interface Waiting extends Expirable {
-  start(): void;
-  /** Ends it without running it. */
-  reject(error: ServiceError): void;
-  settled: boolean;
+/** A change that takes its turn. It must call `leave` of the queue when it has ended, however that was. */
+export interface QueuedChange {
+  /** Milliseconds of the monotonic clock; when it passes before the turn, the change never begins. */
+  readonly deadline: number;
+  /** Its turn has come. Must not throw. */
+  begin(): void;
+  /** It ends without its turn: `leave` is not to be called. Must not throw. */
+  failed(error: unknown): void;
+}
+
+/** A change that waits for its turn. */
+class Waiting implements Expirable {
+  settled = false;
+
+  constructor(
+    readonly change: QueuedChange,
+    private readonly onSettled: () => void,
+  ) {}
+
+  get deadline(): number {
+    return this.change.deadline;
+  }
+
+  begin(): void {
+    this.#settle();
+    this.change.begin();
+  }
+
+  expire(): void {
+    this.reject(new ServiceError('storageUnavailable'));
+  }
+
+  reject(error: ServiceError): void {
+    this.#settle();
+    this.change.failed(error);
+  }
+
+  #settle(): void {
+    this.settled = true;
+    this.onSettled();
+  }
 }
 
 /**
@@ -17,10 +53,11 @@ interface Waiting extends Expirable {
  * wait for each other. A shadow without work takes no memory.
  */
 export class ShadowQueue {
-  /** Shadows with a running change, and the changes that wait for it. */
-  readonly #lines = new Map<string, Fifo<Waiting>>();
+  /** Shadows with a running change, and the changes that wait for it; null: none has waited yet. */
+  readonly #lines = new Map<string, Fifo<Waiting> | null>();
   #waiting = 0;
   #closed = false;
+  readonly #onSettled = (): void => void this.#waiting--;
 
   constructor(
     private readonly maxPerShadow: number,
@@ -33,68 +70,64 @@ export class ShadowQueue {
   }
 
   /**
-   * Runs `task` when its turn comes.
-   * @param deadline milliseconds of the monotonic clock; when it passes before the turn, the task is never started
-   * @throws ServiceError tooManyRequests when the line is full; storageUnavailable when the turn did not come in time;
-   * draining after close(); else what `task` throws
+   * Lets `change` begin when its turn comes. It fails with ServiceError tooManyRequests when the line is full,
+   * storageUnavailable when its turn did not come in time, and draining after close(). No errors.
    */
-  run<T>(shadow: string, deadline: number, task: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new ServiceError('draining'));
-    const line = this.#lines.get(shadow);
-    if (!line) {
-      this.#lines.set(shadow, new Fifo());
-      return this.#work(shadow, task);
+  enter(shadow: string, change: QueuedChange): void {
+    if (this.#closed) return change.failed(new ServiceError('draining'));
+    let line = this.#lines.get(shadow);
+    if (line === undefined) {
+      this.#lines.set(shadow, null);
+      return change.begin();
     }
-    if (line.size >= this.maxPerShadow) {
-      return Promise.reject(
+    if (line !== null && line.size >= this.maxPerShadow) {
+      return change.failed(
         new ServiceError('tooManyRequests', `${this.maxPerShadow} changes of this shadow wait already`),
       );
     }
     if (this.#waiting >= MAX_WAITING) {
-      return Promise.reject(new ServiceError('tooManyRequests', `${MAX_WAITING} changes wait on this node already`));
+      return change.failed(new ServiceError('tooManyRequests', `${MAX_WAITING} changes wait on this node already`));
     }
-    return new Promise<T>((resolve, reject) => {
-      const waiting: Waiting = {
-        deadline,
-        settled: false,
-        start: () => {
-          waiting.settled = true;
-          this.#waiting--;
-          this.#work(shadow, task).then(resolve, reject);
-        },
-        expire: () => waiting.reject(new ServiceError('storageUnavailable')),
-        reject: (error) => {
-          waiting.settled = true;
-          this.#waiting--;
-          reject(error);
-        },
-      };
-      this.#waiting++;
-      line.push(waiting);
-      this.sweep.add(waiting);
-    });
+    if (line === null) this.#lines.set(shadow, (line = new Fifo()));
+    const waiting = new Waiting(change, this.#onSettled);
+    this.#waiting++;
+    line.push(waiting);
+    this.sweep.add(waiting);
   }
 
-  /** Rejects all waiting changes with `draining`; running ones continue. */
-  close(): void {
-    this.#closed = true;
-    for (const line of this.#lines.values()) {
-      for (const waiting of line) if (!waiting.settled) waiting.reject(new ServiceError('draining'));
-    }
+  /** Ends the turn of the change of `shadow` that began last; the next one begins. No errors. */
+  leave(shadow: string): void {
+    const line = this.#lines.get(shadow);
+    if (line === undefined) return;
+    for (let next = line?.take(); next; next = line?.take()) if (!next.settled) return next.begin();
+    this.#lines.delete(shadow);
+  }
+
+  /**
+   * Runs `task` when its turn comes.
+   * @param deadline milliseconds of the monotonic clock; when it passes before the turn, the task is never started
+   * @throws ServiceError as `enter` fails a change; else what `task` throws
+   */
+  run<T>(shadow: string, deadline: number, task: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, failed) => {
+      const begin = (): void => void this.#work(shadow, task).then(resolve, failed);
+      this.enter(shadow, { deadline, begin, failed });
+    });
   }
 
   async #work<T>(shadow: string, task: () => Promise<T>): Promise<T> {
     try {
       return await task();
     } finally {
-      this.#next(shadow);
+      this.leave(shadow);
     }
   }
 
-  #next(shadow: string): void {
-    const line = this.#lines.get(shadow);
-    if (!line) return;
-    for (let next = line.take(); next; next = line.take()) if (!next.settled) return next.start();
-    this.#lines.delete(shadow);
+  /** Fails all waiting changes with `draining`; running ones continue. */
+  close(): void {
+    this.#closed = true;
+    for (const line of this.#lines.values()) {
+      for (const waiting of line ?? []) if (!waiting.settled) waiting.reject(new ServiceError('draining'));
+    }
   }
 }

@@ -1,3 +1,4 @@
+import type { Operation } from './operation.js';
 import type { ChangeRecord, ShadowState } from '../document/shadow-document.js';
 import type { Position } from './position.js';
 
@@ -96,6 +97,9 @@ export interface ShadowStore {
    * fence does not hold or the signal is aborted
    */
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord>;
+
+  /** As `update`, settled by a plain call instead of a promise. Changes of one shadow run in the order of both calls. */
+  submit(operation: Operation): void;
 
   /**
    * Names of the named shadows of a thing in byte order, deleted ones left out. A page may be short.

@@ -194,7 +194,7 @@ describe('writes in doubt', () => {
     const { value, mod_revision: revision } = kvs[0]!;
     const at = { cluster: header.cluster_id, epoch: 0, revision: Number(revision) };
     // The values of others settle nothing.
-    commit.confirm(key, Buffer.from(value.toString().replace('"version":2', '"version":3')), at);
+    commit.confirm(key, Buffer.from(value.toString().replace('"w":"', '"w":"other.1,')), at);
     commit.confirm(`${key}-other`, value, at);
     expect(await Promise.race([doubted, Promise.resolve('waits')])).toBe('waits');
     commit.confirm(key, value, at);

@@ -29,6 +29,7 @@ describe('things over HTTP', () => {
         listNames: store.listNames.bind(store),
         listThings: store.listThings.bind(store),
         close: store.close.bind(store),
+        submit: store.submit.bind(store),
         update: async (key, change, options) => {
           if (failing.has(key.name)) throw new ServiceError('storageUnavailable');
           return store.update(key, change, options);

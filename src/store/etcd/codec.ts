@@ -67,6 +67,12 @@ export function isTextOfWrite(text: string, id: string): boolean {
   return text.startsWith(BEGINNING) && text.startsWith(id, BEGINNING.length) && (behind === ',' || behind === '"');
 }
 
+/** Whether `value`, as etcd has it, is the value that was written as `text`: its id tells, or all of it. No errors. */
+export function isValueOf(text: string, value: Buffer): boolean {
+  const id = writeIdOf(value);
+  return id === null ? value.toString() === text : isTextOfWrite(text, id);
+}
+
 /**
  * Whether two values are of one write. Ids are unique to each attempt to change a shadow, so in format 2 the first bytes
  * tell; values of another format are compared whole. No errors.

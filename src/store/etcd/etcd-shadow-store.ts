@@ -1,8 +1,7 @@
-import type { Clock } from '../../resilience/clock.js';
 import { ServiceError } from '../../errors/service-error.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { updateBySubmit, type Operation } from '../operation.js';
 import { sameHistory, type Position } from '../position.js';
-import type { ShadowQueue } from '../shadow-queue.js';
 import type {
   Change,
   Fence,
@@ -20,10 +19,10 @@ import { clusterPrefix, formatKey } from './keys.js';
 import type { FencedBy, RawRecord } from './client/nested-txn.js';
 import type { RecordCache } from './read/record-cache.js';
 import type { ShadowLister } from './read/shadow-lister.js';
-import { decodeStored, type ShadowWriter } from './write/shadow-writer.js';
+import { decodeStored } from './write/decode-stored.js';
+import type { ShadowWriter } from './write/shadow-writer.js';
 
 export interface StoreParts {
-  readonly queue: ShadowQueue;
   readonly reads: ReadBatcher;
   readonly writer: ShadowWriter;
   readonly cache: RecordCache;
@@ -36,7 +35,6 @@ export interface StoreContext {
   /** Prefix of all keys; ends with a slash. */
   readonly prefix: string;
   readonly history: Lineage;
-  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -58,13 +56,12 @@ export class EtcdShadowStore implements ShadowStore {
   }
 
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
-    const etcdKey = this.#format(key);
-    const { deadline, signal, fence } = options;
-    const task = { key, etcdKey, deadline, signal, fence: fence && toFencedBy(this.context.prefix, fence) };
-    return this.parts.queue.run(etcdKey, deadline, () => {
-      if (deadline <= this.context.clock.monotonic()) return Promise.reject(new ServiceError('storageUnavailable'));
-      return this.parts.writer.write(task, change);
-    });
+    return updateBySubmit(this, key, change, options);
+  }
+
+  submit(operation: Operation): void {
+    const { fence } = operation;
+    this.parts.writer.write(operation, this.#format(operation.key), fence && toFencedBy(this.context.prefix, fence));
   }
 
   listNames(

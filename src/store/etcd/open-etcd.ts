@@ -102,7 +102,7 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
     },
   });
   const queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock));
-  const writer = new ShadowWriter({ commit, reads, cache, leases, guard, removals, logger });
+  const writer = new ShadowWriter({ queue, commit, reads, cache, leases, guard, removals, clock, logger });
   const lister = new ShadowLister(cluster, config.etcd.prefix, logger);
   const close = (): void => {
     guard.close();
@@ -111,8 +111,8 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
     reads.close();
     cluster.close();
   };
-  const context = { prefix: config.etcd.prefix, history, clock, logger };
-  const store = new EtcdShadowStore({ queue, reads, writer, cache, lister, close }, context);
+  const context = { prefix: config.etcd.prefix, history, logger };
+  const store = new EtcdShadowStore({ reads, writer, cache, lister, close }, context);
   guard.start();
   return { store, cluster, commit, cache, guard, removals, close: () => store.close() };
 }

@@ -4,6 +4,7 @@ import { ServiceError } from '../../errors/service-error.js';
 import { DeadlineSweep } from '../../resilience/deadline-sweep.js';
 import { decodeNamePage, decodeThingPage, encodeNamePage, encodeThingPage, MAX_LISTED_SHADOWS } from '../page-token.js';
 import { sameHistory, type Position } from '../position.js';
+import { submitByUpdate, type Operation } from '../operation.js';
 import { ShadowQueue } from '../shadow-queue.js';
 import type {
   Change,
@@ -70,6 +71,10 @@ export class MemoryShadowStore implements ShadowStore {
       this.log.append(record);
       return record;
     });
+  }
+
+  submit(operation: Operation): void {
+    submitByUpdate(this, operation);
   }
 
   async listNames(

@@ -1,6 +1,7 @@
 import { isTombstone } from '../../../src/document/shadow-document.js';
 import type { Position } from '../../../src/store/position.js';
 import { matches, type FeedBatch, type ShadowFeed, type ShadowFilter } from '../../../src/store/shadow-feed.js';
+import { submitByUpdate, type Operation } from '../../../src/store/operation.js';
 import type {
   Change,
   NamePage,
@@ -41,6 +42,10 @@ export class EchoStore implements ShadowStore, ShadowFeed {
       reader.wake();
     }
     return record;
+  }
+
+  submit(operation: Operation): void {
+    submitByUpdate(this, operation);
   }
 
   async listNames(): Promise<NamePage> {

@@ -16,6 +16,7 @@ import { formatKey } from '../../../src/store/etcd/keys.js';
 import { toRawRecord } from '../../../src/store/etcd/client/nested-txn.js';
 import { EtcdShadowFeed } from '../../../src/store/etcd/feed/etcd-shadow-feed.js';
 import { WriteIds } from '../../../src/store/etcd/write/write-ids.js';
+import { submitByUpdate, type Operation } from '../../../src/store/operation.js';
 import type {
   Change,
   NamePage,
@@ -62,6 +63,10 @@ export class NaiveShadowStore implements ShadowStore {
       const won = await this.#put(etcdKey, guard, { state, change: made, writes }, deadline);
       if (won) return { key, state, change: made, position: won };
     }
+  }
+
+  submit(operation: Operation): void {
+    submitByUpdate(this, operation);
   }
 
   listNames(

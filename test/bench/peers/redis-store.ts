@@ -12,6 +12,7 @@ import { WriteIds } from '../../../src/store/etcd/write/write-ids.js';
 import { decodeNamePage, decodeThingPage, encodeNamePage, encodeThingPage } from '../../../src/store/page-token.js';
 import { sameHistory, type Position } from '../../../src/store/position.js';
 import { ShadowQueue } from '../../../src/store/shadow-queue.js';
+import { submitByUpdate, type Operation } from '../../../src/store/operation.js';
 import type {
   Change,
   NamePage,
@@ -70,6 +71,10 @@ export class RedisShadowStore implements ShadowStore {
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
     const id = shadowId(key);
     return this.#queue.run(id, options.deadline, () => this.#write(key, id, change, options));
+  }
+
+  submit(operation: Operation): void {
+    submitByUpdate(this, operation);
   }
 
   async listNames(
@@ -167,7 +172,7 @@ export class RedisShadowStore implements ShadowStore {
     const lived = basis.record !== null && !isTombstone(basis.record.state);
     const lives = !isTombstone(record.state);
     const { tenant, thing, name } = key;
-    this.cache.expect(id, value, record);
+    this.cache.expect(id, record);
     try {
       const answer = await this.#redis.changeBuffer(
         ...[`umbra:s:${id}`, STREAM, COUNTER, namesKey(tenant, thing), thingsKey(tenant)],

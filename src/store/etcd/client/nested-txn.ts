@@ -21,9 +21,9 @@ export interface GuardedPut {
   /** A text is stored in UTF-8; null deletes the key. */
   readonly value: Buffer | string | null;
   /** Id of the lease of the put. */
-  readonly lease?: string;
+  readonly lease?: string | undefined;
   /** A second guard; many writes of a group may name the same key. */
-  readonly fence?: FencedBy;
+  readonly fence?: FencedBy | undefined;
 }
 
 /** `fenced`: the fence did not hold, whatever the guard says. */

@@ -33,7 +33,7 @@ describe('record cache', () => {
     const cache = new RecordCache(2, new Lineage());
     const own = record(4, ['n.1']);
     const value = encodeRecord(own);
-    cache.expect('a', value, own);
+    cache.expect('a', own);
     expect(cache.fromFeed('a', Buffer.from(value), 7)).toBe(own);
     cache.unexpect('a');
     expect(cache.fromFeed('a', Buffer.from(value), 7)).not.toBe(own);

@@ -3,8 +3,8 @@ import {
   decodeRecord,
   decodeText,
   isCurrentFormat,
-  isSameWrite,
   isTextOfWrite,
+  isValueOf,
   writeIdOf,
   type EtcdRecord,
 } from '../codec.js';
@@ -48,7 +48,7 @@ export class RecordCache {
   /** Records of `#texts`, of the same revision or of one before. */
   readonly #parsed: LRUCache<string, CachedRecord>;
   /** Own writes that etcd has not answered yet. */
-  readonly #expected = new Map<string, { readonly value: Buffer; readonly record: EtcdRecord }>();
+  readonly #expected = new Map<string, EtcdRecord>();
   #history: number;
 
   /** @param maxEntries records of up to 2 KiB that are held; larger ones count by what they take */
@@ -84,8 +84,8 @@ export class RecordCache {
   }
 
   /** Announces an own write before it is sent; `unexpect` ends that. A shadow has one such write at a time. */
-  expect(key: string, value: Buffer, record: EtcdRecord): void {
-    this.#expected.set(key, { value, record });
+  expect(key: string, record: EtcdRecord): void {
+    this.#expected.set(key, record);
   }
 
   /** The write has been answered, with any outcome. */
@@ -103,7 +103,7 @@ export class RecordCache {
     const held = this.#texts.peek(key);
     if (held?.revision === revision) return this.#known(key, held)?.record;
     const expected = this.#expected.get(key);
-    const record = expected && isSameWrite(expected.value, value) ? expected.record : undefined;
+    const record = expected && isValueOf(expected.text, value) ? expected : undefined;
     if (!held || held.revision > revision) return record;
     if (record) this.#set(key, record, revision);
     else if (isCurrentFormat(value)) this.#setText(key, { text: value.toString(), bytes: value.length, revision });

@@ -8,7 +8,7 @@ import { FairQueue, type Answer } from './fair-queue.js';
 import type { Lineage } from '../lineage.js';
 import { encodeNestedTxn, TXN_PATH } from '../client/protobuf/txn-request.js';
 import { decodeNestedTxn } from '../client/protobuf/txn-response.js';
-import { PendingWrite, type CasOutcome, type CasWrite } from './pending-write.js';
+import { PendingWrite, type CasOutcome, type CasWrite, type WriteOwner } from './pending-write.js';
 import type { Position } from '../../position.js';
 import { SendSlots } from '../client/send-slots.js';
 
@@ -76,21 +76,27 @@ export class GroupCommit {
    * (etcd-error.ts)
    */
   submit(write: CasWrite): Promise<CasOutcome> {
-    if (this.#closed) return Promise.reject(new ServiceError('draining'));
-    if (this.#queue.size >= this.#maxQueued) {
-      return Promise.reject(new ServiceError('tooManyRequests', `${this.#maxQueued} writes wait on this node already`));
-    }
-    if (this.#bytes >= this.#maxQueuedBytes) {
-      const waiting = `${this.#maxQueuedBytes} bytes of writes`;
-      return Promise.reject(new ServiceError('tooManyRequests', `${waiting} wait on this node already`));
-    }
-    return new Promise((resolve, reject) => {
-      const pending = new PendingWrite(write, resolve, reject, this.#onSettled);
-      this.#bytes += pending.bytes;
-      this.#sweep.add(pending);
-      this.#queue.push(write.tenant, pending);
-      this.#slots.kick();
-    });
+    return new Promise((settled, refused) => this.add(write, { settled, refused }));
+  }
+
+  /** As `submit`; the owner is called, perhaps before this returns. No errors. */
+  add(write: CasWrite, owner: WriteOwner): void {
+    const reason = this.#rejection();
+    if (reason !== null) return owner.refused(reason);
+    const pending = new PendingWrite(write, owner, this.#onSettled);
+    this.#bytes += pending.bytes;
+    this.#sweep.add(pending);
+    this.#queue.push(write.tenant, pending);
+    this.#slots.kick();
+  }
+
+  /** Why no write is taken now; null: one is. */
+  #rejection(): ServiceError | null {
+    if (this.#closed) return new ServiceError('draining');
+    if (this.#queue.size >= this.#maxQueued)
+      return new ServiceError('tooManyRequests', `${this.#maxQueued} writes wait on this node already`);
+    if (this.#bytes < this.#maxQueuedBytes) return null;
+    return new ServiceError('tooManyRequests', `${this.#maxQueuedBytes} bytes of writes wait on this node already`);
   }
 
   /** Whether an own write of the key is under way: then its value is worth a look. No errors. */
@@ -216,9 +222,10 @@ export class GroupCommit {
       open.map((pending) => pending.write),
     );
     const position = this.history.position(header);
+    const won = { kind: 'won', position } as const;
     open.forEach((pending, i) => {
       const result = results[i]!;
-      if (result.won) pending.settle({ kind: 'won', position });
+      if (result.won) pending.settle(won);
       else pending.settle({ ...result, kind: 'lost', position, doubted: pending.doubted });
     });
   }

@@ -1,7 +1,7 @@
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Position } from '../../position.js';
 import type { Expirable } from '../../../resilience/deadline-sweep.js';
-import { isSameWrite, isTextOfWrite, writeIdOf } from '../codec.js';
+import { isSameWrite, isValueOf } from '../codec.js';
 import type { GuardedPut, RawRecord } from '../client/nested-txn.js';
 import { sizeOf } from '../client/protobuf/txn-request.js';
 
@@ -32,6 +32,13 @@ export type CasOutcome =
     }
   | { readonly kind: 'unknown' };
 
+/** Whose write it is. Exactly one of the two is called, once. Neither may throw. */
+export interface WriteOwner {
+  settled(outcome: CasOutcome): void;
+  /** It was certainly not applied; with storageFull it will not be, but may have been (etcd-error.ts). */
+  refused(error: Error): void;
+}
+
 /** A write on its way, settled exactly once. */
 export class PendingWrite implements Expirable {
   settled = false;
@@ -44,8 +51,7 @@ export class PendingWrite implements Expirable {
 
   constructor(
     readonly write: CasWrite,
-    private readonly resolve: (outcome: CasOutcome) => void,
-    private readonly reject: (error: Error) => void,
+    private readonly owner: WriteOwner,
     private readonly onSettled: (pending: PendingWrite) => void,
   ) {
     this.bytes = sizeOf(write);
@@ -55,9 +61,7 @@ export class PendingWrite implements Expirable {
   hasMade(value: Buffer): boolean {
     const own = this.write.value;
     if (own === null) return false;
-    if (typeof own !== 'string') return isSameWrite(own, value);
-    const id = writeIdOf(value);
-    return id === null ? value.toString() === own : isTextOfWrite(own, id);
+    return typeof own === 'string' ? isValueOf(own, value) : isSameWrite(own, value);
   }
 
   get deadline(): number {
@@ -69,7 +73,7 @@ export class PendingWrite implements Expirable {
     if (this.settled) return;
     this.settled = true;
     this.onSettled(this);
-    this.resolve(outcome);
+    this.owner.settled(outcome);
   }
 
   /** Ends it with `error` when it was certainly not applied, else with `unknown`. No errors. */
@@ -78,7 +82,7 @@ export class PendingWrite implements Expirable {
     if (this.sent || this.doubted) return this.settle({ kind: 'unknown' });
     this.settled = true;
     this.onSettled(this);
-    this.reject(error);
+    this.owner.refused(error);
   }
 
   /** Ends it when its signal is aborted: no attempt is under way or may begin. */

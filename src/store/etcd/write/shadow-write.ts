@@ -1,0 +1,257 @@
+import { isTombstone, type ShadowState } from '../../../document/shadow-document.js';
+import { StoredDocument } from '../../../document/stored-document.js';
+import { ServiceError } from '../../../errors/service-error.js';
+import type { Operation } from '../../operation.js';
+import type { Position } from '../../position.js';
+import type { Changed } from '../../shadow-store.js';
+import type { QueuedChange } from '../../shadow-queue.js';
+import type { FencedBy, RawRecord } from '../client/nested-txn.js';
+import { RECENT_WRITES, recordText, type EtcdRecord } from '../codec.js';
+import type { ReadResult } from '../read/read-batcher.js';
+import { decodeStored } from './decode-stored.js';
+import { LeaseGone } from './group-commit.js';
+import type { CasOutcome, CasWrite, WriteOwner } from './pending-write.js';
+import { settleDoubt, type Settled } from './settle-doubt.js';
+import type { WriterParts } from './shadow-writer.js';
+
+/** The record that a change is computed on. */
+interface Basis {
+  readonly record: EtcdRecord | null;
+  /** mod_revision of the key; 0: the key does not exist. */
+  readonly revision: number;
+  /** Read from etcd for this change: an error computed on it is final. */
+  readonly fresh: boolean;
+}
+
+type Lost = Extract<CasOutcome, { kind: 'lost' }>;
+
+/**
+ * One change of one shadow: guess, compute, compare-and-set, and once more on the record that it lost to. It is the
+ * write of each of its attempts, one after the other, so that a change costs few objects and no promise while its guess
+ * holds (ADR 0020). Every way ends in `#succeed` or `#fail`.
+ */
+export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
+  guard = 0;
+  value: string | null = null;
+  lease: string | undefined = undefined;
+  #basis: Basis = { record: null, revision: 0, fresh: false };
+  #changed: Changed | null = null;
+  /** The record that the attempt under way stores; null: it removes the key. */
+  #record: EtcdRecord | null = null;
+
+  /** @param key of the shadow in etcd */
+  constructor(
+    private readonly parts: WriterParts,
+    private readonly operation: Operation,
+    readonly key: string,
+    readonly fence: FencedBy | undefined,
+  ) {}
+
+  get deadline(): number {
+    return this.operation.deadline;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.operation.signal;
+  }
+
+  get tenant(): string {
+    return this.operation.key.tenant;
+  }
+
+  begin(): void {
+    if (this.deadline <= this.parts.clock.monotonic()) return this.#fail(new ServiceError('storageUnavailable'));
+    const guess = this.parts.cache.get(this.key);
+    if (guess) this.#try({ record: guess.record, revision: guess.revision, fresh: false });
+    else this.#tryFresh();
+  }
+
+  failed(error: unknown): void {
+    this.operation.failed(error);
+  }
+
+  settled(outcome: CasOutcome): void {
+    if (this.#record === null) return this.#removed(outcome);
+    this.parts.cache.unexpect(this.key);
+    if (outcome.kind === 'won') return this.#succeed(this.#record, outcome.position);
+    if (outcome.kind === 'unknown') return this.#fail(new ServiceError('outcomeUnknown'));
+    if (outcome.doubted) return this.#settle(this.#record, outcome);
+    this.#lost(outcome);
+  }
+
+  refused(error: Error): void {
+    if (this.#record === null) return this.#fail(error);
+    const { cache, leases, guard } = this.parts;
+    cache.unexpect(this.key);
+    if (error instanceof LeaseGone && this.lease !== undefined) {
+      leases.forget(this.lease);
+      return this.#try(this.#basis);
+    }
+    if (!isStorageFull(error)) return this.#fail(error);
+    guard.refused();
+    this.#settle(this.#record, null);
+  }
+
+  /** @param basis what the change is computed on */
+  #try(basis: Basis): void {
+    try {
+      // Another node may have made this change since: computing it again would undo later changes.
+      if (this.signal?.aborted) throw new ServiceError('fenced');
+      const changed = this.#compute(basis);
+      if (changed === 'refused') return this.#tryFresh();
+      this.#basis = basis;
+      this.#changed = changed;
+      if (isTombstone(changed.state)) return this.#bury(changed);
+      this.parts.guard.check();
+      this.#put(changed, undefined);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #tryFresh(): void {
+    this.parts.reads.get(this.key, this.deadline).then(
+      ({ current }) => this.#tryOn(current),
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #tryOn(current: RawRecord | null): void {
+    let basis: Basis;
+    try {
+      basis = this.#basisOf(current);
+    } catch (error) {
+      return this.#fail(error);
+    }
+    this.#try(basis);
+  }
+
+  #compute(basis: Basis): Changed | 'refused' {
+    const state: ShadowState | null = basis.record?.state ?? null;
+    try {
+      return this.operation.change(state);
+    } catch (error) {
+      if (error instanceof ServiceError && !basis.fresh) return 'refused';
+      throw error;
+    }
+  }
+
+  #put({ state: made, change }: Changed, lease: string | undefined): void {
+    const { ids, cache, commit } = this.parts;
+    const before = this.#basis.record?.writes.slice(0, RECENT_WRITES - 1) ?? [];
+    const writes = [ids.next(), ...before];
+    const state = isTombstone(made) ? made : StoredDocument.of(made);
+    const text = recordText({ state, change, writes });
+    const record: EtcdRecord = { state, change, writes, text, bytes: Buffer.byteLength(text) };
+    this.guard = this.#basis.revision;
+    this.value = text;
+    this.lease = lease;
+    this.#record = record;
+    cache.expect(this.key, record);
+    commit.add(this, this);
+  }
+
+  /** Stores a tombstone under a lease; a full etcd grants none. */
+  #bury(changed: Changed): void {
+    this.parts.leases
+      .acquire(this.deadline)
+      .then(
+        (lease) => this.#put(changed, lease),
+        (error: unknown) => (isStorageFull(error) ? this.#remove(changed) : this.#fail(error)),
+      )
+      .catch((error: unknown) => this.#fail(error));
+  }
+
+  /**
+   * Removes the record under its guard: a full etcd accepts that, but no tombstone. The shadow is deleted as always,
+   * except that its version is forgotten.
+   */
+  #remove(changed: Changed): void {
+    this.parts.removals.add(this.key, this.#basis.revision, changed);
+    this.guard = this.#basis.revision;
+    this.value = null;
+    this.lease = undefined;
+    this.#record = null;
+    this.parts.commit.add(this, this);
+  }
+
+  #removed(outcome: CasOutcome): void {
+    if (outcome.kind === 'unknown') return this.#fail(new ServiceError('outcomeUnknown'));
+    if (outcome.kind === 'won') {
+      const { state, change } = this.#changed!;
+      return this.#succeed({ state, change, writes: [], text: '', bytes: 0 }, outcome.position);
+    }
+    // A removal leaves no id to find it by. A key that still has the guard's revision was not removed.
+    if (outcome.doubted && outcome.current?.revision !== this.guard)
+      return this.#fail(new ServiceError('outcomeUnknown'));
+    this.#lost(outcome);
+  }
+
+  #lost({ fenced, current }: Lost): void {
+    if (fenced) this.#fail(new ServiceError('fenced'));
+    else this.#tryOn(current);
+  }
+
+  /** @param lost null: a full etcd has rejected the write, and may have applied it */
+  #settle(record: EtcdRecord, lost: Lost | null): void {
+    void this.#find(record, lost).then(([settled, position]) => {
+      if (settled.kind === 'unknown' || position === null) return this.#fail(new ServiceError('outcomeUnknown'));
+      if (settled.kind === 'won') return this.#succeed(record, { ...position, revision: settled.revision });
+      if (lost !== null) return this.#lost(lost);
+      if (isTombstone(record.state)) return this.#remove(this.#changed!);
+      this.#fail(new ServiceError('storageFull'));
+    });
+  }
+
+  /** Finds out whether the write was applied. Every fault here counts as `unknown`: no error may claim that it was not. */
+  async #find(record: EtcdRecord, found: ReadResult | null): Promise<[Settled, Position | null]> {
+    const { key, guard, deadline } = this;
+    try {
+      const { current, position } = found ?? (await this.parts.reads.get(key, deadline));
+      const write = { key, guard, deadline, writes: record.writes };
+      return [await settleDoubt(write, current, this.parts.reads), position];
+    } catch (error) {
+      this.parts.logger.warn({ key, err: error }, 'a write in doubt could not be settled');
+      return [{ kind: 'unknown' }, null];
+    }
+  }
+
+  #basisOf(current: RawRecord | null): Basis {
+    const { cache, logger } = this.parts;
+    if (!current) {
+      cache.forget(this.key);
+      return { record: null, revision: 0, fresh: true };
+    }
+    const record = decodeStored(this.key, current.value, logger);
+    cache.offer(this.key, record, current.revision);
+    return { record, revision: current.revision, fresh: true };
+  }
+
+  #succeed(record: EtcdRecord, position: Position): void {
+    const { state, change, bytes } = record;
+    const { cache, queue } = this.parts;
+    // The key was removed: no record is left to guess on.
+    if (bytes === 0) cache.forget(this.key);
+    else cache.offer(this.key, record, position.revision);
+    const { operation } = this;
+    try {
+      operation.committed({ key: operation.key, state, change, position, bytes });
+    } catch (error) {
+      this.parts.logger.error({ key: this.key, err: error }, 'a committed change was not answered');
+    }
+    queue.leave(this.key);
+  }
+
+  #fail(error: unknown): void {
+    try {
+      this.operation.failed(error);
+    } catch (failure) {
+      this.parts.logger.error({ key: this.key, err: failure }, 'a failed change was not answered');
+    }
+    this.parts.queue.leave(this.key);
+  }
+}
+
+function isStorageFull(error: unknown): boolean {
+  return error instanceof ServiceError && error.code === 'storageFull';
+}
