@@ -48,7 +48,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'a retry with a fresh guard after doubt',
     'responses lost after commit',
     [PROMISES.twice],
-    ['store/etcd/write/shadow-writer.js', "'storage-full' || outcome.doubted)", "'storage-full')"],
+    ['store/etcd/write/shadow-write.js', 'if (outcome.doubted)', 'if (false)'],
     // The watch would have settled it before.
     ['store/etcd/open-etcd.js', 'commit.confirm(key, stored.value, at);', ';'],
   ),
