@@ -7,7 +7,7 @@ import type { EtcdTokens } from '../etcd-tokens.js';
 import { BidiStream, type StreamEvents } from './bidi-stream.js';
 import type { Call, Refusal } from './call.js';
 import { statusError } from './grpc-status.js';
-import { CONNECTION_TIMES, MemberConnection, type ConnectionTimes } from './member-connection.js';
+import { CONNECTION_LIMITS, MemberConnection, type ConnectionLimits } from './member-connection.js';
 import { UnaryCall } from './unary-call.js';
 
 /** Calls of gRPC to one member whose messages the caller writes and reads itself. Tests swap it. */
@@ -36,7 +36,7 @@ export interface ChannelOptions {
   /** Of the user; null: calls carry no token. */
   readonly tokens: EtcdTokens | null;
   /** Shortened by tests. */
-  readonly times?: ConnectionTimes;
+  readonly limits?: ConnectionLimits;
 }
 
 /**
@@ -91,11 +91,11 @@ export class EtcdChannel implements Channel {
   }
 
   #connect(): MemberConnection {
-    const { host, credentials, times } = this.options;
+    const { host, credentials, limits } = this.options;
     const connection: MemberConnection = new MemberConnection({
       host,
       credentials,
-      times: times ?? CONNECTION_TIMES,
+      limits: limits ?? CONNECTION_LIMITS,
       onLeave: () => {
         if (this.#connection === connection) this.#connection = null;
       },

@@ -8,38 +8,37 @@ import { notSent } from './grpc-status.js';
 
 /**
  * With HTTP/2's own 64 KiB a revision of 100 writes takes several turns of a busy loop. For each stream and for the
- * connection.
+ * connection: a paused watch holds so much at most.
  */
-const WINDOW_BYTES = 8 * 1024 * 1024;
+const WINDOW_BYTES = 4 * 1024 * 1024;
 /** Megabytes of what waits to be sent, and of headers. The callers bound their requests; Node would allow 10. */
 const SESSION_MEMORY_MB = 64;
-/** Calls on one connection: HTTP/2 has 2 ** 30 streams for a client, which 1,000 calls a second use up in 12 days. */
-const MAX_CALLS = 2 ** 29;
-
-/** Milliseconds. */
-export interface ConnectionTimes {
-  /** From the first packet to the settings of the server, TLS included. */
+export interface ConnectionLimits {
+  /** Milliseconds from the first packet to the settings of the server, TLS included. */
   readonly connectMs: number;
-  /** Between two pings while calls are under way. etcd ends a connection with more than one in 5 s (ETCD 2.3). */
+  /** Milliseconds between two pings while calls are under way. etcd ends a connection with more than one in 5 s (ETCD 2.3). */
   readonly keepAliveMs: number;
-  /** At least between two pings when a call was not answered in time. */
+  /** Milliseconds at least between two pings when a call was not answered in time. */
   readonly suspectMs: number;
-  /** Without a sign of life after a ping. */
+  /** Milliseconds without a sign of life after a ping. */
   readonly pongMs: number;
+  /** Calls that it takes: HTTP/2 has 2 ** 30 streams for a client, which 1,000 calls a second use up in 12 days. */
+  readonly maxCalls: number;
 }
 
-export const CONNECTION_TIMES: ConnectionTimes = {
+export const CONNECTION_LIMITS: ConnectionLimits = {
   connectMs: 2_500,
   keepAliveMs: 10_000,
   suspectMs: 6_000,
   pongMs: 5_000,
+  maxCalls: 2 ** 29,
 };
 
 export interface ConnectionOptions {
   /** One member, such as `http://127.0.0.1:2379`. */
   readonly host: string;
   readonly credentials: EtcdCredentials;
-  readonly times: ConnectionTimes;
+  readonly limits: ConnectionLimits;
   /** The connection takes no more calls; those under way may still be answered. */
   readonly onLeave: () => void;
 }
@@ -51,6 +50,7 @@ export interface ConnectionOptions {
 export class MemberConnection implements CallConnection {
   readonly #session: ClientHttp2Session | null = null;
   #socket: Socket | null = null;
+  /** Bounded by the slots of those who call, and by `connectMs`. */
   #waiting: { readonly call: Call; readonly headers: OutgoingHttpHeaders }[] = [];
   #isOpen = false;
   #isEnded = false;
@@ -64,7 +64,7 @@ export class MemberConnection implements CallConnection {
   #pong: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: ConnectionOptions) {
-    const { times } = options;
+    const { limits } = options;
     try {
       this.#session = this.#connect();
     } catch (error) {
@@ -74,9 +74,9 @@ export class MemberConnection implements CallConnection {
       return;
     }
     this.#connecting = setTimeout(() => {
-      setImmediate(() => this.#isOpen || this.destroy(`not connected within ${times.connectMs} ms`));
-    }, times.connectMs);
-    this.#keepAlive = setInterval(() => this.#active > 0 && this.#ping(), times.keepAliveMs).unref();
+      setImmediate(() => this.#isOpen || this.destroy(`not connected within ${limits.connectMs} ms`));
+    }, limits.connectMs);
+    this.#keepAlive = setInterval(() => this.#active > 0 && this.#ping(), limits.keepAliveMs).unref();
   }
 
   get reason(): string {
@@ -90,7 +90,7 @@ export class MemberConnection implements CallConnection {
   }
 
   suspect(): void {
-    if (performance.now() - this.#pingedAt >= this.options.times.suspectMs) this.#ping();
+    if (performance.now() - this.#pingedAt >= this.options.limits.suspectMs) this.#ping();
   }
 
   /** Ends it at once. Calls that were sent are in doubt. No errors. */
@@ -141,6 +141,8 @@ export class MemberConnection implements CallConnection {
       : connectTcp({ host, port });
     socket.setNoDelay(true);
     socket.on('error', (error) => (this.#reason ??= reasonOf(error)));
+    // Node does not end a session whose certificate the server refuses after the handshake. What has arrived goes first.
+    socket.on('close', () => setImmediate(() => this.destroy('the member closed the connection')));
     return socket;
   }
 
@@ -162,16 +164,20 @@ export class MemberConnection implements CallConnection {
     try {
       stream = this.#session.request({ ...headers, ...timeout });
     } catch (error) {
-      // Thrown before anything is sent: the session is closing.
-      this.#leave();
+      // Thrown before anything is sent: the session is closing, or has a fault of another kind.
+      if (this.#session.closed) this.#leave();
       return call.fail(notSent(reasonOf(error)));
     }
     this.#active++;
-    stream.once('close', () => this.#active--);
+    stream.once('close', () => this.#left());
     call.start(stream, this);
-    if (++this.#calls < MAX_CALLS) return;
-    this.#leave();
-    this.#session.close();
+    if (++this.#calls >= this.options.limits.maxCalls) this.#leave();
+  }
+
+  /** Closed only now: a server may break off what is under way when it is told of the end. */
+  #left(): void {
+    this.#active--;
+    if (this.#active === 0 && this.#calls >= this.options.limits.maxCalls) this.#session?.close();
   }
 
   #leave(): void {
@@ -184,7 +190,7 @@ export class MemberConnection implements CallConnection {
     if (!this.#isOpen || !session || session.destroyed || this.#pong) return;
     this.#pingedAt = performance.now();
     const heard = this.#socket?.bytesRead;
-    const { pongMs } = this.options.times;
+    const { pongMs } = this.options.limits;
     session.ping(() => {
       clearTimeout(this.#pong);
       this.#pong = undefined;
