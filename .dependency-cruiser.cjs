@@ -62,6 +62,12 @@ module.exports = {
       'only-mqtt-imports-brokers',
       'MQTT packets stay behind the MQTT door.',
       '^(src/mqtt/|test/)',
+      'node_modules/(mqtt|mqtt-packet)/',
+    ),
+    onlyFrom(
+      'only-the-external-door-imports-mqtt',
+      'The built-in broker reads and writes its packets itself (ADR 0017); mqtt.js is a client.',
+      '^(src/mqtt/external/|test/)',
       'node_modules/(mqtt|mqtt-packet|aedes|aedes-persistence|aedes-packet|mqemitter)/',
     ),
     {

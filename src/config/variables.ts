@@ -80,6 +80,10 @@ export const SECTIONS = {
       ...{ min: 100, max: HOUR_MS, unit: 'ms' },
       meaning: 'How long a subscriber may read nothing while messages wait for it.',
     }),
+    UMBRA_MQTT_MAX_SUBSCRIPTIONS: integer('mqtt.maxSubscriptions', 50, {
+      ...{ min: 1, max: 100_000, unit: 'filters' },
+      meaning: 'Topic filters of one MQTT client; further ones are refused. AWS allows 50.',
+    }),
     UMBRA_MQTT_MAX_SESSION_MESSAGES: integer('mqtt.maxSessionMessages', 1000, {
       ...{ min: 0, max: 1_000_000, unit: 'messages' },
       meaning: 'Messages kept for one offline persistent session; the oldest are dropped first.',

@@ -38,15 +38,15 @@ describe('a subscriber that takes nothing', () => {
     frozen.once('close', () => (closed = true));
     const healthy = await node.connect();
     await healthy.subscribe(`${TOPIC}/update/accepted`);
-    const isConnected = (): boolean => node.broker.clients().some(({ id }) => id === `frozen-${version}`);
+    const isConnected = (): boolean => node.broker.clients().some(({ clientId }) => clientId === `frozen-${version}`);
     let most = 0;
     let updates = 0;
     while (isConnected()) {
       if (++updates > 5000) throw new Error('it is never cut off');
       await healthy.publish(`${TOPIC}/update`, { state: { desired: { a: 'x'.repeat(7000) } } });
       await healthy.next(`${TOPIC}/update/accepted`, updates);
-      const conn = node.broker.clients().find(({ id }) => id === `frozen-${version}`)?.conn;
-      most = Math.max(most, conn?.writableLength ?? 0);
+      const connection = node.broker.clients().find(({ clientId }) => clientId === `frozen-${version}`);
+      most = Math.max(most, connection?.outbox.waitingBytes ?? 0);
     }
     // One turn of the loop may hand over one update's messages beyond the limit.
     expect(most).toBeLessThan(256 * KIB + 64 * KIB);
@@ -68,8 +68,8 @@ describe('a subscriber that takes nothing', () => {
       frozen.pause();
       const writer = await patient.connect();
       const body = { state: { desired: { a: 'x'.repeat(7000) } } };
-      const isConnected = (): boolean => patient.broker.clients().some(({ id }) => id === 'frozen');
-      while (isConnected() && !patient.broker.clients().some(({ conn }) => conn.writableNeedDrain)) {
+      const isConnected = (): boolean => patient.broker.clients().some(({ clientId }) => clientId === 'frozen');
+      while (isConnected() && !patient.broker.clients().some(({ outbox }) => outbox.isBlocked)) {
         await writer.publish(`${TOPIC}/update`, body);
       }
       await until('its end', () => !isConnected());

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import type { IClientOptions } from 'mqtt';
 import { ServiceError } from '../../src/errors/service-error.js';
-import type { AedesClient } from '../../src/mqtt/built-in/aedes/aedes-parts.js';
-import { connectionOf } from '../../src/mqtt/built-in/connection.js';
+import { OtherReply } from '../../src/mqtt/built-in/connections/reply.js';
+import type { Connection } from '../../src/mqtt/built-in/connections/connection.js';
 import { startMqttNode, type MqttNode, type TestClient } from '../harness/mqtt-node.js';
 import { until } from '../harness/until.js';
 
@@ -23,7 +23,7 @@ async function leave(node: MqttNode, client: TestClient): Promise<void> {
   client.mqtt.end(true);
   await until(
     'the end of the connection',
-    () => !node.broker.clients().some(({ id }) => id === client.mqtt.options.clientId),
+    () => !node.broker.clients().some(({ clientId }) => clientId === client.mqtt.options.clientId),
   );
 }
 
@@ -58,10 +58,7 @@ describe.each([4, 5] as const)('sessions as plain MQTT has them, version %i', (p
     expect(versions(again, `${topic}/update/accepted`)).toEqual([1, 2, 3]);
     expect(versions(again, `${topic}/update/delta`)).toEqual([1, 2, 3]);
     // Everything was acknowledged: the next connection gets nothing again.
-    await until(
-      'the acknowledgements',
-      () => node.broker.sessions.session(again.mqtt.options.clientId!)?.waiting === 0,
-    );
+    await until('the acknowledgements', () => node.broker.sessions.session(again.mqtt.options.clientId!)?.kept === 0);
     await leave(node, again);
     const third = await node.connect(options);
     await settle(third, 'nothing-there');
@@ -78,7 +75,7 @@ describe.each([4, 5] as const)('sessions as plain MQTT has them, version %i', (p
     const writer = await node.connect();
     await writer.publish(`${topic}/update`, desire(1));
     await writer.publish(`${topic}/update`, desire(2));
-    await until('both in the session', () => node.broker.sessions.session(options.clientId!)?.waiting === 2);
+    await until('both in the session', () => node.broker.sessions.session(options.clientId!)?.kept === 2);
     await first.next(`${topic}/update/accepted`);
     await leave(node, first);
     const again = await node.connect(options);
@@ -112,7 +109,10 @@ describe.each([4, 5] as const)('sessions as plain MQTT has them, version %i', (p
     const writer = await node.connect();
     await writer.publish(`${topic}/update`, desire(1));
     await leave(node, await node.connect({ ...options, clean: true }));
-    expect(node.broker.sessions.session(options.clientId!)).toBeUndefined();
+    // MQTT 5 begins a new session, whose expiry the client has named.
+    const session = node.broker.sessions.session(options.clientId!);
+    expect(session === undefined).toBe(protocolVersion === 4);
+    expect([session?.granted.length ?? 0, session?.kept ?? 0]).toEqual([0, 0]);
   });
 });
 
@@ -127,13 +127,13 @@ it('is sent after a hole in the feed to sessions that were away then, although t
     const key = { tenant: 'default', thing: 'hole', name: null };
     const state = { version: 7, desired: { n: 7 }, metadata: { desired: { n: { timestamp: 1 } } } };
     const change = { kind: 'update' as const, patch: null, principal: 'anonymous', at: node.clock.now() };
-    const { sessions } = node.broker;
-    const has = sessions.has.bind(sessions);
-    sessions.has = () => false;
+    const { broker } = node;
+    const wants = broker.wants.bind(broker);
+    broker.wants = () => false;
     const passed = new Promise<void>((resolve) => node.hub.follow({ batch: () => resolve(), gap: () => {} }));
     await node.store.update(key, () => ({ state, change }), { deadline: node.clock.monotonic() + 1000 });
     await passed;
-    sessions.has = has;
+    broker.wants = wants;
     node.currentDeltas.sendToAll();
     const again = await node.connect(persistent(4, 'hole'));
     expect((await again.next(topic)).json).toMatchObject({ version: 7, state: { n: 7 } });
@@ -154,17 +154,17 @@ it('a connection that is taken over behind a full socket ends at once', async ()
     const topic = base('flapping');
     await stuck.subscribe(`${topic}/#`);
     (stuck.mqtt.stream as Socket).pause();
-    const old = node.broker.clients().find(({ id }) => id === 'flapping') as AedesClient;
+    const old = node.broker.clients().find(({ clientId }) => clientId === 'flapping') as Connection;
     const writer = await node.connect();
-    while (!old.conn.writableNeedDrain) {
+    while (!old.outbox.isBlocked) {
       await writer.publish(`${topic}/update`, { state: { desired: { a: 'x'.repeat(7000) } } });
     }
     const second = await node.connect({ clientId: 'flapping', protocolVersion: 5 });
-    expect(old.closed).toBe(true);
+    expect([old.isOpen, old.stream.destroyed]).toEqual([false, true]);
     second.mqtt.end(true);
-    await until('its end', () => !node.broker.clients().some(({ id }) => id === 'flapping'));
+    await until('its end', () => !node.broker.clients().some(({ clientId }) => clientId === 'flapping'));
     await node.connect({ clientId: 'flapping', protocolVersion: 5 });
-    await until('its place', () => node.broker.clients().some(({ id, connected }) => id === 'flapping' && connected));
+    await until('its place', () => node.broker.clients().some(({ clientId }) => clientId === 'flapping'));
   } finally {
     await node.stop();
   }
@@ -177,14 +177,14 @@ it('a connection that is taken over in the middle of its messages is told so', a
     const topic = base('busy');
     await first.subscribe(`${topic}/#`);
     const reason = new Promise((resolve) => first.mqtt.once('disconnect', ({ reasonCode }) => resolve(reasonCode)));
-    const old = node.broker.clients().find(({ id }) => id === 'busy') as AedesClient;
-    const clients = (old as unknown as { broker: { registerClient(client: AedesClient): void } }).broker;
-    const register = clients.registerClient.bind(clients);
+    const old = node.broker.clients().find(({ clientId }) => clientId === 'busy') as Connection;
+    const { sessions } = node.broker;
+    const open = sessions.open.bind(sessions);
     // Whatever the moment: something that has not left yet is there.
-    clients.registerClient = (client) => {
-      old.conn.cork();
-      old.conn.write(Buffer.from([0xd0, 0x00]));
-      register(client);
+    sessions.open = (...args) => {
+      old.reply(new OtherReply((writer) => writer.pingresp()));
+      old.stream.cork();
+      return open(...args);
     };
     await node.connect({ clientId: 'busy', protocolVersion: 5 });
     expect(await reason).toBe(0x8e);
@@ -271,8 +271,8 @@ describe.each([4, 5] as const)('the current delta, version %i', (protocolVersion
       await client.mqtt.unsubscribeAsync([`${base(`${thing}-${n}`)}/#`, `${base(`${thing}-${n}`, 'a')}/update/delta`]);
     }
     await settle(client, thing);
-    const connected = node.broker.clients().find(({ id }) => id === thing) as AedesClient;
-    expect(connectionOf(connected).deltaRevisions?.size).toBe(0);
+    const connected = node.broker.clients().find(({ clientId }) => clientId === thing);
+    expect(connected?.deltaRevisions?.size).toBe(0);
   });
 
   it('never follows a newer one, and comes to every subscriber again after a gap', async () => {

@@ -5,14 +5,13 @@ import { deltaText } from '../../document/message-texts.js';
 import { isTombstone } from '../../document/shadow-document.js';
 import { SHADOW_STORE, type RequestOptions, type ShadowKey, type ShadowStore } from '../../store/shadow-store.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
-import type { AedesClient } from './aedes/aedes-parts.js';
 import { MqttBroker } from './broker.js';
-import { connectionOf } from './connection.js';
-import { deltaCover, filterMatches } from './subscriptions/topic-filter.js';
+import type { Connection } from './connections/connection.js';
+import { deltaCover } from './subscriptions/topic-filter.js';
 import { shadowTopic } from '../topics.js';
 
 interface Job {
-  readonly client: AedesClient;
+  readonly connection: Connection;
   readonly filter: string;
 }
 
@@ -44,11 +43,11 @@ export class CurrentDeltas {
   ) {}
 
   start(): void {
-    this.broker.onSubscribed = (client, filters, hasMissed) => {
+    this.broker.onSubscribed = (connection, filters, hasMissed) => {
       if (!this.config.mqtt.deltaOnSubscribe && !hasMissed) return;
-      for (const filter of filters) this.#add({ client, filter });
+      for (const filter of filters) this.#add({ connection, filter });
     };
-    this.broker.onUnsubscribed = (client, filters) => forget(client, filters);
+    this.broker.onUnsubscribed = forget;
   }
 
   stop(): void {
@@ -59,9 +58,9 @@ export class CurrentDeltas {
   /** To every connected subscriber, and to the others when they resume. What was sent before is forgotten: revisions may have begun anew. */
   sendToAll(): void {
     this.broker.sessions.missed();
-    for (const client of this.broker.clients()) {
-      connectionOf(client).deltaRevisions = null;
-      for (const filter of Object.keys(client.subscriptions)) this.#add({ client, filter });
+    for (const connection of this.broker.clients()) {
+      connection.deltaRevisions = null;
+      for (const { filter } of connection.session?.granted ?? []) this.#add({ connection, filter });
     }
   }
 
@@ -69,9 +68,10 @@ export class CurrentDeltas {
     const cover = deltaCover(job.filter);
     if (cover === null) return;
     // Not only when it is read: a delta that comes while the job waits for its turn would be sent twice.
-    if (cover.classic) note(job.client, shadowTopic({ thing: cover.thing, name: null }));
-    if (cover.named !== null && cover.named !== 'all') note(job.client, shadowTopic({ ...cover, name: cover.named }));
-    this.#jobs.set(`${job.client.id}\0${job.filter}`, job);
+    if (cover.classic) note(job.connection, shadowTopic({ thing: cover.thing, name: null }));
+    if (cover.named !== null && cover.named !== 'all')
+      note(job.connection, shadowTopic({ ...cover, name: cover.named }));
+    this.#jobs.set(`${job.connection.clientId}\0${job.filter}`, job);
     this.#next();
   }
 
@@ -92,20 +92,23 @@ export class CurrentDeltas {
     try {
       for (const key of await this.#keysOf(job)) await this.#sendOne(job, key);
     } catch (error) {
-      this.logger.warn({ clientId: job.client.id, err: error }, 'current delta could not be read; trying again');
+      this.logger.warn(
+        { clientId: job.connection.clientId, err: error },
+        'current delta could not be read; trying again',
+      );
       setTimeout(() => this.#isWanted(job) && this.#add(job), RETRY_MS).unref();
     }
   }
 
   /** The client may have gone, or changed its mind. */
-  #isWanted({ client, filter }: Job): boolean {
-    return !this.#stopped && client.connected && filter in client.subscriptions;
+  #isWanted({ connection, filter }: Job): boolean {
+    return !this.#stopped && connection.isOpen && connection.session?.grantedFor(filter) !== undefined;
   }
 
-  async #keysOf({ client, filter }: Job): Promise<ShadowKey[]> {
+  async #keysOf({ connection, filter }: Job): Promise<ShadowKey[]> {
     const cover = deltaCover(filter);
     if (cover === null) return [];
-    const { tenant } = connectionOf(client).principal;
+    const { tenant } = connection.principal;
     const key = (name: string | null): ShadowKey => ({ tenant, thing: cover.thing, name });
     const keys = cover.classic ? [key(null)] : [];
     if (cover.named === null) return keys;
@@ -126,10 +129,9 @@ export class CurrentDeltas {
   }
 
   async #sendOne(job: Job, key: ShadowKey): Promise<void> {
-    const { client, filter } = job;
+    const { connection, filter } = job;
     const topic = `${shadowTopic(key)}/update/delta`;
-    const connection = connectionOf(client);
-    note(client, shadowTopic(key));
+    note(connection, shadowTopic(key));
     const record = await this.store.get(key, this.#options());
     if (record === null || isTombstone(record.state) || !this.#isWanted(job)) return;
     const sent = connection.deltaRevisions?.get(topic);
@@ -139,9 +141,8 @@ export class CurrentDeltas {
     const delta = deltaText(record.state, record.change);
     if (delta === null) return;
     connection.deltaRevisions?.set(topic, record.position.revision);
-    const qos = client.subscriptions[filter]?.qos === 0 && filterMatches(filter, topic) ? 0 : 1;
-    const payload = Buffer.from(delta);
-    this.broker.sendTo(client, { tenant: key.tenant, topic, payload }, qos);
+    const qos = connection.session?.grantedFor(filter)?.qos ?? 1;
+    this.broker.sendTo(connection, { tenant: key.tenant, topic, payload: delta }, qos);
   }
 
   #options(): RequestOptions {
@@ -150,15 +151,14 @@ export class CurrentDeltas {
 }
 
 /** From here on the revisions of live deltas are noted, so that the current one cannot follow a newer one. */
-function note(client: AedesClient, base: string): void {
-  const revisions = (connectionOf(client).deltaRevisions ??= new Map<string, number>());
+function note(connection: Connection, base: string): void {
+  const revisions = (connection.deltaRevisions ??= new Map<string, number>());
   const topic = `${base}/update/delta`;
   if (!revisions.has(topic)) revisions.set(topic, 0);
 }
 
 /** A client that subscribes again gets the current delta again; topics without a subscription keep no revision. */
-function forget(client: AedesClient, filters: readonly string[]): void {
-  const { deltaRevisions } = connectionOf(client);
+function forget({ deltaRevisions }: Connection, filters: readonly string[]): void {
   if (deltaRevisions === null || deltaRevisions.size === 0) return;
   const wholeThings = new Set<string>();
   for (const filter of filters) {

@@ -149,14 +149,14 @@ export class MqttPublisher {
 
   #send(record: ShadowRecord, base: string, previous: ShadowState | null | undefined, part: Part): void {
     const { key, position } = record;
-    for (const [tail, text] of changeMessages(record, previous, (each) => part(each) && this.#wants(base, each))) {
-      const message = { tenant: key.tenant, topic: `${base}/${tail}`, payload: Buffer.from(text) };
+    for (const [tail, payload] of changeMessages(record, previous, (each) => part(each) && this.#wants(base, each))) {
+      const message = { tenant: key.tenant, topic: `${base}/${tail}`, payload };
       this.broker.send(tail === 'update/delta' ? { ...message, revision: position.revision } : message);
     }
   }
 
   #wants(base: string, tail: ChangeTail): boolean {
-    return this.broker.wants(`${base}/${tail}`, tail !== 'update/delta' || this.broker.keepsDeltas);
+    return this.broker.wants(`${base}/${tail}`);
   }
 }
 

@@ -5,20 +5,18 @@ import { CONFIG, type Config } from '../../config/config.js';
 import { ServiceError } from '../../errors/service-error.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { MqttBroker } from './broker.js';
-import { connectionOf } from './connection.js';
 import { MqttListeners, type MqttAddresses } from './listeners.js';
 import { MqttPublisher } from './publisher.js';
-import type { IncomingRequest } from './gates/publish-gate.js';
-import { RequestAnswerer, type AnswerMessage } from '../request-answerer.js';
+import type { IncomingRequest } from './connections/incoming-request.js';
+import { RequestAnswerer, type Answer, type AnswerMessage, type ReceivedRequest } from '../request-answerer.js';
 import { CALLED_DIRECTLY } from '../request-handlers.js';
-import type { Acknowledgement } from '../request-queue.js';
 
 /** How often a drain looks whether requests are still in flight, in milliseconds. */
 const DRAIN_POLL_MS = 20;
 /** Milliseconds for closing connections in good order before they are cut. */
 const CLOSE_MS = 1000;
 
-/** The built-in MQTT door as a Nest transport: has requests answered, publishes the answers, and lets aedes acknowledge. */
+/** The built-in MQTT door as a Nest transport: has requests answered, publishes the answers, and settles the requests. */
 @Injectable()
 export class MqttTransport implements CustomTransportStrategy {
   readonly transportId = CALLED_DIRECTLY;
@@ -66,45 +64,58 @@ export class MqttTransport implements CustomTransportStrategy {
 
   async #start(): Promise<void> {
     this.answerer.open();
-    this.broker.publishGate.handle = (incoming) => this.#handle(incoming);
-    await this.broker.open();
+    this.broker.handle = (incoming) => this.#handle(incoming);
+    this.broker.open();
     this.publisher.start();
     await this.listeners.open();
     this.log.info({ ...this.addresses() }, 'MQTT listens');
   }
 
-  async #handle(incoming: IncomingRequest): Promise<Acknowledgement> {
+  #handle(incoming: IncomingRequest): void {
+    const { topic, request } = incoming.route;
+    if (request === null) return incoming.settle('unpublishable');
+    const { principal, clientId } = incoming.owner;
+    const received: ReceivedRequest = { topic, request, payload: incoming.payload, principal, clientId };
+    if (this.#draining && request.problem === null) return this.#refuse(incoming, received);
     this.#inFlight++;
+    this.answerer.answer(received).then(
+      (answer) => this.#answered(incoming, answer),
+      (error: unknown) => this.#failed(incoming, error),
+    );
+  }
+
+  /** The node is draining: nothing new is begun. */
+  #refuse(incoming: IncomingRequest, received: ReceivedRequest): void {
+    // `rejected` would no longer reach every subscriber, so no PUBACK may say that the message has been dealt with.
+    if (incoming.qos > 0) return incoming.settle('unanswered');
+    const answer = this.answerer.reject(received, new ServiceError('draining'));
+    if (answer.outcome === 'rejected') this.#publish(received.principal.tenant, answer.message);
+    incoming.settle('done');
+  }
+
+  #answered(incoming: IncomingRequest, answer: Answer): void {
+    this.#inFlight--;
     try {
-      return await this.#answer(incoming);
+      if (answer.outcome === 'unknown') return incoming.settle('withheld');
+      if (answer.outcome === 'accepted') this.#lastRevision = Math.max(this.#lastRevision, answer.revision);
+      this.#publish(incoming.owner.principal.tenant, answer.message);
+      // A rejection is an answer too: the message has been dealt with, so its PUBACK follows.
+      incoming.settle('done');
     } catch (error) {
       this.log.error({ err: error }, 'an MQTT request failed');
-      return 'withheld';
-    } finally {
-      this.#inFlight--;
+      incoming.settle('withheld');
     }
   }
 
-  async #answer(incoming: IncomingRequest): Promise<Acknowledgement> {
-    const { client, topic, request, payload } = incoming;
-    const { principal } = connectionOf(client);
-    const received = { topic, request, payload, principal, clientId: client.id };
-    // `rejected` would no longer reach every subscriber, so no PUBACK may say that the message has been dealt with.
-    if (this.#draining && incoming.qos > 0 && request.problem === null) return 'unanswered';
-    const answer =
-      this.#draining && request.problem === null
-        ? this.answerer.reject(received, new ServiceError('draining'))
-        : await this.answerer.answer(received);
-    if (answer.outcome === 'unknown') return 'withheld';
-    if (answer.outcome === 'accepted') this.#lastRevision = Math.max(this.#lastRevision, answer.revision);
-    this.#publish(principal.tenant, answer.message);
-    // A rejection is an answer too: the message has been dealt with, so its PUBACK follows.
-    return 'done';
+  #failed(incoming: IncomingRequest, error: unknown): void {
+    this.#inFlight--;
+    this.log.error({ err: error }, 'an MQTT request failed');
+    incoming.settle('withheld');
   }
 
   #publish(tenant: string, message: AnswerMessage | null): void {
     if (message === null || !this.broker.wants(message.topic)) return;
-    this.broker.send({ tenant, topic: message.topic, payload: Buffer.from(message.text) });
+    this.broker.send({ tenant, topic: message.topic, payload: message.text });
   }
 
   async #end(withinMs: number): Promise<void> {
@@ -116,8 +127,6 @@ export class MqttTransport implements CustomTransportStrategy {
     while (isBusy() && performance.now() < deadline - CLOSE_MS) await pause(DRAIN_POLL_MS);
     if (this.#inFlight > 0) this.log.warn({ inFlight: this.#inFlight }, 'MQTT requests were cut off by the shutdown');
     this.publisher.stop();
-    // aedes writes what it was given in the next turn of the loop.
-    await pause(0);
     const closed = this.broker.close();
     await Promise.race([closed, pause(Math.min(CLOSE_MS, withinMs))]);
     this.listeners.destroyAll();

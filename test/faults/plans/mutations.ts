@@ -152,8 +152,8 @@ export const MUTATIONS: readonly Mutation[] = [
     'no bound for what waits for a subscriber',
     'devices that never read',
     [PROMISES.bounded],
-    ['mqtt/built-in/gates/forward-gate.js', 'if (waiting > this.maxBacklogBytes) {', 'if (false) {'],
-    ['mqtt/built-in/broker.js', 'drainTimeout: mqtt.drainTimeoutMs', 'drainTimeout: 0'],
+    ['mqtt/built-in/connections/outbox.js', 'if (waiting <= maxBacklogBytes) return false;', 'return false;'],
+    ['mqtt/built-in/connections/connection.js', 'now - blockedSince > this.door.config.drainTimeoutMs', 'false'],
   ),
   mutation(
     'a stream that resumes at the present',

@@ -1,184 +1,252 @@
+import { ANONYMOUS } from '../../../access/principal.js';
 import { SettableClock } from '../../../../test/harness/clock.js';
 import { SILENT_LOGGER } from '../../../telemetry/logger.js';
-import type { AedesClient, OutgoingPacket } from '../aedes/aedes-parts.js';
+import type { Connection } from '../connections/connection.js';
+import { GrantedFilter } from '../subscriptions/granted-filter.js';
+import { Subscribers } from '../subscriptions/subscribers.js';
+import { MemoryBudget } from './memory-budget.js';
+import { Outgoing, SharedMessage } from './message.js';
+import type { Session } from './session.js';
 import { SessionStore } from './session-store.js';
 
 const TOPIC = '$aws/things/T/shadow/update/accepted';
-let counter = 0;
-const packet = (text: string, topic = TOPIC, clientId?: string): OutgoingPacket => ({
-  cmd: 'publish',
-  topic,
-  payload: Buffer.from(text),
-  qos: 1,
-  retain: false,
-  dup: false,
-  brokerId: 'broker',
-  brokerCounter: ++counter,
-  ...(clientId !== undefined && { clientId }),
-});
-const client = (id: string): AedesClient => ({ id, conn: {} }) as AedesClient;
-const texts = (packets: OutgoingPacket[] | undefined): string[] =>
-  (packets ?? []).map(({ payload }) => String(payload));
 
-type Parameters = ConstructorParameters<typeof SessionStore>;
+type Config = ConstructorParameters<typeof SessionStore>[0];
 
-function create(config: Partial<Parameters[0]> = {}, isGranted: Parameters[3] = () => true, maxBytes?: number) {
+function create(config: Partial<Config> = {}, maxBytes?: number) {
   const clock = new SettableClock();
+  const subscribers = new Subscribers();
+  const budget = new MemoryBudget(maxBytes);
   const store = new SessionStore(
     { maxSessions: 3, maxSessionMessages: 4, sessionSeconds: 60, ...config },
     clock,
     SILENT_LOGGER,
-    isGranted,
-    maxBytes,
+    subscribers,
+    budget,
   );
-  const open = async (id: string, qos = 1): Promise<AedesClient> => {
-    const opened = client(id);
-    await store.addSubscriptions(opened, [{ topic: TOPIC, qos }]);
-    store.online(opened);
-    return opened;
+  const connect = (id: string, options: { clean?: boolean; expirySeconds?: number } = {}) =>
+    store.open({} as Connection, { id, principal: ANONYMOUS, clean: false, expirySeconds: 60, ...options });
+  const subscribe = (session: Session, filter = TOPIC, qos: 0 | 1 = 1, noLocal = false) =>
+    store.subscribe(new GrantedFilter(session, filter, qos, noLocal, 0));
+  const open = (id: string, qos: 0 | 1 = 1): Session => {
+    const { session } = connect(id);
+    subscribe(session, TOPIC, qos);
+    return session;
   };
-  return { store, clock, open };
+  /** As the broker hands out a message. */
+  const publish = (text: string, topic = TOPIC, sender?: string): void => {
+    const message = new SharedMessage({ topic, payload: Buffer.from(text) });
+    subscribers.each(topic, sender, (session, qos) => {
+      if (qos > 0 && session.expirySeconds > 0) store.keep(session, message, null);
+      else session.queue(new Outgoing(message, qos, null));
+    });
+  };
+  return { store, clock, budget, subscribers, connect, subscribe, open, publish };
 }
 
+/** Sends what waits, as a connection does. */
+function send(session: Session, most = Infinity): { text: string; id: number; isAgain: boolean }[] {
+  const sent = [];
+  for (let first = session.first; first && sent.length < most; first = session.first) {
+    const isAgain = first.id > 0;
+    if (first.qos > 0 && !isAgain) first.id = session.nextId();
+    sent.push({ text: String(first.message?.payload ?? ''), id: first.id, isAgain });
+    session.sent();
+  }
+  return sent;
+}
+
+const texts = (session: Session): string[] => send(session).map(({ text }) => text);
+
 describe('SessionStore', () => {
-  it('keeps messages of QoS 1 subscriptions, once for overlapping filters, and only those', async () => {
-    const { store, open } = create();
-    const one = await open('one');
-    await store.addSubscriptions(one, [{ topic: '$aws/things/+/shadow/#', qos: 1 }]);
-    await open('zero', 0);
-    store.keep(packet('a'));
-    store.keep(packet('b', '$aws/things/U/shadow/update/accepted'));
-    expect(texts(store.session('one')?.backlog())).toEqual(['a', 'b']);
-    expect(store.session('zero')?.waiting).toBe(0);
-    expect(store.has(TOPIC)).toBe(true);
-    expect(store.has('other')).toBe(false);
+  it('hands a message to a session once, whatever filters match, with the highest QoS of them', () => {
+    const { open, subscribe, publish } = create();
+    const one = open('one', 0);
+    subscribe(one, '$aws/things/+/shadow/#', 1);
+    const zero = open('zero', 0);
+    publish('a');
+    publish('b', '$aws/things/U/shadow/update/accepted');
+    expect([one.kept, zero.kept]).toEqual([2, 0]);
+    expect(texts(one)).toEqual(['a', 'b']);
+    expect(send(zero)).toMatchObject([{ text: 'a', id: 0 }]);
   });
 
-  it('drops the oldest message of a full session and counts it', async () => {
-    const { store, open } = create();
-    await open('one');
-    for (const text of ['a', 'b', 'c', 'd', 'e', 'f']) store.keep(packet(text));
-    const session = store.session('one');
-    expect(texts(session?.backlog())).toEqual(['c', 'd', 'e', 'f']);
-    expect(session?.takeDropped()).toBe(2);
-    expect(session?.takeDropped()).toBe(0);
+  it('drops the oldest message of a full session without a connection, and counts it', () => {
+    const { store, open, connect, publish } = create();
+    const session = open('one');
+    store.left(session);
+    for (const text of ['a', 'b', 'c', 'd', 'e', 'f']) publish(text);
+    expect(session.kept).toBe(4);
+    expect(session.takeDropped()).toBe(2);
+    expect(session.takeDropped()).toBe(0);
+    expect(texts(connect('one').session)).toEqual(['c', 'd', 'e', 'f']);
   });
 
-  it('sends again what was sent and not acknowledged, under its identifier', async () => {
-    const { store, open } = create();
-    const one = await open('one');
-    const [a, b, c] = ['a', 'b', 'c'].map((text) => packet(text)) as [OutgoingPacket, OutgoingPacket, OutgoingPacket];
-    for (const each of [a, b, c]) store.keep(each);
-    await store.outgoingUpdate(one, { ...a, messageId: 7 });
-    await store.outgoingUpdate(one, { ...b, messageId: 8 });
-    expect(await store.outgoingClearMessageId(one, { messageId: 7 })).toBe(a);
-    expect(await store.outgoingClearMessageId(one, { messageId: 7 })).toBeUndefined();
-    expect(store.session('one')?.backlog()).toEqual([
-      { ...b, brokerId: null, dup: true, messageId: 8 },
-      { ...c, brokerId: null },
+  it('gives a connected client even what it can no longer keep for it', () => {
+    const { open, publish } = create({ maxSessionMessages: 1 });
+    const session = open('one');
+    for (const text of ['a', 'b', 'c']) publish(text);
+    expect(session.kept).toBe(1);
+    expect(texts(session)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('sends again what was sent and not acknowledged, under its identifier and before all others', () => {
+    const { store, open, connect, publish } = create();
+    const session = open('one');
+    for (const text of ['a', 'b', 'c']) publish(text);
+    expect(send(session, 2).map(({ id }) => id)).toEqual([1, 2]);
+    expect([session.acknowledge(1), session.acknowledge(1), session.acknowledge(9)]).toEqual([true, false, false]);
+    store.left(session);
+    publish('d');
+    const { session: again, isPresent } = connect('one');
+    expect(isPresent).toBe(true);
+    expect(send(again)).toEqual([
+      { text: 'b', id: 2, isAgain: true },
+      { text: 'c', id: 3, isAgain: false },
+      { text: 'd', id: 4, isAgain: false },
     ]);
-    expect(texts(store.session('one')?.after(b.brokerCounter))).toEqual(['c']);
   });
 
-  it('ends sessions that are away too long, and those that their client gives up', async () => {
-    const { store, clock, open } = create();
-    const one = await open('one');
-    await open('two');
-    store.offline(one);
+  it('uses no identifier again that is in flight', () => {
+    const { open, publish } = create({ maxSessionMessages: 10 });
+    const session = open('one');
+    publish('stays');
+    expect(send(session)).toMatchObject([{ id: 1 }]);
+    for (let id = 2; id <= 65_535; id++) {
+      publish('goes');
+      expect(send(session)[0]?.id).toBe(id);
+      session.acknowledge(id);
+    }
+    publish('waits');
+    expect(session.nextId()).toBe(0);
+    session.acknowledge(1);
+    expect(send(session)).toMatchObject([{ text: 'waits', id: 1 }]);
+  });
+
+  it('ends sessions that are away too long, and those that their client gives up', () => {
+    const { store, clock, open, connect, subscribers } = create();
+    store.left(open('one'));
+    open('two');
     clock.advance(59_999);
     store.expire();
     expect(store.size).toBe(2);
     clock.advance(1);
     store.expire();
     expect(store.session('one')).toBeUndefined();
-    await store.cleanSubscriptions({ id: 'two' });
+    expect(connect('two', { clean: true, expirySeconds: 0 }).isPresent).toBe(false);
     expect(store.size).toBe(0);
-    expect(store.has(TOPIC)).toBe(false);
+    expect(subscribers.has(TOPIC)).toBe(false);
   });
 
-  it('is bounded: the session that is away longest goes, and a connected one never', async () => {
+  it('does not resume what has expired and was not swept yet', () => {
+    const { store, clock, open, connect } = create();
+    store.left(open('one'));
+    clock.advance(60_000);
+    expect(connect('one').isPresent).toBe(false);
+  });
+
+  it('lets a client shorten the time, and none lengthen it', () => {
+    const { store, clock, connect } = create();
+    const short = connect('short', { expirySeconds: 5 }).session;
+    const long = connect('long', { expirySeconds: 0xffff_ffff }).session;
+    expect([short.expirySeconds, long.expirySeconds]).toEqual([5, 60]);
+    for (const session of [short, long]) store.left(session);
+    clock.advance(5000);
+    store.expire();
+    expect([store.session('short'), store.session('long')]).toEqual([undefined, long]);
+  });
+
+  it('is bounded: the session that is away longest goes, and a connected one never', () => {
     const { store, open } = create();
-    const [one] = [await open('one'), await open('two'), await open('three')];
-    await open('four');
+    const [one] = [open('one'), open('two'), open('three')];
+    store.left(open('four'));
     expect(store.session('four')).toBeUndefined();
-    store.offline(one);
-    await open('five');
+    store.left(one);
+    open('five');
     expect(store.session('one')).toBeUndefined();
     expect(store.size).toBe(3);
   });
 
-  it('keeps nothing when sessions last no time', async () => {
-    const { store, open } = create({ sessionSeconds: 0 });
-    await open('one');
-    expect(store.size).toBe(0);
+  it('keeps nothing when sessions last no time', () => {
+    const { store, open, publish, budget, subscribers } = create({ sessionSeconds: 0 });
+    const session = open('one');
+    publish('a');
+    store.left(session);
+    expect([store.size, store.session('one'), budget.used]).toEqual([0, undefined, 0]);
+    expect(subscribers.has(TOPIC)).toBe(false);
   });
 
-  it('is not kept by a connection that was taken over', async () => {
-    const { store, open } = create();
-    const before = await open('one');
-    store.online(client('one'));
-    store.offline(before);
-    store.expire();
-    expect(store.session('one')?.client).not.toBeNull();
+  it('has one connection, whoever had it before', () => {
+    const { store, connect } = create();
+    const first = {} as Connection;
+    const second = {} as Connection;
+    const opening = { id: 'one', principal: ANONYMOUS, clean: false, expirySeconds: 60 };
+    expect(store.open(first, opening).previous).toBeNull();
+    const taken = store.open(second, opening);
+    expect([taken.previous, taken.isPresent, taken.session.connection]).toEqual([first, true, second]);
+    const clean = connect('one', { clean: true });
+    expect([clean.previous, clean.isPresent, taken.session.isEnded]).toEqual([second, false, true]);
+    expect(store.session('one')).toBe(clean.session);
   });
 
-  it('leaves out filters that were refused', async () => {
-    const { store } = create({}, ({ topic }) => topic === TOPIC);
-    await store.addSubscriptions(client('one'), [
-      { topic: '#', qos: 1 },
-      { topic: TOPIC, qos: 1 },
-    ]);
-    expect((await store.subscriptionsByClient({ id: 'one' })).map(({ topic }) => topic)).toEqual([TOPIC]);
+  it('spares a No Local subscriber its own messages', () => {
+    const { connect, subscribe, publish } = create();
+    const { session } = connect('one');
+    subscribe(session, TOPIC, 1, true);
+    publish('mine', TOPIC, 'one');
+    publish('theirs', TOPIC, 'two');
+    expect(texts(session)).toEqual(['theirs']);
   });
 
-  it('spares a No Local subscriber its own messages', async () => {
-    const { store } = create();
-    await store.addSubscriptions(client('one'), [{ topic: TOPIC, qos: 1, nl: true }]);
-    store.keep(packet('mine', TOPIC, 'one'));
-    store.keep(packet('theirs', TOPIC, 'two'));
-    expect(texts(store.session('one')?.backlog())).toEqual(['theirs']);
-  });
-
-  it('bounds the bytes of all sessions: those that are away longest end, then the oldest messages go', async () => {
-    const { store, open } = create({ maxSessionMessages: 1000 }, undefined, 4096);
-    store.offline(await open('longest'));
-    store.offline(await open('away'));
-    const here = await open('here');
-    store.keep(packet('x'.repeat(2000)));
+  it('bounds the bytes of all sessions: those that are away longest end, then the oldest messages go', () => {
+    const { store, open, publish, subscribe, connect, budget } = create({ maxSessionMessages: 1000 }, 6000);
+    store.left(open('longest'));
+    store.left(open('away'));
+    const here = open('here');
+    publish('x'.repeat(2000));
     expect(store.size).toBe(3);
-    // Shared by all three: its payload is counted once.
-    expect(store.bytes).toBeLessThan(2500);
-    await store.addSubscriptions(here, [{ topic: `${TOPIC}/mine`, qos: 1 }]);
-    for (const text of ['a', 'b', 'c']) store.keep(packet(text.repeat(1500), `${TOPIC}/mine`));
+    subscribe(here, `${TOPIC}/mine`);
+    store.left(here);
+    for (const text of ['a', 'b', 'c', 'd']) publish(text.repeat(1500), `${TOPIC}/mine`);
     expect([store.session('longest'), store.session('away')]).toEqual([undefined, undefined]);
-    expect(texts(store.session('here')?.backlog()).map((text) => text[0])).toEqual(['b', 'c']);
-    expect(store.bytes).toBeLessThanOrEqual(4096);
-    await store.cleanSubscriptions(here);
-    expect(store.bytes).toBe(0);
+    expect(budget.used).toBeLessThanOrEqual(6000);
+    connect('here', { clean: true, expirySeconds: 0 });
+    expect(budget.used).toBe(0);
   });
 
-  it('counts every byte back, however a message goes', async () => {
-    const { store, open } = create();
-    const one = await open('one');
-    const two = await open('two');
-    for (let n = 0; n < 6; n++) store.keep(packet(`text ${n}`));
-    expect(store.bytes).toBeGreaterThan(0);
-    for (const opened of [one, two]) {
-      const id = opened.id;
-      store
-        .session(id)
-        ?.backlog()
-        .forEach(({ brokerCounter }, i) => store.session(id)?.sent(brokerCounter, i + 1));
-      for (let i = 1; i <= 4; i++) await store.outgoingClearMessageId(opened, { messageId: i });
+  it('refuses a filter that there is no memory for', () => {
+    const { connect, subscribe, budget } = create({}, 2000);
+    const { session } = connect('one');
+    let granted = 0;
+    while (subscribe(session, `${TOPIC}/${granted}`)) granted++;
+    expect(granted).toBeGreaterThan(3);
+    expect(session.granted).toHaveLength(granted);
+    expect(budget.used).toBeLessThanOrEqual(2000);
+  });
+
+  it('counts every byte back, however a message goes', () => {
+    const { store, open, publish, connect, budget } = create();
+    const sessions = [open('one'), open('two')];
+    const before = budget.used;
+    for (let n = 0; n < 6; n++) publish(`text ${n}`);
+    expect(budget.used).toBeGreaterThan(before);
+    for (const session of sessions) {
+      send(session, 3);
+      store.left(session);
+      const again = connect(session.id).session;
+      for (const { id } of send(again)) again.acknowledge(id);
     }
-    expect(store.bytes).toBe(0);
+    expect(budget.used).toBe(before);
+    for (const session of sessions) store.unsubscribe(session, TOPIC);
+    for (const { id } of sessions) connect(id, { clean: true, expirySeconds: 0 });
+    expect(budget.used).toBe(0);
   });
 
-  it('keeps nothing that is sent with QoS 0, because a filter without wildcard says so', async () => {
+  it('remembers a hole in the feed for those who were away', () => {
     const { store, open } = create();
-    const one = await open('one', 0);
-    await store.addSubscriptions(one, [{ topic: '$aws/things/T/shadow/#', qos: 1 }]);
-    store.keep(packet('never acknowledged'));
-    expect(store.session('one')?.waiting).toBe(0);
+    const [here, away] = [open('here'), open('away')];
+    store.left(away);
+    store.missed();
+    expect([here.hasMissed, away.hasMissed]).toEqual([false, true]);
   });
 });

@@ -1,43 +1,63 @@
-import type { OutgoingPacket } from '../aedes/aedes-parts.js';
+import type { Session } from '../sessions/session.js';
+import type { GrantedFilter } from './granted-filter.js';
 import { TopicTree } from './topic-tree.js';
 
-type Deliver = (packet: OutgoingPacket, done: () => void) => void;
+/** @param qos the highest of the filters that match (MQTT-3.3.4-2) @param identifiers null: none of them has one */
+export type Deliver = (session: Session, qos: 0 | 1, identifiers: readonly number[] | null) => void;
 
 /**
- * Who on this node is subscribed to what: the part of the mqemitter contract that aedes uses. Unlike mqemitter it waits
- * for nobody: a message is handed to every subscriber at once, and what a slow one leaves waiting is bounded where it
- * waits (forward-gate.ts). So one frozen subscriber cannot stall the others or the publisher.
+ * Which session is subscribed to what. A message is handed to every session at once, and none of them is waited for: what
+ * a slow one leaves waiting is bounded where it waits.
  */
 export class Subscribers {
-  readonly #tree = new TopicTree<Deliver>();
+  readonly #tree = new TopicTree<GrantedFilter>();
 
-  on(filter: string, deliver: Deliver, done?: () => void): void {
-    // Topics by which aedes talks to other aedes brokers: there are none.
-    if (!filter.startsWith('$SYS/')) this.#tree.add(filter, deliver);
-    done?.();
+  add(granted: GrantedFilter): void {
+    this.#tree.add(granted.filter, granted);
   }
 
-  removeListener(filter: string, deliver: Deliver, done?: () => void): void {
-    this.#tree.remove(filter, deliver);
-    done?.();
-  }
-
-  emit(packet: OutgoingPacket, done?: () => void): void {
-    this.#tree.some(packet.topic, (deliver) => {
-      deliver(packet, nothing);
-      return false;
-    });
-    done?.();
-  }
-
-  close(done?: () => void): void {
-    done?.();
+  remove(granted: GrantedFilter): void {
+    this.#tree.remove(granted.filter, granted);
   }
 
   /** Whether the topic has a subscriber. To be called before a message is built. */
   has(topic: string): boolean {
     return this.#tree.has(topic);
   }
+
+  /** Calls `deliver` once for each session, however many of its filters match. @param sender for No Local */
+  each(topic: string, sender: string | undefined, deliver: Deliver): void {
+    let first: GrantedFilter | null = null;
+    let more: GrantedFilter[] | null = null;
+    this.#tree.some(topic, (granted) => {
+      if (granted.noLocal && granted.session.id === sender) return false;
+      if (first === null) first = granted;
+      else (more ??= [first]).push(granted);
+      return false;
+    });
+    if (more !== null) deliverOnce(more, deliver);
+    else if (first !== null) deliverOne(first, deliver);
+  }
 }
 
-function nothing(): void {}
+function deliverOne({ session, qos, identifier }: GrantedFilter, deliver: Deliver): void {
+  deliver(session, qos, identifier === 0 ? null : [identifier]);
+}
+
+function deliverOnce(all: readonly GrantedFilter[], deliver: Deliver): void {
+  const bySession = new Map<Session, GrantedFilter | GrantedFilter[]>();
+  for (const granted of all) {
+    const before = bySession.get(granted.session);
+    if (before === undefined) bySession.set(granted.session, granted);
+    else if (Array.isArray(before)) before.push(granted);
+    else bySession.set(granted.session, [before, granted]);
+  }
+  for (const [session, matches] of bySession) {
+    if (!Array.isArray(matches)) deliverOne(matches, deliver);
+    else {
+      const identifiers = matches.flatMap(({ identifier }) => (identifier === 0 ? [] : [identifier]));
+      const qos = matches.some(({ qos: each }) => each === 1) ? 1 : 0;
+      deliver(session, qos, identifiers.length === 0 ? null : identifiers);
+    }
+  }
+}

@@ -1,0 +1,421 @@
+import type { Duplex } from 'node:stream';
+import { ANONYMOUS, type Principal } from '../../../access/principal.js';
+import { MAX_IN_FLIGHT, type Acknowledgement } from '../../request-queue.js';
+import { MAX_TOPIC_BYTES, parseRequestTopic } from '../../topics.js';
+import type {
+  ConnectPacket,
+  DisconnectPacket,
+  PacketHandler,
+  PublishPacket,
+  SubscribePacket,
+  UnsubscribePacket,
+} from '../packets/packet.js';
+import { PacketReader } from '../packets/packet-reader.js';
+import type { PacketWriter } from '../packets/packet-writer.js';
+import { ProtocolError } from '../packets/protocol-error.js';
+import { REASON } from '../packets/reason-codes.js';
+import { Outgoing, type SharedMessage } from '../sessions/message.js';
+import type { Session } from '../sessions/session.js';
+import { willBytes, type Will } from '../sessions/will.js';
+import { Chain } from './chain.js';
+import type { Door } from './door.js';
+import { IncomingRequest, type RequestOwner, type Route } from './incoming-request.js';
+import { Outbox } from './outbox.js';
+import { Refusals } from './refusals.js';
+import { OtherReply, type Reply } from './reply.js';
+
+/** A CONNECT must be there in this time, in milliseconds: half-open sockets go. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+/** Milliseconds in which a packet that was begun must be complete. */
+const PACKET_TIMEOUT_MS = 30_000;
+/** Milliseconds for which the peer may take its time to close. */
+const CLOSE_MS = 1_000;
+/** Bytes of a connection that is being ended that are read and thrown away. */
+const MAX_DISCARDED = 256 * 1024;
+
+const NO_ROUTE: Route = { topic: '', request: null };
+
+/** `opening` until its CONNECT was accepted; `ending` when it only waits for its peer to close. */
+type Phase = 'opening' | 'open' | 'ending' | 'closed';
+
+/** One connection of one client: reads packets in place, and is written to once per turn. */
+export class Connection implements PacketHandler, RequestOwner {
+  /** Its place among all connections. */
+  slot = 0;
+  /** The turn of the loop in which it was read last, and the packets that were handled in it. */
+  turn = -1;
+  packets = 0;
+  clientId = '';
+  principal: Principal = ANONYMOUS;
+  session: Session | null = null;
+  will: Will | null = null;
+  /** 0: none. */
+  keepAliveMs = 0;
+  /** The Session Expiry Interval of its CONNECT was 0, so DISCONNECT must not set another (MQTT-3.14.2-2). */
+  isTransient = true;
+  /** Bytes of an incomplete packet that the budget counts. */
+  heldBytes = 0;
+  /**
+   * Topics whose current delta was asked for, with the revision of the newest delta sent (0: none yet); null when
+   * nothing was. Keeps an older delta from following a newer one.
+   */
+  deltaRevisions: Map<string, number> | null = null;
+  #phase: Phase = 'opening';
+  #route = NO_ROUTE;
+  /** In the order of arrival, in which they are acknowledged (MQTT-4.6.0-2). */
+  #requests: Chain<IncomingRequest> | null = null;
+  #refusals: Refusals | null = null;
+  #isDirty = false;
+  #isPaused = false;
+  #waitsForTurn = false;
+  /** Milliseconds of the deadlines' clock: its begin, the last bytes, or its end, according to the phase. */
+  #since: number;
+  #discarded = 0;
+  #hasLeft = false;
+  readonly outbox: Outbox;
+  readonly #reader: PacketReader;
+
+  /** @param isRefused there are too many connections: its CONNACK says so */
+  constructor(
+    readonly stream: Duplex,
+    private readonly door: Door,
+    readonly isRefused: boolean,
+  ) {
+    this.#reader = new PacketReader(this, door.readerOptions);
+    this.outbox = new Outbox(stream, door);
+    this.#since = door.deadlines.now;
+    door.deadlines.add(this);
+  }
+
+  /** The client is connected: its CONNECT was accepted, and nobody has ended it. */
+  get isOpen(): boolean {
+    return this.#phase === 'open';
+  }
+
+  // What the stream says.
+
+  read(chunk: Buffer): void {
+    if (this.#phase === 'ending') return this.#discard(chunk.length);
+    if (this.#phase === 'closed') return;
+    this.#since = this.door.deadlines.now;
+    try {
+      this.#reader.read(chunk);
+    } catch (error) {
+      return this.fail(error);
+    }
+    this.#countHeld();
+  }
+
+  /** Its next turn has come. */
+  readOn(): void {
+    this.#waitsForTurn = false;
+    this.#resume();
+  }
+
+  drained(): void {
+    this.outbox.drained();
+    this.flush();
+    this.#resume();
+  }
+
+  closed(): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'closed';
+    this.door.deadlines.remove(this);
+    this.#leave('closed by its peer');
+  }
+
+  /** The stream is broken; its end follows. */
+  broken(error: Error): void {
+    this.door.logger.debug({ clientId: this.clientId, reason: error.message }, 'connection failed');
+  }
+
+  // What the client says.
+
+  connect(packet: ConnectPacket): void {
+    this.door.connect(this, packet);
+  }
+
+  publish(packet: PublishPacket): void {
+    this.#spend(packet.payload.length);
+    const { topic, payload, id, qos } = packet;
+    if (qos === 2) {
+      this.refused('publish refused', { topic: shown(topic), reason: 'qos-2' });
+      return this.end(REASON.qosNotSupported, 'QoS 2 is not supported');
+    }
+    if (topic !== this.#route.topic) this.#route = { topic, request: parseRequestTopic(topic) };
+    const request = new IncomingRequest(this, this.#route, Buffer.from(payload), qos, id);
+    const requests = (this.#requests ??= new Chain());
+    requests.push(request);
+    if (requests.size >= MAX_IN_FLIGHT) this.#pause();
+    if (this.#route.request === null) request.settle('unpublishable');
+    else this.door.handle(request);
+  }
+
+  puback(id: number): void {
+    this.#spend(0);
+    const { session } = this;
+    if (session === null || !session.acknowledge(id)) return;
+    this.outbox.progress();
+    if (session.first !== null) this.flushSoon();
+  }
+
+  /** There is no QoS 2 here, so no such packet belongs to anything. */
+  pubrec(id: number): void {
+    this.#spend(0);
+    this.reply(new OtherReply((writer) => writer.pubrel(id, REASON.packetIdentifierNotFound)));
+  }
+
+  pubrel(id: number): void {
+    this.#spend(0);
+    this.reply(new OtherReply((writer) => writer.pubcomp(id, REASON.packetIdentifierNotFound)));
+  }
+
+  pubcomp(): void {
+    this.#spend(0);
+  }
+
+  subscribe(packet: SubscribePacket): void {
+    this.#spend(packet.subscriptions.length << 10);
+    this.door.subscribe(this, packet);
+  }
+
+  unsubscribe(packet: UnsubscribePacket): void {
+    this.#spend(packet.filters.length << 10);
+    this.door.unsubscribe(this, packet);
+  }
+
+  pingreq(): void {
+    this.#spend(0);
+    this.reply(new OtherReply(pingresp));
+  }
+
+  disconnect({ reason, properties }: DisconnectPacket): void {
+    const { sessionExpiryInterval } = properties;
+    if (sessionExpiryInterval !== undefined && this.session !== null) {
+      if (sessionExpiryInterval > 0 && this.isTransient)
+        throw new ProtocolError(REASON.protocolError, 'a Session Expiry Interval after none');
+      this.door.sessions.setExpiry(this.session, sessionExpiryInterval);
+    }
+    // MQTT-3.14.4-3
+    if (reason === REASON.success) this.#dropWill();
+    this.#close(null, 'ended by its client');
+  }
+
+  /** No exchange was begun in CONNECT, so there is none to go on with (MQTT-4.12.0-6). */
+  auth(): void {
+    throw new ProtocolError(REASON.protocolError, 'AUTH without an authentication method');
+  }
+
+  // What the node says.
+
+  /** The CONNECT was accepted. @param connack its first packet */
+  accepted(session: Session, connack: Reply): void {
+    this.session = session;
+    this.outbox.session = session;
+    this.#phase = 'open';
+    this.reply(connack);
+  }
+
+  reply(reply: Reply): void {
+    this.outbox.reply(reply);
+    this.flushSoon();
+  }
+
+  /** Sends a message, or cuts the client off. @param kept the session keeps it until it is acknowledged */
+  send(message: SharedMessage, qos: 0 | 1, kept: boolean, subscriptionIds: readonly number[] | null): void {
+    const { session } = this;
+    if (session === null || !this.isOpen) return;
+    if (this.outbox.isTooSlow) return this.#cutOff();
+    if (kept) this.door.sessions.keep(session, message, subscriptionIds);
+    else session.queue(new Outgoing(message, qos, subscriptionIds));
+    this.flushSoon();
+  }
+
+  /** Writes what waits within two turns of the loop. */
+  flushSoon(): void {
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    this.door.flusher.add(this);
+  }
+
+  settled(_request: IncomingRequest, _how: Acknowledgement): void {
+    const requests = this.#requests;
+    for (let first = requests?.first; requests && first && first.outcome !== null; first = requests.first) {
+      requests.shift();
+      this.#acknowledge(first, first.outcome);
+    }
+    if (this.#isPaused) this.#resume();
+  }
+
+  /** Counts a refusal, and ends a client that has too many. */
+  refused(message: string, details: { readonly reason: string; readonly topic?: string }): void {
+    this.#refusals ??= new Refusals(this.clientId, this.door.logger);
+    if (this.#refusals.add(message, details)) this.end(REASON.messageRateTooHigh, 'too many refused packets');
+  }
+
+  /** Ends the connection: MQTT 5 clients are told the reason, and a CONNECT gets its CONNACK. */
+  end(reason: number, why: string): void {
+    this.#close(reason, why);
+  }
+
+  /** An error ends the connection that it comes from, and no other. */
+  fail(error: unknown): void {
+    try {
+      if (error instanceof ProtocolError) return this.end(error.reason, error.message);
+      this.door.logger.error({ clientId: this.clientId, err: error }, 'the handling of a connection failed');
+      this.end(REASON.unspecified, 'failed');
+    } catch (again) {
+      this.door.logger.error({ clientId: this.clientId, err: again }, 'the end of a connection failed');
+      this.stream.destroy();
+    }
+  }
+
+  /** Writes what waits, as far as the socket takes it. */
+  flush(): void {
+    this.#isDirty = false;
+    if (this.#phase !== 'open') return;
+    try {
+      this.outbox.flush();
+    } catch (error) {
+      return this.fail(error);
+    }
+    // Who does not take the answers is not asked for more questions.
+    if (this.outbox.isBlocked) this.#pause();
+  }
+
+  checkDeadlines(): void {
+    const { now } = this.door.deadlines;
+    const waited = now - this.#since;
+    if (this.#phase === 'opening') {
+      if (waited > CONNECT_TIMEOUT_MS) this.end(REASON.unspecified, 'no CONNECT');
+    } else if (this.#phase === 'ending') {
+      if (waited > CLOSE_MS) this.stream.destroy();
+    } else this.#checkOpen(now, waited);
+  }
+
+  #checkOpen(now: number, silent: number): void {
+    this.#refusals?.forgive();
+    const { blockedSince } = this.outbox;
+    if (blockedSince >= 0 && now - blockedSince > this.door.config.drainTimeoutMs) return this.#cutOff();
+    if (this.#isPaused) return;
+    const { incompleteSince } = this.#reader;
+    if (incompleteSince !== null && now - incompleteSince > PACKET_TIMEOUT_MS)
+      return this.end(REASON.unspecified, 'an incomplete packet');
+    if (this.keepAliveMs > 0 && silent > this.keepAliveMs * 1.5)
+      this.end(REASON.keepAliveTimeout, 'keep-alive timeout');
+  }
+
+  #acknowledge(request: IncomingRequest, how: Acknowledgement): void {
+    // The node is closing: without a PUBACK the client sends it again to another node.
+    if (how === 'unanswered') return;
+    if (how === 'unpublishable') return this.#refuse(request);
+    if (how === 'withheld' && request.qos > 0) {
+      this.door.logger.warn({ clientId: this.clientId, reason: 'outcome-unknown' }, 'connection closed without PUBACK');
+      return this.end(REASON.unspecified, 'outcome unknown');
+    }
+    if (request.route.request?.problem === null) this.door.forward(request);
+    if (request.qos > 0) this.reply(request);
+  }
+
+  /** MQTT 5 gets PUBACK 135 and stays; MQTT 3.1.1 has no such answer, so the connection is closed, as on AWS. */
+  #refuse(request: IncomingRequest): void {
+    this.refused('publish refused', { topic: shown(request.route.topic), reason: 'no-request-topic' });
+    if (this.#reader.level !== 5) return this.end(REASON.notAuthorized, 'publishing to this topic is not allowed');
+    if (request.qos > 0) this.reply(request);
+  }
+
+  /** Counts a packet against the turn of the loop. */
+  #spend(bytes: number): void {
+    if (this.door.turns.mayGoOn(this, bytes) || this.#waitsForTurn) return;
+    this.#waitsForTurn = true;
+    this.#pause();
+    this.door.turns.wait(this);
+  }
+
+  #pause(): void {
+    this.#isPaused = true;
+    this.#reader.pause();
+    this.stream.pause();
+  }
+
+  #resume(): void {
+    const mayRead = !this.#waitsForTurn && !this.outbox.isBlocked && (this.#requests?.size ?? 0) < MAX_IN_FLIGHT;
+    if (!this.#isPaused || !mayRead || (this.#phase !== 'open' && this.#phase !== 'opening')) return;
+    this.#isPaused = false;
+    this.#since = this.door.deadlines.now;
+    try {
+      this.#reader.resume();
+    } catch (error) {
+      return this.fail(error);
+    }
+    this.#countHeld();
+    if (!this.#isPaused) this.stream.resume();
+  }
+
+  #countHeld(): void {
+    const held = this.#phase === 'open' || this.#phase === 'opening' ? this.#reader.heldBytes : 0;
+    if (held !== this.heldBytes) this.door.heldChanged(this, held);
+  }
+
+  #cutOff(): void {
+    const { clientId } = this;
+    const waiting = this.outbox.waitingBytes;
+    this.door.logger.warn({ clientId, reason: 'too-slow', waiting }, 'subscriber cut off');
+    this.end(REASON.quotaExceeded, 'too slow');
+  }
+
+  /** @param reason null: the client has ended it, and hears nothing more */
+  #close(reason: number | null, why: string): void {
+    if (this.#phase === 'ending' || this.#phase === 'closed') return;
+    const wasOpen = this.#phase === 'open';
+    this.#phase = 'ending';
+    this.#since = this.door.deadlines.now;
+    this.outbox.level = this.#reader.level || 4;
+    this.#reader.close();
+    if (wasOpen) this.outbox.flush();
+    this.#leave(why);
+    // On a full socket a last packet would wait for a peer that does not read.
+    if (this.outbox.isBlocked) return void this.stream.destroy();
+    this.outbox.end((writer) => {
+      if (reason !== null && wasOpen) writer.disconnect(reason);
+      else if (reason !== null) writer.connack(false, reason);
+    });
+    // The peer closes (MQTT-3.14.4-1): cutting it at once would answer what it still sends, such as the last record of TLS,
+    // with a reset, which SDKs report as an error, and which takes away what it has not read yet.
+    this.stream.resume();
+  }
+
+  /** Gives back what the connection had, once. */
+  #leave(why: string): void {
+    const { session, will, door } = this;
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
+    this.#refusals?.logCounts();
+    if (this.heldBytes > 0) door.heldChanged(this, 0);
+    if (session !== null && session.connection === this) door.sessions.left(session);
+    if (session !== null && will !== null) door.wills.left(session, will);
+    this.will = null;
+    door.left(this);
+    door.logger.debug({ clientId: this.clientId, reason: why }, 'client disconnected');
+  }
+
+  #dropWill(): void {
+    if (this.will !== null) this.door.budget.add(-willBytes(this.will));
+    this.will = null;
+  }
+
+  #discard(bytes: number): void {
+    this.#discarded += bytes;
+    if (this.#discarded > MAX_DISCARDED) this.stream.destroy();
+  }
+}
+
+function pingresp(writer: PacketWriter): void {
+  writer.pingresp();
+}
+
+/** A topic for the log: one that is no request may be up to 64 KiB long. */
+function shown(topic: string): string {
+  return topic.slice(0, MAX_TOPIC_BYTES);
+}

@@ -1,0 +1,20 @@
+import type { PacketWriter } from '../packets/packet-writer.js';
+import type { Chained } from './chain.js';
+
+/** A packet that answers one of the client's. Replies leave in their order, before messages. */
+export abstract class Reply implements Chained {
+  next: Chained | null = null;
+
+  abstract write(writer: PacketWriter): void;
+}
+
+/** A reply that is rare enough for a function of its own. */
+export class OtherReply extends Reply {
+  constructor(private readonly encode: (writer: PacketWriter) => void) {
+    super();
+  }
+
+  write(writer: PacketWriter): void {
+    this.encode(writer);
+  }
+}

@@ -1,0 +1,30 @@
+import type { Duplex } from 'node:stream';
+import type { Connection } from './connection.js';
+
+const CONNECTION = Symbol('connection');
+type Served = Duplex & { [CONNECTION]: Connection };
+
+/** Passes the events of a stream to its connection. The listeners are shared: ones of its own would take half a KiB. */
+export function serveStream(stream: Duplex, connection: Connection): void {
+  (stream as Served)[CONNECTION] = connection;
+  stream.on('data', onData);
+  stream.on('drain', onDrain);
+  stream.on('error', onError);
+  stream.on('close', onClose);
+}
+
+function onData(this: Served, chunk: Buffer): void {
+  this[CONNECTION].read(chunk);
+}
+
+function onDrain(this: Served): void {
+  this[CONNECTION].drained();
+}
+
+function onError(this: Served, error: Error): void {
+  this[CONNECTION].broken(error);
+}
+
+function onClose(this: Served): void {
+  this[CONNECTION].closed();
+}
