@@ -157,21 +157,15 @@ export class GroupCommit {
   /** Sends the same guarded writes until each one is settled: the guards make an attempt that arrives late harmless. */
   async #deliver(batch: readonly PendingWrite[]): Promise<void> {
     for (let attempt = 0; ; attempt++) {
-      // An attempt that cannot be answered in time would only turn "not written" into "unknown".
-      for (const pending of batch) if (pending.deadline - this.clock.monotonic() <= MARGIN_MS) pending.expire();
-      for (const pending of batch) pending.checkSignal();
-      const open = batch.filter((pending) => !pending.settled);
+      const now = this.clock.monotonic();
+      const { open, writes, last, bytes } = stillOpen(batch, now);
       if (open.length === 0) return;
       const member = this.cluster.current();
-      const last = Math.max(...open.map((pending) => pending.deadline));
-      const timeoutMs = Math.max(1, Math.min(this.cluster.callTimeoutMs, last - this.clock.monotonic() - MARGIN_MS));
+      const timeoutMs = Math.max(1, Math.min(this.cluster.callTimeoutMs, last - now - MARGIN_MS));
       try {
-        const request = encodeNestedTxn(
-          open.map(({ write }) => write),
-          open.reduce((sum, { bytes }) => sum + bytes, 0),
-        );
+        const request = encodeNestedTxn(writes, bytes);
         for (const pending of open) pending.sent = true;
-        return this.#settle(open, await this.cluster.send(member, TXN_PATH, request, timeoutMs));
+        return this.#settle(open, writes, await this.cluster.send(member, TXN_PATH, request, timeoutMs));
       } catch (error) {
         const fault = classify(error);
         for (const pending of open) {
@@ -216,11 +210,8 @@ export class GroupCommit {
     await this.#deliver(open.slice(half));
   }
 
-  #settle(open: readonly PendingWrite[], answer: Buffer): void {
-    const { header, results } = decodeNestedTxn(
-      answer,
-      open.map((pending) => pending.write),
-    );
+  #settle(open: readonly PendingWrite[], writes: readonly CasWrite[], answer: Buffer): void {
+    const { header, results } = decodeNestedTxn(answer, writes);
     const position = this.history.position(header);
     const won = { kind: 'won', position } as const;
     open.forEach((pending, i) => {
@@ -229,4 +220,23 @@ export class GroupCommit {
       else pending.settle({ ...result, kind: 'lost', position, doubted: pending.doubted });
     });
   }
+}
+
+/** The writes that an attempt at `now` may hold; the others are ended. */
+function stillOpen(batch: readonly PendingWrite[], now: number) {
+  const open: PendingWrite[] = [];
+  const writes: CasWrite[] = [];
+  let last = 0;
+  let bytes = 0;
+  for (const pending of batch) {
+    // An attempt that cannot be answered in time would only turn "not written" into "unknown".
+    if (pending.deadline - now <= MARGIN_MS) pending.expire();
+    pending.checkSignal();
+    if (pending.settled) continue;
+    open.push(pending);
+    writes.push(pending.write);
+    last = Math.max(last, pending.deadline);
+    bytes += pending.bytes;
+  }
+  return { open, writes, last, bytes };
 }
