@@ -3,6 +3,7 @@ import { logLines, startNode, type ReadyNode } from '../harness/node-process.js'
 import { until } from '../harness/until.js';
 import { keep } from './corpus.js';
 import type { FuzzOptions, FuzzResult } from './fuzz.js';
+import { fuzzHttp } from './http.js';
 import { fuzzMqtt } from './mqtt.js';
 import { culprit } from './culprit.js';
 import { Bystander, footprint, quantile, type Footprint } from './watch-node.js';
@@ -11,6 +12,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     packets: { type: 'string', default: '100000' },
+    requests: { type: 'string' },
     seed: { type: 'string' },
     /** The end, whatever the count. */
     seconds: { type: 'string', default: '3600' },
@@ -20,7 +22,7 @@ const { values, positionals } = parseArgs({
 });
 const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
 const kind = positionals[0] ?? 'all';
-const count = values.smoke ? Number.POSITIVE_INFINITY : Number(values.packets);
+const count = values.smoke ? Number.POSITIVE_INFINITY : Number(values.requests ?? values.packets);
 
 /** Seconds in which the bystander is alone with the node. */
 const ALONE_SECONDS = values.smoke ? 4 : 10;
@@ -38,6 +40,7 @@ const pause = (seconds: number): Promise<void> => new Promise((resolve) => setTi
 /** Attacks by name. Each gets a node that has been warmed up, and a bystander beside it. */
 const FUZZERS: Readonly<Record<string, (options: FuzzOptions) => Promise<FuzzResult>>> = {
   mqtt: (options) => fuzzMqtt(options),
+  http: (options) => fuzzHttp(options),
 };
 
 async function main(): Promise<boolean> {

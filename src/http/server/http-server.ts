@@ -72,11 +72,6 @@ export class HttpServer {
     this.#filter = new HttpErrorFilter(new RouteTable(this.#fastify), logger);
     this.#fastify.removeAllContentTypeParsers();
     this.#readBodies({ maxBytes: largestRequest(config.limits), budget: parts.bodies ?? new BodyBudget() });
-    this.#fastify.addHook('onRequest', (request, _reply, done) => {
-      // No handler uses the type, and Fastify would reject a malformed one before a handler sees the body.
-      delete request.headers['content-type'];
-      done();
-    });
   }
 
   /**

@@ -39,6 +39,8 @@ export function addRequestHooks(server: FastifyInstance, { timeoutMs, heads, clo
   server.addHook('onRequest', (request, reply, done) => {
     // Its answer never comes; the connection closes before.
     if (hasLastAnswer(request.raw.socket)) return void reply.hijack();
+    // No handler uses the type, and Fastify would reject a malformed one before a handler sees the body.
+    if (request.headers['content-type'] !== undefined) delete request.headers['content-type'];
     request.deadline = clock.monotonic() + timeoutMs;
     setRequestId(reply, request.id);
     const reads = request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS';
@@ -48,8 +50,10 @@ export function addRequestHooks(server: FastifyInstance, { timeoutMs, heads, clo
     if (fault || (reads && hasBody(request.raw))) answerLast(request, reply);
     done(fault);
   });
+  // Fastify listens to every response for the sake of this hook.
+  if (!logger.isLevelEnabled('debug')) return;
   server.addHook('onResponse', (request, reply, done) => {
-    if (logger.isLevelEnabled('debug')) logger.debug(lineOf(request, reply), 'http request');
+    logger.debug(lineOf(request, reply), 'http request');
     done();
   });
 }
