@@ -128,6 +128,16 @@ describe('k8s', () => {
     }
   });
 
+  it('lets clients reach the node by the name of its service', () => {
+    const inside = byName('Namespace', 'umbra').metadata.name;
+    const service = byName('Service', 'umbra').metadata.name;
+    const env = podOf(byName('Deployment', 'umbra')).containers[0]?.env ?? [];
+    const names = env.find(({ name }) => name === 'UMBRA_HTTP_NAMES')?.value?.split(',');
+    const ends = ['', `.${inside}`, `.${inside}.svc`, `.${inside}.svc.cluster.local`];
+    expect(names).toEqual(ends.map((end) => `${service}${end}`));
+    expect(compose.services['umbra']?.environment?.['UMBRA_HTTP_NAMES']).toBe('umbra');
+  });
+
   it('gives the node a configuration that it takes, and time to drain', () => {
     const pod = podOf(byName('Deployment', 'umbra'));
     const env = Object.fromEntries(

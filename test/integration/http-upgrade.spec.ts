@@ -63,6 +63,17 @@ describe('upgrades', () => {
     expect(answers).toContain('"version":1');
   });
 
+  it.each([
+    ['a Host of a stranger', 'Host: evil.example\r\n', /^HTTP\/1\.1 400 [^]*add the name to UMBRA_HTTP_NAMES/],
+    ['two Hosts', 'Host: 127.0.0.1\r\nHost: evil.example\r\n', /^HTTP\/1\.1 400 [^]*one Host only/],
+    ['no Host', '', /^HTTP\/1\.1 400 [^]*needs HTTP\/1\.1 and a Host/],
+    ['101 headers', `Host: 127.0.0.1\r\n${'X: y\r\n'.repeat(101)}`, /^HTTP\/1\.1 400 [^]*100 headers at most/],
+  ])('to WebSocket with %s are refused: a page of another site could be behind it', async (_what, headers, answer) => {
+    const asked = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: mqtt\r\n';
+    const rest = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
+    expect(await exchange(node.addresses.http, `GET /mqtt HTTP/1.1\r\n${headers}${asked}${rest}`)).toMatch(answer);
+  });
+
   it('to WebSocket are refused elsewhere than at /mqtt, and the connection ends', async () => {
     const asked = `GET /v1/watch HTTP/1.1\r\n${upgrade('websocket', '')}\r\n`;
     expect(await exchange(node.addresses.http, asked)).toMatch(/^HTTP\/1\.1 404 /);
