@@ -9,7 +9,7 @@ import {
 import { frame } from '../../src/store/etcd/client/channel/grpc-message.js';
 import { freePort } from './ports.js';
 
-export type Handler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, body: Promise<Buffer>) => void;
+export type Handler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, body: Promise<Buffer>) => unknown;
 
 /** A server that answers as a test says, well or badly. */
 export class GrpcServer {
@@ -30,7 +30,7 @@ export class GrpcServer {
     });
     server.on('stream', (stream, headers) => {
       stream.on('error', () => undefined);
-      grpc.handler(stream, headers, bodyOf(stream));
+      void grpc.handler(stream, headers, bodyOf(stream));
     });
     server.listen(grpc.port, '127.0.0.1');
     await once(server, 'listening');
