@@ -80,6 +80,13 @@ describe('the reader', () => {
     expect(() => reader.read(packet(0x30, sized(Buffer.from([0xe9]))))).toThrow(ProtocolError);
   });
 
+  it('changes no character of a string: a byte order mark stays, and nothing is composed', () => {
+    const { reader, handler } = readerOf(5);
+    const texts = ['\ufeffa', 'a\ufeff', 'e\u0301', '\u00e9', '\u212b', '\ufffd', '\u0001'];
+    for (const text of texts) reader.read(publish(text, Buffer.from([0])));
+    expect(handler.packets.map(([, packet]) => (packet as { topic: string }).topic)).toEqual(texts);
+  });
+
   it('gives a payload without copying it', () => {
     const { reader, handler } = readerOf(4);
     const chunk = publish('t', Buffer.from('text'));
