@@ -34,6 +34,7 @@ export type CasOutcome =
 
 /** Whose write it is. Exactly one of the two is called, once. Neither may throw. */
 export interface WriteOwner {
+  /** The write has ended with this outcome. */
   settled(outcome: CasOutcome): void;
   /** It was certainly not applied; with storageFull it will not be, but may have been (etcd-error.ts). */
   refused(error: Error): void;
