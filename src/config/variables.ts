@@ -284,6 +284,11 @@ export const SECTIONS = {
       ...{ min: 0, max: 100_000_000, unit: 'shadows' },
       meaning: 'Shadows whose last known record is kept in memory.',
     }),
+    UMBRA_RECORD_FORMAT: integer('recordFormat', 2, {
+      ...{ min: 1, max: 2, unit: '' },
+      meaning:
+        'Form of the records that the node writes to etcd: 1 as long as nodes that read only form 1 are on the same etcd.',
+    }),
     UMBRA_DRAIN_TIMEOUT_MS: integer('drainTimeoutMs', 10_000, {
       ...{ min: 0, max: 600_000, unit: 'ms' },
       meaning: 'Time for finishing work in flight after SIGTERM or Ctrl-C.',

@@ -73,22 +73,6 @@ export function isValueOf(text: string, value: Buffer): boolean {
   return id === null ? value.toString() === text : isTextOfWrite(text, id);
 }
 
-/**
- * Whether two values are of one write. Ids are unique to each attempt to change a shadow, so in format 2 the first bytes
- * tell; values of another format are compared whole. No errors.
- */
-export function isSameWrite(one: Buffer, other: Buffer): boolean {
-  const end = endOfWriteId(one);
-  if (end <= BEGINNING_BYTES.length) return one.equals(other);
-  // With the comma or the quote behind the id: it must not be the beginning of a longer one.
-  for (let i = 0; i <= end; i++) if (one[i] !== other[i]) return isOtherEnd(one[i], other[i], i === end);
-  return true;
-}
-
-function isOtherEnd(one: number | undefined, other: number | undefined, atEnd: boolean): boolean {
-  return atEnd && (one === COMMA || one === QUOTE) && (other === COMMA || other === QUOTE);
-}
-
 /** Place behind the newest id; 0 for another format. */
 function endOfWriteId(value: Uint8Array): number {
   if (!isCurrentFormat(value)) return 0;

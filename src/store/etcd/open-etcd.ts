@@ -62,7 +62,7 @@ export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStora
 }
 
 export interface EtcdStoreOptions {
-  readonly config: Pick<Config, 'etcd' | 'maxQueuedPerShadow' | 'cacheEntries'>;
+  readonly config: Pick<Config, 'etcd' | 'maxQueuedPerShadow' | 'cacheEntries'> & Partial<Pick<Config, 'recordFormat'>>;
   readonly history: Lineage;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -101,8 +101,9 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
       ready.catch((error: unknown) => logger.warn({ err: error }, 'no lease for tombstones'));
     },
   });
+  const format = config.recordFormat === 1 ? 1 : 2;
   const queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock));
-  const writer = new ShadowWriter({ queue, commit, reads, cache, leases, guard, removals, clock, logger });
+  const writer = new ShadowWriter({ queue, commit, reads, cache, leases, guard, removals, format, clock, logger });
   const lister = new ShadowLister(cluster, config.etcd.prefix, logger);
   const close = (): void => {
     guard.close();

@@ -1,7 +1,7 @@
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Position } from '../../position.js';
 import type { Expirable } from '../../../resilience/deadline-sweep.js';
-import { isSameWrite, isValueOf } from '../codec.js';
+import { isValueOf } from '../codec.js';
 import type { GuardedPut, RawRecord } from '../client/nested-txn.js';
 import { sizeOf } from '../client/protobuf/txn-request.js';
 
@@ -62,7 +62,7 @@ export class PendingWrite implements Expirable {
   hasMade(value: Buffer): boolean {
     const own = this.write.value;
     if (own === null) return false;
-    return typeof own === 'string' ? isValueOf(own, value) : isSameWrite(own, value);
+    return isValueOf(typeof own === 'string' ? own : own.toString(), value);
   }
 
   get deadline(): number {

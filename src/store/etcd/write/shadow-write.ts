@@ -141,7 +141,7 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
     const before = this.#basis.record?.writes.slice(0, RECENT_WRITES - 1) ?? [];
     const writes = [ids.next(), ...before];
     const state = isTombstone(made) ? made : StoredDocument.of(made);
-    const text = recordText({ state, change, writes });
+    const text = recordText({ state, change, writes }, this.parts.format);
     const record: EtcdRecord = { state, change, writes, text, bytes: Buffer.byteLength(text) };
     this.guard = this.#basis.revision;
     this.value = text;

@@ -2,6 +2,7 @@ import type { Clock } from '../../../resilience/clock.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import type { Operation } from '../../operation.js';
 import type { ShadowQueue } from '../../shadow-queue.js';
+import type { RecordFormat } from '../codec.js';
 import type { FencedBy } from '../client/nested-txn.js';
 import type { ReadBatcher } from '../read/read-batcher.js';
 import type { RecordCache } from '../read/record-cache.js';
@@ -21,6 +22,8 @@ export interface WriterParts {
   readonly guard: QuotaGuard;
   readonly removals: OwnRemovals;
   readonly ids: WriteIds;
+  /** Form of the records that are written. */
+  readonly format: RecordFormat;
   readonly clock: Clock;
   readonly logger: Logger;
 }
