@@ -163,10 +163,15 @@ export class CatchUp {
       const resume = position && after ? { position, after } : undefined;
       const { position: found, records } = await this.hub.feed.base(filter, signal, resume);
       base.position = found;
+      let working = began;
       for await (const record of records) {
-        if (this.queue.isFull && !(await this.#politeRoom())) return 'interrupted';
+        if (this.queue.isFull) {
+          if (!(await this.#politeRoom())) return 'interrupted';
+          working = performance.now();
+        }
         this.queue.push({ kind: 'initial', record, cursor: null });
         base.after = record.key;
+        working = await this.#pace(working);
         // A long list, read fast, would keep the turn for minutes.
         if (this.hub.limit.waiting > 0 && performance.now() - began > TURN_MS) return 'interrupted';
       }
@@ -176,6 +181,17 @@ export class CatchUp {
       this.hub.logger.debug({ reason: reasonOf(error) }, 'the present state for a watch stream stalls; trying again');
       return 'failed';
     }
+  }
+
+  /** Rests when a slice of work is done. Returns since when the reader works, in milliseconds of the monotonic clock. */
+  async #pace(since: number): Promise<number> {
+    const { limit } = this.hub;
+    const worked = performance.now() - since;
+    if (worked < limit.sliceMs) return since;
+    const restMs = limit.restMs(worked);
+    if (restMs === 0) await turn();
+    else await pause(restMs, undefined, { signal: this.queue.signal }).catch(() => undefined);
+    return performance.now();
   }
 
   /** Whether a full queue makes room while its reader has a turn at the store. */

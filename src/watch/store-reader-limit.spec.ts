@@ -33,4 +33,19 @@ describe('StoreReaderLimit', () => {
     expect(turns.waiting).toBe(0);
     expect(await turns.acquire(leaving.signal)).toBeNull();
   });
+
+  it('lets a lone reader work on, and several rest the longer, the more of them there are', async () => {
+    const limit = new StoreReaderLimit(2);
+    const { signal } = new AbortController();
+    const first = await limit.acquire(signal);
+    expect(limit.restMs(10)).toBe(0);
+    await limit.acquire(signal);
+    expect(limit.restMs(10)).toBe(10);
+    const third = limit.acquire(signal);
+    expect(limit.restMs(10)).toBe(40);
+    expect(limit.restMs(1_000)).toBe(100);
+    first?.();
+    await third;
+    expect(limit.restMs(10)).toBe(10);
+  });
 });

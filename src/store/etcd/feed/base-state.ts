@@ -18,10 +18,13 @@ const PAGE = 500;
 const GROUP = 16;
 /** Keys of a first page at most. Together a group is about three pages. */
 const FIRST_PAGE = 100;
-/** Bytes of one answer, about: a larger one may not arrive within one call, however often it is repeated. */
-const ANSWER_BYTES = 4 * 1024 * 1024;
+/**
+ * Bytes of one answer, about. etcd and the node do nothing else while they put a large one together and take it apart:
+ * writers would wait for readers of the present state.
+ */
+const ANSWER_BYTES = 512 * 1024;
 /** Bytes that a record is expected to have before one was seen: a record may have 136 KiB. */
-const FIRST_GUESS_BYTES = 32 * 1024;
+const FIRST_GUESS_BYTES = 4 * 1024;
 /** How much smaller a request becomes after a failure, which may be due to its size. */
 const SHRINK = 4;
 /** Milliseconds: pauses while etcd does not answer. */
