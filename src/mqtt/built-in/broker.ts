@@ -104,6 +104,11 @@ export class MqttBroker implements Door {
     serveStream(stream, new Connection(stream, this, isRefused));
   }
 
+  /** Whether a topic of the thing may have a subscriber; false is certain. For every change in the cluster. */
+  mayWant(thing: string): boolean {
+    return this.#subscribers.mayHave(thing);
+  }
+
   /** Whether this topic has a subscriber. To be called before a message is built. */
   wants(topic: string): boolean {
     return this.#subscribers.has(topic);

@@ -34,6 +34,7 @@ function create(wanted: (topic: string) => boolean = () => true) {
   const broker = {
     keepsDeltas: true,
     wants: wanted,
+    mayWant: () => true,
     send: (message: Message) => {
       messages.push(message);
       const { version, current } = JSON.parse(String(message.payload)) as {

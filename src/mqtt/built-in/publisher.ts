@@ -74,6 +74,7 @@ export class MqttPublisher {
 
   #isWanted(record: ShadowRecord): boolean {
     try {
+      if (!this.broker.mayWant(record.key.thing)) return false;
       const base = shadowTopic(record.key);
       return CHANGE_TAILS.some((tail) => this.#wants(base, tail));
     } catch (error) {

@@ -1,6 +1,7 @@
 import type { Session } from '../sessions/session.js';
 import type { GrantedFilter } from './granted-filter.js';
 import { TopicTree } from './topic-tree.js';
+import { WatchedThings } from './watched-things.js';
 
 /** @param qos the highest of the filters that match (MQTT-3.3.4-2) @param identifiers null: none of them has one */
 export type Deliver = (session: Session, qos: 0 | 1, identifiers: readonly number[] | null) => void;
@@ -11,13 +12,21 @@ export type Deliver = (session: Session, qos: 0 | 1, identifiers: readonly numbe
  */
 export class Subscribers {
   readonly #tree = new TopicTree<GrantedFilter>();
+  readonly #things = new WatchedThings();
 
   add(granted: GrantedFilter): void {
     this.#tree.add(granted.filter, granted);
+    this.#things.add(granted.filter);
   }
 
   remove(granted: GrantedFilter): void {
     this.#tree.remove(granted.filter, granted);
+    this.#things.remove(granted.filter);
+  }
+
+  /** Whether a topic of the thing may have a subscriber, in one look-up; false is certain. */
+  mayHave(thing: string): boolean {
+    return this.#things.may(thing);
   }
 
   /** Whether the topic has a subscriber. To be called before a message is built. */
