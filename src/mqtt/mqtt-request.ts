@@ -27,8 +27,15 @@ export type MqttResult =
   /** The record of the commit. The feed brings its delta, documents and accepted to the subscribers. */
   | Pick<ShadowRecord, 'position'>;
 
+/** How a change ends: exactly one of the two is called, once. */
+export interface MqttOutcome {
+  committed(record: Pick<ShadowRecord, 'position'>): void;
+  failed(error: unknown): void;
+}
+
 /**
- * A handler parses before it returns its promise: what it throws concerns the request alone. An error that is no
- * ServiceError and rejects the promise of a change leaves the outcome unknown.
+ * A handler parses before it returns: what it throws concerns the request alone. It returns a promise of its result or, on
+ * the hot path, nothing, and settles `outcome` later. An error that is no ServiceError and ends a change leaves the outcome
+ * unknown.
  */
-export type MqttHandler = (request: MqttRequest) => Promise<MqttResult>;
+export type MqttHandler = (request: MqttRequest, outcome: MqttOutcome) => Promise<MqttResult> | void;

@@ -4,7 +4,8 @@ import { loadConfig } from '../config/load-config.js';
 import { ServiceError } from '../errors/service-error.js';
 import { SettableClock } from '../../test/harness/clock.js';
 import type { MqttHandler, MqttRequest } from './mqtt-request.js';
-import { RequestAnswerer, type ReceivedRequest } from './request-answerer.js';
+import type { ReceivedRequest } from './answer.js';
+import { RequestAnswerer } from './request-answerer.js';
 import { OPERATIONS, parseRequestTopic, type RequestTopic } from './topics.js';
 
 const COMMITTED = { position: { cluster: 'c', epoch: 0, revision: 7 } };
@@ -37,10 +38,12 @@ const WITH_TOKEN = '{"clientToken":"tok"}';
 describe('RequestAnswerer', () => {
   it('hands the handler one request with key, sender and deadline', async () => {
     const seen: MqttRequest[] = [];
-    const { answerer, clock } = setup((request) => {
-      seen.push(request);
-      return Promise.resolve(COMMITTED);
-    });
+    const { answerer, clock } = setup(
+      ({ key, operation, payload, principal, clientId, requestId, deadline, fence }) => {
+        seen.push({ key, operation, payload, principal, clientId, requestId, deadline, fence });
+        return Promise.resolve(COMMITTED);
+      },
+    );
     const fence = { claim: 'k', revision: 3 };
     await answerer.answer({ ...received(GET, 'x'), writeOptions: { fence } });
     expect(seen).toEqual([
@@ -55,6 +58,19 @@ describe('RequestAnswerer', () => {
         fence,
       },
     ]);
+  });
+
+  it('answers once when the handler settles the outcome itself, at once or later', async () => {
+    let settle!: () => void;
+    const later = setup((_request, outcome) => void (settle = () => outcome.committed(COMMITTED)));
+    const answers: unknown[] = [];
+    later.answerer.begin(received(UPDATE), { answered: (answer) => answers.push(answer) });
+    expect(answers).toEqual([]);
+    settle();
+    settle();
+    expect(answers).toEqual([{ outcome: 'accepted', message: null, revision: 7 }]);
+    const atOnce = setup((_request, outcome) => outcome.failed(new ServiceError('versionConflict'))).answerer;
+    expect(await atOnce.answer(received(UPDATE))).toMatchObject({ outcome: 'rejected', code: 'versionConflict' });
   });
 
   it('gives the body of accepted where the handler has one, and the revision where the feed brings it', async () => {

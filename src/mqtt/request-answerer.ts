@@ -1,53 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import type { Principal } from '../access/principal.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { rejectedText } from '../document/message-texts.js';
 import { parseClientToken } from '../document/parse-request.js';
-import type { ServiceErrorCode } from '../errors/error-table.js';
 import { ServiceError } from '../errors/service-error.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
-import type { RequestOptions } from '../store/shadow-store.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
-import type { MqttHandler, MqttRequest, MqttResult } from './mqtt-request.js';
+import { messageOf, UNKNOWN, type Answer, type AnswerReceiver, type ReceivedRequest } from './answer.js';
+import type { MqttHandler } from './mqtt-request.js';
+import { OpenRequest, type OpenRequestHost } from './open-request.js';
 import { RequestHandlers } from './request-handlers.js';
-import { isWithinLimits, type Operation, type RequestTopic } from './topics.js';
-
-/** One published request, as a door hands it over. */
-export interface ReceivedRequest {
-  readonly topic: string;
-  /** `topic`, parsed. */
-  readonly request: RequestTopic;
-  readonly payload: Buffer;
-  readonly principal: Principal;
-  readonly clientId: string;
-  /** The conditions without which a change of this request must not count. */
-  readonly writeOptions?: Omit<RequestOptions, 'deadline'>;
-}
-
-/** A message that the door must publish. */
-export interface AnswerMessage {
-  readonly topic: string;
-  /** JSON. */
-  readonly text: string;
-}
-
-export type Answer =
-  | {
-      readonly outcome: 'accepted';
-      /** null: the feed brings the answer. */
-      readonly message: AnswerMessage | null;
-      /** Revision of the commit; 0 when nothing was committed. */
-      readonly revision: number;
-    }
-  | {
-      readonly outcome: 'rejected';
-      /** null: the topic of the answer would be too long. */
-      readonly message: AnswerMessage | null;
-      readonly code: ServiceErrorCode;
-    }
-  /** It may have been applied, so it is not rejected. */
-  | { readonly outcome: 'unknown' };
+import type { Operation } from './topics.js';
 
 /**
  * Answers requests for both MQTT doors: calls the handler, translates its errors, and leaves one debug line per request.
@@ -57,6 +20,15 @@ export type Answer =
 export class RequestAnswerer {
   readonly #prefix = randomBytes(6).toString('hex');
   #requests = 0;
+  readonly #host: OpenRequestHost = {
+    idOf: (number) => this.#id(number),
+    failed: (request, error) =>
+      this.#failed(request, error, request.operation === 'get' ? 'internal' : 'outcomeUnknown'),
+    closed: (request, answer) => {
+      if (!this.logger.isLevelEnabled('debug')) return;
+      this.#log(request.received, request.requestId, answer, this.clock.monotonic() - request.start);
+    },
+  };
   #handlers: ReadonlyMap<Operation, MqttHandler> = new Map();
 
   constructor(
@@ -72,54 +44,42 @@ export class RequestAnswerer {
   }
 
   /** Never rejects. */
-  async answer(received: ReceivedRequest): Promise<Answer> {
+  answer(received: ReceivedRequest): Promise<Answer> {
+    return new Promise((answered) => this.begin(received, { answered }));
+  }
+
+  /** As `answer`; calls `receiver` once, perhaps before it returns. No errors. */
+  begin(received: ReceivedRequest, receiver: AnswerReceiver): void {
     const start = this.clock.monotonic();
-    const requestId = this.#nextId();
-    const answer = await this.#answer(received, requestId, start + this.config.requestTimeoutMs);
-    this.#log(received, requestId, answer, this.clock.monotonic() - start);
-    return answer;
+    const deadline = start + this.config.requestTimeoutMs;
+    const request = new OpenRequest(this.#host, received, receiver, { number: ++this.#requests, start, deadline });
+    const { problem, operation } = received.request;
+    if (problem !== null) return request.settle(this.#rejected(received, new ServiceError(problem)));
+    try {
+      const result = (this.#handlers.get(operation) as MqttHandler)(request, request);
+      result?.then(
+        (handled) => ('accepted' in handled ? request.accepted(handled.accepted) : request.committed(handled)),
+        (error: unknown) => request.failed(error),
+      );
+    } catch (error) {
+      request.settle(this.#failed(request, error, 'internal'));
+    }
   }
 
   /** Rejects a request without calling its handler. */
   reject(received: ReceivedRequest, error: ServiceError): Answer {
     const answer = this.#rejected(received, error);
-    this.#log(received, this.#nextId(), answer, 0);
+    this.#log(received, this.#id(++this.#requests), answer, 0);
     return answer;
   }
 
-  #nextId(): string {
-    return `${this.#prefix}-${(++this.#requests).toString(36)}`;
-  }
-
-  async #answer(received: ReceivedRequest, requestId: string, deadline: number): Promise<Answer> {
-    const { principal, clientId, payload, writeOptions, topic } = received;
-    const { operation, thing, name, problem } = received.request;
-    if (problem !== null) return this.#rejected(received, new ServiceError(problem));
-    const key = { tenant: principal.tenant, thing, name };
-    const request = { key, operation, payload, principal, clientId, requestId, deadline, ...writeOptions };
-    let result: Promise<MqttResult>;
-    try {
-      result = (this.#handlers.get(operation) as MqttHandler)(request);
-    } catch (error) {
-      return this.#failed(received, request, error, 'internal');
-    }
-    try {
-      const handled = await result;
-      if (!('accepted' in handled)) return { outcome: 'accepted', message: null, revision: handled.position.revision };
-      return { outcome: 'accepted', message: messageOf(topic, 'accepted', handled.accepted), revision: 0 };
-    } catch (error) {
-      return this.#failed(received, request, error, operation === 'get' ? 'internal' : 'outcomeUnknown');
-    }
+  #id(number: number): string {
+    return `${this.#prefix}-${number.toString(36)}`;
   }
 
   /** The one translation of errors. @param unforeseen what an error that is no ServiceError stands for */
-  #failed(
-    received: ReceivedRequest,
-    request: MqttRequest,
-    error: unknown,
-    unforeseen: 'internal' | 'outcomeUnknown',
-  ): Answer {
-    const { requestId, clientId, operation, key } = request;
+  #failed(request: OpenRequest, error: unknown, unforeseen: 'internal' | 'outcomeUnknown'): Answer {
+    const { received, requestId, clientId, operation, key } = request;
     const where = { requestId, clientId, operation, thing: key.thing, shadow: key.name };
     if (!(error instanceof ServiceError)) {
       this.logger.error({ ...where, err: error }, 'request failed');
@@ -150,11 +110,4 @@ export class RequestAnswerer {
     const line = { requestId, clientId, topic, outcome: answer.outcome, ...code, ms: Math.round(ms * 100) / 100 };
     this.logger.debug(line, 'mqtt request');
   }
-}
-
-const UNKNOWN: Answer = { outcome: 'unknown' };
-
-function messageOf(topic: string, outcome: 'accepted' | 'rejected', text: string): AnswerMessage | null {
-  const answerTopic = `${topic}/${outcome}`;
-  return isWithinLimits(answerTopic) ? { topic: answerTopic, text } : null;
 }

@@ -4,7 +4,7 @@ import { Action } from '../access/action.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { parseUpdate } from '../document/parse-request.js';
 import { MQTT_DOOR, requestPatterns } from '../mqtt/mqtt-request.js';
-import type { MqttRequest, MqttResult } from '../mqtt/mqtt-request.js';
+import type { MqttOutcome, MqttRequest } from '../mqtt/mqtt-request.js';
 import { UpdateShadow } from './update.js';
 
 @Controller()
@@ -14,11 +14,10 @@ export class UpdateShadowMqtt {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Resolves when the update is committed; delta, documents and accepted come from the feed. */
+  /** Settles `outcome` when the update is committed; delta, documents and accepted come from the feed. */
   @MessagePattern(requestPatterns('update'), MQTT_DOOR)
   @Action('shadow:update')
-  update(request: MqttRequest): Promise<MqttResult> {
-    const update = parseUpdate(request.payload, this.config.limits);
-    return this.shadow.update(request, update);
+  update(request: MqttRequest, outcome: MqttOutcome): void {
+    this.shadow.begin(request, parseUpdate(request.payload, this.config.limits), outcome);
   }
 }

@@ -1,11 +1,19 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { CONFIG, type Config } from '../config/config.js';
-import { applyUpdate } from '../document/apply-update.js';
+import { applyUpdate, type UpdateContext } from '../document/apply-update.js';
 import type { UpdateRequest } from '../document/parse-request.js';
 import type { ShadowState } from '../document/shadow-document.js';
 import { patchTextFor, StoredUpdate } from '../document/stored-document.js';
-import { SHADOW_STORE, type Changed, type ShadowStore } from '../store/shadow-store.js';
+import type { Operation } from '../store/operation.js';
+import {
+  SHADOW_STORE,
+  type Changed,
+  type Fence,
+  type ShadowKey,
+  type ShadowRecord,
+  type ShadowStore,
+} from '../store/shadow-store.js';
 import type { LiveRecord } from './get.js';
 import type { ShadowCall } from './shadow-call.js';
 
@@ -19,16 +27,63 @@ export class UpdateShadow {
   ) {}
 
   /** @throws ServiceError versionConflict, tooLarge, tooDeep; what the precondition and the store throw */
-  async update(call: ShadowCall, request: UpdateRequest): Promise<LiveRecord> {
+  update(call: ShadowCall, request: UpdateRequest): Promise<LiveRecord> {
+    return new Promise((committed, failed) => this.begin(call, request, { committed, failed }));
+  }
+
+  /** As `update`; settles `outcome` once, perhaps before it returns. No errors. */
+  begin(call: ShadowCall, request: UpdateRequest, outcome: UpdateOutcome): void {
     // One clock reading for the whole update: accepted, delta, documents and the kept leaves agree (PROTOCOL 2.3).
-    const at = this.clock.now();
-    const context = { now: at, limits: this.config.limits };
-    const change = (current: ShadowState | null): Changed => {
-      call.precondition?.(current);
-      const state = applyUpdate(current, request, context);
-      const text = patchTextFor(request.state, state);
-      return { state, change: new StoredUpdate(request.state, request.clientToken, call.principal.id, at, text) };
-    };
-    return (await this.store.update(call.key, change, call)) as LiveRecord;
+    const context = { now: this.clock.now(), limits: this.config.limits };
+    this.store.submit(new UpdateOperation(call, request, context, outcome));
+  }
+}
+
+/** How an update ends: exactly one of the two is called, once. */
+export interface UpdateOutcome {
+  committed(record: LiveRecord): void;
+  /** @param error as UpdateShadow.update throws it */
+  failed(error: unknown): void;
+}
+
+class UpdateOperation implements Operation {
+  constructor(
+    private readonly call: ShadowCall,
+    private readonly request: UpdateRequest,
+    private readonly context: UpdateContext,
+    private readonly outcome: UpdateOutcome,
+  ) {}
+
+  get key(): ShadowKey {
+    return this.call.key;
+  }
+
+  get deadline(): number {
+    return this.call.deadline;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.call.signal;
+  }
+
+  get fence(): Fence | undefined {
+    return this.call.fence;
+  }
+
+  change(current: ShadowState | null): Changed {
+    const { request, call, context } = this;
+    call.precondition?.(current);
+    const state = applyUpdate(current, request, context);
+    const text = patchTextFor(request.state, state);
+    const change = new StoredUpdate(request.state, request.clientToken, call.principal.id, context.now, text);
+    return { state, change };
+  }
+
+  committed(record: ShadowRecord): void {
+    this.outcome.committed(record as LiveRecord);
+  }
+
+  failed(error: unknown): void {
+    this.outcome.failed(error);
   }
 }

@@ -1,4 +1,5 @@
-import type { Change, RequestOptions, ShadowKey, ShadowRecord, ShadowStore } from './shadow-store.js';
+import type { ShadowState } from '../document/shadow-document.js';
+import type { Change, Changed, RequestOptions, ShadowKey, ShadowRecord, ShadowStore } from './shadow-store.js';
 
 /**
  * One change of one shadow on its way from a door to the store and back: one object that is settled by a plain call,
@@ -7,7 +8,8 @@ import type { Change, RequestOptions, ShadowKey, ShadowRecord, ShadowStore } fro
  */
 export interface Operation extends RequestOptions {
   readonly key: ShadowKey;
-  readonly change: Change;
+  /** As Change. */
+  change(current: ShadowState | null): Changed;
   /** The change is committed. */
   committed(record: ShadowRecord): void;
   /** @param error as ShadowStore.update throws it */
@@ -26,8 +28,10 @@ export function updateBySubmit(
 
 /** Does the work of `submit` for a store that has only `update`. No errors. */
 export function submitByUpdate(store: Pick<ShadowStore, 'update'>, operation: Operation): void {
-  store.update(operation.key, operation.change, operation).then(
-    (record) => operation.committed(record),
-    (error: unknown) => operation.failed(error),
-  );
+  store
+    .update(operation.key, (current) => operation.change(current), operation)
+    .then(
+      (record) => operation.committed(record),
+      (error: unknown) => operation.failed(error),
+    );
 }

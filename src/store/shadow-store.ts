@@ -40,9 +40,9 @@ export interface RequestOptions {
    * After its abort a write makes no new attempt, neither a repetition nor one computed on a fresh value. It ends with
    * `fenced`, or with `outcomeUnknown` when an earlier attempt may have been applied. Reads ignore it.
    */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** The claim that a write depends on: the storage itself compares it as it applies the write. Reads ignore it. */
-  readonly fence?: Fence;
+  readonly fence?: Fence | undefined;
 }
 
 /** Result of a change: the next state, and its record. */

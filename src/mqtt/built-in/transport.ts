@@ -8,7 +8,9 @@ import { MqttBroker } from './broker.js';
 import { MqttListeners, type MqttAddresses } from './listeners.js';
 import { MqttPublisher } from './publisher.js';
 import type { IncomingRequest } from './connections/incoming-request.js';
-import { RequestAnswerer, type Answer, type AnswerMessage, type ReceivedRequest } from '../request-answerer.js';
+import type { Answer, AnswerMessage } from '../answer.js';
+import { RequestAnswerer } from '../request-answerer.js';
+import { ServedRequest } from './served-request.js';
 import { CALLED_DIRECTLY } from '../request-handlers.js';
 
 /** How often a drain looks whether requests are still in flight, in milliseconds. */
@@ -25,6 +27,7 @@ export class MqttTransport implements CustomTransportStrategy {
   #lastRevision = 0;
   #draining = false;
   #closing: Promise<void> | null = null;
+  readonly #onAnswered = (incoming: IncomingRequest, answer: Answer): void => this.#answered(incoming, answer);
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -72,24 +75,20 @@ export class MqttTransport implements CustomTransportStrategy {
   }
 
   #handle(incoming: IncomingRequest): void {
-    const { topic, request } = incoming.route;
+    const { request } = incoming.route;
     if (request === null) return incoming.settle('unpublishable');
-    const { principal, clientId } = incoming.owner;
-    const received: ReceivedRequest = { topic, request, payload: incoming.payload, principal, clientId };
-    if (this.#draining && request.problem === null) return this.#refuse(incoming, received);
+    const served = new ServedRequest(incoming, request, this.#onAnswered);
+    if (this.#draining && request.problem === null) return this.#refuse(incoming, served);
     this.#inFlight++;
-    this.answerer.answer(received).then(
-      (answer) => this.#answered(incoming, answer),
-      (error: unknown) => this.#failed(incoming, error),
-    );
+    this.answerer.begin(served, served);
   }
 
   /** The node is draining: nothing new is begun. */
-  #refuse(incoming: IncomingRequest, received: ReceivedRequest): void {
+  #refuse(incoming: IncomingRequest, served: ServedRequest): void {
     // `rejected` would no longer reach every subscriber, so no PUBACK may say that the message has been dealt with.
     if (incoming.qos > 0) return incoming.settle('unanswered');
-    const answer = this.answerer.reject(received, new ServiceError('draining'));
-    if (answer.outcome === 'rejected') this.#publish(received.principal.tenant, answer.message);
+    const answer = this.answerer.reject(served, new ServiceError('draining'));
+    if (answer.outcome === 'rejected') this.#publish(served.principal.tenant, answer.message);
     incoming.settle('done');
   }
 
@@ -105,12 +104,6 @@ export class MqttTransport implements CustomTransportStrategy {
       this.log.error({ err: error }, 'an MQTT request failed');
       incoming.settle('withheld');
     }
-  }
-
-  #failed(incoming: IncomingRequest, error: unknown): void {
-    this.#inFlight--;
-    this.log.error({ err: error }, 'an MQTT request failed');
-    incoming.settle('withheld');
   }
 
   #publish(tenant: string, message: AnswerMessage | null): void {
