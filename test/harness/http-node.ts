@@ -21,6 +21,7 @@ import { ThingsModule } from '../../src/things/things.module.js';
 import { WATCH_HUB, type WatchHub } from '../../src/watch/subscription.js';
 import { SettableClock } from './clock.js';
 import { freePort } from './ports.js';
+import { wrappedStore } from './wrapped-store.js';
 
 /** The HTTP door of a node over a memory store, without MQTT: for tests that are about HTTP alone. */
 export interface HttpNode {
@@ -77,7 +78,7 @@ export async function startHttpNode(options: HttpNodeOptions = {}): Promise<Http
   };
   const logger = options.logger ?? SILENT_LOGGER;
   const storage: Storage = options.open?.({ config, logger, clock }) ?? {
-    store: options.wrap?.(store) ?? store,
+    store: wrappedStore(store, options.wrap),
     feed: new MemoryShadowFeed(store),
     health: options.storageHealth ?? (() => ({ ok: true, reason: 'in memory' })),
     close: () => store.close(),

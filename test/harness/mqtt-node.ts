@@ -25,6 +25,7 @@ import { WATCH_HUB, type WatchHub } from '../../src/watch/subscription.js';
 import { SettableClock } from './clock.js';
 import { freePort } from './ports.js';
 import { until } from './until.js';
+import { wrappedStore } from './wrapped-store.js';
 
 /** The MQTT door of a node over a memory store, without the rest: for tests that are about MQTT alone. */
 export interface MqttNode {
@@ -79,7 +80,7 @@ export async function startMqttNode(options: MqttNodeOptions = {}): Promise<Mqtt
     tls: options.tls ?? null,
   };
   const storage: Storage = {
-    store: options.wrap?.(store) ?? store,
+    store: wrappedStore(store, options.wrap),
     feed: new MemoryShadowFeed(store),
     health: () => ({ ok: true, reason: 'in memory' }),
     close: () => store.close(),

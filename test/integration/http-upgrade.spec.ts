@@ -9,6 +9,7 @@ import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 import { TestClient } from '../harness/mqtt-node.js';
 import { freePort } from '../harness/ports.js';
 import { until } from '../harness/until.js';
+import { wrappedStore } from '../harness/wrapped-store.js';
 
 /** A whole node in memory: both doors share the HTTP port. */
 async function start(wrap: (store: ShadowStore) => ShadowStore = (store) => store): Promise<UmbraNode> {
@@ -23,7 +24,7 @@ async function start(wrap: (store: ShadowStore) => ShadowStore = (store) => stor
     },
     logger: SILENT_LOGGER,
     storage: {
-      store: wrap(store),
+      store: wrappedStore(store, wrap),
       feed: new MemoryShadowFeed(store),
       health: () => ({ ok: true, reason: 'in memory' }),
       close: () => store.close(),
