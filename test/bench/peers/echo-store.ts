@@ -1,7 +1,7 @@
 import { isTombstone } from '../../../src/document/shadow-document.js';
 import type { Position } from '../../../src/store/position.js';
 import { matches, type FeedBatch, type ShadowFeed, type ShadowFilter } from '../../../src/store/shadow-feed.js';
-import { submitByUpdate, type Operation } from '../../../src/store/operation.js';
+import type { Operation } from '../../../src/store/operation.js';
 import type {
   Change,
   NamePage,
@@ -16,15 +16,20 @@ import { MemoryClusterKeys } from '../../harness/memory-cluster-keys.js';
 const idOf = ({ tenant, thing, name }: ShadowKey): string => `${tenant}/${thing}/${name ?? ''}`;
 
 interface Reader {
-  readonly told: ShadowRecord[];
+  readonly told: FeedBatch[];
   wake: () => void;
 }
 
-/** No store at all: a change is computed, answered at once and told to the feed. What the doors and the document cost. */
+/**
+ * No store at all: a change is computed, answered at once and told to the feed, all changes of one turn as one revision, as
+ * a batch has one. What the doors and the document cost.
+ */
 export class EchoStore implements ShadowStore, ShadowFeed {
   readonly health = { ok: true, reason: 'an echo' };
   readonly #records = new Map<string, ShadowRecord>();
   #position: Position = { cluster: 'echo', epoch: 0, revision: 1 };
+  /** The changes of this turn; all have `#position`. */
+  #turn: ShadowRecord[] = [];
   readonly #readers = new Set<Reader>();
 
   async get(key: ShadowKey): Promise<ShadowRecord | null> {
@@ -32,20 +37,17 @@ export class EchoStore implements ShadowStore, ShadowFeed {
   }
 
   async update(key: ShadowKey, change: Change): Promise<ShadowRecord> {
-    const id = idOf(key);
-    const { state, change: made } = change(this.#records.get(id)?.state ?? null);
-    this.#position = { ...this.#position, revision: this.#position.revision + 1 };
-    const record: ShadowRecord = { key, state, change: made, position: this.#position };
-    this.#records.set(id, record);
-    for (const reader of this.#readers) {
-      reader.told.push(record);
-      reader.wake();
-    }
-    return record;
+    return this.#apply(key, change);
   }
 
-  submit(operation: Operation): void {
-    submitByUpdate(this, operation);
+  submit({ key, change, committed, failed }: Operation): void {
+    let record: ShadowRecord;
+    try {
+      record = this.#apply(key, change);
+    } catch (error) {
+      return failed(error);
+    }
+    committed(record);
   }
 
   async listNames(): Promise<NamePage> {
@@ -61,10 +63,12 @@ export class EchoStore implements ShadowStore, ShadowFeed {
   }
 
   async head(): Promise<Position> {
+    this.#tell();
     return this.#position;
   }
 
   async base(filter: ShadowFilter): Promise<{ position: Position; records: AsyncIterable<ShadowRecord> }> {
+    this.#tell();
     const live = [...this.#records.values()].filter(({ key, state }) => !isTombstone(state) && matches(filter, key));
     return {
       position: this.#position,
@@ -81,8 +85,7 @@ export class EchoStore implements ShadowStore, ShadowFeed {
     signal.addEventListener('abort', () => reader.wake(), { once: true });
     try {
       while (!signal.aborted) {
-        const records = reader.told.splice(0);
-        for (const record of records) yield { position: record.position, records: [record] };
+        yield* reader.told.splice(0);
         if (reader.told.length === 0) await new Promise<void>((resolve) => (reader.wake = resolve));
       }
     } finally {
@@ -91,6 +94,32 @@ export class EchoStore implements ShadowStore, ShadowFeed {
   }
 
   async close(): Promise<void> {}
+
+  #apply(key: ShadowKey, change: Change): ShadowRecord {
+    const id = idOf(key);
+    const last = this.#records.get(id);
+    const { state, change: made } = change(last?.state ?? null);
+    // A revision has one change of a shadow.
+    if (last?.position === this.#position) this.#tell();
+    if (this.#turn.length === 0) {
+      this.#position = { ...this.#position, revision: this.#position.revision + 1 };
+      setImmediate(() => this.#tell());
+    }
+    const record: ShadowRecord = { key, state, change: made, position: this.#position };
+    this.#records.set(id, record);
+    this.#turn.push(record);
+    return record;
+  }
+
+  #tell(): void {
+    if (this.#turn.length === 0) return;
+    const batch: FeedBatch = { position: this.#position, records: this.#turn };
+    this.#turn = [];
+    for (const reader of this.#readers) {
+      reader.told.push(batch);
+      reader.wake();
+    }
+  }
 }
 
 export function openEchoStorage(): Storage {
