@@ -3,7 +3,7 @@ import { jest } from '@jest/globals';
 import type { WatchConfig } from '../config/config.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Position } from '../store/position.js';
-import { FeedGap, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
+import { FeedGap, type FeedBatch, type FeedRecord, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import { SILENT_LOGGER } from '../telemetry/logger.js';
 import { SubscriptionQueue } from './subscription-queue.js';
@@ -107,6 +107,25 @@ describe('ShadowWatchHub over faults of its feed', () => {
     feed.play({ position: { ...feed.position, revision: 300 }, records: [] });
     for await (const event of reader) if (event.cursor?.revision === 300) break;
     expect(await reader.ended).toBe('closed');
+  });
+
+  it('leaves out a value that turns out to be no record, live and from the ring, and looks at it for a reader alone', async () => {
+    await hub.start();
+    const start = { ...feed.position, seen: null };
+    const looks = jest.fn(() => false);
+    const damaged = (position: Position, thing: string): FeedRecord =>
+      Object.defineProperties({ key: { tenant: 't', thing, name: null }, position } as FeedRecord, {
+        isReadable: { get: looks },
+      });
+    const live = hub.subscribe({ filter: { tenant: 't', thing: 'a' }, from: 'now' })[Symbol.asyncIterator]();
+    await live.next();
+    const position = { ...feed.position, revision: 5 };
+    feed.play({ position, records: [damaged(position, 'other'), damaged(position, 'a'), record(position)] });
+    expect((await live.next()).value).toMatchObject({ kind: 'change', cursor: { revision: 5, seen: null } });
+    expect(looks).toHaveBeenCalledTimes(1);
+    const late = hub.subscribe({ filter: { tenant: 't', thing: 'a' }, from: start })[Symbol.asyncIterator]();
+    expect((await late.next()).value).toMatchObject({ kind: 'change', cursor: { revision: 5, seen: null } });
+    expect(looks).toHaveBeenCalledTimes(2);
   });
 
   it('does not let the reader of a long list keep others from the store', async () => {

@@ -144,6 +144,23 @@ describe('MqttPublisher', () => {
     expect(reads).toMatchObject([{ revision: 20 }]);
   });
 
+  it('looks at a change only for a subscriber, and leaves out a value that turns out to be no record', () => {
+    const looks: string[] = [];
+    const damaged = (thing: string): ShadowRecord =>
+      Object.defineProperty(
+        { key: { tenant: 'default', thing, name: null }, position: position(10) } as ShadowRecord,
+        'isReadable',
+        {
+          get: () => (looks.push(thing), false),
+        },
+      );
+    const { sent, feed, publisher } = create((topic) => topic.includes('/T/') && topic.endsWith('accepted'));
+    feed(damaged('T'), damaged('FOREIGN'), record('T', 1, 10));
+    expect(looks).toEqual(['T']);
+    expect(sent).toEqual(['T update/accepted 1']);
+    expect(publisher.revision).toBe(10);
+  });
+
   it('tells the other changes of a commit although one of them cannot be told', () => {
     const { sent, feed, publisher } = create((topic) => {
       if (topic.includes('/BAD/')) throw new Error('broken');

@@ -10,9 +10,13 @@ describe('the things that filters name', () => {
     const filter = fc
       .tuple(fc.array(level, { minLength: 1, maxLength: 7 }), fc.boolean())
       .map(([levels, all]) => [...levels, ...(all ? ['#'] : [])].join('/'));
-    const ofThing = fc.tuple(fc.constantFrom('$aws', '+'), fc.constantFrom('+', ...things), fc.constantFrom('#', 'shadow/update/accepted', 'shadow/+/+')).map(
-      ([first, thing, rest]) => `${first}/things/${thing}/${rest}`,
-    );
+    const ofThing = fc
+      .tuple(
+        fc.constantFrom('$aws', '+'),
+        fc.constantFrom('+', ...things),
+        fc.constantFrom('#', 'shadow/update/accepted', 'shadow/+/+'),
+      )
+      .map(([first, thing, rest]) => `${first}/things/${thing}/${rest}`);
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.oneof(filter, ofThing), fc.boolean()), { maxLength: 8 }), (steps) => {
         const tree = new TopicTree<number>();

@@ -49,12 +49,14 @@ function asLibrary(raw: Buffer): object {
     compactRevision: Number(rest.compact_revision),
     cancelReason: rest.cancel_reason,
     fragment: rest.fragment,
-    events: rest.events.map(({ type, kv }: { type: number; kv?: Record<'key' | 'value', Uint8Array> & { mod_revision: string } }) => ({
-      isDelete: type === 1,
-      revision: Number(kv?.mod_revision ?? 0),
-      key: Buffer.from(kv?.key ?? ''),
-      value: Buffer.from(kv?.value ?? ''),
-    })),
+    events: rest.events.map(
+      ({ type, kv }: { type: number; kv?: Record<'key' | 'value', Uint8Array> & { mod_revision: string } }) => ({
+        isDelete: type === 1,
+        revision: Number(kv?.mod_revision ?? 0),
+        key: Buffer.from(kv?.key ?? ''),
+        value: Buffer.from(kv?.value ?? ''),
+      }),
+    ),
   };
 }
 
@@ -93,18 +95,22 @@ describe('a watch response that is decoded by hand', () => {
 
   it('property: whatever the bytes are, it ends, and refers to nothing outside of them', () => {
     fc.assert(
-      fc.property(response, fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { maxLength: 5 }), (content, changes) => {
-        const raw = encode(content);
-        for (const [at, value] of changes) if (raw.length > 0) raw[at % raw.length] = value;
-        try {
-          for (const { start, end, keyStart, keyEnd, valueStart, valueEnd } of decodeWatchResponse(raw).events) {
-            const places = [start, keyStart, keyEnd, valueStart, valueEnd].filter((place) => place !== 0);
-            for (const place of places) expect(place >= start && place <= end && end <= raw.length).toBe(true);
+      fc.property(
+        response,
+        fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { maxLength: 5 }),
+        (content, changes) => {
+          const raw = encode(content);
+          for (const [at, value] of changes) if (raw.length > 0) raw[at % raw.length] = value;
+          try {
+            for (const { start, end, keyStart, keyEnd, valueStart, valueEnd } of decodeWatchResponse(raw).events) {
+              const places = [start, keyStart, keyEnd, valueStart, valueEnd].filter((place) => place !== 0);
+              for (const place of places) expect(place >= start && place <= end && end <= raw.length).toBe(true);
+            }
+          } catch (error) {
+            expect((error as Error).message).toMatch(/cut off|64 bits|out of range|tag of a field|wire type/);
           }
-        } catch (error) {
-          expect((error as Error).message).toMatch(/cut off|64 bits|out of range|tag of a field|wire type/);
-        }
-      }),
+        },
+      ),
       { numRuns: 200 },
     );
   });
@@ -114,7 +120,11 @@ describe('a watch response that is decoded by hand', () => {
     ['a length beyond the event around it', [0x5a, 0x04, 0x12, 0x0f, 0x0a, 0x00], 'a field of 15 bytes is cut off'],
     ['a length of 2^63', [0x5a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], 'cut off'],
     ['a number that goes on', [0x10, ...Array.from({ length: 10 }, () => 0xff), 0x01], 'more than 64 bits'],
-    ['a revision that no number can hold', [0x28, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], 'out of range'],
+    [
+      'a revision that no number can hold',
+      [0x28, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
+      'out of range',
+    ],
     ['a group', [0x0b, 0x0c], 'unknown wire type 3'],
     ['field 0', [0x02, 0x00], 'not the tag of a field'],
     ['half of a fixed number', [0x7d, 0x00, 0x00], 'cut off'],
@@ -123,7 +133,9 @@ describe('a watch response that is decoded by hand', () => {
   });
 
   it('passes fields that a later etcd may add', () => {
-    const later = Buffer.from([0x79, 1, 2, 3, 4, 5, 6, 7, 8, 0x7d, 1, 2, 3, 4, 0x82, 0x01, 2, 9, 9, 0x88, 0x01, 0x96, 0x01]);
+    const later = Buffer.from([
+      0x79, 1, 2, 3, 4, 5, 6, 7, 8, 0x7d, 1, 2, 3, 4, 0x82, 0x01, 2, 9, 9, 0x88, 0x01, 0x96, 0x01,
+    ]);
     const raw = Buffer.concat([later, encode({ header: { revision: 7 }, watch_id: -1 }), later]);
     expect(decodeWatchResponse(raw)).toMatchObject({ revision: 7, watchId: -1, events: [] });
   });
