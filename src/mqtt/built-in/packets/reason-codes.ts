@@ -21,7 +21,6 @@ export const REASON = {
   badAuthenticationMethod: 0x8c,
   keepAliveTimeout: 0x8d,
   sessionTakenOver: 0x8e,
-  topicFilterInvalid: 0x8f,
   topicNameInvalid: 0x90,
   packetIdentifierInUse: 0x91,
   packetIdentifierNotFound: 0x92,
@@ -36,8 +35,6 @@ export const REASON = {
   qosNotSupported: 0x9b,
   sharedSubscriptionsNotSupported: 0x9e,
   connectionRateExceeded: 0x9f,
-  subscriptionIdentifiersNotSupported: 0xa1,
-  wildcardSubscriptionsNotSupported: 0xa2,
 } as const;
 
 /** SUBACK of MQTT 3.1.1 knows one failure (MQTT-3.9.3-2). */
