@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { encodeMessage, messageType } from '../../../../test/harness/etcd-messages.js';
+import { BadMessage } from '../client/protobuf/proto-reader.js';
 import { decodeWatchResponse, type WatchResponse } from './watch-response.js';
 
 const message = messageType('WatchResponse');
@@ -26,7 +27,7 @@ const response = fc.record({
     revision,
     raft_term: revision,
   }),
-  watch_id: fc.oneof(fc.constant(-1), fc.nat(), fc.maxSafeInteger()),
+  watch_id: fc.oneof(fc.constant(-1), fc.nat(), fc.maxSafeNat()),
   created: fc.boolean(),
   canceled: fc.boolean(),
   compact_revision: revision,
@@ -88,7 +89,7 @@ describe('a watch response that is decoded by hand', () => {
         const rest = encode({ events: [last] });
         const part = rest.subarray(0, 1 + (cut % (rest.length - 1)));
         expect(decodeWatchResponse(whole).events).toHaveLength(before.length);
-        expect(() => decodeWatchResponse(Buffer.concat([whole, part]))).toThrow('cut off');
+        expect(() => decodeWatchResponse(Buffer.concat([whole, part]))).toThrow(BadMessage);
       }),
     );
   });
@@ -107,7 +108,7 @@ describe('a watch response that is decoded by hand', () => {
               for (const place of places) expect(place >= start && place <= end && end <= raw.length).toBe(true);
             }
           } catch (error) {
-            expect((error as Error).message).toMatch(/cut off|64 bits|out of range|tag of a field|wire type/);
+            expect(error).toBeInstanceOf(BadMessage);
           }
         },
       ),
@@ -116,17 +117,17 @@ describe('a watch response that is decoded by hand', () => {
   });
 
   it.each([
-    ['a length beyond the end', [0x5a, 0x7f, 0x00], 'a field of 127 bytes is cut off'],
-    ['a length beyond the event around it', [0x5a, 0x04, 0x12, 0x0f, 0x0a, 0x00], 'a field of 15 bytes is cut off'],
-    ['a length of 2^63', [0x5a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], 'cut off'],
-    ['a number that goes on', [0x10, ...Array.from({ length: 10 }, () => 0xff), 0x01], 'more than 64 bits'],
+    ['a length beyond the end', [0x5a, 0x7f, 0x00], 'longer than its message'],
+    ['a length beyond the event around it', [0x5a, 0x04, 0x12, 0x0f, 0x0a, 0x00], 'longer than its message'],
+    ['a length of 2^63', [0x5a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], 'above 2 ** 53'],
+    ['a number that goes on', [0x10, ...Array.from({ length: 10 }, () => 0xff), 0x01], 'without an end'],
     [
       'a revision that no number can hold',
       [0x28, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
-      'out of range',
+      'above 2 ** 53',
     ],
-    ['a group', [0x0b, 0x0c], 'unknown wire type 3'],
-    ['field 0', [0x02, 0x00], 'not the tag of a field'],
+    ['a group without an end', [0x0b, 0x08, 0x00], 'cut off'],
+    ['field 0', [0x02, 0x00], 'without a number'],
     ['half of a fixed number', [0x7d, 0x00, 0x00], 'cut off'],
   ])('refuses %s', (_, raw, reason) => {
     expect(() => decodeWatchResponse(Buffer.from(raw))).toThrow(reason);

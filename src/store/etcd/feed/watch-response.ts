@@ -1,4 +1,4 @@
-import { ProtobufReader } from './protobuf-reader.js';
+import { ProtoReader } from '../client/protobuf/proto-reader.js';
 import { WatchEvent } from './watch-event.js';
 
 /** One message of a watch stream (etcdserverpb.WatchResponse). */
@@ -35,15 +35,12 @@ const KEY_VALUE = { key: 0x0a, revision: 0x18, value: 0x2a } as const;
 
 type Fields = { -readonly [Name in keyof WatchResponse]: WatchResponse[Name] } & { events: WatchEvent[] };
 
-/** The header of nearly every response names the same cluster: its text is made once. */
-let lastCluster = { id: 0n, text: '0' };
-
 /**
  * Decodes one message in place: its events refer to `bytes`.
- * @throws Error when it is cut off, or no protobuf
+ * @throws BadMessage when it is cut off, or no protobuf
  */
 export function decodeWatchResponse(bytes: Buffer): WatchResponse {
-  const reader = new ProtobufReader(bytes);
+  const reader = new ProtoReader().read(bytes);
   const fields: Fields = {
     cluster: '0',
     revision: 0,
@@ -55,46 +52,48 @@ export function decodeWatchResponse(bytes: Buffer): WatchResponse {
     fragment: false,
     events: [],
   };
-  while (reader.hasMore) readField(reader, fields);
+  while (reader.more) readField(reader, fields, bytes);
   return fields;
 }
 
-function readField(reader: ProtobufReader, fields: Fields): void {
+function readField(reader: ProtoReader, fields: Fields, bytes: Buffer): void {
   const tag = reader.tag();
-  if (tag === TAG.events) fields.events.push(readEvent(reader));
+  if (tag === TAG.events) fields.events.push(readEvent(reader, bytes));
   else if (tag === TAG.header) readHeader(reader, fields);
-  else if (tag === TAG.watchId) fields.watchId = reader.int64();
-  else if (tag === TAG.created) fields.created = reader.bool();
-  else if (tag === TAG.canceled) fields.canceled = reader.bool();
-  else if (tag === TAG.compactRevision) fields.compactRevision = reader.int64();
-  else if (tag === TAG.cancelReason) fields.cancelReason = reader.text();
-  else if (tag === TAG.fragment) fields.fragment = reader.bool();
+  else if (tag === TAG.watchId) fields.watchId = watchIdOf(reader.uint64());
+  else if (tag === TAG.created) fields.created = reader.varint() !== 0;
+  else if (tag === TAG.canceled) fields.canceled = reader.varint() !== 0;
+  else if (tag === TAG.compactRevision) fields.compactRevision = reader.varint();
+  else if (tag === TAG.cancelReason) fields.cancelReason = reader.bytes().toString();
+  else if (tag === TAG.fragment) fields.fragment = reader.varint() !== 0;
   else reader.skip(tag);
 }
 
-function readHeader(reader: ProtobufReader, fields: Fields): void {
+function readHeader(reader: ProtoReader, fields: Fields): void {
   const outer = reader.enter();
-  while (reader.hasMore) {
+  while (reader.more) {
     const tag = reader.tag();
-    if (tag === HEADER.cluster) fields.cluster = textOf(reader.uint64());
-    else if (tag === HEADER.revision) fields.revision = reader.int64();
+    if (tag === HEADER.cluster) fields.cluster = reader.uint64();
+    else if (tag === HEADER.revision) fields.revision = reader.varint();
     else reader.skip(tag);
   }
   reader.leave(outer);
 }
 
-function textOf(id: bigint): string {
-  if (lastCluster.id !== id) lastCluster = { id, text: id.toString() };
-  return lastCluster.text;
+/** Negative numbers of protobuf have all 64 bits. */
+const MINUS_ONE = '18446744073709551615';
+
+function watchIdOf(id: string): number {
+  return id === MINUS_ONE ? -1 : Number(id);
 }
 
-function readEvent(reader: ProtobufReader): WatchEvent {
+function readEvent(reader: ProtoReader, bytes: Buffer): WatchEvent {
   const outer = reader.enter();
-  const event = new WatchEvent(reader.bytes, reader.at, reader.at);
-  while (reader.hasMore) {
+  const event = new WatchEvent(bytes, reader.at, reader.at);
+  while (reader.more) {
     const tag = reader.tag();
     if (tag === EVENT.kv) readKeyValue(reader, event);
-    else if (tag === EVENT.type) event.isDelete = reader.bool();
+    else if (tag === EVENT.type) event.isDelete = reader.varint() !== 0;
     else reader.skip(tag);
   }
   event.end = reader.at;
@@ -102,17 +101,17 @@ function readEvent(reader: ProtobufReader): WatchEvent {
   return event;
 }
 
-function readKeyValue(reader: ProtobufReader, event: WatchEvent): void {
+function readKeyValue(reader: ProtoReader, event: WatchEvent): void {
   const outer = reader.enter();
-  while (reader.hasMore) {
+  while (reader.more) {
     const tag = reader.tag();
     if (tag === KEY_VALUE.key) {
-      event.keyEnd = reader.passField();
-      event.keyStart = reader.fieldStart;
+      event.keyStart = reader.pass();
+      event.keyEnd = reader.at;
     } else if (tag === KEY_VALUE.value) {
-      event.valueEnd = reader.passField();
-      event.valueStart = reader.fieldStart;
-    } else if (tag === KEY_VALUE.revision) event.revision = reader.int64();
+      event.valueStart = reader.pass();
+      event.valueEnd = reader.at;
+    } else if (tag === KEY_VALUE.revision) event.revision = reader.varint();
     else reader.skip(tag);
   }
   reader.leave(outer);
