@@ -1,4 +1,5 @@
-import { computeDelta } from './delta.js';
+import { computeDelta, deltaState } from './delta.js';
+import { snapshotText } from './message-texts.js';
 import { documentsMessage, type Snapshot } from './messages.js';
 import {
   isTombstone,
@@ -7,6 +8,7 @@ import {
   type ShadowState,
   type StatePatch,
 } from './shadow-document.js';
+import { patchTextOf } from './stored-document.js';
 
 /** One change as every stream sends it: the data of `change` and `initial` events (docs/watch.md). */
 export interface ChangeEvent {
@@ -52,4 +54,17 @@ export function changeEvent({ key, state, change, position }: ChangedShadow): Ch
     ...(change.clientToken !== undefined && { clientToken: change.clientToken }),
     principal: change.principal,
   };
+}
+
+/** The event as JSON, put together from the texts of the record. No errors. */
+export function changeEventText({ key, state, change, position }: ChangedShadow): string {
+  const document = isTombstone(state) ? null : state;
+  const delta = document && deltaState(document);
+  const token = change.clientToken === undefined ? '' : `"clientToken":${JSON.stringify(change.clientToken)},`;
+  return (
+    `{"kind":"${document ? 'updated' : 'deleted'}","thing":${JSON.stringify(key.thing)},` +
+    `"shadow":${JSON.stringify(key.name)},"version":${state.version},"revision":${position.revision},` +
+    `"time":"${new Date(change.at).toISOString()}","patch":${patchTextOf(change)},"delta":${JSON.stringify(delta)},` +
+    `"document":${document ? snapshotText(document) : 'null'},${token}"principal":${JSON.stringify(change.principal)}}`
+  );
 }

@@ -76,7 +76,8 @@ export function documentsText(previous: ShadowState | null, current: ShadowDocum
   return `{"previous":${before},"current":${snapshotText(current)},${stamped(change)}`;
 }
 
-function snapshotText(document: ShadowDocument): string {
+/** A document as `documents` messages and streams show it. No errors. */
+export function snapshotText(document: ShadowDocument): string {
   const stored = StoredDocument.of(document);
   return `{"state":${stored.stateText()},"metadata":${stored.metadataText()},"version":${stored.version}}`;
 }

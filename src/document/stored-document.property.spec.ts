@@ -3,6 +3,7 @@ import { bytes, deepFreeze, updateText } from '../../test/harness/json-arbitrari
 import { referenceUpdate } from '../../test/harness/reference-update.js';
 import { applyUpdate } from './apply-update.js';
 import { DEFAULT_LIMITS } from './limits.js';
+import { changeEvent, changeEventText } from './change-event.js';
 import * as texts from './message-texts.js';
 import * as messages from './messages.js';
 import { parseUpdate, type UpdateRequest } from './parse-request.js';
@@ -82,6 +83,10 @@ describe('a document with texts', () => {
         expect(texts.documentsText(previous, document, change)).toBe(
           JSON.stringify(messages.documentsMessage(before, reference, old)),
         );
+        const where = { key: { thing: 'T', name: token ?? null }, position: { revision: 7 } };
+        expect(changeEventText({ ...where, state: document, change })).toBe(
+          JSON.stringify(changeEvent({ ...where, state: reference, change: old })),
+        );
         for (const now of [NOW, NOW + 1_000]) {
           expect(texts.getAcceptedText(document, now, token)).toBe(
             JSON.stringify(messages.getAccepted(reference, now, token)),
@@ -97,6 +102,8 @@ describe('a document with texts', () => {
     expect(texts.deleteAcceptedText(tombstone, change)).toBe(
       JSON.stringify(messages.deleteAccepted(tombstone, change)),
     );
+    const event = { key: { thing: 'T', name: null }, state: tombstone, change, position: { revision: 7 } };
+    expect(changeEventText(event)).toBe(JSON.stringify(changeEvent(event)));
     expect(texts.documentsText(tombstone, play([['{"state":{}}', 0]]).document, change)).toBe(
       JSON.stringify(messages.documentsMessage(tombstone, { version: 1, metadata: {} }, change)),
     );

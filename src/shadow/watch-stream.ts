@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { changeEvent } from '../document/change-event.js';
+import { changeEventText } from '../document/change-event.js';
 import { ServiceError } from '../errors/service-error.js';
 import { EventStream, frame } from '../http/event-stream.js';
 import type { ShadowFilter } from '../store/shadow-feed.js';
@@ -102,7 +102,7 @@ const TEXTS = new WeakMap<ShadowRecord, string>();
 function dataOf(record: ShadowRecord): string {
   const known = TEXTS.get(record);
   if (known !== undefined) return known;
-  const text = JSON.stringify(changeEvent(record));
+  const text = changeEventText(record);
   TEXTS.set(record, text);
   return text;
 }
