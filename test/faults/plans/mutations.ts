@@ -23,7 +23,7 @@ function mutation(
   return { name, scenario, breaks, edits: places };
 }
 
-const UPDATE = 'this.shadow.update(request, update)';
+const BEGIN = 'this.shadow.begin(request, parseUpdate(request.payload, this.config.limits), ';
 const ACCEPTED = "if (wants('update/accepted')) yield ['update/accepted', updateAcceptedText(state, change)];";
 const DELTA = "const delta = wants('update/delta') ? deltaText(state, change) : null;";
 
@@ -34,8 +34,8 @@ export const MUTATIONS: readonly Mutation[] = [
     [PROMISES.lost],
     [
       'shadow/update.mqtt.js',
-      `return ${UPDATE};`,
-      `void ${UPDATE}.catch(() => undefined); return Promise.resolve({ position: { revision: 0 } });`,
+      `${BEGIN}outcome);`,
+      `${BEGIN}{ committed: () => undefined, failed: () => undefined }); outcome.committed({ position: { revision: 0 } });`,
     ],
   ),
   mutation(
