@@ -67,7 +67,7 @@ module.exports = {
     onlyFrom(
       'only-the-external-door-imports-mqtt',
       'The built-in broker reads and writes its packets itself (ADR 0017); mqtt.js is a client.',
-      '^(src/mqtt/external/|test/)',
+      '^(src/mqtt/external/|test/|src/.*[.]spec[.]ts$)',
       'node_modules/(mqtt|mqtt-packet|aedes|aedes-persistence|aedes-packet|mqemitter)/',
     ),
     {

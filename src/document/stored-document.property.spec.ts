@@ -8,7 +8,7 @@ import * as texts from './message-texts.js';
 import * as messages from './messages.js';
 import { parseUpdate, type UpdateRequest } from './parse-request.js';
 import type { ChangeRecord, ShadowDocument } from './shadow-document.js';
-import { patchTextFor, StoredDocument, StoredUpdate } from './stored-document.js';
+import { patchTextFor, StoredUpdate, type StoredDocument } from './stored-document.js';
 import { ServiceError } from '../errors/service-error.js';
 
 /** What is put together from texts is what JSON.stringify makes of the same thing as objects. */

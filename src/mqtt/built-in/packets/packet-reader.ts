@@ -30,7 +30,7 @@ export class PacketReader {
   #paused = false;
   #closed = false;
   #reading = false;
-  #failure: unknown = null;
+  #failure: Error | null = null;
 
   constructor(
     handler: PacketHandler,
@@ -76,7 +76,7 @@ export class PacketReader {
       at = this.#packets(chunk, at, length);
       if (at < length && !this.#closed) this.#keep(chunk, at, length);
     } catch (error) {
-      throw this.#fail(error);
+      throw this.#fail(toError(error));
     }
     this.#end();
   }
@@ -103,7 +103,7 @@ export class PacketReader {
       const held = this.#held;
       if (held !== null) this.#resume(held);
     } catch (error) {
-      throw this.#fail(error);
+      throw this.#fail(toError(error));
     }
     this.#end();
   }
@@ -128,7 +128,7 @@ export class PacketReader {
     this.#parser.forget();
   }
 
-  #fail(error: unknown): unknown {
+  #fail(error: Error): Error {
     this.#failure = error;
     this.close();
     this.#end();
@@ -212,4 +212,8 @@ function packetBytes(buffer: Buffer, length: number): number {
 
 function tooLarge(bytes: number): ProtocolError {
   return new ProtocolError(REASON.packetTooLarge, `a packet of ${bytes} bytes is too large`);
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
