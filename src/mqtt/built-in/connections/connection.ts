@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { ANONYMOUS, type Principal } from '../../../access/principal.js';
 import { MAX_IN_FLIGHT, type Acknowledgement } from '../../request-queue.js';
-import { MAX_TOPIC_BYTES, parseRequestTopic } from '../../topics.js';
+import { parseRequestTopic } from '../../topics.js';
 import type {
   ConnectPacket,
   DisconnectPacket,
@@ -11,7 +11,6 @@ import type {
   UnsubscribePacket,
 } from '../packets/packet.js';
 import { PacketReader } from '../packets/packet-reader.js';
-import type { PacketWriter } from '../packets/packet-writer.js';
 import { ProtocolError } from '../packets/protocol-error.js';
 import { REASON } from '../packets/reason-codes.js';
 import { Outgoing, type SharedMessage } from '../sessions/message.js';
@@ -22,7 +21,7 @@ import type { Door } from './door.js';
 import { IncomingRequest, type RequestOwner, type Route } from './incoming-request.js';
 import { Outbox } from './outbox.js';
 import { Refusals } from './refusals.js';
-import { OtherReply, type Reply } from './reply.js';
+import { pong, unknownPubrec, unknownPubrel, type Reply } from './reply.js';
 
 /** A CONNECT must be there in this time, in milliseconds: half-open sockets go. */
 export const CONNECT_TIMEOUT_MS = 10_000;
@@ -92,11 +91,9 @@ export class Connection implements PacketHandler, RequestOwner {
     return this.#phase === 'open';
   }
 
-  // What the stream says.
-
   read(chunk: Buffer): void {
-    if (this.#phase === 'ending') return this.#discard(chunk.length);
-    if (this.#phase === 'closed') return;
+    if (this.#phase === 'ending' && (this.#discarded += chunk.length) > MAX_DISCARDED) this.stream.destroy();
+    if (this.#phase === 'ending' || this.#phase === 'closed') return;
     this.#since = this.door.deadlines.now;
     try {
       this.#reader.read(chunk);
@@ -130,8 +127,6 @@ export class Connection implements PacketHandler, RequestOwner {
     this.door.logger.debug({ clientId: this.clientId, reason: error.message }, 'connection failed');
   }
 
-  // What the client says.
-
   connect(packet: ConnectPacket): void {
     this.door.connect(this, packet);
   }
@@ -140,7 +135,7 @@ export class Connection implements PacketHandler, RequestOwner {
     this.#spend(packet.payload.length);
     const { topic, payload, id, qos } = packet;
     if (qos === 2) {
-      this.refused('publish refused', { topic: shown(topic), reason: 'qos-2' });
+      this.refused('publish refused', { topic, reason: 'qos-2' });
       return this.end(REASON.qosNotSupported, 'QoS 2 is not supported');
     }
     if (topic !== this.#route.topic) this.#route = { topic, request: parseRequestTopic(topic) };
@@ -163,12 +158,12 @@ export class Connection implements PacketHandler, RequestOwner {
   /** There is no QoS 2 here, so no such packet belongs to anything. */
   pubrec(id: number): void {
     this.#spend(0);
-    this.reply(new OtherReply((writer) => writer.pubrel(id, REASON.packetIdentifierNotFound)));
+    this.reply(unknownPubrec(id));
   }
 
   pubrel(id: number): void {
     this.#spend(0);
-    this.reply(new OtherReply((writer) => writer.pubcomp(id, REASON.packetIdentifierNotFound)));
+    this.reply(unknownPubrel(id));
   }
 
   pubcomp(): void {
@@ -187,7 +182,7 @@ export class Connection implements PacketHandler, RequestOwner {
 
   pingreq(): void {
     this.#spend(0);
-    this.reply(new OtherReply(pingresp));
+    this.reply(pong());
   }
 
   disconnect({ reason, properties }: DisconnectPacket): void {
@@ -198,7 +193,10 @@ export class Connection implements PacketHandler, RequestOwner {
       this.door.sessions.setExpiry(this.session, sessionExpiryInterval);
     }
     // MQTT-3.14.4-3
-    if (reason === REASON.success) this.#dropWill();
+    if (reason === REASON.success && this.will !== null) {
+      this.door.budget.add(-willBytes(this.will));
+      this.will = null;
+    }
     this.#close(null, 'ended by its client');
   }
 
@@ -206,8 +204,6 @@ export class Connection implements PacketHandler, RequestOwner {
   auth(): void {
     throw new ProtocolError(REASON.protocolError, 'AUTH without an authentication method');
   }
-
-  // What the node says.
 
   /** The CONNECT was accepted. @param connack its first packet */
   accepted(session: Session, connack: Reply): void {
@@ -320,7 +316,7 @@ export class Connection implements PacketHandler, RequestOwner {
 
   /** MQTT 5 gets PUBACK 135 and stays; MQTT 3.1.1 has no such answer, so the connection is closed, as on AWS. */
   #refuse(request: IncomingRequest): void {
-    this.refused('publish refused', { topic: shown(request.route.topic), reason: 'no-request-topic' });
+    this.refused('publish refused', { topic: request.route.topic, reason: 'no-request-topic' });
     if (this.#reader.level !== 5) return this.end(REASON.notAuthorized, 'publishing to this topic is not allowed');
     if (request.qos > 0) this.reply(request);
   }
@@ -399,23 +395,4 @@ export class Connection implements PacketHandler, RequestOwner {
     door.left(this);
     door.logger.debug({ clientId: this.clientId, reason: why }, 'client disconnected');
   }
-
-  #dropWill(): void {
-    if (this.will !== null) this.door.budget.add(-willBytes(this.will));
-    this.will = null;
-  }
-
-  #discard(bytes: number): void {
-    this.#discarded += bytes;
-    if (this.#discarded > MAX_DISCARDED) this.stream.destroy();
-  }
-}
-
-function pingresp(writer: PacketWriter): void {
-  writer.pingresp();
-}
-
-/** A topic for the log: one that is no request may be up to 64 KiB long. */
-function shown(topic: string): string {
-  return topic.slice(0, MAX_TOPIC_BYTES);
 }

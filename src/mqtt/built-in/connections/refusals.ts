@@ -1,4 +1,5 @@
 import type { Logger } from '../../../telemetry/logger.js';
+import { MAX_TOPIC_BYTES } from '../../topics.js';
 
 /** Refusals of one connection that it may have beyond those that time forgives. */
 const MAX = 100;
@@ -23,7 +24,9 @@ export class Refusals {
     const kind = `${message}: ${details.reason}`;
     const before = this.#counts.get(kind) ?? 0;
     this.#counts.set(kind, before + 1);
-    if (before === 0) this.logger.info({ clientId: this.clientId, ...details }, message);
+    // A topic that is no request may be up to 64 KiB long.
+    const topic = details.topic === undefined ? {} : { topic: details.topic.slice(0, MAX_TOPIC_BYTES) };
+    if (before === 0) this.logger.info({ clientId: this.clientId, ...details, ...topic }, message);
     return ++this.#pending > MAX;
   }
 

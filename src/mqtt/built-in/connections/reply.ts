@@ -1,4 +1,5 @@
 import type { PacketWriter } from '../packets/packet-writer.js';
+import { REASON } from '../packets/reason-codes.js';
 import type { Chained } from './chain.js';
 
 /** A packet that answers one of the client's. Replies leave in their order, before messages. */
@@ -17,4 +18,17 @@ export class OtherReply extends Reply {
   write(writer: PacketWriter): void {
     this.encode(writer);
   }
+}
+
+export function pong(): Reply {
+  return new OtherReply((writer) => void writer.pingresp());
+}
+
+/** There is no QoS 2 here, so a PUBREC belongs to nothing. */
+export function unknownPubrec(id: number): Reply {
+  return new OtherReply((writer) => void writer.pubrel(id, REASON.packetIdentifierNotFound));
+}
+
+export function unknownPubrel(id: number): Reply {
+  return new OtherReply((writer) => void writer.pubcomp(id, REASON.packetIdentifierNotFound));
 }
