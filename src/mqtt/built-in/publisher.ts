@@ -19,13 +19,12 @@ interface Waiting {
   readonly later: ShadowRecord[];
 }
 
-/** Which of the messages of a record are sent now. */
-type Part = (tail: ChangeTail) => boolean;
+/** The topics of a change that have subscribers here. */
+type Wanted = readonly ChangeTail[];
+const NONE: Wanted = [];
 
-const all: Part = () => true;
 /** A delta waits for no previous document. */
-const deltaOnly: Part = (tail) => tail === 'update/delta';
-const withoutDelta: Part = (tail) => tail !== 'update/delta';
+const isDelta = (tail: ChangeTail): boolean => tail === 'update/delta';
 
 /**
  * Publishes every commit to the subscribers of this node, for each shadow in the order of its versions. It receives every
@@ -68,18 +67,21 @@ export class MqttPublisher {
 
   #batch({ position, records }: FeedBatch): void {
     // Most records concern nobody here: those are not even parsed.
-    for (const record of records) if (this.#isWanted(record) && isReadable(record)) this.#record(record);
+    for (const record of records) {
+      const wanted = this.#wantedOf(record);
+      if (wanted.length > 0 && isReadable(record)) this.#record(record, wanted);
+    }
     this.#revision = position.revision;
   }
 
-  #isWanted(record: ShadowRecord): boolean {
+  #wantedOf(record: ShadowRecord): Wanted {
     try {
-      if (!this.broker.mayWant(record.key.thing)) return false;
+      if (!this.broker.mayWant(record.key.thing)) return NONE;
       const base = shadowTopic(record.key);
-      return CHANGE_TAILS.some((tail) => this.#wants(base, tail));
+      return CHANGE_TAILS.filter((tail) => this.broker.wants(`${base}/${tail}`));
     } catch (error) {
       this.#failed(record, error);
-      return false;
+      return NONE;
     }
   }
 
@@ -90,10 +92,12 @@ export class MqttPublisher {
     this.currentDeltas.sendToAll();
   }
 
-  #record(record: ShadowRecord): void {
+  #record(record: ShadowRecord, wanted: Wanted): void {
+    if (this.#waiting.size === 0 && !wanted.includes('update/documents'))
+      return this.#safely(record, () => this.#send(record, undefined, wanted));
     const id = idOf(record);
     const first = this.#waiting.get(id);
-    if (first === undefined) return this.#safely(record, () => this.#publish(id, record));
+    if (first === undefined) return this.#safely(record, () => this.#publish(id, record, wanted));
     first.later.push(record);
     if (++this.#waitingRecords <= MAX_WAITING) return;
     this.logger.warn({ ...record.key, reason: 'too-many-waiting' }, 'documents message left out');
@@ -113,13 +117,12 @@ export class MqttPublisher {
     this.logger.error({ ...key, revision: position.revision, err: error }, 'a change was not published');
   }
 
-  #publish(id: string, record: ShadowRecord): void {
-    const base = shadowTopic(record.key);
-    if (!this.#wants(base, 'update/documents')) return this.#send(record, base, undefined, all);
+  #publish(id: string, record: ShadowRecord, wanted: Wanted): void {
+    if (!wanted.includes('update/documents')) return this.#send(record, undefined, wanted);
     const previous = isTombstone(record.state) ? null : this.previous.before(id, record);
     this.previous.keep(id, record);
-    if (previous !== undefined) return this.#send(record, base, previous, all);
-    this.#send(record, base, undefined, deltaOnly);
+    if (previous !== undefined) return this.#send(record, previous, wanted);
+    this.#send(record, undefined, wanted.filter(isDelta));
     this.#readPrevious(id, record);
   }
 
@@ -143,21 +146,19 @@ export class MqttPublisher {
     this.#waiting.delete(id);
     this.#waitingRecords -= waiting.later.length;
     const { record, later } = waiting;
-    this.#safely(record, () => this.#send(record, shadowTopic(record.key), previous, withoutDelta));
+    const rest = this.#wantedOf(record).filter((tail) => !isDelta(tail));
+    this.#safely(record, () => this.#send(record, previous, rest));
     // One of them may wait again; the records after it then join its queue.
-    for (const next of later) this.#record(next);
+    for (const next of later) this.#record(next, this.#wantedOf(next));
   }
 
-  #send(record: ShadowRecord, base: string, previous: ShadowState | null | undefined, part: Part): void {
+  #send(record: ShadowRecord, previous: ShadowState | null | undefined, wanted: Wanted): void {
     const { key, position } = record;
-    for (const [tail, payload] of changeMessages(record, previous, (each) => part(each) && this.#wants(base, each))) {
+    const base = shadowTopic(key);
+    for (const [tail, payload] of changeMessages(record, previous, (each) => wanted.includes(each))) {
       const message = { tenant: key.tenant, topic: `${base}/${tail}`, payload };
-      this.broker.send(tail === 'update/delta' ? { ...message, revision: position.revision } : message);
+      this.broker.send(isDelta(tail) ? { ...message, revision: position.revision } : message);
     }
-  }
-
-  #wants(base: string, tail: ChangeTail): boolean {
-    return this.broker.wants(`${base}/${tail}`);
   }
 }
 
