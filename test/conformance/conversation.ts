@@ -12,6 +12,7 @@ export interface About {
   /** What is wrong with the packet; null for a valid one. */
   readonly broken: string | null;
   readonly filters?: readonly Filter[];
+  readonly unsubscribed?: readonly string[];
   readonly publish?: {
     readonly topic: string;
     readonly qos: number;
@@ -35,7 +36,7 @@ export type Step =
       readonly bytes: Buffer;
       /** Acknowledges the messages that it gets. */
       readonly acknowledges: boolean;
-      /** Connections that this one takes over. */
+      /** Earlier connections of the same client: none of them is there after this one was accepted. */
       readonly ends: readonly number[];
     })
   | (OnConnection & { readonly do: 'send'; readonly bytes: Buffer; readonly expected: readonly Expected[] })

@@ -6,6 +6,9 @@ import { acknowledge, byte, connect, disconnect, encode, four, PINGREQ, PROPERTY
 /** The payload of what a client may not publish: none of the service's own messages looks like it. */
 export const FORGED = 'forged';
 
+/** A member of the document of a will, and of no other. */
+export const WILL = 'will';
+
 interface Connection {
   readonly on: number;
   readonly version: Version;
@@ -86,9 +89,8 @@ class Author {
     const mutant = broken ? mutate(shape, random) : null;
     const on = this.#connections.length;
     const refused = mutant !== null || (clientId === '' && version === 4 && !clean);
-    const ends =
-      refused || clientId === '' ? [] : this.#connections.filter((one) => one.open && one.clientId === clientId);
-    for (const one of ends) one.open = false;
+    const ends = clientId === '' ? [] : this.#connections.filter((one) => one.clientId === clientId);
+    if (!refused) for (const one of ends) one.open = false;
     const connection = { on, version, clientId, open: !refused, nextId: 1 };
     this.#connections.push(connection);
     const label = `connect ${version} ${clientId || '(no id)'}${clean ? ' clean' : ''}${will ? ` will ${will.topic}` : ''}`;
@@ -126,7 +128,7 @@ class Author {
         `${this.#shadow}/update`,
         `other/${this.thing}`,
       ]),
-      payload: this.#document(),
+      payload: JSON.stringify({ state: { reported: { [WILL]: ++this.#marks } } }),
       qos: this.random.int(0, 1),
       properties,
     };
@@ -231,7 +233,9 @@ class Author {
     const filters = Array.from({ length: this.random.pick([1, 1, 2]) }, () => this.#filter());
     const id = connection.nextId++;
     const shape = unsubscribe(connection.version, id, filters);
-    this.#push(connection, { label: `unsubscribe ${filters.join(', ')}` }, shape, [{ kind: 'unsuback', id }]);
+    this.#push(connection, { label: `unsubscribe ${filters.join(', ')}`, about: { unsubscribed: filters } }, shape, [
+      { kind: 'unsuback', id },
+    ]);
   }
 
   /** Packets that are valid as such, at a moment or in a direction that they have no place in. */
@@ -242,7 +246,7 @@ class Author {
       ['stray pubrec', acknowledge(5, 999)],
       ['stray pubrel', acknowledge(6, 999)],
       ['stray pubcomp', acknowledge(7, 999)],
-      ['second connect', connect({ version, clientId: connection.clientId, clean: true })],
+      ['second connect', connect({ version, clientId: connection.clientId, clean: false })],
       ['connack', { first: 0x20, fields: [{ name: 'all', bytes: Buffer.from(version === 5 ? [0, 0, 0] : [0, 0]) }] }],
       [
         'suback',

@@ -57,13 +57,15 @@ class Player {
     return new Player(socket, step.version, step.acknowledges, thing, turn);
   }
 
-  async connect(bytes: Buffer): Promise<void> {
+  /** @returns whether the CONNECT was accepted */
+  async connect(bytes: Buffer): Promise<boolean> {
     this.socket.write(bytes);
     const answers = (): Event[] => this.seen.answers.get(this.turn.step) ?? [];
-    if (!(await this.#until(() => answers().length > 0, ANSWER_MS))) return this.#note({ kind: 'silent' });
+    if (!(await this.#until(() => answers().length > 0, ANSWER_MS))) this.#note({ kind: 'silent' });
+    const isAccepted = answers().some((one) => one.kind === 'connack' && one.code === 0);
     // A refusal ends the connection.
-    const connack = answers().find(({ kind }) => kind === 'connack');
-    if (connack?.kind === 'connack' && connack.code !== 0) await this.#until(() => this.seen.closed, ANSWER_MS);
+    if (!isAccepted) await this.#until(() => this.seen.closed, ANSWER_MS);
+    return isAccepted;
   }
 
   /** Sends, and waits until the server has worked it off: until it answers what was sent behind it. */
@@ -185,7 +187,7 @@ export class Play {
   async #open(step: Step & { do: 'open' }): Promise<void> {
     const player = await Player.open(this.port, step, this.conversation.thing, this.#turn);
     this.#players.set(step.on, player);
-    await player.connect(step.bytes);
+    if (!(await player.connect(step.bytes))) return;
     for (const on of step.ends) await this.#players.get(on)?.gone();
   }
 

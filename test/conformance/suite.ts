@@ -69,12 +69,16 @@ export async function runConformance({ seed, indexes, ports, run }: SuiteOptions
 export async function shrink({ seed, indexes, ports, run }: SuiteOptions): Promise<Conversation> {
   const index = indexes[0] ?? 0;
   const dropped: number[] = [];
+  const isSame = (one: Difference, other: Difference): boolean =>
+    one.on === other.on && (one.step === null) === (other.step === null) && explain(one) === null;
+  const [wanted] = (await play(generate(seed, index, `${run}s`), ports)).filter((one) => explain(one) === null);
+  if (!wanted) throw new Error('it does not differ again');
   const trial = (left: readonly number[]): Conversation =>
     left.reduce(without, generate(seed, index, `${run}s${left.length}${left.at(-1) ?? ''}`));
   for (let at = trial([]).steps.length - 1; at >= 0; at--) {
     if (at >= trial(dropped).steps.length) continue;
     const differences = await play(trial([...dropped, at]), ports);
-    if (differences.some((one) => explain(one) === null)) dropped.push(at);
+    if (differences.some((one) => isSame(one, wanted))) dropped.push(at);
   }
   return trial(dropped);
 }

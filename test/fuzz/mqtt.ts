@@ -48,31 +48,47 @@ export function findOf({ transport, chunks }: Script, why: string): Find {
 type Target = Pick<FuzzOptions, 'httpUrl' | 'mqttUrl'>;
 
 /** Plays one connection to its end. Returns what the node must not have said, or null. Never rejects. */
-export function playScript(script: Script, { httpUrl, mqttUrl }: Target): Promise<string | null> {
-  const isTcp = script.transport === 'tcp';
-  const port = Number(new URL(isTcp ? mqttUrl : httpUrl).port);
+export function playScript(script: Script, target: Target): Promise<string | null> {
+  let why: string | null = null;
+  const decoder = new Decoder(script.version, (event: Event) => {
+    // A node that never read a whole CONNECT does not know the version.
+    if (event.kind === 'bad' && script.greets) why ??= event.why;
+  });
+  const hears = script.transport === 'tcp' ? (chunk: Buffer): void => decoder.push(chunk) : () => undefined;
+  return playChunks(script, target, hears).then(() => why);
+}
+
+export interface Bytes {
+  readonly transport: Find['transport'];
+  readonly chunks: readonly Buffer[];
+  readonly leaves?: 'fin' | 'reset';
+}
+
+/** Writes chunks over one connection, and waits until the node ends it or falls silent. Never rejects. */
+export function playChunks(
+  { transport, chunks, leaves = 'fin' }: Bytes,
+  { httpUrl, mqttUrl }: Target,
+  hears: (chunk: Buffer) => void = () => {},
+): Promise<void> {
+  const port = Number(new URL(transport === 'tcp' ? mqttUrl : httpUrl).port);
   return new Promise((resolve) => {
-    let why: string | null = null;
+    const isUpgraded = transport === 'websocket';
     const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => {
-      if (isTcp) writeAll(socket, script.chunks);
-      else socket.write(UPGRADE);
+      if (isUpgraded) socket.write(UPGRADE);
+      else writeAll(socket, chunks);
     });
-    const decoder = new Decoder(script.version, (event: Event) => {
-      // A node that never read a whole CONNECT does not know the version.
-      if (event.kind === 'bad' && script.greets) why ??= event.why;
-    });
-    let isOpen = isTcp;
+    let isOpen = !isUpgraded;
     socket.on('data', (chunk: Buffer) => {
-      if (isOpen) return isTcp ? decoder.push(chunk) : undefined;
+      if (isOpen) return hears(chunk);
       isOpen = true;
-      writeAll(socket, script.chunks);
+      writeAll(socket, chunks);
     });
     socket.setTimeout(IDLE_MS, () => {
-      if (script.leaves === 'reset') socket.resetAndDestroy();
+      if (leaves === 'reset') socket.resetAndDestroy();
       else socket.end(() => socket.destroy());
     });
     socket.on('error', () => undefined);
-    socket.on('close', () => resolve(why));
+    socket.on('close', () => resolve());
   });
 }
 
