@@ -40,14 +40,14 @@ export class EchoStore implements ShadowStore, ShadowFeed {
     return this.#apply(key, change);
   }
 
-  submit({ key, change, committed, failed }: Operation): void {
+  submit(operation: Operation): void {
     let record: ShadowRecord;
     try {
-      record = this.#apply(key, change);
+      record = this.#apply(operation.key, (current) => operation.change(current));
     } catch (error) {
-      return failed(error);
+      return operation.failed(error);
     }
-    committed(record);
+    operation.committed(record);
   }
 
   async listNames(): Promise<NamePage> {
