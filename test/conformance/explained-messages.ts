@@ -1,6 +1,7 @@
 import type { Difference } from './compare.js';
 import type { Explanation } from './explanation.js';
 import { FORGED, WILL } from './generate.js';
+import type { Filter } from './wire.js';
 
 /** A message as `showEvent` writes it. */
 interface Line {
@@ -55,4 +56,16 @@ export const MESSAGE_EXPLANATIONS: readonly Explanation[] = [
       return keepsQos && isKept && noForged && oneCopy;
     },
   },
+  {
+    name: 'messages: mosquitto keeps a subscription without No Local when the same packet asks for it again with No Local',
+    clause: 'MQTT-3.8.4-3 and MQTT-3.8.3-3: a subscription to the same filter replaces the one before it',
+    explains: ({ step, ours, theirs, conversation }) =>
+      step === null &&
+      ours.every((one) => theirs.includes(one)) &&
+      conversation.steps.some(({ about }) => (about.filters ?? []).some((one, at, all) => asksForNoLocalAgain(one, all.slice(0, at)))), // prettier-ignore
+  },
 ];
+
+function asksForNoLocalAgain({ filter, options }: Filter, before: readonly Filter[]): boolean {
+  return (options & 4) !== 0 && before.some((one) => one.filter === filter && (one.options & 4) === 0);
+}

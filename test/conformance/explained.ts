@@ -92,6 +92,7 @@ const LENIENT: readonly (readonly [RegExp, string])[] = [
     'MQTT 5, 3.1.2.11.10: Authentication Data without a method is a Protocol Error',
   ],
   [/: (will )?properties: Payload Format Indicator 2$/, 'MQTT 5, 3.3.2.3.2: the indicator is 0 or 1'],
+  [/: (will )?properties: Response Topic with a wildcard$/, 'MQTT-3.3.2-14: a Response Topic has no wildcards'],
   [/: filter '\$share\//, 'MQTT-4.8.2-1 and 4.8.2-2: the share name and the filter behind it are not empty'],
 ];
 
@@ -117,10 +118,10 @@ export const EXPLANATIONS: readonly Explanation[] = [
     name: 'a topic that is no request ends the connection of an MQTT 3.1.1 client',
     clause: 'docs/topics.md, Publishing; MQTT 3.1.1, 3.3.5-2: the server closes, or acknowledges what it dropped',
     explains: ({ ours }, { publish, version, broken }) =>
-      broken === null &&
       version === 4 &&
       publish !== undefined &&
-      !topicIsRequest(publish.topic) &&
+      // Without its topic, a packet has one that is made of the bytes behind it.
+      (broken === 'no topic' || (broken === null && !topicIsRequest(publish.topic))) &&
       only(ours, 'closed'),
   },
   {

@@ -194,8 +194,11 @@ export class Play {
   async #step(step: Exclude<Step, { do: 'open' }>): Promise<void> {
     const player = this.#players.get(step.on);
     if (!player) return;
-    if (step.do === 'send') await player.send(step.bytes, step.expected, step.label.startsWith('publish'));
-    else if (step.do === 'stay silent') await player.staySilent();
+    if (step.do === 'send') {
+      await player.send(step.bytes, step.expected, step.label.startsWith('publish'));
+      // mosquitto answers even the PINGREQ behind a DISCONNECT before it closes.
+      if (step.label.startsWith('disconnect') && step.about.broken === null) await player.gone();
+    } else if (step.do === 'stay silent') await player.staySilent();
     else await player.leave(step.do);
   }
 }
