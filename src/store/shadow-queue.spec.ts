@@ -72,6 +72,22 @@ describe('shadow queue', () => {
     await expect(next).resolves.toBe('next');
   });
 
+  it('gets through a long line of changes that end as they begin', async () => {
+    const queue = open(20_000);
+    const ended: number[] = [];
+    const leave = (): void => queue.leave('a');
+    queue.enter('a', { deadline: later(), begin: () => undefined, failed: () => undefined });
+    const end = (i: number) => (): void => {
+      ended.push(i);
+      leave();
+    };
+    for (let i = 0; i < 15_000; i++) queue.enter('a', { deadline: later(), begin: end(i), failed: () => undefined });
+    leave();
+    await expect(queue.run('a', later(), async () => 'last')).resolves.toBe('last');
+    expect(ended).toEqual(Array.from({ length: 15_000 }, (_, i) => i));
+    expect(queue.size).toBe(0);
+  });
+
   it('refuses all that wait when it closes, and all that comes', async () => {
     const queue = open();
     const { open: release, opened } = gate();

@@ -4,6 +4,8 @@ import { Fifo } from '../resilience/fifo.js';
 
 /** Waiting changes of all shadows together; bounds memory when very many shadows are busy at once. */
 const MAX_WAITING = 20_000;
+/** Changes that begin within one another: a whole line of changes that end as they begin would use up the stack. */
+const MAX_NESTED = 32;
 
 /** A change that takes its turn. It must call `leave` of the queue when it has ended, however that was. */
 export interface QueuedChange {
@@ -56,6 +58,7 @@ export class ShadowQueue {
   /** Shadows with a running change, and the changes that wait for it; null: none has waited yet. */
   readonly #lines = new Map<string, Fifo<Waiting> | null>();
   #waiting = 0;
+  #nested = 0;
   #closed = false;
   readonly #onSettled = (): void => void this.#waiting--;
 
@@ -99,8 +102,18 @@ export class ShadowQueue {
   leave(shadow: string): void {
     const line = this.#lines.get(shadow);
     if (line === undefined) return;
-    for (let next = line?.take(); next; next = line?.take()) if (!next.settled) return next.begin();
+    for (let next = line?.take(); next; next = line?.take()) if (!next.settled) return this.#begin(next);
     this.#lines.delete(shadow);
+  }
+
+  #begin(next: Waiting): void {
+    if (this.#nested >= MAX_NESTED) return queueMicrotask(() => this.#begin(next));
+    this.#nested++;
+    try {
+      next.begin();
+    } finally {
+      this.#nested--;
+    }
   }
 
   /**

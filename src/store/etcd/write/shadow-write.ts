@@ -67,7 +67,11 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
   }
 
   failed(error: unknown): void {
-    this.operation.failed(error);
+    try {
+      this.operation.failed(error);
+    } catch (failure) {
+      this.parts.logger.error({ key: this.key, err: failure }, 'a failed change was not answered');
+    }
   }
 
   settled(outcome: CasOutcome): void {
@@ -243,11 +247,7 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
   }
 
   #fail(error: unknown): void {
-    try {
-      this.operation.failed(error);
-    } catch (failure) {
-      this.parts.logger.error({ key: this.key, err: failure }, 'a failed change was not answered');
-    }
+    this.failed(error);
     this.parts.queue.leave(this.key);
   }
 }
