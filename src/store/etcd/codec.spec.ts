@@ -114,6 +114,10 @@ describe('codec', () => {
     '{"f":2,"w":["a"],"v":1,"by":"p","at":1}',
     '{"f":2,"w":"a","v":1,"r":7,"by":"p","at":1}',
     '{"f":2,"w":"a","v":1,"r":[],"by":"p","at":1}',
+    // No date: the event of a stream could not be written.
+    '{"f":2,"w":"a","v":1,"by":"p","at":1e20}',
+    '{"version":1,"change":{"kind":"update","principal":"p","at":1e20},"writes":[]}',
+    '{"version":1,"change":{"kind":"update","principal":"p"},"writes":[]}',
   ])('refuses %p', (text) => {
     expect(() => decodeRecord(Buffer.from(text))).toThrow();
   });

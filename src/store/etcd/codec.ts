@@ -42,6 +42,8 @@ export type RecordParts = Pick<EtcdRecord, 'state' | 'change' | 'writes'>;
 /** What every value of format 2 begins with; the ids of its writes follow, parted by commas. */
 const BEGINNING = '{"f":2,"w":"';
 const BEGINNING_BYTES = Buffer.from(BEGINNING);
+/** Milliseconds before and after the epoch that a date of JavaScript can be. */
+const MAX_TIME_MS = 8.64e15;
 const COMMA = 0x2c;
 const QUOTE = 0x22;
 
@@ -145,10 +147,16 @@ function decodeFirst(wire: Partial<FirstFormat>): RecordParts {
   }
   const { version, desired, reported, metadata = {}, deletedAt, writes } = wire as FirstFormat;
   const { kind, patch, clientToken, principal, at } = wire.change;
+  if (!isTime(at)) throw new Error('not a shadow record: the time of its change is none');
   const change = kind === 'update' ? new StoredUpdate(patch, clientToken, principal, at) : wire.change;
   if (deletedAt !== undefined) return { state: { deleted: true, version, deletedAt }, change, writes };
   const state = StoredDocument.of({ version, ...(desired && { desired }), ...(reported && { reported }), metadata });
   return { state, change, writes };
+}
+
+/** Whether a value is epoch milliseconds of a date: only those can be written as one (`toISOString` throws for others). */
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Math.abs(value) <= MAX_TIME_MS;
 }
 
 /** docs/etcd.md has the meaning of each name. */
@@ -165,7 +173,7 @@ interface SecondFormat extends PackedDocument {
 
 function decodeSecond(wire: Partial<SecondFormat>): RecordParts {
   const { w, v: version, x: deletedAt, p, ct, by, at } = wire;
-  if (!Number.isSafeInteger(version) || typeof w !== 'string' || typeof by !== 'string' || typeof at !== 'number') {
+  if (!Number.isSafeInteger(version) || typeof w !== 'string' || typeof by !== 'string' || !isTime(at)) {
     throw new Error('not a shadow record: w, v, by and at are required');
   }
   const writes = w === '' ? [] : w.split(',');
