@@ -7,6 +7,8 @@ export interface FuzzOptions {
   readonly seed: number;
   /** Packets, or requests, after which it ends. */
   readonly count: number;
+  /** Packets per second at most: a node that is merely overloaded says nothing about the packets. */
+  readonly rate: number;
   /** performance.now() at which it ends whatever the count. */
   readonly deadline: number;
   /** Ends it early: the node has gone. */

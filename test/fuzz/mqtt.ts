@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Decoder, type Event } from '../conformance/decode.js';
 import type { Find, FuzzOptions, FuzzResult } from './fuzz.js';
 import { mqttScript, type Script } from './mqtt-script.js';
@@ -25,11 +26,17 @@ export interface MqttFuzzResult extends FuzzResult {
  * @param first index of the first connection
  */
 export async function fuzzMqtt(options: FuzzOptions, first = 0): Promise<MqttFuzzResult> {
-  const { seed, count, deadline, isOver } = options;
+  const { seed, count, rate, deadline, isOver } = options;
+  const start = performance.now();
   const finds: Find[] = [];
   let [sent, broken, next] = [0, 0, first];
   const work = async (): Promise<void> => {
     while (sent < count && performance.now() < deadline && !isOver()) {
+      const early = (sent / rate) * 1000 - (performance.now() - start);
+      if (early > 0) {
+        await pause(early);
+        continue;
+      }
       const script = mqttScript(seed, next++);
       sent += script.packets;
       broken += script.broken;
