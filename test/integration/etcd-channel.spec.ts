@@ -129,6 +129,20 @@ describe('a channel to a server that answers as the test says', () => {
     expect(server.sessions.length).toBe(before);
   });
 
+  it('asks no sooner again whether the line lives, whoever asks: etcd ends a connection for that', async () => {
+    const limits = { ...CONNECTION_LIMITS, keepAliveMs: 20, suspectMs: 60_000 };
+    const channel = openChannel(server.endpoint, { limits });
+    let pings = 0;
+    server.handler = (stream) => {
+      if (stream.session?.listenerCount('ping') === 0) stream.session.on('ping', () => pings++);
+    };
+    for (let i = 0; i < 5; i++) {
+      expect((await failureOf(channel.unary(PATH, QUESTION, 50))).text).toContain('Deadline exceeded');
+    }
+    await until('it has asked', () => pings > 0);
+    expect(pings).toBe(1);
+  });
+
   it('does not end what it has not sent as in doubt when it is closed', async () => {
     const channel = openChannel(server.endpoint);
     server.handler = () => undefined;

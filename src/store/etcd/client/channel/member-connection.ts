@@ -18,7 +18,7 @@ export interface ConnectionLimits {
   readonly connectMs: number;
   /** Milliseconds between two pings while calls are under way. etcd ends a connection with more than one in 5 s (ETCD 2.3). */
   readonly keepAliveMs: number;
-  /** Milliseconds at least between two pings when a call was not answered in time. */
+  /** Milliseconds at least between two pings, also after a call that was not answered in time. */
   readonly suspectMs: number;
   /** Milliseconds without a sign of life after a ping. */
   readonly pongMs: number;
@@ -76,7 +76,7 @@ export class MemberConnection implements CallConnection {
     this.#connecting = setTimeout(() => {
       setImmediate(() => this.#isOpen || this.destroy(`not connected within ${limits.connectMs} ms`));
     }, limits.connectMs);
-    this.#keepAlive = setInterval(() => this.#active > 0 && this.#ping(), limits.keepAliveMs).unref();
+    this.#keepAlive = setInterval(() => this.#active > 0 && this.suspect(), limits.keepAliveMs).unref();
   }
 
   get reason(): string {
