@@ -20,6 +20,7 @@ export class Wills {
   readonly #delayed = new Set<Session>();
   readonly #due = new Chain<IncomingRequest>();
   #running = 0;
+  #isStarting = false;
   #sweep: NodeJS.Timeout | null = null;
   /** The node ends: its clients go on elsewhere, and nobody must be told that they are gone. */
   #isClosed = false;
@@ -86,11 +87,18 @@ export class Wills {
   }
 
   #start(): void {
-    while (this.#running < MAX_AT_ONCE) {
-      const request = this.#due.shift();
-      if (request === null) return;
-      this.#running++;
-      this.handle(request);
+    // A will that ends as it begins comes here again: thousands of them within one another would use up the stack.
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    try {
+      while (this.#running < MAX_AT_ONCE) {
+        const request = this.#due.shift();
+        if (request === null) return;
+        this.#running++;
+        this.handle(request);
+      }
+    } finally {
+      this.#isStarting = false;
     }
   }
 
