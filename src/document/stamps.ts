@@ -100,7 +100,7 @@ export function compactMetadata(value: Json, metadata: Metadata | undefined): St
   if (Array.isArray(metadata)) return undefined;
   if (!isObject(value)) {
     const stamp = own(metadata as { readonly timestamp: unknown }, 'timestamp');
-    return typeof stamp === 'number' ? stamp : undefined;
+    return typeof stamp === 'number' && Number.isFinite(stamp) ? stamp : undefined;
   }
   const members = emptyObject<StampsObject>();
   for (const member of Object.keys(value)) {
@@ -146,7 +146,8 @@ function commonStamp(members: readonly string[], stamps: StampsObject): number |
 
 /** The stamps of a value as JSON of a record has them; what a damaged record has instead is left out. No errors. */
 export function readStamps(value: Json, json: Json | undefined): Stamps | undefined {
-  if (typeof json === 'number') return json;
+  // A number too large for a double would be written as one that JSON does not have.
+  if (typeof json === 'number') return Number.isFinite(json) ? json : undefined;
   if (typeof json !== 'object' || json === null) return undefined;
   if (Array.isArray(value)) {
     if (!Array.isArray(json)) return undefined;

@@ -118,6 +118,12 @@ describe('codec', () => {
     '{"f":2,"w":"a","v":1,"by":"p","at":1e20}',
     '{"version":1,"change":{"kind":"update","principal":"p","at":1e20},"writes":[]}',
     '{"version":1,"change":{"kind":"update","principal":"p"},"writes":[]}',
+    // Ids that the next record would carry on, and be none.
+    String.raw`{"f":2,"w":"a\"b","v":1,"by":"p","at":1}`,
+    String.raw`{"f":2,"w":"a,b\\","v":1,"by":"p","at":1}`,
+    String.raw`{"version":1,"change":{"kind":"update","principal":"p","at":1},"writes":["a\"b"]}`,
+    '{"version":1,"change":{"kind":"update","principal":"p","at":1},"writes":["a,b"]}',
+    '{"version":1,"change":{"kind":"update","principal":"p","at":1},"writes":[{}]}',
   ])('refuses %p', (text) => {
     expect(() => decodeRecord(Buffer.from(text))).toThrow();
   });
@@ -130,6 +136,18 @@ describe('codec', () => {
       reported: { a: 1, b: { c: 2 }, d: [3] },
       metadata: { reported: {} },
     });
+  });
+});
+
+describe('stamps beyond all numbers', () => {
+  it.each([
+    '{"f":2,"w":"a","v":1,"r":{"a":1},"rt":1e999,"by":"p","at":1}',
+    '{"f":2,"w":"a","v":1,"r":{"a":1},"rt":[1e999,{}],"by":"p","at":1}',
+    '{"version":1,"reported":{"a":1},"metadata":{"reported":{"a":{"timestamp":1e999}}},"change":{"kind":"update","principal":"p","at":1},"writes":[]}',
+  ])('are left out of %p, which can be written again', (text) => {
+    const { state } = decodeRecord(encodeRecord(decodeRecord(Buffer.from(text))));
+    expect(JSON.parse(JSON.stringify(state))).toMatchObject({ version: 1, reported: { a: 1 } });
+    expect(JSON.stringify(state)).not.toContain('timestamp');
   });
 });
 

@@ -44,6 +44,9 @@ const BEGINNING = '{"f":2,"w":"';
 const BEGINNING_BYTES = Buffer.from(BEGINNING);
 /** Milliseconds before and after the epoch that a date of JavaScript can be. */
 const MAX_TIME_MS = 8.64e15;
+/** Ids of writes that a record may carry on: they are written as they are, and others would make its value unreadable. */
+const PLAIN = /^[^"\\\p{Cc}\p{Cs}]*$/u;
+const BAD_IDS = 'not a shadow record: an id of its writes is none';
 const COMMA = 0x2c;
 const QUOTE = 0x22;
 
@@ -148,6 +151,7 @@ function decodeFirst(wire: Partial<FirstFormat>): RecordParts {
   const { version, desired, reported, metadata = {}, deletedAt, writes } = wire as FirstFormat;
   const { kind, patch, clientToken, principal, at } = wire.change;
   if (!isTime(at)) throw new Error('not a shadow record: the time of its change is none');
+  if (!writes.every((id) => typeof id === 'string' && !id.includes(',') && PLAIN.test(id))) throw new Error(BAD_IDS);
   const change = kind === 'update' ? new StoredUpdate(patch, clientToken, principal, at) : wire.change;
   if (deletedAt !== undefined) return { state: { deleted: true, version, deletedAt }, change, writes };
   const state = StoredDocument.of({ version, ...(desired && { desired }), ...(reported && { reported }), metadata });
@@ -176,6 +180,7 @@ function decodeSecond(wire: Partial<SecondFormat>): RecordParts {
   if (!Number.isSafeInteger(version) || typeof w !== 'string' || typeof by !== 'string' || !isTime(at)) {
     throw new Error('not a shadow record: w, v, by and at are required');
   }
+  if (!PLAIN.test(w)) throw new Error(BAD_IDS);
   const writes = w === '' ? [] : w.split(',');
   if (deletedAt !== undefined) {
     const change: ChangeRecord = { kind: 'delete', ...(ct !== undefined && { clientToken: ct }), principal: by, at };
