@@ -89,7 +89,7 @@ export const MUTATIONS: readonly Mutation[] = [
       'store/etcd/etcd-shadow-store.js',
       'async get(key, { deadline }) {',
       `async get(key, { deadline }) {
-        const cached = this.parts.writer.parts.cache.get(this.format(key));
+        const cached = this.parts.cache.get(this.#format(key));
         if (cached?.record) return { key, state: cached.record.state, change: cached.record.change, position: { ...this.context.history, revision: cached.revision } };`,
     ],
   ),
