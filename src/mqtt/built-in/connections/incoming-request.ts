@@ -17,6 +17,8 @@ export interface RequestOwner {
   readonly clientId: string;
   readonly principal: Principal;
   settled(request: IncomingRequest, how: Acknowledgement): void;
+  /** It has thrown as it heard that: whoever waits for an acknowledgement must not wait for ever. */
+  fail(error: unknown): void;
 }
 
 /** Answers one request, and settles it once; never throws. */
@@ -40,7 +42,11 @@ export class IncomingRequest extends Reply {
   settle(how: Acknowledgement): void {
     if (this.outcome !== null) return;
     this.outcome = how;
-    this.owner.settled(this, how);
+    try {
+      this.owner.settled(this, how);
+    } catch (error) {
+      this.owner.fail(error);
+    }
   }
 
   write(writer: PacketWriter): void {

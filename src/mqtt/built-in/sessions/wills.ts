@@ -120,4 +120,9 @@ class WillOwner implements RequestOwner {
   settled(request: IncomingRequest, _how: Acknowledgement): void {
     this.done(request);
   }
+
+  /** Nobody waits for it: who has settled the request logs the error. */
+  fail(error: unknown): void {
+    throw error;
+  }
 }

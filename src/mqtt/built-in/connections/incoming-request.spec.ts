@@ -1,0 +1,20 @@
+import type { Principal } from '../../../access/principal.js';
+import { IncomingRequest } from './incoming-request.js';
+
+it('ends its connection when that throws as it acknowledges, and never throws into the store', () => {
+  const errors: unknown[] = [];
+  const error = new Error('planted');
+  const owner = {
+    clientId: 'device',
+    principal: { id: 'device', tenant: 't' } as unknown as Principal,
+    settled: () => {
+      throw error;
+    },
+    fail: (thrown: unknown) => void errors.push(thrown),
+  };
+  const request = new IncomingRequest(owner, { topic: 't', request: null }, Buffer.alloc(0), 1, 7);
+  request.settle('done');
+  request.settle('withheld');
+  expect(errors).toEqual([error]);
+  expect(request.outcome).toBe('done');
+});
