@@ -1,9 +1,10 @@
 import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { createWebSocketStream, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import { isForeignOrigin } from '../../http/foreign-origin.js';
 import type { RequestHeads } from '../../http/request-head.js';
 import type { ConnectionLimit } from './connection-limit.js';
+import { webSocketStream } from './web-socket-stream.js';
 
 const PATH = '/mqtt';
 /** The AWS device SDK v2 asks for the first, v1 for the second. */
@@ -25,6 +26,7 @@ export class MqttWebSockets {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
+      autoPong: false,
       maxPayload: maxPacketBytes * 2,
       handleProtocols: (offered) => SUB_PROTOCOLS.find((protocol) => offered.has(protocol)) ?? false,
     });
@@ -57,7 +59,7 @@ export class MqttWebSockets {
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
     if (!offered.some((name) => SUB_PROTOCOLS.includes(name))) return refuse(socket, 400);
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.accept(createWebSocketStream(webSocket), request);
+      this.accept(webSocketStream(webSocket), request);
     });
   }
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { REASON } from '../packets/reason-codes.js';
 import type { Connection } from './connection.js';
 
 const CONNECTION = Symbol('connection');
@@ -13,8 +14,10 @@ export function serveStream(stream: Duplex, connection: Connection): void {
   stream.on('close', onClose);
 }
 
-function onData(this: Served, chunk: Buffer): void {
-  this[CONNECTION].read(chunk);
+function onData(this: Served, chunk: Buffer | string): void {
+  // MQTT-6.0.0-1: packets come in binary frames. Only a frame of text is a string.
+  if (typeof chunk === 'string') this[CONNECTION].end(REASON.malformedPacket, 'a frame of text');
+  else this[CONNECTION].read(chunk);
 }
 
 function onDrain(this: Served): void {
