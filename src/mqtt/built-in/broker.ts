@@ -167,11 +167,14 @@ export class MqttBroker implements Door {
     const { session } = connection;
     if (session === null) return;
     const granted: string[] = [];
-    const reasons = subscriptions.map((each) => {
+    const reasons: number[] = [];
+    for (const each of subscriptions) {
       const reason = this.#subscribeGate.subscribe(connection, session, each, subscriptionIdentifier);
+      // One refusal too many has ended the client: what it were granted now, nobody would ever take back.
+      if (!connection.isOpen) return;
       if (reason <= REASON.grantedQos1) granted.push(each.filter);
-      return reason;
-    });
+      reasons.push(reason);
+    }
     connection.reply(new OtherReply((writer) => writer.suback(id, reasons)));
     if (granted.length > 0) this.onSubscribed(connection, granted, false);
   }

@@ -94,12 +94,13 @@ export class Connection implements PacketHandler, RequestOwner {
   read(chunk: Buffer): void {
     if (this.#phase === 'ending' && (this.#discarded += chunk.length) > MAX_DISCARDED) this.stream.destroy();
     if (this.#phase === 'ending' || this.#phase === 'closed') return;
-    this.#since = this.door.deadlines.now;
     try {
       this.#reader.read(chunk);
     } catch (error) {
       return this.fail(error);
     }
+    // No time more for a CONNECT that comes byte by byte.
+    if (this.#phase === 'open') this.#since = this.door.deadlines.now;
     this.#countHeld();
   }
 
@@ -148,9 +149,9 @@ export class Connection implements PacketHandler, RequestOwner {
   }
 
   puback(id: number): void {
-    this.#spend(0);
     const { session } = this;
-    if (session === null || !session.acknowledge(id)) return;
+    this.#spend(0);
+    if (!session?.acknowledge(id)) return;
     this.outbox.progress();
     if (session.first !== null) this.flushSoon();
   }
@@ -255,7 +256,7 @@ export class Connection implements PacketHandler, RequestOwner {
     this.#close(reason, why);
   }
 
-  /** An error ends the connection that it comes from, and no other. */
+  /** An error ends the connection that it comes from. */
   fail(error: unknown): void {
     try {
       if (error instanceof ProtocolError) return this.end(error.reason, error.message);
@@ -276,8 +277,7 @@ export class Connection implements PacketHandler, RequestOwner {
     } catch (error) {
       return this.fail(error);
     }
-    // Who does not take the answers is not asked for more questions.
-    if (this.outbox.isBlocked) this.#pause();
+    if (this.outbox.isBlocked) this.#pause(); // Who takes no answers is asked no more questions.
   }
 
   checkDeadlines(): void {
@@ -355,9 +355,8 @@ export class Connection implements PacketHandler, RequestOwner {
   }
 
   #cutOff(): void {
-    const { clientId } = this;
-    const waiting = this.outbox.waitingBytes;
-    this.door.logger.warn({ clientId, reason: 'too-slow', waiting }, 'subscriber cut off');
+    const { clientId, outbox } = this;
+    this.door.logger.warn({ clientId, reason: 'too-slow', waiting: outbox.waitingBytes }, 'subscriber cut off');
     this.end(REASON.quotaExceeded, 'too slow');
   }
 
@@ -369,13 +368,16 @@ export class Connection implements PacketHandler, RequestOwner {
     this.#since = this.door.deadlines.now;
     this.outbox.level = this.#reader.level || 4;
     this.#reader.close();
+    // The session may have another connection by now, which is to get what waits.
+    if (this.session?.connection !== this) this.outbox.session = null;
     if (wasOpen) this.outbox.flush();
     this.#leave(why);
     // On a full socket a last packet would wait for a peer that does not read.
     if (this.outbox.isBlocked) return void this.stream.destroy();
+    const cameConnect = this.#reader.level !== 0 || reason === REASON.unsupportedProtocolVersion;
     this.outbox.end((writer) => {
       if (reason !== null && wasOpen) writer.disconnect(reason);
-      else if (reason !== null) writer.connack(false, reason);
+      else if (reason !== null && cameConnect) writer.connack(false, reason);
     });
     // The peer closes (MQTT-3.14.4-1): cutting it at once would answer what it still sends, such as the last record of TLS,
     // with a reset, which SDKs report as an error, and which takes away what it has not read yet.

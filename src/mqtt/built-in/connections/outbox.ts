@@ -8,6 +8,11 @@ import type { Reply } from './reply.js';
 
 /** Bytes given to the socket at once, about: what it does not take waits as messages that all subscribers share. */
 const PIECE_BYTES = 64 * 1024;
+/**
+ * Messages of QoS 1 without their PUBACK, whatever the client's Receive Maximum allows: each takes memory that nothing
+ * else bounds, and every PUBACK is looked for among them.
+ */
+export const MAX_UNACKNOWLEDGED = 1_000;
 /** A subscriber that takes something may have so many times `maxBacklogBytes` waiting. */
 const MAX_BEHIND = 4;
 
@@ -18,7 +23,7 @@ export class Outbox {
   /** Bytes; what the client accepts. */
   maxPacketBytes = Infinity;
   /** Messages of QoS 1 that the client takes without an acknowledgement. */
-  receiveMaximum = 65_535;
+  receiveMaximum = MAX_UNACKNOWLEDGED;
   /** When the stream stopped taking bytes, in milliseconds of the deadlines' clock; -1: it takes them. */
   blockedSince = -1;
   #replies: Chain<Reply> | null = null;

@@ -3,6 +3,7 @@ import type { MqttConfig } from '../../../config/config.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { MAX_IN_FLIGHT } from '../../request-queue.js';
 import type { Connection } from '../connections/connection.js';
+import { MAX_UNACKNOWLEDGED } from '../connections/outbox.js';
 import { OtherReply } from '../connections/reply.js';
 import type { ConnackProperties, ConnectPacket } from '../packets/packet.js';
 import type { PacketWriter } from '../packets/packet-writer.js';
@@ -35,7 +36,7 @@ export class ConnectGate {
     const { outbox } = connection;
     outbox.level = level;
     outbox.maxPacketBytes = properties.maximumPacketSize ?? Infinity;
-    outbox.receiveMaximum = properties.receiveMaximum ?? outbox.receiveMaximum;
+    outbox.receiveMaximum = Math.min(properties.receiveMaximum ?? MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED);
     connection.keepAliveMs = packet.keepAlive * 1000;
     connection.principal = authenticate(packet.userName, packet.password);
     const wished = expirySeconds(packet, this.config.sessionSeconds);
