@@ -26,17 +26,16 @@ export class RequestHeads {
 
   /** @param names host names by which clients reach the node, beside loopback and addresses */
   constructor(names: readonly string[]) {
-    this.#names = new Set(names.map((name) => name.toLowerCase()));
+    // `umbra.svc.cluster.local.` is the same name as the one without its last dot.
+    this.#names = new Set(names.map((name) => name.toLowerCase().replace(/\.$/, '')));
   }
 
   /** Why a request must not be served: a Host of a stranger, none or two, or too many headers. Null for a good one. */
   faultOf(request: IncomingMessage): ServiceError | null {
     const { httpVersion, rawHeaders } = request;
     const { host } = request.headers;
-    // Node drops what is beyond its own bound, which is one header higher, without a word.
-    if (rawHeaders.length > 2 * MAX_HEADERS) {
-      return new ServiceError('invalidRequest', `A request may have ${MAX_HEADERS} headers at most`);
-    }
+    const excess = excessOf(request);
+    if (excess) return excess;
     if (isRepeated(rawHeaders, 'host')) return new ServiceError('invalidRequest', 'A request may have one Host only');
     if (host === undefined) {
       // HTTP/1.0 knows no Host, and browsers do not speak it.
@@ -57,6 +56,12 @@ export class RequestHeads {
     if (address !== undefined) return isIP(address) === 6;
     return name !== undefined && (isIP(name) === 4 || isLoopback(name) || this.#names.has(name.toLowerCase()));
   }
+}
+
+/** The error of a request with too many headers. Node drops what is beyond its own bound, one header higher, unseen. */
+export function excessOf({ rawHeaders }: IncomingMessage): ServiceError | null {
+  if (rawHeaders.length <= 2 * MAX_HEADERS) return null;
+  return new ServiceError('invalidRequest', `A request may have ${MAX_HEADERS} headers at most`);
 }
 
 /**

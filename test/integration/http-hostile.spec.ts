@@ -44,7 +44,7 @@ class Bystander {
 }
 
 beforeAll(async () => {
-  node = await startHttpNode({ logger, http: { names: ['umbra.test'] } });
+  node = await startHttpNode({ logger, http: { names: ['umbra.test', 'dotted.test.'] } });
   bystander = new Bystander(node.url);
 });
 afterEach(async () => {
@@ -197,6 +197,8 @@ describe('the Host of a request', () => {
     '[2001:db8::1]',
     'umbra.test',
     'UMBRA.TEST.:8443',
+    'dotted.test',
+    'dotted.test.',
   ])('%s is served', async (host) => {
     expect(await get(`Host: ${host}\r\n`)).toMatch(/^HTTP\/1\.1 404 [^]*No shadow exists/);
   });

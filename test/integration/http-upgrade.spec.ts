@@ -64,6 +64,19 @@ describe('upgrades', () => {
     expect(answers).toContain('"version":1');
   });
 
+  it('to other protocols hide no condition among headers that Node drops', async () => {
+    const body = '{"state":{"reported":{"a":1}}}';
+    const patch = (fillers: number) =>
+      `PATCH /v1/things/hidden/shadow HTTP/1.1\r\n${upgrade('h2c', ', close')}Content-Length: ${body.length}\r\n` +
+      `${'X: y\r\n'.repeat(fillers)}If-Match: "7"\r\n\r\n${body}`;
+    // Six beside the fillers. Two are left out when the request is served without its upgrade.
+    expect(await exchange(node.addresses.http, patch(94))).toMatch(/^HTTP\/1\.1 412 /);
+    for (const fillers of [95, 96, 97, 500]) {
+      expect(await exchange(node.addresses.http, patch(fillers))).toMatch(/^HTTP\/1\.1 400 [^]*100 headers at most/);
+    }
+    expect((await fetch(`${node.addresses.http}/things/hidden/shadow`)).status).toBe(404);
+  });
+
   it.each([
     ['a Host of a stranger', 'Host: evil.example\r\n', /^HTTP\/1\.1 400 [^]*add the name to UMBRA_HTTP_NAMES/],
     ['two Hosts', 'Host: 127.0.0.1\r\nHost: evil.example\r\n', /^HTTP\/1\.1 400 [^]*one Host only/],

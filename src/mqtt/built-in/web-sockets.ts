@@ -2,7 +2,7 @@ import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from 'n
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { isForeignOrigin } from '../../http/foreign-origin.js';
-import type { RequestHeads } from '../../http/request-head.js';
+import { excessOf, type RequestHeads } from '../../http/request-head.js';
 import type { ConnectionLimit } from './connection-limit.js';
 import { webSocketStream } from './web-socket-stream.js';
 
@@ -36,7 +36,10 @@ export class MqttWebSockets {
   attach(server: HttpServer): void {
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       const path = request.url?.split('?', 1)[0];
-      if (request.headers.upgrade?.toLowerCase() !== 'websocket') withoutUpgrade(server, request, socket, head);
+      // Counted before some are left out below: a condition that Node has dropped would not be checked.
+      const excess = excessOf(request);
+      if (excess) refuse(socket, excess.status, excess.message);
+      else if (request.headers.upgrade?.toLowerCase() !== 'websocket') withoutUpgrade(server, request, socket, head);
       else if (path === PATH) this.#upgrade(request, socket, head);
       else refuse(socket, 404);
     });
