@@ -23,8 +23,8 @@ export function asMembers(node: Metadata | undefined): MetadataObject {
   return node === undefined || Array.isArray(node) ? emptyObject<MetadataObject>() : (node as MetadataObject);
 }
 
-/** Objects as objects, arrays as arrays, each scalar (null too) as `leaf`. */
-function mirror(value: Json, leaf: MetadataLeaf): Metadata {
+/** Objects as objects, arrays as arrays, each scalar (null too) as `leaf`. No errors. */
+export function mirror(value: Json, leaf: MetadataLeaf): Metadata {
   if (Array.isArray(value)) return value.map((element) => mirror(element, leaf));
   if (!isObject(value)) return leaf;
   const node = emptyObject<MetadataObject>();

@@ -1,5 +1,6 @@
 import { emptyObject, isObject, own } from './json.js';
-import type { Json, JsonObject, Metadata, MetadataLeaf, MetadataObject } from './shadow-document.js';
+import { mirror } from './metadata.js';
+import type { Json, JsonObject, Metadata, MetadataObject } from './shadow-document.js';
 
 /**
  * Metadata as a record keeps it: a number, in epoch seconds, stands for a whole value whose leaves were all set then,
@@ -64,14 +65,6 @@ export function metadataText(value: Json, stamps: Stamps): string {
 /** The metadata that stamps stand for. Without stamps a scalar has none. No errors. */
 export function expandStamps(value: Json, stamps: Stamps | undefined): Metadata | undefined {
   return typeof stamps === 'number' ? mirror(value, { timestamp: stamps }) : expandParts(value, stamps);
-}
-
-function mirror(value: Json, leaf: MetadataLeaf): Metadata {
-  if (Array.isArray(value)) return value.map((element) => mirror(element, leaf));
-  if (!isObject(value)) return leaf;
-  const node = emptyObject<MetadataObject>();
-  for (const member of Object.keys(value)) node[member] = mirror(value[member]!, leaf);
-  return node;
 }
 
 function expandParts(value: Json, stamps: Exclude<Stamps, number> | undefined): Metadata | undefined {
