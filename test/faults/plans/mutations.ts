@@ -42,7 +42,15 @@ export const MUTATIONS: readonly Mutation[] = [
     'a bare put instead of compare-and-set',
     'calm, 3 nodes',
     [PROMISES.lost, PROMISES.versions, PROMISES.feed],
-    ['store/etcd/client/protobuf/txn-request.js writeGuarded', 'writeUnmoved(writer, key, guard);', ''],
+    // As a field that no Txn has, and that etcd skips.
+    [
+      'store/etcd/client/protobuf/txn-request.js writeGuarded',
+      'const keyAt = writeUnmoved(writer, key, keyBytes, guard);',
+      `writer.begin(0x7a, unmovedSize(keyBytes, guard));
+        writer.number(COMPARE.target, TARGET_MOD);
+        const keyAt = writer.bytes(COMPARE.key, key, keyBytes);
+        writer.number(COMPARE.modRevision, guard);`,
+    ],
   ),
   mutation(
     'a retry with a fresh guard after doubt',
@@ -74,9 +82,14 @@ export const MUTATIONS: readonly Mutation[] = [
     [PROMISES.reads],
     // The field `serializable` of a RangeRequest.
     [
-      'store/etcd/client/protobuf/txn-request.js writeRange',
-      'const end = writer.length;',
-      'const end = writer.length; writer.number(0x38, 1);',
+      'store/etcd/client/protobuf/txn-request.js encodeReads',
+      'const range = fieldSize(keyBytes) +',
+      'const range = 2 + fieldSize(keyBytes) +',
+    ],
+    [
+      'store/etcd/client/protobuf/txn-request.js encodeReads',
+      'writer.bytes(RANGE.key, key, keyBytes);',
+      'writer.bytes(RANGE.key, key, keyBytes); writer.number(0x38, 1);',
     ],
     ['store/etcd/client/channel/etcd-channel.js', "hasleader: 'true',", ''],
     ['store/etcd/client/etcd-client.js', "metadata.set('hasleader', 'true');", ''],

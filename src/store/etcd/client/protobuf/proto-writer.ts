@@ -2,138 +2,114 @@ import { HEAD_BYTES, writeHead } from '../channel/grpc-message.js';
 
 /** Bytes of the first buffer of a writer that was told less. */
 const SMALL_BYTES = 256;
-/** Characters of a text that is written in JavaScript. */
-const SHORT_TEXT = 100;
+/** Bytes of the longest tag and length of a nested message. */
+const BEGINNING_BYTES = 12;
+
+/** Bytes of a number, 0 to 2 ** 53. No errors. */
+export function varintSize(value: number): number {
+  if (value < 0x80) return 1;
+  if (value < 0x4000) return 2;
+  if (value < 0x200000) return 3;
+  if (value < 0x10000000) return 4;
+  return value < 0x800000000 ? 5 : value < 0x40000000000 ? 6 : value < 0x2000000000000 ? 7 : 8;
+}
+
+/** Bytes of a field whose number is below 16 and whose content takes `bytes`. No errors. */
+export function fieldSize(bytes: number): number {
+  return 1 + varintSize(bytes) + bytes;
+}
 
 /**
- * Writes a message of protobuf from its end to its start: the length of a nested message stands before it, and is known
- * only when it is written. So the last field is written first, and each field's value before its tag.
+ * A signed 64-bit number in decimal, such as the id of a lease, as a varint.
+ * @throws SyntaxError when it is no number
+ */
+export function int64(decimal: string): Buffer {
+  const bytes: number[] = [];
+  let rest = BigInt.asUintN(64, BigInt(decimal));
+  for (; rest > 0x7fn; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+  return Buffer.from([...bytes, Number(rest)]);
+}
+
+/**
+ * Writes a message of protobuf. The length of a nested message stands before it, so its caller adds it up beforehand.
+ * Room is made once for each nested message: everything but begin() has to be within one.
  */
 export class ProtoWriter {
   #buffer: Buffer;
-  #at: number;
+  #at = HEAD_BYTES;
 
   /** @param sizeBytes that will do for most messages; it grows when they do not */
   constructor(sizeBytes = SMALL_BYTES) {
-    this.#buffer = Buffer.allocUnsafe(Math.max(sizeBytes, SMALL_BYTES));
-    this.#at = this.#buffer.length;
+    this.#buffer = Buffer.allocUnsafe(Math.max(sizeBytes, SMALL_BYTES) + HEAD_BYTES);
   }
 
-  /** Bytes written so far; given to nested() it says where a nested message ends. */
-  get length(): number {
-    return this.#buffer.length - this.#at;
+  /**
+   * Begins a nested message of `length` bytes. No errors.
+   * @param tag number and wire type of the field in one byte, as of all below
+   */
+  begin(tag: number, length: number): void {
+    if (this.#buffer.length - this.#at < length + BEGINNING_BYTES) this.#grow(length + BEGINNING_BYTES);
+    this.number(tag, length);
   }
 
   /**
    * A number. No errors.
-   * @param tag number and wire type of the field, as of all below
+   * @param tag of the field
    * @param value 0 to 2 ** 53
    */
   number(tag: number, value: number): void {
-    this.#varint(value);
-    this.#varint(tag);
+    const buffer = this.#buffer;
+    let at = this.#at;
+    let rest = value;
+    buffer[at++] = tag;
+    for (; rest >= 0x80000000; rest = Math.floor(rest / 128)) buffer[at++] = (rest % 128) | 0x80;
+    for (; rest >= 0x80; rest >>>= 7) buffer[at++] = (rest & 0x7f) | 0x80;
+    buffer[at] = rest;
+    this.#at = at + 1;
   }
 
-  /**
-   * A signed 64-bit number in decimal, such as the id of a lease.
-   * @param tag of the field
-   * @throws SyntaxError when it is no number
-   */
-  int64(tag: number, decimal: string): void {
-    const value = BigInt.asUintN(64, BigInt(decimal));
-    if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return this.number(tag, Number(value));
-    const bytes: number[] = [];
-    for (let rest = value; rest > 0n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | (rest > 0x7fn ? 0x80 : 0));
-    this.#reserve(bytes.length);
-    this.#at -= bytes.length;
-    this.#buffer.set(bytes, this.#at);
-    this.#varint(tag);
+  /** A varint that is encoded already. No errors. */
+  encoded(tag: number, varint: Buffer): void {
+    this.#buffer[this.#at++] = tag;
+    this.#buffer.set(varint, this.#at);
+    this.#at += varint.length;
   }
 
   /**
    * Bytes, or a text in UTF-8. No errors.
    * @param tag of the field
+   * @param length of the value in bytes
+   * @returns the place of the content, for again()
    */
-  bytes(tag: number, value: Buffer | string): void {
-    const length = typeof value === 'string' ? this.#text(value) : this.#bytes(value);
-    this.#varint(length);
-    this.#varint(tag);
+  bytes(tag: number, value: Buffer | string, length: number): number {
+    this.number(tag, length);
+    const at = this.#at;
+    if (typeof value !== 'string') this.#buffer.set(value, at);
+    else this.#buffer.write(value, at, length, length === value.length ? 'latin1' : 'utf8');
+    this.#at = at + length;
+    return at;
   }
 
   /**
-   * Everything since `length` was `end` becomes a nested message. No errors.
+   * The same `length` bytes as those at `from`: that takes a third of the time of writing a short text. No errors.
    * @param tag of the field
-   * @param end bytes
+   * @param from what bytes() gave
    */
-  nested(tag: number, end: number): void {
-    this.#varint(this.length - end);
-    this.#varint(tag);
+  again(tag: number, from: number, length: number): void {
+    this.number(tag, length);
+    this.#buffer.copyWithin(this.#at, from, from + length);
+    this.#at += length;
   }
 
   /** The message with its head of gRPC before it. Nothing can be written any more. No errors. */
   framed(): Buffer {
-    const length = this.length;
-    this.#reserve(HEAD_BYTES);
-    this.#at -= HEAD_BYTES;
-    writeHead(this.#buffer, this.#at, length);
-    return this.#buffer.subarray(this.#at);
+    writeHead(this.#buffer, 0, this.#at - HEAD_BYTES);
+    return this.#buffer.subarray(0, this.#at);
   }
 
-  #bytes(value: Buffer): number {
-    this.#reserve(value.length);
-    this.#at -= value.length;
-    this.#buffer.set(value, this.#at);
-    return value.length;
-  }
-
-  /** Returns its length in bytes. */
-  #text(value: string): number {
-    if (value.length <= SHORT_TEXT && this.#shortAscii(value)) return value.length;
-    const length = Buffer.byteLength(value);
-    this.#reserve(length);
-    this.#at -= length;
-    this.#buffer.write(value, this.#at, length, length === value.length ? 'latin1' : 'utf8');
-    return length;
-  }
-
-  /** Keys are short: a call out of JavaScript takes longer than a loop. */
-  #shortAscii(value: string): boolean {
-    const { length } = value;
-    this.#reserve(length);
-    const buffer = this.#buffer;
-    const at = this.#at - length;
-    for (let i = 0; i < length; i++) {
-      const code = value.charCodeAt(i);
-      if (code >= 0x80) return false;
-      buffer[at + i] = code;
-    }
-    this.#at = at;
-    return true;
-  }
-
-  #varint(value: number): void {
-    if (value < 0x80) {
-      this.#reserve(1);
-      this.#buffer[--this.#at] = value;
-      return;
-    }
-    let size = 2;
-    for (let limit = 0x4000; value >= limit; limit *= 128) size++;
-    this.#reserve(size);
-    const buffer = this.#buffer;
-    let at = (this.#at -= size);
-    let rest = value;
-    for (; rest >= 0x80000000; rest = Math.floor(rest / 128)) buffer[at++] = (rest % 128) | 0x80;
-    for (; rest >= 0x80; rest >>>= 7) buffer[at++] = (rest & 0x7f) | 0x80;
-    buffer[at] = rest;
-  }
-
-  #reserve(bytes: number): void {
-    if (this.#at >= bytes) return;
-    const length = this.length;
-    const larger = Buffer.allocUnsafe(Math.max(2 * this.#buffer.length, length + bytes));
-    this.#buffer.copy(larger, larger.length - length, this.#at);
-    this.#at = larger.length - length;
+  #grow(bytes: number): void {
+    const larger = Buffer.allocUnsafe(Math.max(2 * this.#buffer.length, this.#at + bytes));
+    this.#buffer.copy(larger, 0, 0, this.#at);
     this.#buffer = larger;
   }
 }

@@ -1,5 +1,5 @@
 import type { GuardedPut, KeyRead } from '../nested-txn.js';
-import { ProtoWriter } from './proto-writer.js';
+import { fieldSize, int64, ProtoWriter, varintSize } from './proto-writer.js';
 
 /** Where a Txn is asked. */
 export const TXN_PATH = '/etcdserverpb.KV/Txn';
@@ -8,18 +8,18 @@ export const TXN_PATH = '/etcdserverpb.KV/Txn';
 const TXN = { compare: 0x0a, success: 0x12, failure: 0x1a };
 const OPERATION = { range: 0x0a, put: 0x12, deleteRange: 0x1a, txn: 0x22 };
 const COMPARE = { target: 0x10, key: 0x1a, modRevision: 0x30 };
-const PUT = { key: 0x0a, value: 0x12, lease: 0x18 };
+/** Of a put; a deletion has its key alone. */
+const CHANGE = { key: 0x0a, value: 0x12, lease: 0x18 };
 const RANGE = { key: 0x0a, revision: 0x20 };
-const DELETE_RANGE = { key: 0x0a };
 const TARGET_MOD = 2;
+const TARGET_BYTES = 2;
 
 /** Tags and lengths of one nested Txn, with a guard and a lease. */
 const OVERHEAD_BYTES = 64;
 
 /** Bytes of the write in a request; never less than it takes unless a key has letters outside ASCII. No errors. */
 export function sizeOf({ key, value, fence }: GuardedPut): number {
-  const bytes = typeof value === 'string' ? Buffer.byteLength(value) : (value?.length ?? 0);
-  return bytes + 3 * key.length + OVERHEAD_BYTES + (fence ? 2 * fence.key.length + OVERHEAD_BYTES : 0);
+  return (value === null ? 0 : bytesOf(value)) + 3 * key.length + OVERHEAD_BYTES + (fence ? 2 * fence.key.length + OVERHEAD_BYTES : 0);
 }
 
 /**
@@ -32,12 +32,7 @@ export function sizeOf({ key, value, fence }: GuardedPut): number {
  */
 export function encodeNestedTxn(puts: readonly GuardedPut[], sizeBytes: number): Buffer {
   const writer = new ProtoWriter(sizeBytes);
-  for (let i = puts.length - 1; i >= 0; i--) {
-    const end = writer.length;
-    writeGuarded(writer, puts[i]!);
-    writer.nested(OPERATION.txn, end);
-    writer.nested(TXN.success, end);
-  }
+  for (const put of puts) writeGuarded(writer, put);
   return writer.framed();
 }
 
@@ -48,50 +43,74 @@ export function encodeNestedTxn(puts: readonly GuardedPut[], sizeBytes: number):
  */
 export function encodeReads(reads: readonly KeyRead[]): Buffer {
   const writer = new ProtoWriter(reads.length * OVERHEAD_BYTES * 2);
-  for (let i = reads.length - 1; i >= 0; i--) {
-    const { key, revision } = reads[i]!;
-    writeRange(writer, TXN.success, key, revision);
+  for (const { key, revision } of reads) {
+    const keyBytes = Buffer.byteLength(key);
+    const range = fieldSize(keyBytes) + (revision === null ? 0 : 1 + varintSize(revision));
+    writer.begin(TXN.success, fieldSize(range));
+    writer.begin(OPERATION.range, range);
+    writer.bytes(RANGE.key, key, keyBytes);
+    if (revision !== null) writer.number(RANGE.revision, revision);
   }
   return writer.framed();
 }
 
-/** Backwards, as the writer goes. */
+/** A write names its key three times: it is written once, and copied. */
 function writeGuarded(writer: ProtoWriter, { key, guard, value, lease, fence }: GuardedPut): void {
-  // The present value: a write that lost needs no read before its next attempt. The fence shows why it lost.
-  if (fence) writeRange(writer, TXN.failure, fence.key, null);
-  writeRange(writer, TXN.failure, key, null);
-  writeChange(writer, key, value, lease);
-  if (fence) writeUnmoved(writer, fence.key, fence.revision);
-  writeUnmoved(writer, key, guard);
-}
-
-function writeChange(writer: ProtoWriter, key: string, value: GuardedPut['value'], lease: string | undefined): void {
-  const end = writer.length;
-  if (value === null) {
-    writer.bytes(DELETE_RANGE.key, key);
-    writer.nested(OPERATION.deleteRange, end);
-  } else {
-    if (lease !== undefined) writer.int64(PUT.lease, lease);
-    writer.bytes(PUT.value, value);
-    writer.bytes(PUT.key, key);
-    writer.nested(OPERATION.put, end);
+  const keyBytes = Buffer.byteLength(key);
+  const valueBytes = value === null ? 0 : bytesOf(value);
+  const leaseId = lease === undefined ? null : int64(lease);
+  const change = changeSize(keyBytes, value === null ? null : valueBytes, leaseId);
+  const fenceBytes = fence ? Buffer.byteLength(fence.key) : 0;
+  const fenceSize = fence ? fieldSize(unmovedSize(fenceBytes, fence.revision)) + foundSize(fenceBytes) : 0;
+  const txn = fieldSize(unmovedSize(keyBytes, guard)) + fieldSize(fieldSize(change)) + foundSize(keyBytes) + fenceSize;
+  writer.begin(TXN.success, fieldSize(txn));
+  writer.begin(OPERATION.txn, txn);
+  const keyAt = writeUnmoved(writer, key, keyBytes, guard);
+  const fenceAt = fence ? writeUnmoved(writer, fence.key, fenceBytes, fence.revision) : 0;
+  writer.begin(TXN.success, fieldSize(change));
+  writer.begin(value === null ? OPERATION.deleteRange : OPERATION.put, change);
+  writer.again(CHANGE.key, keyAt, keyBytes);
+  if (value !== null) {
+    writer.bytes(CHANGE.value, value, valueBytes);
+    if (leaseId) writer.encoded(CHANGE.lease, leaseId);
   }
-  writer.nested(TXN.success, end);
+  // The present value: a write that lost needs no read before its next attempt. The fence shows why it lost.
+  writeFound(writer, keyAt, keyBytes);
+  if (fence) writeFound(writer, fenceAt, fenceBytes);
 }
 
-function writeUnmoved(writer: ProtoWriter, key: string, revision: number): void {
-  const end = writer.length;
+function bytesOf(value: Buffer | string): number {
+  return typeof value === 'string' ? Buffer.byteLength(value) : value.length;
+}
+
+/** @param valueBytes null: the key is deleted */
+function changeSize(keyBytes: number, valueBytes: number | null, leaseId: Buffer | null): number {
+  if (valueBytes === null) return fieldSize(keyBytes);
+  return fieldSize(keyBytes) + fieldSize(valueBytes) + (leaseId ? 1 + leaseId.length : 0);
+}
+
+/** Bytes of a compare without its beginning. */
+function unmovedSize(keyBytes: number, revision: number): number {
+  return TARGET_BYTES + fieldSize(keyBytes) + 1 + varintSize(revision);
+}
+
+/** Returns the place of the key. */
+function writeUnmoved(writer: ProtoWriter, key: string, keyBytes: number, revision: number): number {
+  writer.begin(TXN.compare, unmovedSize(keyBytes, revision));
+  writer.number(COMPARE.target, TARGET_MOD);
+  const at = writer.bytes(COMPARE.key, key, keyBytes);
   // Written for 0 too: a compare without a number is not the same to every server.
   writer.number(COMPARE.modRevision, revision);
-  writer.bytes(COMPARE.key, key);
-  writer.number(COMPARE.target, TARGET_MOD);
-  writer.nested(TXN.compare, end);
+  return at;
 }
 
-function writeRange(writer: ProtoWriter, branch: number, key: string, revision: number | null): void {
-  const end = writer.length;
-  if (revision !== null) writer.number(RANGE.revision, revision);
-  writer.bytes(RANGE.key, key);
-  writer.nested(OPERATION.range, end);
-  writer.nested(branch, end);
+/** Bytes of a range in the branch of failure. */
+function foundSize(keyBytes: number): number {
+  return fieldSize(fieldSize(fieldSize(keyBytes)));
+}
+
+function writeFound(writer: ProtoWriter, keyAt: number, keyBytes: number): void {
+  writer.begin(TXN.failure, fieldSize(fieldSize(keyBytes)));
+  writer.begin(OPERATION.range, fieldSize(keyBytes));
+  writer.again(RANGE.key, keyAt, keyBytes);
 }

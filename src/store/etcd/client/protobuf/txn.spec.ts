@@ -76,6 +76,14 @@ describe('a Txn of guarded writes', () => {
     );
   });
 
+  it.each([0, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152])('has the right lengths around %i bytes', (length) => {
+    const puts = [-40, -20, 0].map((less): GuardedPut => {
+      return { key: `k${less}`, guard: length, value: 'v'.repeat(Math.max(0, length + less)) };
+    });
+    const same = encodeMessage('TxnRequest', { success: puts.map(expected) });
+    expect(unframed(encodeNestedTxn(puts, 0)).equals(same)).toBe(true);
+  });
+
   it('refuses a lease that is no number', () => {
     expect(() => encodeNestedTxn([{ key: 'a', guard: 0, value: 'v', lease: 'x' }], 0)).toThrow(SyntaxError);
   });
