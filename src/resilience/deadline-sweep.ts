@@ -36,13 +36,17 @@ export class DeadlineSweep<T extends Expirable = Expirable> {
 
   #sweep(): void {
     const now = this.clock.monotonic();
-    const held = this.#items;
-    this.#items = [];
-    for (const item of held) {
+    const items = this.#items;
+    const expired: T[] = [];
+    let held = 0;
+    for (const item of items) {
       if (item.settled) continue;
-      if (item.deadline <= now) item.expire();
-      else this.#items.push(item);
+      if (item.deadline <= now) expired.push(item);
+      else items[held++] = item;
     }
+    items.length = held;
+    // Only now: an expiry may add items, and settle others.
+    for (const item of expired) if (!item.settled) item.expire();
     // The timer outlives the last item by up to a period: under load the list empties and fills many times per period.
     if (this.#items.length > 0 || !this.#timer) return;
     clearInterval(this.#timer);

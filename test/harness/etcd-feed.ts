@@ -84,7 +84,7 @@ export function etcdFeed(server: EtcdServer, options: EtcdFeedOptions = {}): Etc
 /** As the group commit writes: one nested Txn per shadow. */
 async function commit(server: EtcdServer, prefix: string, writes: readonly Write[]): Promise<number> {
   const success = writes.map((write) => {
-    const value = encodeRecord({ state: stateOf(write), change: changeOf(write), writes: [`w${write.version}`] });
+    const value = encodeRecord({ state: stateOf(write), change: changeOf(write), writes: `w${write.version}` });
     const put = { request_put: { key: Buffer.from(formatKey(prefix, write.key)), value } };
     return { request_txn: { compare: [], success: [put], failure: [] } };
   });

@@ -26,8 +26,8 @@ for (let i = 0; i < Number(count); i++) {
   const request = parseUpdate(Buffer.from(`{"state":{"reported":${make(i)}}}`), DEFAULT_LIMITS);
   const state = applyUpdate(null, request, { now, limits: DEFAULT_LIMITS });
   const change = new StoredUpdate(request.state, undefined, 'device', now, patchTextFor(request.state, state));
-  const text = recordText({ state, change, writes: [`id-${i}`] });
-  cache.offer(`key-${i}`, { state, change, writes: [`id-${i}`], text, bytes: Buffer.byteLength(text) }, 1);
+  const text = recordText({ state, change, writes: `id-${i}` });
+  cache.offer(`key-${i}`, { state, change, writes: `id-${i}`, text, bytes: Buffer.byteLength(text) }, 1);
   // A get of a shadow that was updated long ago.
   const held = cache.get(`key-${i >> 1}`)?.record.state;
   if (held && !isTombstone(held)) acceptedHead(held);

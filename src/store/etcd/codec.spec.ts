@@ -5,6 +5,9 @@ import type { ChangeRecord, JsonObject, ShadowDocument, ShadowState } from '../.
 import { StoredDocument } from '../../document/stored-document.js';
 import {
   decodeRecord,
+  idsOf,
+  withWrite,
+  RECENT_WRITES,
   encodeRecord,
   isCurrentFormat,
   isValueOf,
@@ -50,7 +53,7 @@ const changed: fc.Arbitrary<{ state: ShadowState; change: ChangeRecord }> = fc.o
       .map((rest) => ({ kind: 'update' as const, ...rest })),
   }),
 );
-const ids = fc.array(fc.stringMatching(/^[\w-]{1,16}$/), { maxLength: 8 });
+const ids = fc.array(fc.stringMatching(/^[\w-]{1,16}$/), { maxLength: 8 }).map((each) => each.join(','));
 
 const textOf = ({ state, change, writes }: RecordParts): string =>
   // As text: members called __proto__ are members, and an absent section is not one that is undefined.
@@ -82,13 +85,22 @@ describe('codec', () => {
         const record = { state, change, writes };
         const value = encodeRecord(record);
         expect(isCurrentFormat(value)).toBe(true);
-        expect(writeIdOf(value)).toBe(writes[0] ?? null);
+        expect(writeIdOf(value)).toBe(idsOf(record)[0] ?? null);
         const first = encodeRecord(record, 1);
         expect([isCurrentFormat(first), writeIdOf(first)]).toEqual([false, null]);
         expect([isValueOf(value.toString(), value), isValueOf(first.toString(), first)]).toEqual([true, true]);
         expect(isValueOf(value.toString(), first) || isValueOf(first.toString(), value)).toBe(false);
-        const next = encodeRecord({ ...record, writes: [`${writes[0] ?? ''}x`, ...writes] });
+        const next = encodeRecord({ ...record, writes: withWrite(`${idsOf(record)[0] ?? ''}x`, writes) });
         expect(isValueOf(value.toString(), next) || isValueOf(next.toString(), value)).toBe(false);
+      }),
+    );
+  });
+
+  it('keeps the ids of the last writes, the newest first', () => {
+    fc.assert(
+      fc.property(ids, (writes) => {
+        const kept = ['new', ...idsOf({ writes })].slice(0, RECENT_WRITES);
+        expect(idsOf({ writes: withWrite('new', writes) })).toEqual(kept);
       }),
     );
   });

@@ -28,8 +28,8 @@ export type RecordFormat = (typeof RECORD_FORMATS)[number];
 export interface EtcdRecord {
   readonly state: ShadowState;
   readonly change: ChangeRecord;
-  /** Ids of the last writes, newest first; at most RECENT_WRITES. */
-  readonly writes: readonly string[];
+  /** Ids of the last writes, newest first, parted by commas; at most RECENT_WRITES. One text: few ever want one of them. */
+  readonly writes: string;
   /** The value as text, as it is written. */
   readonly text: string;
   /** Bytes of the value. */
@@ -78,6 +78,22 @@ export function isValueOf(text: string, value: Buffer): boolean {
   return id === null ? value.toString() === text : isTextOfWrite(text, id);
 }
 
+/** The ids of a record that the write of this id makes from one with the ids `before`. No errors. */
+export function withWrite(id: string, before: string): string {
+  if (before === '') return id;
+  let end = -1;
+  for (let kept = 1; kept < RECENT_WRITES; kept++) {
+    end = before.indexOf(',', end + 1);
+    if (end < 0) return `${id},${before}`;
+  }
+  return `${id},${before.slice(0, end)}`;
+}
+
+/** The ids that a record names, newest first. No errors. */
+export function idsOf({ writes }: Pick<EtcdRecord, 'writes'>): string[] {
+  return writes === '' ? [] : writes.split(',');
+}
+
 /** Place behind the newest id; 0 for another format. */
 function endOfWriteId(value: Uint8Array): number {
   if (!isCurrentFormat(value)) return 0;
@@ -93,8 +109,8 @@ export function encodeRecord(record: RecordParts, format: RecordFormat = 2): Buf
 
 /** The value of a record as text. No errors. */
 export function recordText({ state, change, writes }: RecordParts, format: RecordFormat = 2): string {
-  if (format === 1) return JSON.stringify(firstFormat(state, change, writes));
-  const head = `${BEGINNING}${writes.join(',')}","v":${state.version}`;
+  if (format === 1) return JSON.stringify(firstFormat(state, change, idsOf({ writes })));
+  const head = `${BEGINNING}${writes}","v":${state.version}`;
   const by = `,"by":${JSON.stringify(change.principal)},"at":${change.at}}`;
   const token = change.clientToken === undefined ? '' : `,"ct":${JSON.stringify(change.clientToken)}`;
   if (isTombstone(state)) return `${head},"x":${state.deletedAt}${token}${by}`;
@@ -148,10 +164,11 @@ function decodeFirst(wire: Partial<FirstFormat>): RecordParts {
   if (!Number.isSafeInteger(wire.version) || !wire.change?.kind || !Array.isArray(wire.writes)) {
     throw new Error('not a shadow record: version, change and writes are required');
   }
-  const { version, desired, reported, metadata = {}, deletedAt, writes } = wire as FirstFormat;
+  const { version, desired, reported, metadata = {}, deletedAt, writes: named } = wire as FirstFormat;
   const { kind, patch, clientToken, principal, at } = wire.change;
   if (!isTime(at)) throw new Error('not a shadow record: the time of its change is none');
-  if (!writes.every((id) => typeof id === 'string' && !id.includes(',') && PLAIN.test(id))) throw new Error(BAD_IDS);
+  if (!named.every((id) => typeof id === 'string' && !id.includes(',') && PLAIN.test(id))) throw new Error(BAD_IDS);
+  const writes = named.join(',');
   const change = kind === 'update' ? new StoredUpdate(patch, clientToken, principal, at) : wire.change;
   if (deletedAt !== undefined) return { state: { deleted: true, version, deletedAt }, change, writes };
   const state = StoredDocument.of({ version, ...(desired && { desired }), ...(reported && { reported }), metadata });
@@ -181,10 +198,9 @@ function decodeSecond(wire: Partial<SecondFormat>): RecordParts {
     throw new Error('not a shadow record: w, v, by and at are required');
   }
   if (!PLAIN.test(w)) throw new Error(BAD_IDS);
-  const writes = w === '' ? [] : w.split(',');
   if (deletedAt !== undefined) {
     const change: ChangeRecord = { kind: 'delete', ...(ct !== undefined && { clientToken: ct }), principal: by, at };
-    return { state: { deleted: true, version: version!, deletedAt }, change, writes };
+    return { state: { deleted: true, version: version!, deletedAt }, change, writes: w };
   }
-  return { state: unpack(version!, wire), change: new StoredUpdate(p, ct, by, at), writes };
+  return { state: unpack(version!, wire), change: new StoredUpdate(p, ct, by, at), writes: w };
 }

@@ -57,7 +57,7 @@ export function document(i: number): Buffer {
   return encodeRecord({
     state: { version: 1, reported, metadata: { reported: stamps } },
     change: { kind: 'update', patch: null, principal: 'bench', at: 1_700_000_000_000 },
-    writes: ['fill'],
+    writes: 'fill',
   });
 }
 

@@ -4,7 +4,7 @@ import { ServiceError } from '../../../src/errors/service-error.js';
 import {
   decodeRecord,
   encodeRecord,
-  RECENT_WRITES,
+  withWrite,
   type EtcdRecord,
   type RecordParts,
 } from '../../../src/store/etcd/codec.js';
@@ -58,7 +58,7 @@ export class NaiveShadowStore implements ShadowStore {
       const { state: changed, change: made } = change(record?.state ?? null);
       // With the text of each section, which the record and the messages share.
       const state = isTombstone(changed) ? changed : StoredDocument.of(changed);
-      const writes = [this.#ids.next(), ...(record?.writes ?? [])].slice(0, RECENT_WRITES);
+      const writes = withWrite(this.#ids.next(), record?.writes ?? '');
       const guard = record ? position.revision : 0;
       const won = await this.#put(etcdKey, guard, { state, change: made, writes }, deadline);
       if (won) return { key, state, change: made, position: won };

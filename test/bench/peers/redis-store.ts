@@ -5,7 +5,7 @@ import { isTombstone } from '../../../src/document/shadow-document.js';
 import { StoredDocument } from '../../../src/document/stored-document.js';
 import { ServiceError } from '../../../src/errors/service-error.js';
 import { DeadlineSweep } from '../../../src/resilience/deadline-sweep.js';
-import { decodeRecord, recordText, RECENT_WRITES, type EtcdRecord } from '../../../src/store/etcd/codec.js';
+import { decodeRecord, recordText, withWrite, type EtcdRecord } from '../../../src/store/etcd/codec.js';
 import { Lineage } from '../../../src/store/etcd/lineage.js';
 import { RecordCache } from '../../../src/store/etcd/read/record-cache.js';
 import { WriteIds } from '../../../src/store/etcd/write/write-ids.js';
@@ -155,7 +155,7 @@ export class RedisShadowStore implements ShadowStore {
         basis = await this.#read(id);
         continue;
       }
-      const writes = [this.#ids.next(), ...(basis.record?.writes ?? [])].slice(0, RECENT_WRITES);
+      const writes = withWrite(this.#ids.next(), basis.record?.writes ?? '');
       const text = recordText({ ...changed, writes });
       const value = Buffer.from(text);
       const record: EtcdRecord = { ...changed, writes, text, bytes: value.length };

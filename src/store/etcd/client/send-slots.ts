@@ -22,10 +22,10 @@ export class SendSlots<T> {
   kick(): void {
     if (this.#scheduled || this.#busy >= this.slots) return;
     this.#scheduled = true;
-    setImmediate(() => this.#pump());
+    setImmediate(this.#pump);
   }
 
-  #pump(): void {
+  readonly #pump = (): void => {
     this.#scheduled = false;
     while (this.#busy < this.slots) {
       const batch = this.take();
@@ -36,5 +36,5 @@ export class SendSlots<T> {
         this.kick();
       });
     }
-  }
+  };
 }

@@ -11,7 +11,7 @@ const POSITION = { ...HISTORY, revision: 9 };
 const KEY = { tenant: 't', thing: 'a', name: null };
 const PLACE = formatKey('/p/', KEY);
 const change = { kind: 'update' as const, principal: 'p', at: 5 };
-const good = encodeRecord({ state: { version: 1, metadata: {} }, change, writes: ['w'] });
+const good = encodeRecord({ state: { version: 1, metadata: {} }, change, writes: 'w' });
 
 const kv = (key: string, value: Buffer | string): IKeyValue =>
   ({ key: Buffer.from(key), value: Buffer.from(value), mod_revision: '9' }) as unknown as IKeyValue;
@@ -76,14 +76,14 @@ describe('RecordDecoder', () => {
   });
 
   it('parses values of the first format at once: their first bytes do not tell what they are', () => {
-    const first = encodeRecord({ state: { version: 1, metadata: {} }, change, writes: ['w'] }, 1);
+    const first = encodeRecord({ state: { version: 1, metadata: {} }, change, writes: 'w' }, 1);
     expect(put(PLACE, first)?.state.version).toBe(1);
     expect(put(PLACE, first.subarray(0, -1))).toBeNull();
     expect(lines).toHaveLength(1);
   });
 
   it('takes what the node knows already', () => {
-    const known = decodeRecord(encodeRecord({ state: { version: 7, metadata: {} }, change, writes: ['w'] }));
+    const known = decodeRecord(encodeRecord({ state: { version: 7, metadata: {} }, change, writes: 'w' }));
     expect(put(PLACE, DAMAGED, new RecordDecoder('/p/', logger, () => known))).toMatchObject({ state: known.state });
     expect(lines).toEqual([]);
   });

@@ -5,7 +5,7 @@ import { RecordCache } from './record-cache.js';
 
 const record = (version: number, writes: readonly string[] = [], padding = 0): EtcdRecord => {
   const change = { kind: 'update', principal: '-'.repeat(padding), at: 0 } as const;
-  return decodeRecord(encodeRecord({ state: { version, metadata: {} }, change, writes }));
+  return decodeRecord(encodeRecord({ state: { version, metadata: {} }, change, writes: writes.join(',') }));
 };
 
 describe('record cache', () => {

@@ -6,7 +6,7 @@ import { settleDoubt } from './settle-doubt.js';
 
 const change = { kind: 'update', principal: 'test', at: 0 } as const;
 const raw = (revision: number, writes: string[]): RawRecord => ({
-  value: encodeRecord({ state: { version: 1, metadata: {} }, change, writes }),
+  value: encodeRecord({ state: { version: 1, metadata: {} }, change, writes: writes.join(',') }),
   revision,
 });
 /** Ids of so many others, newest first. */
@@ -22,7 +22,7 @@ function history(records: readonly RawRecord[], compacted = 0): ReadBatcher {
 }
 
 describe('a write in doubt', () => {
-  const write = { key: 'a', writes: ['own', 'base'], guard: 10, deadline: 0 };
+  const write = { key: 'a', writes: 'own,base', guard: 10, deadline: 0 };
 
   it('is unknown, not lost, when too many others followed and the history is compacted', async () => {
     const seen = raw(40, others(8));
@@ -50,7 +50,7 @@ describe('a write in doubt', () => {
     ['nothing is there', null],
     ['another made it', raw(40, ['other'])],
   ])('has lost as the first write of a shadow when %s', async (_what, seen) => {
-    const first = { ...write, writes: ['own'], guard: 0 };
+    const first = { ...write, writes: 'own', guard: 0 };
     expect(await settleDoubt(first, seen, history([]))).toEqual({ kind: 'lost' });
   });
 

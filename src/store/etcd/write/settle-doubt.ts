@@ -1,5 +1,5 @@
 import { ServiceError } from '../../../errors/service-error.js';
-import { decodeRecord, RECENT_WRITES } from '../codec.js';
+import { decodeRecord, idsOf, RECENT_WRITES } from '../codec.js';
 import type { ReadBatcher } from '../read/read-batcher.js';
 import type { RawRecord } from '../client/nested-txn.js';
 
@@ -8,8 +8,8 @@ const MAX_STEPS = 64;
 
 export interface DoubtedWrite {
   readonly key: string;
-  /** Ids of the last writes in the value of this write, its own first. */
-  readonly writes: readonly string[];
+  /** Ids of the last writes in the value of this write, its own first, as a record has them. */
+  readonly writes: string;
   /** Revision in the guard of the write; 0: the write creates the key. */
   readonly guard: number;
   /** Milliseconds of the monotonic clock. */
@@ -31,7 +31,7 @@ export async function settleDoubt(
   current: RawRecord | null,
   reads: ReadBatcher,
 ): Promise<Settled> {
-  const [own, base] = write.writes;
+  const [own, base] = idsOf(write);
   let seen = current;
   let applied = false;
   for (let step = 0; step < MAX_STEPS; step++) {
@@ -39,7 +39,7 @@ export async function settleDoubt(
     // been applied before. A key that never was has nothing that could be removed.
     if (!seen && write.guard > 0) return { kind: 'unknown' };
     if (!seen || seen.revision <= write.guard) return { kind: 'lost' };
-    const ids = decodeRecord(seen.value).writes;
+    const ids = idsOf(decodeRecord(seen.value));
     if (ids[0] === own) return { kind: 'won', revision: seen.revision };
     applied ||= ids.includes(own!);
     // The ids reach back to the value that the write was built on, and the write is not among them.

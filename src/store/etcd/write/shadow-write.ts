@@ -6,22 +6,13 @@ import type { Position } from '../../position.js';
 import type { Changed } from '../../shadow-store.js';
 import type { QueuedChange } from '../../shadow-queue.js';
 import type { FencedBy, RawRecord } from '../client/nested-txn.js';
-import { RECENT_WRITES, recordText, type EtcdRecord } from '../codec.js';
+import { recordText, withWrite, type EtcdRecord } from '../codec.js';
 import type { ReadResult } from '../read/read-batcher.js';
 import { decodeStored } from './decode-stored.js';
 import { LeaseGone } from './group-commit.js';
 import type { CasOutcome, CasWrite, WriteOwner } from './pending-write.js';
 import { settleDoubt, type Settled } from './settle-doubt.js';
 import type { WriterParts } from './shadow-writer.js';
-
-/** The record that a change is computed on. */
-interface Basis {
-  readonly record: EtcdRecord | null;
-  /** mod_revision of the key; 0: the key does not exist. */
-  readonly revision: number;
-  /** Read from etcd for this change: an error computed on it is final. */
-  readonly fresh: boolean;
-}
 
 type Lost = Extract<CasOutcome, { kind: 'lost' }>;
 
@@ -34,7 +25,12 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
   guard = 0;
   value: string | null = null;
   lease: string | undefined = undefined;
-  #basis: Basis = { record: null, revision: 0, fresh: false };
+  /** The record that the change is computed on; null: there is none. */
+  #basis: EtcdRecord | null = null;
+  /** mod_revision of the key with that record; 0: the key does not exist. */
+  #basisRevision = 0;
+  /** As in `#try`. */
+  #isFresh = false;
   #changed: Changed | null = null;
   /** The record that the attempt under way stores; null: it removes the key. */
   #record: EtcdRecord | null = null;
@@ -62,7 +58,7 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
   begin(): void {
     if (this.deadline <= this.parts.clock.monotonic()) return this.#fail(new ServiceError('storageUnavailable'));
     const guess = this.parts.cache.get(this.key);
-    if (guess) this.#try({ record: guess.record, revision: guess.revision, fresh: false });
+    if (guess) this.#try(guess.record, guess.revision, false);
     else this.#tryFresh();
   }
 
@@ -89,21 +85,26 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
     cache.unexpect(this.key);
     if (error instanceof LeaseGone && this.lease !== undefined) {
       leases.forget(this.lease);
-      return this.#try(this.#basis);
+      return this.#try(this.#basis, this.#basisRevision, this.#isFresh);
     }
     if (!isStorageFull(error)) return this.#fail(error);
     guard.refused();
     this.#settle(this.#record, null);
   }
 
-  /** @param basis what the change is computed on */
-  #try(basis: Basis): void {
+  /**
+   * @param basis the record that the change is computed on
+   * @param fresh it was read from etcd for this change: an error computed on it is final
+   */
+  #try(basis: EtcdRecord | null, revision: number, fresh: boolean): void {
     try {
       // Another node may have made this change since: computing it again would undo later changes.
       if (this.signal?.aborted) throw new ServiceError('fenced');
-      const changed = this.#compute(basis);
+      const changed = this.#compute(basis, fresh);
       if (changed === 'refused') return this.#tryFresh();
       this.#basis = basis;
+      this.#basisRevision = revision;
+      this.#isFresh = fresh;
       this.#changed = changed;
       if (isTombstone(changed.state)) return this.#bury(changed);
       this.parts.guard.check();
@@ -121,33 +122,32 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
   }
 
   #tryOn(current: RawRecord | null): void {
-    let basis: Basis;
+    let basis: EtcdRecord | null;
     try {
-      basis = this.#basisOf(current);
+      basis = this.#take(current);
     } catch (error) {
       return this.#fail(error);
     }
-    this.#try(basis);
+    this.#try(basis, current?.revision ?? 0, true);
   }
 
-  #compute(basis: Basis): Changed | 'refused' {
-    const state: ShadowState | null = basis.record?.state ?? null;
+  #compute(basis: EtcdRecord | null, fresh: boolean): Changed | 'refused' {
+    const state: ShadowState | null = basis?.state ?? null;
     try {
       return this.operation.change(state);
     } catch (error) {
-      if (error instanceof ServiceError && !basis.fresh) return 'refused';
+      if (error instanceof ServiceError && !fresh) return 'refused';
       throw error;
     }
   }
 
   #put({ state: made, change }: Changed, lease: string | undefined): void {
     const { ids, cache, commit } = this.parts;
-    const before = this.#basis.record?.writes.slice(0, RECENT_WRITES - 1) ?? [];
-    const writes = [ids.next(), ...before];
+    const writes = withWrite(ids.next(), this.#basis?.writes ?? '');
     const state = isTombstone(made) ? made : StoredDocument.of(made);
     const text = recordText({ state, change, writes }, this.parts.format);
     const record: EtcdRecord = { state, change, writes, text, bytes: Buffer.byteLength(text) };
-    this.guard = this.#basis.revision;
+    this.guard = this.#basisRevision;
     this.value = text;
     this.lease = lease;
     this.#record = record;
@@ -171,8 +171,8 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
    * except that its version is forgotten.
    */
   #remove(changed: Changed): void {
-    this.parts.removals.add(this.key, this.#basis.revision, changed);
-    this.guard = this.#basis.revision;
+    this.parts.removals.add(this.key, this.#basisRevision, changed);
+    this.guard = this.#basisRevision;
     this.value = null;
     this.lease = undefined;
     this.#record = null;
@@ -183,7 +183,7 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
     if (outcome.kind === 'unknown') return this.#fail(new ServiceError('outcomeUnknown'));
     if (outcome.kind === 'won') {
       const { state, change } = this.#changed!;
-      return this.#succeed({ state, change, writes: [], text: '', bytes: 0 }, outcome.position);
+      return this.#succeed({ state, change, writes: '', text: '', bytes: 0 }, outcome.position);
     }
     // A removal leaves no id to find it by. A key that still has the guard's revision was not removed.
     if (outcome.doubted && outcome.current?.revision !== this.guard)
@@ -220,15 +220,16 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
     }
   }
 
-  #basisOf(current: RawRecord | null): Basis {
+  /** Decodes what etcd has, and keeps it as the guess of later writes. */
+  #take(current: RawRecord | null): EtcdRecord | null {
     const { cache, logger } = this.parts;
     if (!current) {
       cache.forget(this.key);
-      return { record: null, revision: 0, fresh: true };
+      return null;
     }
     const record = decodeStored(this.key, current.value, logger);
     cache.offer(this.key, record, current.revision);
-    return { record, revision: current.revision, fresh: true };
+    return record;
   }
 
   #succeed(record: EtcdRecord, position: Position): void {
