@@ -36,11 +36,10 @@ export function parseUpdate(payload: Uint8Array, limits: Limits): UpdateRequest 
     checkShape(state);
     const version = readVersion(request);
     checkDepth(state, limits.maxDepth);
-    return {
-      state,
-      ...(clientToken !== undefined && { clientToken }),
-      ...(version !== undefined && { version }),
-    };
+    const update: { -readonly [member in keyof UpdateRequest]: UpdateRequest[member] } = { state };
+    if (clientToken !== undefined) update.clientToken = clientToken;
+    if (version !== undefined) update.version = version;
+    return update;
   } catch (error) {
     throw error instanceof ServiceError ? error.withToken(clientToken) : error;
   }

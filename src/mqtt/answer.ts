@@ -1,6 +1,6 @@
 import type { Principal } from '../access/principal.js';
 import type { ServiceErrorCode } from '../errors/error-table.js';
-import type { RequestOptions } from '../store/shadow-store.js';
+import type { RequestOptions, ShadowKey } from '../store/shadow-store.js';
 import { isWithinLimits, type RequestTopic } from './topics.js';
 
 /** One published request, as a door hands it over. */
@@ -8,6 +8,9 @@ export interface ReceivedRequest {
   readonly topic: string;
   /** `topic`, parsed. */
   readonly request: RequestTopic;
+  /** The shadow that it names. */
+  readonly key: ShadowKey;
+  /** To be read before the handler returns: it may be bytes of a read buffer. */
   readonly payload: Buffer;
   readonly principal: Principal;
   readonly clientId: string;

@@ -11,32 +11,21 @@ export interface OpenRequestHost {
   closed(request: OpenRequest, answer: Answer): void;
 }
 
-/** Milliseconds of the monotonic clock. */
-interface Opened {
-  readonly number: number;
-  readonly start: number;
-  readonly deadline: number;
-}
-
 /** One request from its arrival to its answer: what its handler receives, and what it settles. */
 export class OpenRequest implements MqttRequest, MqttOutcome {
   readonly key: ShadowKey;
-  readonly start: number;
-  readonly deadline: number;
-  readonly #number: number;
   #settled = false;
 
+  /** @param start @param deadline milliseconds of the monotonic clock */
   constructor(
     private readonly host: OpenRequestHost,
     readonly received: ReceivedRequest,
     private readonly receiver: AnswerReceiver,
-    { number, start, deadline }: Opened,
+    private readonly number: number,
+    readonly start: number,
+    readonly deadline: number,
   ) {
-    const { thing, name } = received.request;
-    this.key = { tenant: received.principal.tenant, thing, name };
-    this.start = start;
-    this.deadline = deadline;
-    this.#number = number;
+    this.key = received.key;
   }
 
   get operation(): Operation {
@@ -64,7 +53,7 @@ export class OpenRequest implements MqttRequest, MqttOutcome {
   }
 
   get requestId(): string {
-    return this.host.idOf(this.#number);
+    return this.host.idOf(this.number);
   }
 
   /** @param text the message of `{operation}/accepted` */

@@ -28,7 +28,8 @@ function setup(handler: MqttHandler) {
 function received(topic: string, payload = '{}'): ReceivedRequest {
   const request = parseRequestTopic(topic) as RequestTopic;
   const principal = { id: 'p', tenant: 'default' };
-  return { topic, request, payload: Buffer.from(payload), principal, clientId: 'c1' };
+  const key = { tenant: 'default', thing: request.thing, name: request.name };
+  return { topic, request, key, payload: Buffer.from(payload), principal, clientId: 'c1' };
 }
 
 const UPDATE = '$aws/things/T/shadow/update';

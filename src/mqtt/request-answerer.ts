@@ -52,7 +52,7 @@ export class RequestAnswerer {
   begin(received: ReceivedRequest, receiver: AnswerReceiver): void {
     const start = this.clock.monotonic();
     const deadline = start + this.config.requestTimeoutMs;
-    const request = new OpenRequest(this.#host, received, receiver, { number: ++this.#requests, start, deadline });
+    const request = new OpenRequest(this.#host, received, receiver, ++this.#requests, start, deadline);
     const { problem, operation } = received.request;
     if (problem !== null) return request.settle(this.#rejected(received, new ServiceError(problem)));
     try {
@@ -95,7 +95,7 @@ export class RequestAnswerer {
     return { outcome: 'rejected', message: messageOf(topic, 'rejected', text), code: error.code };
   }
 
-  /** The client token of a request that was not parsed as a whole. */
+  /** The client token of a request that was not parsed as a whole. Later errors bring it with them. */
   #tokenOf(payload: Buffer): string | undefined {
     try {
       return parseClientToken(payload, this.config.limits);

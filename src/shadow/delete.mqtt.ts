@@ -3,6 +3,7 @@ import { MessagePattern } from '@nestjs/microservices';
 import { Action } from '../access/action.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { parseClientToken } from '../document/parse-request.js';
+import { echoToken } from '../errors/echo-token.js';
 import { MQTT_DOOR, requestPatterns } from '../mqtt/mqtt-request.js';
 import type { MqttRequest, MqttResult } from '../mqtt/mqtt-request.js';
 import { DeleteShadow } from './delete.js';
@@ -19,6 +20,6 @@ export class DeleteShadowMqtt {
   @Action('shadow:delete')
   delete(request: MqttRequest): Promise<MqttResult> {
     const clientToken = parseClientToken(request.payload, this.config.limits);
-    return this.shadow.delete(request, clientToken);
+    return echoToken(clientToken, this.shadow.delete(request, clientToken));
   }
 }

@@ -4,6 +4,7 @@ import { Action } from '../access/action.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { getAcceptedText } from '../document/message-texts.js';
 import { parseClientToken } from '../document/parse-request.js';
+import { echoToken } from '../errors/echo-token.js';
 import { MQTT_DOOR, requestPatterns } from '../mqtt/mqtt-request.js';
 import type { MqttRequest, MqttResult } from '../mqtt/mqtt-request.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
@@ -21,8 +22,9 @@ export class GetShadowMqtt {
   @Action('shadow:get')
   get(request: MqttRequest): Promise<MqttResult> {
     const clientToken = parseClientToken(request.payload, this.config.limits);
-    return this.shadow
+    const answer = this.shadow
       .get(request)
       .then(({ state }) => ({ accepted: getAcceptedText(state, this.clock.now(), clientToken) }));
+    return echoToken(clientToken, answer);
   }
 }

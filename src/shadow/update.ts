@@ -2,9 +2,11 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { applyUpdate, type UpdateContext } from '../document/apply-update.js';
+import type { Limits } from '../document/limits.js';
 import type { UpdateRequest } from '../document/parse-request.js';
 import type { ShadowState } from '../document/shadow-document.js';
 import { patchTextFor, StoredUpdate } from '../document/stored-document.js';
+import { ServiceError } from '../errors/service-error.js';
 import type { Operation } from '../store/operation.js';
 import {
   SHADOW_STORE,
@@ -34,8 +36,7 @@ export class UpdateShadow {
   /** As `update`; settles `outcome` once, perhaps before it returns. No errors. */
   begin(call: ShadowCall, request: UpdateRequest, outcome: UpdateOutcome): void {
     // One clock reading for the whole update: accepted, delta, documents and the kept leaves agree (PROTOCOL 2.3).
-    const context = { now: this.clock.now(), limits: this.config.limits };
-    this.store.submit(new UpdateOperation(call, request, context, outcome));
+    this.store.submit(new UpdateOperation(call, request, outcome, this.clock.now(), this.config.limits));
   }
 }
 
@@ -46,12 +47,15 @@ export interface UpdateOutcome {
   failed(error: unknown): void;
 }
 
-class UpdateOperation implements Operation {
+/** An update on its way, and the context that it is computed in. */
+class UpdateOperation implements Operation, UpdateContext {
   constructor(
     private readonly call: ShadowCall,
     private readonly request: UpdateRequest,
-    private readonly context: UpdateContext,
     private readonly outcome: UpdateOutcome,
+    /** Epoch milliseconds. */
+    readonly now: number,
+    readonly limits: Limits,
   ) {}
 
   get key(): ShadowKey {
@@ -71,11 +75,11 @@ class UpdateOperation implements Operation {
   }
 
   change(current: ShadowState | null): Changed {
-    const { request, call, context } = this;
+    const { request, call } = this;
     call.precondition?.(current);
-    const state = applyUpdate(current, request, context);
+    const state = applyUpdate(current, request, this);
     const text = patchTextFor(request.state, state);
-    const change = new StoredUpdate(request.state, request.clientToken, call.principal.id, context.now, text);
+    const change = new StoredUpdate(request.state, request.clientToken, call.principal.id, this.now, text);
     return { state, change };
   }
 
@@ -84,6 +88,7 @@ class UpdateOperation implements Operation {
   }
 
   failed(error: unknown): void {
-    this.outcome.failed(error);
+    // The request has been parsed by now, and its payload is gone.
+    this.outcome.failed(error instanceof ServiceError ? error.withToken(this.request.clientToken) : error);
   }
 }

@@ -10,7 +10,6 @@ import { MqttPublisher } from './publisher.js';
 import type { IncomingRequest } from './connections/incoming-request.js';
 import type { Answer, AnswerMessage } from '../answer.js';
 import { RequestAnswerer } from '../request-answerer.js';
-import { ServedRequest } from './served-request.js';
 import { CALLED_DIRECTLY } from '../request-handlers.js';
 
 /** How often a drain looks whether requests are still in flight, in milliseconds. */
@@ -77,18 +76,18 @@ export class MqttTransport implements CustomTransportStrategy {
   #handle(incoming: IncomingRequest): void {
     const { request } = incoming.route;
     if (request === null) return incoming.settle('unpublishable');
-    const served = new ServedRequest(incoming, request, this.#onAnswered);
-    if (this.#draining && request.problem === null) return this.#refuse(incoming, served);
+    if (this.#draining && request.problem === null) return this.#refuse(incoming);
     this.#inFlight++;
-    this.answerer.begin(served, served);
+    incoming.onAnswered = this.#onAnswered;
+    this.answerer.begin(incoming, incoming);
   }
 
   /** The node is draining: nothing new is begun. */
-  #refuse(incoming: IncomingRequest, served: ServedRequest): void {
+  #refuse(incoming: IncomingRequest): void {
     // `rejected` would no longer reach every subscriber, so no PUBACK may say that the message has been dealt with.
     if (incoming.qos > 0) return incoming.settle('unanswered');
-    const answer = this.answerer.reject(served, new ServiceError('draining'));
-    if (answer.outcome === 'rejected') this.#publish(served.principal.tenant, answer.message);
+    const answer = this.answerer.reject(incoming, new ServiceError('draining'));
+    if (answer.outcome === 'rejected') this.#publish(incoming.principal.tenant, answer.message);
     incoming.settle('done');
   }
 
@@ -97,7 +96,7 @@ export class MqttTransport implements CustomTransportStrategy {
     try {
       if (answer.outcome === 'unknown') return incoming.settle('withheld');
       if (answer.outcome === 'accepted') this.#lastRevision = Math.max(this.#lastRevision, answer.revision);
-      this.#publish(incoming.owner.principal.tenant, answer.message);
+      this.#publish(incoming.principal.tenant, answer.message);
       // A rejection is an answer too: the message has been dealt with, so its PUBACK follows.
       incoming.settle('done');
     } catch (error) {

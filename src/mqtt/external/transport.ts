@@ -119,7 +119,8 @@ export class ExternalTransport implements CustomTransportStrategy {
     const { topic, payload } = request;
     const sender = { principal: PRINCIPAL, clientId: this.#broker.clientId };
     const writeOptions = { fence: request.claim.fence, signal: request.over };
-    const answer = await this.answerer.answer({ topic, request: parsed, payload, ...sender, writeOptions });
+    const key = { tenant: PRINCIPAL.tenant, thing: parsed.thing, name: parsed.name };
+    const answer = await this.answerer.answer({ topic, request: parsed, key, payload, ...sender, writeOptions });
     if (answer.outcome === 'unknown') return 'again';
     if (answer.outcome === 'accepted') this.external.committed(answer.revision);
     // The node that holds the lane now answers the request, and may well have accepted it.

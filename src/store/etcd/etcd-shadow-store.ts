@@ -1,5 +1,6 @@
 import { ServiceError } from '../../errors/service-error.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { KnownShadow } from '../known-shadow.js';
 import { updateBySubmit, type Operation } from '../operation.js';
 import { sameHistory, type Position } from '../position.js';
 import type {
@@ -93,7 +94,8 @@ export class EtcdShadowStore implements ShadowStore {
   }
 
   #format(key: ShadowKey): string {
-    return formatKey(this.context.prefix, key);
+    if (!(key instanceof KnownShadow)) return formatKey(this.context.prefix, key);
+    return (key.storedName ??= formatKey(this.context.prefix, key));
   }
 
   #toRecord(key: ShadowKey, { current, position }: ReadResult): ShadowRecord | null {

@@ -1,7 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { ANONYMOUS, type Principal } from '../../../access/principal.js';
 import { MAX_IN_FLIGHT, type Acknowledgement } from '../../request-queue.js';
-import { parseRequestTopic } from '../../topics.js';
 import type {
   ConnectPacket,
   DisconnectPacket,
@@ -18,7 +17,7 @@ import type { Session } from '../sessions/session.js';
 import { willBytes, type Will } from '../sessions/will.js';
 import { Chain } from './chain.js';
 import type { Door } from './door.js';
-import { IncomingRequest, type RequestOwner, type Route } from './incoming-request.js';
+import { IncomingRequest, Route, type RequestOwner } from './incoming-request.js';
 import { Outbox } from './outbox.js';
 import { Refusals } from './refusals.js';
 import { pong, unknownPubrec, unknownPubrel, type Reply } from './reply.js';
@@ -31,8 +30,6 @@ const PACKET_TIMEOUT_MS = 30_000;
 const CLOSE_MS = 1_000;
 /** Bytes of a connection that is being ended that are read and thrown away. */
 const MAX_DISCARDED = 256 * 1024;
-
-const NO_ROUTE: Route = { topic: '', request: null };
 
 /** `opening` until its CONNECT was accepted; `ending` when it only waits for its peer to close. */
 type Phase = 'opening' | 'open' | 'ending' | 'closed';
@@ -60,7 +57,7 @@ export class Connection implements PacketHandler, RequestOwner {
    */
   deltaRevisions: Map<string, number> | null = null;
   #phase: Phase = 'opening';
-  #route = NO_ROUTE;
+  #route: Route | null = null;
   /** In the order of arrival, in which they are acknowledged (MQTT-4.6.0-2). */
   #requests: Chain<IncomingRequest> | null = null;
   #refusals: Refusals | null = null;
@@ -139,13 +136,16 @@ export class Connection implements PacketHandler, RequestOwner {
       this.refused('publish refused', { topic, reason: 'qos-2' });
       return this.end(REASON.qosNotSupported, 'QoS 2 is not supported');
     }
-    if (topic !== this.#route.topic) this.#route = { topic, request: parseRequestTopic(topic) };
-    const request = new IncomingRequest(this, this.#route, Buffer.from(payload), qos, id);
-    const requests = (this.#requests ??= new Chain());
-    requests.push(request);
-    if (requests.size >= MAX_IN_FLIGHT) this.#pause();
-    if (this.#route.request === null) request.settle('unpublishable');
+    const route = this.#route?.topic === topic ? this.#route : new Route(topic, this.principal.tenant);
+    this.#route = route;
+    const isForwarded = this.door.wants(topic);
+    const bytes = isForwarded ? Buffer.from(payload) : payload;
+    const request = new IncomingRequest(this, route, bytes, qos, id, isForwarded);
+    (this.#requests ??= new Chain()).push(request);
+    if (this.#requests.size >= MAX_IN_FLIGHT) this.#pause();
+    if (route.request === null) request.settle('unpublishable');
     else this.door.handle(request);
+    request.handled();
   }
 
   puback(id: number): void {
@@ -310,7 +310,7 @@ export class Connection implements PacketHandler, RequestOwner {
       this.door.logger.warn({ clientId: this.clientId, reason: 'outcome-unknown' }, 'connection closed without PUBACK');
       return this.end(REASON.unspecified, 'outcome unknown');
     }
-    if (request.route.request?.problem === null) this.door.forward(request);
+    if (request.isForwarded && request.route.request?.problem === null) this.door.forward(request);
     if (request.qos > 0) this.reply(request);
   }
 

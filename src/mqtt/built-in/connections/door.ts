@@ -25,6 +25,8 @@ export interface Door {
   readonly sessions: SessionStore;
   readonly wills: Wills;
   readonly handle: RequestHandler;
+  /** Whether this topic has a subscriber. */
+  wants(topic: string): boolean;
   /** Tells those who are subscribed to request topics of a request that was carried out. */
   readonly forward: (request: IncomingRequest) => void;
   connect(connection: Connection, packet: ConnectPacket): void;

@@ -1,5 +1,5 @@
 import type { Principal } from '../../../access/principal.js';
-import { IncomingRequest } from './incoming-request.js';
+import { IncomingRequest, Route } from './incoming-request.js';
 
 it('ends its connection when that throws as it acknowledges, and never throws into the store', () => {
   const errors: unknown[] = [];
@@ -12,7 +12,7 @@ it('ends its connection when that throws as it acknowledges, and never throws in
     },
     fail: (thrown: unknown) => void errors.push(thrown),
   };
-  const request = new IncomingRequest(owner, { topic: 't', request: null }, Buffer.alloc(0), 1, 7);
+  const request = new IncomingRequest(owner, new Route('t', 't'), Buffer.alloc(0), 1, 7, false);
   request.settle('done');
   request.settle('withheld');
   expect(errors).toEqual([error]);

@@ -1,15 +1,29 @@
 import type { Principal } from '../../../access/principal.js';
+import { KnownShadow } from '../../../store/known-shadow.js';
+import type { Answer, AnswerReceiver, ReceivedRequest } from '../../answer.js';
 import type { Acknowledgement } from '../../request-queue.js';
-import type { RequestTopic } from '../../topics.js';
+import { parseRequestTopic, type RequestTopic } from '../../topics.js';
 import type { PacketWriter } from '../packets/packet-writer.js';
 import { REASON } from '../packets/reason-codes.js';
 import { Reply } from './reply.js';
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** A topic with what it stands for: clients say the same one again and again. */
-export interface Route {
-  readonly topic: string;
+export class Route {
   /** null: it is no request. */
   readonly request: RequestTopic | null;
+  /** null: it is no request. */
+  readonly key: KnownShadow | null;
+
+  constructor(
+    readonly topic: string,
+    tenant: string,
+  ) {
+    const request = parseRequestTopic(topic);
+    this.request = request;
+    this.key = request && new KnownShadow(tenant, request.thing, request.name);
+  }
 }
 
 /** Who sent a request, and hears once how it ended. */
@@ -25,18 +39,60 @@ export interface RequestOwner {
 export type RequestHandler = (request: IncomingRequest) => void;
 
 /** One published message from its arrival to its PUBACK, which it writes itself. */
-export class IncomingRequest extends Reply {
+export class IncomingRequest extends Reply implements ReceivedRequest, AnswerReceiver {
   outcome: Acknowledgement | null = null;
+  /** Who hears its answer; set by who has it answered. */
+  onAnswered: ((request: IncomingRequest, answer: Answer) => void) | null = null;
+  #payload: Buffer;
 
+  /** @param payload unless it is forwarded, it may be bytes of a read buffer, until `handled` */
   constructor(
     readonly owner: RequestOwner,
     readonly route: Route,
-    readonly payload: Buffer,
+    payload: Buffer,
     readonly qos: 0 | 1,
     /** 0 with QoS 0. */
     readonly packetId: number,
+    /** Whether somebody is subscribed to its topic; who subscribes while it is answered gets later ones. */
+    readonly isForwarded: boolean,
   ) {
     super();
+    this.#payload = payload;
+  }
+
+  get payload(): Buffer {
+    return this.#payload;
+  }
+
+  get topic(): string {
+    return this.route.topic;
+  }
+
+  /** @throws Error when its topic is none of a request */
+  get request(): RequestTopic {
+    return present(this.route.request);
+  }
+
+  /** @throws Error when its topic is none of a request */
+  get key(): KnownShadow {
+    return present(this.route.key);
+  }
+
+  get principal(): Principal {
+    return this.owner.principal;
+  }
+
+  get clientId(): string {
+    return this.owner.clientId;
+  }
+
+  /** Its handler has returned, and the read buffer is about to change. */
+  handled(): void {
+    if (!this.isForwarded) this.#payload = NO_BYTES;
+  }
+
+  answered(answer: Answer): void {
+    this.onAnswered?.(this, answer);
   }
 
   settle(how: Acknowledgement): void {
@@ -52,4 +108,9 @@ export class IncomingRequest extends Reply {
   write(writer: PacketWriter): void {
     writer.puback(this.packetId, this.outcome === 'unpublishable' ? REASON.notAuthorized : REASON.success);
   }
+}
+
+function present<T>(part: T | null): T {
+  if (part === null) throw new Error('this topic is none of a request');
+  return part;
 }

@@ -1,9 +1,8 @@
 import type { Principal } from '../../../access/principal.js';
 import type { Clock } from '../../../resilience/clock.js';
 import type { Acknowledgement } from '../../request-queue.js';
-import { parseRequestTopic } from '../../topics.js';
 import { Chain } from '../connections/chain.js';
-import { IncomingRequest, type RequestHandler, type RequestOwner } from '../connections/incoming-request.js';
+import { IncomingRequest, Route, type RequestHandler, type RequestOwner } from '../connections/incoming-request.js';
 import type { MemoryBudget } from './memory-budget.js';
 import type { Session } from './session.js';
 import { willBytes, type Will } from './will.js';
@@ -79,10 +78,10 @@ export class Wills {
 
   #fire({ id, principal }: Session, will: Will): void {
     const { topic, payload, qos } = will;
-    const request = parseRequestTopic(topic);
-    if (request === null || this.#isClosed) return this.budget.add(-willBytes(will));
+    const route = new Route(topic, principal.tenant);
+    if (route.request === null || this.#isClosed) return this.budget.add(-willBytes(will));
     const owner = new WillOwner(id, principal, (each) => this.#settled(each, will));
-    this.#due.push(new IncomingRequest(owner, { topic, request }, payload, qos, 0));
+    this.#due.push(new IncomingRequest(owner, route, payload, qos, 0, true));
     this.#start();
   }
 
