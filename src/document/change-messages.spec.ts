@@ -1,5 +1,5 @@
-import { changeMessages, type ChangeTail, type CommittedChange } from './change-messages.js';
-import type { ShadowDocument } from './shadow-document.js';
+import { readChange, type ChangeTail, type CommittedChange } from './change-messages.js';
+import type { ShadowDocument, ShadowState } from './shadow-document.js';
 
 const document = (version: number): ShadowDocument => ({
   version,
@@ -11,10 +11,20 @@ const update: CommittedChange = {
   change: { kind: 'update', patch: { desired: { v: 2 } }, principal: 'p', at: 1000, clientToken: 'T' },
 };
 const tails = (change: CommittedChange, previous: ShadowDocument | null | undefined, left: ChangeTail[] = []) =>
-  [...changeMessages(change, previous, (tail) => !left.includes(tail))].map(([tail]) => tail);
+  messages(change, previous, (tail) => !left.includes(tail)).map(([tail]) => tail);
 
-describe('changeMessages', () => {
-  it('yields delta, documents, accepted in this order', () => {
+function messages(
+  change: CommittedChange,
+  previous: ShadowState | null | undefined,
+  wants: (tail: ChangeTail) => boolean = () => true,
+): [ChangeTail, string][] {
+  const taken: [ChangeTail, string][] = [];
+  readChange(change, previous, { wants, take: (tail, text) => void taken.push([tail, text]) });
+  return taken;
+}
+
+describe('readChange', () => {
+  it('hands out delta, documents, accepted in this order', () => {
     expect(tails(update, document(1))).toEqual(['update/delta', 'update/documents', 'update/accepted']);
     expect(tails(update, null)).toEqual(['update/delta', 'update/documents', 'update/accepted']);
   });
@@ -26,24 +36,24 @@ describe('changeMessages', () => {
     expect(tails(update, undefined)).toEqual(['update/delta', 'update/accepted']);
   });
 
-  it('yields no delta where nothing differs', () => {
+  it('hands out no delta where nothing differs', () => {
     const equal = { ...update, state: { ...document(2), reported: { v: 2 } } };
     expect(tails(equal, null)).toEqual(['update/documents', 'update/accepted']);
   });
 
-  it('yields accepted of the delete, and nothing else, for a tombstone', () => {
+  it('hands out accepted of the delete, and nothing else, for a tombstone', () => {
     const removed: CommittedChange = {
       state: { deleted: true, version: 3, deletedAt: 1 },
       change: { kind: 'delete', principal: 'p', at: 2000, clientToken: 'T' },
     };
-    expect([...changeMessages(removed, document(3), () => true)]).toEqual([
+    expect(messages(removed, document(3))).toEqual([
       ['delete/accepted', '{"version":3,"timestamp":2,"clientToken":"T"}'],
     ]);
     expect(tails(removed, document(3), ['delete/accepted'])).toEqual([]);
   });
 
   it('gives every message the version, the time and the token of the change', () => {
-    const bodies = [...changeMessages(update, document(1), () => true)].map(([, text]) => JSON.parse(text) as object);
+    const bodies = messages(update, document(1)).map(([, text]) => JSON.parse(text) as object);
     expect(bodies).toMatchObject([
       { version: 2, timestamp: 1, clientToken: 'T', state: { v: 2 } },
       { previous: { version: 1 }, current: { version: 2 }, timestamp: 1, clientToken: 'T' },

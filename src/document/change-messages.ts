@@ -7,10 +7,8 @@ export interface CommittedChange {
   readonly change: ChangeRecord;
 }
 
+/** Topic of a message below `$aws/things/{thing}/shadow[/name/{shadow}]/`. */
 export type ChangeTail = 'update/delta' | 'update/documents' | 'update/accepted' | 'delete/accepted';
-
-/** Topic below `$aws/things/{thing}/shadow[/name/{shadow}]/`, and the message as JSON. */
-export type ChangeMessage = readonly [tail: ChangeTail, text: string];
 
 /** Every tail of a change. */
 export const CHANGE_TAILS: readonly ChangeTail[] = [
@@ -20,23 +18,32 @@ export const CHANGE_TAILS: readonly ChangeTail[] = [
   'delete/accepted',
 ];
 
+/** Takes the messages of a change. */
+export interface ChangeReader {
+  /** Asked before the message is built. */
+  wants(tail: ChangeTail): boolean;
+  /** @param text the message as JSON */
+  take(tail: ChangeTail, text: string): void;
+}
+
 /**
- * The messages of one commit in their fixed order: delta, documents, accepted (PROTOCOL 1.4). Each is built only when
- * it is wanted, and only when the caller takes it. Pure. No errors.
+ * Hands the messages of one commit to its reader in their fixed order: delta, documents, accepted (PROTOCOL 1.4). Each is
+ * built only when it is wanted, and when those before it are taken.
  * @param previous the state before the change, null if there was none; undefined leaves the documents message out
+ * @throws what the reader throws
  */
-export function* changeMessages(
+export function readChange(
   { state, change }: CommittedChange,
   previous: ShadowState | null | undefined,
-  wants: (tail: ChangeTail) => boolean,
-): Generator<ChangeMessage, void, undefined> {
+  reader: ChangeReader,
+): void {
   if (isTombstone(state)) {
-    if (wants('delete/accepted')) yield ['delete/accepted', deleteAcceptedText(state, change)];
+    if (reader.wants('delete/accepted')) reader.take('delete/accepted', deleteAcceptedText(state, change));
     return;
   }
-  const delta = wants('update/delta') ? deltaText(state, change) : null;
-  if (delta !== null) yield ['update/delta', delta];
-  if (previous !== undefined && wants('update/documents'))
-    yield ['update/documents', documentsText(previous, state, change)];
-  if (wants('update/accepted')) yield ['update/accepted', updateAcceptedText(state, change)];
+  const delta = reader.wants('update/delta') ? deltaText(state, change) : null;
+  if (delta !== null) reader.take('update/delta', delta);
+  if (previous !== undefined && reader.wants('update/documents'))
+    reader.take('update/documents', documentsText(previous, state, change));
+  if (reader.wants('update/accepted')) reader.take('update/accepted', updateAcceptedText(state, change));
 }

@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
-import { CLOCK, type Clock } from '../../resilience/clock.js';
 import { CONFIG, type Config, type MqttConfig } from '../../config/config.js';
+import type { ChangeTail } from '../../document/change-messages.js';
+import { CLOCK, type Clock } from '../../resilience/clock.js';
+import type { ShadowKey, ShadowRecord } from '../../store/shadow-store.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { Connection } from './connections/connection.js';
 import { Deadlines } from './connections/deadlines.js';
@@ -20,9 +22,15 @@ import { PacketWriter } from './packets/packet-writer.js';
 import { REASON } from './packets/reason-codes.js';
 import { MemoryBudget } from './sessions/memory-budget.js';
 import { SharedMessage, type Message } from './sessions/message.js';
+import type { Session } from './sessions/session.js';
 import { SessionStore } from './sessions/session-store.js';
 import { Wills } from './sessions/wills.js';
+import type { Audience } from './subscriptions/audience.js';
+import { eachSession, identifiersOf, isFor } from './subscriptions/each-session.js';
+import { firstOf, type Few } from './subscriptions/few.js';
+import { GrantedFilter } from './subscriptions/granted-filter.js';
 import { Subscribers } from './subscriptions/subscribers.js';
+import { shadowTopic } from '../topics.js';
 
 export type { Message } from './sessions/message.js';
 
@@ -104,9 +112,9 @@ export class MqttBroker implements Door {
     serveStream(stream, new Connection(stream, this, isRefused));
   }
 
-  /** Whether a topic of the thing may have a subscriber; false is certain. For every change in the cluster. */
-  mayWant(thing: string): boolean {
-    return this.#subscribers.mayHave(thing);
+  /** The subscribers of the changes of a shadow; null: there are none. For every change in the cluster. */
+  audienceOf({ thing, name }: ShadowKey): Audience | null {
+    return this.#subscribers.audienceOf(thing, name);
   }
 
   /** Whether this topic has a subscriber. To be called before a message is built. */
@@ -120,23 +128,58 @@ export class MqttBroker implements Door {
   }
 
   /** Hands a message to every subscriber of this node at once, in the order of the calls. It waits for no subscriber. */
-  send(message: Message): void {
-    const { tenant, topic, clientId, revision } = message;
-    const shared = new SharedMessage(message);
-    const kept = revision === undefined || this.keepsDeltas;
-    this.#subscribers.each(topic, clientId, (session, qos, identifiers) => {
-      if (session.principal.tenant !== tenant) return;
-      const isKept = kept && qos > 0 && session.expirySeconds > 0;
-      const { connection } = session;
-      if (connection === null) {
-        if (isKept) this.sessions.keep(session, shared, identifiers);
-      } else if (isNewest(connection, topic, revision)) connection.send(shared, qos, isKept, identifiers);
+  send({ tenant, topic, payload, clientId }: Message): void {
+    this.#handOut(this.#subscribers.of(topic), new SharedMessage(topic, payload), tenant, null, clientId);
+  }
+
+  /** As `send`, a message of a change. */
+  tell(audience: Audience, tail: ChangeTail, text: string, { key, position }: ShadowRecord): void {
+    const subscribers = audience.of(tail);
+    if (subscribers === null) return;
+    const first = firstOf(subscribers);
+    // A filter without a wildcard is the topic: no string is made for it.
+    const topic = first.isTopic ? first.filter : `${shadowTopic(key)}/${tail}`;
+    const revision = tail === 'update/delta' ? position.revision : null;
+    this.#handOut(subscribers, new SharedMessage(topic, text), key.tenant, revision);
+  }
+
+  /** @param revision null: it is no delta @param sender for No Local */
+  #handOut(
+    subscribers: Few<GrantedFilter>,
+    message: SharedMessage,
+    tenant: string,
+    revision: number | null,
+    sender?: string,
+  ): void {
+    if (subscribers instanceof GrantedFilter) {
+      const { session, qos } = subscribers;
+      if (session.principal.tenant === tenant && isFor(subscribers, sender))
+        this.#handTo(session, qos, message, revision, identifiersOf(subscribers));
+      return;
+    }
+    eachSession(subscribers, sender, (session, qos, identifiers) => {
+      if (session.principal.tenant === tenant) this.#handTo(session, qos, message, revision, identifiers);
     });
   }
 
+  #handTo(
+    session: Session,
+    qos: 0 | 1,
+    message: SharedMessage,
+    revision: number | null,
+    identifiers: readonly number[] | null,
+  ): void {
+    const isKept = qos > 0 && session.expirySeconds > 0 && (revision === null || this.keepsDeltas);
+    const { connection } = session;
+    if (connection === null) {
+      if (isKept) this.sessions.keep(session, message, identifiers);
+    } else if (revision === null || isNewest(connection, message.topic, revision))
+      connection.send(message, qos, isKept, identifiers);
+  }
+
   /** Sends a message to one client alone; it is not kept. */
-  sendTo(connection: Connection, message: Message, qos: 0 | 1): void {
-    connection.send(new SharedMessage(message), qos, false, null);
+  sendTo(connection: Connection, { topic, payload }: Message, qos: 0 | 1): void {
+    connection.send(new SharedMessage(topic, payload), qos, false, null);
   }
 
   /** Requests reach those who subscribed to the request topics, as on any broker. */
@@ -207,9 +250,9 @@ export class MqttBroker implements Door {
 }
 
 /** No older delta follows a newer one. */
-function isNewest({ deltaRevisions }: Connection, topic: string, revision: number | undefined): boolean {
+function isNewest({ deltaRevisions }: Connection, topic: string, revision: number): boolean {
   const sent = deltaRevisions?.get(topic);
-  if (revision === undefined || sent === undefined) return true;
+  if (sent === undefined) return true;
   if (revision <= sent) return false;
   deltaRevisions?.set(topic, revision);
   return true;

@@ -1,13 +1,16 @@
 import { loadConfig } from '../../config/load-config.js';
+import { CHANGE_TAILS, type ChangeTail } from '../../document/change-messages.js';
 import type { ShadowState } from '../../document/shadow-document.js';
 import { ServiceError } from '../../errors/service-error.js';
-import type { ShadowRecord, ShadowStore } from '../../store/shadow-store.js';
+import type { ShadowKey, ShadowRecord, ShadowStore } from '../../store/shadow-store.js';
 import { SILENT_LOGGER } from '../../telemetry/logger.js';
 import type { FeedListener, WatchHub } from '../../watch/subscription.js';
-import type { Message, MqttBroker } from './broker.js';
+import type { MqttBroker } from './broker.js';
 import type { CurrentDeltas } from './current-deltas.js';
 import { PreviousDocuments } from '../previous-documents.js';
+import { shadowTopic } from '../topics.js';
 import { MqttPublisher } from './publisher.js';
+import type { Audience } from './subscriptions/audience.js';
 
 const position = (revision: number) => ({ cluster: 'c', epoch: 0, revision });
 const record = (thing: string, version: number, revision: number, state: Partial<ShadowState> = {}): ShadowRecord =>
@@ -27,21 +30,19 @@ interface Read {
 
 function create(wanted: (topic: string) => boolean = () => true) {
   const sent: string[] = [];
-  const messages: Message[] = [];
+  const texts: string[] = [];
   const reads: Read[] = [];
   let listener: FeedListener | undefined;
   let gaps = 0;
   const broker = {
-    keepsDeltas: true,
-    wants: wanted,
-    mayWant: () => true,
-    send: (message: Message) => {
-      messages.push(message);
-      const { version, current } = JSON.parse(String(message.payload)) as {
-        version?: number;
-        current?: { version: number };
-      };
-      sent.push(`${message.topic.replace('$aws/things/', '').replace('/shadow/', ' ')} ${current?.version ?? version}`);
+    audienceOf: (key: ShadowKey) => {
+      const has = (tail: ChangeTail): boolean => wanted(`${shadowTopic(key)}/${tail}`);
+      return CHANGE_TAILS.some(has) ? ({ has } as Audience) : null;
+    },
+    tell: (_audience: Audience, tail: ChangeTail, text: string, { key }: ShadowRecord) => {
+      texts.push(text);
+      const { version, current } = JSON.parse(text) as { version?: number; current?: { version: number } };
+      sent.push(`${key.thing} ${tail} ${current?.version ?? version}`);
     },
   } as unknown as MqttBroker;
   const store = {
@@ -56,7 +57,7 @@ function create(wanted: (topic: string) => boolean = () => true) {
   const feed = (...records: ShadowRecord[]): void => {
     listener?.batch({ position: position(records.at(-1)?.position.revision ?? 0), records });
   };
-  return { sent, messages, reads, feed, publisher, gap: () => listener?.gap('compacted'), gaps: () => gaps };
+  return { sent, texts, reads, feed, publisher, gap: () => listener?.gap('compacted'), gaps: () => gaps };
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -122,7 +123,7 @@ describe('MqttPublisher', () => {
   });
 
   it('knows that nothing was there before a creation, also after a deletion', () => {
-    const { messages, reads, feed } = create((topic) => topic.endsWith('documents'));
+    const { texts, reads, feed } = create((topic) => topic.endsWith('documents'));
     const tombstone = { deleted: true, version: 1, deletedAt: 1 } as const;
     feed(record('T', 1, 10), {
       ...record('T', 1, 11),
@@ -131,7 +132,7 @@ describe('MqttPublisher', () => {
     });
     feed(record('T', 3, 12));
     expect(reads).toHaveLength(0);
-    const bodies = messages.map(({ payload }) => JSON.parse(String(payload)) as { previous: unknown });
+    const bodies = texts.map((text) => JSON.parse(text) as { previous: unknown });
     expect(bodies.map(({ previous }) => previous)).toEqual([null, null]);
   });
 

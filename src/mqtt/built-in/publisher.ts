@@ -1,14 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { CHANGE_TAILS, changeMessages, type ChangeTail } from '../../document/change-messages.js';
+import { readChange, type ChangeReader, type ChangeTail } from '../../document/change-messages.js';
 import { isTombstone, type ShadowState } from '../../document/shadow-document.js';
-import { isReadable, type FeedBatch, type GapReason } from '../../store/shadow-feed.js';
+import { isReadable, type FeedBatch, type FeedRecord, type GapReason } from '../../store/shadow-feed.js';
 import type { ShadowRecord } from '../../store/shadow-store.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { WATCH_HUB, type WatchHub } from '../../watch/subscription.js';
 import { MqttBroker } from './broker.js';
 import { CurrentDeltas } from './current-deltas.js';
 import { PreviousDocuments } from '../previous-documents.js';
-import { shadowTopic } from '../topics.js';
+import type { Audience } from './subscriptions/audience.js';
 
 /** Records that may wait for the previous documents of others; beyond that, `documents` messages are left out. */
 const MAX_WAITING = 10_000;
@@ -19,12 +19,8 @@ interface Waiting {
   readonly later: ShadowRecord[];
 }
 
-/** The topics of a change that have subscribers here. */
-type Wanted = readonly ChangeTail[];
-const NONE: Wanted = [];
-
-/** A delta waits for no previous document. */
-const isDelta = (tail: ChangeTail): boolean => tail === 'update/delta';
+/** A delta waits for no previous document: it goes alone then, and the rest later. */
+type Part = 'all' | 'delta' | 'rest';
 
 /**
  * Publishes every commit to the subscribers of this node, for each shadow in the order of its versions. It receives every
@@ -66,22 +62,18 @@ export class MqttPublisher {
   }
 
   #batch({ position, records }: FeedBatch): void {
-    // Most records concern nobody here: those are not even parsed.
-    for (const record of records) {
-      const wanted = this.#wantedOf(record);
-      if (wanted.length > 0 && isReadable(record)) this.#record(record, wanted);
-    }
+    for (const record of records) this.#handle(record);
     this.#revision = position.revision;
   }
 
-  #wantedOf(record: ShadowRecord): Wanted {
+  /** One commit may hold changes of a hundred shadows: an error in one of them must not silence the others. */
+  #handle(record: FeedRecord): void {
     try {
-      if (!this.broker.mayWant(record.key.thing)) return NONE;
-      const base = shadowTopic(record.key);
-      return CHANGE_TAILS.filter((tail) => this.broker.wants(`${base}/${tail}`));
+      const audience = this.broker.audienceOf(record.key);
+      // Most records concern nobody here: those are not even parsed.
+      if (audience !== null && isReadable(record)) this.#record(record, audience);
     } catch (error) {
       this.#failed(record, error);
-      return NONE;
     }
   }
 
@@ -92,37 +84,28 @@ export class MqttPublisher {
     this.currentDeltas.sendToAll();
   }
 
-  #record(record: ShadowRecord, wanted: Wanted): void {
-    if (this.#waiting.size === 0 && !wanted.includes('update/documents'))
-      return this.#safely(record, () => this.#send(record, undefined, wanted));
+  #record(record: ShadowRecord, audience: Audience): void {
+    if (this.#waiting.size === 0 && !audience.has('update/documents'))
+      return this.#send(record, undefined, audience, 'all');
     const id = idOf(record);
     const first = this.#waiting.get(id);
-    if (first === undefined) return this.#safely(record, () => this.#publish(id, record, wanted));
+    if (first === undefined) return this.#publish(id, record, audience);
     first.later.push(record);
     if (++this.#waitingRecords <= MAX_WAITING) return;
     this.logger.warn({ ...record.key, reason: 'too-many-waiting' }, 'documents message left out');
     this.#release(id, first, undefined);
   }
 
-  /** One commit may hold changes of a hundred shadows: an error in one of them must not silence the others. */
-  #safely(record: ShadowRecord, publish: () => void): void {
-    try {
-      publish();
-    } catch (error) {
-      this.#failed(record, error);
-    }
-  }
-
   #failed({ key, position }: ShadowRecord, error: unknown): void {
     this.logger.error({ ...key, revision: position.revision, err: error }, 'a change was not published');
   }
 
-  #publish(id: string, record: ShadowRecord, wanted: Wanted): void {
-    if (!wanted.includes('update/documents')) return this.#send(record, undefined, wanted);
+  #publish(id: string, record: ShadowRecord, audience: Audience): void {
+    if (!audience.has('update/documents')) return this.#send(record, undefined, audience, 'all');
     const previous = isTombstone(record.state) ? null : this.previous.before(id, record);
     this.previous.keep(id, record);
-    if (previous !== undefined) return this.#send(record, previous, wanted);
-    this.#send(record, undefined, wanted.filter(isDelta));
+    if (previous !== undefined) return this.#send(record, previous, audience, 'all');
+    this.#send(record, undefined, audience, 'delta');
     this.#readPrevious(id, record);
   }
 
@@ -146,19 +129,36 @@ export class MqttPublisher {
     this.#waiting.delete(id);
     this.#waitingRecords -= waiting.later.length;
     const { record, later } = waiting;
-    const rest = this.#wantedOf(record).filter((tail) => !isDelta(tail));
-    this.#safely(record, () => this.#send(record, previous, rest));
+    try {
+      const audience = this.broker.audienceOf(record.key);
+      if (audience !== null) this.#send(record, previous, audience, 'rest');
+    } catch (error) {
+      this.#failed(record, error);
+    }
     // One of them may wait again; the records after it then join its queue.
-    for (const next of later) this.#record(next, this.#wantedOf(next));
+    for (const next of later) this.#handle(next);
   }
 
-  #send(record: ShadowRecord, previous: ShadowState | null | undefined, wanted: Wanted): void {
-    const { key, position } = record;
-    const base = shadowTopic(key);
-    for (const [tail, payload] of changeMessages(record, previous, (each) => wanted.includes(each))) {
-      const message = { tenant: key.tenant, topic: `${base}/${tail}`, payload };
-      this.broker.send(isDelta(tail) ? { ...message, revision: position.revision } : message);
-    }
+  #send(record: ShadowRecord, previous: ShadowState | null | undefined, audience: Audience, part: Part): void {
+    readChange(record, previous, new ChangeDelivery(this.broker, record, audience, part));
+  }
+}
+
+/** The way of one change to its subscribers. */
+class ChangeDelivery implements ChangeReader {
+  constructor(
+    private readonly broker: MqttBroker,
+    private readonly record: ShadowRecord,
+    private readonly audience: Audience,
+    private readonly part: Part,
+  ) {}
+
+  wants(tail: ChangeTail): boolean {
+    return this.audience.has(tail) && (this.part === 'all' || (tail === 'update/delta') === (this.part === 'delta'));
+  }
+
+  take(tail: ChangeTail, text: string): void {
+    this.broker.tell(this.audience, tail, text, this.record);
   }
 }
 

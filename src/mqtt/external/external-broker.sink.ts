@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { changeMessages, type ChangeTail } from '../../document/change-messages.js';
+import { readChange, type ChangeTail } from '../../document/change-messages.js';
 import { isTombstone, type ShadowState } from '../../document/shadow-document.js';
 import { ServiceError } from '../../errors/service-error.js';
 import type { PreviousDocuments } from '../previous-documents.js';
@@ -96,8 +96,10 @@ export class ExternalBrokerSink implements Sink {
   async #send(record: ShadowRecord, previous: Previous, wants: (tail: ChangeTail) => boolean): Promise<void> {
     const base = shadowTopic(record.key);
     const sent: Promise<void>[] = [];
-    for (const [tail, text] of changeMessages(record, previous, wants))
+    const take = (tail: ChangeTail, text: string): void => {
       sent.push(this.publisher.publish(`${base}/${tail}`, text));
+    };
+    readChange(record, previous, { wants, take });
     await Promise.all(sent);
   }
 }

@@ -24,8 +24,9 @@ function mutation(
 }
 
 const BEGIN = 'this.shadow.begin(request, parseUpdate(request.payload, this.config.limits), ';
-const ACCEPTED = "if (wants('update/accepted')) yield ['update/accepted', updateAcceptedText(state, change)];";
-const DELTA = "const delta = wants('update/delta') ? deltaText(state, change) : null;";
+const ACCEPTED =
+  "if (reader.wants('update/accepted'))\n        reader.take('update/accepted', updateAcceptedText(state, change));";
+const DELTA = "const delta = reader.wants('update/delta') ? deltaText(state, change) : null;";
 
 export const MUTATIONS: readonly Mutation[] = [
   mutation(

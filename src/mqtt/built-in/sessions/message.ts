@@ -8,8 +8,6 @@ export interface Message {
   readonly tenant: string;
   readonly topic: string;
   readonly payload: string | Buffer;
-  /** Set for a delta: where it comes in the history. */
-  readonly revision?: number;
   /** The client that published it, for subscriptions with No Local. */
   readonly clientId?: string;
 }
@@ -42,7 +40,7 @@ export class SharedMessage {
   /** Sessions that keep it. */
   holders = 0;
 
-  constructor({ topic, payload }: Pick<Message, 'topic' | 'payload'>) {
+  constructor(topic: string, payload: string | Buffer) {
     this.topic = topic;
     this.payload = payload;
     this.size = topic.length + Buffer.byteLength(payload) + OVERHEAD;

@@ -2,6 +2,7 @@ import { ANONYMOUS } from '../../../access/principal.js';
 import { SettableClock } from '../../../../test/harness/clock.js';
 import { SILENT_LOGGER } from '../../../telemetry/logger.js';
 import type { Connection } from '../connections/connection.js';
+import { eachSession } from '../subscriptions/each-session.js';
 import { GrantedFilter } from '../subscriptions/granted-filter.js';
 import { Subscribers } from '../subscriptions/subscribers.js';
 import { MemoryBudget } from './memory-budget.js';
@@ -35,8 +36,8 @@ function create(config: Partial<Config> = {}, maxBytes?: number) {
   };
   /** As the broker hands out a message. */
   const publish = (text: string, topic = TOPIC, sender?: string): void => {
-    const message = new SharedMessage({ topic, payload: Buffer.from(text) });
-    subscribers.each(topic, sender, (session, qos) => {
+    const message = new SharedMessage(topic, Buffer.from(text));
+    eachSession(subscribers.of(topic), sender, (session, qos) => {
       if (qos > 0 && session.expirySeconds > 0) store.keep(session, message, null);
       else session.queue(new Outgoing(message, qos, null));
     });

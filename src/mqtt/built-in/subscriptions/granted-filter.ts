@@ -1,7 +1,11 @@
 import type { Session } from '../sessions/session.js';
+import { hasWildcard } from './topic-tree.js';
 
 /** One filter that a session is subscribed to. */
 export class GrantedFilter {
+  /** It has no wildcard: it is the topic of every message that it brings. */
+  readonly isTopic: boolean;
+
   constructor(
     readonly session: Session,
     readonly filter: string,
@@ -10,5 +14,7 @@ export class GrantedFilter {
     readonly noLocal: boolean,
     /** MQTT 5; 0: none. */
     readonly identifier: number,
-  ) {}
+  ) {
+    this.isTopic = !hasWildcard(filter);
+  }
 }

@@ -1,72 +1,55 @@
-import type { Session } from '../sessions/session.js';
+import type { Audience } from './audience.js';
+import { ChangeSubscribers } from './change-subscribers.js';
+import type { Few } from './few.js';
+import { plus } from './few.js';
 import type { GrantedFilter } from './granted-filter.js';
+import { canMatchOthers, changeCover, parseChangeTopic } from './topic-filter.js';
 import { TopicTree } from './topic-tree.js';
-import { WatchedThings } from './watched-things.js';
 
-/** @param qos the highest of the filters that match (MQTT-3.3.4-2) @param identifiers null: none of them has one */
-export type Deliver = (session: Session, qos: 0 | 1, identifiers: readonly number[] | null) => void;
-
-/**
- * Which session is subscribed to what. A message is handed to every session at once, and none of them is waited for: what
- * a slow one leaves waiting is bounded where it waits.
- */
+/** Which session is subscribed to what. */
 export class Subscribers {
-  readonly #tree = new TopicTree<GrantedFilter>();
-  readonly #things = new WatchedThings();
+  readonly #changes = new ChangeSubscribers();
+  /** Requests, and what answers them alone: such a topic is at hand as a string, and every filter that can match one is here. */
+  readonly #others = new TopicTree<GrantedFilter>();
 
   add(granted: GrantedFilter): void {
-    this.#tree.add(granted.filter, granted);
-    this.#things.add(granted.filter);
+    const { filter } = granted;
+    const cover = changeCover(filter);
+    if (cover !== null) this.#changes.add(cover, granted);
+    if (cover === null || canMatchOthers(filter)) this.#others.add(filter, granted);
   }
 
   remove(granted: GrantedFilter): void {
-    this.#tree.remove(granted.filter, granted);
-    this.#things.remove(granted.filter);
+    const { filter } = granted;
+    const cover = changeCover(filter);
+    if (cover !== null) this.#changes.remove(cover, granted);
+    if (cover === null || canMatchOthers(filter)) this.#others.remove(filter, granted);
   }
 
-  /** Whether a topic of the thing may have a subscriber, in one look-up; false is certain. */
-  mayHave(thing: string): boolean {
-    return this.#things.may(thing);
+  /** The subscribers of the changes of a shadow, in one look-up; null: there are none. */
+  audienceOf(thing: string, name: string | null): Audience | null {
+    return this.#changes.of(thing, name);
   }
 
   /** Whether the topic has a subscriber. To be called before a message is built. */
   has(topic: string): boolean {
-    return this.#tree.has(topic);
+    const change = parseChangeTopic(topic);
+    if (change === null) return this.#others.has(topic);
+    return this.#changes.of(change.thing, change.name)?.has(change.tail) ?? false;
   }
 
-  /** Calls `deliver` once for each session, however many of its filters match. @param sender for No Local */
-  each(topic: string, sender: string | undefined, deliver: Deliver): void {
-    let first: GrantedFilter | null = null;
-    let more: GrantedFilter[] | null = null;
-    this.#tree.some(topic, (granted) => {
-      if (granted.noLocal && granted.session.id === sender) return false;
-      if (first === null) first = granted;
-      else (more ??= [first]).push(granted);
+  of(topic: string): Few<GrantedFilter> {
+    const change = parseChangeTopic(topic);
+    if (change !== null) return this.#changes.of(change.thing, change.name)?.of(change.tail) ?? null;
+    let found: Few<GrantedFilter> = null;
+    this.#others.some(topic, (granted) => {
+      found = plus(found, granted);
       return false;
     });
-    if (more !== null) deliverOnce(more, deliver);
-    else if (first !== null) deliverOne(first, deliver);
+    return found;
   }
-}
 
-function deliverOne({ session, qos, identifier }: GrantedFilter, deliver: Deliver): void {
-  deliver(session, qos, identifier === 0 ? null : [identifier]);
-}
-
-function deliverOnce(all: readonly GrantedFilter[], deliver: Deliver): void {
-  const bySession = new Map<Session, GrantedFilter | GrantedFilter[]>();
-  for (const granted of all) {
-    const before = bySession.get(granted.session);
-    if (before === undefined) bySession.set(granted.session, granted);
-    else if (Array.isArray(before)) before.push(granted);
-    else bySession.set(granted.session, [before, granted]);
-  }
-  for (const [session, matches] of bySession) {
-    if (!Array.isArray(matches)) deliverOne(matches, deliver);
-    else {
-      const identifiers = matches.flatMap(({ identifier }) => (identifier === 0 ? [] : [identifier]));
-      const qos = matches.some(({ qos: each }) => each === 1) ? 1 : 0;
-      deliver(session, qos, identifiers.length === 0 ? null : identifiers);
-    }
+  get isEmpty(): boolean {
+    return this.#changes.isEmpty && this.#others.isEmpty;
   }
 }

@@ -1,29 +1,27 @@
+import { minus, plus, someOf, type Few } from './few.js';
+
 interface Level<T> {
   /** null: there are none. */
   children: Map<string, Level<T>> | null;
   /** Values of filters that end here, and of filters whose next level is `#`. */
-  here: readonly T[];
-  below: readonly T[];
+  here: Few<T>;
+  below: Few<T>;
 }
 
-/** Shared by all levels that have no values: most have none, and a device's filter may have five levels. */
-const NONE: readonly never[] = [];
-const newLevel = <T>(): Level<T> => ({ children: null, here: NONE, below: NONE });
+const newLevel = <T>(): Level<T> => ({ children: null, here: null, below: null });
 
 /**
  * Finds the values whose MQTT filter matches a topic: filters without a wildcard in one look-up, the others level by
- * level, so that the cost does not grow with the number of filters. Lists are replaced, never changed, so a visit goes
- * on safely while filters come and go.
+ * level, so that the cost does not grow with the number of filters. A visit goes on safely while filters come and go.
  */
 export class TopicTree<T> {
-  /** A value, or a list of two and more: most topics have one subscriber. Values are no arrays. */
-  readonly #exact = new Map<string, T | readonly T[]>();
+  readonly #exact = new Map<string, Few<T>>();
   readonly #wildcards = newLevel<T>();
 
+  /** @param value one that the filter does not have yet */
   add(filter: string, value: T): void {
     if (!hasWildcard(filter)) {
-      const before = this.#exact.get(filter);
-      this.#exact.set(filter, before === undefined ? value : [...listOf(before), value]);
+      this.#exact.set(filter, plus(this.#exact.get(filter) ?? null, value));
       return;
     }
     const levels = filter.split('/');
@@ -35,28 +33,24 @@ export class TopicTree<T> {
       if (!child) children.set(name, (child = newLevel()));
       level = child;
     }
-    if (below) level.below = [...level.below, value];
-    else level.here = [...level.here, value];
+    if (below) level.below = plus(level.below, value);
+    else level.here = plus(level.here, value);
   }
 
-  /** Removes the value once. */
   remove(filter: string, value: T): void {
     if (hasWildcard(filter)) {
       removeBelow(this.#wildcards, filter.split('/'), 0, value);
       return;
     }
-    const before = this.#exact.get(filter);
-    const left = before === undefined ? [] : without(listOf(before), value);
-    if (left.length === 0) this.#exact.delete(filter);
-    else this.#exact.set(filter, left.length === 1 ? (left[0] as T) : left);
+    const left = minus(this.#exact.get(filter) ?? null, value);
+    if (left === null) this.#exact.delete(filter);
+    else this.#exact.set(filter, left);
   }
 
   /** Calls `visit` for each match until it returns true; whether it did. */
   some(topic: string, visit: (value: T) => boolean): boolean {
-    const exact = this.#exact.get(topic);
-    if (exact !== undefined && (Array.isArray(exact) ? (exact as readonly T[]).some(visit) : visit(exact as T)))
-      return true;
-    return !this.#hasNoWildcards && someBelow(this.#wildcards, topic.split('/'), 0, visit);
+    if (someOf(this.#exact.get(topic) ?? null, visit)) return true;
+    return !isEmpty(this.#wildcards) && someBelow(this.#wildcards, topic.split('/'), 0, visit);
   }
 
   has(topic: string): boolean {
@@ -64,34 +58,23 @@ export class TopicTree<T> {
   }
 
   get isEmpty(): boolean {
-    return this.#exact.size === 0 && this.#hasNoWildcards;
-  }
-
-  get #hasNoWildcards(): boolean {
-    const { children, here, below } = this.#wildcards;
-    return children === null && here.length === 0 && below.length === 0;
+    return this.#exact.size === 0 && isEmpty(this.#wildcards);
   }
 }
 
-function listOf<T>(values: T | readonly T[]): readonly T[] {
-  return Array.isArray(values) ? (values as readonly T[]) : [values as T];
-}
-
-function hasWildcard(filter: string): boolean {
+export function hasWildcard(filter: string): boolean {
   return filter.includes('+') || filter.includes('#');
 }
 
-function without<T>(values: readonly T[], value: T): readonly T[] {
-  const at = values.indexOf(value);
-  if (at < 0) return values;
-  return values.length === 1 ? NONE : values.toSpliced(at, 1);
+function isEmpty<T>({ children, here, below }: Level<T>): boolean {
+  return children === null && here === null && below === null;
 }
 
 function someBelow<T>(level: Level<T>, topic: readonly string[], depth: number, visit: (value: T) => boolean): boolean {
   // A leading wildcard matches no topic that begins with `$` (MQTT-4.7.2-1).
   const wildcards = depth > 0 || !topic[0]?.startsWith('$');
-  if (wildcards && level.below.some(visit)) return true;
-  if (depth === topic.length) return level.here.some(visit);
+  if (wildcards && someOf(level.below, visit)) return true;
+  if (depth === topic.length) return someOf(level.here, visit);
   const child = level.children?.get(topic[depth] as string);
   if (child && someBelow(child, topic, depth + 1, visit)) return true;
   const any = wildcards ? level.children?.get('+') : undefined;
@@ -101,12 +84,12 @@ function someBelow<T>(level: Level<T>, topic: readonly string[], depth: number, 
 /** Whether the level is empty afterwards. */
 function removeBelow<T>(level: Level<T>, filter: readonly string[], depth: number, value: T): boolean {
   const name = filter[depth];
-  if (name === undefined) level.here = without(level.here, value);
-  else if (name === '#') level.below = without(level.below, value);
+  if (name === undefined) level.here = minus(level.here, value);
+  else if (name === '#') level.below = minus(level.below, value);
   else {
     const child = level.children?.get(name);
     if (child && removeBelow(child, filter, depth + 1, value)) level.children?.delete(name);
     if (level.children?.size === 0) level.children = null;
   }
-  return level.children === null && level.here.length === 0 && level.below.length === 0;
+  return isEmpty(level);
 }
