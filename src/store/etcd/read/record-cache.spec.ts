@@ -3,9 +3,13 @@ import { decodeRecord, encodeRecord, type EtcdRecord } from '../codec.js';
 import { Lineage } from '../lineage.js';
 import { RecordCache } from './record-cache.js';
 
-const record = (version: number, writes: readonly string[] = [], padding = 0): EtcdRecord => {
-  const change = { kind: 'update', principal: '-'.repeat(padding), at: 0 } as const;
+const record = (version: number, writes: readonly string[] = [], padding = ''): EtcdRecord => {
+  const change = { kind: 'update', principal: padding, at: 0 } as const;
   return decodeRecord(encodeRecord({ state: { version, metadata: {} }, change, writes: writes.join(',') }));
+};
+
+const fillWithOthers = (cache: RecordCache): void => {
+  for (let i = 0; i < 5; i++) cache.offer(`other${i}`, record(1), 1);
 };
 
 describe('record cache', () => {
@@ -90,15 +94,122 @@ describe('record cache', () => {
 
   it('is bounded in bytes too: what was sent is kept with each record, and may be large', () => {
     const cache = new RecordCache(100, new Lineage());
-    for (let i = 0; i < 100; i++) cache.offer(`k${i}`, record(1, [], 20 * 1024 - 400), 1);
+    for (let i = 0; i < 100; i++) cache.offer(`k${i}`, record(1, [], '-'.repeat(18 * 1024)), 1);
     expect(cache.size).toBe(10);
     expect(cache.get('k99')).toBeDefined();
     for (let i = 0; i < 10; i++) cache.forget(`k${99 - i}`);
-    for (let i = 0; i < 150; i++) cache.offer(`s${i}`, record(1, [], 1024), 1);
+    for (let i = 0; i < 150; i++) cache.offer(`s${i}`, record(1, [], '-'.repeat(1024)), 1);
     expect(cache.size).toBe(100);
     cache.clear();
-    cache.offer('huge', record(1, [], 1024 * 1024), 1);
+    cache.offer('huge', record(1, [], '-'.repeat(1024 * 1024)), 1);
     expect(cache.size).toBe(1);
+  });
+
+  it('gives back what it was given last or nothing, in whatever order it is used, within its bytes', () => {
+    const keys = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const step = fc.record({
+      what: fc.constantFrom(
+        'offer',
+        'offer',
+        'own',
+        'foreign',
+        'feed',
+        'get',
+        'get',
+        'read',
+        'forget',
+        'clear',
+        'history',
+      ),
+      key: fc.constantFrom(...keys),
+      length: fc.oneof(fc.nat(200), fc.nat(3_000), fc.nat(70_000)),
+      letter: fc.constantFrom('-', 'é', '€', '😀'),
+    });
+    const entries = fc.constantFrom(1, 2, 3, 5, 30, 200);
+    fc.assert(
+      fc.property(entries, fc.array(step, { maxLength: 80 }), (maxEntries, steps) => {
+        const history = new Lineage();
+        const cache = new RecordCache(maxEntries, history);
+        const newest = new Map<string, { record: EtcdRecord; revision: number }>();
+        let revision = 1_000_000_000_000;
+        for (const { what, key, length, letter } of steps) {
+          const before = newest.get(key);
+          const made = record(++revision, [`w.${revision}`], letter.repeat(length));
+          const value = encodeRecord(made);
+          const isChange = ['offer', 'own', 'foreign', 'feed'].includes(what);
+          if (isChange) newest.set(key, { record: made, revision });
+          if (what === 'offer') cache.offer(key, made, revision);
+          if (what === 'foreign') expect(cache.observe(key, value, revision)).toBeUndefined();
+          if (what === 'feed') expect(cache.fromFeed(key, value, revision)).toEqual(made);
+          if (what === 'own') {
+            cache.expect(key, made);
+            expect(cache.follows(key)).toBe(true);
+            expect(cache.observe(key, value, revision)).toBe(made);
+            cache.unexpect(key);
+            cache.offer(key, made, revision);
+            expect(cache.get(key)?.record).toBe(made);
+          }
+          if (what === 'read' && before) {
+            const raw = { value: encodeRecord(before.record), revision: before.revision };
+            expect([undefined, before.record]).toContainEqual(cache.sameAs(key, raw));
+          }
+          if (what === 'forget') cache.forget(key);
+          if (what === 'clear') cache.clear();
+          if (what === 'history') history.enter(0);
+          if (['forget', 'clear', 'history'].includes(what)) expect(cache.get(key)).toBeUndefined();
+          const held = what === 'get' ? cache.get(key) : undefined;
+          if (held) expect(held).toEqual(newest.get(key));
+          expect(cache.size).toBeLessThanOrEqual(Math.min(maxEntries, keys.length));
+        }
+        for (const key of keys) expect([undefined, newest.get(key)]).toContainEqual(cache.get(key));
+        for (const key of keys) cache.forget(key);
+        expect(cache.size).toBe(0);
+        // Whatever went before, it holds as many as it is configured for.
+        for (let i = 0; i < maxEntries; i++) cache.offer(`k${i}`, record(1), 1);
+        expect(cache.size).toBe(maxEntries);
+      }),
+    );
+  });
+
+  it('takes no more memory for values than it is configured for, however often they change', () => {
+    const cache = new RecordCache(2_000, new Lineage());
+    for (let i = 0; i < 30_000; i++) {
+      const key = `k${(i * 7919) % 5_000}`;
+      cache.offer(key, record(1, [], '-'.repeat((i * 104_729) % 6_000)), i + 1);
+    }
+    expect(cache.size).toBeGreaterThan(500);
+    expect(cache.allocated).toBeGreaterThan(1024 ** 2);
+    expect(cache.allocated).toBeLessThanOrEqual(2_000 * 2 * 1024 + 2 * 1024 ** 2);
+  });
+
+  it('keeps parsed what is used over and over, beside any number of shadows that are touched once', () => {
+    const cache = new RecordCache(1_000, new Lineage());
+    const busy = Array.from({ length: 50 }, (_, i) => ({
+      key: `busy${i}`,
+      record: record(i, [`w.${i}`], '-'.repeat(400)),
+    }));
+    for (const { key, record } of busy) cache.offer(key, record, 1);
+    for (let i = 0; i < 10_000; i++) {
+      const { key, record } = busy[i % busy.length]!;
+      expect(cache.get(key)?.record).toBe(record);
+      cache.offer(`once${i}`, record, 1);
+    }
+  });
+
+  it('expects an own write also while it drops the record for others', () => {
+    const cache = new RecordCache(2, new Lineage());
+    const own = record(4, ['n.1']);
+    const value = encodeRecord(own);
+    for (const drop of [() => cache.forget('a'), () => cache.clear(), () => fillWithOthers(cache)]) {
+      cache.offer('a', record(3), 6);
+      cache.expect('a', own);
+      drop();
+      expect(cache.follows('a')).toBe(true);
+      expect(cache.observe('a', value, 7)).toBe(own);
+      cache.unexpect('a');
+      cache.forget('a');
+      expect(cache.follows('a')).toBe(false);
+    }
   });
 
   it('holds nothing when it is configured for no entries', () => {

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import {
   decodeRecord,
   decodeText,
@@ -10,44 +9,38 @@ import {
 } from '../codec.js';
 import type { Lineage } from '../lineage.js';
 import type { RawRecord } from '../client/nested-txn.js';
+import { HeldValues } from './held-values.js';
+import { ParsedRecords, type CachedRecord, type ParsedRecord } from './parsed-records.js';
+import { ValueBlocks } from './value-blocks.js';
 
-export interface CachedRecord {
-  readonly record: EtcdRecord;
-  /** mod_revision of the key. */
-  readonly revision: number;
-}
+export type { CachedRecord };
 
-/** The value of a shadow as text: a parsed record takes up to 24 times as much. */
-interface HeldText {
-  readonly text: string;
-  /** Bytes of the value. */
-  readonly bytes: number;
-  readonly revision: number;
-}
-
-/** Bytes that each text counts at least. With its key and its places in the cache a text of 1 KB takes less. */
+/** Bytes that each record counts at least. With its key and its place in the cache one of 1 KB takes less. */
 const LEAST_BYTES = 2 * 1024;
-/** Bytes that an entry takes beside its text: key, entry, and the places in the Map and the list of the cache. */
-const ENTRY_BYTES = 320;
+/** Bytes that an entry takes beside its value: the key, and its place in a Map. */
+const ENTRY_BYTES = 160;
+/** Half of what a Map can hold: the other half may be places of removed keys. */
+const MAX_ENTRIES = 2 ** 23;
 /**
- * Bytes of memory for each character of a value that is parsed, at most: `{},` is three characters, and an object of 56
- * bytes in an array. Measured over values of all kinds, with the text for gets: 4 to 23.
+ * Part of the cache's bytes that parsed records may take in addition: by the most that they can take, 10,000 of 500
+ * bytes for a cache of 100,000. They are the shadows of devices that report in turn.
  */
-const PARSED_BYTES_PER_CHARACTER = 24;
-/** Part of the cache's bytes that parsed records may take in addition. */
-const PARSED_SHARE = 1 / 4;
+const PARSED_SHARE = 5 / 8;
 
 /**
- * The last known records of the shadows used last: all as text, and those used very last parsed as well. Each is only a
- * guess: a write on top of it is guarded by its revision. A restored backup gives old revisions to new values (ETCD 7),
- * so a change of history empties the cache.
+ * The last known records of the shadows used last: those used very last parsed, all others as the bytes of their values,
+ * which take a third of that and are parsed when they are wanted. Each is only a guess: a write on top of it is guarded
+ * by its revision. A restored backup gives old revisions to new values (ETCD 7), so a change of history empties the
+ * cache.
  */
 export class RecordCache {
-  /** Has no `max`: lru-cache allocates the slots of `max` entries at once, however few are used. */
-  readonly #texts: LRUCache<string, HeldText>;
-  /** Records of `#texts`, of the same revision or of one before. */
-  readonly #parsed: LRUCache<string, CachedRecord>;
-  /** Own writes that etcd has not answered yet. */
+  readonly #maxBytes: number;
+  readonly #parsed: ParsedRecords;
+  /** Of shadows that are not in `#parsed`. */
+  readonly #values = new HeldValues();
+  /** What both count. */
+  #bytes = 0;
+  /** Own writes, that etcd has not answered yet, of shadows that were not in `#parsed`, or are no longer. */
   readonly #expected = new Map<string, EtcdRecord>();
   #history: number;
 
@@ -56,41 +49,41 @@ export class RecordCache {
     maxEntries: number,
     private readonly history: Lineage,
   ) {
-    const maxSize = Math.max(maxEntries * LEAST_BYTES, 1);
-    this.#texts = new LRUCache({
-      maxSize,
-      // One record is held however large it is, unless the cache is off.
-      sizeCalculation: (held) => Math.max(Math.min(textBytes(held), maxSize), LEAST_BYTES),
-    });
-    const parsedSize = Math.max(Math.floor(maxSize * PARSED_SHARE), 1);
-    this.#parsed = new LRUCache({
-      maxSize: parsedSize,
-      sizeCalculation: ({ record }) =>
-        Math.min(ENTRY_BYTES + PARSED_BYTES_PER_CHARACTER * record.text.length, parsedSize),
-    });
+    this.#maxBytes = Math.min(maxEntries, MAX_ENTRIES) * LEAST_BYTES;
+    this.#parsed = new ParsedRecords(this.#maxBytes * PARSED_SHARE, (left) => this.#unparse(left));
     this.#history = history.entered;
   }
 
   get size(): number {
-    return this.#texts.size;
+    return this.#parsed.size + this.#values.size;
+  }
+
+  /** Bytes that are allocated for values outside of the heap: no more than the cache may hold, and 1 MiB. */
+  get allocated(): number {
+    return this.#values.allocated;
   }
 
   /** The guess for an etcd key. */
   get(key: string): CachedRecord | undefined {
     this.#checkHistory();
-    const held = this.#texts.get(key);
-    if (!held) return undefined;
-    return this.#known(key, held) ?? this.#parse(key, held);
+    const parsed = this.#parsed.get(key);
+    if (!parsed) return this.#parse(key);
+    parsed.used = true;
+    return parsed.known;
   }
 
   /** Announces an own write before it is sent; `unexpect` ends that. A shadow has one such write at a time. */
   expect(key: string, record: EtcdRecord): void {
-    this.#expected.set(key, record);
+    const parsed = this.#parsed.get(key);
+    if (parsed) parsed.expected = record;
+    else this.#expected.set(key, record);
   }
 
   /** The write has been answered, with any outcome. */
   unexpect(key: string): void {
-    this.#expected.delete(key);
+    const parsed = this.#parsed.get(key);
+    if (parsed) parsed.expected = null;
+    if (this.#expected.size > 0) this.#expected.delete(key);
   }
 
   /**
@@ -100,13 +93,13 @@ export class RecordCache {
    */
   observe(key: string, value: Buffer, revision: number): EtcdRecord | undefined {
     this.#checkHistory();
-    const held = this.#texts.peek(key);
-    if (held?.revision === revision) return this.#known(key, held)?.record;
-    const expected = this.#expected.get(key);
+    const held = this.#revisionOf(key);
+    if (held === revision) return this.#parsed.get(key)?.known.record;
+    const expected = this.#expectedOf(key);
     const record = expected && isValueOf(expected.text, value) ? expected : undefined;
-    if (!held || held.revision > revision) return record;
-    if (record) this.#set(key, record, revision);
-    else if (isCurrentFormat(value)) this.#setText(key, { text: value.toString(), bytes: value.length, revision });
+    if (held === 0 || held > revision) return record;
+    if (record) this.#hold(key, record, revision);
+    else if (isCurrentFormat(value)) this.#holdValue(key, value, revision);
     // What may be no record at all is read again when it is wanted.
     else this.forget(key);
     return record;
@@ -120,14 +113,14 @@ export class RecordCache {
     const known = this.observe(key, value, revision);
     if (known) return known;
     const record = decodeRecord(value);
-    // A guess in an older format is as good as any.
-    if (this.#texts.peek(key)?.revision === revision) this.#parsed.set(key, { record, revision });
+    if (this.#values.revisionOf(key) === revision) this.#hold(key, record, revision);
     return record;
   }
 
   /** Whether `fromFeed` has a use for an event of the key: it is held, or an own write of it is under way. No errors. */
   follows(key: string): boolean {
-    return this.#texts.has(key) || this.#expected.has(key);
+    if (this.#parsed.get(key) || this.#values.has(key)) return true;
+    return this.#expected.size > 0 && this.#expected.has(key);
   }
 
   /**
@@ -136,57 +129,108 @@ export class RecordCache {
    */
   sameAs(key: string, { value, revision }: RawRecord): EtcdRecord | undefined {
     this.#checkHistory();
-    const held = this.#texts.get(key);
-    if (held?.revision !== revision || held.bytes !== value.length) return undefined;
+    if (this.#revisionOf(key) !== revision) return undefined;
     const id = writeIdOf(value);
-    if (id === null || !isTextOfWrite(held.text, id)) return undefined;
-    return (this.#known(key, held) ?? this.#parse(key, held))?.record;
+    const record = id === null ? undefined : this.get(key)?.record;
+    return record && record.bytes === value.length && isTextOfWrite(record.text, id!) ? record : undefined;
   }
 
   /** Takes the record of an own read or write, unless the held record is as new or newer. */
   offer(key: string, record: EtcdRecord, revision: number): void {
     this.#checkHistory();
-    const held = this.#texts.peek(key);
-    if (!held || held.revision < revision) this.#set(key, record, revision);
+    if (this.#revisionOf(key) < revision) this.#hold(key, record, revision);
   }
 
   /** Drops a wrong guess when no better one is known. */
   forget(key: string): void {
-    this.#texts.delete(key);
-    this.#parsed.delete(key);
+    const parsed = this.#parsed.get(key);
+    if (parsed) {
+      this.#parsed.delete(parsed);
+      this.#bytes -= this.#bytesFor(parsed.known.record.bytes);
+      this.#keepExpected(parsed);
+    } else this.#count(this.#values.delete(key));
   }
 
   /** Drops all records. */
   clear(): void {
-    this.#texts.clear();
+    for (const parsed of this.#parsed.all()) this.#keepExpected(parsed);
     this.#parsed.clear();
+    this.#values.clear();
+    this.#bytes = 0;
   }
 
-  #known(key: string, { revision }: HeldText): CachedRecord | undefined {
-    const parsed = this.#parsed.get(key);
-    return parsed?.revision === revision ? parsed : undefined;
+  /** 0: it is not held. */
+  #revisionOf(key: string): number {
+    return this.#parsed.get(key)?.known.revision ?? this.#values.revisionOf(key);
   }
 
-  /** undefined when the text is not a record: a value of the watch was not parsed before. */
-  #parse(key: string, { text, bytes, revision }: HeldText): CachedRecord | undefined {
+  #expectedOf(key: string): EtcdRecord | undefined {
+    return this.#parsed.get(key)?.expected ?? (this.#expected.size > 0 ? this.#expected.get(key) : undefined);
+  }
+
+  /** undefined when the value is not a record: a value of the watch was not parsed before. */
+  #parse(key: string): CachedRecord | undefined {
+    const held = this.#values.get(key);
+    if (!held) return undefined;
+    const { text, bytes, revision } = held;
+    let record: EtcdRecord;
     try {
-      const parsed = { record: decodeText(text, bytes), revision };
-      this.#parsed.set(key, parsed);
-      return parsed;
+      record = decodeText(text, bytes);
     } catch {
       this.forget(key);
       return undefined;
     }
+    this.#values.delete(key);
+    const known = { record, revision };
+    this.#parsed.add(key, known);
+    return known;
   }
 
-  #set(key: string, record: EtcdRecord, revision: number): void {
-    this.#setText(key, { text: record.text, bytes: record.bytes, revision });
-    if (this.#texts.has(key)) this.#parsed.set(key, { record, revision });
+  /** What has not been used lately is kept as the bytes of its value. */
+  #unparse(left: ParsedRecord): void {
+    const { record, revision } = left.known;
+    this.#values.add(left.key, record.text, record.bytes, revision);
+    this.#keepExpected(left);
   }
 
-  #setText(key: string, held: HeldText): void {
-    this.#parsed.delete(key);
-    this.#texts.set(key, held);
+  #keepExpected({ key, expected }: ParsedRecord): void {
+    if (expected) this.#expected.set(key, expected);
+  }
+
+  #hold(key: string, record: EtcdRecord, revision: number): void {
+    const parsed = this.#parsed.get(key);
+    if (parsed && this.#bytesFor(parsed.known.record.bytes) === this.#bytesFor(record.bytes)) {
+      return this.#parsed.replace(parsed, { record, revision });
+    }
+    this.forget(key);
+    if (this.#makeRoom(record.bytes)) this.#parsed.add(key, { record, revision });
+  }
+
+  #holdValue(key: string, value: Buffer, revision: number): void {
+    this.forget(key);
+    if (this.#makeRoom(value.length)) this.#values.add(key, value, value.length, revision);
+  }
+
+  /** Counts a new value, and drops others for it: those that have not been used for longest. */
+  #makeRoom(bytes: number): boolean {
+    const needed = this.#bytesFor(bytes);
+    if (needed > this.#maxBytes) return false;
+    while (this.#bytes + needed > this.#maxBytes) {
+      if (this.#values.size === 0) this.#parsed.removeOne();
+      this.#count(this.#values.deleteOldest());
+    }
+    this.#bytes += needed;
+    return true;
+  }
+
+  /** @param bytes of a value that is gone; null: there was none */
+  #count(bytes: number | null): void {
+    if (bytes !== null) this.#bytes -= this.#bytesFor(bytes);
+  }
+
+  /** What a value counts. One is held however large it is, unless the cache is off. */
+  #bytesFor(bytes: number): number {
+    return Math.max(Math.min(ENTRY_BYTES + ValueBlocks.bytesFor(bytes), this.#maxBytes), LEAST_BYTES);
   }
 
   #checkHistory(): void {
@@ -194,9 +238,4 @@ export class RecordCache {
     this.#history = this.history.entered;
     this.clear();
   }
-}
-
-/** Beyond ASCII a character may take two bytes of memory. */
-function textBytes({ text, bytes }: HeldText): number {
-  return ENTRY_BYTES + (text.length === bytes ? bytes : 2 * text.length);
 }

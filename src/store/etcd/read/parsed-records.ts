@@ -1,0 +1,129 @@
+import type { EtcdRecord } from '../codec.js';
+
+export interface CachedRecord {
+  readonly record: EtcdRecord;
+  /** mod_revision of the key. */
+  readonly revision: number;
+}
+
+/** A shadow whose record is held as it is worked with. */
+export class ParsedRecord {
+  /** An own write that etcd has not answered yet. */
+  expected: EtcdRecord | null = null;
+  /** Since the hand came by last. */
+  used = false;
+
+  /** @param taken bytes that it counts in `ParsedRecords` */
+  constructor(
+    readonly key: string,
+    public known: CachedRecord,
+    public taken: number,
+  ) {}
+}
+
+/** Bytes that a record takes beside its content: key, objects, and the place in the Map. */
+const ENTRY_BYTES = 320;
+/**
+ * Bytes of memory for each character of a value that is parsed, at most: `{},` is three characters, and an object of 56
+ * bytes in an array. Measured over values of all kinds, with the text for gets: 4 to 23.
+ */
+const BYTES_PER_CHARACTER = 24;
+/** Records that the hand passes by at most, so that one removal never walks them all. */
+const MAX_PASSED = 64;
+
+/**
+ * Parsed records up to a number of bytes. A hand goes round them: one that was used since it came by last stays, one
+ * that was not has to go. So a use only sets a flag, and shadows that are touched once displace no other.
+ */
+export class ParsedRecords {
+  readonly #records = new Map<string, ParsedRecord>();
+  #hand: Iterator<ParsedRecord> | null = null;
+  #bytes = 0;
+  /** The key that was looked up last: the steps of one update ask for the same one after the other. */
+  #lastKey = '';
+  #last: ParsedRecord | undefined = undefined;
+
+  /** @param onLeave called with each record that has to make room */
+  constructor(
+    private readonly maxBytes: number,
+    private readonly onLeave: (left: ParsedRecord) => void,
+  ) {}
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  /** The record of a key. No errors. */
+  get(key: string): ParsedRecord | undefined {
+    if (key === this.#lastKey) return this.#last;
+    this.#lastKey = key;
+    return (this.#last = this.#records.get(key));
+  }
+
+  /** Takes a record of a key that has none; one is held however large it is. No errors. */
+  add(key: string, known: CachedRecord): void {
+    const bytes = this.#bytesOf(known);
+    while (this.#records.size > 0 && this.#bytes + bytes > this.maxBytes) this.removeOne();
+    const parsed = new ParsedRecord(key, known, bytes);
+    this.#records.set(key, parsed);
+    this.#bytes += bytes;
+    this.#lastKey = key;
+    this.#last = parsed;
+  }
+
+  /** Replaces a record by a newer one. No errors. */
+  replace(parsed: ParsedRecord, known: CachedRecord): void {
+    const bytes = this.#bytesOf(known);
+    this.#bytes += bytes - parsed.taken;
+    parsed.taken = bytes;
+    parsed.known = known;
+    while (this.#bytes > this.maxBytes) this.removeOne();
+  }
+
+  /** Removes a record without calling `onLeave`. No errors. */
+  delete(parsed: ParsedRecord): void {
+    this.#records.delete(parsed.key);
+    this.#bytes -= parsed.taken;
+    if (this.#last === parsed) this.#last = undefined;
+  }
+
+  /** Removes all, without calling `onLeave`. No errors. */
+  clear(): void {
+    this.#records.clear();
+    // It would keep what it has gone through.
+    this.#hand = null;
+    this.#bytes = 0;
+    this.#last = undefined;
+  }
+
+  /** All of them. No errors. */
+  all(): Iterable<ParsedRecord> {
+    return this.#records.values();
+  }
+
+  /** Removes one that was not used lately, if there is any record. No errors. */
+  removeOne(): void {
+    for (let passed = 0; ; passed++) {
+      const parsed = this.#next();
+      if (!parsed) return;
+      if (!parsed.used || passed === MAX_PASSED) {
+        this.delete(parsed);
+        return this.onLeave(parsed);
+      }
+      parsed.used = false;
+    }
+  }
+
+  /** What comes behind the hand; behind the last record comes the first. */
+  #next(): ParsedRecord | undefined {
+    const step = this.#hand?.next();
+    if (step && !step.done) return step.value;
+    this.#hand = this.#records.values();
+    const first = this.#hand.next();
+    return first.done ? undefined : first.value;
+  }
+
+  #bytesOf({ record }: CachedRecord): number {
+    return Math.min(ENTRY_BYTES + BYTES_PER_CHARACTER * record.text.length, this.maxBytes);
+  }
+}
