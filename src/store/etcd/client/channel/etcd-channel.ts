@@ -51,7 +51,7 @@ export class EtcdChannel implements Channel {
 
   unary(path: string, message: Buffer, timeoutMs: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      this.#begin(path, (refusal) => new UnaryCall({ message, timeoutMs, refusal }, resolve, reject));
+      this.#begin(path, (refusal) => new UnaryCall({ message, timeoutMs, refusal, resolve, reject }));
     });
   }
 

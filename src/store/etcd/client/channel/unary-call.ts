@@ -13,30 +13,34 @@ export interface UnaryRequest {
   readonly message: Buffer;
   readonly timeoutMs: number;
   readonly refusal: Refusal;
+  readonly resolve: (answer: Buffer) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /** One question and one answer. */
 export class UnaryCall implements Call {
+  /**
+   * null: it has ended. Node keeps an ended stream, and all that its listeners lead to, until the next full collection
+   * of garbage: with the requests that would come about every hundred calls.
+   */
+  #request: UnaryRequest | null;
   #stream: ClientHttp2Stream | null = null;
   #connection: CallConnection | null = null;
   #parts: Buffer[] = [];
   #bytes = 0;
-  #isEnded = false;
   readonly #deadline: number;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(
-    private readonly request: UnaryRequest,
-    private readonly resolve: (answer: Buffer) => void,
-    private readonly reject: (error: Error) => void,
-  ) {
-    this.#deadline = performance.now() + request.timeoutMs;
+  constructor(request: UnaryRequest) {
+    this.#request = request;
+    const { timeoutMs } = request;
+    this.#deadline = performance.now() + timeoutMs;
     // An answer that has arrived while the event loop was busy is read before the immediate.
-    this.#timer = setTimeout(() => setImmediate(() => this.#expire()), request.timeoutMs);
+    this.#timer = setTimeout(() => setImmediate(() => this.#expire(timeoutMs)), timeoutMs);
   }
 
   get isEnded(): boolean {
-    return this.#isEnded;
+    return this.#request === null;
   }
 
   leftMs(): number {
@@ -50,21 +54,27 @@ export class UnaryCall implements Call {
       onData: (chunk) => this.#take(chunk),
       onStatus: (status) => {
         if (!status) this.fail(dropped(connection.reason));
-        else if (status.code !== codes.OK) this.fail(this.request.refusal(status.code, status.details));
+        else if (status.code !== codes.OK) this.#refuse(status.code, status.details);
         else this.#succeed();
       },
     });
-    stream.end(this.request.message);
+    stream.end(this.#request?.message);
   }
 
   fail(error: Error): void {
-    if (!this.#end()) return;
-    this.#stream?.close(constants.NGHTTP2_CANCEL);
-    this.reject(error);
+    const stream = this.#stream;
+    const request = this.#end();
+    if (!request) return;
+    stream?.close(constants.NGHTTP2_CANCEL);
+    request.reject(error);
+  }
+
+  #refuse(code: codes, details: string): void {
+    if (this.#request) this.fail(this.#request.refusal(code, details));
   }
 
   #take(chunk: Buffer): void {
-    if (this.#isEnded) return;
+    if (this.isEnded) return;
     this.#parts.push(chunk);
     this.#bytes += chunk.length;
     if (this.#bytes <= MAX_ANSWER_BYTES + HEAD_BYTES) return;
@@ -82,23 +92,25 @@ export class UnaryCall implements Call {
     } catch (error) {
       return this.fail(error as Error);
     }
-    if (this.#end()) this.resolve(answer.subarray(HEAD_BYTES));
+    this.#end()?.resolve(answer.subarray(HEAD_BYTES));
   }
 
-  #expire(): void {
-    const seconds = this.request.timeoutMs / 1000;
-    const late = `Deadline exceeded after ${seconds.toFixed(3)}s`;
+  #expire(timeoutMs: number): void {
+    const late = `Deadline exceeded after ${(timeoutMs / 1000).toFixed(3)}s`;
     // Before the stream is closed: a server counts a ping without an open stream against the client.
     this.#connection?.suspect();
     const details = this.#stream ? late : `${late}: No connection established`;
     this.fail(statusError(codes.DEADLINE_EXCEEDED, details));
   }
 
-  #end(): boolean {
-    if (this.#isEnded) return false;
-    this.#isEnded = true;
+  /** The request, unless it has ended before. */
+  #end(): UnaryRequest | null {
+    const request = this.#request;
+    this.#request = null;
+    this.#stream = null;
+    this.#connection = null;
     this.#parts = [];
     clearTimeout(this.#timer);
-    return true;
+    return request;
   }
 }

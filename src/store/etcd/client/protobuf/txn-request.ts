@@ -19,7 +19,8 @@ const OVERHEAD_BYTES = 64;
 
 /** Bytes of the write in a request; never less than it takes unless a key has letters outside ASCII. No errors. */
 export function sizeOf({ key, value, fence }: GuardedPut): number {
-  return (value === null ? 0 : bytesOf(value)) + 3 * key.length + OVERHEAD_BYTES + (fence ? 2 * fence.key.length + OVERHEAD_BYTES : 0);
+  const bytes = value === null ? 0 : bytesOf(value);
+  return bytes + 3 * key.length + OVERHEAD_BYTES + (fence ? 2 * fence.key.length + OVERHEAD_BYTES : 0);
 }
 
 /**
