@@ -1,3 +1,4 @@
+import type { ChangeTail } from '../../../document/change-messages.js';
 import { HeldAudience, join, type Audience } from './audience.js';
 import type { GrantedFilter } from './granted-filter.js';
 import type { ChangeCover } from './topic-filter.js';
@@ -6,19 +7,65 @@ import type { ChangeCover } from './topic-filter.js';
 class ThingAudience extends HeldAudience {
   /** null: there are none. */
   named: NamedAudiences | null = null;
+
+  ofShadow(name: string | null): Audience | null {
+    if (name === null) return this.isEmpty ? null : this;
+    return this.named === null ? null : this.named.ofName(name);
+  }
+}
+
+class NamedAudience extends HeldAudience {
+  constructor(readonly name: string) {
+    super();
+  }
 }
 
 class NamedAudiences {
-  readonly byName = new Map<string, HeldAudience>();
-  /** Of filters that leave the name open. */
-  readonly anyName = new HeldAudience();
+  /** Mostly there is one, and a Map takes four times as much. null: there are none. */
+  #byName: NamedAudience | Map<string, NamedAudience> | null = null;
+  /** Of filters that leave the name open; null: there are none. */
+  #anyName: HeldAudience | null = null;
 
   get isEmpty(): boolean {
-    return this.byName.size === 0 && this.anyName.isEmpty;
+    return this.#byName === null && this.#anyName === null;
   }
 
-  of(name: string): Audience | null {
-    return join(this.byName.get(name) ?? null, this.anyName.isEmpty ? null : this.anyName);
+  ofName(name: string): Audience | null {
+    return join(this.#named(name), this.#anyName);
+  }
+
+  /** @param name null: any */
+  add(name: string | null, tails: readonly ChangeTail[], granted: GrantedFilter): void {
+    if (name === null) (this.#anyName ??= new HeldAudience()).add(tails, granted);
+    else (this.#named(name) ?? this.#begin(name)).add(tails, granted);
+  }
+
+  remove(name: string | null, tails: readonly ChangeTail[], granted: GrantedFilter): void {
+    const audience = name === null ? this.#anyName : this.#named(name);
+    audience?.remove(tails, granted);
+    if (audience?.isEmpty !== true) return;
+    if (name === null) this.#anyName = null;
+    else this.#end(name);
+  }
+
+  #named(name: string): NamedAudience | null {
+    const all = this.#byName;
+    if (all instanceof Map) return all.get(name) ?? null;
+    return all?.name === name ? all : null;
+  }
+
+  #begin(name: string): NamedAudience {
+    const audience = new NamedAudience(name);
+    const all = this.#byName;
+    if (all === null) this.#byName = audience;
+    else if (all instanceof Map) all.set(name, audience);
+    else this.#byName = new Map([all, audience].map((each) => [each.name, each]));
+    return audience;
+  }
+
+  #end(name: string): void {
+    if (!(this.#byName instanceof Map)) this.#byName = null;
+    else if (this.#byName.delete(name) && this.#byName.size === 0) this.#byName = null;
   }
 }
 
@@ -29,47 +76,40 @@ class NamedAudiences {
  */
 export class ChangeSubscribers {
   readonly #things = new Map<string, ThingAudience>();
-  /** Of filters that leave the thing open. */
-  readonly #anyThing = new ThingAudience();
+  /** Of filters that leave the thing open; null: there are none. */
+  #anyThing: ThingAudience | null = null;
 
   add({ thing, classic, name, named }: ChangeCover, granted: GrantedFilter): void {
-    const audience = this.#audienceOf(thing);
+    const audience = this.#held(thing);
     audience.add(classic, granted);
-    if (named.length === 0) return;
-    const shadows = (audience.named ??= new NamedAudiences());
-    let shadow = name === null ? shadows.anyName : shadows.byName.get(name);
-    if (shadow === undefined) shadows.byName.set(name!, (shadow = new HeldAudience()));
-    shadow.add(named, granted);
+    if (named.length > 0) (audience.named ??= new NamedAudiences()).add(name, named, granted);
   }
 
   /** @param granted one that was added */
   remove({ thing, classic, name, named }: ChangeCover, granted: GrantedFilter): void {
-    const audience = this.#audienceOf(thing);
+    const audience = this.#held(thing);
     audience.remove(classic, granted);
-    const shadows = audience.named;
-    if (shadows !== null && named.length > 0) {
-      const shadow = name === null ? shadows.anyName : shadows.byName.get(name);
-      shadow?.remove(named, granted);
-      if (name !== null && shadow?.isEmpty) shadows.byName.delete(name);
-      if (shadows.isEmpty) audience.named = null;
-    }
-    if (thing !== null && audience.isEmpty && audience.named === null) this.#things.delete(thing);
+    if (named.length > 0) audience.named?.remove(name, named, granted);
+    if (audience.named?.isEmpty) audience.named = null;
+    if (!audience.isEmpty || audience.named !== null) return;
+    if (thing === null) this.#anyThing = null;
+    else this.#things.delete(thing);
   }
 
   /** The subscribers of a shadow; null: there are none. @param name null: the classic one */
   of(thing: string, name: string | null): Audience | null {
     const own = this.#things.get(thing);
     const any = this.#anyThing;
-    if (name !== null) return join(own?.named?.of(name) ?? null, any.named?.of(name) ?? null);
-    return join(own === undefined || own.isEmpty ? null : own, any.isEmpty ? null : any);
+    if (any === null) return own === undefined ? null : own.ofShadow(name);
+    return join(own?.ofShadow(name) ?? null, any.ofShadow(name));
   }
 
   get isEmpty(): boolean {
-    return this.#things.size === 0 && this.#anyThing.isEmpty && this.#anyThing.named === null;
+    return this.#things.size === 0 && this.#anyThing === null;
   }
 
-  #audienceOf(thing: string | null): ThingAudience {
-    if (thing === null) return this.#anyThing;
+  #held(thing: string | null): ThingAudience {
+    if (thing === null) return (this.#anyThing ??= new ThingAudience());
     let audience = this.#things.get(thing);
     if (audience === undefined) this.#things.set(thing, (audience = new ThingAudience()));
     return audience;

@@ -1,7 +1,6 @@
 import type { Audience } from './audience.js';
 import { ChangeSubscribers } from './change-subscribers.js';
-import type { Few } from './few.js';
-import { plus } from './few.js';
+import { plus, type Few } from './few.js';
 import type { GrantedFilter } from './granted-filter.js';
 import { canMatchOthers, changeCover, parseChangeTopic } from './topic-filter.js';
 import { TopicTree } from './topic-tree.js';
@@ -13,17 +12,17 @@ export class Subscribers {
   readonly #others = new TopicTree<GrantedFilter>();
 
   add(granted: GrantedFilter): void {
-    const { filter } = granted;
+    const { filter, isTopic } = granted;
     const cover = changeCover(filter);
     if (cover !== null) this.#changes.add(cover, granted);
-    if (cover === null || canMatchOthers(filter)) this.#others.add(filter, granted);
+    if (cover === null || (!isTopic && canMatchOthers(filter))) this.#others.add(filter, granted);
   }
 
   remove(granted: GrantedFilter): void {
-    const { filter } = granted;
+    const { filter, isTopic } = granted;
     const cover = changeCover(filter);
     if (cover !== null) this.#changes.remove(cover, granted);
-    if (cover === null || canMatchOthers(filter)) this.#others.remove(filter, granted);
+    if (cover === null || (!isTopic && canMatchOthers(filter))) this.#others.remove(filter, granted);
   }
 
   /** The subscribers of the changes of a shadow, in one look-up; null: there are none. */
