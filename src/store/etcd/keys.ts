@@ -29,8 +29,9 @@ export function formatKey(prefix: string, key: ShadowKey): string {
 
 /** The shadow that an etcd key names, or null for a foreign key. */
 export function parseKey(prefix: string, key: string): ShadowKey | null {
+  if (!isShadowKey(prefix, key)) return null;
   const shadow = splitKey(prefix, key);
-  return shadow && isInBucket(prefix, key, shadow) ? shadow : null;
+  return isInBucket(prefix, key, shadow) ? shadow : null;
 }
 
 /** Characters of `shadows/`, and of `{bb}/` after it. */
@@ -50,9 +51,8 @@ export function isShadowKey(prefix: string, key: string): boolean {
   return isClassic || (key.length > thingEnd + 3 && key.startsWith('n:', thingEnd + 1));
 }
 
-/** The shadow that a key names by its form, or null; it may still lie in a foreign bucket. */
-export function splitKey(prefix: string, key: string): ShadowKey | null {
-  if (!isShadowKey(prefix, key)) return null;
+/** The shadow that a key names by its form, which isShadowKey has checked. */
+export function splitKey(prefix: string, key: string): ShadowKey {
   const start = prefix.length + FOLDER + BUCKET;
   const tenantEnd = key.indexOf('/', start);
   const thingEnd = key.indexOf('/', tenantEnd + 1);

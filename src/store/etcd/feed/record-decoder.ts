@@ -6,7 +6,7 @@ import type { FeedRecord } from '../../shadow-feed.js';
 import type { ShadowRecord } from '../../shadow-store.js';
 import { decodeRecord, isCurrentFormat, type EtcdRecord } from '../codec.js';
 import { isInBucket, isShadowKey, parseKey, shadowsPrefix, splitKey } from '../keys.js';
-import { StoredRecord, type RecordParts } from './stored-record.js';
+import { StoredRecord, type ParseContent } from './stored-record.js';
 import type { WatchEvent } from './watch-event.js';
 
 /** Foreign keys that the log names, once each; more would not help an operator. */
@@ -31,17 +31,14 @@ export class RecordDecoder {
   readonly #named = new Set<string>();
   /** The key that feeds write to see their own progress. */
   readonly marker: string;
-  readonly #parts: RecordParts = {
-    keyOf: (event) => splitKey(this.prefix, event.name)!,
-    contentOf: (event, key) => {
-      try {
-        if (!isInBucket(this.prefix, event.name, key)) throw new Error(NO_KEY);
-        return decodeRecord(event.value);
-      } catch (error) {
-        this.#report(event.name, event.revision, error);
-        return null;
-      }
-    },
+  readonly #parse: ParseContent = (event, key) => {
+    try {
+      if (!isInBucket(this.prefix, event.name, key)) throw new Error(NO_KEY);
+      return decodeRecord(event.value);
+    } catch (error) {
+      this.#report(event.name, event.revision, error);
+      return null;
+    }
   };
 
   constructor(
@@ -64,11 +61,9 @@ export class RecordDecoder {
       return null;
     }
     const known = this.onStored(name, event, position);
-    if (known) {
-      const key = splitKey(this.prefix, name)!;
-      return { key, state: known.state, change: known.change, position, bytes: known.bytes };
-    }
-    const record = new StoredRecord(position, event, this.#parts);
+    const key = splitKey(this.prefix, name);
+    if (known) return { key, state: known.state, change: known.change, position, bytes: known.bytes };
+    const record = new StoredRecord(position, key, event, this.#parse);
     const isCertain = isCurrentFormat(event.bytes, event.valueStart, event.valueEnd);
     return isCertain || record.isReadable ? record : null;
   }

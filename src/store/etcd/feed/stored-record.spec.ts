@@ -12,10 +12,7 @@ const CONTENT: RecordContent = {
 
 describe('a record as the watch brought it', () => {
   const record = (parse: (event: WatchEvent) => RecordContent | null): StoredRecord =>
-    new StoredRecord(POSITION, watchEvents([{ key: 'k', value: 'twelve bytes', revision: 9 }])[0]!, {
-      keyOf: () => KEY,
-      contentOf: parse,
-    });
+    new StoredRecord(POSITION, KEY, watchEvents([{ key: 'k', value: 'twelve bytes', revision: 9 }])[0]!, parse);
 
   it('is not parsed for its key, its place and its size', () => {
     const parse = jest.fn(() => CONTENT);

@@ -10,33 +10,24 @@ export interface RecordContent {
   readonly change: ChangeRecord;
 }
 
-/** Parses the parts of a record. It never throws. */
-export interface RecordParts {
-  /** The shadow that the key names by its form. */
-  keyOf(event: WatchEvent): ShadowKey;
-  /** null, with a line in the log, when it is no record. */
-  contentOf(event: WatchEvent, key: ShadowKey): RecordContent | null;
-}
+/** The content of a put; null, with a line in the log, when it is no record. It never throws. */
+export type ParseContent = (event: WatchEvent, key: ShadowKey) => RecordContent | null;
 
 /** A record as the watch brought it. It is parsed when somebody looks at it for the first time, and at most once. */
 export class StoredRecord implements FeedRecord {
   /** Bytes of the record in the store. */
   readonly bytes: number;
-  #key: ShadowKey | null = null;
   #event: WatchEvent | null;
   #content: RecordContent | null = null;
 
   constructor(
     readonly position: Position,
+    readonly key: ShadowKey,
     event: WatchEvent,
-    private readonly parts: RecordParts,
+    private readonly parse: ParseContent,
   ) {
     this.bytes = event.size;
     this.#event = event;
-  }
-
-  get key(): ShadowKey {
-    return (this.#key ??= this.parts.keyOf(this.#event!));
   }
 
   get isReadable(): boolean {
@@ -56,10 +47,9 @@ export class StoredRecord implements FeedRecord {
   #look(): RecordContent | null {
     const event = this.#event;
     if (event) {
-      this.#key ??= this.parts.keyOf(event);
       // Its bytes lie with those of a whole revision: one parsed record must not keep them all in memory.
       this.#event = null;
-      this.#content = this.parts.contentOf(event, this.#key);
+      this.#content = this.parse(event, this.key);
     }
     return this.#content;
   }

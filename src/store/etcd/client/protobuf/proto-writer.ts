@@ -5,7 +5,7 @@ const SMALL_BYTES = 256;
 /** Bytes of the longest tag and length of a nested message. */
 const BEGINNING_BYTES = 12;
 
-/** Bytes of a number, 0 to 2 ** 53. No errors. */
+/** Bytes that `value` takes, a number from 0 to 2 ** 53. No errors. */
 export function varintSize(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;
@@ -68,7 +68,10 @@ export class ProtoWriter {
     this.#at = at + 1;
   }
 
-  /** A varint that is encoded already. No errors. */
+  /**
+   * A varint that is encoded already. No errors.
+   * @param tag of the field
+   */
   encoded(tag: number, varint: Buffer): void {
     this.#buffer[this.#at++] = tag;
     this.#buffer.set(varint, this.#at);
