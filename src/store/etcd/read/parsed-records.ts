@@ -30,13 +30,20 @@ const ENTRY_BYTES = 320;
 const BYTES_PER_CHARACTER = 24;
 /** Records that the hand passes by at most, so that one removal never walks them all. */
 const MAX_PASSED = 64;
+/**
+ * Newcomers at once. Most shadows that are touched for the first time are not touched again soon: their records go
+ * before the collector has moved them to where long-lived objects are, and leave no holes there.
+ */
+const MAX_NEWCOMERS = 512;
 
 /**
- * Parsed records up to a number of bytes. A hand goes round them: one that was used since it came by last stays, one
- * that was not has to go. So a use only sets a flag, and shadows that are touched once displace no other.
+ * Parsed records up to a number of bytes. A newcomer goes after a few others unless it was used. Round all others goes a
+ * hand: one that was used since it came by last stays, one that was not has to go. So a use only sets a flag, and
+ * shadows that are touched once displace no other.
  */
 export class ParsedRecords {
   readonly #records = new Map<string, ParsedRecord>();
+  readonly #newcomers = new Set<ParsedRecord>();
   #hand: Iterator<ParsedRecord> | null = null;
   #bytes = 0;
   /** The key that was looked up last: the steps of one update ask for the same one after the other. */
@@ -60,8 +67,18 @@ export class ParsedRecords {
     return (this.#last = this.#records.get(key));
   }
 
+  /** Takes a record that is wanted for the first time, of a key that has none. No errors. */
+  addNewcomer(key: string, known: CachedRecord): void {
+    this.#newcomers.add(this.add(key, known));
+    if (this.#newcomers.size <= MAX_NEWCOMERS) return;
+    const [oldest] = this.#newcomers;
+    this.#newcomers.delete(oldest!);
+    if (oldest!.used) oldest!.used = false;
+    else this.#remove(oldest!);
+  }
+
   /** Takes a record of a key that has none; one is held however large it is. No errors. */
-  add(key: string, known: CachedRecord): void {
+  add(key: string, known: CachedRecord): ParsedRecord {
     const bytes = this.#bytesOf(known);
     while (this.#records.size > 0 && this.#bytes + bytes > this.maxBytes) this.removeOne();
     const parsed = new ParsedRecord(key, known, bytes);
@@ -69,6 +86,7 @@ export class ParsedRecords {
     this.#bytes += bytes;
     this.#lastKey = key;
     this.#last = parsed;
+    return parsed;
   }
 
   /** Replaces a record by a newer one. No errors. */
@@ -83,6 +101,7 @@ export class ParsedRecords {
   /** Removes a record without calling `onLeave`. No errors. */
   delete(parsed: ParsedRecord): void {
     this.#records.delete(parsed.key);
+    this.#newcomers.delete(parsed);
     this.#bytes -= parsed.taken;
     if (this.#last === parsed) this.#last = undefined;
   }
@@ -90,6 +109,7 @@ export class ParsedRecords {
   /** Removes all, without calling `onLeave`. No errors. */
   clear(): void {
     this.#records.clear();
+    this.#newcomers.clear();
     // It would keep what it has gone through.
     this.#hand = null;
     this.#bytes = 0;
@@ -106,12 +126,14 @@ export class ParsedRecords {
     for (let passed = 0; ; passed++) {
       const parsed = this.#next();
       if (!parsed) return;
-      if (!parsed.used || passed === MAX_PASSED) {
-        this.delete(parsed);
-        return this.onLeave(parsed);
-      }
+      if (!parsed.used || passed === MAX_PASSED) return this.#remove(parsed);
       parsed.used = false;
     }
+  }
+
+  #remove(parsed: ParsedRecord): void {
+    this.delete(parsed);
+    this.onLeave(parsed);
   }
 
   /** What comes behind the hand; behind the last record comes the first. */

@@ -195,6 +195,20 @@ describe('record cache', () => {
     expect(cache.size).toBe(1_000);
   });
 
+  it('keeps the shadows of devices that report in turn parsed, from their second report on', () => {
+    const cache = new RecordCache(100_000, new Lineage());
+    const records = Array.from({ length: 6 }, (_, version) => record(version, [`w.${version}`], '-'.repeat(400)));
+    for (let round = 0; round < records.length; round++) {
+      for (let i = 0; i < 2_000; i++) {
+        const known = cache.get(`k${i}`);
+        if (round > 0 && known?.revision !== round) throw new Error(`k${i} is not held in round ${round}`);
+        if (round > 1 && known?.record !== records[round - 1]) throw new Error(`k${i} was parsed in round ${round}`);
+        cache.offer(`k${i}`, records[round]!, round + 1);
+      }
+    }
+    expect(cache.size).toBe(2_000);
+  });
+
   it('expects an own write also while it drops the record for others', () => {
     const cache = new RecordCache(2, new Lineage());
     const own = record(4, ['n.1']);

@@ -203,7 +203,7 @@ export class RecordCache {
       return this.#parsed.replace(parsed, { record, revision });
     }
     this.forget(key);
-    if (this.#makeRoom(record.bytes)) this.#parsed.add(key, { record, revision });
+    if (this.#makeRoom(record.bytes)) this.#parsed.addNewcomer(key, { record, revision });
   }
 
   #holdValue(key: string, value: Buffer, revision: number): void {
