@@ -27,6 +27,13 @@ export interface FeedRecord extends ShadowRecord {
    * leaves it out. The feed has reported it. Absent: it is one. No errors.
    */
   readonly isReadable?: boolean;
+  /** Somebody waits for the record: it stays parsed. No errors. */
+  keep?(): void;
+  /**
+   * All who wanted the record at once have had it: unless somebody keeps it, only its bytes are held, and whoever looks
+   * at it later has it parsed again. A parsed record takes many times the memory of its bytes. No errors.
+   */
+  forget?(): void;
 }
 
 /** Whether the record has a state and a change; asking may parse it. No errors. */

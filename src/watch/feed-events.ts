@@ -20,6 +20,7 @@ export const startOf = ({ cluster, epoch, revision, seen }: Cursor): Position =>
 export function eventAt({ position, records }: FeedBatch, index: number): ShadowEvent | null {
   const record = records[index];
   if (!record || !isReadable(record)) return null;
+  record.keep?.();
   const { cluster, epoch, revision } = position;
   const seen = index + 1 < records.length ? index + 1 : null;
   return { kind: 'change', record, cursor: { cluster, epoch, revision, seen } };

@@ -178,6 +178,7 @@ export class ShadowWatchHub implements WatchHub {
     history.append(batch);
     if (this.#live.size > 0) this.#deliver(batch);
     this.#inform((listener) => listener.batch(batch));
+    for (const record of batch.records) record.forget?.();
   }
 
   #deliver(batch: FeedBatch): void {

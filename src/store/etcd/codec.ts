@@ -16,6 +16,7 @@ import {
   unpack,
   type PackedDocument,
 } from '../../document/stored-document.js';
+import type { ShadowKey } from '../shadow-store.js';
 
 /** Ids of last writes that a record keeps, newest first, to settle writes in doubt (ETCD 3.3). */
 export const RECENT_WRITES = 8;
@@ -34,6 +35,8 @@ export interface EtcdRecord {
   readonly text: string;
   /** Bytes of the value. */
   readonly bytes: number;
+  /** The shadow, if whoever made the record has its names at hand. */
+  readonly key?: ShadowKey;
 }
 
 /** The parts of a record that its value is made of. */

@@ -61,8 +61,8 @@ export class RecordDecoder {
       return null;
     }
     const known = this.onStored(name, event, position);
-    const key = splitKey(this.prefix, name);
-    if (known) return { key, state: known.state, change: known.change, position, bytes: known.bytes };
+    const key = known?.key ?? splitKey(this.prefix, name);
+    if (known) return new StoredRecord(position, key, event, this.#parse, known);
     const record = new StoredRecord(position, key, event, this.#parse);
     const isCertain = isCurrentFormat(event.bytes, event.valueStart, event.valueEnd);
     return isCertain || record.isReadable ? record : null;

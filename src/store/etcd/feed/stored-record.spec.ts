@@ -28,6 +28,31 @@ describe('a record as the watch brought it', () => {
     expect(parse).toHaveBeenCalledTimes(1);
   });
 
+  it('forgets what was known of it, and is parsed for whoever looks later', () => {
+    const parse = jest.fn(() => CONTENT);
+    const event = watchEvents([{ key: 'k', value: 'twelve bytes', revision: 9 }])[0]!;
+    const one = new StoredRecord(POSITION, KEY, event, parse, CONTENT);
+    expect([one.isReadable, one.state, one.key]).toEqual([true, CONTENT.state, KEY]);
+    expect(parse).not.toHaveBeenCalled();
+    one.forget();
+    expect(one.state).toBe(CONTENT.state);
+    expect(parse).toHaveBeenCalledTimes(1);
+  });
+
+  it('stays as it is for who keeps it, and when it has been parsed', () => {
+    const parse = jest.fn(() => CONTENT);
+    const event = watchEvents([{ key: 'k', value: 'twelve bytes', revision: 9 }])[0]!;
+    const kept = new StoredRecord(POSITION, KEY, event, () => null, CONTENT);
+    kept.keep();
+    kept.forget();
+    expect([kept.key, kept.state]).toEqual([KEY, CONTENT.state]);
+    const parsed = record(parse);
+    expect(parsed.state).toBe(CONTENT.state);
+    parsed.forget();
+    expect(parsed.state).toBe(CONTENT.state);
+    expect(parse).toHaveBeenCalledTimes(1);
+  });
+
   it('says that it is none, once it was looked at', () => {
     const parse = jest.fn(() => null);
     const none = record(parse);

@@ -18,16 +18,27 @@ export class StoredRecord implements FeedRecord {
   /** Bytes of the record in the store. */
   readonly bytes: number;
   #event: WatchEvent | null;
-  #content: RecordContent | null = null;
+  #content: RecordContent | null;
 
+  /** @param known the content, if the node knows it without parsing; null: it does not */
   constructor(
     readonly position: Position,
     readonly key: ShadowKey,
     event: WatchEvent,
     private readonly parse: ParseContent,
+    known: RecordContent | null = null,
   ) {
     this.bytes = event.size;
     this.#event = event;
+    this.#content = known;
+  }
+
+  keep(): void {
+    if (this.#content !== null) this.#event = null;
+  }
+
+  forget(): void {
+    if (this.#event !== null) this.#content = null;
   }
 
   get isReadable(): boolean {
@@ -46,7 +57,7 @@ export class StoredRecord implements FeedRecord {
 
   #look(): RecordContent | null {
     const event = this.#event;
-    if (event) {
+    if (event !== null && this.#content === null) {
       // Its bytes lie with those of a whole revision: one parsed record must not keep them all in memory.
       this.#event = null;
       this.#content = this.parse(event, this.key);

@@ -146,7 +146,8 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
     const writes = withWrite(ids.next(), this.#basis?.writes ?? '');
     const state = isTombstone(made) ? made : StoredDocument.of(made);
     const text = recordText({ state, change, writes }, this.parts.format);
-    const record: EtcdRecord = { state, change, writes, text, bytes: Buffer.byteLength(text) };
+    const { key } = this.operation;
+    const record: EtcdRecord = { state, change, writes, text, bytes: Buffer.byteLength(text), key };
     this.guard = this.#basisRevision;
     this.value = text;
     this.lease = lease;
