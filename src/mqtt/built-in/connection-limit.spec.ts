@@ -1,4 +1,4 @@
-import { createServer } from 'node:net';
+import { createServer, Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { until } from '../../../test/harness/until.js';
 import { SILENT_LOGGER } from '../../telemetry/logger.js';
@@ -11,7 +11,7 @@ describe('ConnectionLimit', () => {
   it('leaves the listeners less room for each WebSocket, until it closes', async () => {
     const limit = new ConnectionLimit(10, SILENT_LOGGER);
     const server = createServer();
-    limit.watch(server);
+    limit.watch(server, false);
     expect(server.maxConnections).toBe(10 + REFUSING);
     const webSockets = Array.from({ length: 10 }, () => new PassThrough());
     for (const each of webSockets) expect(limit.admit(each, false)).toBe(true);
@@ -25,7 +25,7 @@ describe('ConnectionLimit', () => {
   it('counts a connection of a listener once', async () => {
     const limit = new ConnectionLimit(1, SILENT_LOGGER);
     const server = createServer();
-    limit.watch(server);
+    limit.watch(server, false);
     const sockets = [new PassThrough(), new PassThrough()] as const;
     for (const each of sockets) server.emit('connection', each);
     expect(limit.admit(sockets[0], true)).toBe(true);
@@ -37,10 +37,22 @@ describe('ConnectionLimit', () => {
     limit.stop();
   });
 
+  it('counts a connection that was moved from its listener until it closes', async () => {
+    const limit = new ConnectionLimit(1, SILENT_LOGGER);
+    const server = createServer();
+    limit.watch(server, true);
+    const moved = Array.from({ length: REFUSING }, () => new Socket());
+    for (const each of moved) limit.opened(each, null);
+    // The listener counts none of them: it has room for one.
+    expect(server.maxConnections).toBe(1);
+    for (const each of moved) each.destroy();
+    await until('the room is back', () => server.maxConnections === 1 + REFUSING);
+  });
+
   it('has no room for a WebSocket while the listeners have taken all descriptors', () => {
     const limit = new ConnectionLimit(1, SILENT_LOGGER);
     const server = createServer();
-    limit.watch(server);
+    limit.watch(server, false);
     const handshakes = Array.from({ length: 1 + REFUSING }, () => new PassThrough());
     for (const each of handshakes) server.emit('connection', each);
     expect(limit.isFull).toBe(true);

@@ -29,15 +29,21 @@ export class ConnectionLimit {
     return this.#admitted >= this.max || this.#open >= this.max + REFUSING;
   }
 
-  /** Bounds the connections of a listener, from before a TLS handshake on. */
-  watch(server: Server): void {
+  /**
+   * Bounds the connections of a listener, from before a TLS handshake on. Whoever moves them to other sockets, so that
+   * they count as closed for the listener, calls `opened` for each.
+   */
+  watch(server: Server, areMoved: boolean): void {
     this.#servers.set(server, 0);
     this.#fit();
     server.on('drop', () => this.refused());
-    server.on('connection', (socket: Socket) => {
-      this.#count(server, 1);
-      socket.once('close', () => this.#count(server, -1));
-    });
+    if (!areMoved) server.on('connection', (socket: Socket) => this.opened(socket, server));
+  }
+
+  /** Counts a connection until it closes. @param server what counts it too; null: nothing else does */
+  opened(socket: Socket, server: Server | null): void {
+    this.#count(server, 1);
+    socket.once('close', () => this.#count(server, -1));
   }
 
   /**
@@ -83,9 +89,9 @@ export class ConnectionLimit {
     this.#fit();
   }
 
-  #count(server: Server, by: 1 | -1): void {
+  #count(server: Server | null, by: 1 | -1): void {
     this.#open += by;
-    this.#servers.set(server, (this.#servers.get(server) ?? 0) + by);
+    if (server !== null) this.#servers.set(server, (this.#servers.get(server) ?? 0) + by);
     this.#fit();
   }
 

@@ -9,6 +9,7 @@ import { RequestHeads } from '../../http/request-head.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { MqttBroker } from './broker.js';
 import { CONNECT_TIMEOUT_MS } from './connections/connection.js';
+import { shareReads } from './connections/shared-reads.js';
 import { ConnectionLimit } from './connection-limit.js';
 import { connectionsWithin, descriptorLimit, DescriptorProbe, warnOfFewDescriptors } from './descriptors.js';
 import { MqttWebSockets } from './web-sockets.js';
@@ -63,10 +64,17 @@ export class MqttListeners {
   async open(): Promise<void> {
     const { mqtt, tls } = this.config;
     this.#probe.start();
-    this.#plain = await this.#listen(createServer({ noDelay: true, ...keepAlive }), 'connection', mqtt.port);
+    this.#plain = createServer({ noDelay: true, pauseOnConnect: true, ...keepAlive });
+    this.#limit.watch(this.#plain, true);
+    this.#plain.on('connection', (accepted: Socket) => this.#acceptPlain(accepted));
+    await this.#listen(this.#plain, mqtt.port);
     if (mqtt.tlsPort === null) return;
     if (tls === null) throw new Error('MQTT over TLS needs a certificate');
-    this.#tls = await this.#listen(createTlsServer(tlsOptions(tls)), 'secureConnection', mqtt.tlsPort);
+    this.#tls = createTlsServer(tlsOptions(tls));
+    this.#limit.watch(this.#tls, false);
+    this.#tls.on('secureConnection', (socket: Socket) => this.#accept(socket));
+    this.#tls.on('tlsClientError', ({ message }: Error) => this.logger.debug({ reason: message }, 'TLS handshake failed')); // prettier-ignore
+    await this.#listen(this.#tls, mqtt.tlsPort);
   }
 
   addresses(): MqttAddresses {
@@ -99,19 +107,22 @@ export class MqttListeners {
     this.#limit.stop();
   }
 
-  #listen(server: Server, event: 'connection' | 'secureConnection', port: number): Promise<Server> {
-    this.#limit.watch(server);
-    server.on(event, (socket: Socket) => this.#accept(socket));
-    server.on('tlsClientError', (error: Error) => this.logger.debug({ reason: error.message }, 'TLS handshake failed'));
+  #listen(server: Server, port: number): Promise<void> {
     return new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen({ port, host: this.config.mqtt.host, backlog: BACKLOG }, () => {
         server.removeListener('error', reject);
         // The node continues with the connections that it has.
         server.on('error', (error) => this.logger.error({ err: error }, 'an MQTT listener failed'));
-        resolve(server);
+        resolve();
       });
     });
+  }
+
+  #acceptPlain(accepted: Socket): void {
+    const socket = shareReads(accepted);
+    this.#limit.opened(socket, null);
+    this.#accept(socket);
   }
 
   #accept(stream: Duplex, request?: IncomingMessage): void {

@@ -88,11 +88,12 @@ export class Connection implements PacketHandler, RequestOwner {
     return this.#phase === 'open';
   }
 
-  read(chunk: Buffer): void {
-    if (this.#phase === 'ending' && (this.#discarded += chunk.length) > MAX_DISCARDED) this.stream.destroy();
+  /** @param length bytes of `chunk`, which may change after this */
+  read(chunk: Buffer, length: number): void {
+    if (this.#phase === 'ending' && (this.#discarded += length) > MAX_DISCARDED) this.stream.destroy();
     if (this.#phase === 'ending' || this.#phase === 'closed') return;
     try {
-      this.#reader.read(chunk);
+      this.#reader.read(chunk, length);
     } catch (error) {
       return this.fail(error);
     }

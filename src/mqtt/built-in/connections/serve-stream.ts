@@ -12,12 +12,19 @@ export function serveStream(stream: Duplex, connection: Connection): void {
   stream.on('drain', onDrain);
   stream.on('error', onError);
   stream.on('close', onClose);
+  // A server may have accepted it paused.
+  stream.resume();
+}
+
+/** A stream that has no event for it has read so many bytes into `buffer`, which may change after this. */
+export function received(stream: Duplex, buffer: Buffer, bytes: number): void {
+  (stream as Served)[CONNECTION].read(buffer, bytes);
 }
 
 function onData(this: Served, chunk: Buffer | string): void {
   // MQTT-6.0.0-1: packets come in binary frames. Only a frame of text is a string.
   if (typeof chunk === 'string') this[CONNECTION].end(REASON.malformedPacket, 'a frame of text');
-  else this[CONNECTION].read(chunk);
+  else this[CONNECTION].read(chunk, chunk.length);
 }
 
 function onDrain(this: Served): void {
