@@ -1,4 +1,5 @@
-import { ValueBlocks, type Place } from './value-blocks.js';
+import { randomInt } from 'node:crypto';
+import { OWN_WORDS, ValueBlocks, type Place } from './value-blocks.js';
 
 export interface HeldValue {
   readonly text: string;
@@ -7,15 +8,27 @@ export interface HeldValue {
   readonly revision: number;
 }
 
-/** Values of keys in the order in which they came. */
+const NONE = -1;
+/** Lists of values at first; there are at least as many as values. */
+const FIRST_LISTS = 1024;
+const { hash: HASH, link: LINK, older: OLDER, newer: NEWER } = OWN_WORDS;
+
+/**
+ * Values of keys in the order in which they came. It is a table of lists by the hash of the key, and a list of all by
+ * age, whose links lie with the values: nothing in the heap belongs to one value.
+ */
 export class HeldValues {
-  readonly #places = new Map<string, Place>();
   readonly #blocks = new ValueBlocks();
-  /** Goes through the keys; what it has gone through is removed, so it is never slow to find the oldest. */
-  #oldest: Iterator<string> | null = null;
+  /** First value of each list. */
+  #lists = new Int32Array(FIRST_LISTS).fill(NONE);
+  /** Clients choose names: without it they could choose many with one hash. */
+  readonly #seed = randomInt(2 ** 32);
+  #oldest: Place = NONE;
+  #newest: Place = NONE;
+  #size = 0;
 
   get size(): number {
-    return this.#places.size;
+    return this.#size;
   }
 
   /** Bytes that are allocated for values. */
@@ -25,49 +38,107 @@ export class HeldValues {
 
   /** No errors. */
   has(key: string): boolean {
-    return this.#places.has(key);
+    return this.#find(key) !== NONE;
   }
 
   /** 0: there is no value. No errors. */
   revisionOf(key: string): number {
-    const place = this.#places.get(key);
-    return place === undefined ? 0 : this.#blocks.revisionOf(place);
+    const place = this.#find(key);
+    return place === NONE ? 0 : this.#blocks.revisionOf(place);
   }
 
   /** Takes the value of a key that has none. @param bytes of the value. No errors. */
   add(key: string, value: string | Buffer, bytes: number, revision: number): void {
-    this.#places.set(key, this.#blocks.add(value, bytes, revision));
+    if (this.#size === this.#lists.length) this.#grow();
+    const blocks = this.#blocks;
+    const place = blocks.add(key, value, bytes, revision);
+    blocks.setWord(place, HASH, this.#hash(key));
+    this.#enlist(place);
+    blocks.setWord(place, OLDER, this.#newest);
+    blocks.setWord(place, NEWER, NONE);
+    if (this.#newest === NONE) this.#oldest = place;
+    else blocks.setWord(this.#newest, NEWER, place);
+    this.#newest = place;
+    this.#size++;
   }
 
   /** The value of a key. No errors. */
   get(key: string): HeldValue | undefined {
-    const place = this.#places.get(key);
-    if (place === undefined) return undefined;
+    const place = this.#find(key);
+    if (place === NONE) return undefined;
     const blocks = this.#blocks;
     return { text: blocks.textOf(place), bytes: blocks.bytesOf(place), revision: blocks.revisionOf(place) };
   }
 
   /** Removes the value of a key. @returns its bytes; null: there is none. No errors. */
   delete(key: string): number | null {
-    const place = this.#places.get(key);
-    if (place === undefined) return null;
-    this.#places.delete(key);
-    const bytes = this.#blocks.bytesOf(place);
-    this.#blocks.free(place);
-    return bytes;
+    const place = this.#find(key);
+    return place === NONE ? null : this.#remove(place);
   }
 
   /** Removes the value that came first. @returns its bytes; null: there is none. No errors. */
   deleteOldest(): number | null {
-    let step = this.#oldest?.next();
-    if (!step || step.done) step = (this.#oldest = this.#places.keys()).next();
-    return step.done ? null : this.delete(step.value);
+    return this.#oldest === NONE ? null : this.#remove(this.#oldest);
   }
 
   /** Removes all. No errors. */
   clear(): void {
-    this.#places.clear();
-    this.#oldest = null;
+    this.#lists = new Int32Array(FIRST_LISTS).fill(NONE);
+    this.#oldest = NONE;
+    this.#newest = NONE;
+    this.#size = 0;
     this.#blocks.clear();
+  }
+
+  #find(key: string): Place {
+    if (this.#size === 0) return NONE;
+    const blocks = this.#blocks;
+    const hash = this.#hash(key);
+    let place = this.#lists[hash & (this.#lists.length - 1)]!;
+    while (place !== NONE && !(blocks.word(place, HASH) === hash && blocks.isOf(place, key))) {
+      place = blocks.word(place, LINK);
+    }
+    return place;
+  }
+
+  #remove(place: Place): number {
+    const blocks = this.#blocks;
+    const list = blocks.word(place, HASH) & (this.#lists.length - 1);
+    const after = blocks.word(place, LINK);
+    if (this.#lists[list] === place) this.#lists[list] = after;
+    else {
+      let before = this.#lists[list]!;
+      for (let next = before; next !== place; next = blocks.word(next, LINK)) before = next;
+      blocks.setWord(before, LINK, after);
+    }
+    const [older, newer] = [blocks.word(place, OLDER), blocks.word(place, NEWER)];
+    if (older === NONE) this.#oldest = newer;
+    else blocks.setWord(older, NEWER, newer);
+    if (newer === NONE) this.#newest = older;
+    else blocks.setWord(newer, OLDER, older);
+    this.#size--;
+    const bytes = blocks.bytesOf(place);
+    blocks.free(place);
+    return bytes;
+  }
+
+  #enlist(place: Place): void {
+    const list = this.#blocks.word(place, HASH) & (this.#lists.length - 1);
+    this.#blocks.setWord(place, LINK, this.#lists[list]!);
+    this.#lists[list] = place;
+  }
+
+  #grow(): void {
+    this.#lists = new Int32Array(2 * this.#lists.length).fill(NONE);
+    for (let place = this.#oldest; place !== NONE; place = this.#blocks.word(place, NEWER)) this.#enlist(place);
+  }
+
+  #hash(key: string): number {
+    let hash = this.#seed;
+    for (let i = 0; i < key.length; i++) {
+      hash = Math.imul(hash ^ key.charCodeAt(i), 0x9e3779b1);
+      hash ^= hash >>> 15;
+    }
+    return hash | 0;
   }
 }

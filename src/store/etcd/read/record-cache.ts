@@ -17,8 +17,8 @@ export type { CachedRecord };
 
 /** Bytes that each record counts at least. With its key and its place in the cache one of 1 KB takes less. */
 const LEAST_BYTES = 2 * 1024;
-/** Bytes that an entry takes beside its value: the key, and its place in a Map. */
-const ENTRY_BYTES = 160;
+/** Bytes that an entry takes beside its value: the key, and its place in a table. */
+const ENTRY_BYTES = 320;
 /** Half of what a Map can hold: the other half may be places of removed keys. */
 const MAX_ENTRIES = 2 ** 23;
 /**

@@ -8,14 +8,15 @@ describe('value blocks', () => {
       fc.nat(300).map((length) => 'x'.repeat(length)),
       fc.nat(4_000).map((length) => '\u20ac'.repeat(length)),
     );
-    const step = fc.record({ value, drop: fc.nat(5), revision: fc.maxSafeNat(), asText: fc.boolean() });
+    const key = fc.string({ unit: 'binary', maxLength: 90 });
+    const step = fc.record({ key, value, drop: fc.nat(5), revision: fc.maxSafeNat(), asText: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         const blocks = new ValueBlocks();
         const held: { place: number; text: string; bytes: number; revision: number }[] = [];
-        for (const { value, drop, revision, asText } of steps) {
+        for (const { key, value, drop, revision, asText } of steps) {
           const bytes = Buffer.from(value);
-          const place = blocks.add(asText ? value : bytes, bytes.length, revision);
+          const place = blocks.add(key, asText ? value : bytes, bytes.length, revision);
           held.push({ place, text: bytes.toString(), bytes: bytes.length, revision });
           if (drop < 3) for (const { place } of held.splice(drop, 1)) blocks.free(place);
         }
@@ -35,7 +36,7 @@ describe('value blocks', () => {
       const count = Math.ceil((3 * 1024 ** 2) / ValueBlocks.bytesFor(length));
       const text = 'x'.repeat(length);
       let last = 0;
-      for (let i = 0; i < count; i++) last = blocks.add(text, length, i);
+      for (let i = 0; i < count; i++) last = blocks.add('', text, length, i);
       expect(blocks.textOf(last) === text).toBe(true);
       const taken = count * ValueBlocks.bytesFor(length);
       expect(blocks.allocated).toBe(Math.ceil(taken / 1024 ** 2) * 1024 ** 2);
@@ -44,11 +45,11 @@ describe('value blocks', () => {
 
   it('use the memory of values that are gone before they take more', () => {
     const blocks = new ValueBlocks();
-    const places = Array.from({ length: 2_000 }, (_, i) => blocks.add('x'.repeat(i), i, i));
+    const places = Array.from({ length: 2_000 }, (_, i) => blocks.add('', 'x'.repeat(i), i, i));
     const { allocated } = blocks;
     for (let round = 0; round < 10; round++) {
       for (const place of places.splice(0)) blocks.free(place);
-      for (let i = 1_999; i >= 0; i--) places.push(blocks.add('y'.repeat(i), i, i));
+      for (let i = 1_999; i >= 0; i--) places.push(blocks.add('', 'y'.repeat(i), i, i));
     }
     expect(blocks.allocated).toBe(allocated);
     blocks.clear();

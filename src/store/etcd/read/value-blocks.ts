@@ -8,15 +8,19 @@ const BLOCK_BYTES = 4 * BLOCK;
 /** Blocks that are allocated at once: 1 MiB. */
 const SLAB_BLOCKS = 16_384;
 const SLAB_BITS = 14;
-/** Places within a block: the number of the next one, and in the first one bytes and revision of the value. */
+/** Words within a block: the number of the next one, and in the first one what belongs to the value. */
 const NEXT = 0;
 const BYTES = 1;
 const REVISION_LOW = 2;
 const REVISION_HIGH = 3;
-/** Where the value begins in its first block, and goes on in all others. */
-const BEGIN = 4;
+const KEY_BYTES = 4;
+/** Words of a value that its owner sets, by `setWord`. */
+export const OWN_WORDS = { hash: 5, link: 6, older: 7, newer: 8 } as const;
+export type OwnWord = (typeof OWN_WORDS)[keyof typeof OWN_WORDS];
+/** Where the key, and the value behind it, begin in the first block, and go on in all others. */
+const BEGIN = 9;
 const GO_ON = 1;
-/** Bytes of a value in its first block, and in all others. */
+/** Bytes of key and value in the first block, and in all others. */
 const FIRST_BYTES = 4 * (BLOCK - BEGIN);
 const MORE_BYTES = 4 * (BLOCK - GO_ON);
 const NONE = -1;
@@ -27,8 +31,8 @@ const SCRATCH_BYTES = 8 * 1024;
 export type Place = number;
 
 /**
- * Values of etcd with their revisions, outside of the heap: a string or a buffer of its own takes several objects, which
- * the collector walks.
+ * Values of etcd with their keys and revisions, outside of the heap: a string or a buffer of its own takes several
+ * objects, which the collector walks, and each small object that stays keeps a page of the heap from being given back.
  */
 export class ValueBlocks {
   readonly #slabs: Int32Array[] = [];
@@ -40,7 +44,7 @@ export class ValueBlocks {
   #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   #words = new Int32Array(this.#scratch.buffer);
 
-  /** Bytes that a value takes here. @param bytes of the value. No errors. */
+  /** Bytes that a value takes here. @param bytes of the value and its key. No errors. */
   static bytesFor(bytes: number): number {
     return BLOCK_BYTES * (1 + Math.max(0, Math.ceil((bytes - FIRST_BYTES) / MORE_BYTES)));
   }
@@ -55,18 +59,38 @@ export class ValueBlocks {
    * @param value a text is stored in UTF-8
    * @param bytes of the value
    */
-  add(value: string | Buffer, bytes: number, revision: number): Place {
-    this.#reserve(bytes);
-    if (typeof value === 'string') this.#scratch.write(value);
-    else value.copy(this.#scratch);
+  add(key: string, value: string | Buffer, bytes: number, revision: number): Place {
+    this.#reserve(3 * key.length + bytes);
+    const keyBytes = this.#scratch.write(key);
+    if (typeof value === 'string') this.#scratch.write(value, keyBytes);
+    else value.copy(this.#scratch, keyBytes);
     const first = this.#take();
     const slab = this.#slabOf(first);
     const start = startOf(first);
     slab[start + BYTES] = bytes;
     slab[start + REVISION_LOW] = revision | 0;
     slab[start + REVISION_HIGH] = Math.floor(revision / 2 ** 32);
-    this.#spread(first, bytes);
+    slab[start + KEY_BYTES] = keyBytes;
+    this.#spread(first, keyBytes + bytes);
     return first;
+  }
+
+  /** A word that the owner of the values has set. No errors. */
+  word(place: Place, word: OwnWord): number {
+    return this.#slabOf(place)[startOf(place) + word]!;
+  }
+
+  /** Sets a word, of 32 bits with a sign. @param value of it. No errors. */
+  setWord(place: Place, word: OwnWord, value: number): void {
+    this.#slabOf(place)[startOf(place) + word] = value;
+  }
+
+  /** Whether the value at a place is the one of this key. No errors. */
+  isOf(place: Place, key: string): boolean {
+    const bytes = this.#slabOf(place)[startOf(place) + KEY_BYTES]!;
+    if (bytes < key.length) return false;
+    this.#gather(place, bytes);
+    return this.#scratch.toString('utf8', 0, bytes) === key;
   }
 
   /** Bytes of the value at a place. No errors. */
@@ -83,18 +107,10 @@ export class ValueBlocks {
 
   /** The value at a place as text. No errors. */
   textOf(place: Place): string {
-    const bytes = this.bytesOf(place);
-    const words = this.#words;
-    let block = place;
-    let at = BEGIN;
-    for (let from = 0; from * 4 < bytes;) {
-      const slab = this.#slabOf(block);
-      const start = startOf(block);
-      for (; at < BLOCK; at++) words[from++] = slab[start + at]!;
-      block = slab[start + NEXT]!;
-      at = GO_ON;
-    }
-    return this.#scratch.toString('utf8', 0, bytes);
+    const begin = this.#slabOf(place)[startOf(place) + KEY_BYTES]!;
+    const end = begin + this.bytesOf(place);
+    this.#gather(place, end);
+    return this.#scratch.toString('utf8', begin, end);
   }
 
   /** Frees a place that holds a value. No errors. */
@@ -126,6 +142,20 @@ export class ValueBlocks {
       if (from === end) return void (slab[start + NEXT] = NONE);
       block = this.#take();
       slab[start + NEXT] = block;
+      at = GO_ON;
+    }
+  }
+
+  /** Reads so many bytes of a chain of blocks into the scratch buffer. */
+  #gather(place: Place, bytes: number): void {
+    const words = this.#words;
+    let block = place;
+    let at = BEGIN;
+    for (let from = 0; from * 4 < bytes;) {
+      const slab = this.#slabOf(block);
+      const start = startOf(block);
+      for (; at < BLOCK; at++) words[from++] = slab[start + at]!;
+      block = slab[start + NEXT]!;
       at = GO_ON;
     }
   }
