@@ -19,7 +19,7 @@ export type { CachedRecord };
 const LEAST_BYTES = 2 * 1024;
 /** Bytes that an entry takes beside its value: the key, and its place in a table. */
 const ENTRY_BYTES = 320;
-/** Half of what a Map can hold: the other half may be places of removed keys. */
+/** Values take at most 16 GiB then, whatever is configured. */
 const MAX_ENTRIES = 2 ** 23;
 /**
  * Part of the cache's bytes that parsed records may take in addition: by the most that they can take, 10,000 of 500
