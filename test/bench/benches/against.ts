@@ -17,7 +17,7 @@ export async function against(lab: Lab): Promise<Result> {
   const updates = async (name: string, node: RunningNode): Promise<Side> => {
     const load = await openUpdateLoad({ ports: [node.mqttPort], devices: lab.size(400, 400, 20), prefix: name });
     lab.onEnd(() => load.end());
-    return { run: () => load.run(lab.scale.seconds), pids: pidsOf(node) };
+    return lab.loaded(load, pidsOf(node));
   };
   const updated = await lab.alternate({
     after: await updates('after', after),

@@ -22,7 +22,7 @@ export async function atDoor(lab: Lab, { peer, name, devices, place, pids, ways 
   const port = ways.tls ? (mqttsPort ?? mqttPort) : mqttPort;
   const load = await openUpdateLoad({ ports: [port], devices, prefix: name, ...ways });
   lab.onEnd(() => load.end());
-  return { run: () => load.run(lab.scale.seconds), pids: { node: process.pid, ...pids } };
+  return lab.loaded(load, { node: process.pid, ...pids });
 }
 
 /** The same bytes through a mosquitto that does nothing but relay; its processor is told as the node's. */
@@ -36,7 +36,7 @@ export async function atRelay(
   const ports = [Number(new URL(mosquitto.url).port)];
   const load = await openRelayLoad({ ports, devices, prefix: 'relay', ...ways });
   lab.onEnd(() => load.end());
-  return { run: () => load.run(lab.scale.seconds), pids: { node: mosquitto.pid } };
+  return lab.loaded(load, { node: mosquitto.pid });
 }
 
 export type Opening = () => Promise<Side>;

@@ -53,7 +53,7 @@ export async function overHttp(lab: Lab, port: number, pids: Record<string, numb
     () => connections.forEach((connection) => connection.end()),
   );
   lab.onEnd(() => load.end());
-  return { run: () => load.run(lab.scale.seconds), pids };
+  return lab.loaded(load, pids);
 }
 
 async function overMqtt(lab: Lab, peer: Peer, port: number, pids: Record<string, number>): Promise<Side> {
@@ -74,7 +74,7 @@ async function overMqtt(lab: Lab, peer: Peer, port: number, pids: Record<string,
     () => devices.forEach((device) => device.end()),
   );
   lab.onEnd(() => load.end());
-  return { run: () => load.run(lab.scale.seconds), pids };
+  return lab.loaded(load, pids);
 }
 
 export async function bareFastify(lab: Lab): Promise<{ port: number; pid: number }> {

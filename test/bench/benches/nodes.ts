@@ -13,7 +13,7 @@ export async function nodes(lab: Lab): Promise<Result> {
     const load = await openUpdateLoad({ ports, devices, prefix: `n${count}` });
     lab.onEnd(() => load.end());
     const pids = Object.fromEntries(running.map(({ process }, i) => [`node-${i + 1}`, process.pid]));
-    return { run: () => load.run(lab.scale.seconds), pids: { ...pids, etcd: etcd[0]?.pid ?? -1 } };
+    return lab.loaded(load, { ...pids, etcd: etcd[0]?.pid ?? -1 });
   };
   const found = await lab.alternate({ one: await side(1), two: await side(2), four: await side(4) });
   return {
