@@ -1,3 +1,4 @@
+import { FlatTexts } from './flat-texts.js';
 import { emptyObject, isObject, own } from './json.js';
 import { mirror } from './metadata.js';
 import type { Json, JsonObject, Metadata, MetadataObject } from './shadow-document.js';
@@ -23,6 +24,8 @@ function leafText(seconds: number): string {
   return lastLeaf;
 }
 
+const flatTexts = new FlatTexts();
+
 /** Names of members as JSON, with their colon. Devices use few names; the bound is for those that do not. */
 const MAX_NAMES = 4096;
 const MAX_NAME_LENGTH = 64;
@@ -45,11 +48,22 @@ export function nameText(name: string): string {
  */
 export function mirrorText(value: Json, seconds: number): string {
   if (typeof value !== 'object' || value === null) return leafText(seconds);
+  if (Array.isArray(value)) return mirrorOfArray(value, seconds);
+  const known = flatTexts.find(value, seconds);
+  if (known !== null) return known;
+  const text = mirrorOfObject(value, seconds);
+  flatTexts.offer(value, seconds, text);
+  return text;
+}
+
+function mirrorOfArray(value: readonly Json[], seconds: number): string {
   let text = '';
-  if (Array.isArray(value)) {
-    for (const element of value) text += (text === '' ? '' : ',') + mirrorText(element, seconds);
-    return `[${text}]`;
-  }
+  for (const element of value) text += (text === '' ? '' : ',') + mirrorText(element, seconds);
+  return `[${text}]`;
+}
+
+function mirrorOfObject(value: JsonObject, seconds: number): string {
+  let text = '';
   for (const member of Object.keys(value)) {
     text += (text === '' ? '' : ',') + nameText(member) + mirrorText(value[member]!, seconds);
   }

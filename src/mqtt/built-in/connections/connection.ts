@@ -144,8 +144,7 @@ export class Connection implements PacketHandler, RequestOwner {
     const request = new IncomingRequest(this, route, bytes, qos, id, isForwarded);
     (this.#requests ??= new Chain()).push(request);
     if (this.#requests.size >= MAX_IN_FLIGHT) this.#pause();
-    if (route.request === null) request.settle('unpublishable');
-    else this.door.handle(request);
+    this.door.handle(request);
     request.handled();
   }
 
