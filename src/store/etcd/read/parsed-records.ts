@@ -12,6 +12,9 @@ export class ParsedRecord {
   expected: EtcdRecord | null = null;
   /** Since the hand came by last. */
   used = false;
+  /** Its neighbours on the way of the hand; null: there is none. */
+  before: ParsedRecord | null = null;
+  behind: ParsedRecord | null = null;
 
   /** @param taken bytes that it counts in `ParsedRecords` */
   constructor(
@@ -44,7 +47,14 @@ const MAX_NEWCOMERS = 512;
 export class ParsedRecords {
   readonly #records = new Map<string, ParsedRecord>();
   readonly #newcomers = new Set<ParsedRecord>();
-  #hand: Iterator<ParsedRecord> | null = null;
+  /**
+   * Where the way of the hand begins, and ends. An iterator of the Map would keep every table that the Map has had since
+   * its last step.
+   */
+  #first: ParsedRecord | null = null;
+  #latest: ParsedRecord | null = null;
+  /** What the hand comes to next; null: the first. */
+  #hand: ParsedRecord | null = null;
   #bytes = 0;
   /** The key that was looked up last: the steps of one update ask for the same one after the other. */
   #lastKey = '';
@@ -83,6 +93,7 @@ export class ParsedRecords {
     while (this.#records.size > 0 && this.#bytes + bytes > this.maxBytes) this.removeOne();
     const parsed = new ParsedRecord(key, known, bytes);
     this.#records.set(key, parsed);
+    this.#link(parsed);
     this.#bytes += bytes;
     this.#lastKey = key;
     this.#last = parsed;
@@ -104,14 +115,14 @@ export class ParsedRecords {
     this.#newcomers.delete(parsed);
     this.#bytes -= parsed.taken;
     if (this.#last === parsed) this.#last = undefined;
+    this.#unlink(parsed);
   }
 
   /** Removes all, without calling `onLeave`. No errors. */
   clear(): void {
     this.#records.clear();
     this.#newcomers.clear();
-    // It would keep what it has gone through.
-    this.#hand = null;
+    this.#first = this.#latest = this.#hand = null;
     this.#bytes = 0;
     this.#last = undefined;
   }
@@ -137,12 +148,27 @@ export class ParsedRecords {
   }
 
   /** What comes behind the hand; behind the last record comes the first. */
-  #next(): ParsedRecord | undefined {
-    const step = this.#hand?.next();
-    if (step && !step.done) return step.value;
-    this.#hand = this.#records.values();
-    const first = this.#hand.next();
-    return first.done ? undefined : first.value;
+  #next(): ParsedRecord | null {
+    const next = this.#hand ?? this.#first;
+    this.#hand = next && next.behind;
+    return next;
+  }
+
+  #link(parsed: ParsedRecord): void {
+    parsed.before = this.#latest;
+    if (this.#latest === null) this.#first = parsed;
+    else this.#latest.behind = parsed;
+    this.#latest = parsed;
+  }
+
+  #unlink(parsed: ParsedRecord): void {
+    const { before, behind } = parsed;
+    if (before === null) this.#first = behind;
+    else before.behind = behind;
+    if (behind === null) this.#latest = before;
+    else behind.before = before;
+    if (this.#hand === parsed) this.#hand = behind;
+    parsed.before = parsed.behind = null;
   }
 
   #bytesOf({ record }: CachedRecord): number {
