@@ -44,6 +44,12 @@ export const SECTIONS = {
       meaning: 'HTTP with TLS; needs UMBRA_TLS_CERT and UMBRA_TLS_KEY.',
       example: '8443',
     }),
+    UMBRA_HTTP_MAX_CONNECTIONS: integer('http.maxConnections', 0, {
+      ...{ min: 0, max: 1_000_000, unit: 'connections' },
+      defaultText: 'what file descriptors allow',
+      meaning:
+        'HTTP connections at once, watch streams included, WebSockets not; beyond them the one that has been idle longest is closed, or the new one where none is idle. 0 is what the file descriptor limit leaves beside MQTT and etcd, at least 4000 where the limit is 16384 or more.',
+    }),
     UMBRA_HTTP_NAMES: list('http.names', {
       type: 'comma-separated host names',
       pattern: /^[A-Za-z0-9._-]{1,253}$/,

@@ -1,7 +1,12 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { startHttpNode, type HttpNode } from '../harness/http-node.js';
+import { until } from '../harness/until.js';
 import { SERVER_OPTIONS } from '../../src/http/server/server-options.js';
+import type { ShadowStore } from '../../src/store/shadow-store.js';
+
+const wrappedGet = (store: ShadowStore, get: ShadowStore['get']): ShadowStore =>
+  Object.assign(Object.create(store) as ShadowStore, { get });
 
 /** Everything that the server says until it closes the connection. */
 async function untilClosed(socket: Socket): Promise<string> {
@@ -156,5 +161,67 @@ describe('the request log', () => {
     } finally {
       await node.stop();
     }
+  });
+});
+
+describe('too many connections', () => {
+  const MAX = 20;
+  const lines: string[] = [];
+  let node: HttpNode;
+  let release = (): void => undefined;
+  let waiting = 0;
+  const sockets: Socket[] = [];
+  beforeAll(async () => {
+    const { pino } = await import('pino');
+    const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const get = async (): Promise<null> => {
+      waiting++;
+      await released;
+      return null;
+    };
+    node = await startHttpNode({ logger, http: { maxConnections: MAX }, wrap: (store) => wrappedGet(store, get) });
+  });
+  afterAll(async () => {
+    for (const socket of sockets) socket.destroy();
+    await node.stop();
+  });
+
+  function open(request = ''): Socket {
+    const socket = connect(node.port, '127.0.0.1', () => void socket.write(request));
+    socket.on('error', () => undefined);
+    sockets.push(socket);
+    return socket;
+  }
+
+  const logged = (text: string) =>
+    lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ msg }) => msg === text);
+
+  it('let those that wait for nothing give way, so that others are served', async () => {
+    const kept = open('GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+    await once(kept, 'data');
+    const cut = once(kept, 'close');
+    const closed = Array.from({ length: 3 * MAX }, () => once(open(), 'close'));
+    await cut;
+    for (let i = 0; i < MAX; i++) {
+      const bystander = await fetch(`${node.url}/health/live`, { headers: { connection: 'close' } });
+      expect(bystander.status).toBe(200);
+    }
+    await Promise.race(closed);
+    const [first] = logged('idle HTTP connections closed for new ones');
+    expect(first).toMatchObject({ closed: 1, maxConnections: MAX, reason: 'too-many-connections' });
+    expect(logged('idle HTTP connections closed for new ones').length).toBeLessThan(5);
+  });
+
+  it('are closed at once while all others have a request, which is served to its end', async () => {
+    const busy = Array.from({ length: MAX }, () => open('GET /things/t/shadow HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'));
+    const answers = busy.map((socket) => once(socket, 'data') as Promise<[Buffer]>);
+    await until('all requests are under way', () => waiting === MAX);
+    const refused = Array.from({ length: MAX }, () => open());
+    await Promise.all(refused.map((socket) => socket.closed || once(socket, 'close')));
+    expect(logged('HTTP connections refused')).toHaveLength(1);
+    release();
+    for (const [data] of await Promise.all(answers)) expect(data.toString()).toMatch(/^HTTP\/1\.1 404 /);
+    expect((await fetch(`${node.url}/health/live`)).status).toBe(200);
   });
 });

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { startNode, type UmbraNode } from '../../src/app.js';
+import type { Config } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import type { ShadowStore } from '../../src/store/shadow-store.js';
 import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
@@ -12,13 +13,16 @@ import { until } from '../harness/until.js';
 import { wrappedStore } from '../harness/wrapped-store.js';
 
 /** A whole node in memory: both doors share the HTTP port. */
-async function start(wrap: (store: ShadowStore) => ShadowStore = (store) => store): Promise<UmbraNode> {
+async function start(
+  wrap: (store: ShadowStore) => ShadowStore = (store) => store,
+  http: Partial<Config['http']> = {},
+): Promise<UmbraNode> {
   const base = loadConfig({});
   const store = new MemoryShadowStore();
   return startNode({
     config: {
       ...base,
-      http: { ...base.http, port: await freePort() },
+      http: { ...base.http, port: await freePort(), ...http },
       mqtt: { ...base.mqtt, port: await freePort() },
       drainTimeoutMs: 5_000,
     },
@@ -46,6 +50,8 @@ async function exchange(url: string, ...requests: string[]): Promise<string> {
   await once(socket, 'close');
   return answers;
 }
+
+const GET = 'GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n';
 
 describe('upgrades', () => {
   let node: UmbraNode;
@@ -134,6 +140,25 @@ it('an HTTP listener that fails to accept does not end the process', async () =>
     expect(server.emit('error', Object.assign(new Error('accept ENFILE'), { code: 'ENFILE' }))).toBe(true);
     expect((await fetch(`${node.addresses.http}/health/live`)).status).toBe(200);
   } finally {
+    await node.drain();
+  }
+});
+
+it('WebSockets take no place of HTTP, and HTTP none of theirs', async () => {
+  const node = await start(undefined, { maxConnections: 3 });
+  const devices: TestClient[] = [];
+  try {
+    const { http } = node.addresses;
+    const url = `${http.replace('http', 'ws')}/mqtt`;
+    for (let i = 0; i < 10; i++) devices.push(await TestClient.connect(url, { clientId: `device-${i}` }));
+    for (let i = 0; i < 10; i++) expect((await exchange(http, GET)).startsWith('HTTP/1.1 200')).toBe(true);
+    const idle = Array.from({ length: 6 }, () => connect(Number(new URL(http).port), '127.0.0.1'));
+    await Promise.all(idle.slice(0, 3).map((socket) => once(socket.resume(), 'close')));
+    expect(devices.some(({ closed }) => closed)).toBe(false);
+    devices.push(await TestClient.connect(url, { clientId: 'one-more' }));
+    for (const socket of idle) socket.destroy();
+  } finally {
+    for (const { mqtt } of devices) mqtt.end(true);
     await node.drain();
   }
 });

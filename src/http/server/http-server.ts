@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../../config/config.js';
+import { connectionsWithin, descriptorLimit, httpConnectionsWithin } from '../../config/descriptors.js';
 import { largestRequest } from '../../document/limits.js';
 import type { Clock } from '../../resilience/clock.js';
 import type { Logger } from '../../telemetry/logger.js';
@@ -13,6 +14,7 @@ import { originForm, MAX_HEADERS, RequestHeads } from '../request-head.js';
 import { BodyBudget } from './body-budget.js';
 import { BodyReader, type BodyLimits, type BodyTaker } from './body-reader.js';
 import { ClientErrors } from './client-error.js';
+import { ConnectionLimit } from './connection-limit.js';
 import { Connections } from './connections.js';
 import { serveDirectly } from './direct-handlers.js';
 import { answerLast } from './last-answer.js';
@@ -134,10 +136,22 @@ export class HttpServer {
   }
 
   #drainOnClose(servers: Server[]): void {
-    const connections = servers.map((server) => new Connections(server));
-    this.#fastify.addHook('preClose', (done) => {
-      for (const each of connections) each.drain(this.parts.config.drainTimeoutMs);
-      done();
+    const limit = new ConnectionLimit(maxConnections(this.parts.config), this.parts.logger);
+    const connections = servers.map((server) => {
+      const each = new Connections(server);
+      limit.watch(server, each);
+      return each;
+    });
+    this.#fastify.addHook('preClose', async () => {
+      limit.stop();
+      await Promise.all(connections.map((each) => each.drain(this.parts.config.drainTimeoutMs)));
     });
   }
+}
+
+function maxConnections({ http, mqtt }: Config): number {
+  const descriptors = descriptorLimit();
+  return (
+    http.maxConnections || httpConnectionsWithin(descriptors, mqtt.maxConnections || connectionsWithin(descriptors))
+  );
 }

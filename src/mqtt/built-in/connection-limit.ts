@@ -1,11 +1,10 @@
 import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { CountedLine } from '../../telemetry/counted-line.js';
 import type { Logger } from '../../telemetry/logger.js';
 
 /** Connections beyond the limit that are taken only to be refused in a CONNACK; more are closed at once. */
 const REFUSING = 32;
-/** Milliseconds between two log lines while connections are refused. */
-const LOG_MS = 10_000;
 
 /**
  * Counts the MQTT connections of all listeners. A connection beyond `max` is refused in its CONNACK; when REFUSING of those
@@ -16,13 +15,17 @@ export class ConnectionLimit {
   readonly #servers = new Map<Server, number>();
   #open = 0;
   #admitted = 0;
-  #refused = 0;
-  #timer: NodeJS.Timeout | null = null;
+  readonly #refusals: CountedLine;
 
   constructor(
     readonly max: number,
-    private readonly logger: Logger,
-  ) {}
+    logger: Logger,
+  ) {
+    this.#refusals = new CountedLine((refused) => {
+      const counts = { refused, connections: this.#admitted, maxConnections: this.max };
+      logger.warn({ ...counts, reason: 'too-many-connections' }, 'MQTT connections refused');
+    });
+  }
 
   /** Whether there is no room for one more connection, which is not counted yet. */
   get isFull(): boolean {
@@ -60,26 +63,13 @@ export class ConnectionLimit {
     return true;
   }
 
-  /** Counts one refused connection for the log: one line at once, then one for every LOG_MS with more of them. */
+  /** Counts one refused connection for the log. */
   refused(): void {
-    this.#refused++;
-    if (this.#timer !== null) return;
-    this.#log();
-    this.#timer = setInterval(() => {
-      if (this.#refused > 0) return this.#log();
-      this.stop();
-    }, LOG_MS).unref();
+    this.#refusals.add();
   }
 
   stop(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
-  }
-
-  #log(): void {
-    const counts = { refused: this.#refused, connections: this.#admitted, maxConnections: this.max };
-    this.logger.warn({ ...counts, reason: 'too-many-connections' }, 'MQTT connections refused');
-    this.#refused = 0;
+    this.#refusals.stop();
   }
 
   #admit(by: 1 | -1, isWatched: boolean): void {

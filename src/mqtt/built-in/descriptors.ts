@@ -1,32 +1,12 @@
-import { close, open, readFileSync } from 'node:fs';
+import { close, open } from 'node:fs';
+import { connectionsWithin } from '../../config/descriptors.js';
 import type { Logger } from '../../telemetry/logger.js';
 
 /** Below this many file descriptors a node is short of connections soon; the usual limit of a shell is 1024. */
 const SMALL_LIMIT = 4096;
-/** MQTT connections where the system gives no limit of file descriptors. */
-const UNKNOWN_LIMIT_CONNECTIONS = 100_000;
-/** Descriptors kept for HTTP, etcd and files: a quarter of the limit within these bounds, and never more than half. */
-const RESERVE = { least: 128, most: 4096 };
 const PROBE_MS = 1_000;
 /** Milliseconds between two log lines about the same lack. */
 const LOG_MS = 10_000;
-
-/** The limit of open file descriptors of this process; null where /proc does not give one. Node has raised it to the hard limit. */
-export function descriptorLimit(path = '/proc/self/limits'): number | null {
-  try {
-    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync(path, 'latin1'))?.[1];
-    return soft === undefined ? null : Number(soft);
-  } catch {
-    return null;
-  }
-}
-
-/** The MQTT connections that a limit of file descriptors leaves room for. */
-export function connectionsWithin(limit: number | null): number {
-  if (limit === null) return UNKNOWN_LIMIT_CONNECTIONS;
-  const quarter = Math.min(RESERVE.most, Math.max(RESERVE.least, Math.ceil(limit / 4)));
-  return limit - Math.min(quarter, Math.ceil(limit / 2));
-}
 
 /** Says at start when file descriptors will be short. */
 export function warnOfFewDescriptors(limit: number | null, maxConnections: number, logger: Logger): void {

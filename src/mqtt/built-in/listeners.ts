@@ -5,13 +5,14 @@ import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config, type TlsFiles } from '../../config/config.js';
+import { connectionsWithin, descriptorLimit } from '../../config/descriptors.js';
 import { RequestHeads } from '../../http/request-head.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { MqttBroker } from './broker.js';
 import { CONNECT_TIMEOUT_MS } from './connections/connection.js';
 import { shareReads } from './connections/shared-reads.js';
 import { ConnectionLimit } from './connection-limit.js';
-import { connectionsWithin, descriptorLimit, DescriptorProbe, warnOfFewDescriptors } from './descriptors.js';
+import { DescriptorProbe, warnOfFewDescriptors } from './descriptors.js';
 import { MqttWebSockets } from './web-sockets.js';
 
 /** URLs, with the ports that were really taken. */

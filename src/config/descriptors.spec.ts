@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectionsWithin, descriptorLimit } from './descriptors.js';
+import { connectionsWithin, descriptorLimit, httpConnectionsWithin } from './descriptors.js';
 
 describe('descriptorLimit', () => {
   const folder = mkdtempSync(join(tmpdir(), 'umbra-limits-'));
@@ -29,4 +29,17 @@ describe('connectionsWithin', () => {
     [20_000, 15_904],
     [1_048_576, 1_044_480],
   ])('%p descriptors: %p connections', (limit, connections) => expect(connectionsWithin(limit)).toBe(connections));
+});
+
+describe('httpConnectionsWithin', () => {
+  it.each([
+    [null, 100_000, 4096],
+    [64, 32, 16],
+    [1024, 768, 160],
+    [1024, 1000, 160],
+    [1024, 100, 828],
+    [1_048_576, 1_044_480, 4000],
+  ])('%p descriptors, %p MQTT connections: %p', (limit, maxMqtt, connections) =>
+    expect(httpConnectionsWithin(limit, maxMqtt)).toBe(connections),
+  );
 });
