@@ -129,6 +129,24 @@ describe('bodies', () => {
     }
   });
 
+  it('that are announced are refused before they are sent where they are too large, and asked for where not', async () => {
+    const expecting = (length: number): string =>
+      post('expect', `Expect: 100-continue\r\nContent-Length: ${length}\r\n`);
+    for (const length of [40_000, 900_000, 2_000_000_000]) {
+      // The answer and the end come without a byte of the body; what is sent behind is no request any more.
+      const answer = await say(expecting(length) + closing('GET /health/live', HOST));
+      expect(answer).toMatch(/^HTTP\/1\.1 413 [^]*connection: close\r\n/i);
+      expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1);
+    }
+    const socket = await open();
+    socket.write(expecting(GOOD.length));
+    const [first] = (await once(socket, 'data')) as [Buffer];
+    expect(first.toString()).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+    socket.write(GOOD);
+    const [second] = (await once(socket, 'data')) as [Buffer];
+    expect(second.toString()).toMatch(/^HTTP\/1\.1 200 [^]*"version":1/);
+  });
+
   it('that never end are bounded together: the oldest give way, and say why', async () => {
     const budget = new BodyBudget(5 * 20_384);
     const ended: number[] = [];

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { ServiceError } from '../../errors/service-error.js';
 import type { BodyBudget, OpenBody } from './body-budget.js';
 
@@ -22,6 +22,14 @@ export type BodyTaker = (error: ServiceError | null, body?: Buffer | ServiceErro
 
 /** Called when a client leaves before its body has ended, with the bytes that came. */
 export type AbortListener = (received: number) => void;
+
+/** Tells a client that waits with its body to send it, unless it says itself that the body is too large. */
+export function continueBodies(server: Server, maxBytes: number): void {
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    if (!(Number(request.headers['content-length']) > maxBytes)) response.writeContinue();
+    server.emit('request', request, response);
+  });
+}
 
 /**
  * Reads one body into one buffer that grows with it, so that a body takes no more than twice its bytes however small its
@@ -81,7 +89,9 @@ export class BodyReader implements OpenBody {
   }
 
   #refuse(error: ServiceError): void {
-    if (this.#declared <= MAX_SKIPPED_BYTES && error.code === 'tooLarge') this.#settle(null, error);
+    // A client that waits for 100 (Continue) may send its next request instead of the body: nobody knows which comes.
+    const comes = this.#declared <= MAX_SKIPPED_BYTES && this.payload.headers.expect === undefined;
+    if (comes && error.code === 'tooLarge') this.#settle(null, error);
     else this.#settle(error);
     // What still comes is read and dropped: by Node until the body ends, or until the connection does.
     this.payload.on('error', () => undefined).resume();

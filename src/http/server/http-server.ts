@@ -12,7 +12,7 @@ import { HttpErrorFilter } from '../http-error.filter.js';
 import { serveOpenApi } from '../openapi/serve.js';
 import { originForm, MAX_HEADERS, RequestHeads } from '../request-head.js';
 import { BodyBudget } from './body-budget.js';
-import { BodyReader, type BodyLimits, type BodyTaker } from './body-reader.js';
+import { BodyReader, continueBodies, type BodyLimits, type BodyTaker } from './body-reader.js';
 import { ClientErrors } from './client-error.js';
 import { ConnectionLimit } from './connection-limit.js';
 import { Connections } from './connections.js';
@@ -108,6 +108,7 @@ export class HttpServer {
       // One more than RequestHeads takes, or Node would drop headers unseen.
       server.maxHeadersCount = MAX_HEADERS + 1;
       this.#clientErrors.watch(server);
+      continueBodies(server, largestRequest(config.limits));
       attach(server);
     }
     this.#drainOnClose(servers);
