@@ -3,7 +3,26 @@ import { ChangeSubscribers } from './change-subscribers.js';
 import { plus, type Few } from './few.js';
 import type { GrantedFilter } from './granted-filter.js';
 import { canMatchOthers, changeCover, parseChangeTopic } from './topic-filter.js';
-import { TopicTree } from './topic-tree.js';
+import { hasWildcard, TopicTree } from './topic-tree.js';
+
+/** Bytes that a filter takes in its session and in the index of changes, or of other topics. */
+const FILTER_BYTES = 300;
+/** Bytes in addition when it covers changes of named shadows. */
+const NAMED_BYTES = 150;
+/** Bytes of each of its levels in the tree, beside those that nearly all filters have in common. */
+const LEVEL_BYTES = 250;
+const COMMON_LEVELS = 2;
+
+/**
+ * Bytes of memory that a filter takes that shares nothing with others, about. Its text counts twice: it may be beyond
+ * ASCII, and parts of it are keys.
+ */
+export function filterBytes(filter: string): number {
+  const named = (changeCover(filter)?.named.length ?? 0) > 0 ? NAMED_BYTES : 0;
+  const isInTree = hasWildcard(filter) && canMatchOthers(filter);
+  const levels = isInTree ? filter.split('/').filter((level) => level !== '#').length - COMMON_LEVELS : 0;
+  return FILTER_BYTES + named + LEVEL_BYTES * Math.max(levels, 0) + 2 * filter.length;
+}
 
 /** Which session is subscribed to what. */
 export class Subscribers {
