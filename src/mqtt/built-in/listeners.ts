@@ -122,7 +122,8 @@ export class MqttListeners {
 
   #acceptPlain(accepted: Socket): void {
     const socket = shareReads(accepted);
-    this.#limit.opened(socket, null);
+    // What was not moved, its listener counts too.
+    this.#limit.opened(socket, socket === accepted ? this.#plain : null);
     this.#accept(socket);
   }
 
