@@ -9,6 +9,7 @@ import type {
   SubscribePacket,
   UnsubscribePacket,
 } from '../packets/packet.js';
+import { ownBytes } from '../packets/own-bytes.js';
 import { PacketReader } from '../packets/packet-reader.js';
 import { ProtocolError } from '../packets/protocol-error.js';
 import { REASON } from '../packets/reason-codes.js';
@@ -138,10 +139,9 @@ export class Connection implements PacketHandler, RequestOwner {
       return this.end(REASON.qosNotSupported, 'QoS 2 is not supported');
     }
     const route = this.#route?.topic === topic ? this.#route : new Route(topic, this.principal.tenant);
-    this.#route = route;
+    this.#route = route.request && route; // Any other topic may be 64 KiB long.
     const isForwarded = this.door.wants(topic);
-    const bytes = isForwarded ? Buffer.from(payload) : payload;
-    const request = new IncomingRequest(this, route, bytes, qos, id, isForwarded);
+    const request = new IncomingRequest(this, route, isForwarded ? ownBytes(payload) : payload, qos, id, isForwarded);
     (this.#requests ??= new Chain()).push(request);
     if (this.#requests.size >= MAX_IN_FLIGHT) this.#pause();
     this.door.handle(request);

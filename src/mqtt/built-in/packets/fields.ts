@@ -1,3 +1,4 @@
+import { ownBytes } from './own-bytes.js';
 import { ProtocolError } from './protocol-error.js';
 import { REASON } from './reason-codes.js';
 import { decodeUtf8 } from './utf8.js';
@@ -57,7 +58,7 @@ export class Fields {
   binary(): Buffer {
     const length = this.uint16();
     const at = this.#skip(length);
-    return Buffer.from(this.buffer.subarray(at, at + length));
+    return ownBytes(this.buffer.subarray(at, at + length));
   }
 
   string(): string {

@@ -38,6 +38,13 @@ describe('the reader', () => {
     expect(reader.level).toBe(4);
   });
 
+  it('gives what may stay memory of its own', () => {
+    const { reader, handler } = recordingReader();
+    reader.read(packet(0x10, 'MQTT', 4, 0x06, uint16(30), 'id', ['will/topic', sized(Buffer.from([0, 1]))]));
+    const [, { will }] = handler.packets[0] as unknown as [string, { will: { payload: Buffer } }];
+    expect(will.payload.buffer.byteLength).toBe(2);
+  });
+
   it('reads a CONNECT of MQTT 5 with properties, and its will with others', () => {
     const { reader, handler } = recordingReader();
     const own = properties(0x11, uint32(0xffffffff), 0x21, uint16(10), 0x26, 'a', 'b', 0x26, 'a', 'b', 0x15, 'method');

@@ -10,6 +10,8 @@ import { decodeUtf8 } from './utf8.js';
 const DUP = 0x08;
 const RETAIN = 0x01;
 const EMPTY = Buffer.alloc(0);
+/** Characters of a topic that is kept for the next PUBLISH. Those of shadows have no more. */
+const MAX_KEPT_TOPIC = 256;
 
 /** The PUBLISH that a connection sent last: one object for all of them, since they are most of what arrives. */
 export class IncomingPublish implements PublishPacket {
@@ -37,6 +39,7 @@ export class IncomingPublish implements PublishPacket {
   forget(): void {
     this.payload = EMPTY;
     this.properties = null;
+    if (this.topic.length > MAX_KEPT_TOPIC) this.topic = '';
   }
 
   #readFlags(flags: number): void {
