@@ -1,5 +1,8 @@
 import { connect as connectPacket, encode, four, PINGREQ, PROPERTY, publish, subscribe, two, disconnect, type Property } from '../conformance/wire.js'; // prettier-ignore
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { pino } from 'pino';
+import { WebSocket } from 'ws';
 import { startMqttNode, type MqttNode, type TestClient } from '../harness/mqtt-node.js';
 import { RawMqtt } from '../harness/raw-mqtt.js';
 import { until } from '../harness/until.js';
@@ -25,6 +28,10 @@ let bystander: TestClient;
 let updates = 0;
 const attackers: RawMqtt[] = [];
 let halfSent: RawMqtt[];
+/** WebSockets whose frame, or whose message of several frames, is never complete, and one that behaves. */
+let halfFrames: Socket[];
+let webBystander: TestClient;
+let heldOfFrames = 0;
 
 async function attacker(
   clientId: string,
@@ -52,6 +59,37 @@ async function sendHalf(): Promise<RawMqtt[]> {
   );
 }
 
+const HALF_BYTES = 300_000;
+
+/** The head of a frame that a client sends; its mask is zero. */
+function frameHead(first: number, bytes: number): Buffer {
+  const head = Buffer.alloc(14);
+  head.writeUInt8(first, 0);
+  head.writeUInt8(0x80 | 127, 1);
+  head.writeBigUInt64BE(BigInt(bytes), 2);
+  return head;
+}
+
+async function sendHalfFrames(port: number): Promise<Socket[]> {
+  const begun = [
+    frameHead(0x82, 500_000).subarray(0, 1),
+    Buffer.concat([frameHead(0x82, 500_000), Buffer.alloc(HALF_BYTES)]),
+    Buffer.concat([frameHead(0x02, HALF_BYTES), Buffer.alloc(HALF_BYTES), frameHead(0x89, 0)]),
+  ];
+  return Promise.all(
+    begun.map(async (bytes, i) => {
+      const ws = new WebSocket(`ws://127.0.0.1:${port}/mqtt`, 'mqtt');
+      await once(ws, 'open');
+      ws.on('error', () => undefined);
+      ws.send(encode(connectPacket({ version: 5, clientId: `half-frame-${i}`, clean: true, keepAlive: 0 })));
+      await once(ws, 'message');
+      const { _socket: socket } = ws as unknown as { _socket: Socket };
+      socket.write(bytes);
+      return socket;
+    }),
+  );
+}
+
 beforeAll(async () => {
   node = await startMqttNode({
     logger,
@@ -70,6 +108,11 @@ beforeAll(async () => {
   });
   bystander = await node.connect({ clientId: 'bystander' });
   await bystander.subscribe(shadow('bystander', 'update/accepted'));
+  const port = await node.attachHttp();
+  webBystander = await node.connect({ clientId: 'web-bystander', keepalive: 0 }, `ws://127.0.0.1:${port}/mqtt`);
+  const before = node.broker.budget.used;
+  halfFrames = await sendHalfFrames(port);
+  await until('the frames count', () => (heldOfFrames = node.broker.budget.used - before) >= 2 * HALF_BYTES);
   halfSent = await sendHalf();
 });
 
@@ -80,6 +123,7 @@ afterEach(async () => {
 
 afterAll(async () => {
   for (const raw of halfSent) raw.end();
+  for (const socket of halfFrames) socket.destroy();
   await node.stop();
 });
 
@@ -225,6 +269,13 @@ describe('ten updates of 129 KB of nulls', () => {
 
 it('ends packets that were begun and never completed', async () => {
   await until('their ends', () => halfSent.every(({ closed }) => closed), 120_000);
+});
+
+it('ends WebSockets with a message that was begun and never completed, and no other', async () => {
+  expect(heldOfFrames).toBeLessThan(2 * HALF_BYTES + 400_000);
+  await until('their ends', () => halfFrames.every(({ closed }) => closed), 120_000);
+  await until('nothing of them is held', () => [...node.broker.deadlines].every(({ heldBytes }) => heldBytes === 0));
+  expect(webBystander.closed).toBe(false);
 });
 
 it('has logged no error but the planted one', () => {

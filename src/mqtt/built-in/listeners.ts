@@ -9,7 +9,7 @@ import { connectionsWithin, descriptorLimit } from '../../config/descriptors.js'
 import { RequestHeads } from '../../http/request-head.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { MqttBroker } from './broker.js';
-import { CONNECT_TIMEOUT_MS } from './connections/connection.js';
+import { CONNECT_TIMEOUT_MS } from './connections/limits.js';
 import { shareReads } from './connections/shared-reads.js';
 import { ConnectionLimit } from './connection-limit.js';
 import { DescriptorProbe, warnOfFewDescriptors } from './descriptors.js';

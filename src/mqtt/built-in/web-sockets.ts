@@ -4,6 +4,7 @@ import { WebSocketServer } from 'ws';
 import { isForeignOrigin } from '../../http/foreign-origin.js';
 import { excessOf, type RequestHeads } from '../../http/request-head.js';
 import type { ConnectionLimit } from './connection-limit.js';
+import { MESSAGE_LIMITS, watchFrames } from './web-socket-frames.js';
 import { webSocketStream } from './web-socket-stream.js';
 
 const PATH = '/mqtt';
@@ -28,6 +29,7 @@ export class MqttWebSockets {
       perMessageDeflate: false,
       autoPong: false,
       maxPayload: maxPacketBytes * 2,
+      ...MESSAGE_LIMITS,
       handleProtocols: (offered) => SUB_PROTOCOLS.find((protocol) => offered.has(protocol)) ?? false,
     });
   }
@@ -62,7 +64,9 @@ export class MqttWebSockets {
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
     if (!offered.some((name) => SUB_PROTOCOLS.includes(name))) return refuse(socket, 400);
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.accept(webSocketStream(webSocket), request);
+      const stream = webSocketStream(webSocket);
+      this.accept(stream, request);
+      watchFrames(socket, stream);
     });
   }
 }

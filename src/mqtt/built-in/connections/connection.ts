@@ -19,18 +19,10 @@ import { willBytes, type Will } from '../sessions/will.js';
 import { Chain } from './chain.js';
 import type { Door } from './door.js';
 import { IncomingRequest, Route, type RequestOwner } from './incoming-request.js';
+import { CLOSE_MS, CONNECT_TIMEOUT_MS, MAX_DISCARDED, PACKET_TIMEOUT_MS } from './limits.js';
 import { Outbox } from './outbox.js';
 import { Refusals } from './refusals.js';
 import { pong, unknownPubrec, unknownPubrel, type Reply } from './reply.js';
-
-/** A CONNECT must be there in this time, in milliseconds: half-open sockets go. */
-export const CONNECT_TIMEOUT_MS = 10_000;
-/** Milliseconds in which a packet that was begun must be complete. */
-const PACKET_TIMEOUT_MS = 30_000;
-/** Milliseconds for which the peer may take its time to close. */
-const CLOSE_MS = 1_000;
-/** Bytes of a connection that is being ended that are read and thrown away. */
-const MAX_DISCARDED = 256 * 1024;
 
 /** `opening` until its CONNECT was accepted; `ending` when it only waits for its peer to close. */
 type Phase = 'opening' | 'open' | 'ending' | 'closed';
@@ -100,6 +92,12 @@ export class Connection implements PacketHandler, RequestOwner {
     }
     // No time more for a CONNECT that comes byte by byte.
     if (this.#phase === 'open') this.#since = this.door.deadlines.now;
+    this.#countHeld();
+  }
+
+  /** @param bytes that its WebSocket keeps of a message that is not complete */
+  holdsFrame(bytes: number): void {
+    this.#reader.keptBefore(bytes);
     this.#countHeld();
   }
 

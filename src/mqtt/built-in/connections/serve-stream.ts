@@ -21,6 +21,11 @@ export function received(stream: Duplex, buffer: Buffer, bytes: number): void {
   (stream as Served)[CONNECTION].read(buffer, bytes);
 }
 
+/** The WebSocket below a stream keeps so many bytes of a message that is not complete. */
+export function holdsFrame(stream: Duplex, bytes: number): void {
+  (stream as Served)[CONNECTION].holdsFrame(bytes);
+}
+
 function onData(this: Served, chunk: Buffer | string): void {
   // MQTT-6.0.0-1: packets come in binary frames. Only a frame of text is a string.
   if (typeof chunk === 'string') this[CONNECTION].end(REASON.malformedPacket, 'a frame of text');

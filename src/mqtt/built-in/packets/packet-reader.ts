@@ -27,6 +27,9 @@ export class PacketReader {
   readonly #parser: PacketParser;
   #held: HeldBytes | null = null;
   #incompleteSince: number | null = null;
+  /** Bytes that another layer keeps before they come here; 0: none. */
+  #before = 0;
+  #beforeSince: number | null = null;
   #paused = false;
   #closed = false;
   #reading = false;
@@ -44,9 +47,9 @@ export class PacketReader {
     return this.#parser.level;
   }
 
-  /** Bytes of memory that the reader keeps: an incomplete packet, or what came after `pause`. */
+  /** Bytes of memory that are kept: an incomplete packet, what came after `pause`, and what `keptBefore` tells. */
   get heldBytes(): number {
-    return this.#held?.capacity ?? 0;
+    return (this.#held?.capacity ?? 0) + this.#before;
   }
 
   /**
@@ -54,7 +57,15 @@ export class PacketReader {
    * none. A pause does not count: the packet then begins with `resume`.
    */
   get incompleteSince(): number | null {
-    return this.#incompleteSince;
+    return this.#incompleteSince ?? this.#beforeSince;
+  }
+
+  /** @param bytes that the layer below keeps of something that is not complete. 0: it is complete */
+  keptBefore(bytes: number): void {
+    if (this.#closed) return;
+    this.#before = bytes;
+    if (bytes === 0) this.#beforeSince = null;
+    else if (!this.#paused) this.#beforeSince ??= this.options.monotonic();
   }
 
   get isPaused(): boolean {
@@ -88,6 +99,7 @@ export class PacketReader {
   pause(): void {
     this.#paused = true;
     this.#incompleteSince = null;
+    this.#beforeSince = null;
   }
 
   /**
@@ -98,6 +110,7 @@ export class PacketReader {
   resume(): void {
     if (this.#failure === null && this.#closed) return;
     this.#paused = this.#closed;
+    if (this.#before > 0) this.#beforeSince = this.options.monotonic();
     if (this.#reading || !this.#begin()) return;
     try {
       const held = this.#held;
@@ -114,6 +127,8 @@ export class PacketReader {
     this.#paused = true;
     this.#held = null;
     this.#incompleteSince = null;
+    this.#before = 0;
+    this.#beforeSince = null;
   }
 
   #begin(): boolean {
