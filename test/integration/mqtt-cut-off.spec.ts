@@ -35,9 +35,11 @@ function updateOf(thing: string, letter: string, round: number): Buffer {
   return encode(publish({ version: 5, topic: shadow(thing, 'update'), payload, qos: 1, id: round + 1 }));
 }
 
-/** Resolves when the system has the bytes, so that those of others come between two pieces. */
-const write = (raw: RawMqtt, bytes: Buffer): Promise<void> =>
-  new Promise((resolve) => raw.socket.write(bytes, () => resolve()));
+/** Resolves when the node, which is in this process, has read the bytes: those of others come between two pieces. */
+async function write(raw: RawMqtt, bytes: Buffer): Promise<void> {
+  await new Promise<void>((resolve) => raw.socket.write(bytes, () => resolve()));
+  for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve));
+}
 
 class Sender {
   readonly thing: string;
