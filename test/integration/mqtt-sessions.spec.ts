@@ -1,3 +1,4 @@
+import { pino } from 'pino';
 import type { Socket } from 'node:net';
 import type { IClientOptions } from 'mqtt';
 import { ServiceError } from '../../src/errors/service-error.js';
@@ -302,9 +303,12 @@ describe.each([4, 5] as const)('the current delta, version %i', (protocolVersion
   });
 });
 
-it('is read again when the storage did not answer', async () => {
-  let failures = 2;
+it('is read again when the storage did not answer, with one line for the outage and one for its end', async () => {
+  let failures = 12;
+  const lines: string[] = [];
+  const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
   const node = await startMqttNode({
+    logger,
     mqtt: { deltaOnSubscribe: true },
     wrap: (store) =>
       new Proxy(store, {
@@ -323,9 +327,18 @@ it('is read again when the storage did not answer', async () => {
   try {
     const client = await node.connect();
     await client.publish(`${base('T')}/update`, desire(1));
-    await client.subscribe(`${base('T')}/update/delta`);
-    await client.next(`${base('T')}/update/delta`);
+    const unbudgeted = node.broker.budget.used;
+    const readers = await Promise.all(Array.from({ length: 4 }, () => node.connect()));
+    for (const reader of readers) await reader.subscribe(`${base('T')}/update/delta`);
+    for (const reader of readers) await reader.next(`${base('T')}/update/delta`);
     expect(failures).toBe(0);
+    const about = (text: string): string[] => lines.filter((line) => line.includes(text));
+    expect(about('current deltas could not be read; trying again')).toHaveLength(1);
+    expect(about('current deltas can be read again')).toHaveLength(1);
+    // What is noted of each client counts, and is given back.
+    expect(node.broker.budget.used).toBeGreaterThan(unbudgeted + 4 * 100);
+    for (const { mqtt } of readers) mqtt.end(true);
+    await until('the room is back', () => node.broker.budget.used === unbudgeted);
   } finally {
     await node.stop();
   }

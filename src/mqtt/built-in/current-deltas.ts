@@ -4,9 +4,11 @@ import { CONFIG, type Config } from '../../config/config.js';
 import { deltaText } from '../../document/message-texts.js';
 import { isTombstone } from '../../document/shadow-document.js';
 import { SHADOW_STORE, type RequestOptions, type ShadowKey, type ShadowStore } from '../../store/shadow-store.js';
+import { CountedLine } from '../../telemetry/counted-line.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { MqttBroker } from './broker.js';
 import type { Connection } from './connections/connection.js';
+import { DeltaRevisions } from './connections/delta-revisions.js';
 import { deltaCover } from './subscriptions/topic-filter.js';
 import { shadowTopic } from '../topics.js';
 
@@ -31,6 +33,12 @@ const RETRY_MS = 1000;
 export class CurrentDeltas {
   /** At most one job for a filter of a connection, so it is bounded by the subscriptions. */
   readonly #jobs = new Map<string, Job>();
+  /** Jobs that the storage has not answered and that are tried again. */
+  readonly #unanswered = new Set<string>();
+  /** From the first job that the storage did not answer to the answer of the last one. */
+  #isOutage = false;
+  /** Its cause is a client, so a line for each would fill the log. */
+  readonly #leftOut = new CountedLine((count) => this.logger.warn({ count }, 'current deltas left out'));
   #running = 0;
   #stopped = false;
 
@@ -53,13 +61,14 @@ export class CurrentDeltas {
   stop(): void {
     this.#stopped = true;
     this.#jobs.clear();
+    this.#leftOut.stop();
   }
 
   /** To every connected subscriber, and to the others when they resume. What was sent before is forgotten: revisions may have begun anew. */
   sendToAll(): void {
     this.broker.sessions.missed();
     for (const connection of this.broker.clients()) {
-      connection.deltaRevisions = null;
+      connection.deltaRevisions?.clear();
       for (const { filter } of connection.session?.granted ?? []) this.#add({ connection, filter });
     }
   }
@@ -68,10 +77,10 @@ export class CurrentDeltas {
     const cover = deltaCover(job.filter);
     if (cover === null) return;
     // Not only when it is read: a delta that comes while the job waits for its turn would be sent twice.
-    if (cover.classic) note(job.connection, shadowTopic({ thing: cover.thing, name: null }));
+    if (cover.classic) this.#note(job.connection, shadowTopic({ thing: cover.thing, name: null }));
     if (cover.named !== null && cover.named !== 'all')
-      note(job.connection, shadowTopic({ ...cover, name: cover.named }));
-    this.#jobs.set(`${job.connection.clientId}\0${job.filter}`, job);
+      this.#note(job.connection, shadowTopic({ ...cover, name: cover.named }));
+    this.#jobs.set(idOf(job), job);
     this.#next();
   }
 
@@ -88,16 +97,35 @@ export class CurrentDeltas {
   }
 
   async #run(job: Job): Promise<void> {
-    if (!this.#isWanted(job)) return;
+    if (!this.#isWanted(job)) return void this.#unanswered.delete(idOf(job));
     try {
       for (const key of await this.#keysOf(job)) await this.#sendOne(job, key);
+      this.#answered(job);
     } catch (error) {
-      this.logger.warn(
-        { clientId: job.connection.clientId, err: error },
-        'current delta could not be read; trying again',
-      );
-      setTimeout(() => this.#isWanted(job) && this.#add(job), RETRY_MS).unref();
+      this.#failed(job, error);
+      setTimeout(() => this.#again(job), RETRY_MS).unref();
     }
+  }
+
+  #again(job: Job): void {
+    if (this.#isWanted(job)) this.#add(job);
+    else this.#unanswered.delete(idOf(job));
+  }
+
+  /** One line for an outage: thousands of devices may wait for their deltas. */
+  #failed(job: Job, error: unknown): void {
+    this.#unanswered.add(idOf(job));
+    if (this.#isOutage || this.#stopped) return;
+    this.#isOutage = true;
+    const { clientId } = job.connection;
+    this.logger.warn({ clientId, err: error }, 'current deltas could not be read; trying again');
+  }
+
+  #answered(job: Job): void {
+    this.#unanswered.delete(idOf(job));
+    if (!this.#isOutage || this.#unanswered.size > 0) return;
+    this.#isOutage = false;
+    this.logger.info('current deltas can be read again');
   }
 
   /** The client may have gone, or changed its mind. */
@@ -124,14 +152,18 @@ export class CurrentDeltas {
       names.push(...page.names);
       after = page.next;
     } while (after !== undefined && names.length < MAX_NAMES);
-    if (after !== undefined) this.logger.warn({ thing, limit: MAX_NAMES }, 'current deltas of more names left out');
+    if (after !== undefined) {
+      this.logger.debug({ thing, limit: MAX_NAMES }, 'current deltas of more names left out');
+      this.#leftOut.add();
+    }
     return names;
   }
 
   async #sendOne(job: Job, key: ShadowKey): Promise<void> {
     const { connection, filter } = job;
     const topic = `${shadowTopic(key)}/update/delta`;
-    note(connection, shadowTopic(key));
+    if (!this.#isWanted(job)) return;
+    if (!this.#note(connection, shadowTopic(key))) return this.#leftOut.add();
     const record = await this.store.get(key, this.#options());
     if (record === null || isTombstone(record.state) || !this.#isWanted(job)) return;
     const sent = connection.deltaRevisions?.get(topic);
@@ -145,17 +177,23 @@ export class CurrentDeltas {
     this.broker.sendTo(connection, { tenant: key.tenant, topic, payload: delta }, qos);
   }
 
+  /**
+   * From here on the revisions of live deltas are noted, so that the current one cannot follow a newer one.
+   * @returns whether there is room for it
+   */
+  #note(connection: Connection, base: string): boolean {
+    const { budget, sessions } = this.broker;
+    const { maxSubscriptions } = this.config.mqtt;
+    connection.deltaRevisions ??= new DeltaRevisions({ budget, makeRoom: () => sessions.makeRoom(), maxSubscriptions });
+    return connection.deltaRevisions.note(`${base}/update/delta`);
+  }
+
   #options(): RequestOptions {
     return { deadline: this.clock.monotonic() + this.config.requestTimeoutMs };
   }
 }
 
-/** From here on the revisions of live deltas are noted, so that the current one cannot follow a newer one. */
-function note(connection: Connection, base: string): void {
-  const revisions = (connection.deltaRevisions ??= new Map<string, number>());
-  const topic = `${base}/update/delta`;
-  if (!revisions.has(topic)) revisions.set(topic, 0);
-}
+const idOf = ({ connection, filter }: Job): string => `${connection.clientId}\0${filter}`;
 
 /** A client that subscribes again gets the current delta again; topics without a subscription keep no revision. */
 function forget({ deltaRevisions }: Connection, filters: readonly string[]): void {
@@ -170,7 +208,7 @@ function forget({ deltaRevisions }: Connection, filters: readonly string[]): voi
     else if (named !== null) deltaRevisions.delete(`${shadowTopic({ thing, name: named })}/update/delta`);
   }
   if (wholeThings.size === 0) return;
-  for (const topic of deltaRevisions.keys()) {
+  for (const topic of deltaRevisions.topics()) {
     if (wholeThings.has(topic.split('/', 3)[2] ?? '')) deltaRevisions.delete(topic);
   }
 }

@@ -17,6 +17,7 @@ import { Outgoing, type SharedMessage } from '../sessions/message.js';
 import type { Session } from '../sessions/session.js';
 import { willBytes, type Will } from '../sessions/will.js';
 import { Chain } from './chain.js';
+import type { DeltaRevisions } from './delta-revisions.js';
 import type { Door } from './door.js';
 import { IncomingRequest, Route, type RequestOwner } from './incoming-request.js';
 import { CLOSE_MS, CONNECT_TIMEOUT_MS, MAX_DISCARDED, PACKET_TIMEOUT_MS } from './limits.js';
@@ -44,11 +45,8 @@ export class Connection implements PacketHandler, RequestOwner {
   isTransient = true;
   /** Bytes of an incomplete packet that the budget counts. */
   heldBytes = 0;
-  /**
-   * Topics whose current delta was asked for, with the revision of the newest delta sent (0: none yet); null when
-   * nothing was. Keeps an older delta from following a newer one.
-   */
-  deltaRevisions: Map<string, number> | null = null;
+  /** Of the current deltas that it was sent; null: of none. */
+  deltaRevisions: DeltaRevisions | null = null;
   #phase: Phase = 'opening';
   #route: Route | null = null;
   /** In the order of arrival, in which they are acknowledged (MQTT-4.6.0-2). */
@@ -388,6 +386,7 @@ export class Connection implements PacketHandler, RequestOwner {
     if (this.#hasLeft) return;
     this.#hasLeft = true;
     this.#refusals?.logCounts();
+    this.deltaRevisions?.clear();
     if (this.heldBytes > 0) door.heldChanged(this, 0);
     if (session !== null && session.connection === this) door.sessions.left(session);
     if (session !== null && will !== null) door.wills.left(session, will);
