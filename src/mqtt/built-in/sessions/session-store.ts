@@ -5,6 +5,7 @@ import type { Logger } from '../../../telemetry/logger.js';
 import type { Connection } from '../connections/connection.js';
 import type { GrantedFilter } from '../subscriptions/granted-filter.js';
 import { filterBytes, type Subscribers } from '../subscriptions/subscribers.js';
+import { AwaySessions } from './away-sessions.js';
 import type { MemoryBudget } from './memory-budget.js';
 import { Outgoing, type SharedMessage } from './message.js';
 import { Session } from './session.js';
@@ -38,7 +39,7 @@ export interface Opened {
 export class SessionStore {
   readonly #sessions = new Map<string, Session>();
   /** Sessions without a connection, the longest gone first. */
-  readonly #offline = new Map<string, Session>();
+  readonly #offline = new AwaySessions();
   /** Sessions that outlive their connections. */
   #persistent = 0;
   #sweep: NodeJS.Timeout | null = null;
@@ -82,7 +83,7 @@ export class SessionStore {
     const session = isPresent ? before : this.#begin(id, principal);
     session.principal = principal;
     session.connection = connection;
-    this.#offline.delete(id);
+    this.#offline.delete(session);
     this.setExpiry(session, opening.expirySeconds);
     return { session, isPresent, previous };
   }
@@ -103,7 +104,7 @@ export class SessionStore {
     if (session.expirySeconds === 0) return this.#end(session, null);
     session.detach();
     session.offlineSince = this.clock.monotonic();
-    this.#offline.set(session.id, session);
+    this.#offline.add(session);
   }
 
   /** @returns false: there is no memory for it */
@@ -146,7 +147,7 @@ export class SessionStore {
    */
   makeRoom(receiver?: Session): boolean {
     while (this.budget.isExceeded) {
-      const [oldest] = this.#offline.values();
+      const oldest = this.#offline.first;
       if (oldest) this.#end(oldest, 'too many bytes');
       else if (!receiver?.dropOldest()) return false;
     }
@@ -155,12 +156,15 @@ export class SessionStore {
 
   /** The feed had a hole: connected clients get the present state now, sessions without a connection when they resume. */
   missed(): void {
-    for (const session of this.#offline.values()) session.hasMissed = true;
+    for (const session of this.#offline) session.hasMissed = true;
   }
 
   /** Ends the sessions that were without a connection for as long as they may be. */
   expire(): void {
-    for (const session of this.#offline.values()) if (this.#isOver(session)) this.#end(session, 'expired');
+    const over: Session[] = [];
+    for (const session of this.#offline) if (this.#isOver(session)) over.push(session);
+    // The end of one may carry out a will, and so end others.
+    for (const session of over) if (!session.isEnded && this.#isOver(session)) this.#end(session, 'expired');
   }
 
   #isOver({ connection, offlineSince, expirySeconds }: Session): boolean {
@@ -175,9 +179,9 @@ export class SessionStore {
 
   #hasRoom(): boolean {
     if (this.#persistent < this.config.maxSessions) return true;
-    const [oldest] = this.#offline.values();
+    const oldest = this.#offline.first;
     if (oldest) this.#end(oldest, 'too many sessions');
-    return oldest !== undefined;
+    return oldest !== null;
   }
 
   #persist(session: Session, isPersistent: boolean): void {
@@ -194,7 +198,7 @@ export class SessionStore {
     for (const granted of session.granted) this.#drop(granted);
     session.granted = [];
     this.#sessions.delete(clientId);
-    this.#offline.delete(clientId);
+    this.#offline.delete(session);
     session.clear();
     session.connection = null;
     session.isEnded = true;

@@ -26,6 +26,10 @@ export class Session {
   /** The feed had a hole while it was away: what it missed is not in its queue. */
   hasMissed = false;
   isEnded = false;
+  /** Whether it is among AwaySessions, and its neighbours there; null: there is none. */
+  isAway = false;
+  goneBefore: Session | null = null;
+  goneAfter: Session | null = null;
   /** 0: it ends with its connection. */
   expirySeconds = 0;
   /** The will of a connection that has ended, while it is delayed. */
