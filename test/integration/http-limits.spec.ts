@@ -219,7 +219,8 @@ describe('too many connections', () => {
     await until('all requests are under way', () => waiting === MAX);
     const refused = Array.from({ length: MAX }, () => open());
     await Promise.all(refused.map((socket) => socket.closed || once(socket, 'close')));
-    expect(logged('HTTP connections refused')).toHaveLength(1);
+    expect(logged('HTTP connections refused')[0]).toMatchObject({ level: 40, refused: 1, maxConnections: MAX });
+    expect(logged('HTTP connections refused').length).toBeLessThan(5);
     release();
     for (const [data] of await Promise.all(answers)) expect(data.toString()).toMatch(/^HTTP\/1\.1 404 /);
     expect((await fetch(`${node.url}/health/live`)).status).toBe(200);
