@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { connect } from 'node:tls';
 import { createAuthority, type Authority } from '../harness/certificates.js';
 import { EventReader } from '../harness/event-reader.js';
 import { startHttpNode, type HttpNode } from '../harness/http-node.js';
 import { freePort } from '../harness/ports.js';
+import { until } from '../harness/until.js';
 
 describe('HTTPS', () => {
   let authority: Authority;
@@ -90,6 +92,34 @@ describe('HTTPS', () => {
     release();
     expect((await answer).status).toBe(404);
     await stopped;
+  });
+
+  it('has one limit of connections with HTTP: those that wait for nothing give way, handshakes too', async () => {
+    const { cert, key } = authority.server;
+    const http = { tlsPort: await freePort(), maxConnections: 4 };
+    const other = await startHttpNode({ tls: { cert, key, ca: null }, http });
+    const port = Number(new URL(other.httpsUrl ?? '').port);
+    const ca = readFileSync(authority.ca);
+    const sockets: Socket[] = [];
+    try {
+      for (let i = 0; i < 10; i++) {
+        const plain = connectTcp(other.port, '127.0.0.1');
+        const begun = connectTcp(port, '127.0.0.1');
+        const secure = connect({ port, host: '127.0.0.1', ca });
+        sockets.push(plain, begun, secure);
+        for (const socket of [plain, begun, secure]) socket.on('error', () => undefined).resume();
+        await new Promise((resolve) => secure.once('secureConnect', resolve).once('close', resolve));
+        expect((await send('GET', '/health/live', '', other.httpsUrl)).status).toBe(200);
+        expect((await fetch(`${other.url}/health/live`, { headers: { connection: 'close' } })).status).toBe(200);
+      }
+      await until('all but four are closed', () => sockets.filter(({ closed }) => !closed).length <= 4);
+      // Those that are closed are counted no more.
+      for (const socket of sockets) socket.destroy();
+      expect((await send('GET', '/health/live', '', other.httpsUrl)).status).toBe(200);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      await other.stop();
+    }
   });
 
   it('closes with the node, a silent connection and a stream included', async () => {
