@@ -147,6 +147,29 @@ describe('bodies', () => {
     expect(second.toString()).toMatch(/^HTTP\/1\.1 200 [^]*"version":1/);
   });
 
+  it('that are announced behind another request are asked for in their turn, never inside of an answer', async () => {
+    const first = post('announced-1', `Content-Length: ${GOOD.length}\r\n`) + GOOD;
+    // Its answer waits for the one before it; nothing is asked for any more.
+    const answered = await say(
+      `${first}GET /health/live HTTP/1.1\r\n${HOST}Connection: close\r\nExpect: 100-continue\r\n\r\n`,
+    );
+    expect(answered).toMatch(
+      /^HTTP\/1\.1 200 (?:(?!HTTP\/)[^])*"version":1(?:(?!HTTP\/)[^])*HTTP\/1\.1 200 (?:(?!HTTP\/)[^])*$/,
+    );
+
+    const socket = await open();
+    let said = '';
+    socket.on('data', (part: Buffer) => (said += part.toString()));
+    const second = post('announced-2', `Expect: 100-continue\r\nContent-Length: ${GOOD.length}\r\n`);
+    socket.write(first + second);
+    await until('the body is asked for', () => said.endsWith('HTTP/1.1 100 Continue\r\n\r\n'));
+    expect(said).toMatch(/^HTTP\/1\.1 200 (?:(?!HTTP\/)[^])*"version":2(?:(?!HTTP\/)[^])*HTTP\/1\.1 100 /);
+    said = '';
+    socket.write(GOOD);
+    await until('the second is answered', () => said.endsWith('}'));
+    expect(said).toMatch(/^HTTP\/1\.1 200 [^]*"version":1/);
+  });
+
   it('that never end are bounded together: the oldest give way, and say why', async () => {
     const budget = new BodyBudget(5 * 20_384);
     const ended: number[] = [];

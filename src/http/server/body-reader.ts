@@ -26,8 +26,19 @@ export type AbortListener = (received: number) => void;
 /** Tells a client that waits with its body to send it, unless it says itself that the body is too large. */
 export function continueBodies(server: Server, maxBytes: number): void {
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    if (!(Number(request.headers['content-length']) > maxBytes)) response.writeContinue();
+    if (!(Number(request.headers['content-length']) > maxBytes)) writeContinue(response);
     server.emit('request', request, response);
+  });
+}
+
+/**
+ * Writes 100 (Continue) when the earlier answers of the connection have gone. Until then Node would keep it with this
+ * answer, and would later put it behind the answer's head: a Node 20 defect for a body that is a Buffer.
+ */
+function writeContinue(response: ServerResponse): void {
+  if (response.socket !== null) return void response.writeContinue();
+  response.once('socket', () => {
+    if (!response.headersSent) response.writeContinue();
   });
 }
 
