@@ -27,9 +27,9 @@ let node: MqttNode;
 let bystander: TestClient;
 let updates = 0;
 const attackers: RawMqtt[] = [];
-let halfSent: RawMqtt[];
+let halfSent: RawMqtt[] = [];
 /** WebSockets whose frame, or whose message of several frames, is never complete, and one that behaves. */
-let halfFrames: Socket[];
+let halfFrames: Socket[] = [];
 let webBystander: TestClient;
 let heldOfFrames = 0;
 
@@ -70,11 +70,14 @@ function frameHead(first: number, bytes: number): Buffer {
   return head;
 }
 
+/** A whole one, with no bytes and a mask of zero: it may come between the frames of a message. */
+const PING = Buffer.from([0x89, 0x80, 0, 0, 0, 0]);
+
 async function sendHalfFrames(port: number): Promise<Socket[]> {
   const begun = [
     frameHead(0x82, 500_000).subarray(0, 1),
     Buffer.concat([frameHead(0x82, 500_000), Buffer.alloc(HALF_BYTES)]),
-    Buffer.concat([frameHead(0x02, HALF_BYTES), Buffer.alloc(HALF_BYTES), frameHead(0x89, 0)]),
+    Buffer.concat([frameHead(0x02, HALF_BYTES), Buffer.alloc(HALF_BYTES), PING]),
   ];
   return Promise.all(
     begun.map(async (bytes, i) => {
