@@ -1,6 +1,7 @@
 import { connectMany, topicBytes } from '../load/mqtt-device.js';
 import type { Attack, Attacked, AttackKind } from '../load/attacker.js';
 import { Helper } from '../load/helper.js';
+import { cpuSeconds } from '../load/process-usage.js';
 import { openLoop } from '../load/open-loop.js';
 import type { Sample } from '../load/sample.js';
 import type { Lab, RunningNode, Side } from '../lab.js';
@@ -16,6 +17,8 @@ const FLOODING = 4;
 /** Milliseconds of an attack before the window, and after it at most: answers that come later have waited that long. */
 const BEFORE_MS = 300;
 const AFTER_MS = 4000;
+/** A node takes seconds to let thousands of streams go. */
+const MAX_REST_SECONDS = 60;
 
 /** Latency of well-behaved devices while one client floods the node or leaves its streams unread. */
 export async function bystander(lab: Lab): Promise<Result> {
@@ -26,10 +29,12 @@ export async function bystander(lab: Lab): Promise<Result> {
   lab.onEnd(() => attacker.stop());
   const update = await updating(lab, node);
   const pids = { node: node.process.pid, attacker: attacker.pid };
+  const lead = (): Promise<void> => rested(node.process.pid);
   const did: Partial<Record<AttackKind, Attacked>> = {};
   const quiet = (): Promise<Sample> => openLoop(RATE, seconds(lab), update);
   const under = (kind: AttackKind, port: number, connections: number): Side => ({
     pids,
+    lead,
     run: async () => {
       await attacker.ask('start', { kind, port, connections } satisfies Attack);
       await new Promise((resolve) => setTimeout(resolve, Math.min(BEFORE_MS, lab.scale.seconds * 1000)));
@@ -41,7 +46,7 @@ export async function bystander(lab: Lab): Promise<Result> {
     },
   });
   const found = await lab.alternate({
-    quiet: { run: quiet, pids },
+    quiet: { run: quiet, lead, pids },
     pings: under('pings', node.mqttPort, FLOODING),
     publishes: under('publishes', node.mqttPort, FLOODING),
     streams: under('streams', node.httpPort, lab.size(3000, 500, 20)),
@@ -64,6 +69,17 @@ export async function bystander(lab: Lab): Promise<Result> {
 
 /** Long enough for a p99 of a thousand updates. */
 const seconds = (lab: Lab): number => Math.max(lab.scale.seconds, lab.size(3, 2, 0.2));
+
+/** Ends when the node has put an earlier attack behind it: it takes less than a tenth of a core for a second. */
+async function rested(pid: number): Promise<void> {
+  for (let n = 0; n < MAX_REST_SECONDS; n++) {
+    const before = cpuSeconds(pid);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const used = cpuSeconds(pid) - before;
+    if (used < 0.1) return;
+  }
+  throw new Error(`the node is still busy ${MAX_REST_SECONDS} s after an attack`);
+}
 
 /** Updates until `accepted`, each device one after the other. */
 async function updating(lab: Lab, { mqttPort }: RunningNode): Promise<(n: number) => Promise<void>> {
