@@ -47,11 +47,11 @@ export async function fill(port: number): Promise<void> {
 
 export async function overHttp(lab: Lab, port: number, pids: Record<string, number>): Promise<Side> {
   const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => HttpConnection.open(port)));
-  const load = new Calls(
-    CONNECTIONS,
-    (caller) => (connections[caller] as HttpConnection).send('GET', `/things/get-${caller % THINGS}/shadow`),
-    () => connections.forEach((connection) => connection.end()),
-  );
+  const get = (caller: number): Promise<string> =>
+    (connections[caller] as HttpConnection).send('GET', `/things/get-${caller % THINGS}/shadow`);
+  // A server waits 10 s for the first request of a connection, which is less than the other sides need.
+  await Promise.all(connections.map((_, caller) => get(caller)));
+  const load = new Calls(CONNECTIONS, get, () => connections.forEach((connection) => connection.end()));
   lab.onEnd(() => load.end());
   return lab.loaded(load, pids);
 }

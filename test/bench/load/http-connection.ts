@@ -26,6 +26,7 @@ export class HttpConnection {
   send(method: string, path: string, body?: string, type = 'application/json'): Promise<string> {
     const content = body === undefined ? '' : `content-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
     return new Promise((resolve, reject) => {
+      if (this.socket.destroyed) return reject(new Error('the server has closed this connection'));
       this.#answer = { resolve, reject };
       this.socket.write(`${method} ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n${content}\r\n${body ?? ''}`);
     });
