@@ -1,0 +1,67 @@
+import { isLoopback } from '../../config/loopback.js';
+import { reasonOf } from '../../telemetry/reason.js';
+
+/** Bytes of an answer, after any compression. */
+export const MAX_ANSWER_BYTES = 256 * 1024;
+/** Milliseconds for the whole answer. */
+const FETCH_MS = 5_000;
+
+/** The part of fetch() that is used. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/**
+ * Reads JSON of another server, which is trusted to name its keys and with nothing else: no redirects, a deadline for the
+ * whole answer, and no more bytes than `MAX_ANSWER_BYTES`, whatever it says or sends.
+ * @param signal ends the request early
+ * @throws Error whose message is for the operator
+ */
+export async function fetchJson(url: string, signal: AbortSignal, fetchUrl: Fetch = fetch): Promise<unknown> {
+  checkUrl(url);
+  const headers = { accept: 'application/json', 'accept-encoding': 'identity' };
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)]);
+  try {
+    const answer = await fetchUrl(url, { headers, redirect: 'manual', signal: limit });
+    if (answer.status !== 200) {
+      await answer.body?.cancel();
+      const isRedirect = answer.status >= 300 && answer.status < 400;
+      throw new Error(isRedirect ? 'it answered with a redirect, which is not followed' : `status ${answer.status}`);
+    }
+    return JSON.parse(await boundedText(answer)) as unknown;
+  } catch (error) {
+    if (limit.aborted && !signal.aborted) throw new Error(`${url}: no answer within ${FETCH_MS} ms`, { cause: error });
+    throw new Error(`${url}: ${causeOf(error)}`, { cause: error });
+  }
+}
+
+/** @throws Error unless the URL is https, or http of this machine, without user and password */
+export function checkUrl(url: string): void {
+  const parsed = URL.canParse(url) ? new URL(url) : null;
+  if (parsed === null) throw new Error(`${JSON.stringify(url.slice(0, 200))} is not a URL`);
+  const { protocol, hostname, username, password } = parsed;
+  if (username !== '' || password !== '') throw new Error(`The URL of ${hostname} must not hold a user or a password`);
+  const isLocal = protocol === 'http:' && isLoopback(hostname.replace(/^\[|\]$/g, ''));
+  if (protocol !== 'https:' && !isLocal) throw new Error(`${url} must begin with https://`);
+}
+
+async function boundedText(answer: Response): Promise<string> {
+  const tooLong = (): Error => new Error(`it is longer than ${MAX_ANSWER_BYTES} bytes`);
+  if (Number(answer.headers.get('content-length')) > MAX_ANSWER_BYTES) {
+    await answer.body?.cancel();
+    throw tooLong();
+  }
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  // Leaving the loop early cancels the stream, and with it the connection.
+  for await (const chunk of answer.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > MAX_ANSWER_BYTES) throw tooLong();
+    chunks.push(chunk);
+  }
+  return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+}
+
+/** The message of fetch() itself is always "fetch failed". */
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error ? cause.message || String((cause as NodeJS.ErrnoException).code) : reasonOf(error);
+}
