@@ -102,7 +102,8 @@ export class HttpServer {
     const { config, logger } = this.parts;
     const { host, port, tlsPort } = config.http;
     const plain = this.#fastify.server;
-    const secure = tlsPort !== null && config.tls ? secureServer(this.#fastify, config.tls, this.#clientErrors) : null;
+    const parts = { clientErrors: this.#clientErrors, logger };
+    const secure = tlsPort !== null && config.tls ? secureServer(this.#fastify, { ...parts, files: config.tls }) : null;
     const servers = secure ? [plain, secure] : [plain];
     for (const server of servers) {
       // One more than RequestHeads takes, or Node would drop headers unseen.

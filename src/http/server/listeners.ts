@@ -1,23 +1,32 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createServer } from 'node:https';
 import { isIPv6, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { TlsFiles } from '../../config/config.js';
+import type { Logger } from '../../telemetry/logger.js';
+import { NodeCertificate } from '../tls/node-certificate.js';
 import type { ClientErrors } from './client-error.js';
 import { SERVER_OPTIONS, SOCKET_IDLE_MS } from './server-options.js';
 
+/** What a server with TLS is made of. */
+export interface SecureServerParts {
+  readonly files: TlsFiles;
+  readonly clientErrors: ClientErrors;
+  readonly logger: Logger;
+}
+
 /** A server with TLS for the routes of `fastify`. It does not listen yet. */
-export function secureServer(fastify: FastifyInstance, files: TlsFiles, clientErrors: ClientErrors): Server {
+export function secureServer(fastify: FastifyInstance, { files, clientErrors, logger }: SecureServerParts): Server {
+  const { cert, key } = files;
+  const certificate = new NodeCertificate({ cert, key }, { minVersion: 'TLSv1.2' }, logger);
   const options = {
     ...SERVER_OPTIONS,
-    cert: readFileSync(files.cert),
-    key: readFileSync(files.key),
-    minVersion: 'TLSv1.2' as const,
+    ...certificate.read(),
     handshakeTimeout: SERVER_OPTIONS.headersTimeout,
   };
   const server = createServer(options, (request, response) => fastify.routing(request, response));
+  certificate.follow(server);
   server.setTimeout(SOCKET_IDLE_MS);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => clientErrors.answer(error, socket));
   return server;

@@ -1,12 +1,12 @@
-import { readFileSync } from 'node:fs';
 import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import { createServer, isIPv6, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config, type TlsFiles } from '../../config/config.js';
 import { connectionsWithin, descriptorLimit } from '../../config/descriptors.js';
 import { RequestHeads } from '../../http/request-head.js';
+import { NodeCertificate } from '../../http/tls/node-certificate.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { MqttBroker } from './broker.js';
 import { CONNECT_TIMEOUT_MS } from './connections/limits.js';
@@ -71,7 +71,7 @@ export class MqttListeners {
     await this.#listen(this.#plain, mqtt.port);
     if (mqtt.tlsPort === null) return;
     if (tls === null) throw new Error('MQTT over TLS needs a certificate');
-    this.#tls = createTlsServer(tlsOptions(tls));
+    this.#tls = createSecureServer(tls, this.logger);
     this.#limit.watch(this.#tls, false);
     this.#tls.on('secureConnection', (socket: Socket) => this.#accept(socket));
     this.#tls.on('tlsClientError', ({ message }: Error) => this.logger.debug({ reason: message }, 'TLS handshake failed')); // prettier-ignore
@@ -138,18 +138,18 @@ export class MqttListeners {
 
 const keepAlive = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
 
-function tlsOptions(files: TlsFiles): TlsOptions {
+function createSecureServer(files: TlsFiles, logger: Logger): TlsServer {
   const required = files.ca !== null;
-  return {
-    cert: readFileSync(files.cert),
-    key: readFileSync(files.key),
-    ...(files.ca !== null && { ca: readFileSync(files.ca) }),
+  const certificate = new NodeCertificate(files, { minVersion: 'TLSv1.2' }, logger);
+  const server = createTlsServer({
+    ...certificate.read(),
     requestCert: required,
     rejectUnauthorized: required,
-    minVersion: 'TLSv1.2',
     ALPNProtocols: ALPN,
     handshakeTimeout: CONNECT_TIMEOUT_MS,
     noDelay: true,
     ...keepAlive,
-  };
+  });
+  certificate.follow(server);
+  return server;
 }

@@ -1,0 +1,149 @@
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { renameSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
+import { until } from '../../../test/harness/until.js';
+import * as x509 from '../../../test/harness/x509.js';
+import { createLogger } from '../../telemetry/logger.js';
+import { NodeCertificate } from './node-certificate.js';
+
+const PERIOD_MS = 20;
+const ca = x509.issueAuthority();
+const issue = (parts: x509.CertificateParts = {}): x509.Issued =>
+  x509.issue(ca, { subject: x509.nameOf(x509.cn('localhost')), ...parts });
+
+describe('the certificate of the node', () => {
+  let folder: string;
+  let files: { cert: string; key: string; ca: null };
+  let server: Server;
+  let lines: { level: number; msg: string; reason?: string }[];
+
+  /** Both at once, so that no look finds only one of them changed. */
+  function write({ pem, key }: { pem: string; key: string }): void {
+    writeFileSync(files.cert, pem);
+    writeFileSync(files.key, key);
+  }
+
+  /** The fingerprint that a new client sees, and its open connection. */
+  async function handshake(session?: Buffer): Promise<{ socket: TLSSocket; shownAs: string }> {
+    const { port } = server.address() as AddressInfo;
+    const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...(session && { session }) });
+    await once(socket, 'secureConnect');
+    return { socket, shownAs: socket.getPeerX509Certificate()?.fingerprint256 ?? 'none' };
+  }
+  async function shown(): Promise<string> {
+    const { socket, shownAs } = await handshake();
+    socket.destroy();
+    return shownAs;
+  }
+  const fingerprint = (issued: x509.Issued): string => new X509Certificate(issued.der).fingerprint256;
+  const errors = (): (string | undefined)[] => lines.filter(({ level }) => level === 50).map(({ reason }) => reason);
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'umbra-node-certificate-'));
+    files = { cert: join(folder, 'node.crt'), key: join(folder, 'node.key'), ca: null };
+    lines = [];
+    const logger = createLogger(
+      { logLevel: 'info', nodeId: 'n' },
+      { write: (line: string) => void lines.push(JSON.parse(line) as (typeof lines)[number]) },
+    );
+    const first = issue();
+    write(first);
+    const certificate = new NodeCertificate(files, { minVersion: 'TLSv1.2' }, logger, PERIOD_MS);
+    server = createServer(certificate.read(), (socket) => socket.on('error', () => undefined).resume());
+    certificate.follow(server);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    expect(await shown()).toBe(fingerprint(first));
+  });
+  afterEach(async () => {
+    server.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('is replaced without a restart, and open connections stay', async () => {
+    const { socket } = await handshake();
+    const next = issue({ keys: x509.rsaKeys(2048) });
+    write(next);
+    await until('the new certificate', async () => (await shown()) === fingerprint(next));
+    expect(socket.destroyed).toBe(false);
+    expect(socket.write('still open')).toBe(true);
+    socket.destroy();
+    expect(errors()).toEqual([]);
+    expect(lines.map(({ level }) => level)).toEqual([30]);
+  });
+
+  it('is replaced when its files are put in place of the old ones', async () => {
+    const next = issue();
+    writeFileSync(`${files.cert}.new`, next.pem);
+    writeFileSync(`${files.key}.new`, next.key);
+    renameSync(`${files.cert}.new`, files.cert);
+    renameSync(`${files.key}.new`, files.key);
+    await until('the new certificate', async () => (await shown()) === fingerprint(next));
+  });
+
+  it.each<[string, () => { pem: string; key: string }, RegExp]>([
+    ['of another key', () => ({ pem: issue().pem, key: issue().key }), /mismatch/],
+    ['of no certificate', () => ({ ...issue(), pem: 'text' }), /./],
+    ['of no key', () => ({ ...issue(), key: '' }), /./],
+    ['that have expired', () => issue({ notAfter: Date.now() - 60_000 }), /expired/],
+    ['that are too large', () => ({ ...issue(), pem: 'x'.repeat(1024 * 1024 + 1) }), /larger than/],
+  ])('stays when there are files %s, which is said once, and goes on with good ones', async (_title, bad, reason) => {
+    const before = await shown();
+    write(bad());
+    await until('an error', () => errors().length > 0);
+    expect(errors()).toEqual([expect.stringMatching(reason)]);
+    expect(JSON.stringify(lines)).not.toContain('PRIVATE');
+    expect(await shown()).toBe(before);
+    const next = issue();
+    write(next);
+    await until('the new certificate', async () => (await shown()) === fingerprint(next));
+    // Several periods have passed, in each of which it was looked at.
+    expect(errors()).toHaveLength(1);
+  });
+
+  it('stays when its files go away, and is found again', async () => {
+    const before = await shown();
+    await rm(files.key);
+    await until('an error', () => errors().length > 0);
+    expect(await shown()).toBe(before);
+    const next = issue();
+    write(next);
+    await until('the new certificate', async () => (await shown()) === fingerprint(next));
+    expect(errors()).toEqual([expect.stringContaining('ENOENT')]);
+  });
+
+  it('is not shown to resumed sessions any more, which take the new one', async () => {
+    const { socket } = await handshake();
+    const [session] = (await once(socket, 'session')) as [Buffer];
+    socket.destroy();
+    const resumed = await handshake(session);
+    expect(resumed.socket.isSessionReused()).toBe(true);
+    resumed.socket.destroy();
+    const next = issue();
+    write(next);
+    await until('the new certificate', async () => (await shown()) === fingerprint(next));
+    const after = await handshake(session);
+    expect(after.socket.isSessionReused()).toBe(false);
+    expect(after.shownAs).toBe(fingerprint(next));
+    after.socket.destroy();
+  });
+
+  it('is not looked at any more after the server has closed', async () => {
+    server.close();
+    await once(server, 'close');
+    await rm(files.key);
+    // Longer than two periods: nothing can be awaited that must not come.
+    await new Promise((resolve) => setTimeout(resolve, 5 * PERIOD_MS));
+    expect(errors()).toEqual([]);
+  });
+
+  it('must be readable at the start', () => {
+    const missing = { cert: join(folder, 'none'), key: files.key };
+    expect(() => new NodeCertificate(missing, {}, createLogger({ logLevel: 'silent', nodeId: 'n' }))).toThrow(/ENOENT/);
+  });
+});
