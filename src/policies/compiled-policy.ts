@@ -1,0 +1,52 @@
+import type { PolicyContext } from './context-keys.js';
+import type { Decision } from './decision.js';
+import type { PolicyDocument, PolicyStatement } from './policy-document.js';
+import { isOfAccount } from './resource-pattern.js';
+import type { Pattern } from './pattern.js';
+
+/** A document under the name that decisions give. */
+export interface NamedPolicy {
+  readonly name: string;
+  readonly document: PolicyDocument;
+  /** The only tenant that its Allows can reach by `tenant/ID`, whatever they say; null: all, for what we wrote. */
+  readonly confinedTo: string | null;
+}
+
+/** A statement for one of its resources. */
+export interface Rule {
+  readonly pattern: Pattern;
+  readonly statement: PolicyStatement;
+  readonly decision: Decision;
+  readonly confinedTo: string | null;
+}
+
+/**
+ * The rules of a document, one for each resource of a statement.
+ * @param account that the ARNs must name, as the tenant states it; null: any
+ */
+export function compilePolicy({ name, document, confinedTo }: NamedPolicy, account: string | null): Rule[] {
+  return document.statements.flatMap((statement, index) => {
+    const decision: Decision = Object.freeze({ effect: statement.effect, policy: name, statement: index });
+    return statement.resources
+      .filter((resource) => isOfAccount(resource, account))
+      .map(({ resource }) => ({ pattern: resource, statement, decision, confinedTo }));
+  });
+}
+
+const TENANT = 'tenant/';
+
+/** Whether the rule is about the resource now. No errors. */
+export function applies(rule: Rule, resource: string, context: PolicyContext): boolean {
+  const isDeny = rule.decision.effect === 'deny';
+  const unresolved = isDeny ? 'anything' : 'nothing';
+  if (!rule.pattern.matches(resource, context, unresolved)) return false;
+  for (const condition of rule.statement.conditions) if (!condition.holds(context, unresolved)) return false;
+  return isDeny || rule.confinedTo === null || isWithin(rule.confinedTo, resource);
+}
+
+/** A tenant writes its own policies, and must not reach another one by them. */
+function isWithin(tenant: string, resource: string): boolean {
+  if (!resource.startsWith(TENANT)) return true;
+  const rest = resource.slice(TENANT.length);
+  return rest === tenant || rest.startsWith(`${tenant}/`);
+}

@@ -1,0 +1,26 @@
+/**
+ * A policy document that is refused. `message` is for its author: the place, such as `Statement[1].Condition.Foo`, and
+ * what to write instead.
+ */
+export class PolicyFault extends Error {
+  override readonly name = 'PolicyFault';
+
+  /**
+   * @param place path of members from the root of the document; an empty string is the document itself
+   * @param reason what is wrong there, without the place
+   */
+  constructor(
+    readonly place: string,
+    readonly reason: string,
+  ) {
+    super(place === '' ? reason : `${place}: ${reason}`);
+  }
+}
+
+/** Characters of foreign text that a message repeats. */
+const MAX_QUOTED = 64;
+
+/** A text of the document as messages show it: quoted, without control characters, cut off at 64. No errors. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text);
+}

@@ -1,0 +1,124 @@
+import type { PolicyAction } from './actions.js';
+import { applies, compilePolicy, type NamedPolicy, type Rule } from './compiled-policy.js';
+import type { PolicyContext } from './context-keys.js';
+import { NO_STATEMENT, type Decision } from './decision.js';
+import type { PolicyResource } from './resource-pattern.js';
+
+/** Actions whose rules are kept; a caller that asks for ever new ones gets an answer, but no place. */
+const MAX_ACTIONS = 64;
+
+/** A decision with what its reader needs to understand it. */
+export interface Explanation extends Decision {
+  readonly sid: string | null;
+  /** The statement as its author wrote it; null when none decided. */
+  readonly source: Readonly<Record<string, unknown>> | null;
+  /** Whether a variable of the deciding statement had no value, which only a Deny survives. */
+  readonly isUnresolved: boolean;
+}
+
+/** A statement that a caller is subject to. */
+export interface Permission {
+  readonly policy: string;
+  readonly statement: number;
+  readonly source: Readonly<Record<string, unknown>>;
+}
+
+/** The rules of one effect for one action. */
+interface Rules {
+  /** By resource, of those without wildcards and variables. */
+  readonly exact: ReadonlyMap<string, readonly Rule[]>;
+  readonly patterns: readonly Rule[];
+}
+
+interface ActionRules {
+  readonly denies: Rules;
+  readonly allows: Rules;
+}
+
+/** The policies of a caller, compiled. It never changes. */
+export class PolicySet {
+  readonly #policies: readonly NamedPolicy[];
+  readonly #rules: readonly Rule[];
+  readonly #byAction = new Map<string, ActionRules>();
+  /** Refuses everything: a policy that is attached is not there, and it may have been a Deny. */
+  readonly #refusal: Decision | null;
+  /** Whether a decision can differ between two requests of one caller for the same action and resource. */
+  readonly dependsOnRequest: boolean;
+
+  /**
+   * @param policies of one caller, in any order
+   * @param account of the tenant, null: ARNs of any account count
+   * @param missing name of an attached policy that does not exist, null: all do
+   */
+  constructor(policies: readonly NamedPolicy[], account: string | null = null, missing: string | null = null) {
+    this.#policies = policies;
+    this.#rules = policies.flatMap((policy) => compilePolicy(policy, account));
+    this.#refusal = missing === null ? null : Object.freeze({ effect: 'deny', policy: missing, statement: null });
+    this.dependsOnRequest = this.#rules.some(({ statement }) =>
+      statement.conditions.some(({ key }) => key.scope !== 'caller'),
+    );
+  }
+
+  /** The answer, synchronously: a Deny wins over every Allow, and without either nothing is allowed. No errors. */
+  decide(action: PolicyAction, resource: PolicyResource, context: PolicyContext): Decision {
+    return this.#refusal ?? this.#deciding(action, resource, context)?.decision ?? NO_STATEMENT;
+  }
+
+  /** The same answer with the statement behind it. No errors. */
+  explain(action: PolicyAction, resource: PolicyResource, context: PolicyContext): Explanation {
+    const rule = this.#refusal === null ? this.#deciding(action, resource, context) : undefined;
+    const decision = this.#refusal ?? rule?.decision ?? NO_STATEMENT;
+    if (!rule) return { ...decision, sid: null, source: null, isUnresolved: false };
+    const { sid, source } = rule.statement;
+    // A Deny that would not hold without the rule for unresolved variables holds because of it.
+    const isUnresolved = rule.decision.effect === 'deny' && !holdsResolved(rule, resource, context);
+    return { ...decision, sid, source, isUnresolved };
+  }
+
+  /** All statements that the caller is subject to, those without effect too. No errors. */
+  permissions(): Permission[] {
+    return this.#policies.flatMap(({ name, document }) =>
+      document.statements.map(({ source }, statement) => ({ policy: name, statement, source })),
+    );
+  }
+
+  #deciding(action: string, resource: string, context: PolicyContext): Rule | undefined {
+    const { denies, allows } = this.#byAction.get(action) ?? this.#compile(action);
+    return first(denies, resource, context) ?? first(allows, resource, context);
+  }
+
+  #compile(action: string): ActionRules {
+    const rules = this.#rules.filter(({ statement }) => statement.actions.some((each) => each.matches(action)));
+    const compiled = { denies: rulesOf(rules, 'deny'), allows: rulesOf(rules, 'allow') };
+    if (this.#byAction.size < MAX_ACTIONS) this.#byAction.set(action, compiled);
+    return compiled;
+  }
+}
+
+function rulesOf(rules: readonly Rule[], effect: Decision['effect']): Rules {
+  const exact = new Map<string, Rule[]>();
+  const patterns: Rule[] = [];
+  for (const rule of rules) {
+    if (rule.decision.effect !== effect) continue;
+    const { literal } = rule.pattern;
+    if (literal === null) patterns.push(rule);
+    else exact.set(literal, [...(exact.get(literal) ?? []), rule]);
+  }
+  return { exact, patterns };
+}
+
+function first({ exact, patterns }: Rules, resource: string, context: PolicyContext): Rule | undefined {
+  if (exact.size > 0) {
+    const rule = exact.get(resource)?.find((each) => applies(each, resource, context));
+    if (rule) return rule;
+  }
+  for (const rule of patterns) if (applies(rule, resource, context)) return rule;
+  return undefined;
+}
+
+function holdsResolved({ pattern, statement }: Rule, resource: string, context: PolicyContext): boolean {
+  return (
+    pattern.matches(resource, context, 'nothing') &&
+    statement.conditions.every((condition) => condition.holds(context, 'nothing'))
+  );
+}
