@@ -1,3 +1,4 @@
+import { remembering } from './remembering.js';
 import { malformed, shown, type SignatureFault } from './signature-fault.js';
 
 /** AWS's names of its data plane: clients of REST sign for the first, and of WebSocket for the second. */
@@ -18,7 +19,9 @@ export interface Credential {
 }
 
 /** The parts of `key/date/region/service/aws4_request`. Any region is good: a node has none. */
-export function parseCredential(text: string): Credential | SignatureFault {
+export const parseCredential = remembering<Credential>(parse, 5000);
+
+function parse(text: string): Credential | SignatureFault {
   const parts = CREDENTIAL.exec(text);
   if (parts === null) return malformed('Credential must be KEY/YYYYMMDD/REGION/SERVICE/aws4_request');
   const [, keyId = '', scope = '', date = '', region = '', service = ''] = parts;

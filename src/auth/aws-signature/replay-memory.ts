@@ -29,19 +29,22 @@ export class ReplayMemory {
 
   /**
    * Call this for good signatures only.
+   * @param signature hexadecimal digits
    * @param goodUntil epoch milliseconds of the last moment at which it is good
    * @param now epoch milliseconds
    */
   use(signature: string, goodUntil: number, now: number): Use {
+    // A string of 32 characters of its own; the given one may keep the whole URL alive.
+    const used = Buffer.from(signature, 'hex').toString('latin1');
     this.#sweep(Math.floor(now / 1000));
-    const usedAt = this.#used.get(signature);
+    const usedAt = this.#used.get(used);
     if (usedAt !== undefined) return Math.abs(now - usedAt) < this.graceMs ? 'first' : 'again';
     if (this.#used.size >= this.max) return 'full';
-    this.#used.set(signature, now);
+    this.#used.set(used, now);
     const second = Math.floor(goodUntil / 1000) + 1;
     const others = this.#ending.get(second);
-    if (others) others.push(signature);
-    else this.#ending.set(second, [signature]);
+    if (others) others.push(used);
+    else this.#ending.set(second, [used]);
     return 'first';
   }
 

@@ -1,12 +1,8 @@
-import { malformed, shown, type SignatureFault } from './signature-fault.js';
+import { malformed, shown, SignatureFault } from './signature-fault.js';
+import { AMZ, parseSignedNames } from './signed-names.js';
 
-/** Characters of header names (RFC 9110 section 5.6.2) in lower case, and what joins them. */
-const NAMES = /^[a-z0-9!#$%&'*+.^_`|~;-]+$/;
 /** Space in a value that is no single one between two other characters. */
 const FOLDABLE = /[\t\r\n]| {2}|^ | $/;
-/** Headers of AWS have this beginning. Those that its proxies add, such as `x-amzn-trace-id`, do not. */
-const AMZ = 'x-amz-';
-
 /** The headers of one request, by lower-case name. */
 export class SentHeaders {
   readonly #values = new Map<string, string>();
@@ -36,28 +32,22 @@ export class SentHeaders {
   }
 
   /**
-   * The lines of the signed headers, each with its line feed. Refused are a list that is not sorted, headers that are
-   * listed and not sent or sent twice, and a list without `host` or one of the `x-amz-` headers that were sent: who
-   * holds a signed request could add them.
-   * @param signed lower-case names, joined by `;`
+   * The lines of the signed headers, each with its line feed. Refused are headers that are listed and were not sent or
+   * were sent twice, and a list without one of the `x-amz-` headers that were sent: who holds a signed request could add
+   * them.
+   * @param signedHeaders lower-case names, joined by `;`
    */
-  signedLines(signed: string): string | SignatureFault {
-    if (!NAMES.test(signed)) return malformed('SignedHeaders must be lower-case header names, joined by ;');
-    const names = signed.split(';');
+  signedLines(signedHeaders: string): string | SignatureFault {
+    const signed = parseSignedNames(signedHeaders);
+    if (signed instanceof SignatureFault) return signed;
     let lines = '';
-    let previous = '';
-    let amz = 0;
-    for (const name of names) {
-      if (name <= previous) return malformed('SignedHeaders must be sorted, each name once');
-      previous = name;
+    for (const name of signed.names) {
       const value = this.#values.get(name);
       if (value === undefined) return malformed(`The signed header ${shown(name)} is missing: has a proxy removed it?`);
       if (this.#repeated.has(name)) return malformed(`The signed header ${shown(name)} must be sent once`);
-      if (name.startsWith(AMZ)) amz++;
       lines += `${name}:${folded(value)}\n`;
     }
-    if (!names.includes('host')) return malformed('SignedHeaders must contain host');
-    return amz < this.#amz.length ? this.#unsigned(names) : lines;
+    return signed.amz < this.#amz.length ? this.#unsigned(signed.names) : lines;
   }
 
   #unsigned(names: readonly string[]): SignatureFault {
