@@ -2,7 +2,6 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { SignJWT, type JWTPayload } from 'jose';
 import { AccessTokens } from '../../src/auth/tokens/access-tokens.js';
 import { DenialList } from '../../src/auth/tokens/denial-list.js';
-import { MasterKey } from '../../src/auth/tokens/master-key.js';
 import { OwnIssuer, type IssuedToken } from '../../src/auth/tokens/own-issuer.js';
 import { SigningKeys } from '../../src/auth/tokens/signing-keys.js';
 import { DEFAULT_RULES, type TokenRules } from '../../src/auth/tokens/token-rules.js';
@@ -20,7 +19,7 @@ export const RSA = generateKeyPairSync('rsa', { modulusLength: 2048 });
 export class TokenNode {
   readonly clock = new SettableClock();
   readonly keys = new MemoryClusterKeys();
-  readonly signing = new SigningKeys(this.keys, new MasterKey(Buffer.alloc(32, 1)), this.clock);
+  readonly signing = new SigningKeys(this.keys, Buffer.alloc(32, 1), this.clock);
   readonly denials = new DenialList(this.keys.under('denials/'), this.clock);
   /** In force with the next question. */
   rules: TokenRules = DEFAULT_RULES;

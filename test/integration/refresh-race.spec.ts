@@ -1,4 +1,3 @@
-import { MasterKey } from '../../src/auth/tokens/master-key.js';
 import { RefreshTokens, type RefreshGrant, type ReuseReport } from '../../src/auth/tokens/refresh-tokens.js';
 import { SigningKeys } from '../../src/auth/tokens/signing-keys.js';
 import { DEFAULT_RULES } from '../../src/auth/tokens/token-rules.js';
@@ -8,7 +7,7 @@ import type { EtcdStore } from '../../src/store/etcd/open-etcd.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { openEtcdStore } from '../harness/etcd-store.js';
 
-const master = new MasterKey(Buffer.alloc(32, 1));
+const master = Buffer.alloc(32, 1);
 const OWNER = { tenant: 'acme', principal: 'ann', scopes: [] };
 const PRESENTER = { client: 'console', address: '127.0.0.1', agent: '' };
 /** Minutes of grace: no busy machine makes a race of these tests a reuse. */
@@ -29,7 +28,7 @@ beforeEach(() => {
   nodes = stores.map(({ cluster }) => {
     const keys = new EtcdClusterKeys(cluster, place, SYSTEM_CLOCK);
     const onReuse = (report: ReuseReport) => void reused.push(report);
-    return new RefreshTokens({ keys, master, clock: SYSTEM_CLOCK, rules: () => RULES, onReuse });
+    return new RefreshTokens({ keys, masterKey: master, clock: SYSTEM_CLOCK, rules: () => RULES, onReuse });
   });
 });
 afterEach(() => Promise.all(stores.map((store) => store.close())));

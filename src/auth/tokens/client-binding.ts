@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
-import type { MasterKey } from './master-key.js';
+import { derivedKey } from '../sealed-secret.js';
 import type { Binding } from './token-rules.js';
 
 /** Who presents a refresh token. */
@@ -24,10 +24,11 @@ const MAX_AGENT = 1_024;
 
 /** Binds refresh families to who got them, as strictly as the rules of the tenant say. */
 export class ClientBinding {
-  readonly #key: Buffer;
+  readonly #key: Uint8Array;
 
-  constructor(master: MasterKey) {
-    this.#key = master.derive('refresh-binding 1');
+  /** @throws RangeError for a master key that has not 32 bytes */
+  constructor(masterKey: Uint8Array) {
+    this.#key = derivedKey(masterKey, 'umbra refresh-binding 1');
   }
 
   /** What is kept of a presenter. No errors. */

@@ -32,9 +32,9 @@ describe('DenialList', () => {
     const [loading, watching] = [new DenialList(keys, clock), new DenialList(keys, clock)];
     await loading.load();
     const [[key, { value }] = ['', { value: '' }]] = [...keys.keys];
-    watching.change(key, value);
+    watching.change({ key, value });
     for (const node of [loading, watching]) expect(node.faultOf(token())).not.toBeNull();
-    watching.change(key, null);
+    watching.change({ key, value: null });
     expect([watching.size, watching.faultOf(token())]).toEqual([0, null]);
   });
 
@@ -61,7 +61,7 @@ describe('DenialList', () => {
     const [[key, { value }] = ['', { value: '' }]] = [...keys.keys];
     clock.advance(60_000);
     await list.deny(PRINCIPAL);
-    list.change(key, value);
+    list.change({ key, value });
     expect(list.faultOf(token())).not.toBeNull();
   });
 

@@ -51,23 +51,21 @@ export class DenialList {
    * @throws ServiceError storageUnavailable, draining
    */
   async load(): Promise<void> {
-    this.replace(await this.keys.list(''));
+    this.snapshot(await this.keys.list(''));
   }
 
-  /** Takes over all records at once, as a watch hands them. @throws Error when one cannot be read; nothing changes */
-  replace(records: ReadonlyMap<string, { readonly value: string }>): void {
+  /** Takes over all records at once from a watch. @throws Error when one cannot be read; nothing changes */
+  snapshot(records: ReadonlyMap<string, { readonly value: string }>): void {
     const read = [...records].map(([key, { value }]) => [key, decodeDenial(value)] as const);
     this.#denials = new Map(read.map(([, denial]) => [nameOfDenied(denial.denied), denial]));
     this.#names = new Map(read.map(([key, { denied }]) => [key, nameOfDenied(denied)]));
     this.#generation++;
   }
 
-  /** Takes over one record; null: it has ended. @throws Error when it cannot be read; nothing changes */
-  change(key: string, value: string | null): void {
-    if (value !== null) return this.#hold(key, decodeDenial(value));
-    const name = this.#names.get(key);
-    this.#names.delete(key);
-    if (name !== undefined) this.#denials.delete(name);
+  /** Takes over one record from a watch; null: it has ended. @throws Error when it cannot be read; nothing changes */
+  change({ key, value }: { readonly key: string; readonly value: string | null }): void {
+    if (value === null) this.#drop(key);
+    else this.#hold(key, decodeDenial(value));
   }
 
   /**
@@ -115,10 +113,16 @@ export class DenialList {
     this.#generation++;
   }
 
+  #drop(key: string): void {
+    const name = this.#names.get(key);
+    this.#names.delete(key);
+    if (name !== undefined) this.#denials.delete(name);
+  }
+
   /** The etcd of a node that is cut off ends no record for it. */
   #makeRoom(now: number): void {
     for (const [key, name] of this.#names) {
-      if ((this.#denials.get(name)?.until ?? 0) <= now) this.change(key, null);
+      if ((this.#denials.get(name)?.until ?? 0) <= now) this.#drop(key);
     }
     if (this.#denials.size < this.maxDenials) return;
     throw new ServiceError('overloaded', `${this.maxDenials} tokens are denied; deny their principals instead`);

@@ -1,7 +1,7 @@
+import { hkdfSync } from 'node:crypto';
+import { SecretSeal } from '../sealed-secret.js';
 import type { BoundTo } from './client-binding.js';
-import { deriveKey } from './master-key.js';
 import { digestOf } from './refresh-token.js';
-import { open, seal } from './sealed-box.js';
 import type { TokenRules } from './token-rules.js';
 
 /** One line of refresh tokens, from a login to its end. Of the tokens there are only hashes. */
@@ -54,17 +54,24 @@ export function withSuccessor(
   bound: BoundTo,
   now: number,
 ): RefreshFamily {
-  const box = seal(boxKey(token), successor, digestOf(token));
-  return { ...family, bound, current: digestOf(successor), previous: { hash: digestOf(token), box }, at: now };
+  const hash = digestOf(token);
+  const box = sealOf(token).seal(successor, hash);
+  return { ...family, bound, current: digestOf(successor), previous: { hash, box }, at: now };
 }
 
-/** The successor of the token that was used last; null: the box is not of this token. No errors. */
-export function successorOf({ previous, current }: RefreshFamily, token: string): string | null {
-  const successor = previous && open(boxKey(token), previous.box, digestOf(token));
-  return successor !== null && digestOf(successor) === current ? successor : null;
+/**
+ * The successor of the token that was used last; null: the family has none.
+ * @throws UnsealError when the record was changed, or the token is another one
+ */
+export function successorOf({ previous }: RefreshFamily, token: string): string | null {
+  return previous && sealOf(token).open(previous.box, digestOf(token)).toString();
 }
 
-const boxKey = (token: string): Buffer => deriveKey(token, '', 'refresh-box 1');
+/** A seal whose key is derived from the token: its hash, which is stored beside the box, does not open it. */
+function sealOf(token: string): SecretSeal {
+  const key = new Uint8Array(hkdfSync('sha256', token, '', 'umbra refresh-box 1', 32));
+  return new SecretSeal(key, 'refresh-successor');
+}
 
 const FORMAT = 1;
 

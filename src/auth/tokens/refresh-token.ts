@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { derivedKey } from '../sealed-secret.js';
 import { base62 } from './base62.js';
-import type { MasterKey } from './master-key.js';
 
 const PREFIX = 'umr_';
 /** Characters of each part: 47 bits stand for the principal, 88 bits for the family; 256 are secret, 128 are our MAC. */
@@ -18,12 +18,13 @@ const FORM = new RegExp(`^${PREFIX}[0-9A-Za-z]{${FAMILY_LENGTH + SECRET_LENGTH +
  * nothing.
  */
 export class RefreshTokenTexts {
-  readonly #macKey: Buffer;
-  readonly #ownerKey: Buffer;
+  readonly #macKey: Uint8Array;
+  readonly #ownerKey: Uint8Array;
 
-  constructor(master: MasterKey) {
-    this.#macKey = master.derive('refresh-token 1');
-    this.#ownerKey = master.derive('refresh-owner 1');
+  /** @throws RangeError for a master key that has not 32 bytes */
+  constructor(masterKey: Uint8Array) {
+    this.#macKey = derivedKey(masterKey, 'umbra refresh-token 1');
+    this.#ownerKey = derivedKey(masterKey, 'umbra refresh-owner 1');
   }
 
   /** The id of a new family. Families of one principal begin alike; which one it is cannot be read off. No errors. */

@@ -1,13 +1,12 @@
 import { SettableClock } from '../../../test/harness/clock.js';
 import { MemoryClusterKeys } from '../../../test/harness/memory-cluster-keys.js';
 import type { Presenter } from './client-binding.js';
-import { MasterKey } from './master-key.js';
 import { digestOf, RefreshTokenTexts } from './refresh-token.js';
 import { RefreshTokens, type RefreshGrant, type ReuseReport } from './refresh-tokens.js';
 import { TokenFault } from './token-fault.js';
 import { DEFAULT_RULES, type TokenRules } from './token-rules.js';
 
-const master = new MasterKey(Buffer.alloc(32, 1));
+const master = Buffer.alloc(32, 1);
 const OWNER = { tenant: 'acme', principal: 'ann', scopes: ['operator'] };
 const AT_HOME: Presenter = { client: 'console', address: '192.0.2.7', agent: 'Browser/1' };
 
@@ -18,7 +17,7 @@ describe('RefreshTokens', () => {
   let reused: ReuseReport[];
   let tokens: RefreshTokens;
   const make = (secret = master) =>
-    new RefreshTokens({ keys, master: secret, clock, rules: () => rules, onReuse: (report) => reused.push(report) });
+    new RefreshTokens({ keys, masterKey: secret, clock, rules: () => rules, onReuse: (report) => reused.push(report) });
   const use = async (token: string, presenter = AT_HOME) => (await tokens.use(token, presenter)) as RefreshGrant;
   const codeOf = async (token: string, presenter = AT_HOME) => {
     const answer = await tokens.use(token, presenter);
@@ -92,7 +91,7 @@ describe('RefreshTokens', () => {
 
   it('does nothing for a made-up token of a true family', async () => {
     const { token, family } = await tokens.begin(OWNER, AT_HOME);
-    const other = new RefreshTokenTexts(new MasterKey(Buffer.alloc(32, 2)));
+    const other = new RefreshTokenTexts(Buffer.alloc(32, 2));
     const madeUp = [
       other.make(family),
       `umr_${family}${'0'.repeat(65)}`,

@@ -2,7 +2,6 @@ import { ServiceError } from '../../errors/service-error.js';
 import type { Clock } from '../../resilience/clock.js';
 import type { ClusterKeys, StoredKey } from '../../store/cluster-keys.js';
 import { ClientBinding, type Presenter } from './client-binding.js';
-import type { MasterKey } from './master-key.js';
 import {
   decodeFamily,
   encodeFamily,
@@ -47,7 +46,8 @@ export interface ReuseReport {
 export interface RefreshTokenParts {
   /** The records are all keys below its path. */
   readonly keys: ClusterKeys;
-  readonly master: MasterKey;
+  /** 32 bytes. */
+  readonly masterKey: Uint8Array;
   readonly clock: Clock;
   /** The rules of a tenant. It must not wait. */
   rules(tenant: string): TokenRules;
@@ -69,9 +69,10 @@ export class RefreshTokens {
   readonly #texts: RefreshTokenTexts;
   readonly #binding: ClientBinding;
 
+  /** @throws RangeError for a master key that has not 32 bytes */
   constructor(private readonly parts: RefreshTokenParts) {
-    this.#texts = new RefreshTokenTexts(parts.master);
-    this.#binding = new ClientBinding(parts.master);
+    this.#texts = new RefreshTokenTexts(parts.masterKey);
+    this.#binding = new ClientBinding(parts.masterKey);
   }
 
   /**

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { derivedKey } from '../sealed-secret.js';
 import { base62 } from './base62.js';
-import type { MasterKey } from './master-key.js';
 
 const PREFIX = 'umk_';
 /** Characters of each part: 88 bits name the key, 256 bits are its secret, the CRC-32 is of all before it. */
@@ -10,7 +10,7 @@ const SECRET_LENGTH = 43;
 const CHECKSUM_LENGTH = 6;
 const FORM = new RegExp(`^${PREFIX}[0-9A-Za-z]{${ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH}}$`);
 const DIGEST_BYTES = 32;
-/** Stands for the digest of a key that is not known, so that the refusal takes as long. */
+/** Stands for the digest of a key that is not known, so that the refusal takes as long: no key has it. */
 const NOBODY = Buffer.alloc(DIGEST_BYTES);
 
 /** A key as it is made: `text` goes to its owner and is kept nowhere. */
@@ -27,10 +27,11 @@ export interface MadeSecretKey {
  * gained by a slow hash: what is stored is an HMAC-SHA256 under a key of the master key.
  */
 export class SecretKeys {
-  readonly #hmacKey: Buffer;
+  readonly #hmacKey: Uint8Array;
 
-  constructor(master: MasterKey) {
-    this.#hmacKey = master.derive('secret-key 1');
+  /** @throws RangeError for a master key that has not 32 bytes */
+  constructor(masterKey: Uint8Array) {
+    this.#hmacKey = derivedKey(masterKey, 'umbra secret-key 1');
   }
 
   /** A new key. No errors. */
@@ -46,10 +47,8 @@ export class SecretKeys {
    * @param digest null: there is none of this id; the answer is false and takes as long
    */
   matches(text: string, digest: string | null): boolean {
-    const stored = digest === null ? NOBODY : Buffer.from(digest, 'base64url');
-    const isDigest = stored.length === DIGEST_BYTES;
-    const isEqual = timingSafeEqual(this.#digest(text), isDigest ? stored : NOBODY);
-    return isEqual && isDigest && digest !== null;
+    const stored = Buffer.from(digest ?? '', 'base64url');
+    return timingSafeEqual(this.#digest(text), stored.length === DIGEST_BYTES ? stored : NOBODY);
   }
 
   #digest(text: string): Buffer {

@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { open, seal } from './sealed-box.js';
+import { UnsealError, type SecretSeal } from '../sealed-secret.js';
 
 /** The public half as it is published (RFC 7517). */
 export interface PublicJwk {
@@ -23,13 +23,13 @@ export interface StoredSigningKey {
 }
 
 /** A new P-256 key that is not used yet. No errors. */
-export function makeSigningKey(sealingKey: Buffer): StoredSigningKey {
+export function makeSigningKey(seal: SecretSeal): StoredSigningKey {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const { x = '', y = '' } = publicKey.export({ format: 'jwk' });
   const jwk: PublicJwk = { kty: 'EC', crv: 'P-256', x, y };
   const kid = thumbprint(jwk);
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
-  return { kid, jwk, sealed: seal(sealingKey, pem, kid), since: null, until: null };
+  return { kid, jwk, sealed: seal.seal(pem, kid), since: null, until: null };
 }
 
 /** @throws Error when the coordinates are not a point of the curve */
@@ -38,9 +38,13 @@ export function publicKeyOf({ jwk }: StoredSigningKey): KeyObject {
 }
 
 /** The private half; null: it was sealed under another master key, or there is none. No errors. */
-export function privateKeyOf({ kid, sealed }: StoredSigningKey, sealingKey: Buffer): KeyObject | null {
-  const pem = sealed === null ? null : open(sealingKey, sealed, kid);
-  return pem === null ? null : createPrivateKey(pem);
+export function privateKeyOf({ kid, sealed }: StoredSigningKey, seal: SecretSeal): KeyObject | null {
+  try {
+    return sealed === null ? null : createPrivateKey(seal.open(sealed, kid));
+  } catch (error) {
+    if (error instanceof UnsealError) return null;
+    throw error;
+  }
 }
 
 /** The members of RFC 7638, in its order and without white space. No errors. */

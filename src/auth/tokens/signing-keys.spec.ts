@@ -1,14 +1,13 @@
 import { jest } from '@jest/globals';
 import { SettableClock } from '../../../test/harness/clock.js';
 import { MemoryClusterKeys } from '../../../test/harness/memory-cluster-keys.js';
-import { MasterKey } from './master-key.js';
 import { thumbprint } from './signing-key.js';
 import { SIGNING_KEYS, SigningKeys } from './signing-keys.js';
 import { MAX_SIGNING_KEYS } from './signing-ring.js';
 import { LONGEST_VALIDITY_MS } from './token-rules.js';
 
 const DAY_MS = 86_400_000;
-const master = new MasterKey(Buffer.alloc(32, 1));
+const master = Buffer.alloc(32, 1);
 
 describe('SigningKeys', () => {
   let clock: SettableClock;
@@ -98,8 +97,18 @@ describe('SigningKeys', () => {
     const old = keys.keys.get(SIGNING_KEYS);
     await a.rotate();
     const { kid } = a.current;
-    a.apply(old as NonNullable<typeof old>);
+    a.change({ key: SIGNING_KEYS, ...(old as NonNullable<typeof old>) });
     expect(a.current.kid).toBe(kid);
+  });
+
+  it('follows a watch, and keeps its keys when the record is gone', async () => {
+    const [a, b] = [await opened(), await opened()];
+    await a.rotate();
+    b.change({ key: SIGNING_KEYS, ...(keys.keys.get(SIGNING_KEYS) as { value: string; revision: number }) });
+    expect(b.current.kid).toBe(a.current.kid);
+    b.change({ key: SIGNING_KEYS, value: null, revision: 99 });
+    b.snapshot(new Map());
+    expect(b.current.kid).toBe(a.current.kid);
   });
 
   it('goes back with the storage when a backup is restored', async () => {
@@ -107,7 +116,7 @@ describe('SigningKeys', () => {
     const { kid } = a.current;
     const old = keys.keys.get(SIGNING_KEYS);
     await a.rotate();
-    a.replace(old as NonNullable<typeof old>);
+    a.snapshot(new Map([[SIGNING_KEYS, old as NonNullable<typeof old>]]));
     expect(a.current.kid).toBe(kid);
   });
 
@@ -133,7 +142,7 @@ describe('SigningKeys', () => {
 
   it('does not start under another master key', async () => {
     await opened();
-    await expect(node(new MasterKey(Buffer.alloc(32, 2))).open()).rejects.toThrow('sealed under another master key');
+    await expect(node(Buffer.alloc(32, 2)).open()).rejects.toThrow('sealed under another master key');
   });
 
   it.each([

@@ -2,8 +2,8 @@ import type { KeyObject } from 'node:crypto';
 import { ServiceError } from '../../errors/service-error.js';
 import type { Clock } from '../../resilience/clock.js';
 import type { ClusterKeys, StoredKey } from '../../store/cluster-keys.js';
-import type { MasterKey } from './master-key.js';
-import { makeSigningKey, privateKeyOf, publicKeyOf, type PublicJwk, type StoredSigningKey } from './signing-key.js';
+import { SecretSeal } from '../sealed-secret.js';
+import { makeSigningKey, privateKeyOf, publicKeyOf, type PublicJwk } from './signing-key.js';
 import {
   decodeRing,
   encodeRing,
@@ -35,24 +35,28 @@ interface Opened {
   readonly ring: SigningRing;
   readonly revision: number;
   readonly signing: KeyObject;
-  readonly verifying: ReadonlyMap<string, KeyObject>;
+  /** By kid; `until` as in StoredSigningKey. */
+  readonly verifying: ReadonlyMap<string, { readonly key: KeyObject; readonly until: number | null }>;
 }
 
 /** The signing keys of the cluster, one record that all nodes share; the private halves are sealed. */
 export class SigningKeys {
-  readonly #sealingKey: Buffer;
+  readonly #seal: SecretSeal;
   #opened: Opened | null = null;
   #readAt = -Infinity;
   #reading: Promise<void> | null = null;
   #waiting = 0;
 
-  /** @param keys the record is its key `signing-keys` */
+  /**
+   * @param keys the record is its key `signing-keys`
+   * @throws RangeError for a master key that has not 32 bytes
+   */
   constructor(
     private readonly keys: ClusterKeys,
-    master: MasterKey,
+    masterKey: Uint8Array,
     private readonly clock: Clock,
   ) {
-    this.#sealingKey = master.derive('signing-key 1');
+    this.#seal = new SecretSeal(masterKey, 'signing-key');
   }
 
   /**
@@ -63,7 +67,7 @@ export class SigningKeys {
   async open(): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {
       if (await this.#read()) return;
-      const value = encodeRing(firstRing(() => makeSigningKey(this.#sealingKey), this.clock.now()));
+      const value = encodeRing(firstRing(() => makeSigningKey(this.#seal), this.clock.now()));
       await this.keys.commit({ guards: [{ key: SIGNING_KEYS, value: null }], puts: [{ key: SIGNING_KEYS, value }] });
     }
     throw new ServiceError('storageUnavailable');
@@ -102,25 +106,26 @@ export class SigningKeys {
     return this.#find(kid);
   }
 
-  /** Takes the record over as another node wrote it; older ones are ignored. @throws SigningRingError */
-  apply(stored: Pick<StoredKey, 'value' | 'revision'>): void {
-    if (this.#opened === null || stored.revision > this.#opened.revision) this.replace(stored);
-  }
-
   /**
-   * Takes the record over whatever its revision is, as after a restored backup.
+   * Takes the record over from a watch, whatever its revision is: it may follow a restored backup.
    * @throws SigningRingError when it is damaged or sealed under another master key; the present keys go on
    */
-  replace({ value, revision }: Pick<StoredKey, 'value' | 'revision'>): void {
-    const ring = decodeRing(value);
-    const signing = privateKeyOf(ring.current, this.#sealingKey);
-    if (signing === null) {
-      throw new SigningRingError(
-        'The signing keys in the storage were sealed under another master key; start this node with the master key of the cluster',
-      );
-    }
-    const verifying = new Map(keysOf(ring).map((key) => [key.kid, publicKeyOf(key)]));
-    this.#opened = { ring, revision, signing, verifying };
+  snapshot(keys: ReadonlyMap<string, StoredKey>): void {
+    const stored = keys.get(SIGNING_KEYS);
+    if (stored) this.#take(stored);
+  }
+
+  /** Takes the record over as another node wrote it; older ones are ignored. @throws SigningRingError as snapshot() */
+  change({
+    key,
+    value,
+    revision,
+  }: {
+    readonly key: string;
+    readonly value: string | null;
+    readonly revision: number;
+  }): void {
+    if (key === SIGNING_KEYS && value !== null) this.#takeNewer({ value, revision });
   }
 
   /**
@@ -130,7 +135,7 @@ export class SigningKeys {
    */
   rotate(): Promise<void> {
     const now = this.clock.now();
-    return this.#change((ring) => rotated(ring, makeSigningKey(this.#sealingKey), now, LONGEST_VALIDITY_MS));
+    return this.#change((ring) => rotated(ring, makeSigningKey(this.#seal), now, LONGEST_VALIDITY_MS));
   }
 
   /**
@@ -143,7 +148,7 @@ export class SigningKeys {
     const isDue = (ring: SigningRing): boolean => (ring.current.since ?? 0) + periodMs <= now;
     if (!isDue(this.#now.ring)) return;
     await this.#change((ring) =>
-      isDue(ring) ? rotated(ring, makeSigningKey(this.#sealingKey), now, LONGEST_VALIDITY_MS) : ring,
+      isDue(ring) ? rotated(ring, makeSigningKey(this.#seal), now, LONGEST_VALIDITY_MS) : ring,
     );
   }
 
@@ -152,7 +157,7 @@ export class SigningKeys {
    * @throws ServiceError as rotate() does
    */
   replaceAll(): Promise<void> {
-    return this.#change(() => firstRing(() => makeSigningKey(this.#sealingKey), this.clock.now()));
+    return this.#change(() => firstRing(() => makeSigningKey(this.#seal), this.clock.now()));
   }
 
   async #change(change: (ring: SigningRing) => SigningRing): Promise<void> {
@@ -164,9 +169,25 @@ export class SigningKeys {
       const value = encodeRing(changed);
       const guards = [{ key: SIGNING_KEYS, revision }];
       const done = await this.keys.commit({ guards, puts: [{ key: SIGNING_KEYS, value }] });
-      if (done !== null) return this.apply({ value, revision: done });
+      if (done !== null) return this.#takeNewer({ value, revision: done });
     }
     throw new ServiceError('versionConflict');
+  }
+
+  #takeNewer(stored: Pick<StoredKey, 'value' | 'revision'>): void {
+    if (this.#opened === null || stored.revision > this.#opened.revision) this.#take(stored);
+  }
+
+  #take({ value, revision }: Pick<StoredKey, 'value' | 'revision'>): void {
+    const ring = decodeRing(value);
+    const signing = privateKeyOf(ring.current, this.#seal);
+    if (signing === null) {
+      throw new SigningRingError(
+        'The signing keys in the storage were sealed under another master key; start this node with the master key of the cluster',
+      );
+    }
+    const verifying = new Map(keysOf(ring).map((key) => [key.kid, { key: publicKeyOf(key), until: key.until }]));
+    this.#opened = { ring, revision, signing, verifying };
   }
 
   /** @returns false when there is no record */
@@ -175,8 +196,8 @@ export class SigningKeys {
     const stored = (await this.keys.list(SIGNING_KEYS)).get(SIGNING_KEYS);
     this.#readAt = this.clock.monotonic();
     // A watch may have brought a newer one meanwhile.
-    if (stored && this.#opened === before) this.replace(stored);
-    else if (stored) this.apply(stored);
+    if (stored && this.#opened === before) this.#take(stored);
+    else if (stored) this.#takeNewer(stored);
     return stored !== undefined;
   }
 
@@ -194,11 +215,9 @@ export class SigningKeys {
   }
 
   #find(kid: string): KeyObject | null {
-    const opened = this.#opened;
-    const key = opened?.verifying.get(kid);
-    if (!opened || !key) return null;
-    const { until } = keyOf(opened.ring, kid) ?? {};
-    return until !== null && until !== undefined && until <= this.clock.now() ? null : key;
+    const found = this.#opened?.verifying.get(kid);
+    if (!found) return null;
+    return found.until !== null && found.until <= this.clock.now() ? null : found.key;
   }
 
   get #now(): Opened {
@@ -206,6 +225,3 @@ export class SigningKeys {
     return this.#opened;
   }
 }
-
-const keyOf = (ring: SigningRing, kid: string): StoredSigningKey | undefined =>
-  keysOf(ring).find((key) => key.kid === kid);

@@ -122,9 +122,11 @@ describe('parseTokenPolicy', () => {
     ['lists in lists on one line', `ttl: 1h\nx:\n  ${'- '.repeat(30_000)}`, '3:1: it is nested too deeply'],
     ['keys in keys on one line', `${'? '.repeat(30_000)}x`, '1:1: it is nested too deeply'],
     ['a staircase', Array.from({ length: 300 }, (_, i) => `${' '.repeat(i)}k:`).join('\n'), 'it is nested too deeply'],
-    ['many keys', Array.from({ length: 9_000 }, (_, i) => `k${i}:`).join('\n'), 'is not known'],
-    ['one key again and again', 'a: 1\n'.repeat(13_000), 'a is there twice'],
-    ['many documents', 'a: 1\n---\n'.repeat(7_000), 'there is a second document'],
+    ['a long list', `ttl: 1h\nx: [${'a,'.repeat(32_000)}]`, '2:1: more than 5000 lines and commas'],
+    ['too many keys', 'k:\n'.repeat(9_000), '5001:1: more than 5000 lines and commas'],
+    ['many keys', Array.from({ length: 4_900 }, (_, i) => `k${i}:`).join('\n'), 'is not known'],
+    ['one key again and again', 'a: 1\n'.repeat(4_900), 'a is there twice'],
+    ['many documents', 'a: 1\n---\n'.repeat(2_400), 'there is a second document'],
   ])('refuses %s', (_what, text, problem) => {
     expect(problems(text).join('\n')).toContain(problem);
   });

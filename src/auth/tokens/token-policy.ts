@@ -5,6 +5,8 @@ import { DEFAULT_RULES, type TokenRules } from './token-rules.js';
 export const MAX_POLICY_BYTES = 64 * 1024;
 /** Problems that are told at once; the text of a file that is none has one on each line. */
 const MAX_PROBLEMS = 20;
+/** Lines and commas, each of which can be an entry: what they cost is the time of the parser, 0.1 s for as many. */
+const MAX_ENTRIES = 5_000;
 /** Brackets that are open at once. The parser would run out of stack long after it. */
 const MAX_DEPTH = 16;
 /** Indentation, or indicators on one line, that only a nesting beyond any policy has. */
@@ -102,12 +104,15 @@ function documentsOf(text: string, lines: LineCounter): readonly Document.Parsed
 /** The first line that is refused before it is parsed. Quotes and comments are not told apart. */
 function refusedLine(text: string): { readonly line: number; readonly reason: string } | null {
   let open = 0;
+  let entries = 0;
   for (const [index, line] of text.split('\n').entries()) {
     for (const character of line) {
-      if (character === '[' || character === '{') open++;
+      if (character === ',') entries++;
+      else if (character === '[' || character === '{') open++;
       else if (character === ']' || character === '}') open = Math.max(0, open - 1);
       if (open > MAX_DEPTH) return { line: index + 1, reason: `more than ${MAX_DEPTH} brackets are open` };
     }
+    if (++entries > MAX_ENTRIES) return { line: index + 1, reason: `more than ${MAX_ENTRIES} lines and commas` };
     if (NESTED.test(line)) return { line: index + 1, reason: 'it is nested too deeply; a policy has two levels' };
     if (line.startsWith('%')) return { line: index + 1, reason: 'directives are not allowed; remove the line' };
   }
