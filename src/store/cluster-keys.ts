@@ -27,9 +27,46 @@ export interface StoredKey {
   readonly lease: string | null;
 }
 
+/** What has become of one key at one revision. */
+export interface KeyUpdate {
+  readonly key: string;
+  /** null: the key is gone, whether deleted or ended with its lease. */
+  readonly value: string | null;
+  /** Revision of the store at which it happened. */
+  readonly revision: number;
+}
+
 /**
- * A few small keys beside the shadows, by which nodes divide their work: leases, claims, cursors. Keys are relative to
- * `path`. A call may be sent again after a lost answer. A change must therefore guard itself, and one that was
+ * Is told what a watch sees, one call after the other. It must not wait. When it throws, the watch begins again with a
+ * snapshot, after a pause.
+ */
+export interface KeyListener {
+  /**
+   * All keys as of one revision. They replace whatever was told before: a snapshot that is not the first one follows a
+   * gap, or a restored backup, after which `revision` may be lower than the last.
+   */
+  snapshot(keys: ReadonlyMap<string, StoredKey>, revision: number): void;
+  /**
+   * One key after the last snapshot, in the order of the revisions. The keys of one commit come in one turn of the event
+   * loop, with the same revision.
+   */
+  change(update: KeyUpdate): void;
+}
+
+/** A watch under way. */
+export interface KeyWatch {
+  /**
+   * Milliseconds since the listener was last known to have been told everything that was committed; null: it has no
+   * snapshot yet. A healthy watch is proven every few seconds.
+   */
+  readonly staleMs: number | null;
+  /** What it is doing, in an operator's words. */
+  readonly reason: string;
+}
+
+/**
+ * A few small keys beside the shadows, by which nodes divide their work: leases, claims, cursors, records of access.
+ * Keys are relative to `path`. A call may be sent again after a lost answer. A change must therefore guard itself, and one that was
  * committed may be reported as `null`.
  */
 export interface ClusterKeys {
@@ -56,6 +93,17 @@ export interface ClusterKeys {
    * @throws ServiceError storageUnavailable, draining
    */
   list(prefix: string): Promise<ReadonlyMap<string, StoredKey>>;
+  /**
+   * One key, as of now (linearizable); null: there is none.
+   * @throws ServiceError storageUnavailable, draining
+   */
+  get(key: string): Promise<StoredKey | null>;
+  /**
+   * Tells `listener` all keys that start with `prefix`, and then every change in order, without gap or duplicate, until
+   * `signal` ends it: whatever happens to connections and members meanwhile. After the signal the listener is not
+   * called. Nothing is called before this returns. No errors: they show in `reason` and `staleMs`.
+   */
+  watch(prefix: string, listener: KeyListener, signal: AbortSignal): KeyWatch;
   /**
    * All or nothing.
    * @returns the revision of the store at which the change was committed; null when a guard does not hold, or when the

@@ -21,7 +21,12 @@ beforeAll(async () => (server = await startEtcd()));
 afterAll(() => server.stop());
 beforeEach(() => {
   store = openEtcdStore([server.endpoint]);
-  keys = new EtcdClusterKeys(store.cluster, `/claims/${places++}/`, SYSTEM_CLOCK).under('broker/');
+  keys = new EtcdClusterKeys({
+    cluster: store.cluster,
+    prefix: `/claims/${places++}/`,
+    clock: SYSTEM_CLOCK,
+    logger: SILENT_LOGGER,
+  }).under('broker/');
 });
 afterEach(() => store.close());
 

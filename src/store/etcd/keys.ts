@@ -15,6 +15,15 @@ export const shadowsPrefix = (prefix: string): string => `${prefix}shadows/`;
 /** Prefix of the keys by which nodes divide their work: leases, claims, cursors. */
 export const clusterPrefix = (prefix: string): string => `${prefix}cluster/`;
 
+/** Last part of a key that shows watches how far they are. */
+const PROGRESS = '~progress';
+
+/** The key below the watched `prefix` that is put to show its watches how far they are. */
+export const progressKey = (prefix: string): string => prefix + PROGRESS;
+
+/** Whether a key only shows watches how far they are. No caller sees it. */
+export const isProgressKey = (key: string): boolean => key.endsWith(PROGRESS);
+
 /** Prefix of all shadows in `bucket`, 0 to 255. */
 export const bucketPrefix = (prefix: string, bucket: number): string => `${prefix}shadows/${hex(bucket)}/`;
 

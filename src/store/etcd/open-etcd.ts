@@ -11,7 +11,6 @@ import { EtcdProbe } from './etcd-probe.js';
 import { EtcdShadowStore } from './etcd-shadow-store.js';
 import { EtcdShadowFeed } from './feed/etcd-shadow-feed.js';
 import { WATCH_TIMES, type WatchTimes } from './feed/watch-session.js';
-import { clusterPrefix } from './keys.js';
 import { Lineage } from './lineage.js';
 import { ReadBatcher } from './read/read-batcher.js';
 import { RecordCache } from './read/record-cache.js';
@@ -34,6 +33,7 @@ export interface EtcdStorageOptions {
 export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStorageOptions): Storage {
   const history = new Lineage();
   const { store, cluster, commit, cache, guard, removals } = createEtcdStore({ config, history, logger, clock });
+  const times = watchTimes ?? WATCH_TIMES;
   const feed = new EtcdShadowFeed({
     config: config.etcd,
     connect: (host) => cluster.connect(host),
@@ -41,7 +41,7 @@ export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStora
     calls: cluster,
     history,
     logger,
-    times: watchTimes ?? WATCH_TIMES,
+    times,
     removed: (key, revision) => removals.get(key, revision),
     onStored: (key, stored, at) => {
       if (commit.awaits(key)) commit.confirm(key, stored.value, at);
@@ -52,7 +52,7 @@ export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStora
   return {
     store,
     feed,
-    clusterKeys: new EtcdClusterKeys(cluster, clusterPrefix(config.etcd.prefix), clock),
+    clusterKeys: new EtcdClusterKeys({ cluster, prefix: config.etcd.prefix, clock, logger, watchTimes: times }),
     health: () => health.health,
     async close() {
       health.close();

@@ -130,7 +130,7 @@ export function openNaiveStorage({ config, logger, clock }: EtcdStorageOptions):
   return {
     store: new NaiveShadowStore(cluster, history, config.etcd.prefix, rest),
     feed: new EtcdShadowFeed({ config: config.etcd, connect, openChannel, calls: cluster, history, logger }),
-    clusterKeys: new EtcdClusterKeys(cluster, `${config.etcd.prefix}cluster/`, clock),
+    clusterKeys: new EtcdClusterKeys({ cluster, prefix: config.etcd.prefix, clock, logger }),
     health: () => ({ ok: true, reason: 'not asked' }),
     close: () => rest.close(),
   };

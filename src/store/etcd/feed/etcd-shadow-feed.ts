@@ -21,7 +21,7 @@ import type { Lineage } from '../lineage.js';
 import { shadowsPrefix } from '../keys.js';
 import { BaseState } from './base-state.js';
 import { DeletedRecords, type FindRemoval } from './deleted-records.js';
-import { ordersProgress, ProgressMarker } from './progress-marker.js';
+import { ProgressMarker } from './progress-marker.js';
 import { RecordDecoder, type OnStored } from './record-decoder.js';
 import { RestoreDetector, type EtcdCalls } from './restore-detector.js';
 import type { RawRevision } from './revision-assembler.js';
@@ -242,18 +242,8 @@ export class EtcdShadowFeed implements ShadowFeed {
     void this.#advance(host, session);
   }
 
-  /** Makes the cursor of a quiet session move: by a marker or, where etcd is full and takes none, by ordered progress. */
-  async #advance(host: string, session: WatchSession): Promise<void> {
-    if (await this.#marker.write(this.#history.epoch)) return;
-    const client = this.options.connect(host);
-    try {
-      const { version } = await client.maintenance.status();
-      if (ordersProgress(version)) session.trustProgress();
-    } catch (error) {
-      this.options.logger.debug({ reason: reasonOf(error) }, 'a member of etcd did not report its version');
-    } finally {
-      client.close();
-    }
+  #advance(host: string, session: WatchSession): Promise<void> {
+    return this.#marker.advance(session, this.#history.epoch, () => this.options.connect(host));
   }
 
   /** Ends a base over which a backup is restored: it would mix two histories. */

@@ -1,3 +1,4 @@
+import type { Etcd3 } from 'etcd3';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { reasonOf } from '../../../telemetry/reason.js';
@@ -29,6 +30,24 @@ export class ProgressMarker {
   write(epoch: number): Promise<boolean> {
     this.#writing ??= this.#put(epoch).finally(() => (this.#writing = null));
     return this.#writing;
+  }
+
+  /**
+   * Makes the cursor of a quiet session move: by a marker or, where etcd is full and takes none, by ordered progress.
+   * @param connect a new client of the member that the session follows; it is closed here
+   * @returns never rejects
+   */
+  async advance(session: { trustProgress(): void }, epoch: number, connect: () => Etcd3): Promise<void> {
+    if (await this.write(epoch)) return;
+    const client = connect();
+    try {
+      const { version } = await client.maintenance.status();
+      if (ordersProgress(version)) session.trustProgress();
+    } catch (error) {
+      this.logger.debug({ reason: reasonOf(error) }, 'a member of etcd did not report its version');
+    } finally {
+      client.close();
+    }
   }
 
   async #put(epoch: number): Promise<boolean> {

@@ -74,7 +74,8 @@ export class WatchSession {
   #poked = false;
   /** Highest revision that the member is known to have. */
   #memberAt = 0;
-  #target = { revision: 0, since: 0 };
+  #target = { revision: 0, since: 0, askedAt: 0 };
+  #provenAt: number | null = null;
   #asking = false;
   #trustsProgress = false;
   /** When the cursor moved last, or the session asked for a marker. */
@@ -100,6 +101,14 @@ export class WatchSession {
       session.close();
       throw error instanceof WatchEnd ? error : new WatchEnd('lost', String(error));
     }
+  }
+
+  /**
+   * When the member was last known to have sent all that the cluster had committed, by performance.now(); null: not yet.
+   * Where progress is not ordered with events, those that it overtook are still on their way.
+   */
+  get provenAt(): number | null {
+    return this.#provenAt;
   }
 
   /**
@@ -169,6 +178,7 @@ export class WatchSession {
     }
     if (response.canceled) return this.#finish(canceled(response));
     this.#memberAt = Math.max(this.#memberAt, revision);
+    this.#prove();
     if (response.created) {
       // A linearizable read has just seen the cursor, so the member lags: this is no restored backup.
       if (revision < this.options.cursor) {
@@ -222,9 +232,17 @@ export class WatchSession {
     if (behind || this.#asking) return;
     this.#asking = true;
     quorum()
-      .then((revision) => (this.#target = { revision, since: performance.now() }))
+      .then((revision) => {
+        this.#target = { revision, since: performance.now(), askedAt: now };
+        this.#prove();
+      })
       .catch((error: unknown) => error instanceof WatchEnd && this.#finish(error))
       .finally(() => (this.#asking = false));
+  }
+
+  #prove(): void {
+    const { revision, askedAt } = this.#target;
+    if (askedAt > 0 && this.#memberAt >= revision) this.#provenAt = askedAt;
   }
 
   #askForMarker(now: number): void {
