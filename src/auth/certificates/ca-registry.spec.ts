@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import * as x509 from '../../../test/harness/x509.js';
-import { checkAuthorityDates, readAuthority, type AuthorityRecord } from './authority.js';
+import { checkAuthority, readAuthority, type AuthorityRecord } from './authority.js';
 import { CaRegistry, MAX_NAMESAKES } from './ca-registry.js';
 import { checkDevice } from './device-certificate.js';
 import { checkPossession } from './possession.js';
@@ -54,13 +54,17 @@ describe('an authority', () => {
     expect(size).toBe(0);
   });
 
-  it('is to be valid when it is registered', () => {
+  it('is to be valid and usable when it is registered', () => {
     const now = Date.now();
-    const old = readAuthority(recordOf(issueAuthority({ notBefore: now - 2000, notAfter: now - 1000 })));
-    const coming = readAuthority(recordOf(issueAuthority({ notBefore: now + 60_000 })));
-    expect(() => checkAuthorityDates(old, now)).toThrow(/expired/);
-    expect(() => checkAuthorityDates(coming, now)).toThrow(/not valid yet/);
-    expect(() => checkAuthorityDates(readAuthority(recordOf(issueAuthority())), now)).not.toThrow();
+    const check = (ca: { pem: string }) => (): unknown => checkAuthority(recordOf(ca), now);
+    expect(check(issueAuthority({ notBefore: now - 2000, notAfter: now - 1000 }))).toThrow(/expired/);
+    expect(check(issueAuthority({ notBefore: now + 60_000 }))).toThrow(/not valid yet/);
+    expect(check(issueAuthority())).not.toThrow();
+    const { der, publicKey } = issueAuthority();
+    const point = der.indexOf(publicKey.export({ format: 'der', type: 'spki' }).subarray(-64));
+    // A point that is not on the curve.
+    const broken = Buffer.from(der).fill(0xff, point, point + 64);
+    expect(check({ pem: x509.pemOf(broken) })).toThrow(/must be RSA|no certificate/);
   });
 
   it('is proved to be owned', () => {

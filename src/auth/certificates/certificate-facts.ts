@@ -1,4 +1,4 @@
-import { DerError, DerReader, TAG, constructedTag, contextTag, readBits, readTime } from './der.js';
+import { DerError, DerReader, TAG, constructedTag, contextTag, readBits, readTime, type Element } from './der.js';
 import { NO_EXTENSIONS, readExtensions, type Extensions } from './extensions.js';
 
 /** Bytes of a certificate; real ones of devices take 500 to 3,000. */
@@ -19,11 +19,19 @@ export interface CertificateFacts {
   /** Object id of the signature's algorithm, its bytes in hexadecimal. */
   readonly signatureAlgorithm: string;
   readonly signature: Buffer;
-  /** DER of the public key with its algorithm (SubjectPublicKeyInfo). */
-  readonly publicKeyInfo: Buffer;
-  /** The public key alone, of which key identifiers are usually made (RFC 5280 section 4.2.1.2). */
-  readonly publicKey: Buffer;
+  readonly publicKey: PublicKeyFacts;
   readonly extensions: Extensions;
+}
+
+/** A public key. Object ids are their bytes in hexadecimal. */
+export interface PublicKeyFacts {
+  /** DER of the key with its algorithm (SubjectPublicKeyInfo). */
+  readonly info: Buffer;
+  readonly algorithm: string;
+  /** Name of the curve; null for other kinds of keys, and for curves without a name. */
+  readonly curve: string | null;
+  /** The key alone, of which key identifiers are usually made (RFC 5280 section 4.2.1.2). */
+  readonly bits: Buffer;
 }
 
 /** A value in a name, with the tag of its kind of text. */
@@ -65,7 +73,7 @@ function readSigned(signed: DerReader, algorithm: Buffer): Omit<CertificateFacts
   const [notBeforeMs, notAfterMs] = [readTime(validity.next()), readTime(validity.next())];
   validity.end();
   const subject = signed.next(TAG.sequence);
-  const publicKeyInfo = signed.next(TAG.sequence);
+  const publicKey = signed.next(TAG.sequence);
   for (const uniqueId of [1, 2]) signed.optional(contextTag(uniqueId));
   const extensions = signed.optional(constructedTag(3));
   signed.end();
@@ -77,8 +85,7 @@ function readSigned(signed: DerReader, algorithm: Buffer): Omit<CertificateFacts
     notBeforeMs,
     notAfterMs,
     signatureAlgorithm: new DerReader(named.content).next(TAG.objectId).content.toString('hex'),
-    publicKeyInfo: publicKeyInfo.whole,
-    publicKey: publicKeyOf(new DerReader(publicKeyInfo.content)),
+    publicKey: publicKeyOf(publicKey),
     extensions: extensions ? extensionsOf(new DerReader(extensions.content)) : NO_EXTENSIONS,
   };
 }
@@ -98,11 +105,16 @@ function commonNamesOf(name: DerReader): NameValue[] {
   return found;
 }
 
-function publicKeyOf(info: DerReader): Buffer {
-  info.next(TAG.sequence);
-  const key = readBits(info.next(TAG.bitString));
+function publicKeyOf({ whole, content }: Element): PublicKeyFacts {
+  const info = new DerReader(content);
+  const algorithm = info.enter(TAG.sequence);
+  const bits = readBits(info.next(TAG.bitString));
   info.end();
-  return key;
+  return {
+    ...{ info: whole, bits },
+    algorithm: algorithm.next(TAG.objectId).content.toString('hex'),
+    curve: algorithm.optional(TAG.objectId)?.content.toString('hex') ?? null,
+  };
 }
 
 function extensionsOf(explicit: DerReader): Extensions {

@@ -87,7 +87,6 @@ function identify(certificate: X509Certificate, { authorities }: Trust): DeviceI
   const fault = faultOf(facts);
   if (fault !== null) throw new CertificateFault(fault);
   const authority = issuerOf(certificate, facts, authorities);
-  if (!isStrongKey(certificate.publicKey)) throw new CertificateFault('weakKey');
   const { tenant, caId, keyHash, registersAtFirstSight } = authority;
   return {
     ...{ tenant, caId, keyHash, registersAtFirstSight },
@@ -101,9 +100,10 @@ function identify(certificate: X509Certificate, { authorities }: Trust): DeviceI
 }
 
 /** What is wrong with a certificate of a device, whoever has issued it. */
-function faultOf({ signatureAlgorithm, extensions }: CertificateFacts): CertificateReason | null {
+function faultOf({ signatureAlgorithm, publicKey, extensions }: CertificateFacts): CertificateReason | null {
   const { isAuthority, keyUsage, extendedKeyUsages, hasUnknownCritical } = extensions;
   if (!isStrongSignature(signatureAlgorithm)) return 'weakSignature';
+  if (!isStrongKey(publicKey)) return 'weakKey';
   if (hasUnknownCritical) return 'unknownCritical';
   if (isAuthority === true || (keyUsage && allows(keyUsage, KEY_CERT_SIGN))) return 'isAuthority';
   if (keyUsage && !allows(keyUsage, DIGITAL_SIGNATURE)) return 'keyUsage';
@@ -113,7 +113,7 @@ function faultOf({ signatureAlgorithm, extensions }: CertificateFacts): Certific
 
 function issuerOf(certificate: X509Certificate, facts: CertificateFacts, authorities: CaRegistry): Authority {
   const candidates = authorities.candidates(facts.issuer, facts.extensions.authorityKeyId);
-  const issuer = candidates.find(({ key }) => certificate.verify(key));
+  const issuer = candidates.find((authority) => authority.hasSigned(certificate));
   if (!issuer) throw new CertificateFault('unknownIssuer');
   // The settings of the latest certificate of a renewed authority count.
   return candidates.findLast(({ keyHash }) => keyHash === issuer.keyHash) ?? issuer;

@@ -5,7 +5,6 @@ import { DerReader, TAG } from './der.js';
 import { checkDevice } from './device-certificate.js';
 import { fingerprintOf, twinFingerprintOf } from './fingerprint.js';
 import { Revocations, normalFingerprint } from './revocations.js';
-import { CURVE_ORDERS } from './strength.js';
 
 /** The same certificate with the other form of its signature. */
 function twinOf(der: Buffer, order: bigint): Buffer {
@@ -20,14 +19,14 @@ function twinOf(der: Buffer, order: bigint): Buffer {
 
 describe('the twin of a certificate', () => {
   it.each([
-    ['P-256', 'prime256v1', 'sha256'],
-    ['P-384', 'secp384r1', 'sha384'],
-    ['P-521', 'secp521r1', 'sha512'],
-  ] as const)('of %s is good for OpenSSL, and revoked with it', (curve, name, digest) => {
+    ['P-256', 'sha256'],
+    ['P-384', 'sha384'],
+    ['P-521', 'sha512'],
+  ] as const)('of %s is good for OpenSSL, and revoked with it', (curve, digest) => {
     const ca = x509.issueAuthority({ keys: x509.ecKeys(curve), digest });
     const record = { tenant: 'acme', pem: ca.pem, nameFrom: 'commonName', registersAtFirstSight: false } as const;
     const authorities = CaRegistry.of([{ ...record, registeredAtMs: 1 }]);
-    const order = CURVE_ORDERS.get(name)!;
+    const order = authorities.candidates(ca.subject.toString('latin1'), null)[0]!.curveOrder!;
     // Some signatures are shorter than others.
     for (let round = 0; round < 20; round++) {
       const { der } = x509.issue(ca, { digest });

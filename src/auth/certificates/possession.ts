@@ -17,7 +17,7 @@ export function checkPossession(authority: Authority, pem: string, code: string)
   if (!isNamed)
     throw new ServiceError('invalidRequest', 'The proof needs the registration code as its only common name');
   const isIssued = facts.issuer === authority.subject && isStrongSignature(facts.signatureAlgorithm);
-  if (!isIssued || !certificate.verify(authority.key)) {
+  if (!isIssued || !authority.hasSigned(certificate)) {
     throw new ServiceError('invalidRequest', 'The proof is not signed by the authority that is to be registered');
   }
 }
