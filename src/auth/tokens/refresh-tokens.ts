@@ -11,6 +11,7 @@ import {
   type RefreshFamily,
   type Standing,
 } from './refresh-family.js';
+import { FamilyTurns, type Turn } from './family-turns.js';
 import { digestOf, RefreshTokenTexts } from './refresh-token.js';
 import { TokenFault } from './token-fault.js';
 import type { TokenRules } from './token-rules.js';
@@ -68,6 +69,7 @@ interface Found {
 export class RefreshTokens {
   readonly #texts: RefreshTokenTexts;
   readonly #binding: ClientBinding;
+  readonly #turns = new FamilyTurns((key: string) => this.#find(key));
 
   /** @throws RangeError for a master key that has not 32 bytes */
   constructor(private readonly parts: RefreshTokenParts) {
@@ -106,18 +108,22 @@ export class RefreshTokens {
   /**
    * Uses a token: the caller gets its successor. A used one gets the same successor for `reuseGrace`, and ends the
    * family after that.
-   * @throws ServiceError storageUnavailable, storageFull, draining, and the token may have been used
+   * @throws ServiceError storageUnavailable, storageFull, draining, and the token may have been used; tooManyRequests
+   * when too many use the family at once
    */
   async use(token: string, presenter: Presenter): Promise<RefreshGrant | TokenFault> {
     const key = this.#texts.familyOf(token);
     if (key === null) return new TokenFault('unknown', 'the refresh token is not known');
-    for (let tries = 0; tries < TRIES; tries++) {
-      const found = await this.#find(key);
-      if (found === null) return REVOKED;
-      const answer = await this.#useOnce(found, token, presenter);
-      if (answer !== null) return answer;
-    }
-    throw new ServiceError('storageUnavailable');
+    return this.#turns.run(key, async (turn) => {
+      for (let tries = 0; tries < TRIES; tries++) {
+        const found = await turn.read();
+        if (found === null) return REVOKED;
+        const answer = await this.#useOnce(found, token, presenter, turn);
+        if (answer !== null) return answer;
+        turn.forget();
+      }
+      throw new ServiceError('storageUnavailable');
+    });
   }
 
   /**
@@ -157,35 +163,46 @@ export class RefreshTokens {
   }
 
   /** @returns null when another use was faster */
-  async #useOnce(found: Found, token: string, presenter: Presenter): Promise<RefreshGrant | TokenFault | null> {
+  async #useOnce(
+    found: Found,
+    token: string,
+    presenter: Presenter,
+    turn: Turn<Found | null>,
+  ): Promise<RefreshGrant | TokenFault | null> {
     const { key, family } = found;
     const standing = this.#standing(family, token);
-    if (standing === 'reused') return this.#reused(found, presenter);
+    if (standing === 'reused') return this.#reused(found, presenter, turn);
     if (standing === 'ended') return new TokenFault('expired', 'the refresh token has expired; log in again');
     if (!this.#binding.matches(family.bound, presenter, this.parts.rules(family.tenant).binding)) return BOUND;
-    if (standing === 'current') return this.#succeed(found, token, presenter);
-    const successor = successorOf(family, token);
-    return successor === null ? REVOKED : grantOf(key, family, successor);
+    const after = standing === 'current' ? await this.#succeed(found, token, presenter) : found;
+    if (after === null) return null;
+    if (after !== found) turn.wrote(after);
+    const successor = successorOf(after.family, token);
+    return successor === null ? REVOKED : grantOf(key, after.family, successor);
   }
 
-  async #succeed({ key, family, stored }: Found, token: string, presenter: Presenter): Promise<RefreshGrant | null> {
+  /** @returns null when another use was faster */
+  async #succeed({ key, family, stored }: Found, token: string, presenter: Presenter): Promise<Found | null> {
     const { keys, clock, rules } = this.parts;
-    const successor = this.#texts.make(key);
     const bound = this.#binding.bind(presenter, rules(family.tenant).binding);
-    const after = withSuccessor(family, token, successor, bound, clock.now());
+    const after = withSuccessor(family, token, this.#texts.make(key), bound, clock.now());
+    const value = encodeFamily(after);
     const lease = stored.lease === null ? {} : { lease: stored.lease };
-    const done = await keys.commit({
-      guards: [{ key, revision: stored.revision }],
-      puts: [{ key, value: encodeFamily(after), ...lease }],
-    });
-    return done === null ? null : grantOf(key, after, successor);
+    const guards = [{ key, revision: stored.revision }];
+    const revision = await keys.commit({ guards, puts: [{ key, value, ...lease }] });
+    return revision === null ? null : { key, family: after, stored: { ...stored, value, revision } };
   }
 
   /** Guarded, so that it is judged by the record as it is. A lost answer must not lose the report: it may come twice. */
-  async #reused({ key, family, stored }: Found, presenter: Presenter): Promise<TokenFault | null> {
+  async #reused(
+    { key, family, stored }: Found,
+    presenter: Presenter,
+    turn: Turn<Found | null>,
+  ): Promise<TokenFault | null> {
     const guards = [{ key, revision: stored.revision }];
     const done = await this.parts.keys.commit({ guards, deletes: [key] });
     if (done === null && (await this.#find(key)) !== null) return null;
+    turn.wrote(null);
     await this.#endLease(stored.lease);
     const { tenant, principal, bound } = family;
     this.parts.onReuse({ family: key, tenant, principal, client: bound.client, presenter });
