@@ -1,7 +1,7 @@
 import { keyReference, valuesOf, type KeyReference, type PolicyContext } from './context-keys.js';
 import { numberOf, OPERATORS, parseDate, parseRange, type Kind, type Operator } from './operators.js';
 import { parsePattern, type Pattern, type Unresolved } from './pattern.js';
-import { PolicyFault, quoted } from './policy-fault.js';
+import { memberPlace, PolicyFault, quoted } from './policy-fault.js';
 import { parseResource } from './resource-pattern.js';
 
 /** How the values of a key with several are taken together. */
@@ -45,7 +45,7 @@ export function parseCondition(place: string, name: string, keyName: string, val
   if (!operator || (operator.kind === 'null' && (prefix ?? ifExists) !== undefined)) {
     throw new PolicyFault(place, `the operator ${quoted(name)} is unknown`);
   }
-  const at = `${place}.${keyName.slice(0, MAX_PLACE)}`;
+  const at = memberPlace(place, keyName);
   const key = keyReference(keyName);
   if (key === null) throw new PolicyFault(at, 'the key is unknown');
   if (!KINDS[key.type].includes(operator.kind)) throw new PolicyFault(at, `${base} cannot be asked of this key`);
@@ -55,9 +55,6 @@ export function parseCondition(place: string, name: string, keyName: string, val
   );
   return { key, holds: combined(key, operator, given, QUANTIFIERS[prefix ?? ''] ?? 'one', ifExists !== undefined) };
 }
-
-/** Characters of a name in the place of a fault. */
-const MAX_PLACE = 128;
 
 function nullCondition(key: KeyReference, values: readonly string[], at: string): Condition {
   const wanted = values.map((value) => parseBool(at, value));

@@ -1,3 +1,5 @@
+import { memberPlace } from './policy-fault.js';
+
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
 
 interface OpenObject {
@@ -37,6 +39,8 @@ export function duplicateMember(json: string): string | null {
 }
 
 function pathOf(open: readonly Open[]): string {
-  const path = open.map((each) => (each.kind === 'array' ? `[${each.index}]` : `.${each.name}`)).join('');
-  return path.startsWith('.') ? path.slice(1) : path;
+  return open.reduce(
+    (path, each) => (each.kind === 'array' ? `${path}[${each.index}]` : memberPlace(path, each.name)),
+    '',
+  );
 }

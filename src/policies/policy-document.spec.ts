@@ -152,6 +152,25 @@ describe('a document is refused with its place', () => {
   });
 });
 
+describe('a document that is made to harm', () => {
+  it.each([
+    ['{"Version": "2012-10-17", "a\\nb": 1}', '"a\\nb": is unknown here; there are Version, Id, Statement'],
+    ['{"a\\nb": 1, "a\\u000ab": 1}', '"a\\nb": is there twice; keep one of them'],
+    [condition({ StringEquals: { 'a\nb': 'x' } }), 'Statement[1].Condition.StringEquals."a\\nb": the key is unknown'],
+    [condition({ 'a\u2028': { 'a\nb': 'x' } }), 'Statement[1].Condition."a\u2028": the operator "a\u2028" is unknown'],
+  ])('breaks no line of a log: %s', (document, message) => {
+    expect(refusalOf(document)).toBe(`PolicyFault ${message}`);
+  });
+
+  it('has nothing deep in it, not where nothing has an effect either', () => {
+    const deep = '['.repeat(7000) + ']'.repeat(7000);
+    const place = 'Statement.Condition.a.b[0]';
+    expect(refusalOf(text({ ...ALLOW, Action: 's3:*', Condition: { a: { b: '|' } } }).replace('"|"', deep))).toBe(
+      `PolicyFault ${place}: must be a string, a number, true or false`,
+    );
+  });
+});
+
 describe('a document is accepted', () => {
   it.each([
     ['a single statement and single values', text(ALLOW)],

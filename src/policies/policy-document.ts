@@ -2,7 +2,7 @@ import { describeJsonFault } from '../document/json-fault.js';
 import { parseAction, type ActionPattern } from './actions.js';
 import { parseCondition, type Condition } from './condition.js';
 import { duplicateMember } from './duplicate-member.js';
-import { PolicyFault, quoted } from './policy-fault.js';
+import { memberPlace, PolicyFault, quoted } from './policy-fault.js';
 import { parseResource, type ResourcePattern } from './resource-pattern.js';
 
 /** Bytes of UTF-8. AWS allows 2 KiB for a policy of AWS IoT and up to 10 KiB for one of IAM. */
@@ -60,7 +60,7 @@ function parseStatement(at: string, value: unknown, notes: string[]): PolicyStat
     return keepEffective(place, text, action, notes);
   });
   const texts = textsOf(`${at}.Resource`, source['Resource']);
-  const conditions = source['Condition'] === undefined ? {} : membersOf(`${at}.Condition`, source['Condition'], null);
+  const conditions = conditionsOf(`${at}.Condition`, source['Condition']);
   // Other services have variables and conditions of their own.
   const isAsked = actions.length > 0;
   return {
@@ -70,7 +70,7 @@ function parseStatement(at: string, value: unknown, notes: string[]): PolicyStat
     resources: texts
       .filter(() => isAsked)
       .flatMap(({ at: place, value: text }) => keepEffective(place, text, parseResource(place, text), notes)),
-    conditions: isAsked ? parseConditions(`${at}.Condition`, conditions) : [],
+    conditions: isAsked ? conditions.map((each) => parseCondition(each.at, each.operator, each.key, each.values)) : [],
     source: freeze(source),
   };
 }
@@ -87,17 +87,26 @@ function keepEffective<T extends { readonly hasEffect: boolean }>(
   return [];
 }
 
-function parseConditions(at: string, operators: Members): Condition[] {
-  return Object.entries(operators).flatMap(([operator, keys]) => {
-    const place = `${at}.${operator.slice(0, MAX_PLACE)}`;
-    return Object.entries(membersOf(place, keys, null)).map(([key, given]) =>
-      parseCondition(place, operator, key, conditionValues(`${place}.${key.slice(0, MAX_PLACE)}`, given)),
-    );
-  });
+interface ConditionMember {
+  /** Of the operator. */
+  readonly at: string;
+  readonly operator: string;
+  readonly key: string;
+  readonly values: readonly string[];
 }
 
-/** Characters of a name in the place of a fault. */
-const MAX_PLACE = 128;
+function conditionsOf(at: string, operators: unknown): ConditionMember[] {
+  if (operators === undefined) return [];
+  return Object.entries(membersOf(at, operators, null)).flatMap(([operator, keys]) => {
+    const place = memberPlace(at, operator);
+    return Object.entries(membersOf(place, keys, null)).map(([key, given]) => ({
+      at: place,
+      operator,
+      key,
+      values: conditionValues(memberPlace(place, key), given),
+    }));
+  });
+}
 
 /** An empty list is allowed here: AWS means "no value at all" by it. */
 function conditionValues(at: string, given: unknown): string[] {
@@ -116,8 +125,7 @@ function membersOf(at: string, value: unknown, known: readonly string[] | null):
   }
   const unknown = Object.keys(value).find((name) => known !== null && !known.includes(name));
   if (unknown !== undefined) {
-    const place = [at, unknown.slice(0, MAX_PLACE)].filter((part) => part !== '').join('.');
-    throw new PolicyFault(place, `is unknown here; there are ${known!.join(', ')}`);
+    throw new PolicyFault(memberPlace(at, unknown), `is unknown here; there are ${known!.join(', ')}`);
   }
   return value as Members;
 }

@@ -24,3 +24,12 @@ const MAX_QUOTED = 64;
 export function quoted(text: string): string {
   return JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text);
 }
+
+/** Names that places show as they are: those of the documents that people write. */
+const PLAIN_NAME = /^[\w:./[\]@-]{1,128}$/;
+
+/** The place of a member in the object at `at`; a name with anything strange in it is quoted. No errors. */
+export function memberPlace(at: string, name: string): string {
+  const shown = PLAIN_NAME.test(name) ? name : quoted(name);
+  return at === '' ? shown : `${at}.${shown}`;
+}

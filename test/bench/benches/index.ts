@@ -11,6 +11,7 @@ import { getsAgainst, getsProfile } from './gets-profile.js';
 import { idle } from './idle.js';
 import { memory } from './memory.js';
 import { nodes } from './nodes.js';
+import { policies } from './policies.js';
 import { profile } from './profile.js';
 import { storeAlone } from './store.js';
 import { stored } from './stored.js';
@@ -62,6 +63,7 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   idle: { title: 'latency at 500 updates/s', table: true, run: idle },
   desired: { title: 'desired through REST, delta to the device, 50 of each', run: desired },
   'fan-out': { title: 'one shadow, 1 to 10,000 subscribers', run: fanOut },
+  policies: { title: 'decisions of policies, 10,000 principals, 1,000 statements', run: policies },
   'watch-lag': { title: 'the feed of another node at 10,000 updates/s', run: watchLag },
   stored: { title: '10 k, 100 k and 1 M stored shadows', run: stored },
   'mosquitto-200': {
