@@ -26,7 +26,13 @@ const VERSIONS: readonly SecureVersion[] = ['TLSv1.2', 'TLSv1.3'];
 const MINUTE_MS = 60_000;
 
 function trustIn(pem: string, ...revoked: RevocationRecord[]): Trust {
-  const record = { tenant: 'acme', pem, nameFrom: 'commonName', registersAtFirstSight: true } as const;
+  const record = {
+    tenant: 'acme',
+    pem,
+    nameFrom: 'commonName',
+    isDisabled: false,
+    registersAtFirstSight: true,
+  } as const;
   const records: AuthorityRecord[] = [{ ...record, registeredAtMs: 1 }];
   return { authorities: CaRegistry.of(records), revocations: Revocations.of(revoked), skewMs: 30_000 };
 }

@@ -15,6 +15,8 @@ export interface AuthorityRecord {
   /** One certificate in PEM. */
   readonly pem: string;
   readonly nameFrom: NameSource;
+  /** Whether its devices are refused for now. It keeps its key and its place all the same. */
+  readonly isDisabled: boolean;
   /** Whether a device that nobody has registered becomes one when it first connects. */
   readonly registersAtFirstSight: boolean;
   /** Epoch milliseconds. Of two authorities that exclude each other the older one counts. */
@@ -28,6 +30,7 @@ export interface AuthorityRecord {
 export class Authority {
   readonly tenant: string;
   readonly nameFrom: NameSource;
+  readonly isDisabled: boolean;
   readonly registersAtFirstSight: boolean;
   /** Epoch milliseconds. */
   readonly registeredAtMs: number;
@@ -50,6 +53,7 @@ export class Authority {
   constructor(record: AuthorityRecord, der: Buffer, facts: CertificateFacts) {
     this.tenant = record.tenant;
     this.nameFrom = record.nameFrom;
+    this.isDisabled = record.isDisabled;
     this.registersAtFirstSight = record.registersAtFirstSight;
     this.registeredAtMs = record.registeredAtMs;
     this.caId = fingerprintOf(der);

@@ -11,7 +11,14 @@ const { extendedKeyUsage, extension, sequence, subjectKeyId } = x509;
 
 let age = 0;
 const recordOf = ({ pem }: Pick<x509.Issued, 'pem'>, more: Partial<AuthorityRecord> = {}): AuthorityRecord => ({
-  ...{ tenant: 'acme', pem, nameFrom: 'commonName', registersAtFirstSight: true, registeredAtMs: ++age },
+  ...{
+    tenant: 'acme',
+    pem,
+    nameFrom: 'commonName',
+    isDisabled: false,
+    registersAtFirstSight: true,
+    registeredAtMs: ++age,
+  },
   ...more,
 });
 

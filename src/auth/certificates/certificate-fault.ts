@@ -15,6 +15,7 @@ export const CERTIFICATE_FAULTS = {
     'no registered authority has issued the certificate; register the one that signed it, also if it is an intermediate one',
   notYetValid: 'the certificate is not valid yet; look at the clocks of device, authority and node',
   expired: 'the certificate has expired; issue a new one',
+  authorityDisabled: 'the authority of the certificate is disabled',
   authorityNotValid: 'the certificate of its authority has expired, or is not valid yet',
   noName:
     'the certificate names no thing: it needs exactly one common name (CN), or one alternative name where its authority is set so',

@@ -12,7 +12,14 @@ const ca = x509.issueAuthority({ notBefore: Date.now() - 10 * DAY_MS, notAfter: 
 const { cn, nameOf, extension, sequence } = x509;
 
 const recordOf = ({ pem }: x509.Issued, more: Partial<AuthorityRecord> = {}): AuthorityRecord => ({
-  ...{ tenant: 'acme', pem, nameFrom: 'commonName', registersAtFirstSight: false, registeredAtMs: 1 },
+  ...{
+    tenant: 'acme',
+    pem,
+    nameFrom: 'commonName',
+    isDisabled: false,
+    registersAtFirstSight: false,
+    registeredAtMs: 1,
+  },
   ...more,
 });
 const trustIn = (records: readonly AuthorityRecord[], revoked: readonly RevocationRecord[] = []): Trust => ({
@@ -214,6 +221,7 @@ describe('a device that is judged again', () => {
     ['after a revocation in another tenant', revoked({ kind: 'certificate', tenant: 'other', fingerprint }), null],
     ['after the revocation of another thing', revoked({ kind: 'thing', tenant: 'acme', thing: 'lamp-2' }), null],
     ['after the removal of its authority', trustIn([]), 'unknownIssuer'],
+    ['while its authority is disabled', trustIn([recordOf(ca, { isDisabled: true })]), 'authorityDisabled'],
   ])('%s', (_title, trust, expected) => {
     expect(judge(trust)).toBe(expected);
     expect(outcome(certificate, trust)).toBe(expected ?? 'thing lamp-1');

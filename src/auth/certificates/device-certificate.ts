@@ -7,14 +7,14 @@ import { CertificateFault, type CertificateReason } from './certificate-fault.js
 import { TAG } from './der.js';
 import { ALTERNATIVE_NAME_TAG } from './extensions.js';
 import { fingerprintOf, twinFingerprintOf } from './fingerprint.js';
-import type { Revocable, Revocations } from './revocations.js';
+import { isRevoked, type Revocable, type RevocationLookup } from './revocations.js';
 import { isStrongKey, isStrongSignature } from './strength.js';
 import { CLIENT_AUTH, DIGITAL_SIGNATURE, KEY_CERT_SIGN, allows } from './usage.js';
 
 /** What certificates are judged by, at one moment. */
 export interface Trust {
   readonly authorities: CaRegistry;
-  readonly revocations: Revocations;
+  readonly revocations: RevocationLookup;
   /** Milliseconds that the clocks of issuer and node may differ. */
   readonly skewMs: number;
 }
@@ -67,12 +67,14 @@ export function checkDevice(certificate: X509Certificate, trust: Trust, nowMs: n
  * @returns why not; null when it may
  */
 export function judgeDevice(device: DeviceIdentity, trust: Trust, nowMs: number): CertificateReason | null {
-  if (trust.revocations.includes(device)) return 'revoked';
+  if (isRevoked(device, trust.revocations)) return 'revoked';
   const { skewMs } = trust;
   if (nowMs - skewMs > device.notAfterMs) return 'expired';
   if (nowMs + skewMs < device.notBeforeMs) return 'notYetValid';
-  const authorities = trust.authorities.withKey(device.tenant, device.keyHash);
-  if (authorities.length === 0) return 'unknownIssuer';
+  const registered = trust.authorities.withKey(device.tenant, device.keyHash);
+  if (registered.length === 0) return 'unknownIssuer';
+  const authorities = registered.filter(({ isDisabled }) => !isDisabled);
+  if (authorities.length === 0) return 'authorityDisabled';
   const isValid = ({ notBeforeMs, notAfterMs }: Authority): boolean =>
     nowMs - skewMs <= notAfterMs && nowMs + skewMs >= notBeforeMs;
   return authorities.some(isValid) ? null : 'authorityNotValid';

@@ -24,7 +24,13 @@ describe('the twin of a certificate', () => {
     ['P-521', 'sha512'],
   ] as const)('of %s is good for OpenSSL, and revoked with it', (curve, digest) => {
     const ca = x509.issueAuthority({ keys: x509.ecKeys(curve), digest });
-    const record = { tenant: 'acme', pem: ca.pem, nameFrom: 'commonName', registersAtFirstSight: false } as const;
+    const record = {
+      tenant: 'acme',
+      pem: ca.pem,
+      nameFrom: 'commonName',
+      isDisabled: false,
+      registersAtFirstSight: false,
+    } as const;
     const authorities = CaRegistry.of([{ ...record, registeredAtMs: 1 }]);
     const order = authorities.candidates(ca.subject.toString('latin1'), null)[0]!.curveOrder!;
     // Some signatures are shorter than others.

@@ -18,6 +18,12 @@ export interface Revocable {
   readonly keyHash: string;
 }
 
+/** Where revocations are looked up: those of now, or of one moment. */
+export interface RevocationLookup {
+  /** Whether there is a record of this kind. `id` is the fingerprint, the name of the thing, or the hash of the key. */
+  has(tenant: string, kind: RevocationRecord['kind'], id: string): boolean;
+}
+
 /** The record that revokes an authority. */
 export function revocationOf({ tenant, caId, keyHash }: Authority): RevocationRecord {
   return { kind: 'authority', tenant, caId, keyHash };
@@ -30,34 +36,41 @@ export function normalFingerprint(text: string): string | null {
   return /^[0-9a-f]{64}$/.test(digits) ? digits : null;
 }
 
-/** All revocations of all tenants, which do not change: a change makes a new set. Each question is one look-up. */
-export class Revocations {
-  static readonly NONE = new Revocations();
+/** Whether a certificate has been revoked, or its thing or authority has: four look-ups at most. */
+export function isRevoked(
+  { tenant, thing, fingerprint, twin, keyHash }: Revocable,
+  revoked: RevocationLookup,
+): boolean {
+  return (
+    revoked.has(tenant, 'certificate', fingerprint) ||
+    (twin !== null && revoked.has(tenant, 'certificate', twin)) ||
+    revoked.has(tenant, 'thing', thing) ||
+    revoked.has(tenant, 'authority', keyHash)
+  );
+}
 
-  readonly #certificates = new Set<string>();
-  readonly #things = new Set<string>();
-  readonly #keys = new Set<string>();
+/** Revocations that do not change. */
+export class Revocations implements RevocationLookup {
+  static readonly NONE = new Revocations([]);
+
+  readonly #keys: ReadonlySet<string>;
+
+  private constructor(records: Iterable<RevocationRecord>) {
+    this.#keys = new Set(Array.from(records, (record) => keyOf(record.tenant, record.kind, idOf(record))));
+  }
 
   static of(records: Iterable<RevocationRecord>): Revocations {
-    const made = new Revocations();
-    for (const record of records) made.#add(record);
-    return made;
+    return new Revocations(records);
   }
 
-  /** Whether a certificate has been revoked, or its thing or authority has. */
-  includes({ tenant, thing, fingerprint, twin, keyHash }: Revocable): boolean {
-    return (
-      this.#certificates.has(`${tenant}/${fingerprint}`) ||
-      (twin !== null && this.#certificates.has(`${tenant}/${twin}`)) ||
-      this.#things.has(`${tenant}/${thing}`) ||
-      this.#keys.has(`${tenant}/${keyHash}`)
-    );
+  has(tenant: string, kind: RevocationRecord['kind'], id: string): boolean {
+    return this.#keys.has(keyOf(tenant, kind, id));
   }
+}
 
-  #add(record: RevocationRecord): void {
-    const { tenant } = record;
-    if (record.kind === 'certificate') this.#certificates.add(`${tenant}/${record.fingerprint}`);
-    else if (record.kind === 'thing') this.#things.add(`${tenant}/${record.thing}`);
-    else this.#keys.add(`${tenant}/${record.keyHash}`);
-  }
+const keyOf = (tenant: string, kind: string, id: string): string => `${tenant}/${kind}/${id}`;
+
+function idOf(record: RevocationRecord): string {
+  if (record.kind === 'certificate') return record.fingerprint;
+  return record.kind === 'thing' ? record.thing : record.keyHash;
 }
