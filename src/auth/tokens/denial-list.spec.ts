@@ -1,5 +1,6 @@
 import { SettableClock } from '../../../test/harness/clock.js';
 import { MemoryClusterKeys } from '../../../test/harness/memory-cluster-keys.js';
+import { until } from '../../../test/harness/until.js';
 import { DenialList, type Deniable } from './denial-list.js';
 import { LONGEST_VALIDITY_MS } from './token-rules.js';
 
@@ -36,6 +37,26 @@ describe('DenialList', () => {
     for (const node of [loading, watching]) expect(node.faultOf(token())).not.toBeNull();
     watching.change({ key, value: null });
     expect([watching.size, watching.faultOf(token())]).toEqual([0, null]);
+  });
+
+  it('keeps what it denied itself through a snapshot that is older, until its end', async () => {
+    await list.deny(PRINCIPAL);
+    list.snapshot(new Map());
+    expect(list.faultOf(token())).not.toBeNull();
+    clock.advance(LONGEST_VALIDITY_MS);
+    list.snapshot(new Map());
+    expect(list.size).toBe(0);
+  });
+
+  it('follows a watch', async () => {
+    const other = new DenialList(keys, clock);
+    const stop = new AbortController();
+    keys.watch('', other, stop.signal);
+    await list.deny(PRINCIPAL);
+    await until('the other node denies', () => other.faultOf(token()));
+    for (const { lease } of keys.keys.values()) await keys.revoke(lease ?? '');
+    await until('the record has ended', () => other.size === 0);
+    stop.abort();
   });
 
   it('keeps a record under a lease for as long as such a token can be valid', async () => {

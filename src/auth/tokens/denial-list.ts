@@ -1,6 +1,6 @@
 import { ServiceError } from '../../errors/service-error.js';
 import type { Clock } from '../../resilience/clock.js';
-import type { ClusterKeys } from '../../store/cluster-keys.js';
+import type { ClusterKeys, KeyListener, KeyUpdate } from '../../store/cluster-keys.js';
 import { decodeDenial, encodeDenial, keyOfDenied, nameOfDenied, type Denial, type Denied } from './denial-record.js';
 import { TokenFault } from './token-fault.js';
 import { LONGEST_AFTER_END_MS, LONGEST_VALIDITY_MS } from './token-rules.js';
@@ -23,10 +23,12 @@ export interface Deniable {
  * Access tokens that are refused although their signatures hold, for the rest of their life. Each node holds the whole
  * list; the records end by their leases. What cannot be read denies nothing but is reported by load() and change().
  */
-export class DenialList {
+export class DenialList implements KeyListener {
   /** By the name of the denied, and that name by the key of its record. */
   #denials = new Map<string, Denial>();
   #names = new Map<string, string>();
+  /** Made on this node: a snapshot may be older than they are, or their records not have come about. */
+  #own = new Map<string, Denial>();
   #generation = 0;
 
   /** @param keys the records are all keys below its path */
@@ -60,10 +62,13 @@ export class DenialList {
     this.#denials = new Map(read.map(([, denial]) => [nameOfDenied(denial.denied), denial]));
     this.#names = new Map(read.map(([key, { denied }]) => [key, nameOfDenied(denied)]));
     this.#generation++;
+    const now = this.clock.now();
+    this.#own = new Map([...this.#own].filter(([, { until }]) => until > now));
+    for (const [key, denial] of this.#own) this.#hold(key, denial);
   }
 
   /** Takes over one record from a watch; null: it has ended. @throws Error when it cannot be read; nothing changes */
-  change({ key, value }: { readonly key: string; readonly value: string | null }): void {
+  change({ key, value }: Pick<KeyUpdate, 'key' | 'value'>): void {
     if (value === null) this.#drop(key);
     else this.#hold(key, decodeDenial(value));
   }
@@ -82,6 +87,7 @@ export class DenialList {
     const denial: Denial = { denied, before: now + CLOCK_DIFFERENCE_MS, until };
     const key = keyOfDenied(denied);
     if (!this.#names.has(key) && this.#denials.size >= this.maxDenials) this.#makeRoom(now);
+    this.#own.set(key, denial);
     this.#hold(key, denial);
     const lease = await this.keys.grant(Math.max(1, Math.ceil((until - now) / 1_000)));
     const done = await this.keys.commit({ guards: [], puts: [{ key, value: encodeDenial(denial), lease }] });
@@ -116,6 +122,7 @@ export class DenialList {
   #drop(key: string): void {
     const name = this.#names.get(key);
     this.#names.delete(key);
+    this.#own.delete(key);
     if (name !== undefined) this.#denials.delete(name);
   }
 

@@ -214,8 +214,8 @@ export class RefreshTokens {
   }
 
   async #find(key: string): Promise<Found | null> {
-    const stored = (await this.parts.keys.list(key)).get(key);
-    return stored ? { key, stored, family: decodeFamily(stored.value) } : null;
+    const stored = await this.parts.keys.get(key);
+    return stored && { key, stored, family: decodeFamily(stored.value) };
   }
 
   async #familiesOf(tenant: string, principal: string): Promise<Found[]> {

@@ -74,20 +74,20 @@ describe('SigningKeys', () => {
     clock.advance(1_000);
     await a.rotate();
     await a.rotate();
-    const list = jest.spyOn(keys, 'list');
+    const get = jest.spyOn(keys, 'get');
     expect(await b.find(a.current.kid)).not.toBeNull();
-    expect(list).toHaveBeenCalledTimes(1);
+    expect(get).toHaveBeenCalledTimes(1);
     await Promise.all(Array.from({ length: 100 }, (_, i) => b.find(`../../${i}`)));
-    expect(list).toHaveBeenCalledTimes(1);
+    expect(get).toHaveBeenCalledTimes(1);
     clock.advance(1_000);
     await Promise.all(Array.from({ length: 100 }, (_, i) => b.find(`${i}`)));
-    expect(list).toHaveBeenCalledTimes(2);
+    expect(get).toHaveBeenCalledTimes(2);
   });
 
   it('goes on with the keys that it has while the storage does not answer', async () => {
     const a = await opened();
     clock.advance(10_000);
-    keys.list = () => Promise.reject(new Error('unavailable'));
+    keys.get = () => Promise.reject(new Error('unavailable'));
     expect(await a.find('unknown')).toBeNull();
     expect(await a.find(a.current.kid)).not.toBeNull();
   });

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { ServiceError } from '../../errors/service-error.js';
 import type { Clock } from '../../resilience/clock.js';
-import type { ClusterKeys, StoredKey } from '../../store/cluster-keys.js';
+import type { ClusterKeys, KeyListener, KeyUpdate, StoredKey } from '../../store/cluster-keys.js';
 import { SecretSeal } from '../sealed-secret.js';
 import { makeSigningKey, privateKeyOf, publicKeyOf, type PublicJwk } from './signing-key.js';
 import {
@@ -40,7 +40,7 @@ interface Opened {
 }
 
 /** The signing keys of the cluster, one record that all nodes share; the private halves are sealed. */
-export class SigningKeys {
+export class SigningKeys implements KeyListener {
   readonly #seal: SecretSeal;
   #opened: Opened | null = null;
   #readAt = -Infinity;
@@ -116,15 +116,7 @@ export class SigningKeys {
   }
 
   /** Takes the record over as another node wrote it; older ones are ignored. @throws SigningRingError as snapshot() */
-  change({
-    key,
-    value,
-    revision,
-  }: {
-    readonly key: string;
-    readonly value: string | null;
-    readonly revision: number;
-  }): void {
+  change({ key, value, revision }: KeyUpdate): void {
     if (key === SIGNING_KEYS && value !== null) this.#takeNewer({ value, revision });
   }
 
@@ -193,12 +185,12 @@ export class SigningKeys {
   /** @returns false when there is no record */
   async #read(): Promise<boolean> {
     const before = this.#opened;
-    const stored = (await this.keys.list(SIGNING_KEYS)).get(SIGNING_KEYS);
+    const stored = await this.keys.get(SIGNING_KEYS);
     this.#readAt = this.clock.monotonic();
     // A watch may have brought a newer one meanwhile.
-    if (stored && this.#opened === before) this.#take(stored);
-    else if (stored) this.#takeNewer(stored);
-    return stored !== undefined;
+    if (stored !== null && this.#opened === before) this.#take(stored);
+    else if (stored !== null) this.#takeNewer(stored);
+    return stored !== null;
   }
 
   async #readAgain(): Promise<void> {

@@ -1,20 +1,22 @@
+import { DenialList } from '../../src/auth/tokens/denial-list.js';
 import { RefreshTokens, type RefreshGrant, type ReuseReport } from '../../src/auth/tokens/refresh-tokens.js';
-import { SigningKeys } from '../../src/auth/tokens/signing-keys.js';
+import { SIGNING_KEYS, SigningKeys } from '../../src/auth/tokens/signing-keys.js';
 import { DEFAULT_RULES } from '../../src/auth/tokens/token-rules.js';
 import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
-import { EtcdClusterKeys } from '../../src/store/etcd/etcd-cluster-keys.js';
-import type { EtcdStore } from '../../src/store/etcd/open-etcd.js';
+import type { ClusterKeys } from '../../src/store/cluster-keys.js';
+import { etcdKeys, type EtcdKeysFixture } from '../harness/etcd-cluster-keys.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
-import { openEtcdStore } from '../harness/etcd-store.js';
+import { until } from '../harness/until.js';
 
-const master = Buffer.alloc(32, 1);
+const masterKey = Buffer.alloc(32, 1);
 const OWNER = { tenant: 'acme', principal: 'ann', scopes: [] };
 const PRESENTER = { client: 'console', address: '127.0.0.1', agent: '' };
 /** Minutes of grace: no busy machine makes a race of these tests a reuse. */
 const RULES = { ...DEFAULT_RULES, reuseGrace: 600 };
 
 let server: EtcdServer;
-let stores: EtcdStore[];
+/** The keys of two nodes of one cluster. */
+let fixtures: EtcdKeysFixture[];
 let reused: ReuseReport[];
 let nodes: RefreshTokens[];
 let places = 0;
@@ -22,16 +24,16 @@ let places = 0;
 beforeAll(async () => (server = await startEtcd()));
 afterAll(() => server.stop());
 beforeEach(() => {
-  const place = `/refresh/${places++}/`;
+  const prefix = `/tokens/${places++}/`;
   reused = [];
-  stores = [0, 1].map(() => openEtcdStore([server.endpoint]));
-  nodes = stores.map(({ cluster }) => {
-    const keys = new EtcdClusterKeys(cluster, place, SYSTEM_CLOCK);
+  fixtures = [0, 1].map(() => etcdKeys([server.endpoint], { prefix }));
+  nodes = fixtures.map(({ keys }) => {
     const onReuse = (report: ReuseReport) => void reused.push(report);
-    return new RefreshTokens({ keys, masterKey: master, clock: SYSTEM_CLOCK, rules: () => RULES, onReuse });
+    const parts = { keys: keys.under('refresh/'), masterKey, clock: SYSTEM_CLOCK, rules: () => RULES, onReuse };
+    return new RefreshTokens(parts);
   });
 });
-afterEach(() => Promise.all(stores.map((store) => store.close())));
+afterEach(() => Promise.all(fixtures.map((fixture) => fixture.close())));
 
 const node = (index: number): RefreshTokens => nodes[index % nodes.length] as RefreshTokens;
 const leases = async () => (await server.client.leaseClient.leaseLeases()).leases.length;
@@ -65,9 +67,7 @@ it('ends the family when an old token races with the present one, whoever is fir
 });
 
 it('makes one ring of signing keys for nodes that start together', async () => {
-  const signing = stores.map(
-    ({ cluster }) => new SigningKeys(new EtcdClusterKeys(cluster, '/signing/', SYSTEM_CLOCK), master, SYSTEM_CLOCK),
-  );
+  const signing = fixtures.map(({ keys }) => new SigningKeys(keys, masterKey, SYSTEM_CLOCK));
   await Promise.all(signing.map((keys) => keys.open()));
   const [a, b] = signing as [SigningKeys, SigningKeys];
   expect(a.current.kid).toBe(b.current.kid);
@@ -77,3 +77,27 @@ it('makes one ring of signing keys for nodes that start together', async () => {
   expect(a.published()).toEqual(b.published());
   expect(a.published().keys).toHaveLength(4);
 });
+
+it('denies on every node what one has denied, and signs with what one has rotated to', async () => {
+  const [a, b] = fixtures.map(({ keys }) => ({
+    keys,
+    denials: new DenialList(keys.under('denials/'), SYSTEM_CLOCK),
+    signing: new SigningKeys(keys, masterKey, SYSTEM_CLOCK),
+  })) as [Watching, Watching];
+  const stop = new AbortController();
+  await Promise.all([a.signing.open(), b.signing.open()]);
+  b.keys.under('denials/').watch('', b.denials, stop.signal);
+  b.keys.watch(SIGNING_KEYS, b.signing, stop.signal);
+  await a.denials.deny({ kind: 'tenant', tenant: 'acme' });
+  const token = { issuer: 'i', id: 'j', tenant: 'acme', principal: 'ann', issuedAt: Date.now() };
+  await until('the other node denies it', () => b.denials.faultOf(token));
+  await a.signing.rotate();
+  await until('the other node signs with the new key', () => b.signing.current.kid === a.signing.current.kid);
+  stop.abort();
+});
+
+interface Watching {
+  readonly keys: ClusterKeys;
+  readonly denials: DenialList;
+  readonly signing: SigningKeys;
+}
