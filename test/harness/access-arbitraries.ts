@@ -1,0 +1,154 @@
+import fc from 'fast-check';
+import type { KindName, RecordTypes } from '../../src/auth/access-records.js';
+import { PRINCIPAL_KINDS, type PrincipalRecord } from '../../src/auth/records/principal-record.js';
+import { NAME_SOURCES } from '../../src/auth/records/authority-record.js';
+
+/** A record of one kind with the names of its key. */
+export interface NamedRecord<Name extends KindName = KindName> {
+  readonly kind: Name;
+  readonly names: readonly string[];
+  readonly record: RecordTypes[Name];
+}
+
+const matching = (pattern: RegExp) => fc.stringMatching(pattern);
+const notDots = (name: string): boolean => !/^\.{1,2}$/.test(name);
+
+export const tenantName = matching(/^[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}$/);
+export const thingName = matching(/^[a-zA-Z0-9:_-]{1,128}$/);
+export const principalId = matching(/^[a-zA-Z0-9:_.@+=,|-]{1,128}$/).filter(notDots);
+export const policyName = matching(/^[\w+=,.@-]{1,128}$/).filter(notDots);
+const hash = matching(/^[0-9a-f]{64}$/);
+const secret = matching(/^[\x21-\x7e]{16,60}$/);
+const time = fc.nat();
+const nullable = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
+const several = (name: fc.Arbitrary<string>) => fc.uniqueArray(name, { maxLength: 4 });
+const text = (maxLength: number) =>
+  fc.string({ maxLength, unit: 'grapheme' }).filter((each) => each.length <= maxLength);
+
+function named<Name extends KindName>(
+  kind: Name,
+  names: readonly fc.Arbitrary<string>[],
+  record: fc.Arbitrary<RecordTypes[Name]>,
+): fc.Arbitrary<NamedRecord<Name>> {
+  return fc.record({ kind: fc.constant(kind), names: fc.tuple(...names), record });
+}
+
+const principal: fc.Arbitrary<PrincipalRecord> = fc.record({
+  kind: fc.constantFrom(...PRINCIPAL_KINDS),
+  isDisabled: fc.boolean(),
+  thing: nullable(thingName),
+  thingType: nullable(thingName),
+  attributes: fc
+    .array(fc.tuple(matching(/^[a-zA-Z0-9_.:-]{1,20}$/), text(50)), { maxLength: 4 })
+    .map((all) => new Map(all)),
+  roles: several(matching(/^[a-z][a-z-]{0,31}$/)),
+  policies: several(policyName),
+  groups: several(thingName),
+  passwordHash: nullable(secret),
+  createdAtMs: time,
+});
+
+const policy: fc.Arbitrary<RecordTypes['policy']> = fc
+  .uniqueArray(fc.integer({ min: 1 }), { minLength: 1, maxLength: 5 })
+  .chain((numbers) =>
+    fc.record({
+      current: fc.constantFrom(...numbers),
+      versions: fc.tuple(
+        ...numbers
+          .toSorted((a, b) => a - b)
+          .map((version) =>
+            fc.record({
+              version: fc.constant(version),
+              document: text(200),
+              createdAtMs: time,
+              createdBy: principalId,
+            }),
+          ),
+      ),
+    }),
+  );
+
+const revocation: fc.Arbitrary<NamedRecord<'revocation'>> = fc
+  .tuple(tenantName, fc.constantFrom('certificate', 'thing', 'authority'), thingName, hash, hash)
+  .chain(([tenant, kind, thing, id, caId]) =>
+    fc.record({ reason: text(100), revokedAtMs: time, revokedBy: principalId }).map((said) => {
+      const names = [tenant, kind, kind === 'thing' ? thing : id];
+      if (kind === 'thing') return { kind: 'revocation' as const, names, record: { ...said, tenant, kind, thing } };
+      if (kind === 'certificate') {
+        return { kind: 'revocation' as const, names, record: { ...said, tenant, kind, fingerprint: id } };
+      }
+      return { kind: 'revocation' as const, names, record: { ...said, tenant, kind: 'authority', keyHash: id, caId } };
+    }),
+  );
+
+const authority: fc.Arbitrary<NamedRecord<'authority'>> = fc
+  .record({
+    tenant: tenantName,
+    pem: text(200),
+    nameFrom: fc.constantFrom(...NAME_SOURCES),
+    isDisabled: fc.boolean(),
+    registersAtFirstSight: fc.boolean(),
+    policies: several(policyName),
+    registeredAtMs: time,
+  })
+  .chain((record) => hash.map((id) => ({ kind: 'authority' as const, names: [record.tenant, id], record })));
+
+const limits = fc.array(fc.tuple(matching(/^[a-zA-Z]{1,20}$/), fc.nat()), { maxLength: 4 }).map((all) => new Map(all));
+const pattern = matching(/^([A-Z]{1,16}|\*) \/[\x21-\x7e]{0,60}$/);
+const routeList = fc.record({ allow: nullable(several(pattern)), deny: several(pattern) });
+
+/** A record of every kind. */
+export const ARBITRARIES: { readonly [Name in KindName]: fc.Arbitrary<NamedRecord<Name>> } = {
+  tenant: named(
+    'tenant',
+    [tenantName],
+    fc.record({
+      title: text(100),
+      isDisabled: fc.boolean(),
+      account: nullable(matching(/^[0-9]{12}$/)),
+      policies: several(policyName),
+      limits,
+      createdAtMs: time,
+    }),
+  ),
+  principal: named('principal', [tenantName, principalId], principal),
+  key: named(
+    'key',
+    [matching(/^[a-zA-Z0-9_-]{1,64}$/)],
+    fc.record({
+      tenant: tenantName,
+      principal: principalId,
+      proof: fc.oneof(
+        fc.record({ kind: fc.constant('secret' as const), digest: secret }),
+        fc.record({ kind: fc.constant('aws' as const), sealedSecret: secret, sessionTokenHash: nullable(hash) }),
+      ),
+      isDisabled: fc.boolean(),
+      createdAtMs: time,
+      expiresAtMs: nullable(time),
+      title: text(100),
+    }),
+  ),
+  policy: named('policy', [tenantName, policyName], policy),
+  group: named(
+    'group',
+    [tenantName, thingName],
+    fc.record({ title: text(100), policies: several(policyName), createdAtMs: time }),
+  ),
+  authority,
+  revocation,
+  routeLists: named(
+    'routeLists',
+    [],
+    fc.record({
+      listeners: fc
+        .array(fc.tuple(matching(/^([a-z][a-z0-9-]{0,31}|\*)$/), routeList), { maxLength: 4 })
+        .map((all) => new Map(all)),
+    }),
+  ),
+  tokenPolicy: named('tokenPolicy', [], fc.record({ yaml: text(500) })),
+};
+
+/** A record of any kind. */
+export const anyRecord: fc.Arbitrary<NamedRecord> = fc.oneof(
+  ...(Object.values(ARBITRARIES) as fc.Arbitrary<NamedRecord>[]),
+);
