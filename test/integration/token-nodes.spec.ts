@@ -3,7 +3,6 @@ import { RefreshTokens, type RefreshGrant, type ReuseReport } from '../../src/au
 import { SIGNING_KEYS, SigningKeys } from '../../src/auth/tokens/signing-keys.js';
 import { DEFAULT_RULES } from '../../src/auth/tokens/token-rules.js';
 import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
-import type { ClusterKeys } from '../../src/store/cluster-keys.js';
 import { etcdKeys, type EtcdKeysFixture } from '../harness/etcd-cluster-keys.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { until } from '../harness/until.js';
@@ -79,11 +78,7 @@ it('makes one ring of signing keys for nodes that start together', async () => {
 });
 
 it('denies on every node what one has denied, and signs with what one has rotated to', async () => {
-  const [a, b] = fixtures.map(({ keys }) => ({
-    keys,
-    denials: new DenialList(keys.under('denials/'), SYSTEM_CLOCK),
-    signing: new SigningKeys(keys, masterKey, SYSTEM_CLOCK),
-  })) as [Watching, Watching];
+  const [a, b] = [watching(0), watching(1)];
   const stop = new AbortController();
   await Promise.all([a.signing.open(), b.signing.open()]);
   b.keys.under('denials/').watch('', b.denials, stop.signal);
@@ -96,8 +91,8 @@ it('denies on every node what one has denied, and signs with what one has rotate
   stop.abort();
 });
 
-interface Watching {
-  readonly keys: ClusterKeys;
-  readonly denials: DenialList;
-  readonly signing: SigningKeys;
+function watching(index: number) {
+  const { keys } = fixtures[index] as EtcdKeysFixture;
+  const denials = new DenialList(keys.under('denials/'), SYSTEM_CLOCK);
+  return { keys, denials, signing: new SigningKeys(keys, masterKey, SYSTEM_CLOCK) };
 }
