@@ -50,6 +50,7 @@ describe('a condition', () => {
     ['IpAddress', IP, '192.0.2.0/24', '192.0.2.77', true],
     ['IpAddress', IP, '192.0.2.0/24', '192.0.3.0', false],
     ['IpAddress', IP, '192.0.2.0/24', '::ffff:192.0.2.77', true],
+    ['IpAddress', IP, '::/0', '::ffff:192.0.2.77', false],
     ['IpAddress', IP, '192.0.2.7', '192.0.2.7', true],
     ['IpAddress', IP, '0.0.0.0/0', '2001:db8::1', false],
     ['IpAddress', IP, '2001:db8::/32', '2001:db8:1::1', true],

@@ -55,6 +55,8 @@ export const OPERATORS: ReadonlyMap<string, Operator> = new Map([
 
 /** Mapped into IPv6, as a socket for both shows an IPv4 peer. */
 const MAPPED = /^::ffff:(?=\d+\.)/i;
+const MAPPED_RANGE = new BlockList();
+MAPPED_RANGE.addSubnet('::ffff:0:0', 96, 'ipv6');
 
 /**
  * Whether an address is in a range such as `10.0.0.0/8` or `2001:db8::1`.
@@ -68,12 +70,15 @@ export function parseRange(place: string, text: string): (address: string) => bo
   if (family === 0 || network.includes('%') || rest.length > 0 || !(length <= longest)) {
     throw new PolicyFault(place, `${quoted(text)} is no range of addresses; write one as in "10.0.0.0/8"`);
   }
+  if (family === 6 && MAPPED_RANGE.check(network, 'ipv6')) {
+    throw new PolicyFault(place, `${quoted(text)} is a range of IPv4; write it as in "10.0.0.0/8"`);
+  }
   const list = new BlockList();
   list.addSubnet(network, length, family === 6 ? 'ipv6' : 'ipv4');
   return (address) => {
     const plain = address.replace(MAPPED, '').replace(/%.*$/, '');
-    const version = isIP(plain);
-    return version !== 0 && list.check(plain, version === 6 ? 'ipv6' : 'ipv4');
+    // A list of addresses takes those of IPv4 for a part of IPv6: `::/0` would have all of them.
+    return isIP(plain) === family && list.check(plain, family === 6 ? 'ipv6' : 'ipv4');
   };
 }
 

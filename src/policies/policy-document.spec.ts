@@ -106,6 +106,10 @@ describe('a document is refused with its place', () => {
       'Statement[1].Condition.IpAddress.aws:SourceIp: "10.0.0.0/33" is no range of addresses; write one as in "10.0.0.0/8"',
     ],
     [
+      condition({ IpAddress: { 'aws:SourceIp': '::ffff:c000:200/120' } }),
+      'Statement[1].Condition.IpAddress.aws:SourceIp: "::ffff:c000:200/120" is a range of IPv4; write it as in "10.0.0.0/8"',
+    ],
+    [
       condition({ IpAddress: { 'iot:ClientId': '10.0.0.0' } }),
       'Statement[1].Condition.IpAddress.iot:ClientId: IpAddress cannot be asked of this key',
     ],
