@@ -50,7 +50,8 @@ describe('the records of access', () => {
     fc.assert(
       fc.property(anyRecord, fc.nat(), value, (named, at, other) => {
         const members = membersOf(named);
-        const changed = Object.keys(members)[at % Object.keys(members).length]!;
+        const own = Object.keys(members).filter((member) => member !== 'format');
+        const changed = own[at % own.length]!;
         const text = JSON.stringify({ ...members, [changed]: other });
         const { fault } = readEntry(named.kind, named.names, { value: text, revision: 1 });
         // Some types are what the member wants: then it says so when it is read again.
@@ -152,7 +153,7 @@ describe('the records of access', () => {
     const fault = (value: string) => readEntry('group', ['t', 'g'], { value, revision: 1 }).fault;
     expect(fault(group({}))).toBeNull();
     expect(fault(group({ policies: ['ok', 'secret value'] }))).toBe(
-      'groups/t/g.policies[1] must be 1 to 128 characters of a-z, A-Z, 0-9 and _+=,.@-',
+      'groups/t/g.policies[1] must be 1 to 128 characters of a-z, A-Z, 0-9 and _+=,.@-, or role: and the name of a role',
     );
     expect(fault(group({ policies: ['a', 'a'] }))).toBe('groups/t/g.policies must not name anything twice');
     expect(fault(group({ createdAtMs: 1.5 }))).toMatch(/^groups\/t\/g\.createdAtMs must be a whole number of 0 to/);

@@ -17,6 +17,10 @@ export const tenantName = matching(/^[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}$/);
 export const thingName = matching(/^[a-zA-Z0-9:_-]{1,128}$/);
 export const principalId = matching(/^[a-zA-Z0-9:_.@+=,|-]{1,128}$/).filter(notDots);
 export const policyName = matching(/^[\w+=,.@-]{1,128}$/).filter(notDots);
+const attached = fc.oneof(
+  policyName,
+  matching(/^[a-z][a-z-]{0,20}$/).map((role) => `role:${role}`),
+);
 const hash = matching(/^[0-9a-f]{64}$/);
 const secret = matching(/^[\x21-\x7e]{16,60}$/);
 const time = fc.nat();
@@ -42,7 +46,7 @@ const principal: fc.Arbitrary<PrincipalRecord> = fc.record({
     .array(fc.tuple(matching(/^[a-zA-Z0-9_.:-]{1,20}$/), text(50)), { maxLength: 4 })
     .map((all) => new Map(all)),
   roles: several(matching(/^[a-z][a-z-]{0,31}$/)),
-  policies: several(policyName),
+  policies: several(attached),
   groups: several(thingName),
   passwordHash: nullable(secret),
   createdAtMs: time,
@@ -88,7 +92,7 @@ const authority: fc.Arbitrary<NamedRecord<'authority'>> = fc
     nameFrom: fc.constantFrom(...NAME_SOURCES),
     isDisabled: fc.boolean(),
     registersAtFirstSight: fc.boolean(),
-    policies: several(policyName),
+    policies: several(attached),
     registeredAtMs: time,
   })
   .chain((record) => hash.map((id) => ({ kind: 'authority' as const, names: [record.tenant, id], record })));
@@ -106,7 +110,7 @@ export const ARBITRARIES: { readonly [Name in KindName]: fc.Arbitrary<NamedRecor
       title: text(100),
       isDisabled: fc.boolean(),
       account: nullable(matching(/^[0-9]{12}$/)),
-      policies: several(policyName),
+      policies: several(attached),
       limits,
       createdAtMs: time,
     }),
@@ -132,7 +136,7 @@ export const ARBITRARIES: { readonly [Name in KindName]: fc.Arbitrary<NamedRecor
   group: named(
     'group',
     [tenantName, thingName],
-    fc.record({ title: text(100), policies: several(policyName), createdAtMs: time }),
+    fc.record({ title: text(100), policies: several(attached), createdAtMs: time }),
   ),
   authority,
   revocation,

@@ -1,8 +1,9 @@
-import { FINGERPRINT, POLICY_NAME, TENANT_NAME } from './record-names.js';
+import type { NameSource } from '../certificates/authority.js';
+import { FINGERPRINT, ATTACHED_POLICY, TENANT_NAME } from './record-names.js';
 import { MAX_RECORD_BYTES, type RecordKind } from './record-kind.js';
 import { MAX_ATTACHED } from './tenant-record.js';
 
-export const NAME_SOURCES = ['commonName', 'dnsName', 'uri'] as const;
+export const NAME_SOURCES = ['commonName', 'dnsName', 'uri'] as const satisfies readonly NameSource[];
 
 /** A certificate authority whose devices a tenant trusts: `authorities/{tenant}/{SHA-256 of its certificate}`. */
 export interface AuthorityRecord {
@@ -10,7 +11,7 @@ export interface AuthorityRecord {
   /** One certificate in PEM. */
   readonly pem: string;
   /** Where the certificates that it issues have the name of their thing. */
-  readonly nameFrom: (typeof NAME_SOURCES)[number];
+  readonly nameFrom: NameSource;
   readonly isDisabled: boolean;
   /** Whether a device that nobody has registered becomes one when it first connects. */
   readonly registersAtFirstSight: boolean;
@@ -34,7 +35,7 @@ export const AUTHORITY: RecordKind<AuthorityRecord> = {
     nameFrom: reader.choice('nameFrom', NAME_SOURCES),
     isDisabled: reader.flag('disabled'),
     registersAtFirstSight: reader.flag('registersAtFirstSight'),
-    policies: reader.names('policies', POLICY_NAME, MAX_ATTACHED),
+    policies: reader.names('policies', ATTACHED_POLICY, MAX_ATTACHED),
     registeredAtMs: reader.timeMs('registeredAtMs'),
   }),
   write: ({ tenant: _tenant, isDisabled, ...rest }) => ({ ...rest, disabled: isDisabled }),

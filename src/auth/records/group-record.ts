@@ -1,4 +1,4 @@
-import { GROUP_ID, POLICY_NAME, TENANT_NAME } from './record-names.js';
+import { GROUP_ID, ATTACHED_POLICY, TENANT_NAME } from './record-names.js';
 import { DENY_ALL } from './policy-record.js';
 import { MAX_RECORD_BYTES, type RecordKind } from './record-kind.js';
 import { MAX_ATTACHED } from './tenant-record.js';
@@ -23,7 +23,7 @@ export const GROUP: RecordKind<GroupRecord> = {
   most: 100_000,
   read: (reader) => ({
     title: reader.text('title', MAX_TITLE),
-    policies: reader.names('policies', POLICY_NAME, MAX_ATTACHED),
+    policies: reader.names('policies', ATTACHED_POLICY, MAX_ATTACHED),
     createdAtMs: reader.timeMs('createdAtMs'),
   }),
   write: (record) => record,

@@ -1,7 +1,7 @@
 import {
   ATTRIBUTE_NAME,
   GROUP_ID,
-  POLICY_NAME,
+  ATTACHED_POLICY,
   PRINCIPAL_ID,
   ROLE_NAME,
   SECRET_TEXT,
@@ -26,7 +26,7 @@ export interface PrincipalRecord {
   readonly attributes: ReadonlyMap<string, string>;
   /** Built-in roles. */
   readonly roles: readonly string[];
-  /** Attached policies of its tenant. */
+  /** Attached policies of its tenant, or roles. */
   readonly policies: readonly string[];
   readonly groups: readonly string[];
   /** Hash of a password that a person has chosen; null: it has none. Never the password. */
@@ -55,7 +55,7 @@ export const PRINCIPAL: RecordKind<PrincipalRecord> = {
       owner.text(name, MAX_ATTRIBUTE),
     ),
     roles: reader.names('roles', ROLE_NAME, MAX_ROLES),
-    policies: reader.names('policies', POLICY_NAME, MAX_ATTACHED),
+    policies: reader.names('policies', ATTACHED_POLICY, MAX_ATTACHED),
     groups: reader.names('groups', GROUP_ID, MAX_ATTACHED),
     passwordHash: reader.nameOrNull('passwordHash', SECRET_TEXT),
     createdAtMs: reader.timeMs('createdAtMs'),

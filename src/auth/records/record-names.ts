@@ -22,6 +22,11 @@ export const THING_NAME = rule(
 );
 /** As AWS IoT names policies. */
 export const POLICY_NAME = rule(/^(?!\.{1,2}$)[\w+=,.@-]{1,128}$/, '1 to 128 characters of a-z, A-Z, 0-9 and _+=,.@-');
+/** What is attached: a policy of the tenant, or a built-in role. */
+export const ATTACHED_POLICY = rule(
+  /^(role:[a-z][a-z-]{0,31}|(?!\.{1,2}$)[\w+=,.@-]{1,128})$/,
+  '1 to 128 characters of a-z, A-Z, 0-9 and _+=,.@-, or role: and the name of a role',
+);
 export const GROUP_ID = rule(
   /^[a-zA-Z0-9:_-]{1,128}$/,
   '1 to 128 characters of a-z, A-Z, 0-9, colon, underscore, hyphen',

@@ -1,4 +1,4 @@
-import { AWS_ACCOUNT, LIMIT_NAME, POLICY_NAME, TENANT_NAME } from './record-names.js';
+import { AWS_ACCOUNT, LIMIT_NAME, ATTACHED_POLICY, TENANT_NAME } from './record-names.js';
 import { MAX_RECORD_BYTES, type RecordKind } from './record-kind.js';
 
 /** A tenant: `tenants/{tenant}`. */
@@ -32,7 +32,7 @@ export const TENANT: RecordKind<TenantRecord> = {
     title: reader.text('title', MAX_TITLE),
     isDisabled: reader.flag('disabled'),
     account: reader.nameOrNull('account', AWS_ACCOUNT),
-    policies: reader.names('policies', POLICY_NAME, MAX_ATTACHED),
+    policies: reader.names('policies', ATTACHED_POLICY, MAX_ATTACHED),
     limits: reader.entries('limits', { rule: LIMIT_NAME, most: MAX_LIMITS }, (owner, name) =>
       owner.count(name, 0, LARGEST_LIMIT),
     ),
