@@ -12,12 +12,13 @@ const onlyFrom = (name, comment, from, to) => ({
  * floors freely. Files directly below src/ put the house together and stand above all.
  */
 const FLOORS = [
-  ['errors', 'resilience', 'access'],
-  ['document', 'telemetry'],
+  ['errors', 'resilience'],
+  ['access', 'document', 'telemetry'],
   ['config'],
   ['store'],
+  ['directory'],
   ['cluster', 'watch', 'http', 'grpc'],
-  ['sinks', 'auth', 'policies', 'tenants', 'fleet', 'health', 'console'],
+  ['sinks', 'auth', 'principals', 'keys', 'policies', 'tenants', 'fleet', 'health', 'console'],
   ['mqtt', 'history'],
   ['shadow', 'transactions', 'presence'],
   ['things'],

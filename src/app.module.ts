@@ -1,17 +1,25 @@
 import { Inject, Module, Optional, type DynamicModule } from '@nestjs/common';
+import type { AccessControl } from './access-control.js';
+import { AccessModule } from './access/access.module.js';
+import { AuthModule } from './auth/auth.module.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
+import { DirectoryModule } from './directory/directory.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HealthRegistry } from './health/health-registry.js';
+import { KeysModule } from './keys/keys.module.js';
 import { MqttModule } from './mqtt/built-in/built-in.module.js';
 import { MqttTransport } from './mqtt/built-in/transport.js';
 import { ExternalBrokerModule } from './mqtt/external/external.module.js';
 import { ExternalTransport } from './mqtt/external/transport.js';
+import { PoliciesModule } from './policies/policies.module.js';
+import { PrincipalsModule } from './principals/principals.module.js';
 import { SYSTEM_CLOCK, type Clock } from './resilience/clock.js';
 import { ShadowModule } from './shadow/shadow.module.js';
 import { StoreModule } from './store/store.module.js';
 import type { Storage } from './store/storage.js';
 import type { Logger } from './telemetry/logger.js';
+import { TenantsModule } from './tenants/tenants.module.js';
 import { ThingsModule } from './things/things.module.js';
 import { WATCH_HUB, type WatchHub } from './watch/subscription.js';
 import { WatchModule } from './watch/watch.module.js';
@@ -22,6 +30,8 @@ export interface AppParts {
   /** Already open. The caller closes it. */
   readonly storage: Storage;
   readonly clock?: Clock;
+  /** Started already, and closed by the caller; none: the node has no authentication. */
+  readonly access?: AccessControl | undefined;
 }
 
 /** The only list of modules, and the parts of them that the node starts and ends in order. */
@@ -35,19 +45,33 @@ export class AppModule {
     @Optional() @Inject(ExternalTransport) readonly external?: ExternalTransport,
   ) {}
 
-  static forRoot({ config, logger, storage, clock = SYSTEM_CLOCK }: AppParts): DynamicModule {
+  static forRoot({ config, logger, storage, access, clock = SYSTEM_CLOCK }: AppParts): DynamicModule {
     return {
       module: AppModule,
       imports: [
         ConfigModule.forRoot(config, logger, clock),
+        AccessModule.forRoot(access),
         HealthModule,
         StoreModule.forRoot(storage),
         WatchModule,
         MqttModule,
+        ...(access === undefined ? [] : administration(access)),
         ...(config.externalBroker === null ? [] : [ExternalBrokerModule]),
         ShadowModule,
         ThingsModule,
       ],
     };
   }
+}
+
+/** The rooms that only a node with authentication has. */
+function administration({ directory, writer, secretKeys, authorizer }: AccessControl): DynamicModule['imports'] & {} {
+  return [
+    DirectoryModule.forRoot(directory, writer),
+    AuthModule.forRoot(secretKeys),
+    PoliciesModule.forRoot(authorizer),
+    PrincipalsModule,
+    KeysModule,
+    TenantsModule,
+  ];
 }

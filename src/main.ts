@@ -1,9 +1,12 @@
 import 'reflect-metadata';
+import { AccessControl } from './access-control.js';
 import { startNode, type UmbraNode } from './app.js';
+import type { FirstAdministrator } from './auth/first-administrator.js';
 import { NodeName } from './cluster/node-name.js';
 import { SYSTEM_CLOCK } from './resilience/clock.js';
 import type { Config } from './config/config.js';
 import { readEnvironment } from './config/environment.js';
+import { needsCredentials } from './config/needs-credentials.js';
 import { configWarnings, loadConfig } from './config/load-config.js';
 import { Shutdown, stopOnSignals, stopOnUncaught } from './shutdown.js';
 import { readyMessage, startErrorMessage } from './start-message.js';
@@ -25,13 +28,14 @@ interface Running {
   localEtcd: LocalEtcd | null;
   storage: Storage | null;
   name: NodeName | null;
+  access: AccessControl | null;
   node: UmbraNode | null;
 }
 
 async function main(): Promise<void> {
   if (process.argv.includes('--version')) return void process.stdout.write(`umbra ${VERSION}\n`);
   let config: Config | null = null;
-  const running: Running = { localEtcd: null, storage: null, name: null, node: null };
+  const running: Running = { localEtcd: null, storage: null, name: null, access: null, node: null };
   try {
     config = loadConfig(readEnvironment());
     const logger = createLogger(config);
@@ -72,7 +76,14 @@ async function start(running: Running, config: Config, logger: Logger): Promise<
     );
     await running.name.claim();
   }
-  running.node = await startNode({ ...parts, storage: running.storage });
+  const { http, mqtt, auth, insecure } = config;
+  if (needsCredentials(auth.mode, insecure, [http.host, mqtt.host])) {
+    const { clusterKeys } = running.storage;
+    if (!clusterKeys) throw new Error('this storage has no place for records of access');
+    running.access = new AccessControl({ config, keys: clusterKeys, clock: SYSTEM_CLOCK, logger });
+    sayFirst(await running.access.start());
+  }
+  running.node = await startNode({ ...parts, storage: running.storage, access: running.access ?? undefined });
   announce(running.node, config, logger);
 }
 
@@ -104,8 +115,17 @@ function announce(node: UmbraNode, config: Config, logger: Logger): void {
   const timer = setInterval(look, READY_POLL_MS).unref();
 }
 
-async function end({ node, name, storage, localEtcd }: Running): Promise<void> {
+/** The only time that the key is said: not in the log, which is kept and sent elsewhere. */
+function sayFirst(first: FirstAdministrator | null): void {
+  if (first === null) return;
+  process.stdout.write(
+    `\nThe first start has made the principal '${first.principal}', who may do everything. Keep its key; it is said only now:\n  ${first.key}\n\n`,
+  );
+}
+
+async function end({ node, name, access, storage, localEtcd }: Running): Promise<void> {
   await node?.drain();
+  access?.close();
   await name?.release();
   await storage?.close();
   await localEtcd?.stop();

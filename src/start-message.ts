@@ -1,4 +1,5 @@
 import { isNativeError } from 'node:util/types';
+import { MasterKeyError } from './auth/master-key-file.js';
 import { NodeNameTaken } from './cluster/node-name.js';
 import { ConfigError } from './config/config-error.js';
 import type { Config } from './config/config.js';
@@ -44,7 +45,12 @@ export function startErrorMessage(error: unknown, config: Config | null): string
 }
 
 function reason(error: unknown, config: Config | null): string {
-  if (error instanceof ConfigError || error instanceof LocalEtcdError || error instanceof NodeNameTaken)
+  if (
+    error instanceof ConfigError ||
+    error instanceof LocalEtcdError ||
+    error instanceof NodeNameTaken ||
+    error instanceof MasterKeyError
+  )
     return error.message;
   if (!isNativeError(error)) return String(error);
   const { code, port, address, path } = error as NodeJS.ErrnoException & { port?: number; address?: string };

@@ -10,6 +10,23 @@ export type ActionName =
   | 'thing:get'
   | 'thing:list'
   | 'thing:delete'
+  | 'principal:get'
+  | 'principal:list'
+  | 'principal:update'
+  | 'principal:delete'
+  | 'key:list'
+  | 'key:update'
+  | 'key:delete'
+  | 'policy:get'
+  | 'policy:list'
+  | 'policy:update'
+  | 'policy:delete'
+  | 'policy:rollback'
+  | 'policy:explain'
+  | 'tenant:get'
+  | 'tenant:list'
+  | 'tenant:update'
+  | 'tenant:delete'
   /** Allowed for every caller, with or without authentication. */
   | 'public';
 

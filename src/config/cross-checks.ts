@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { ConfigProblem } from './config-error.js';
 import { isLoopback } from './loopback.js';
+import { needsCredentials } from './needs-credentials.js';
 import type { Values, VariableName } from './variables.js';
 
 /** Bytes of a request around its document: the envelope, and some indentation. */
@@ -13,20 +14,30 @@ type Add = (variable: VariableName, problem: string) => void;
 export function crossChecks(env: Values): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const add: Add = (variable, problem) => problems.push({ variable, problem });
-  for (const check of [checkHosts, checkPorts, checkTls, checkEtcd, checkBroker, checkSizes]) check(env, add);
+  for (const check of [checkHosts, checkAuth, checkPorts, checkTls, checkEtcd, checkBroker, checkSizes])
+    check(env, add);
   return problems;
 }
 
 function checkHosts(env: Values, add: Add): void {
-  if (env.UMBRA_INSECURE) return;
+  if (env.UMBRA_INSECURE || env.UMBRA_AUTH !== 'off') return;
   for (const name of ['UMBRA_HTTP_HOST', 'UMBRA_MQTT_HOST'] as const) {
     if (isLoopback(env[name])) continue;
     add(
       name,
-      `is "${env[name]}", but the node does not authenticate anybody and therefore listens on loopback only; ` +
-        `use ${name}=127.0.0.1, or UMBRA_INSECURE=true if a firewall or a proxy keeps strangers out`,
+      `is "${env[name]}", but with UMBRA_AUTH=off the node authenticates nobody and therefore listens on loopback only; ` +
+        `use UMBRA_AUTH=auto, or ${name}=127.0.0.1, or UMBRA_INSECURE=true if a firewall or a proxy keeps strangers out`,
     );
   }
+}
+
+function checkAuth(env: Values, add: Add): void {
+  if (!needsCredentials(env.UMBRA_AUTH, env.UMBRA_INSECURE, [env.UMBRA_HTTP_HOST, env.UMBRA_MQTT_HOST])) return;
+  if (env.UMBRA_MASTER_KEY !== null || env.UMBRA_ETCD_ENDPOINTS.length === 0) return;
+  add(
+    'UMBRA_MASTER_KEY',
+    'is missing: nodes that share an etcd need the same master key; make one with  openssl rand -hex 32  and give its file',
+  );
 }
 
 function checkPorts(env: Values, add: Add): void {

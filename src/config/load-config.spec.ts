@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { createAuthority, type Authority } from '../../test/harness/certificates.js';
 import { ConfigError } from './config-error.js';
+import { needsCredentials } from './needs-credentials.js';
 import { configWarnings, loadConfig } from './load-config.js';
 import { VARIABLE_NAMES, VARIABLES } from './variables.js';
 
@@ -173,10 +174,15 @@ describe('what belongs together', () => {
     ['0:0:0:0:0:0:0:1', true],
     ['localhost', true],
     ['LOCALHOST', true],
-  ])('address %s without UMBRA_INSECURE: %s', (host, allowed) => {
-    expect(problems({ UMBRA_MQTT_HOST: host }) === '').toBe(allowed);
+  ])('address %s with UMBRA_AUTH=off, without UMBRA_INSECURE: %s', (host, allowed) => {
+    const off = { UMBRA_MQTT_HOST: host, UMBRA_AUTH: 'off' };
+    expect(problems(off) === '').toBe(allowed);
+    const { auth, insecure, http, mqtt } = loadConfig({ UMBRA_MQTT_HOST: host });
+    expect(needsCredentials(auth.mode, insecure, [http.host, mqtt.host])).toBe(!allowed);
     if (allowed) return;
-    expect(problems({ UMBRA_MQTT_HOST: host })).toMatch(/UMBRA_INSECURE=true/);
+    expect(problems(off)).toMatch(/UMBRA_INSECURE=true/);
+    expect(problems({ UMBRA_MQTT_HOST: host })).toBe('');
+    expect(configWarnings(loadConfig({ UMBRA_MQTT_HOST: host })).join()).toMatch(/TLS/);
     const open = loadConfig({ UMBRA_MQTT_HOST: host, UMBRA_INSECURE: 'true' });
     expect(configWarnings(open).join()).toContain(`UMBRA_MQTT_HOST=${host}`);
   });
@@ -192,6 +198,8 @@ describe('what belongs together', () => {
     [{ UMBRA_ETCD_USER: 'u', UMBRA_ETCD_PASSWORD: 'p' }, 'UMBRA_ETCD_ENDPOINTS is not'],
     [{ UMBRA_ETCD_ENDPOINTS: 'http://a:1,https://b:1' }, 'mixes http and https'],
     [{ UMBRA_ETCD_ENDPOINTS: 'http://a:66000' }, 'port above 65535'],
+    [{ UMBRA_HTTP_HOST: '0.0.0.0', UMBRA_ETCD_ENDPOINTS: 'http://a:1' }, 'UMBRA_MASTER_KEY is missing'],
+    [{ UMBRA_AUTH: 'on', UMBRA_ETCD_ENDPOINTS: 'http://a:1' }, 'UMBRA_MASTER_KEY is missing'],
     [{ UMBRA_HTTPS_PORT: '8443' }, 'UMBRA_TLS_CERT is missing, and UMBRA_HTTPS_PORT needs it'],
     [{ UMBRA_MQTTS_PORT: '0' }, 'UMBRA_TLS_KEY is missing, and UMBRA_MQTTS_PORT needs it'],
     [{ UMBRA_TLS_CERT: '/none' }, 'UMBRA_TLS_KEY is missing'],

@@ -122,6 +122,19 @@ export const SECTIONS = {
       example: '/etc/umbra/ca.crt',
     }),
   },
+  Access: {
+    UMBRA_AUTH: choice('auth.mode', 'auto', {
+      values: ['auto', 'on', 'off'],
+      meaning:
+        'Whether clients need credentials. auto: not while every address is loopback, always on other addresses, see security.md.',
+    }),
+    UMBRA_MASTER_KEY: file('auth.masterKey', {
+      meaning:
+        'File with the master key, 64 digits of hexadecimal, by which keys of clients are checked; the same on all nodes. Without it a node with an etcd of its own makes one under UMBRA_DATA_DIR.',
+      example: '/etc/umbra/master.key',
+      secret: true,
+    }),
+  },
   'External broker': {
     UMBRA_BROKER_URL: text('externalBroker.url', null, {
       type: 'URL',
@@ -305,7 +318,7 @@ export const SECTIONS = {
     }),
     UMBRA_INSECURE: flag('insecure', false, {
       meaning:
-        'Allow non-loopback addresses although the node has no authentication. Only behind a firewall or inside a container network.',
+        'Serve everybody without credentials on other addresses than loopback, as UMBRA_AUTH=off or auto then does. Only behind a firewall or inside a container network.',
     }),
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Variable>>>>;

@@ -1,7 +1,9 @@
-interface ErrorRow {
+export interface ErrorRow {
   readonly http: number;
   readonly aws: string;
   readonly text: string;
+  /** Code of a refusal by identity, policies or limits, the same at all doors. */
+  readonly code?: `AUTH_${number}`;
 }
 
 /**
@@ -45,9 +47,91 @@ export const ERROR_TABLE = {
     text: 'Invalid shadow name: use 1 to 64 characters of a-z, A-Z, 0-9, colon, underscore, hyphen, dollar',
   },
   invalidRequest: { http: 400, aws: 'InvalidRequestException', text: '{detail}' },
-  unauthorized: { http: 401, aws: 'UnauthorizedException', text: 'Unauthorized' },
+  credentialsMissing: {
+    http: 401,
+    aws: 'UnauthorizedException',
+    code: 'AUTH_101',
+    text: 'Credentials are missing or malformed{detail}',
+  },
+  credentialsUnknown: {
+    http: 401,
+    aws: 'UnauthorizedException',
+    code: 'AUTH_102',
+    text: 'No such key, or its secret or signature is wrong',
+  },
+  credentialsExpired: {
+    http: 401,
+    aws: 'UnauthorizedException',
+    code: 'AUTH_103',
+    text: 'The credentials have expired',
+  },
+  credentialsNotYetValid: {
+    http: 401,
+    aws: 'UnauthorizedException',
+    code: 'AUTH_104',
+    text: 'The credentials are not valid yet',
+  },
+  credentialsRevoked: {
+    http: 401,
+    aws: 'UnauthorizedException',
+    code: 'AUTH_105',
+    text: 'The credentials were revoked',
+  },
+  foreignToken: {
+    http: 401,
+    aws: 'UnauthorizedException',
+    code: 'AUTH_106',
+    text: 'The token is of another issuer, or for another audience',
+  },
+  boundToken: {
+    http: 401,
+    aws: 'UnauthorizedException',
+    code: 'AUTH_107',
+    text: 'The token belongs to another client',
+  },
+  refreshTokenReused: {
+    http: 401,
+    aws: 'UnauthorizedException',
+    code: 'AUTH_108',
+    text: 'The refresh token was used before; log in again',
+  },
+  certificateRefused: {
+    http: 401,
+    aws: 'UnauthorizedException',
+    code: 'AUTH_109',
+    text: 'The client certificate is refused: {detail}',
+  },
+  awsSignatureRefused: {
+    http: 401,
+    aws: 'UnauthorizedException',
+    code: 'AUTH_110',
+    text: 'The AWS signature is refused: {detail}',
+  },
+  wrongSecret: { http: 401, aws: 'UnauthorizedException', code: 'AUTH_111', text: 'Client or secret is wrong' },
+  mayNotConnect: {
+    http: 403,
+    aws: 'ForbiddenException',
+    code: 'AUTH_201',
+    text: 'Policies do not allow this client to connect',
+  },
+  notAllowed: { http: 403, aws: 'ForbiddenException', code: 'AUTH_202', text: 'Policies do not allow {detail}' },
+  scopeTooSmall: {
+    http: 403,
+    aws: 'ForbiddenException',
+    code: 'AUTH_203',
+    text: 'The token has no scope for {detail}',
+  },
+  routeNotAllowed: {
+    http: 403,
+    aws: 'ForbiddenException',
+    code: 'AUTH_204',
+    text: 'This route is closed on this listener',
+  },
+  foreignTenant: { http: 403, aws: 'ForbiddenException', code: 'AUTH_301', text: 'That belongs to another tenant' },
+  tenantDisabled: { http: 403, aws: 'ForbiddenException', code: 'AUTH_302', text: 'The tenant is disabled' },
   forbidden: { http: 403, aws: 'ForbiddenException', text: 'Forbidden' },
   notFound: { http: 404, aws: 'ResourceNotFoundException', text: "No shadow exists with name: '{detail}'" },
+  noRecord: { http: 404, aws: 'ResourceNotFoundException', text: 'There is no {detail}' },
   noRoute: { http: 404, aws: 'ResourceNotFoundException', text: 'No such path: {detail}' },
   methodNotAllowed: { http: 405, aws: 'MethodNotAllowedException', text: 'Method not allowed; use {detail}' },
   versionConflict: { http: 409, aws: 'ConflictException', text: 'Version conflict' },

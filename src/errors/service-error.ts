@@ -1,4 +1,4 @@
-import { ERROR_TABLE, type ServiceErrorCode } from './error-table.js';
+import { ERROR_TABLE, type ErrorRow, type ServiceErrorCode } from './error-table.js';
 
 /** The error of every rejected request: a row of the error table with its detail. `message` is for the caller. */
 export class ServiceError extends Error {
@@ -7,6 +7,8 @@ export class ServiceError extends Error {
   readonly status: number;
   /** Value of `x-amzn-ErrorType`. */
   readonly awsType: string;
+  /** `AUTH_nnn` of a refusal by identity, policies or limits; none: the error is another. */
+  readonly authCode?: string;
 
   /**
    * @param code row of the table
@@ -18,10 +20,11 @@ export class ServiceError extends Error {
     detail = '',
     readonly clientToken?: string,
   ) {
-    const row = ERROR_TABLE[code];
+    const row: ErrorRow = ERROR_TABLE[code];
     super(row.text.replace('{detail}', () => detail));
     this.status = row.http;
     this.awsType = row.aws;
+    if (row.code !== undefined) this.authCode = row.code;
   }
 
   /** The same error with the token of its request; this one when there is no token, or it has one. */

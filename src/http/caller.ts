@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { ANONYMOUS, type Principal } from '../access/principal.js';
+import type { Principal } from '../access/principal.js';
 import { ServiceError } from '../errors/service-error.js';
 import { checkShadowName, checkThingName } from '../document/shadow-name.js';
 import type { RequestOptions, ShadowKey } from '../store/shadow-store.js';
@@ -20,9 +20,9 @@ export interface Target extends RequestOptions {
 
 const requestOf = (context: ExecutionContext): FastifyRequest => context.switchToHttp().getRequest<FastifyRequest>();
 
-/** The caller of a request. Every caller is anonymous, because the node has no authentication. */
-export function callerOf(request: FastifyRequest): Caller {
-  return { principal: ANONYMOUS, options: { deadline: request.deadline } };
+/** The caller of a request, as the hook of http/access-hooks.ts found it. */
+export function callerOf({ principal, deadline }: FastifyRequest): Caller {
+  return { principal, options: { deadline } };
 }
 
 /** @throws ServiceError invalidThingName */
@@ -41,7 +41,8 @@ export function targetOf(request: FastifyRequest): Target {
   const name = single(request.query, 'name') ?? null;
   if (name !== null) checkShadowName(name);
   // Written out: an object that is spread and then extended costs as much as all else here.
-  return { deadline: request.deadline, principal: ANONYMOUS, key: { tenant: ANONYMOUS.tenant, thing, name } };
+  const { deadline, principal } = request;
+  return { deadline, principal, key: { tenant: principal.tenant, thing, name } };
 }
 
 export const FromCaller = createParamDecorator((_: unknown, context: ExecutionContext) => callerOf(requestOf(context)));

@@ -36,6 +36,7 @@ export function problem(error: ServiceError, requestId: string): ErrorAnswer<Pro
       type: `urn:umbra:problem:${words.replaceAll(' ', '-')}`,
       title: words.charAt(0).toUpperCase() + words.slice(1),
       status: error.status,
+      ...(error.authCode !== undefined && { code: error.authCode }),
       detail: error.message,
       instance: `urn:uuid:${requestId}`,
       requestId,

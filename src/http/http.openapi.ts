@@ -19,6 +19,11 @@ export const Problem = Type.Object(
     type: Type.String(),
     title: Type.String(),
     status: Type.Integer(),
+    code: Type.Optional(
+      Type.String({
+        description: 'Of refusals: AUTH_1xx for credentials, 2xx for policies, 3xx for tenants, 9xx for limits.',
+      }),
+    ),
     detail: Type.String(),
     instance: Type.String(),
     requestId: Type.String(),

@@ -14,7 +14,13 @@ export const IOT_ACTIONS = [
   'iot:ListNamedShadowsForThing',
 ] as const;
 /** Actions of our own, besides those that begin with ADMIN. */
-export const UMBRA_ACTIONS = ['umbra:Watch', 'umbra:ListThings', 'umbra:Transact'] as const;
+export const UMBRA_ACTIONS = [
+  'umbra:Watch',
+  'umbra:ListThings',
+  'umbra:GetThing',
+  'umbra:DeleteThing',
+  'umbra:Transact',
+] as const;
 /** Begins the names of all administrative actions, such as `umbra:AdminPolicies`. */
 export const ADMIN = 'umbra:Admin';
 

@@ -75,6 +75,13 @@ export class PolicySet {
     return { ...decision, sid, source, isUnresolved };
   }
 
+  /** Whether any statement allows the action for some resource, whatever else forbids. No errors. */
+  mayEver(action: PolicyAction): boolean {
+    if (this.#refusal !== null) return false;
+    const { exact, patterns } = (this.#byAction.get(action) ?? this.#compile(action)).allows;
+    return exact.size > 0 || patterns.length > 0;
+  }
+
   /** All statements that the caller is subject to, those without effect too. No errors. */
   permissions(): Permission[] {
     return this.#policies.flatMap(({ name, document }) =>

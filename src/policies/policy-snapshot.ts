@@ -1,7 +1,8 @@
 import type { NamedPolicy } from './compiled-policy.js';
 import type { PolicyDocument } from './policy-document.js';
 import { PolicySet } from './policy-set.js';
-import { ROLE_PREFIX, rolePolicy, type RoleName } from './roles.js';
+import type { RoleName } from '../access/roles.js';
+import { ROLE_PREFIX, rolePolicy } from './roles.js';
 
 /** What a policy can be attached to. */
 export type AttachmentTarget = 'principal' | 'certificate' | 'group' | 'tenant';
@@ -80,13 +81,21 @@ export class PolicySnapshot {
   setFor(subject: PolicySubject): PolicySet {
     const known = this.#bySubject.get(subject);
     if (known) return known;
-    const names = this.#namesFor(subject);
-    const key = JSON.stringify([subject.tenant, ...names]);
-    const set = this.#sets.get(key) ?? this.#compile(subject.tenant, names);
+    const set = this.setOf(subject.tenant, this.#namesFor(subject));
+    this.#bySubject.set(subject, set);
+    return set;
+  }
+
+  /**
+   * The compiled policies of these names. No errors.
+   * @param names each once, in one order for all callers
+   */
+  setOf(tenant: string, names: readonly string[]): PolicySet {
+    const key = JSON.stringify([tenant, ...names]);
+    const set = this.#sets.get(key) ?? this.#compile(tenant, names);
     this.#sets.delete(key);
     this.#sets.set(key, set);
     if (this.#sets.size > this.#maxSets) this.#sets.delete(this.#sets.keys().next().value!);
-    this.#bySubject.set(subject, set);
     return set;
   }
 

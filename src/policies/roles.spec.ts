@@ -3,7 +3,8 @@ import type { PolicyContext } from './context-keys.js';
 import { parsePolicyDocument } from './policy-document.js';
 import { PolicySet } from './policy-set.js';
 import type { PolicyResource } from './resource-pattern.js';
-import { ROLE_NAMES, rolePolicy, roleText, type RoleName } from './roles.js';
+import { BUILT_IN_ROLES, type RoleName } from '../access/roles.js';
+import { rolePolicy, roleText } from './roles.js';
 
 const LAMP: PolicyContext = {
   caller: { 'iot:Connection.Thing.ThingName': 'lamp', 'umbra:Principal': 'ann', 'umbra:Tenant': 'acme' },
@@ -12,7 +13,7 @@ const LAMP: PolicyContext = {
 const NOBODY: PolicyContext = { caller: {} };
 
 const sets = new Map(
-  ROLE_NAMES.map((role) => {
+  BUILT_IN_ROLES.map((role) => {
     const name = `role:${role}`;
     return [role, new PolicySet([{ name, document: rolePolicy(name)!, confinedTo: null }])];
   }),
@@ -75,14 +76,14 @@ describe('a built-in role', () => {
     ['umbra:Watch', 'thing/lamp', 'vsta'],
     ['umbra:ListThings', 'thing/', 'ovsta'],
     ['umbra:Transact', 'thing/lamp', 'ta'],
-    ['umbra:AdminPolicies', 'tenant/acme', 'ta'],
-    ['umbra:AdminPolicies', 'tenant/acme/policies/p', 'ta'],
-    ['umbra:AdminPolicies', 'tenant/acme2', 'a'],
-    ['umbra:AdminPolicies', 'tenant/other', 'a'],
-    ['umbra:AdminTenants', 'tenant/other', 'a'],
+    ['umbra:AdminRead', 'tenant/acme', 'ta'],
+    ['umbra:AdminWrite', 'tenant/acme', 'ta'],
+    ['umbra:AdminWrite', 'tenant/acme2', 'a'],
+    ['umbra:AdminWrite', 'tenant/other', 'a'],
+    ['umbra:AdminTenants', 'tenant/acme', 'a'],
   ];
   it.each(rows)('%s on %s is allowed to %s', (action, resource, initials) => {
-    const allowed = ROLE_NAMES.filter((role) => allows(role, action, resource)).map((role) => INITIALS[role]);
+    const allowed = BUILT_IN_ROLES.filter((role) => allows(role, action, resource)).map((role) => INITIALS[role]);
     expect(allowed.sort()).toEqual([...initials].sort());
   });
 
@@ -99,7 +100,7 @@ describe('a built-in role', () => {
     expect(asked.filter(([action, resource]) => allows('device', action, resource, NOBODY))).toEqual([]);
   });
 
-  it.each(ROLE_NAMES)('%s is a document without notes, as operators read it', (role) => {
+  it.each(BUILT_IN_ROLES)('%s is a document without notes, as operators read it', (role) => {
     expect(parsePolicyDocument(roleText(role)).notes).toEqual([]);
   });
 });

@@ -1,8 +1,8 @@
+import { BUILT_IN_ROLES, type RoleName } from '../access/roles.js';
+import { UMBRA_ACTIONS } from './actions.js';
 import type { PolicyDocument } from './policy-document.js';
 import { parsePolicyDocument } from './policy-document.js';
 
-export const ROLE_NAMES = ['device', 'operator', 'viewer', 'service', 'tenant-admin', 'admin'] as const;
-export type RoleName = (typeof ROLE_NAMES)[number];
 /** Begins the names of built-in policies. No policy of a tenant can have such a name: they have no colon. */
 export const ROLE_PREFIX = 'role:';
 
@@ -34,7 +34,7 @@ const requests = (thing: string, operations: readonly string[]): string[] =>
     `topic/$aws/things/${thing}/shadow/name/*/${operation}`,
   ]);
 
-const READ = ['iot:GetThingShadow', 'iot:ListNamedShadowsForThing'];
+const READ = ['iot:GetThingShadow', 'iot:ListNamedShadowsForThing', 'umbra:GetThing'];
 const WRITE = ['iot:UpdateThingShadow', 'iot:DeleteThingShadow'];
 const FOLLOW = [
   allow('Subscribe', 'iot:Subscribe', 'topicfilter/$aws/things/*/shadow/*'),
@@ -46,7 +46,7 @@ const LIST_THINGS = allow('ListThings', 'umbra:ListThings', '*');
 const OPERATOR = [
   AS_PRINCIPAL,
   RENEW,
-  allow('Shadows', [...READ, ...WRITE], 'thing/*'),
+  allow('Shadows', [...READ, ...WRITE, 'umbra:DeleteThing'], 'thing/*'),
   allow('Publish', 'iot:Publish', ...requests('*', ['get', 'update', 'delete'])),
   ...FOLLOW,
   LIST_THINGS,
@@ -73,8 +73,9 @@ const STATEMENTS: Readonly<Record<RoleName, readonly Statement[]>> = {
   operator: OPERATOR,
   service: [...OPERATOR, WATCH],
   'tenant-admin': [
-    allow('Data', ['iot:*', 'umbra:Watch', 'umbra:ListThings', 'umbra:Transact'], '*'),
-    allow('Administer', 'umbra:Admin*', 'tenant/${umbra:Tenant}', 'tenant/${umbra:Tenant}/*'),
+    allow('Data', ['iot:*', ...UMBRA_ACTIONS], '*'),
+    // Not the tenant itself: its account and its limits are those of the installation.
+    allow('Administer', ['umbra:AdminRead', 'umbra:AdminWrite'], 'tenant/${umbra:Tenant}'),
   ],
   admin: [{ Sid: 'Everything', Effect: 'Allow', Action: '*', Resource: '*' }],
 };
@@ -84,7 +85,7 @@ export function roleText(role: RoleName): string {
   return JSON.stringify({ Version: '2012-10-17', Statement: STATEMENTS[role] }, null, 2);
 }
 
-const documents = new Map(ROLE_NAMES.map((role) => [ROLE_PREFIX + role, parsePolicyDocument(roleText(role))]));
+const documents = new Map(BUILT_IN_ROLES.map((role) => [ROLE_PREFIX + role, parsePolicyDocument(roleText(role))]));
 
 /** The built-in policy of this name, such as `role:device`; undefined when there is none. No errors. */
 export function rolePolicy(name: string): PolicyDocument | undefined {

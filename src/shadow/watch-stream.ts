@@ -5,9 +5,9 @@ import { EventStream, frame } from '../http/event-stream.js';
 import type { ShadowFilter } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import { encodeCursor } from '../watch/cursor.js';
-import type { EndReason, ShadowEvent, Subscription } from '../watch/subscription.js';
+import type { ShadowEvent } from '../watch/subscription.js';
 import type { WatchQuery } from './watch.dto.js';
-import { END_MESSAGES, type WatchShadows } from './watch.js';
+import { END_MESSAGES, type PermittedWatch, type WatchEnd, type WatchShadows } from './watch.js';
 
 /** Milliseconds for which a resuming stream waits for the fate of its cursor: a lost one gets a 410 and no stream. */
 const KNOWN_GONE_MS = 250;
@@ -29,7 +29,10 @@ export async function streamWatch(
   // A browser that connects again repeats the address, query string included, and adds the header.
   const cursor = lastEventId(request) ?? query.cursor;
   if (request.method === 'HEAD') return void reply.header('content-type', 'text/event-stream').send();
-  const subscription = shadows.watch(filter, { ...(cursor !== undefined && { cursor }), initial: query.initial });
+  const subscription = shadows.watch(request.principal, filter, {
+    ...(cursor !== undefined && { cursor }),
+    initial: query.initial,
+  });
   try {
     await serve(subscription, cursor !== undefined, request, reply);
   } finally {
@@ -38,22 +41,22 @@ export async function streamWatch(
 }
 
 async function serve(
-  subscription: Subscription,
+  subscription: PermittedWatch,
   resumes: boolean,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const events = subscription[Symbol.asyncIterator]();
+  const events = subscription.events();
   const first = events.next();
   if (resumes) await throwIfGone(subscription, first);
   const stream = new EventStream(reply, () => subscription.close());
-  let reason: EndReason | null = null;
+  let reason: WatchEnd | null = null;
   void subscription.ended.then((ended) => {
     reason = ended;
     stream.abandon();
   });
   try {
-    if (await copy(events, first, stream)) reason = await subscription.ended;
+    if (await copy(subscription, events, first, stream)) reason = await subscription.ended;
     const end = reason ?? 'too-slow';
     stream.end(frame('end', JSON.stringify({ reason: end, message: END_MESSAGES[end], reload: reloadUrl(request) })));
   } finally {
@@ -62,9 +65,14 @@ async function serve(
 }
 
 /** True when the events ended; false when the client stopped reading. */
-async function copy(events: Events, first: ReturnType<Events['next']>, stream: EventStream): Promise<boolean> {
+async function copy(
+  subscription: PermittedWatch,
+  events: Events,
+  first: ReturnType<Events['next']>,
+  stream: EventStream,
+): Promise<boolean> {
   for (let next = await first; !next.done; next = await events.next()) {
-    const text = textOf(next.value);
+    const text = subscription.allows(next.value) ? textOf(next.value) : null;
     if (text === null) continue;
     const written = stream.write(text);
     if (written !== true && !(await written)) return false;
@@ -72,7 +80,7 @@ async function copy(events: Events, first: ReturnType<Events['next']>, stream: E
   return true;
 }
 
-async function throwIfGone(subscription: Subscription, first: Promise<unknown>): Promise<void> {
+async function throwIfGone(subscription: PermittedWatch, first: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise<null>((resolve) => (timer = setTimeout(resolve, KNOWN_GONE_MS, null)));
   const ended = await Promise.race([subscription.ended, first.then(() => null), patience]);

@@ -1,7 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
+import type { Principal } from '../access/principal.js';
 import type { ShadowFilter } from '../store/shadow-feed.js';
 import { decodeCursor } from '../watch/cursor.js';
-import { WATCH_HUB, type EndReason, type Subscription, type WatchHub } from '../watch/subscription.js';
+import {
+  WATCH_HUB,
+  type EndReason,
+  type ShadowEvent,
+  type Subscription,
+  type WatchHub,
+} from '../watch/subscription.js';
 
 export interface WatchStart {
   /** The `id` of an event. The stream begins with the change after it. Overrides `initial`. */
@@ -13,21 +21,78 @@ export interface WatchStart {
 /** Opens the change streams; doors only write their events. */
 @Injectable()
 export class WatchShadows {
-  constructor(@Inject(WATCH_HUB) private readonly hub: WatchHub) {}
+  constructor(
+    @Inject(WATCH_HUB) private readonly hub: WatchHub,
+    @Inject(AUTHORIZER) private readonly authorizer: Authorizer,
+  ) {}
 
-  /** @throws ServiceError invalidRequest for a malformed cursor; tooManyRequests; draining */
-  watch(filter: ShadowFilter, start: WatchStart): Subscription {
+  /**
+   * Brings the changes that policies let the principal watch, each by what they say at that time.
+   * @throws ServiceError invalidRequest for a malformed cursor; tooManyRequests; draining
+   */
+  watch(principal: Principal, filter: ShadowFilter, start: WatchStart): PermittedWatch {
     const from = start.cursor !== undefined ? decodeCursor(start.cursor) : start.initial ? 'initial' : 'now';
-    return this.hub.subscribe({ filter, from });
+    return new PermittedWatch(this.hub.subscribe({ filter, from }), principal, this.authorizer);
+  }
+}
+
+/** `forbidden`: policies no longer let its principal watch anything, or it may no longer act. */
+export type WatchEnd = EndReason | 'forbidden';
+
+/** A subscription within what policies allow. */
+export class PermittedWatch {
+  /** Resolves once, with the reason. */
+  readonly ended: Promise<WatchEnd>;
+  #isForbidden = false;
+  readonly #off: () => void;
+
+  constructor(
+    private readonly subscription: Subscription,
+    private readonly principal: Principal,
+    private readonly authorizer: Authorizer,
+  ) {
+    this.#off = authorizer.onChange(() => this.#review());
+    this.ended = subscription.ended.then((reason) => {
+      this.#off();
+      return this.#isForbidden ? 'forbidden' : reason;
+    });
+  }
+
+  events(): AsyncIterator<ShadowEvent> {
+    return this.subscription[Symbol.asyncIterator]();
+  }
+
+  /** Whether policies let the principal see this event now. */
+  allows(event: ShadowEvent): boolean {
+    if (!this.authorizer.isRequired || (event.kind !== 'change' && event.kind !== 'initial')) return true;
+    const { thing, name } = event.record.key;
+    return this.authorizer.allows(
+      this.principal,
+      'umbra:Watch',
+      name === null ? `thing/${thing}` : `thing/${thing}/${name}`,
+    );
+  }
+
+  close(): void {
+    this.#off();
+    this.subscription.close();
+  }
+
+  #review(): void {
+    const { authorizer, principal } = this;
+    if (authorizer.isActive(principal) && authorizer.mayEver(principal, 'umbra:Watch')) return;
+    this.#isForbidden = true;
+    this.close();
   }
 }
 
 /** Why a stream ended, and what its reader should do. */
-export const END_MESSAGES: Readonly<Record<EndReason, string>> = {
+export const END_MESSAGES: Readonly<Record<WatchEnd, string>> = {
   closed: 'The stream was closed',
   'too-slow': 'The reader did not keep up; connect again with the id of the last event',
   compacted: 'The changes after the cursor are no longer kept; load the present state',
   'epoch-changed': 'The storage was restored from a backup; load the present state',
+  forbidden: 'Policies no longer allow this stream',
   draining: 'The node is shutting down; connect again with the id of the last event',
   failed: 'The node could not continue the stream; connect again with the id of the last event',
 };

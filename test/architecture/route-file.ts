@@ -1,7 +1,7 @@
 /**
  * The rule of file names as a function: whoever knows a route or a topic can name the file (docs/http.md).
  *
- * 1. Drop what only says where or which: `v1`, `api`, `$aws`, `.well-known`, parameters (`:thing`, `+`), the selector `name/{shadow}`,
+ * 1. Drop what only says where or which: `v1`, `api`, `$aws`, `.well-known`, `me`, parameters (`:thing`, `+`), the selector `name/{shadow}`,
  *    and the sections `desired` and `reported` of a shadow.
  * 2. A trailing verb is the file: `…/shadow/watch` is `watch`, `ListNamedShadowsForThing` is `list`.
  * 3. Else the method is: GET of a plural is `list`, of anything else `get`; POST, PUT and PATCH are `update`.
@@ -27,10 +27,10 @@ export interface Route {
   readonly transport: 'http' | 'mqtt' | 'grpc';
 }
 
-const DROPPED = new Set(['v1', 'api', '$aws', '.well-known']);
+const DROPPED = new Set(['v1', 'api', '$aws', '.well-known', 'me']);
 const VERBS = new Set([
   ...['get', 'update', 'delete', 'list', 'watch', 'live', 'ready', 'login', 'refresh', 'revoke', 'commit', 'query'],
-  ...['check', 'metrics'],
+  ...['check', 'metrics', 'explain', 'rollback'],
 ]);
 
 function isDropped(word: string, before: string | undefined, after: string | undefined): boolean {

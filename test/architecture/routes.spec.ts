@@ -1,9 +1,12 @@
 import 'reflect-metadata';
 import { readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RequestMethod } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
+import { AccessControl } from '../../src/access-control.js';
 import { AppModule, type AppParts } from '../../src/app.module.js';
 import { ACTION } from '../../src/access/action.js';
 import { loadConfig } from '../../src/config/load-config.js';
@@ -12,6 +15,7 @@ import { HttpServer } from '../../src/http/server/http-server.js';
 import { requestPatterns } from '../../src/mqtt/mqtt-request.js';
 import { OPERATIONS } from '../../src/mqtt/topics.js';
 import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
+import { MemoryClusterKeys } from '../../src/store/memory/memory-cluster-keys.js';
 import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
 import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
@@ -108,7 +112,7 @@ function routesOf(handler: object, prefix: unknown): Route[] {
   const paths = [prefix]
     .flat()
     .flatMap((first) =>
-      [Reflect.getMetadata('path', handler) as unknown].flat().map((second) => join(String(first), String(second))),
+      [Reflect.getMetadata('path', handler) as unknown].flat().map((second) => urlOf(String(first), String(second))),
     );
   return [
     ...mqtt,
@@ -124,7 +128,11 @@ function parts(): AppParts {
     health: () => ({ ok: true, reason: '' }),
     close: () => store.close(),
   };
-  return { config: loadConfig({}), logger: SILENT_LOGGER, storage };
+  // With authentication, which brings routes of its own.
+  const config = loadConfig({ UMBRA_DATA_DIR: join(tmpdir(), `umbra-routes-${process.pid}`) });
+  const clock = SYSTEM_CLOCK;
+  const access = new AccessControl({ config, keys: new MemoryClusterKeys(), clock, logger: SILENT_LOGGER });
+  return { config, logger: SILENT_LOGGER, storage, access };
 }
 
 /** Every controller of the application, as its modules list them. */
@@ -169,7 +177,7 @@ async function servedRoutes(): Promise<{ routes: string[]; direct: string[] }> {
   return { routes, direct };
 }
 
-const join = (first: string, second: string): string => `/${first}/${second}`.replace(/\/+/g, '/').replace(/\/$/, '');
+const urlOf = (first: string, second: string): string => `/${first}/${second}`.replace(/\/+/g, '/').replace(/\/$/, '');
 
 describe('the file of a route', () => {
   it.each([

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import type { KindName, RecordTypes } from '../../src/auth/access-records.js';
-import { PRINCIPAL_KINDS, type PrincipalRecord } from '../../src/auth/records/principal-record.js';
-import { NAME_SOURCES } from '../../src/auth/records/authority-record.js';
+import type { KindName, RecordTypes } from '../../src/directory/access-records.js';
+import { PRINCIPAL_KINDS, type PrincipalRecord } from '../../src/directory/records/principal-record.js';
+import { NAME_SOURCES } from '../../src/directory/records/authority-record.js';
 
 /** A record of one kind with the names of its key. */
 export interface NamedRecord<Name extends KindName = KindName> {

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AccessModule } from '../../src/access/access.module.js';
 import { ConfigModule } from '../../src/config/config.module.js';
 import type { Config } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load-config.js';
@@ -58,8 +59,15 @@ export interface HttpNodeOptions {
 @Module({})
 class HttpNodeModule {
   static forRoot(config: Config, logger: Logger, clock: SettableClock, storage: Storage): DynamicModule {
-    const imports = [ConfigModule.forRoot(config, logger, clock), HealthModule, StoreModule.forRoot(storage)];
-    return { module: HttpNodeModule, imports: [...imports, ShadowModule, ThingsModule] };
+    const imports = [
+      ConfigModule.forRoot(config, logger, clock),
+      AccessModule.forRoot(),
+      HealthModule,
+      StoreModule.forRoot(storage),
+      ShadowModule,
+      ThingsModule,
+    ];
+    return { module: HttpNodeModule, imports };
   }
 }
 

@@ -5,6 +5,7 @@ import { Module, type DynamicModule, type INestMicroservice } from '@nestjs/comm
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
+import { AccessModule, type Access } from '../../src/access/access.module.js';
 import { ConfigModule } from '../../src/config/config.module.js';
 import type { Config } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load-config.js';
@@ -50,14 +51,22 @@ export interface MqttNodeOptions {
   readonly tls?: Config['tls'];
   readonly logger?: Logger;
   /** What the door sees instead of the memory store. */
+  readonly access?: Access;
   readonly wrap?: (store: ShadowStore) => ShadowStore;
 }
 
 @Module({})
 class MqttNodeModule {
-  static forRoot(config: Config, logger: Logger, clock: SettableClock, storage: Storage): DynamicModule {
+  static forRoot(
+    config: Config,
+    logger: Logger,
+    clock: SettableClock,
+    storage: Storage,
+    access: Access | undefined,
+  ): DynamicModule {
     const imports = [
       ConfigModule.forRoot(config, logger, clock),
+      AccessModule.forRoot(access),
       HealthModule,
       StoreModule.forRoot(storage),
       MqttModule,
@@ -86,7 +95,7 @@ export async function startMqttNode(options: MqttNodeOptions = {}): Promise<Mqtt
     close: () => store.close(),
   };
   const logger = options.logger ?? SILENT_LOGGER;
-  const module = MqttNodeModule.forRoot(config, logger, clock, storage);
+  const module = MqttNodeModule.forRoot(config, logger, clock, storage, options.access);
   const { adapter } = new HttpServer({ config, logger, clock });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     logger: ['error', 'fatal'],

@@ -1,11 +1,11 @@
-import { accountsOf, attachmentsOf } from '../../src/auth/access-attachments.js';
+import { accountsOf, attachmentsOf } from '../../src/directory/access-attachments.js';
 import { CaRegistry } from '../../src/auth/certificates/ca-registry.js';
 import { isRevoked, Revocations, type RevocationLookup } from '../../src/auth/certificates/revocations.js';
-import { currentDocument, withVersion } from '../../src/auth/records/policy-record.js';
+import { currentDocument, withVersion } from '../../src/directory/records/policy-record.js';
 import { parsePolicyDocument } from '../../src/policies/policy-document.js';
 import { PolicySnapshot } from '../../src/policies/policy-snapshot.js';
 import { MemoryClusterKeys } from '../../src/store/memory/memory-cluster-keys.js';
-import { ACCESS_PATH } from '../../src/auth/access-records.js';
+import { ACCESS_PATH } from '../../src/directory/access-records.js';
 import { AccessInstance, aPrincipal, aTenant } from '../suites/access-directory.suite.js';
 
 const ALLOW_ALL = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'iot:Publish', Resource: '*' }] };

@@ -1,7 +1,7 @@
-import { AccessDirectory } from '../../src/auth/access-directory.js';
-import { AccessWriter } from '../../src/auth/access-writer.js';
-import { encodeRecord } from '../../src/auth/records/record-kind.js';
-import { TENANT } from '../../src/auth/records/tenant-record.js';
+import { AccessDirectory } from '../../src/directory/access-directory.js';
+import { AccessWriter } from '../../src/directory/access-writer.js';
+import { encodeRecord } from '../../src/directory/records/record-kind.js';
+import { TENANT } from '../../src/directory/records/tenant-record.js';
 import type { KeyChange, StoredKey } from '../../src/store/cluster-keys.js';
 import { MemoryClusterKeys } from '../../src/store/memory/memory-cluster-keys.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';

@@ -1,9 +1,9 @@
-import { AccessDirectory, type AccessChange } from '../../src/auth/access-directory.js';
-import { ACCESS_PATH, type RecordTypes } from '../../src/auth/access-records.js';
-import { AccessWriter, type RecordChange } from '../../src/auth/access-writer.js';
-import { DENY_ALL, withVersion } from '../../src/auth/records/policy-record.js';
-import { encodeRecord } from '../../src/auth/records/record-kind.js';
-import { PRINCIPAL } from '../../src/auth/records/principal-record.js';
+import { AccessDirectory, type AccessChange } from '../../src/directory/access-directory.js';
+import { ACCESS_PATH, type RecordTypes } from '../../src/directory/access-records.js';
+import { AccessWriter, type RecordChange } from '../../src/directory/access-writer.js';
+import { DENY_ALL, withVersion } from '../../src/directory/records/policy-record.js';
+import { encodeRecord } from '../../src/directory/records/record-kind.js';
+import { PRINCIPAL } from '../../src/directory/records/principal-record.js';
 import type { ClusterKeys } from '../../src/store/cluster-keys.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 import { until } from '../harness/until.js';

@@ -1,13 +1,11 @@
 import { X509Certificate, createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import type { NameSource } from '../../directory/records/authority-record.js';
 import { ServiceError } from '../../errors/service-error.js';
 import { readCertificate, type CertificateFacts } from './certificate-facts.js';
 import { CERTIFICATE_FAULTS, type CertificateReason } from './certificate-fault.js';
 import { fingerprintOf } from './fingerprint.js';
 import { curveOrderOf, isStrongKey } from './strength.js';
 import { CLIENT_AUTH, KEY_CERT_SIGN, allows } from './usage.js';
-
-/** Where the certificates of an authority have the name of their thing. */
-export type NameSource = 'commonName' | 'dnsName' | 'uri';
 
 /** An authority of a tenant, as it is stored: plain JSON. */
 export interface AuthorityRecord {

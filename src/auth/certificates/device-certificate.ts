@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { isThingName } from '../../document/shadow-name.js';
-import type { Authority, NameSource } from './authority.js';
+import type { NameSource } from '../../directory/records/authority-record.js';
+import type { Authority } from './authority.js';
 import type { CaRegistry } from './ca-registry.js';
 import { readCertificate, type CertificateFacts, type NameValue } from './certificate-facts.js';
 import { CertificateFault, type CertificateReason } from './certificate-fault.js';

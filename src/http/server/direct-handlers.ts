@@ -1,8 +1,7 @@
-import { RequestMethod, SetMetadata, type CustomDecorator } from '@nestjs/common';
-import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
+import { SetMetadata, type CustomDecorator } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
-import { controllerMethods } from './controller-methods.js';
+import { controllerMethods, routesOf } from './controller-methods.js';
 
 /** Metadata key of a direct handler. */
 export const DIRECT = 'umbra:direct';
@@ -40,10 +39,7 @@ function directHandlers(app: NestFastifyApplication): Map<string, DirectHandler>
   const handlers = new Map<string, DirectHandler>();
   for (const { controller, type, handler } of controllerMethods(app)) {
     if (!Reflect.getMetadata(DIRECT, handler)) continue;
-    const path = [Reflect.getMetadata(PATH_METADATA, type), Reflect.getMetadata(PATH_METADATA, handler)];
-    const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as number];
-    const url = `/${path.join('/')}`.replace(/\/+/g, '/').replace(/\/$/, '');
-    handlers.set(`${method} ${url}`, handler.bind(controller) as DirectHandler);
+    for (const route of routesOf(type, handler)) handlers.set(route, handler.bind(controller) as DirectHandler);
   }
   return handlers;
 }

@@ -8,6 +8,7 @@ import { connectionsWithin, descriptorLimit, httpConnectionsWithin } from '../..
 import { largestRequest } from '../../document/limits.js';
 import type { Clock } from '../../resilience/clock.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { addAccessHooks } from '../access-hooks.js';
 import { HttpErrorFilter } from '../http-error.filter.js';
 import { serveOpenApi } from '../openapi/serve.js';
 import { originForm, MAX_HEADERS, RequestHeads } from '../request-head.js';
@@ -85,6 +86,7 @@ export class HttpServer {
     app.useGlobalFilters(this.#filter);
     const heads = new RequestHeads([config.http.host, ...config.http.names]);
     addRequestHooks(this.#fastify, { timeoutMs: config.requestTimeoutMs, heads, clock, logger });
+    addAccessHooks(app, this.#fastify);
     serveDirectly(app, this.#fastify);
     serveOpenApi(app, this.#fastify);
   }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ANONYMOUS, type Principal } from '../../access/principal.js';
 import type { Clock } from '../../resilience/clock.js';
 import { ServiceError } from '../../errors/service-error.js';
 import type { Logger } from '../../telemetry/logger.js';
@@ -11,6 +12,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Milliseconds of the monotonic clock after which the caller no longer waits. */
     deadline: number;
+    principal: Principal;
   }
 }
 
@@ -36,12 +38,15 @@ export interface RequestHookParts {
  */
 export function addRequestHooks(server: FastifyInstance, { timeoutMs, heads, clock, logger }: RequestHookParts): void {
   server.decorateRequest('deadline', 0);
+  // Fastify wants no object that all requests share.
+  server.decorateRequest('principal', null as never);
   server.addHook('onRequest', (request, reply, done) => {
     // Its answer never comes; the connection closes before.
     if (hasLastAnswer(request.raw.socket)) return void reply.hijack();
     // No handler uses the type, and Fastify would reject a malformed one before a handler sees the body.
     if (request.headers['content-type'] !== undefined) delete request.headers['content-type'];
     request.deadline = clock.monotonic() + timeoutMs;
+    request.principal = ANONYMOUS;
     setRequestId(reply, request.id);
     const reads = request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS';
     const foreign = !reads && isForeignOrigin(request.headers);

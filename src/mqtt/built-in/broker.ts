@@ -1,11 +1,13 @@
-import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
+import { AUTHENTICATOR, type Authenticator } from '../../access/authenticator.js';
+import { AUTHORIZER, type Authorizer } from '../../access/authorizer.js';
 import { CONFIG, type Config, type MqttConfig } from '../../config/config.js';
 import type { ChangeTail } from '../../document/change-messages.js';
 import { CLOCK, type Clock } from '../../resilience/clock.js';
 import type { ShadowKey, ShadowRecord } from '../../store/shadow-store.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
+import type { Accepted } from './connections/accepted.js';
 import { Connection } from './connections/connection.js';
 import { Deadlines } from './connections/deadlines.js';
 import type { Door } from './connections/door.js';
@@ -14,7 +16,9 @@ import type { IncomingRequest, RequestHandler } from './connections/incoming-req
 import { ReadTurns } from './connections/read-turns.js';
 import { OtherReply } from './connections/reply.js';
 import { serveStream } from './connections/serve-stream.js';
+import { AccessReview } from './gates/access-review.js';
 import { ConnectGate } from './gates/connect-gate.js';
+import { PublishGate } from './gates/publish-gate.js';
 import { SubscribeGate } from './gates/subscribe-gate.js';
 import type { ConnectPacket, SubscribePacket, UnsubscribePacket } from './packets/packet.js';
 import type { ReaderOptions } from './packets/packet-reader.js';
@@ -59,12 +63,16 @@ export class MqttBroker implements Door {
   readonly #subscribers = new Subscribers();
   readonly #connectGate: ConnectGate;
   readonly #subscribeGate: SubscribeGate;
+  readonly #publishGate: PublishGate;
+  readonly #review: AccessReview;
   #connected = 0;
 
   constructor(
     @Inject(CONFIG) { mqtt }: Config,
     @Inject(CLOCK) clock: Clock,
     @Inject(LOGGER) readonly logger: Logger,
+    @Inject(AUTHENTICATOR) authenticator: Authenticator,
+    @Inject(AUTHORIZER) private readonly authorizer: Authorizer,
   ) {
     this.config = mqtt;
     const { deadlines, budget } = this;
@@ -77,8 +85,11 @@ export class MqttBroker implements Door {
     this.sessions = new SessionStore(mqtt, clock, logger, this.#subscribers, budget);
     this.wills = new Wills(clock, budget, (request) => this.handle(request), this.forward);
     this.sessions.onEnded = (session) => this.wills.ended(session);
-    this.#connectGate = new ConnectGate(mqtt, budget, this.sessions, this.wills, logger);
-    this.#subscribeGate = new SubscribeGate(mqtt, this.sessions);
+    const { sessions, wills } = this;
+    this.#connectGate = new ConnectGate({ config: mqtt, budget, sessions, wills, authenticator, authorizer, logger });
+    this.#subscribeGate = new SubscribeGate(mqtt, sessions, authorizer);
+    this.#publishGate = new PublishGate(authorizer);
+    this.#review = new AccessReview(sessions, this.#subscribeGate, authorizer, logger);
   }
 
   /** Clients that are connected. */
@@ -94,10 +105,12 @@ export class MqttBroker implements Door {
   open(): void {
     this.sessions.start();
     this.wills.start();
+    this.#review.start();
   }
 
   /** Tells MQTT 5 clients that the node shuts down (0x8B) and closes every connection. Resolves when all are closed. */
   async close(): Promise<void> {
+    this.#review.stop();
     this.wills.close();
     const open = [...this.deadlines];
     const closed = open.map(({ stream }) => new Promise((resolve) => stream.once('close', resolve)));
@@ -107,9 +120,14 @@ export class MqttBroker implements Door {
     this.deadlines.stop();
   }
 
-  /** Serves a new connection of any transport. @param how `isRefused`: its CONNACK says that there are too many */
-  accept(stream: Duplex, { isRefused }: { request?: IncomingMessage | undefined; isRefused: boolean }): void {
-    serveStream(stream, new Connection(stream, this, isRefused));
+  /** Serves a new connection of any transport. */
+  accept(stream: Duplex, how: Accepted): void {
+    serveStream(stream, new Connection(stream, this, how));
+  }
+
+  /** Whether policies let a client publish this; its topic is one of a request. */
+  mayPublish(request: IncomingRequest): boolean {
+    return this.#publishGate.admits(request);
   }
 
   /** The subscribers of the changes of a shadow; null: there are none. For every change in the cluster. */
@@ -151,15 +169,32 @@ export class MqttBroker implements Door {
     revision: number | null,
     sender?: string,
   ): void {
+    const { topic } = message;
     if (subscribers instanceof GrantedFilter) {
       const { session, qos } = subscribers;
-      if (session.principal.tenant === tenant && isFor(subscribers, sender))
+      if (session.principal.tenant === tenant && isFor(subscribers, sender) && this.#mayReceive(subscribers, topic))
         this.#handTo(session, qos, message, revision, identifiersOf(subscribers));
       return;
     }
     eachSession(subscribers, sender, (session, qos, identifiers) => {
-      if (session.principal.tenant === tenant) this.#handTo(session, qos, message, revision, identifiers);
+      if (session.principal.tenant === tenant && this.#mayGet(session, topic))
+        this.#handTo(session, qos, message, revision, identifiers);
     });
+  }
+
+  /** Policies are asked for each delivery, whatever was subscribed to; where the filter is the topic, once. */
+  #mayReceive(granted: GrantedFilter, topic: string): boolean {
+    const { generation, isRequired } = this.authorizer;
+    if (!isRequired || granted.allowedAt === generation) return true;
+    if (!this.#mayGet(granted.session, topic)) return false;
+    if (granted.isTopic) granted.allowedAt = generation;
+    return true;
+  }
+
+  #mayGet({ principal, id: clientId, connection }: Session, topic: string): boolean {
+    const { authorizer } = this;
+    if (!authorizer.isRequired) return true;
+    return authorizer.allows(principal, 'iot:Receive', `topic/${topic}`, { clientId, address: connection?.address });
   }
 
   #handTo(
@@ -179,7 +214,9 @@ export class MqttBroker implements Door {
 
   /** Sends a message to one client alone; it is not kept. */
   sendTo(connection: Connection, { topic, payload }: Message, qos: 0 | 1): void {
-    connection.send(new SharedMessage(topic, payload), qos, false, null);
+    const { session } = connection;
+    if (session !== null && this.#mayGet(session, topic))
+      connection.send(new SharedMessage(topic, payload), qos, false, null);
   }
 
   /** Requests reach those who subscribed to the request topics, as on any broker. */
@@ -192,10 +229,11 @@ export class MqttBroker implements Door {
   // What connections ask of the door.
 
   connect(connection: Connection, packet: ConnectPacket): void {
-    const opened = this.#connectGate.admit(connection, packet);
-    if (opened === null) return;
+    this.#connectGate.admit(connection, packet, ({ session }) => this.#greet(connection, session));
+  }
+
+  #greet(connection: Connection, session: Session): void {
     this.#connected++;
-    const { session } = opened;
     const dropped = session.takeDropped();
     if (dropped > 0)
       this.logger.warn({ clientId: session.id, reason: 'session-full', dropped }, 'messages of a session dropped');

@@ -9,6 +9,7 @@ import { RequestHeads } from '../../http/request-head.js';
 import { NodeCertificate } from '../../http/tls/node-certificate.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { MqttBroker } from './broker.js';
+import type { Accepted } from './connections/accepted.js';
 import { CONNECT_TIMEOUT_MS } from './connections/limits.js';
 import { shareReads } from './connections/shared-reads.js';
 import { ConnectionLimit } from './connection-limit.js';
@@ -132,9 +133,15 @@ export class MqttListeners {
     stream.once('close', () => this.#open.delete(stream));
     // Only a WebSocket comes with a request, over an HTTP server, which the limit does not watch.
     const isRefused = !this.#limit.admit(stream, request === undefined);
-    this.broker.accept(stream, { request, isRefused });
+    this.broker.accept(
+      stream,
+      request === undefined ? PLAIN[Number(isRefused)]! : { isRefused, socket: request.socket },
+    );
   }
 }
+
+/** Shared: an object of its own would cost every connection. */
+const PLAIN: readonly Accepted[] = [{ isRefused: false }, { isRefused: true }];
 
 const keepAlive = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
 

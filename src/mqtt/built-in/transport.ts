@@ -75,7 +75,7 @@ export class MqttTransport implements CustomTransportStrategy {
 
   #handle(incoming: IncomingRequest): void {
     const { request } = incoming.route;
-    if (request === null) return incoming.settle('unpublishable');
+    if (request === null || !this.broker.mayPublish(incoming)) return incoming.settle('unpublishable');
     if (this.#draining && request.problem === null) return this.#refuse(incoming);
     this.#inFlight++;
     incoming.onAnswered = this.#onAnswered;

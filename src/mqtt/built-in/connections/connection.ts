@@ -16,6 +16,9 @@ import { REASON } from '../packets/reason-codes.js';
 import { Outgoing, type SharedMessage } from '../sessions/message.js';
 import type { Session } from '../sessions/session.js';
 import { willBytes, type Will } from '../sessions/will.js';
+import type { Accepted } from './accepted.js';
+import { acknowledge } from './acknowledge.js';
+import { addressOf } from '../gates/credentials.js';
 import { Chain } from './chain.js';
 import type { DeltaRevisions } from './delta-revisions.js';
 import type { Door } from './door.js';
@@ -62,11 +65,12 @@ export class Connection implements PacketHandler, RequestOwner {
   readonly outbox: Outbox;
   readonly #reader: PacketReader;
 
-  /** @param isRefused there are too many connections: its CONNACK says so */
+  #isHeld = false;
+
   constructor(
     readonly stream: Duplex,
     private readonly door: Door,
-    readonly isRefused: boolean,
+    readonly how: Accepted,
   ) {
     this.#reader = new PacketReader(this, door.readerOptions);
     this.outbox = new Outbox(stream, door);
@@ -77,6 +81,23 @@ export class Connection implements PacketHandler, RequestOwner {
   /** The client is connected: its CONNECT was accepted, and nobody has ended it. */
   get isOpen(): boolean {
     return this.#phase === 'open';
+  }
+
+  /** Its CONNECT was not answered yet. */
+  get isOpening(): boolean {
+    return this.#phase === 'opening';
+  }
+
+  /** IP address of the client. */
+  get address(): string {
+    return addressOf(this.how.socket ?? this.stream);
+  }
+
+  /** Reads nothing while its principal is being looked for. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    if (isHeld) this.#pause();
+    else this.#resume();
   }
 
   /** @param length bytes of `chunk`, which may change after this */
@@ -236,7 +257,7 @@ export class Connection implements PacketHandler, RequestOwner {
     const requests = this.#requests;
     for (let first = requests?.first; requests && first && first.outcome !== null; first = requests.first) {
       requests.shift();
-      this.#acknowledge(first, first.outcome);
+      acknowledge(this, this.door, first, first.outcome);
     }
     if (this.#isPaused) this.#resume();
   }
@@ -298,25 +319,6 @@ export class Connection implements PacketHandler, RequestOwner {
       this.end(REASON.keepAliveTimeout, 'keep-alive timeout');
   }
 
-  #acknowledge(request: IncomingRequest, how: Acknowledgement): void {
-    // The node is closing: without a PUBACK the client sends it again to another node.
-    if (how === 'unanswered') return;
-    if (how === 'unpublishable') return this.#refuse(request);
-    if (how === 'withheld' && request.qos > 0) {
-      this.door.logger.warn({ clientId: this.clientId, reason: 'outcome-unknown' }, 'connection closed without PUBACK');
-      return this.end(REASON.unspecified, 'outcome unknown');
-    }
-    if (request.isForwarded && request.route.request?.problem === null) this.door.forward(request);
-    if (request.qos > 0) this.reply(request);
-  }
-
-  /** MQTT 5 gets PUBACK 135 and stays; MQTT 3.1.1 has no such answer, so the connection is closed, as on AWS. */
-  #refuse(request: IncomingRequest): void {
-    this.refused('publish refused', { topic: request.route.topic, reason: 'no-request-topic' });
-    if (this.#reader.level !== 5) return this.end(REASON.notAuthorized, 'publishing to this topic is not allowed');
-    if (request.qos > 0) this.reply(request);
-  }
-
   /** Counts a packet against the turn of the loop. */
   #spend(bytes: number): void {
     if (this.door.turns.mayGoOn(this, bytes) || this.#waitsForTurn) return;
@@ -332,7 +334,8 @@ export class Connection implements PacketHandler, RequestOwner {
   }
 
   #resume(): void {
-    const mayRead = !this.#waitsForTurn && !this.outbox.isBlocked && (this.#requests?.size ?? 0) < MAX_IN_FLIGHT;
+    const mayRead =
+      !this.#isHeld && !this.#waitsForTurn && !this.outbox.isBlocked && (this.#requests?.size ?? 0) < MAX_IN_FLIGHT;
     if (!this.#isPaused || !mayRead || (this.#phase !== 'open' && this.#phase !== 'opening')) return;
     this.#isPaused = false;
     this.#since = this.door.deadlines.now;

@@ -7,6 +7,7 @@ it('ends its connection when that throws as it acknowledges, and never throws in
   const owner = {
     clientId: 'device',
     principal: { id: 'device', tenant: 't' } as unknown as Principal,
+    address: '127.0.0.1',
     settled: () => {
       throw error;
     },

@@ -15,6 +15,8 @@ export class Route {
   readonly request: RequestTopic | null;
   /** null: it is no request. */
   readonly key: KnownShadow | null;
+  /** Generation of the policies by which its client may publish to it; -1: nobody has asked. */
+  allowedAt = -1;
 
   constructor(
     readonly topic: string,
@@ -30,6 +32,8 @@ export class Route {
 export interface RequestOwner {
   readonly clientId: string;
   readonly principal: Principal;
+  /** IP address of the client. */
+  readonly address: string;
   settled(request: IncomingRequest, how: Acknowledgement): void;
   /** It has thrown as it heard that: whoever waits for an acknowledgement must not wait for ever. */
   fail(error: unknown): void;

@@ -1,91 +1,138 @@
 import { randomUUID } from 'node:crypto';
+import type { Authenticator, Identity } from '../../../access/authenticator.js';
+import type { Authorizer } from '../../../access/authorizer.js';
+import { ANONYMOUS, type Principal } from '../../../access/principal.js';
 import type { MqttConfig } from '../../../config/config.js';
+import type { ServiceErrorCode } from '../../../errors/error-table.js';
+import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { MAX_IN_FLIGHT } from '../../request-queue.js';
 import type { Connection } from '../connections/connection.js';
 import { MAX_UNACKNOWLEDGED } from '../connections/outbox.js';
 import { OtherReply } from '../connections/reply.js';
-import type { ConnackProperties, ConnectPacket } from '../packets/packet.js';
+import type { ConnackProperties, ConnectPacket, Will as ConnectWill } from '../packets/packet.js';
 import type { PacketWriter } from '../packets/packet-writer.js';
 import { REASON } from '../packets/reason-codes.js';
 import type { MemoryBudget } from '../sessions/memory-budget.js';
 import type { Opened, SessionStore } from '../sessions/session-store.js';
 import { willBytes, type Will } from '../sessions/will.js';
 import type { Wills } from '../sessions/wills.js';
-import { authenticate, isClientId } from './authenticate.js';
+import { credentialsOf, isClientId } from './credentials.js';
+
+export interface ConnectGateParts {
+  readonly config: MqttConfig;
+  readonly budget: MemoryBudget;
+  readonly sessions: SessionStore;
+  readonly wills: Wills;
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly logger: Logger;
+}
 
 /** What a CONNECT leads to: a refusal, or a session. */
 export class ConnectGate {
-  constructor(
-    private readonly config: MqttConfig,
-    private readonly budget: MemoryBudget,
-    private readonly sessions: SessionStore,
-    private readonly wills: Wills,
-    private readonly logger: Logger,
-  ) {}
+  constructor(private readonly parts: ConnectGateParts) {}
 
-  /** @returns null when the CONNECT is refused: the connection is being ended then */
-  admit(connection: Connection, packet: ConnectPacket): Opened | null {
+  /** @param admitted is called with the session, unless the CONNECT is refused: the connection is being ended then */
+  admit(connection: Connection, packet: ConnectPacket, admitted: (opened: Opened) => void): void {
     connection.clientId = packet.clientId;
-    const reason = this.#refusal(connection, packet);
-    if (reason !== REASON.success) {
-      connection.end(reason, 'CONNECT refused');
-      return null;
-    }
+    const reason = refusalOf(connection, packet);
+    if (reason !== REASON.success) return connection.end(reason, 'CONNECT refused');
+    const identity = this.#identify(connection, packet);
+    if (!(identity instanceof Promise)) return this.#open(connection, packet, identity, admitted);
+    connection.hold(true);
+    identity
+      .then((known) => {
+        if (!connection.isOpening) return;
+        this.#open(connection, packet, known, admitted);
+        connection.hold(false);
+      })
+      .catch((error: unknown) => connection.fail(error));
+  }
+
+  #identify(connection: Connection, packet: ConnectPacket): Identity | Promise<Identity> {
+    const { authenticator } = this.parts;
+    if (!authenticator.isRequired) return ANONYMOUS;
+    // Proven by the request that opened its WebSocket.
+    const { how, stream } = connection;
+    return how.proven ?? authenticator.authenticate(credentialsOf(packet, how.socket ?? stream));
+  }
+
+  #open(connection: Connection, packet: ConnectPacket, identity: Identity, admitted: (opened: Opened) => void): void {
+    if (identity instanceof ServiceError) return this.#refuse(connection, reasonOf(identity), identity.code);
+    const id = packet.clientId === '' ? randomUUID() : packet.clientId;
+    connection.clientId = id;
+    if (!this.#mayConnect(connection, identity, id))
+      return this.#refuse(connection, REASON.notAuthorized, 'mayNotConnect');
+    if (packet.will !== null && !this.#takeWill(connection, packet.will))
+      return this.#refuse(connection, REASON.quotaExceeded, 'overloaded');
+    connection.principal = identity;
+    const opened = this.#session(connection, packet, id);
+    connection.accepted(opened.session, connackOf(packet, opened, this.parts.config));
+    this.parts.logger.debug({ clientId: id, version: packet.level }, 'client connected');
+    admitted(opened);
+  }
+
+  #session(connection: Connection, packet: ConnectPacket, id: string): Opened {
     const { level, clean, properties } = packet;
-    const { outbox } = connection;
+    const { outbox, principal } = connection;
     outbox.level = level;
     outbox.maxPacketBytes = properties.maximumPacketSize ?? Infinity;
     outbox.receiveMaximum = Math.min(properties.receiveMaximum ?? MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED);
     connection.keepAliveMs = packet.keepAlive * 1000;
-    connection.principal = authenticate(packet.userName, packet.password);
-    const wished = expirySeconds(packet, this.config.sessionSeconds);
+    const wished = expirySeconds(packet, this.parts.config.sessionSeconds);
     connection.isTransient = wished === 0;
-    const id = packet.clientId === '' ? randomUUID() : packet.clientId;
-    connection.clientId = id;
-    const opened = this.sessions.open(connection, {
-      id,
-      principal: connection.principal,
-      clean,
-      expirySeconds: wished,
-    });
-    this.wills.drop(opened.session);
+    const opened = this.parts.sessions.open(connection, { id, principal, clean, expirySeconds: wished });
+    this.parts.wills.drop(opened.session);
     // It may end the other connection's session, or take it over: either way that connection has lost its place by now.
     opened.previous?.end(REASON.sessionTakenOver, 'another connection has its client identifier');
-    connection.accepted(opened.session, connackOf(packet, opened, this.config));
-    this.logger.debug({ clientId: id, version: level }, 'client connected');
     return opened;
   }
 
-  /** REASON.success when the CONNECT is not refused. */
-  #refusal(connection: Connection, packet: ConnectPacket): number {
-    if (connection.isRefused) return REASON.serverUnavailable;
-    const { level, clean, clientId, will, properties } = packet;
-    if (!isClientId(clientId)) return REASON.clientIdentifierNotValid;
-    // MQTT-3.1.3-8: only a session that ends with its connection may do without a name.
-    if (clientId === '' && level === 4 && !clean) return REASON.clientIdentifierNotValid;
-    if (properties.authenticationMethod !== undefined) return REASON.badAuthenticationMethod;
-    if (will === null) return REASON.success;
-    // MQTT-3.2.2-13 and MQTT-3.2.2-12. MQTT 3.1.1 has no words for it, so its wills are taken and never retained.
-    if (level === 5 && will.retain) return REASON.retainNotSupported;
-    if (level === 5 && will.qos === 2) return REASON.qosNotSupported;
-    return this.#takeWill(connection, {
-      topic: will.topic,
-      payload: will.payload,
-      qos: will.qos === 0 ? 0 : 1,
-      delay: will.properties.willDelayInterval ?? 0,
-    });
+  #mayConnect({ address }: Connection, principal: Principal, clientId: string): boolean {
+    const { authorizer } = this.parts;
+    if (!authorizer.isRequired) return true;
+    return authorizer.allows(principal, 'iot:Connect', `client/${clientId}`, { clientId, address });
   }
 
-  #takeWill(connection: Connection, will: Will): number {
-    this.budget.add(willBytes(will));
-    if (!this.sessions.makeRoom()) {
-      this.budget.add(-willBytes(will));
-      return REASON.quotaExceeded;
+  #refuse(connection: Connection, reason: number, code: ServiceErrorCode): void {
+    const { clientId, address } = connection;
+    this.parts.logger.info({ clientId, address, reason: code }, 'CONNECT refused');
+    connection.end(reason, 'CONNECT refused');
+  }
+
+  /** @returns false: there is no memory for it */
+  #takeWill(connection: Connection, { topic, payload, qos, properties }: ConnectWill): boolean {
+    const will: Will = { topic, payload, qos: qos === 0 ? 0 : 1, delay: properties.willDelayInterval ?? 0 };
+    const { budget, sessions } = this.parts;
+    budget.add(willBytes(will));
+    if (!sessions.makeRoom()) {
+      budget.add(-willBytes(will));
+      return false;
     }
     connection.will = will;
-    return REASON.success;
+    return true;
   }
+}
+
+/** REASON.success when nothing about the CONNECT itself is wrong. */
+function refusalOf(connection: Connection, { level, clean, clientId, will, properties }: ConnectPacket): number {
+  if (connection.how.isRefused) return REASON.serverUnavailable;
+  if (!isClientId(clientId)) return REASON.clientIdentifierNotValid;
+  // MQTT-3.1.3-8: only a session that ends with its connection may do without a name.
+  if (clientId === '' && level === 4 && !clean) return REASON.clientIdentifierNotValid;
+  if (properties.authenticationMethod !== undefined) return REASON.badAuthenticationMethod;
+  // MQTT-3.2.2-13 and MQTT-3.2.2-12. MQTT 3.1.1 has no words for it, so its wills are taken and never retained.
+  if (level === 5 && will?.retain) return REASON.retainNotSupported;
+  if (level === 5 && will?.qos === 2) return REASON.qosNotSupported;
+  return REASON.success;
+}
+
+/** The CONNACK of a caller that is not known. */
+function reasonOf({ status }: ServiceError): number {
+  if (status === 401) return REASON.badUserNameOrPassword;
+  if (status === 429) return REASON.connectionRateExceeded;
+  return status === 403 ? REASON.notAuthorized : REASON.serverUnavailable;
 }
 
 /** Seconds for which the session outlives the connection; `most` stands for "never ends". */

@@ -1,3 +1,4 @@
+import type { Authorizer } from '../../../access/authorizer.js';
 import type { MqttConfig } from '../../../config/config.js';
 import type { Connection } from '../connections/connection.js';
 import type { Subscription } from '../packets/packet.js';
@@ -15,22 +16,35 @@ export class SubscribeGate {
   constructor(
     private readonly config: Pick<MqttConfig, 'maxSubscriptions'>,
     private readonly sessions: SessionStore,
+    private readonly authorizer: Authorizer,
   ) {}
 
   /** The reason code of the SUBACK. @param identifier 0: none */
   subscribe(connection: Connection, session: Session, subscription: Subscription, identifier: number): number {
-    const reason = this.#decide(session, subscription, identifier);
+    const reason = this.#decide(connection, session, subscription, identifier);
     if (reason > REASON.grantedQos1)
       connection.refused('subscription refused', { reason: NAMES.get(reason) ?? 'filter' });
     return reason;
   }
 
-  #decide(session: Session, { filter, qos, noLocal }: Subscription, identifier: number): number {
+  /** Whether policies let the session have this filter: it is asked for as a text, wildcards included, as on AWS. */
+  admits({ principal, id: clientId }: Session, filter: string, address: string): boolean {
+    const { authorizer } = this;
+    if (!authorizer.isRequired) return true;
+    return authorizer.allows(principal, 'iot:Subscribe', `topicfilter/${filter}`, { clientId, address });
+  }
+
+  #decide(
+    { address }: Connection,
+    session: Session,
+    { filter, qos, noLocal }: Subscription,
+    identifier: number,
+  ): number {
     if (filter.startsWith(SHARED)) {
       if (noLocal) throw new ProtocolError(REASON.protocolError, 'No Local on a shared subscription');
       return REASON.sharedSubscriptionsNotSupported;
     }
-    if (!canMatchShadowTopic(filter)) return REASON.notAuthorized;
+    if (!canMatchShadowTopic(filter) || !this.admits(session, filter, address)) return REASON.notAuthorized;
     if (session.granted.length >= this.config.maxSubscriptions && session.grantedFor(filter) === undefined)
       return REASON.quotaExceeded;
     // There is no QoS 2 here: the highest that can be granted is 1 (MQTT-3.9.3).

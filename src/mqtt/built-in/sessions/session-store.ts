@@ -1,4 +1,4 @@
-import type { Principal } from '../../../access/principal.js';
+import { ANONYMOUS, type Principal } from '../../../access/principal.js';
 import type { MqttConfig } from '../../../config/config.js';
 import type { Clock } from '../../../resilience/clock.js';
 import type { Logger } from '../../../telemetry/logger.js';
@@ -37,7 +37,8 @@ export interface Opened {
  * with `get`, or with the current delta.
  */
 export class SessionStore {
-  readonly #sessions = new Map<string, Session>();
+  /** By tenant and client identifier: identifiers of one tenant say nothing about those of another. */
+  readonly #sessions = new Map<string, Map<string, Session>>();
   /** Sessions without a connection, the longest gone first. */
   readonly #offline = new AwaySessions();
   /** Sessions that outlive their connections. */
@@ -59,8 +60,13 @@ export class SessionStore {
     return this.#persistent;
   }
 
-  session(id: string): Session | undefined {
-    return this.#sessions.get(id);
+  session(id: string, tenant = ANONYMOUS.tenant): Session | undefined {
+    return this.#sessions.get(tenant)?.get(id);
+  }
+
+  /** All of them, with and without a connection. */
+  *all(): IterableIterator<Session> {
+    for (const sessions of this.#sessions.values()) yield* sessions.values();
   }
 
   start(): void {
@@ -72,14 +78,19 @@ export class SessionStore {
     this.#sweep = null;
   }
 
-  /** The one place where a client identifier gets its connection: afterwards exactly one has it. */
+  /**
+   * The one place where a client identifier gets its connection: afterwards exactly one has it. A session belongs to the
+   * principal that began it: another one with the same identifier gets a new session.
+   */
   open(connection: Connection, opening: Opening): Opened {
     const { id, principal, clean } = opening;
-    const before = this.#sessions.get(id);
+    const before = this.session(id, principal.tenant);
     const previous = before?.connection ?? null;
-    const isPresent = before !== undefined && !clean && before.expirySeconds > 0 && !this.#isOver(before);
+    const isOwn = before?.principal.id === principal.id;
+    const isPresent = isOwn && !clean && before.expirySeconds > 0 && !this.#isOver(before);
     if (isPresent) before.detach();
-    else if (before !== undefined) this.#end(before, clean ? 'ended by its client' : 'expired');
+    else if (before !== undefined)
+      this.#end(before, !isOwn ? 'taken over by another principal' : clean ? 'ended by its client' : 'expired');
     const session = isPresent ? before : this.#begin(id, principal);
     session.principal = principal;
     session.connection = connection;
@@ -159,6 +170,11 @@ export class SessionStore {
     for (const session of this.#offline) session.hasMissed = true;
   }
 
+  /** Ends a session whose principal may no longer act. Its connection has to be ended before. */
+  withdraw(session: Session): void {
+    if (!session.isEnded) this.#end(session, 'access withdrawn');
+  }
+
   /** Ends the sessions that were without a connection for as long as they may be. */
   expire(): void {
     const over: Session[] = [];
@@ -173,7 +189,10 @@ export class SessionStore {
 
   #begin(id: string, principal: Principal): Session {
     const session = new Session(id, principal, this.config.maxSessionMessages, this.budget);
-    this.#sessions.set(id, session);
+    const { tenant } = principal;
+    const sessions = this.#sessions.get(tenant);
+    if (sessions) sessions.set(id, session);
+    else this.#sessions.set(tenant, new Map([[id, session]]));
     return session;
   }
 
@@ -194,10 +213,12 @@ export class SessionStore {
 
   /** @param reason null: it ends with its connection, as it should */
   #end(session: Session, reason: string | null): void {
-    const { id: clientId, kept } = session;
+    const { id: clientId, kept, principal } = session;
     for (const granted of session.granted) this.#drop(granted);
     session.granted = [];
-    this.#sessions.delete(clientId);
+    const sessions = this.#sessions.get(principal.tenant);
+    sessions?.delete(clientId);
+    if (sessions?.size === 0) this.#sessions.delete(principal.tenant);
     this.#offline.delete(session);
     session.clear();
     session.connection = null;

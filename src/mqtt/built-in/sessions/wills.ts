@@ -110,6 +110,9 @@ export class Wills {
 }
 
 class WillOwner implements RequestOwner {
+  /** The client has gone. */
+  readonly address = '';
+
   constructor(
     readonly clientId: string,
     readonly principal: Principal,

@@ -5,6 +5,8 @@ import { hasWildcard } from './topic-tree.js';
 export class GrantedFilter {
   /** It has no wildcard: it is the topic of every message that it brings. */
   readonly isTopic: boolean;
+  /** Generation of the policies by which the session may receive what a filter without a wildcard brings; -1: nobody has asked. */
+  allowedAt = -1;
 
   constructor(
     readonly session: Session,

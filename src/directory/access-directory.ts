@@ -204,3 +204,6 @@ export class AccessDirectory implements KeyListener {
 function apply(tables: AccessTables, { key, value, revision }: KeyUpdate): RecordPlace | null {
   return tables.set(key, value === null ? null : { value, revision });
 }
+
+/** Injection token of the AccessDirectory. */
+export const ACCESS_DIRECTORY = Symbol('AccessDirectory');

@@ -150,3 +150,6 @@ function checkGuard({ key, guard }: Prepared, stored: StoredKey | null): void {
     );
   }
 }
+
+/** Injection token of the AccessWriter. */
+export const ACCESS_WRITER = Symbol('AccessWriter');

@@ -1,9 +1,10 @@
-import type { NameSource } from '../certificates/authority.js';
 import { FINGERPRINT, ATTACHED_POLICY, TENANT_NAME } from './record-names.js';
 import { MAX_RECORD_BYTES, type RecordKind } from './record-kind.js';
 import { MAX_ATTACHED } from './tenant-record.js';
 
-export const NAME_SOURCES = ['commonName', 'dnsName', 'uri'] as const satisfies readonly NameSource[];
+export const NAME_SOURCES = ['commonName', 'dnsName', 'uri'] as const;
+/** Where the certificates of an authority have the name of their thing. */
+export type NameSource = (typeof NAME_SOURCES)[number];
 
 /** A certificate authority whose devices a tenant trusts: `authorities/{tenant}/{SHA-256 of its certificate}`. */
 export interface AuthorityRecord {

@@ -24,7 +24,7 @@ export interface RecordKind<R> {
 }
 
 /** The format of all records of access. Another one says what this version cannot know, so it is refused. */
-const FORMAT = 1;
+export const RECORD_FORMAT = 1;
 export const MAX_RECORD_BYTES = 64 * 1024;
 
 /** The key of a record below the path of access. No errors. */
@@ -49,8 +49,8 @@ export function decodeRecord<R>(kind: RecordKind<R>, names: readonly string[], t
   checkSize(kind, text, place);
   return readObject(parse(text, place), place, (reader) => {
     const format = reader.count('format', 0, Number.MAX_SAFE_INTEGER);
-    if (format !== FORMAT)
-      throw new RecordFault(`${place} has format ${format}; this version reads format ${FORMAT} only`);
+    if (format !== RECORD_FORMAT)
+      throw new RecordFault(`${place} has format ${format}; this version reads format ${RECORD_FORMAT} only`);
     return kind.read(reader, names);
   });
 }
@@ -61,7 +61,7 @@ export function decodeRecord<R>(kind: RecordKind<R>, names: readonly string[], t
  */
 export function encodeRecord<R>(kind: RecordKind<R>, names: readonly string[], record: R): string {
   checkNames(kind, names);
-  const text = JSON.stringify({ format: FORMAT, ...kind.write(record) });
+  const text = JSON.stringify({ format: RECORD_FORMAT, ...kind.write(record) });
   decodeRecord(kind, names, text);
   return text;
 }

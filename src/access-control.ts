@@ -1,0 +1,55 @@
+import type { Access } from './access/access.module.js';
+import { firstAdministrator, type FirstAdministrator } from './auth/first-administrator.js';
+import { KeyAuthenticator } from './auth/key-authenticator.js';
+import { openMasterKey } from './auth/master-key-file.js';
+import { SecretKeys } from './auth/tokens/secret-key.js';
+import type { Config } from './config/config.js';
+import { AccessDirectory } from './directory/access-directory.js';
+import { ACCESS_PATH } from './directory/access-records.js';
+import { AccessWriter } from './directory/access-writer.js';
+import { PolicyAuthorizer } from './policies/policy-authorizer.js';
+import type { Clock } from './resilience/clock.js';
+import type { ClusterKeys } from './store/cluster-keys.js';
+import type { Logger } from './telemetry/logger.js';
+
+export interface AccessControlParts {
+  readonly config: Config;
+  readonly keys: ClusterKeys;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Everything by which a node knows its callers and what they may do. */
+export class AccessControl implements Access {
+  readonly directory: AccessDirectory;
+  readonly writer: AccessWriter;
+  readonly secretKeys: SecretKeys;
+  readonly authenticator: KeyAuthenticator;
+  readonly authorizer: PolicyAuthorizer;
+
+  /** @throws MasterKeyError */
+  constructor(private readonly parts: AccessControlParts) {
+    const { config, keys, clock, logger } = parts;
+    const below = keys.under(ACCESS_PATH);
+    this.secretKeys = new SecretKeys(openMasterKey(config.auth.masterKey, config.dataDir));
+    this.directory = new AccessDirectory(below, logger);
+    this.writer = new AccessWriter(below, this.directory);
+    this.authenticator = new KeyAuthenticator(this.directory, this.secretKeys, clock);
+    this.authorizer = new PolicyAuthorizer(this.directory, clock);
+  }
+
+  /**
+   * Begins to follow the records of access. Until they are there, nobody may do anything.
+   * @returns the administrator that was made because there was nobody; null: there was somebody
+   */
+  async start(): Promise<FirstAdministrator | null> {
+    this.directory.start();
+    await this.directory.ready;
+    return firstAdministrator(this.directory, this.writer, this.secretKeys, this.parts.clock);
+  }
+
+  /** No errors. */
+  close(): void {
+    this.directory.close();
+  }
+}

@@ -1,0 +1,29 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { AUTHENTICATOR, type Authenticator } from './authenticator.js';
+import { AUTHORIZER, type Authorizer } from './authorizer.js';
+import { OPEN_ACCESS } from './open-access.js';
+
+/** Who says who a caller is, and what it may do. */
+export interface Access {
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+}
+
+/** Gives every door those it has to ask. */
+@Module({})
+export class AccessModule {
+  /** @param access none: the node has no authentication */
+  static forRoot({ authenticator, authorizer }: Access = OPEN): DynamicModule {
+    return {
+      module: AccessModule,
+      global: true,
+      providers: [
+        { provide: AUTHENTICATOR, useValue: authenticator },
+        { provide: AUTHORIZER, useValue: authorizer },
+      ],
+      exports: [AUTHENTICATOR, AUTHORIZER],
+    };
+  }
+}
+
+const OPEN: Access = { authenticator: OPEN_ACCESS, authorizer: OPEN_ACCESS };

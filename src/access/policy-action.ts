@@ -1,0 +1,51 @@
+import type { ActionName } from './action.js';
+
+/** Actions as policies name them: those of AWS IoT, and with the prefix `umbra:` those that AWS does not have. */
+export type PolicyAction =
+  | 'iot:Connect'
+  | 'iot:Publish'
+  | 'iot:Subscribe'
+  | 'iot:Receive'
+  | 'iot:GetThingShadow'
+  | 'iot:UpdateThingShadow'
+  | 'iot:DeleteThingShadow'
+  | 'iot:ListNamedShadowsForThing'
+  | 'umbra:Watch'
+  | 'umbra:GetThing'
+  | 'umbra:ListThings'
+  | 'umbra:DeleteThing'
+  /** Read the records of access of a tenant. */
+  | 'umbra:AdminRead'
+  /** Change them. */
+  | 'umbra:AdminWrite'
+  /** Tenants themselves. */
+  | 'umbra:AdminTenants';
+
+/** What policies are asked for a route. */
+export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, PolicyAction>> = {
+  'shadow:get': 'iot:GetThingShadow',
+  'shadow:update': 'iot:UpdateThingShadow',
+  'shadow:delete': 'iot:DeleteThingShadow',
+  'shadow:list': 'iot:ListNamedShadowsForThing',
+  'shadow:watch': 'umbra:Watch',
+  'thing:get': 'umbra:GetThing',
+  'thing:list': 'umbra:ListThings',
+  'thing:delete': 'umbra:DeleteThing',
+  'principal:get': 'umbra:AdminRead',
+  'principal:list': 'umbra:AdminRead',
+  'principal:update': 'umbra:AdminWrite',
+  'principal:delete': 'umbra:AdminWrite',
+  'key:list': 'umbra:AdminRead',
+  'key:update': 'umbra:AdminWrite',
+  'key:delete': 'umbra:AdminWrite',
+  'policy:get': 'umbra:AdminRead',
+  'policy:list': 'umbra:AdminRead',
+  'policy:update': 'umbra:AdminWrite',
+  'policy:delete': 'umbra:AdminWrite',
+  'policy:rollback': 'umbra:AdminWrite',
+  'policy:explain': 'umbra:AdminRead',
+  'tenant:get': 'umbra:AdminRead',
+  'tenant:list': 'umbra:AdminTenants',
+  'tenant:update': 'umbra:AdminTenants',
+  'tenant:delete': 'umbra:AdminTenants',
+};

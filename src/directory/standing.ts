@@ -1,0 +1,21 @@
+import type { Principal } from '../access/principal.js';
+import type { AccessDirectory } from './access-directory.js';
+
+/** Begins the credential of a principal that has shown a key. */
+export const KEY_CREDENTIAL = 'key:';
+
+/**
+ * Whether a principal may still act at all: its tenant and itself are there and enabled, and so is what it has shown. No
+ * errors.
+ * @param now milliseconds since 1970
+ */
+export function stands(directory: AccessDirectory, principal: Principal, now: number): boolean {
+  const { tenant, id, credential, expiresAt } = principal;
+  if (expiresAt !== undefined && expiresAt <= now) return false;
+  if (directory.get('tenant', tenant)?.record.isDisabled !== false) return false;
+  if (directory.get('principal', tenant, id)?.record.isDisabled !== false) return false;
+  if (!credential?.startsWith(KEY_CREDENTIAL)) return true;
+  const key = directory.get('key', credential.slice(KEY_CREDENTIAL.length))?.record;
+  if (key?.isDisabled !== false || key.tenant !== tenant || key.principal !== id) return false;
+  return key.expiresAtMs === null || key.expiresAtMs > now;
+}

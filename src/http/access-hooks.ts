@@ -1,0 +1,122 @@
+import type { TLSSocket } from 'node:tls';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ACTION, type ActionName } from '../access/action.js';
+import { AUTHENTICATOR, type Authenticator, type Credentials, type Identity } from '../access/authenticator.js';
+import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
+import { POLICY_ACTIONS } from '../access/policy-action.js';
+import type { Principal } from '../access/principal.js';
+import { ServiceError } from '../errors/service-error.js';
+import { targetOf, thingOf } from './caller.js';
+import { tenantOf } from './record-request.js';
+import { hasBody } from './request-head.js';
+import { controllerMethods, routesOf } from './server/controller-methods.js';
+import { answerLast } from './server/last-answer.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What its caller must be allowed to do; none: it is no route of a controller. */
+    action?: ActionName;
+  }
+}
+
+type Asked = Exclude<ActionName, 'public'>;
+
+/** RFC 6750 section 2.1. */
+const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
+
+/**
+ * Finds out who sends a request, and asks whether it may do what its route declares, before its body is read. To be
+ * called before the application is initialised, which adds the routes.
+ */
+export function addAccessHooks(app: NestFastifyApplication, server: FastifyInstance): void {
+  const authenticator = app.get<Authenticator>(AUTHENTICATOR, { strict: false });
+  const authorizer = app.get<Authorizer>(AUTHORIZER, { strict: false });
+  if (!authenticator.isRequired) return;
+  const actions = declaredActions(app);
+  server.addHook('onRoute', (route) => {
+    const method = [route.method].flat().join();
+    const action = actions.get(`${method === 'HEAD' ? 'GET' : method} ${route.url}`);
+    if (action !== undefined) route.config = { ...route.config, action };
+  });
+  server.addHook('onRequest', (request, reply, done) => {
+    const { action } = request.routeOptions.config;
+    // What no controller declares is public: the description of the API, and paths that do not exist.
+    if (action === undefined || action === 'public') return done();
+    const settle = (identity: Identity): void => {
+      const fault = identity instanceof ServiceError ? identity : faultOf(authorizer, identity, action, request);
+      if (fault !== null) refuse(fault, request, reply);
+      done(fault ?? undefined);
+    };
+    try {
+      const identity = authenticator.authenticate(credentialsOf(request));
+      if (identity instanceof Promise) void identity.then(settle);
+      else settle(identity);
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+/** By `METHOD /path`. */
+function declaredActions(app: NestFastifyApplication): Map<string, ActionName> {
+  const actions = new Map<string, ActionName>();
+  for (const { type, handler } of controllerMethods(app)) {
+    const action = Reflect.getMetadata(ACTION, handler) as ActionName | undefined;
+    for (const route of action === undefined ? [] : routesOf(type, handler)) actions.set(route, action as ActionName);
+  }
+  return actions;
+}
+
+function credentialsOf({ headers, raw, ip }: FastifyRequest): Credentials {
+  const { authorization } = headers;
+  const certificate =
+    'getPeerX509Certificate' in raw.socket ? (raw.socket as TLSSocket).getPeerX509Certificate() : null;
+  return {
+    userName: null,
+    password: null,
+    bearer: authorization === undefined ? null : (BEARER.exec(authorization)?.[1] ?? ''),
+    certificate: certificate?.raw ?? null,
+    address: ip,
+  };
+}
+
+/** Null: the principal may do it. */
+function faultOf(
+  authorizer: Authorizer,
+  principal: Principal,
+  action: Asked,
+  request: FastifyRequest,
+): ServiceError | null {
+  const name = POLICY_ACTIONS[action];
+  // Of the caller, also for what its answer may say of it.
+  request.principal = principal;
+  const resource = resourceOf(action, request);
+  const isAllowed =
+    resource === null
+      ? authorizer.mayEver(principal, name)
+      : authorizer.allows(principal, name, resource, { address: request.ip });
+  return isAllowed ? null : new ServiceError('notAllowed', `${name} on ${resource ?? 'anything'}`);
+}
+
+/**
+ * What policies are asked about. Null: a stream of everything, which brings what policies allow.
+ * @throws ServiceError invalidThingName, invalidShadowName, invalidRequest
+ */
+function resourceOf(action: Asked, request: FastifyRequest): string | null {
+  if (POLICY_ACTIONS[action].startsWith('umbra:Admin'))
+    return action === 'tenant:list' ? 'tenant/*' : `tenant/${tenantOf(request)}`;
+  const { thing } = request.params as { thing?: string };
+  if (thing === undefined) return action === 'shadow:watch' ? null : 'thing/*';
+  const isOfThing = action.startsWith('thing:') || action === 'shadow:list';
+  if (isOfThing) return `thing/${thingOf(request)}`;
+  if (action === 'shadow:watch' && !request.routeOptions.url?.includes('/shadow/')) return null;
+  const { key } = targetOf(request);
+  return key.name === null ? `thing/${key.thing}` : `thing/${key.thing}/${key.name}`;
+}
+
+/** The body of a request that is refused is not waited for. */
+function refuse({ status }: ServiceError, request: FastifyRequest, reply: FastifyReply): void {
+  if (status === 401) void reply.header('www-authenticate', 'Bearer');
+  if (hasBody(request.raw)) answerLast(request, reply);
+}

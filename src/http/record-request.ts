@@ -1,0 +1,68 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ServiceError } from '../errors/service-error.js';
+import type { Expected } from '../directory/administration.js';
+import { bodyOf } from './caller.js';
+import { conditionsOf, entityTag } from './conditions.js';
+
+/** The tenant whose records a request is about: the one that its path names, else that of its caller. */
+export function tenantOf({ params, principal }: FastifyRequest): string {
+  return (params as { tenant?: string }).tenant ?? principal.tenant;
+}
+
+/** A parameter of the path. Its form is checked with the record. */
+export function parameterOf({ params }: FastifyRequest, name: string): string {
+  return (params as Record<string, string | undefined>)[name] ?? '';
+}
+
+/**
+ * The JSON object that the body is; an empty one without a body.
+ * @throws ServiceError invalidJson, tooLarge
+ */
+export function objectOf(request: FastifyRequest): Record<string, unknown> {
+  const bytes = bodyOf(request);
+  if (bytes.length === 0) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(bytes).toString());
+  } catch (error) {
+    throw new ServiceError('invalidJson', `: ${(error as Error).message}`);
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new ServiceError('invalidRequest', 'The body must be a JSON object');
+}
+
+/**
+ * What the conditions of a request expect of a record (RFC 9110 section 13.1). Without a condition a record is created,
+ * and none is replaced: two people who edit it must not undo each other's work unseen.
+ * @param current revision of the record; null: there is none
+ * @throws ServiceError preconditionFailed, invalidRequest
+ */
+export function expectedOf(request: FastifyRequest, current: number | null): Expected {
+  const { ifMatch, ifNoneMatch } = conditionsOf(request);
+  if (ifNoneMatch !== undefined) {
+    if (ifNoneMatch !== '*') throw new ServiceError('invalidRequest', 'If-None-Match may only be * here');
+    if (current !== null) throw new ServiceError('preconditionFailed', 'it exists already');
+    return null;
+  }
+  if (ifMatch === undefined) {
+    if (current === null) return null;
+    throw new ServiceError(
+      'preconditionFailed',
+      `it exists already; to replace it send If-Match: ${entityTag(current)}`,
+    );
+  }
+  if (current === null) throw new ServiceError('preconditionFailed', 'it does not exist');
+  if (ifMatch === '*' || ifMatch.some(({ value, weak }) => !weak && value === String(current))) return current;
+  throw new ServiceError('preconditionFailed', `it has been changed since; its ETag is ${entityTag(current)}`);
+}
+
+/** As expectedOf, for a deletion: without a condition any state of the record goes. */
+export function expectedGone(request: FastifyRequest, current: number | null): Expected {
+  const { ifMatch, ifNoneMatch } = conditionsOf(request);
+  return ifMatch === undefined && ifNoneMatch === undefined ? undefined : expectedOf(request, current);
+}
+
+/** Adds the entity tag of a record to its answer. */
+export function tagged(reply: FastifyReply, revision: number): void {
+  void reply.header('etag', entityTag(revision)).header('cache-control', 'no-store');
+}

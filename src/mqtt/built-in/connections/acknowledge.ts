@@ -1,0 +1,27 @@
+import type { Acknowledgement } from '../../request-queue.js';
+import { REASON } from '../packets/reason-codes.js';
+import type { Connection } from './connection.js';
+import type { Door } from './door.js';
+import type { IncomingRequest } from './incoming-request.js';
+
+/** Says to the client how its request ended, in its turn. */
+export function acknowledge(connection: Connection, door: Door, request: IncomingRequest, how: Acknowledgement): void {
+  // The node is closing: without a PUBACK the client sends it again to another node.
+  if (how === 'unanswered') return;
+  if (how === 'unpublishable') return refuse(connection, request);
+  if (how === 'withheld' && request.qos > 0) {
+    const { clientId } = connection;
+    door.logger.warn({ clientId, reason: 'outcome-unknown' }, 'connection closed without PUBACK');
+    return connection.end(REASON.unspecified, 'outcome unknown');
+  }
+  if (request.isForwarded && request.route.request?.problem === null) door.forward(request);
+  if (request.qos > 0) connection.reply(request);
+}
+
+/** MQTT 5 gets PUBACK 135 and stays; MQTT 3.1.1 has no such answer, so the connection is closed, as on AWS. */
+function refuse(connection: Connection, request: IncomingRequest): void {
+  const reason = request.route.request === null ? 'no-request-topic' : 'not-allowed';
+  connection.refused('publish refused', { topic: request.route.topic, reason });
+  if (connection.outbox.level !== 5) connection.end(REASON.notAuthorized, 'publishing to this topic is not allowed');
+  else if (request.qos > 0) connection.reply(request);
+}

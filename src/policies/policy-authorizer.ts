@@ -1,0 +1,128 @@
+import type { Authorizer, Surroundings } from '../access/authorizer.js';
+import type { PolicyAction } from '../access/policy-action.js';
+import type { Principal } from '../access/principal.js';
+import type { AccessDirectory } from '../directory/access-directory.js';
+import { stands } from '../directory/standing.js';
+import type { Clock } from '../resilience/clock.js';
+import type { PolicyContext } from './context-keys.js';
+import { policiesIn } from './directory-policies.js';
+import type { Explained } from './policies.openapi.js';
+import type { PolicySet } from './policy-set.js';
+import type { PolicySnapshot } from './policy-snapshot.js';
+import type { PolicyResource } from './resource-pattern.js';
+import { subjectPolicies } from './subject-policies.js';
+
+/** What is remembered for a principal, for one generation. */
+interface Known {
+  readonly generation: number;
+  readonly set: PolicySet;
+  clientId: string | undefined;
+  address: string | undefined;
+  context: PolicyContext;
+}
+
+/** Injection token of the PolicyAuthorizer. */
+export const POLICY_AUTHORIZER = Symbol('PolicyAuthorizer');
+
+/** Decides by the policies of the directory. Whoever is not in it may do nothing. */
+export class PolicyAuthorizer implements Authorizer {
+  readonly isRequired = true;
+  readonly #known = new WeakMap<Principal, Known>();
+  #snapshot: PolicySnapshot;
+
+  constructor(
+    private readonly directory: AccessDirectory,
+    private readonly clock: Clock,
+  ) {
+    this.#snapshot = policiesIn(directory);
+    directory.onChange((change) => {
+      // Principals and keys are looked up in the directory itself.
+      if (change === 'all' || change.kind === 'policy' || change.kind === 'tenant')
+        this.#snapshot = policiesIn(directory);
+    });
+  }
+
+  get generation(): number {
+    return this.directory.generation;
+  }
+
+  /** The policies by which decisions are made now. */
+  get snapshot(): PolicySnapshot {
+    return this.#snapshot;
+  }
+
+  allows(principal: Principal, action: PolicyAction, resource: string, surroundings: Surroundings = {}): boolean {
+    if (!this.isActive(principal)) return false;
+    const known = this.#knownOf(principal);
+    const context = this.#contextOf(known, principal, surroundings);
+    return known.set.decide(action, resource as PolicyResource, context).effect === 'allow';
+  }
+
+  mayEver(principal: Principal, action: PolicyAction): boolean {
+    return this.isActive(principal) && this.#knownOf(principal).set.mayEver(action);
+  }
+
+  isActive(principal: Principal): boolean {
+    return stands(this.directory, principal, this.clock.now());
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.directory.onChange(listener);
+  }
+
+  /** What is decided now, why, and all that the principal is subject to. No errors. */
+  explain(principal: Principal, action: string, resource: string, surroundings: Surroundings): Explained {
+    const known = this.#knownOf(principal);
+    const context = this.#contextOf(known, principal, surroundings);
+    const explanation = known.set.explain(action as PolicyAction, resource as PolicyResource, context);
+    const { effect, policy, statement, source } = explanation;
+    const permissions = known.set.permissions().map((each) => ({ ...each, source: { ...each.source } }));
+    return {
+      effect,
+      policy,
+      statement,
+      source: source && { ...source },
+      active: this.isActive(principal),
+      permissions,
+    };
+  }
+
+  #knownOf(principal: Principal): Known {
+    const before = this.#known.get(principal);
+    const { generation } = this;
+    if (before?.generation === generation) return before;
+    const set = this.#snapshot.setOf(principal.tenant, subjectPolicies(this.directory, principal));
+    const known = { generation, set, clientId: undefined, address: undefined, context: NOTHING };
+    this.#known.set(principal, known);
+    return known;
+  }
+
+  #contextOf(known: Known, principal: Principal, asked: Surroundings): PolicyContext {
+    const { clientId, address } = asked;
+    if (known.context === NOTHING || known.clientId !== clientId || known.address !== address) {
+      known.clientId = clientId;
+      known.address = address;
+      known.context = { caller: callerValues(principal, this.directory, asked) };
+    }
+    return known.set.dependsOnRequest ? { ...known.context, now: this.clock.now() } : known.context;
+  }
+}
+
+const NOTHING: PolicyContext = { caller: {} };
+
+function callerValues(principal: Principal, directory: AccessDirectory, { clientId, address }: Surroundings) {
+  const { id, tenant, thing, certificateId } = principal;
+  const record = directory.get('principal', tenant, id)?.record;
+  const values: Record<string, string> = { 'umbra:Principal': id, 'umbra:Tenant': tenant };
+  if (clientId !== undefined) values['iot:ClientId'] = clientId;
+  if (address !== undefined && address !== '') values['aws:SourceIp'] = address;
+  if (certificateId !== undefined) values['iot:CertificateId'] = certificateId;
+  if (thing === undefined) return values;
+  values[`${THING}ThingName`] = thing;
+  values[`${THING}IsAttached`] = 'true';
+  if (record?.thingType != null) values[`${THING}ThingTypeName`] = record.thingType;
+  for (const [name, value] of record?.attributes ?? []) values[`${THING}Attributes[${name}]`] = value;
+  return values;
+}
+
+const THING = 'iot:Connection.Thing.';

@@ -1,0 +1,21 @@
+import type { AccessEntry } from '../directory/access-records.js';
+import { currentDocument, type PolicyRecord } from '../directory/records/policy-record.js';
+import type { RoleName } from '../access/roles.js';
+import { ROLE_PREFIX, roleText } from './roles.js';
+import type { Policy } from './policies.openapi.js';
+
+export function policyView({ names, record }: AccessEntry<PolicyRecord>): Policy {
+  const versions = record.versions.map(({ version, createdAtMs, createdBy }) => ({
+    version,
+    createdAt: new Date(createdAtMs).toISOString(),
+    createdBy,
+  }));
+  const document = JSON.parse(currentDocument(record)) as Policy['document'];
+  return { policy: names.at(-1) ?? '', document, version: record.current, versions, builtIn: false };
+}
+
+/** A built-in role, which nobody can change. */
+export function roleView(role: RoleName): Policy {
+  const document = JSON.parse(roleText(role)) as Policy['document'];
+  return { policy: ROLE_PREFIX + role, document, version: 1, versions: [], builtIn: true };
+}

@@ -1,0 +1,71 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
+import type { Principal } from '../access/principal.js';
+import { Administration, type Expected } from '../directory/administration.js';
+import { recordOf } from '../directory/record-of.js';
+import type { PrincipalRecord } from '../directory/records/principal-record.js';
+import { ServiceError } from '../errors/service-error.js';
+import { BUILT_IN_ROLES } from '../access/roles.js';
+import { CLOCK, type Clock } from '../resilience/clock.js';
+
+/** Members that only the service sets. */
+const OWN = ['format', 'passwordHash', 'createdAtMs'];
+/** Gives rights beyond a tenant. */
+const ALL_TENANTS = 'admin';
+
+const NEW = {
+  kind: 'device',
+  disabled: false,
+  thing: null,
+  thingType: null,
+  attributes: {},
+  roles: [],
+  policies: [],
+  groups: [],
+};
+
+/** Creates or replaces principals. */
+@Injectable()
+export class UpdatePrincipal {
+  constructor(
+    private readonly administration: Administration,
+    @Inject(AUTHORIZER) private readonly authorizer: Authorizer,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /**
+   * @param members of the body; those that are left out are those of a new principal
+   * @returns the revision of the record
+   * @throws ServiceError invalidRequest, notAllowed, noRecord, preconditionFailed, storageUnavailable, storageFull, draining
+   */
+  async update(
+    caller: Principal,
+    names: readonly [string, string],
+    members: object,
+    expected: Expected,
+  ): Promise<number> {
+    const [tenant] = names;
+    this.administration.get('tenant', [tenant]);
+    const own = OWN.find((name) => name in members);
+    if (own !== undefined) throw new ServiceError('invalidRequest', `${own} is set by the service; leave it out`);
+    const before = this.administration.find('principal', names)?.record;
+    const kept = { passwordHash: before?.passwordHash ?? null, createdAtMs: before?.createdAtMs ?? this.clock.now() };
+    const record = recordOf('principal', names, { ...NEW, ...members, ...kept });
+    this.#check(caller, tenant, record);
+    return this.administration.put('principal', names, record, expected);
+  }
+
+  #check(caller: Principal, tenant: string, { roles, policies, groups }: PrincipalRecord): void {
+    const isGreat = roles.includes(ALL_TENANTS);
+    // Nobody gives what is more than the caller's own.
+    if (isGreat && !this.authorizer.allows(caller, 'umbra:AdminTenants', 'tenant/*'))
+      throw new ServiceError('notAllowed', `to give the role ${ALL_TENANTS}`);
+    const unknown = roles.find((role) => !ROLES.has(role));
+    if (unknown !== undefined)
+      throw new ServiceError('invalidRequest', `There is no role ${unknown}; there are ${[...ROLES].join(', ')}`);
+    for (const name of policies) this.administration.get('policy', [tenant, name]);
+    for (const name of groups) this.administration.get('group', [tenant, name]);
+  }
+}
+
+const ROLES: ReadonlySet<string> = new Set(BUILT_IN_ROLES);

@@ -1,0 +1,42 @@
+import { Controller, Inject, Put, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Action } from '../access/action.js';
+import { Administration } from '../directory/administration.js';
+import { recordOf } from '../directory/record-of.js';
+import { ServiceError } from '../errors/service-error.js';
+import { Describe } from '../http/openapi/describe.js';
+import { expectedOf, objectOf, tagged, tenantOf } from '../http/record-request.js';
+import { json } from '../http/send-json.js';
+import { CLOCK, type Clock } from '../resilience/clock.js';
+import { tenantView } from './tenant-view.js';
+import { updateTenant } from './tenants.openapi.js';
+
+const NEW = { title: '', disabled: false, account: null, policies: [], limits: {} };
+
+@Controller('v1/tenants')
+export class UpdateTenantController {
+  constructor(
+    private readonly administration: Administration,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  @Put(':tenant')
+  @Action('tenant:update')
+  @Describe(updateTenant)
+  async update(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+    const names = [tenantOf(request)];
+    const members = objectOf(request);
+    if ('createdAtMs' in members || 'format' in members)
+      throw new ServiceError('invalidRequest', 'createdAtMs and format are set by the service; leave them out');
+    const before = this.administration.find('tenant', names);
+    const expected = expectedOf(request, before?.revision ?? null);
+    const createdAtMs = before?.record.createdAtMs ?? this.clock.now();
+    const record = recordOf('tenant', names, { ...NEW, ...members, createdAtMs });
+    // One that is missing may have been a Deny, so it would refuse everything.
+    for (const policy of record.policies) this.administration.get('policy', [...names, policy]);
+    const revision = await this.administration.put('tenant', names, record, expected);
+    void reply.code(before === null ? 201 : 200);
+    tagged(reply, revision);
+    return json(reply, tenantView(this.administration.get('tenant', names)));
+  }
+}

@@ -1,0 +1,363 @@
+import { connectAsync } from 'mqtt';
+import { pino } from 'pino';
+import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
+import { until } from '../harness/until.js';
+
+const lines: string[] = [];
+const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
+let node: SecureNode;
+/** Keys by principal. */
+const keys: Record<string, string> = {};
+const shadow = (thing: string, tail: string): string => `$aws/things/${thing}/shadow/${tail}`;
+
+beforeAll(async () => {
+  node = await startSecureNode({ logger });
+  const { status } = await node.ask('PUT', '/v1/tenants/other', node.admin, {});
+  expect(status).toBe(201);
+  keys['lamp'] = await node.make('lamp', { thing: 'lamp', roles: ['device'] });
+  keys['viewer'] = await node.make('viewer', { kind: 'person', roles: ['viewer'] });
+  keys['operator'] = await node.make('operator', { kind: 'person', roles: ['operator'] });
+  keys['service'] = await node.make('service', { kind: 'service', roles: ['service'] });
+  keys['chief'] = await node.make('chief', { kind: 'person', roles: ['tenant-admin'] });
+  keys['nobody'] = await node.make('nobody', { kind: 'service' });
+  keys['stranger'] = await node.make('stranger', { kind: 'service', roles: ['service', 'tenant-admin'] }, 'other');
+  keys['lamp-of-other'] = await node.make('lamp', { thing: 'lamp', roles: ['device'] }, 'other');
+});
+afterAll(() => node.stop());
+
+describe('over HTTP', () => {
+  it.each([
+    ['without credentials', undefined, 'AUTH_101'],
+    ['with another scheme', 'Basic bGFtcDp4', 'AUTH_101'],
+    ['with an empty token', 'Bearer ', 'AUTH_101'],
+    ['with a token that is no key', 'Bearer umk_abc', 'AUTH_101'],
+    ['with two tokens', 'Bearer a b', 'AUTH_101'],
+    ['with a key in lower case', () => `Bearer ${keys['lamp']!.toLowerCase()}`, 'AUTH_101'],
+    ['with a key whose checksum is wrong', () => `Bearer ${changed(keys['lamp']!, -1)}`, 'AUTH_101'],
+  ] as const)('refuses a request %s', async (_, authorization, code) => {
+    const value = typeof authorization === 'function' ? authorization() : authorization;
+    for (const path of ['/v1/things', '/v1/things/lamp/shadow', '/things/lamp/shadow', '/v1/watch', '/v1/principals']) {
+      const { status, headers, body } = await node.ask(
+        'GET',
+        path,
+        null,
+        undefined,
+        value ? { authorization: value } : {},
+      );
+      expect([path, status, headers.get('www-authenticate')]).toEqual([path, 401, 'Bearer']);
+      if (path.startsWith('/v1')) expect(body.code).toBe(code);
+    }
+  });
+
+  it('does not take a credential from anywhere else', async () => {
+    const key = keys['lamp']!;
+    for (const path of [`/things/lamp/shadow?access_token=${key}`, `/things/lamp/shadow?token=${key}`]) {
+      expect((await node.ask('GET', path, null)).status).toBe(401);
+    }
+    const headers = [{ cookie: `token=${key}` }, { 'x-api-key': key }, { 'proxy-authorization': `Bearer ${key}` }];
+    for (const each of headers)
+      expect((await node.ask('GET', '/things/lamp/shadow', null, undefined, each)).status).toBe(401);
+  });
+
+  it.each(['/health/live', '/health/ready', '/docs', '/openapi.json'])('needs none for %s', async (path) => {
+    expect((await fetch(node.url + path)).status).toBe(200);
+  });
+
+  // Rows: principal, method, path, body, status.
+  it.each([
+    ['lamp', 'POST', '/things/lamp/shadow', '{"state":{"reported":{"a":1}}}', 200],
+    ['lamp', 'GET', '/things/lamp/shadow', undefined, 200],
+    ['lamp', 'HEAD', '/v1/things/lamp/shadow', undefined, 200],
+    ['lamp', 'GET', '/things/door/shadow', undefined, 403],
+    ['lamp', 'POST', '/things/door/shadow', '{"state":{"reported":{"a":1}}}', 403],
+    ['lamp', 'DELETE', '/things/door/shadow', undefined, 403],
+    ['lamp', 'GET', '/things/lamp2/shadow', undefined, 403],
+    ['lamp', 'GET', '/things/lam%70/shadow', undefined, 200],
+    ['lamp', 'GET', '/things/door/shadow?name=lamp', undefined, 403],
+    ['lamp', 'GET', '/v1/watch', undefined, 403],
+    ['lamp', 'GET', '/v1/things/lamp/watch', undefined, 403],
+    ['lamp', 'GET', '/v1/things', undefined, 403],
+    ['lamp', 'DELETE', '/v1/things/lamp', undefined, 403],
+    ['lamp', 'GET', '/v1/principals', undefined, 403],
+    ['lamp', 'PUT', '/v1/principals/lamp', '{"roles":["admin"]}', 403],
+    ['lamp', 'POST', '/v1/principals/lamp/keys', '{}', 403],
+    ['lamp', 'PUT', '/v1/policies/mine', '{"Version":"2012-10-17","Statement":[]}', 403],
+    ['lamp', 'GET', '/v1/tenants', undefined, 403],
+    ['lamp', 'PUT', '/v1/tenants/mine', '{}', 403],
+    ['nobody', 'GET', '/things/lamp/shadow', undefined, 403],
+    ['nobody', 'GET', '/v1/watch', undefined, 403],
+    ['viewer', 'GET', '/v1/things/lamp/shadow', undefined, 200],
+    ['viewer', 'GET', '/v1/things', undefined, 200],
+    ['viewer', 'PATCH', '/v1/things/lamp/shadow/desired', '{"a":1}', 403],
+    ['viewer', 'DELETE', '/v1/things/lamp/shadow', undefined, 403],
+    ['operator', 'PATCH', '/v1/things/lamp/shadow/desired', '{"a":1}', 200],
+    ['operator', 'GET', '/v1/watch', undefined, 403],
+    ['operator', 'GET', '/v1/policies', undefined, 403],
+    ['service', 'GET', '/v1/things/lamp', undefined, 200],
+    ['chief', 'GET', '/v1/principals', undefined, 200],
+    ['chief', 'GET', '/v1/tenants/default', undefined, 200],
+    ['chief', 'GET', '/v1/tenants/other', undefined, 403],
+    ['chief', 'GET', '/v1/tenants/other/principals', undefined, 403],
+    ['chief', 'GET', '/v1/tenants/unknown/principals', undefined, 403],
+    ['chief', 'PUT', '/v1/tenants/other/principals/chief', '{"roles":["tenant-admin"]}', 403],
+    ['chief', 'PUT', '/v1/principals/chief', '{"roles":["admin"]}', 412],
+    ['chief', 'PUT', '/v1/principals/another', '{"roles":["admin"]}', 403],
+    ['chief', 'GET', '/v1/tenants', undefined, 403],
+    ['chief', 'PUT', '/v1/tenants/default', '{}', 403],
+    ['stranger', 'GET', '/v1/things/lamp/shadow', undefined, 404],
+    ['stranger', 'GET', '/v1/things', undefined, 200],
+    ['stranger', 'GET', '/v1/principals/viewer', undefined, 404],
+    ['stranger', 'DELETE', '/v1/principals/lamp/keys/AAAAAAAAAAAAAAA', undefined, 404],
+    ['stranger', 'GET', '/v1/tenants/default/principals', undefined, 403],
+    ['lamp-of-other', 'GET', '/things/lamp/shadow', undefined, 404],
+  ] as const)('%s: %s %s %s is %d', async (who, method, path, body, status) => {
+    const answer = await fetch(node.url + path, {
+      method,
+      headers: { authorization: `Bearer ${keys[who]!}` },
+      ...(body !== undefined && { body }),
+    });
+    expect(answer.status).toBe(status);
+    if (status === 403) expect(await answer.text()).toMatch(/do not allow/);
+    else await answer.body?.cancel();
+  });
+
+  it('refuses roles and policies that do not exist, and members that only the service sets', async () => {
+    for (const [members, text] of [
+      [{ roles: ['root'] }, /There is no role root/],
+      [{ policies: ['none'] }, /There is no policy 'none'/],
+      [{ passwordHash: 'x' }, /passwordHash is set by the service/],
+      [{ admin: true }, /admin/],
+      [{ thing: 'a/b' }, /thing must be/],
+    ] as const) {
+      const { status, body } = await node.ask('PUT', '/v1/principals/new', node.admin, members);
+      expect([status, body.detail]).toEqual([expect.any(Number), expect.stringMatching(text)]);
+      expect(status).toBeGreaterThanOrEqual(400);
+    }
+    expect((await node.ask('GET', '/v1/principals/new', node.admin)).status).toBe(404);
+  });
+
+  it('lets only one of two edits of the same state through', async () => {
+    const path = '/v1/policies/race';
+    const document = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'iot:Connect', Resource: '*' }] };
+    const made = await node.ask('PUT', path, node.admin, document);
+    expect([made.status, made.body.version]).toEqual([201, 1]);
+    expect((await node.ask('PUT', path, node.admin, document)).status).toBe(412);
+    const match = { 'if-match': made.headers.get('etag')! };
+    const both = await Promise.all([1, 2].map(() => node.ask('PUT', path, node.admin, document, match)));
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 412]);
+    for (let n = 0; n < 5; n++) {
+      const { headers } = await node.ask('GET', path, node.admin);
+      await node.ask('PUT', path, node.admin, document, { 'if-match': headers.get('etag')! });
+    }
+    const { body } = await node.ask('GET', path, node.admin);
+    expect([body.version, body.versions.map(({ version }: { version: number }) => version)]).toEqual([
+      7,
+      [3, 4, 5, 6, 7],
+    ]);
+    expect((await node.ask('POST', `${path}/rollback`, node.admin, { version: 2 })).status).toBe(400);
+    const back = await node.ask('POST', `${path}/rollback`, node.admin, { version: 4 });
+    expect([back.status, back.body.version]).toEqual([200, 4]);
+    expect((await node.ask('DELETE', path, node.admin)).status).toBe(204);
+  });
+});
+
+describe('over MQTT', () => {
+  it.each([
+    ['no credentials', 'lamp', undefined],
+    ['a key that is none', 'lamp', (): string => 'umk_x'],
+    ['a changed key', 'lamp', (): string => changed(keys['lamp']!, 30)],
+    ['the client identifier of another device', 'door', () => keys['lamp']],
+    ['a client identifier that begins like its own', 'lamp2', () => keys['lamp']],
+    ['a wildcard as its client identifier', 'lamp/#', () => keys['lamp']],
+    ['no right to connect', 'nobody', () => keys['nobody']],
+  ] as const)('refuses %s', async (_, clientId, key) => {
+    const password = key?.();
+    const options = { clientId, reconnectPeriod: 0, ...(password !== undefined && { username: 'x', password }) };
+    for (const protocolVersion of [4, 5] as const) {
+      const refused = connectAsync(node.mqttUrl, { ...options, protocolVersion });
+      await expect(refused).rejects.toMatchObject({
+        code: protocolVersion === 5 ? expect.any(Number) : expect.any(Number),
+      });
+    }
+  });
+
+  it.each([
+    ['lamp', 'update', 0],
+    ['lamp', 'name/door/update', 0],
+    ['door', 'update', 0x87],
+    ['lamp/shadow/name/x/../../door', 'update', 0x87],
+  ])('answers a publish to %s/%s with %i', async (thing, tail, reason) => {
+    const client = await node.connect('lamp', keys['lamp']!);
+    const published = client.publishAsync(shadow(thing, tail), '{"state":{"reported":{"b":1}}}', { qos: 1 });
+    if (reason === 0) await published;
+    else await expect(published).rejects.toMatchObject({ code: reason });
+    expect((await node.ask('GET', '/things/door/shadow', node.admin)).status).toBe(404);
+    await client.endAsync();
+  });
+
+  it.each([
+    ['$aws/things/lamp/shadow/#', 0],
+    ['$aws/things/lamp/shadow/name/+/update/delta', 0],
+    ['$aws/things/door/shadow/#', 0x87],
+    ['$aws/things/+/shadow/#', 0x87],
+    ['$aws/things/#', 0x87],
+    ['$aws/#', 0x87],
+    ['#', 0x87],
+    ['+/things/lamp/shadow/get', 0x87],
+    ['$aws/things/lamp/+/get', 0x87],
+    ['$share/g/$aws/things/lamp/shadow/#', 0x9e],
+    ['$aws/things/lamp/shadow/../../door/shadow/get', 0x87],
+  ])('answers a subscription to %s with %i', async (filter, reason) => {
+    const client = await node.connect('lamp', keys['lamp']!);
+    const answers: unknown[] = [];
+    client.on('packetreceive', (packet) => void (packet.cmd === 'suback' && answers.push(...packet.granted)));
+    await client.subscribeAsync(filter, { qos: 0 }).catch(() => undefined);
+    expect(answers).toEqual([reason]);
+    await client.endAsync();
+  });
+
+  it('delivers nothing across tenants, although topics and client identifiers are the same', async () => {
+    const [own, foreign] = [
+      await node.connect('lamp', keys['lamp']!),
+      await node.connect('lamp', keys['lamp-of-other']!),
+    ];
+    const heard: string[] = [];
+    foreign.on('message', (topic) => void heard.push(topic));
+    await foreign.subscribeAsync(shadow('lamp', '#'));
+    await own.subscribeAsync(shadow('lamp', 'update/accepted'));
+    const accepted = new Promise((resolve) => own.once('message', resolve));
+    await own.publishAsync(shadow('lamp', 'update'), '{"state":{"reported":{"c":1}}}', { qos: 1 });
+    await accepted;
+    // Its own answer comes after whatever it might have heard of the other.
+    await foreign.publishAsync(shadow('lamp', 'get'), '', { qos: 1 });
+    await until('its answer', () => heard.includes(shadow('lamp', 'get/rejected')));
+    expect(heard.filter((topic) => !topic.includes('/get'))).toEqual([]);
+    expect([own.connected, foreign.connected]).toEqual([true, true]);
+    await Promise.all([own.endAsync(), foreign.endAsync()]);
+  });
+
+  it('gives the session of one principal to no other with the same client identifier', async () => {
+    const document = {
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Action: ['iot:Connect', 'iot:Subscribe', 'iot:Receive'], Resource: '*' }],
+    };
+    await node.ask('PUT', '/v1/policies/wide', node.admin, document);
+    const [first, second] = [
+      await node.make('first', { kind: 'service', policies: ['wide'] }),
+      await node.make('second', { kind: 'service', policies: ['wide'] }),
+    ];
+    const properties = { sessionExpiryInterval: 100 };
+    const one = await node.connect('shared', first, { clean: false, properties });
+    await one.subscribeAsync(shadow('lamp', 'update/documents'), { qos: 1 });
+    await one.endAsync();
+    const other = await connectAsync(node.mqttUrl, {
+      ...{ clientId: 'shared', username: 'x', password: second, protocolVersion: 5, clean: false, properties },
+      reconnectPeriod: 0,
+    });
+    expect(node.access.directory.isReady).toBe(true);
+    const heard: string[] = [];
+    other.on('message', (topic) => void heard.push(topic));
+    await node.ask('POST', '/things/lamp/shadow', node.admin, { state: { reported: { d: 1 } } });
+    await other.subscribeAsync(shadow('lamp', 'get/accepted'));
+    expect(heard).toEqual([]);
+    await other.endAsync();
+  });
+});
+
+describe('withdrawal', () => {
+  it.each([
+    ['its key is deleted', (id: string) => deleteKeys(id)],
+    ['it is deleted', (id: string) => node.ask('DELETE', `/v1/principals/${id}`, node.admin)],
+    ['it is disabled', (id: string) => replace(id, { disabled: true })],
+    ['it loses its role', (id: string) => replace(id, { roles: [] })],
+  ])('ends connection, stream and requests of a principal when %s', async (what, withdraw) => {
+    const id = `gone-${what.replaceAll(' ', '-')}`;
+    const key = await node.make(id, { kind: 'service', roles: ['service'] });
+    const client = await node.connect(id, key);
+    const reasons: (number | undefined)[] = [];
+    client.on('disconnect', ({ reasonCode }) => void reasons.push(reasonCode));
+    const stream = await fetch(`${node.url}/v1/watch`, { headers: { authorization: `Bearer ${key}` } });
+    const text = stream.text();
+    await withdraw(id);
+    await until('the end of the connection', () => !client.connected);
+    expect(reasons).toEqual([0x87]);
+    expect(await text).toMatch(/event: end\ndata: \{"reason":"forbidden"/);
+    expect([401, 403]).toContain((await node.ask('GET', '/v1/things', key)).status);
+  });
+
+  it('ends a subscription that policies no longer allow, and leaves the connection', async () => {
+    const statement = (topics: string[]): object => ({
+      Version: '2012-10-17',
+      Statement: [
+        { Effect: 'Allow', Action: 'iot:Connect', Resource: '*' },
+        { Effect: 'Allow', Action: ['iot:Subscribe', 'iot:Receive'], Resource: topics },
+      ],
+    });
+    const arn = (kind: string, thing: string): string => `arn:aws:iot:*:*:${kind}/$aws/things/${thing}/shadow/*`;
+    const topics = (thing: string): string[] => [arn('topicfilter', thing), arn('topic', thing)];
+    const made = await node.ask('PUT', '/v1/policies/topics', node.admin, statement([...topics('a'), ...topics('b')]));
+    const key = await node.make('reader', { kind: 'service', policies: ['topics'] });
+    const client = await node.connect('reader', key);
+    const heard: string[] = [];
+    client.on('message', (topic) => void heard.push(topic));
+    await client.subscribeAsync([shadow('a', 'update/accepted'), shadow('b', 'update/accepted')]);
+    const update = (thing: string) =>
+      node.ask('POST', `/things/${thing}/shadow`, node.admin, { state: { reported: { n: 1 } } });
+    await Promise.all([update('a'), update('b')]);
+    await until('both', () => heard.length === 2);
+    const match = { 'if-match': made.headers.get('etag')! };
+    expect((await node.ask('PUT', '/v1/policies/topics', node.admin, statement(topics('b')), match)).status).toBe(200);
+    await update('a');
+    await update('b');
+    await until('the allowed one', () => heard.filter((topic) => topic.includes('/b/')).length === 2);
+    expect(heard.filter((topic) => topic.includes('/a/'))).toHaveLength(1);
+    expect(client.connected).toBe(true);
+    await client.endAsync();
+  });
+
+  it('ends everybody of a disabled tenant, and nobody else', async () => {
+    await node.ask('PUT', '/v1/tenants/short', node.admin, {});
+    const key = await node.make('lamp', { thing: 'lamp', roles: ['device'] }, 'short');
+    const [gone, stays] = [await node.connect('lamp', key), await node.connect('lamp', keys['lamp']!)];
+    const { headers } = await node.ask('GET', '/v1/tenants/short', node.admin);
+    await node.ask('PUT', '/v1/tenants/short', node.admin, { disabled: true }, { 'if-match': headers.get('etag')! });
+    await until('the end', () => !gone.connected);
+    expect(stays.connected).toBe(true);
+    expect((await node.ask('GET', '/things/lamp/shadow', key)).status).toBe(403);
+    await stays.endAsync();
+  });
+
+  it('ends a connection soon after its key has expired', async () => {
+    await node.ask('PUT', '/v1/principals/brief', node.admin, { thing: 'brief', roles: ['device'] });
+    const { body } = await node.ask('POST', '/v1/principals/brief/keys', node.admin, { expiresIn: 60 });
+    const client = await node.connect('brief', body.key as string);
+    node.clock.advance(61_000);
+    expect((await node.ask('GET', '/things/brief/shadow', body.key as string)).body.message).toMatch(/expired/);
+    await until('the end', () => !client.connected, 20_000);
+  });
+});
+
+it('logs no secret', () => {
+  const log = lines.join('');
+  expect(log).toContain('CONNECT refused');
+  for (const key of [node.admin, ...Object.values(keys)]) expect(log).not.toContain(key.slice(-20));
+});
+
+/** The text with another character at this place. */
+function changed(text: string, at: number): string {
+  const place = at < 0 ? text.length + at : at;
+  return text.slice(0, place) + (text[place] === 'A' ? 'B' : 'A') + text.slice(place + 1);
+}
+
+async function deleteKeys(id: string): Promise<void> {
+  const { body } = await node.ask('GET', `/v1/principals/${id}/keys`, node.admin);
+  for (const key of body.keys as { id: string }[])
+    await node.ask('DELETE', `/v1/principals/${id}/keys/${key.id}`, node.admin);
+}
+
+async function replace(id: string, members: object): Promise<void> {
+  const { headers } = await node.ask('GET', `/v1/principals/${id}`, node.admin);
+  const match = { 'if-match': headers.get('etag')! };
+  const { status } = await node.ask('PUT', `/v1/principals/${id}`, node.admin, { kind: 'service', ...members }, match);
+  expect(status).toBe(200);
+}
