@@ -1,7 +1,8 @@
 import type { Access } from './access/access.module.js';
+import { CredentialKinds } from './auth/credential-kinds.js';
 import { firstAdministrator, type FirstAdministrator } from './auth/first-administrator.js';
-import { KeyAuthenticator } from './auth/key-authenticator.js';
 import { openMasterKey } from './auth/master-key-file.js';
+import { SecretKeyCredentials } from './auth/secret-key-credentials.js';
 import { SecretKeys } from './auth/tokens/secret-key.js';
 import type { Config } from './config/config.js';
 import { AccessDirectory } from './directory/access-directory.js';
@@ -24,7 +25,7 @@ export class AccessControl implements Access {
   readonly directory: AccessDirectory;
   readonly writer: AccessWriter;
   readonly secretKeys: SecretKeys;
-  readonly authenticator: KeyAuthenticator;
+  readonly authenticator: CredentialKinds;
   readonly authorizer: PolicyAuthorizer;
 
   /** @throws MasterKeyError */
@@ -34,7 +35,7 @@ export class AccessControl implements Access {
     this.secretKeys = new SecretKeys(openMasterKey(config.auth.masterKey, config.dataDir));
     this.directory = new AccessDirectory(below, logger);
     this.writer = new AccessWriter(below, this.directory);
-    this.authenticator = new KeyAuthenticator(this.directory, this.secretKeys, clock);
+    this.authenticator = new CredentialKinds([new SecretKeyCredentials(this.directory, this.secretKeys, clock)]);
     this.authorizer = new PolicyAuthorizer(this.directory, clock);
   }
 

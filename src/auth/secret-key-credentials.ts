@@ -1,18 +1,18 @@
-import type { Authenticator, Credentials, Identity } from '../access/authenticator.js';
+import type { Credentials, Identity } from '../access/authenticator.js';
 import type { Principal } from '../access/principal.js';
 import type { AccessDirectory } from '../directory/access-directory.js';
 import type { KeyRecord } from '../directory/records/key-record.js';
 import { KEY_CREDENTIAL } from '../directory/standing.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Clock } from '../resilience/clock.js';
-import { secretKeyId, type SecretKeys } from './tokens/secret-key.js';
+import type { CredentialKind } from './credential-kinds.js';
+import { looksLikeSecretKey, secretKeyId, type SecretKeys } from './tokens/secret-key.js';
 
 /** Principals that are remembered: who asks again gets the same object, for which policies are known already. */
 const MAX_REMEMBERED = 10_000;
 
 /** Knows callers by the keys that this service has made: as the password of MQTT, or the token of `Bearer`. */
-export class KeyAuthenticator implements Authenticator {
-  readonly isRequired = true;
+export class SecretKeyCredentials implements CredentialKind {
   readonly #known = new Map<string, { readonly generation: number; readonly principal: Principal }>();
 
   constructor(
@@ -21,9 +21,9 @@ export class KeyAuthenticator implements Authenticator {
     private readonly clock: Clock,
   ) {}
 
-  authenticate({ bearer, password }: Credentials): Identity {
+  identify({ bearer, password }: Credentials): Identity | null {
     const shown = bearer ?? password;
-    if (shown === null) return new ServiceError('credentialsMissing', ': send a key as Bearer token or MQTT password');
+    if (shown === null || !looksLikeSecretKey(shown)) return null;
     const id = secretKeyId(shown);
     if (id === null) return new ServiceError('credentialsMissing', ': this is no key of this service');
     const record = this.directory.get('key', id)?.record;
