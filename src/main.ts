@@ -1,7 +1,6 @@
 import 'reflect-metadata';
 import { AccessControl } from './access-control.js';
 import { startNode, type UmbraNode } from './app.js';
-import type { FirstAdministrator } from './auth/first-administrator.js';
 import { NodeName } from './cluster/node-name.js';
 import { SYSTEM_CLOCK } from './resilience/clock.js';
 import type { Config } from './config/config.js';
@@ -9,6 +8,7 @@ import { readEnvironment } from './config/environment.js';
 import { needsCredentials } from './config/needs-credentials.js';
 import { configWarnings, loadConfig } from './config/load-config.js';
 import { Shutdown, stopOnSignals, stopOnUncaught } from './shutdown.js';
+import { sayFirstKey } from './first-key.js';
 import { readyMessage, startErrorMessage } from './start-message.js';
 import { openEtcdStorage } from './store/etcd/open-etcd.js';
 import { LocalEtcd } from './store/local-etcd/local-etcd.js';
@@ -81,14 +81,14 @@ async function start(running: Running, config: Config, logger: Logger): Promise<
     const { clusterKeys } = running.storage;
     if (!clusterKeys) throw new Error('this storage has no place for records of access');
     running.access = new AccessControl({ config, keys: clusterKeys, clock: SYSTEM_CLOCK, logger });
-    sayFirst(await running.access.start());
+    sayFirstKey(await running.access.start(), config.dataDir);
   }
   running.node = await startNode({ ...parts, storage: running.storage, access: running.access ?? undefined });
-  announce(running.node, config, logger);
+  announce(running.node, config, running.access !== null, logger);
 }
 
 /** Logs the addresses at once, and `ready` later: an external etcd may be unavailable at the start. */
-function announce(node: UmbraNode, config: Config, logger: Logger): void {
+function announce(node: UmbraNode, config: Config, isSecure: boolean, logger: Logger): void {
   const { addresses, health } = node;
   logger.info({ ...addresses, nodeId: config.nodeId }, 'listening');
   let warnAt = performance.now() + WAITING_MS;
@@ -109,18 +109,11 @@ function announce(node: UmbraNode, config: Config, logger: Logger): void {
       httpsUrl: addresses.https,
       mqttUrl: addresses.mqtt,
       mqttsUrl: addresses.mqtts,
+      isSecure,
     };
     process.stdout.write(readyMessage({ ...urls, etcd, nodeId: config.nodeId, version: VERSION }));
   };
   const timer = setInterval(look, READY_POLL_MS).unref();
-}
-
-/** The only time that the key is said: not in the log, which is kept and sent elsewhere. */
-function sayFirst(first: FirstAdministrator | null): void {
-  if (first === null) return;
-  process.stdout.write(
-    `\nThe first start has made the principal '${first.principal}', who may do everything. Keep its key; it is said only now:\n  ${first.key}\n\n`,
-  );
 }
 
 async function end({ node, name, access, storage, localEtcd }: Running): Promise<void> {

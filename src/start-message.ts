@@ -13,6 +13,8 @@ export interface ReadyNode {
   readonly etcd: 'local' | 'endpoints';
   readonly nodeId: string;
   readonly version: string;
+  /** Whether callers need credentials. */
+  readonly isSecure?: boolean;
 }
 
 /** The text of a ready node for a terminal: addresses, three commands to try, and the address of the API page. */
@@ -22,18 +24,22 @@ export function readyMessage(node: ReadyNode): string {
   const http = new URL(node.httpUrl);
   http.hostname = reachable(http.hostname);
   const etcd = node.etcd === 'local' ? 'a local one, which stops with this node' : 'that of UMBRA_ETCD_ENDPOINTS';
+  const key = node.isSecure ? ' -u x -P $KEY' : '';
+  const bearer = node.isSecure ? '-H "Authorization: Bearer $KEY" ' : '';
+  const clients = node.isSecure ? 'need credentials: $KEY below is a key, see docs/security.md' : 'need no credentials';
   return [
     '',
     `Umbra ${node.version} is ready (node ${node.nodeId}). Ctrl-C stops it.`,
     `  HTTP   ${[node.httpUrl, node.httpsUrl].filter(Boolean).join('  ')}`,
     `  MQTT   ${[node.mqttUrl, node.mqttsUrl].filter(Boolean).join('  ')}`,
     `  etcd   ${etcd}`,
+    `  Clients ${clients}`,
     '',
     // Single quotes keep the shell from replacing $aws by an empty text.
     'Try it, the first line in a second terminal:',
-    `  mosquitto_sub ${broker} -v -t '$aws/things/lamp/shadow/#'`,
-    `  mosquitto_pub ${broker} -t '$aws/things/lamp/shadow/update' -m '{"state":{"desired":{"light":"on"}}}'`,
-    `  curl '${http.origin}/things/lamp/shadow'`,
+    `  mosquitto_sub ${broker}${key} -v -t '$aws/things/lamp/shadow/#'`,
+    `  mosquitto_pub ${broker}${key} -t '$aws/things/lamp/shadow/update' -m '{"state":{"desired":{"light":"on"}}}'`,
+    `  curl ${bearer}'${http.origin}/things/lamp/shadow'`,
     `The REST API, to read and to try: ${http.origin}/docs`,
     '',
   ].join('\n');
