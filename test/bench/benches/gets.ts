@@ -39,14 +39,14 @@ export async function gets(lab: Lab): Promise<Result> {
   };
 }
 
-export async function fill(port: number): Promise<void> {
-  const connection = await HttpConnection.open(port);
+export async function fill(port: number, key?: string): Promise<void> {
+  const connection = await HttpConnection.open(port, key);
   for (let i = 0; i < THINGS; i++) await connection.send('POST', `/things/get-${i}/shadow`, DOCUMENT);
   connection.end();
 }
 
-export async function overHttp(lab: Lab, port: number, pids: Record<string, number>): Promise<Side> {
-  const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => HttpConnection.open(port)));
+export async function overHttp(lab: Lab, port: number, pids: Record<string, number>, key?: string): Promise<Side> {
+  const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => HttpConnection.open(port, key)));
   const get = (caller: number): Promise<string> =>
     (connections[caller] as HttpConnection).send('GET', `/things/get-${caller % THINGS}/shadow`);
   // A server waits 10 s for the first request of a connection, which is less than the other sides need.

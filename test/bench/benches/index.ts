@@ -1,3 +1,4 @@
+import { access } from './access.js';
 import type { Lab } from '../lab.js';
 import type { Result } from '../result.js';
 import { against } from './against.js';
@@ -55,6 +56,7 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
     run: documentsSubscribers,
   },
   foreign: { title: 'events of shadows that nobody at the node listens to', table: true, run: foreign },
+  access: { title: 'credentials and policies, 400 devices', table: true, run: access },
   nodes: { title: '800 devices over 1, 2 and 4 nodes', table: true, run: nodes },
   gets: { title: 'linearizable reads, 50 connections', table: true, run: gets },
   memory: { title: '20 k idle connections, 90 k touched shadows', table: true, run: memory },

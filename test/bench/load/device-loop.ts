@@ -1,4 +1,4 @@
-import { connectMany, topicBytes, type Device, type DeviceTls } from './mqtt-device.js';
+import { connectMany, topicBytes, type Device, type DeviceTls, type KeyOf } from './mqtt-device.js';
 import type { Load, Sample } from './sample.js';
 import { WindowClock } from './window.js';
 
@@ -36,6 +36,8 @@ export interface DeviceLoopOptions {
   readonly devices: number;
   readonly prefix: string;
   readonly tls?: DeviceTls;
+  /** Keys of the devices; none: they send no credentials. */
+  readonly keyOf?: KeyOf;
 }
 
 /** Devices that publish as fast as they get their answers. */
@@ -54,8 +56,8 @@ export class DeviceLoop implements Load {
   }
 
   static async open(conversation: Conversation, options: DeviceLoopOptions): Promise<DeviceLoop> {
-    const { ports, devices, prefix, tls } = options;
-    const connected = await connectMany(ports, devices, prefix, tls);
+    const { ports, devices, prefix, tls, keyOf } = options;
+    const connected = await connectMany(ports, devices, prefix, tls, keyOf);
     const members = connected.map((device, i) => {
       const name = `${prefix}-${i}`;
       return { device, topic: topicBytes(conversation.topic(name)), name, count: 0, state: 0, startedAt: 0 };

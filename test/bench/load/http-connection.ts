@@ -5,30 +5,37 @@ export class HttpConnection {
   #answer: { resolve: (body: string) => void; reject: (error: Error) => void } | null = null;
   #text = '';
 
-  private constructor(private readonly socket: Socket) {
+  private constructor(
+    private readonly socket: Socket,
+    private readonly authorization: string,
+  ) {
     socket.setEncoding('latin1');
     socket.on('data', (chunk: string) => this.#take(chunk));
     socket.on('error', (error) => this.#answer?.reject(error));
     socket.on('close', () => this.#answer?.reject(new Error('closed')));
   }
 
-  static open(port: number): Promise<HttpConnection> {
+  /** @param key sent as Bearer token with every request; none: no credentials are sent */
+  static open(port: number, key?: string): Promise<HttpConnection> {
+    const authorization = key === undefined ? '' : `authorization: Bearer ${key}\r\n`;
     return new Promise((resolve, reject) => {
       const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => {
         socket.removeListener('error', reject);
-        resolve(new HttpConnection(socket));
+        resolve(new HttpConnection(socket, authorization));
       });
       socket.once('error', reject);
     });
   }
 
-  /** The body of the answer. @throws Error when the status is not 200 */
+  /** The body of the answer. @throws Error when the status is neither 200 nor 201 */
   send(method: string, path: string, body?: string, type = 'application/json'): Promise<string> {
     const content = body === undefined ? '' : `content-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
     return new Promise((resolve, reject) => {
       if (this.socket.destroyed) return reject(new Error('the server has closed this connection'));
       this.#answer = { resolve, reject };
-      this.socket.write(`${method} ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n${content}\r\n${body ?? ''}`);
+      this.socket.write(
+        `${method} ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n${this.authorization}${content}\r\n${body ?? ''}`,
+      );
     });
   }
 
@@ -49,7 +56,7 @@ export class HttpConnection {
     const body = this.#text.slice(head + 4, end);
     this.#text = this.#text.slice(end);
     const answer = this.#answer;
-    if (status === '200') answer?.resolve(body);
+    if (status === '200' || status === '201') answer?.resolve(body);
     else answer?.reject(new Error(`HTTP ${status}: ${body}`));
   }
 }

@@ -6,6 +6,9 @@ export interface DeviceTls {
   readonly ca: Buffer;
 }
 
+/** The key that a device shows. */
+export type KeyOf = (name: string) => string;
+
 /**
  * A device with packets made by hand (MQTT 3.1.1): the load shares the processors with what is measured, so it must cost
  * little, and the same for every peer.
@@ -27,12 +30,14 @@ export class Device {
     socket.on('error', (error) => this.onEnd(error.message));
   }
 
-  static async connect(port: number, clientId: string, tls?: DeviceTls): Promise<Device> {
+  /** @param key sent as the password; none: neither user name nor password is sent */
+  static async connect(port: number, clientId: string, tls?: DeviceTls, key?: string): Promise<Device> {
     const socket = await open(port, tls);
     const device = new Device(socket);
-    const id = text(clientId);
     // CONNECT: protocol MQTT level 4, clean session, no keep-alive.
-    const body = Buffer.concat([text('MQTT'), Buffer.from([4, 2, 0, 0]), id]);
+    const flags = key === undefined ? 0x02 : 0xc2;
+    const shown = key === undefined ? [] : [text('x'), text(key)];
+    const body = Buffer.concat([text('MQTT'), Buffer.from([4, flags, 0, 0]), text(clientId), ...shown]);
     const answer = await device.#ask(packet(0x10, body));
     if (answer[3] !== 0) throw new Error(`CONNACK ${answer[3]}`);
     return device;
@@ -154,12 +159,14 @@ export async function connectMany(
   count: number,
   prefix: string,
   tls?: DeviceTls,
+  keyOf?: KeyOf,
 ): Promise<Device[]> {
   const devices: Device[] = [];
   for (let next = 0; next < count; next += 100) {
-    const some = Array.from({ length: Math.min(100, count - next) }, (_, i) =>
-      Device.connect(ports[(next + i) % ports.length] as number, `${prefix}-${next + i}`, tls),
-    );
+    const some = Array.from({ length: Math.min(100, count - next) }, (_, i) => {
+      const name = `${prefix}-${next + i}`;
+      return Device.connect(ports[(next + i) % ports.length] as number, name, tls, keyOf?.(name));
+    });
     devices.push(...(await Promise.all(some)));
   }
   return devices;

@@ -1,6 +1,9 @@
 import 'reflect-metadata';
+import { AccessControl } from '../../../src/access-control.js';
 import { startNode } from '../../../src/app.js';
 import { SYSTEM_CLOCK } from '../../../src/resilience/clock.js';
+import { sayFirstKey } from '../../../src/first-key.js';
+import { needsCredentials } from '../../../src/config/needs-credentials.js';
 import { readEnvironment } from '../../../src/config/environment.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 import { openEtcdStorage, type EtcdStorageOptions } from '../../../src/store/etcd/open-etcd.js';
@@ -28,7 +31,8 @@ const config = loadConfig(readEnvironment());
 const logger = createLogger(config);
 const parts = { config, logger, clock: SYSTEM_CLOCK };
 const storage = open(parts);
-const node = await startNode({ ...parts, storage });
+const access = await accessOf(storage);
+const node = await startNode({ ...parts, storage, access });
 if (process.env['BENCH_PROFILE']) profileOnSignal(process.env['BENCH_PROFILE']);
 process.on('SIGHUP', () => {
   globalThis.gc?.();
@@ -49,3 +53,12 @@ process.on('SIGTERM', () => {
       process.exit(0);
     });
 });
+
+/** As src/main.ts does it. */
+async function accessOf({ clusterKeys }: Storage): Promise<AccessControl | undefined> {
+  const { auth, insecure, http, mqtt, dataDir } = config;
+  if (!clusterKeys || !needsCredentials(auth.mode, insecure, [http.host, mqtt.host])) return undefined;
+  const made = new AccessControl({ config, keys: clusterKeys, clock: SYSTEM_CLOCK, logger });
+  sayFirstKey(await made.start(), dataDir);
+  return made;
+}
