@@ -16,6 +16,8 @@ import { subjectPolicies } from './subject-policies.js';
 interface Known {
   readonly generation: number;
   readonly set: PolicySet;
+  /** Its tenant, itself and its credential are there and enabled. */
+  readonly stands: boolean;
   clientId: string | undefined;
   address: string | undefined;
   context: PolicyContext;
@@ -52,14 +54,15 @@ export class PolicyAuthorizer implements Authorizer {
   }
 
   allows(principal: Principal, action: PolicyAction, resource: string, surroundings: Surroundings = {}): boolean {
-    if (!this.isActive(principal)) return false;
     const known = this.#knownOf(principal);
+    if (!known.stands || this.#isExpired(principal)) return false;
     const context = this.#contextOf(known, principal, surroundings);
     return known.set.decide(action, resource as PolicyResource, context).effect === 'allow';
   }
 
   mayEver(principal: Principal, action: PolicyAction): boolean {
-    return this.isActive(principal) && this.#knownOf(principal).set.mayEver(action);
+    const { stands: isKnown, set } = this.#knownOf(principal);
+    return isKnown && !this.#isExpired(principal) && set.mayEver(action);
   }
 
   isActive(principal: Principal): boolean {
@@ -87,12 +90,18 @@ export class PolicyAuthorizer implements Authorizer {
     };
   }
 
+  /** The one thing that changes within a generation. */
+  #isExpired({ expiresAt }: Principal): boolean {
+    return expiresAt !== undefined && expiresAt <= this.clock.now();
+  }
+
   #knownOf(principal: Principal): Known {
     const before = this.#known.get(principal);
     const { generation } = this;
     if (before?.generation === generation) return before;
     const set = this.#snapshot.setOf(principal.tenant, subjectPolicies(this.directory, principal));
-    const known = { generation, set, clientId: undefined, address: undefined, context: NOTHING };
+    const isKnown = stands(this.directory, principal, this.clock.now());
+    const known = { generation, set, stands: isKnown, clientId: undefined, address: undefined, context: NOTHING };
     this.#known.set(principal, known);
     return known;
   }
