@@ -18,7 +18,7 @@ const FLOORS = [
   ['store'],
   ['directory'],
   ['cluster', 'watch', 'http', 'grpc'],
-  ['sinks', 'auth', 'principals', 'keys', 'policies', 'tenants', 'fleet', 'health', 'console'],
+  ['sinks', 'auth', 'audit', 'principals', 'keys', 'policies', 'tenants', 'fleet', 'health', 'console'],
   ['mqtt', 'history'],
   ['shadow', 'transactions', 'presence'],
   ['things'],

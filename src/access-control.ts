@@ -1,4 +1,5 @@
 import type { Access } from './access/access.module.js';
+import { AuditTrail } from './audit/audit-trail.js';
 import { CredentialKinds } from './auth/credential-kinds.js';
 import { firstAdministrator, type FirstAdministrator } from './auth/first-administrator.js';
 import { openMasterKey } from './auth/master-key-file.js';
@@ -27,6 +28,7 @@ export class AccessControl implements Access {
   readonly secretKeys: SecretKeys;
   readonly authenticator: CredentialKinds;
   readonly authorizer: PolicyAuthorizer;
+  readonly audit: AuditTrail;
 
   /** @throws MasterKeyError */
   constructor(private readonly parts: AccessControlParts) {
@@ -37,6 +39,7 @@ export class AccessControl implements Access {
     this.writer = new AccessWriter(below, this.directory);
     this.authenticator = new CredentialKinds([new SecretKeyCredentials(this.directory, this.secretKeys, clock)]);
     this.authorizer = new PolicyAuthorizer(this.directory, clock);
+    this.audit = new AuditTrail(clock, logger);
   }
 
   /**
@@ -52,5 +55,6 @@ export class AccessControl implements Access {
   /** No errors. */
   close(): void {
     this.directory.close();
+    this.audit.close();
   }
 }

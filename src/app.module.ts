@@ -1,6 +1,7 @@
 import { Inject, Module, Optional, type DynamicModule } from '@nestjs/common';
 import type { AccessControl } from './access-control.js';
 import { AccessModule } from './access/access.module.js';
+import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
@@ -65,7 +66,13 @@ export class AppModule {
 }
 
 /** The rooms that only a node with authentication has. */
-function administration({ directory, writer, secretKeys, authorizer }: AccessControl): DynamicModule['imports'] & {} {
+function administration({
+  directory,
+  writer,
+  secretKeys,
+  authorizer,
+  audit,
+}: AccessControl): DynamicModule['imports'] & {} {
   return [
     DirectoryModule.forRoot(directory, writer),
     AuthModule.forRoot(secretKeys),
@@ -73,5 +80,6 @@ function administration({ directory, writer, secretKeys, authorizer }: AccessCon
     PrincipalsModule,
     KeysModule,
     TenantsModule,
+    AuditModule.forRoot(audit),
   ];
 }

@@ -27,6 +27,7 @@ export type ActionName =
   | 'tenant:list'
   | 'tenant:update'
   | 'tenant:delete'
+  | 'audit:get'
   /** Allowed for every caller, with or without authentication. */
   | 'public';
 

@@ -48,4 +48,5 @@ export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, Poli
   'tenant:list': 'umbra:AdminTenants',
   'tenant:update': 'umbra:AdminTenants',
   'tenant:delete': 'umbra:AdminTenants',
+  'audit:get': 'umbra:AdminRead',
 };

@@ -2,6 +2,7 @@ import type { TLSSocket } from 'node:tls';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ACTION, type ActionName } from '../access/action.js';
+import { AUDIT, type Audit } from '../access/audit.js';
 import { AUTHENTICATOR, type Authenticator, type Credentials, type Identity } from '../access/authenticator.js';
 import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
 import { POLICY_ACTIONS } from '../access/policy-action.js';
@@ -9,6 +10,7 @@ import type { Principal } from '../access/principal.js';
 import { ServiceError } from '../errors/service-error.js';
 import { targetOf, thingOf } from './caller.js';
 import { tenantOf } from './record-request.js';
+import { isAudited, RequestAudit } from './request-audit.js';
 import { hasBody } from './request-head.js';
 import { controllerMethods, routesOf } from './server/controller-methods.js';
 import { answerLast } from './server/last-answer.js';
@@ -33,28 +35,42 @@ export function addAccessHooks(app: NestFastifyApplication, server: FastifyInsta
   const authenticator = app.get<Authenticator>(AUTHENTICATOR, { strict: false });
   const authorizer = app.get<Authorizer>(AUTHORIZER, { strict: false });
   if (!authenticator.isRequired) return;
+  const audit = new RequestAudit(app.get<Audit>(AUDIT, { strict: false }));
   const actions = declaredActions(app);
   server.addHook('onRoute', (route) => {
     const method = [route.method].flat().join();
     const action = actions.get(`${method === 'HEAD' ? 'GET' : method} ${route.url}`);
-    if (action !== undefined) route.config = { ...route.config, action };
+    if (action === undefined) return;
+    route.config = { ...route.config, action };
+    if (action !== 'public' && isAudited(action)) {
+      route.onSend = (request, reply, _payload, done) => {
+        audit.answered(request, reply, action);
+        done();
+      };
+    }
   });
   server.addHook('onRequest', (request, reply, done) => {
     const { action } = request.routeOptions.config;
     // What no controller declares is public: the description of the API, and paths that do not exist.
     if (action === undefined || action === 'public') return done();
-    const settle = (identity: Identity): void => {
-      const fault = identity instanceof ServiceError ? identity : faultOf(authorizer, identity, action, request);
-      if (fault !== null) refuse(fault, request, reply);
-      done(fault ?? undefined);
+    const judge = (identity: Identity): ServiceError | null => {
+      const isKnown = !(identity instanceof ServiceError);
+      const fault = isKnown ? faultOf(authorizer, identity, action, request) : identity;
+      if (fault === null) return null;
+      refuse(fault, request, reply);
+      audit.refused(request, action, fault, isKnown);
+      return fault;
     };
+    const fail = (error: unknown): void => done(error as Error);
+    let fault: ServiceError | null;
     try {
       const identity = authenticator.authenticate(credentialsOf(request));
-      if (identity instanceof Promise) void identity.then(settle);
-      else settle(identity);
+      if (identity instanceof Promise) return void identity.then(judge).then((late) => done(late ?? undefined), fail);
+      fault = judge(identity);
     } catch (error) {
-      done(error as Error);
+      return fail(error);
     }
+    done(fault ?? undefined);
   });
 }
 

@@ -22,6 +22,7 @@ export class HttpErrorFilter implements ExceptionFilter {
   /** Also serves requests that fail before a route is found. */
   answer(exception: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const error = this.#toServiceError(exception, request);
+    request.faultCode = error.authCode ?? error.code;
     if (error.code === 'internal') {
       this.logger.error({ err: exception, requestId: request.id, method: request.method }, 'http request failed');
     }

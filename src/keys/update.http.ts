@@ -21,6 +21,7 @@ export class UpdateKeyController {
     if (unknown !== undefined)
       throw new ServiceError('invalidRequest', `A new key has title and expiresIn, but no ${JSON.stringify(unknown)}`);
     const key = await this.keys.create([tenantOf(request), parameterOf(request, 'principal')], title, expiresIn);
+    request.made = key.id;
     void reply.code(201).header('cache-control', 'no-store');
     return json(reply, key);
   }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
+import { AUDIT, type Audit } from '../../access/audit.js';
 import { AUTHENTICATOR, type Authenticator } from '../../access/authenticator.js';
 import { AUTHORIZER, type Authorizer } from '../../access/authorizer.js';
 import { CONFIG, type Config, type MqttConfig } from '../../config/config.js';
@@ -73,6 +74,7 @@ export class MqttBroker implements Door {
     @Inject(LOGGER) readonly logger: Logger,
     @Inject(AUTHENTICATOR) authenticator: Authenticator,
     @Inject(AUTHORIZER) private readonly authorizer: Authorizer,
+    @Inject(AUDIT) readonly audit: Audit,
   ) {
     this.config = mqtt;
     const { deadlines, budget } = this;
@@ -86,7 +88,8 @@ export class MqttBroker implements Door {
     this.wills = new Wills(clock, budget, (request) => this.handle(request), this.forward);
     this.sessions.onEnded = (session) => this.wills.ended(session);
     const { sessions, wills } = this;
-    this.#connectGate = new ConnectGate({ config: mqtt, budget, sessions, wills, authenticator, authorizer, logger });
+    const shared = { config: mqtt, budget, sessions, wills, logger };
+    this.#connectGate = new ConnectGate({ ...shared, authenticator, authorizer, audit });
     this.#subscribeGate = new SubscribeGate(mqtt, sessions, authorizer);
     this.#publishGate = new PublishGate(authorizer);
     this.#review = new AccessReview(sessions, this.#subscribeGate, authorizer, logger);

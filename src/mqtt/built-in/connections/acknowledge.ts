@@ -1,3 +1,4 @@
+import { ERROR_TABLE } from '../../../errors/error-table.js';
 import type { Acknowledgement } from '../../request-queue.js';
 import { REASON } from '../packets/reason-codes.js';
 import type { Connection } from './connection.js';
@@ -20,8 +21,9 @@ export function acknowledge(connection: Connection, door: Door, request: Incomin
 
 /** MQTT 5 gets PUBACK 135 and stays; MQTT 3.1.1 has no such answer, so the connection is closed, as on AWS. */
 function refuse(connection: Connection, request: IncomingRequest): void {
-  const reason = request.route.request === null ? 'no-request-topic' : 'not-allowed';
-  connection.refused('publish refused', { topic: request.route.topic, reason });
+  const { topic } = request.route;
+  if (request.route.request === null) connection.refused('publish', topic, 'no-request-topic');
+  else connection.refused('publish', topic, 'not-allowed', ERROR_TABLE.notAllowed.code);
   if (connection.outbox.level !== 5) connection.end(REASON.notAuthorized, 'publishing to this topic is not allowed');
   else if (request.qos > 0) connection.reply(request);
 }

@@ -152,7 +152,7 @@ export class Connection implements PacketHandler, RequestOwner {
     this.#spend(packet.payload.length);
     const { topic, payload, id, qos } = packet;
     if (qos === 2) {
-      this.refused('publish refused', { topic, reason: 'qos-2' });
+      this.refused('publish', topic, 'qos-2');
       return this.end(REASON.qosNotSupported, 'QoS 2 is not supported');
     }
     const route = this.#route?.topic === topic ? this.#route : new Route(topic, this.principal.tenant);
@@ -262,10 +262,11 @@ export class Connection implements PacketHandler, RequestOwner {
     if (this.#isPaused) this.#resume();
   }
 
-  /** Counts a refusal, and ends a client that has too many. */
-  refused(message: string, details: { readonly reason: string; readonly topic?: string }): void {
-    this.#refusals ??= new Refusals(this.clientId, this.door.logger);
-    if (this.#refusals.add(message, details)) this.end(REASON.messageRateTooHigh, 'too many refused packets');
+  /** Counts a refusal, and ends a client that has too many. @param code of it, or a name of the reason */
+  refused(action: 'publish' | 'subscribe', target: string, reason: string, code = reason): void {
+    this.#refusals ??= new Refusals(this, this.door);
+    if (this.#refusals.add({ action, target, reason, code }))
+      this.end(REASON.messageRateTooHigh, 'too many refused packets');
   }
 
   /** Ends the connection: MQTT 5 clients are told the reason, and a CONNECT gets its CONNACK. */

@@ -1,3 +1,4 @@
+import type { Audit } from '../../../access/audit.js';
 import type { MqttConfig } from '../../../config/config.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import type { ConnectPacket, SubscribePacket, UnsubscribePacket } from '../packets/packet.js';
@@ -16,6 +17,7 @@ import type { ReadTurns } from './read-turns.js';
 export interface Door {
   readonly config: MqttConfig;
   readonly logger: Logger;
+  readonly audit: Audit;
   readonly readerOptions: ReaderOptions;
   readonly writer: PacketWriter;
   readonly flusher: Flusher;

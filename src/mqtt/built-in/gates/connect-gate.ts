@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { actorOf, type Audit } from '../../../access/audit.js';
 import type { Authenticator, Identity } from '../../../access/authenticator.js';
 import type { Authorizer } from '../../../access/authorizer.js';
 import { ANONYMOUS, type Principal } from '../../../access/principal.js';
 import type { MqttConfig } from '../../../config/config.js';
-import type { ServiceErrorCode } from '../../../errors/error-table.js';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { MAX_IN_FLIGHT } from '../../request-queue.js';
@@ -26,6 +26,7 @@ export interface ConnectGateParts {
   readonly wills: Wills;
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
+  readonly audit: Audit;
   readonly logger: Logger;
 }
 
@@ -59,13 +60,13 @@ export class ConnectGate {
   }
 
   #open(connection: Connection, packet: ConnectPacket, identity: Identity, admitted: (opened: Opened) => void): void {
-    if (identity instanceof ServiceError) return this.#refuse(connection, reasonOf(identity), identity.code);
+    if (identity instanceof ServiceError) return this.#refuse(connection, reasonOf(identity), identity);
     const id = packet.clientId === '' ? randomUUID() : packet.clientId;
     connection.clientId = id;
     if (!this.#mayConnect(connection, identity, id))
-      return this.#refuse(connection, REASON.notAuthorized, 'mayNotConnect');
+      return this.#refuse(connection, REASON.notAuthorized, new ServiceError('mayNotConnect'), identity);
     if (packet.will !== null && !this.#takeWill(connection, packet.will))
-      return this.#refuse(connection, REASON.quotaExceeded, 'overloaded');
+      return this.#refuse(connection, REASON.quotaExceeded, new ServiceError('overloaded'), identity);
     connection.principal = identity;
     const opened = this.#session(connection, packet, id);
     connection.accepted(opened.session, connackOf(packet, opened, this.parts.config));
@@ -95,9 +96,18 @@ export class ConnectGate {
     return authorizer.allows(principal, 'iot:Connect', `client/${clientId}`, { clientId, address });
   }
 
-  #refuse(connection: Connection, reason: number, code: ServiceErrorCode): void {
+  /** @param principal null: the caller is not known */
+  #refuse(connection: Connection, reason: number, error: ServiceError, principal: Principal | null = null): void {
     const { clientId, address } = connection;
-    this.parts.logger.info({ clientId, address, reason: code }, 'CONNECT refused');
+    const { audit, authorizer, logger } = this.parts;
+    // The audit has its own line, which a flood does not repeat.
+    const level = authorizer.isRequired ? 'debug' : 'info';
+    logger[level]({ clientId, address, reason: error.code }, 'CONNECT refused');
+    audit.record({
+      ...{ action: 'mqtt:connect', actor: principal && actorOf(principal), target: `client/${clientId}` },
+      ...{ tenant: principal?.tenant ?? null, address, clientId },
+      ...{ outcome: 'refused', code: error.authCode ?? error.code },
+    });
     connection.end(reason, 'CONNECT refused');
   }
 

@@ -1,5 +1,6 @@
 import type { Authorizer } from '../../../access/authorizer.js';
 import type { MqttConfig } from '../../../config/config.js';
+import { ERROR_TABLE } from '../../../errors/error-table.js';
 import type { Connection } from '../connections/connection.js';
 import type { Subscription } from '../packets/packet.js';
 import { ProtocolError } from '../packets/protocol-error.js';
@@ -22,8 +23,10 @@ export class SubscribeGate {
   /** The reason code of the SUBACK. @param identifier 0: none */
   subscribe(connection: Connection, session: Session, subscription: Subscription, identifier: number): number {
     const reason = this.#decide(connection, session, subscription, identifier);
-    if (reason > REASON.grantedQos1)
-      connection.refused('subscription refused', { reason: NAMES.get(reason) ?? 'filter' });
+    if (reason > REASON.grantedQos1) {
+      const code = reason === REASON.notAuthorized ? ERROR_TABLE.notAllowed.code : undefined;
+      connection.refused('subscribe', subscription.filter, NAMES.get(reason) ?? 'filter', code);
+    }
     return reason;
   }
 

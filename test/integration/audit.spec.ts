@@ -1,0 +1,114 @@
+import { connect as dial } from 'node:net';
+import { connectAsync } from 'mqtt';
+import { pino } from 'pino';
+import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
+import { until } from '../harness/until.js';
+
+const lines: string[] = [];
+const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
+let node: SecureNode;
+let lamp: string;
+let stranger: string;
+
+beforeAll(async () => {
+  node = await startSecureNode({ logger });
+  await node.ask('PUT', '/v1/tenants/other', node.admin, {});
+  lamp = await node.make('lamp', { thing: 'lamp', roles: ['device'] });
+  stranger = await node.make('stranger', { kind: 'person', roles: ['tenant-admin'] }, 'other');
+});
+afterAll(() => node.stop());
+
+interface Row {
+  readonly action: string;
+  readonly actor: { id: string } | null;
+  readonly target: string;
+  readonly outcome: string;
+  readonly code: string | null;
+  readonly count: number;
+}
+
+async function events(query = '', key = node.admin): Promise<Row[]> {
+  const { status, body } = await node.ask('GET', `/v1/audit?limit=100${query}`, key);
+  expect(status).toBe(200);
+  return (body as { events: Row[] }).events;
+}
+const rows = (all: readonly Row[]): unknown[] =>
+  all.map(({ action, actor, target, outcome, code }) => [action, actor?.id ?? null, target, outcome, code]);
+
+it('keeps changes, those that failed and those of another tenant too', async () => {
+  const admin = (await events('&action=tenant:update'))[0]?.actor?.id;
+  await node.ask('PUT', '/v1/principals/lamp', node.admin, { roles: [] });
+  await node.ask('DELETE', '/v1/principals/nobody?secret=x', node.admin);
+  await node.ask('PUT', '/v1/principals/second', node.admin, { roles: ['root'] });
+  const made = await node.ask('POST', '/v1/principals/lamp/keys', node.admin, {});
+  const id = (made.body as { id: string }).id;
+  await node.ask('DELETE', `/v1/principals/lamp/keys/${id}`, node.admin);
+  const all = rows(await events('&target=/v1/principals/'));
+  expect(all.slice(-5)).toEqual([
+    ['principal:update', admin, '/v1/principals/lamp', 'failed', 'preconditionFailed'],
+    ['principal:delete', admin, '/v1/principals/nobody', 'failed', 'noRecord'],
+    ['principal:update', admin, '/v1/principals/second', 'failed', 'invalidRequest'],
+    ['key:update', admin, `/v1/principals/lamp/keys/${id}`, 'done', null],
+    ['key:delete', admin, `/v1/principals/lamp/keys/${id}`, 'done', null],
+  ]);
+  expect(rows(await events('', stranger)).map((row) => (row as string[])[2])).toEqual([
+    '/v1/tenants/other',
+    '/v1/tenants/other/principals/stranger',
+    expect.stringMatching('^/v1/tenants/other/principals/stranger/keys/.'),
+  ]);
+});
+
+it('keeps refusals of every door', async () => {
+  const before = (await node.ask('GET', '/v1/audit?limit=100', node.admin)).body as { next: string };
+  const wrong = `${lamp.slice(0, -1)}${lamp.endsWith('A') ? 'B' : 'A'}`;
+  await node.ask('GET', '/v1/things/lamp/shadow?access_token=abc', wrong);
+  await node.ask('GET', '/v1/things/door/shadow', lamp);
+  await node.ask('PUT', '/v1/policies/p', lamp, {});
+  await connectAsync(node.mqttUrl, { clientId: 'lamp', username: 'x', password: wrong, reconnectPeriod: 0 }).catch(
+    () => undefined,
+  );
+  await connectAsync(node.mqttUrl, { clientId: 'door', username: 'x', password: lamp, reconnectPeriod: 0 }).catch(
+    () => undefined,
+  );
+  const client = await node.connect('lamp', lamp);
+  await client.publishAsync('$aws/things/door/shadow/update', '{}', { qos: 1 }).catch(() => undefined);
+  await client.subscribeAsync('$aws/things/+/shadow/#').catch(() => undefined);
+  expect(client.connected).toBe(true);
+  const found = await events(`&outcome=refused&after=${before.next}`);
+  expect(rows(found)).toEqual([
+    ['shadow:get', null, '/v1/things/lamp/shadow', 'refused', 'AUTH_101'],
+    ['shadow:get', 'lamp', '/v1/things/door/shadow', 'refused', 'AUTH_202'],
+    ['policy:update', 'lamp', '/v1/policies/p', 'refused', 'AUTH_202'],
+    ['mqtt:connect', null, 'client/lamp', 'refused', 'AUTH_101'],
+    ['mqtt:connect', 'lamp', 'client/door', 'refused', 'AUTH_201'],
+    ['mqtt:publish', 'lamp', '$aws/things/door/shadow/update', 'refused', 'AUTH_202'],
+    ['mqtt:subscribe', 'lamp', '$aws/things/+/shadow/#', 'refused', 'AUTH_202'],
+  ]);
+  const more = await events('&outcome=refused', stranger);
+  expect(more).toEqual([]);
+});
+
+it('keeps a change whose caller does not wait for the answer', async () => {
+  const { hostname, port } = new URL(node.url);
+  const socket = dial(Number(port), hostname);
+  socket.on('error', () => undefined);
+  const head = `PUT /v1/principals/hasty HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${node.admin}\r\n`;
+  socket.write(`${head}Content-Length: 2\r\n\r\n{}`, () => socket.destroy());
+  await until('its event', async () => (await events('&target=/v1/principals/hasty')).length === 1);
+});
+
+it('is read by those who may, once asked well', async () => {
+  expect((await node.ask('GET', '/v1/audit', lamp)).status).toBe(403);
+  expect((await node.ask('GET', '/v1/audit', null)).status).toBe(401);
+  expect((await node.ask('GET', '/v1/audit?outcome=maybe', node.admin)).status).toBe(400);
+  expect((await node.ask('GET', '/v1/audit?after=x', node.admin)).status).toBe(400);
+  expect((await node.ask('GET', '/v1/audit?after=abcdefgh.1', node.admin)).status).toBe(410);
+  expect((await node.ask('GET', '/v1/audit?actor=a&actor=b', node.admin)).status).toBe(400);
+});
+
+it('leaves a line of the log for each event, without secrets', () => {
+  const audit = lines.map((line) => JSON.parse(line) as { audit?: boolean; target?: string }).filter((e) => e.audit);
+  expect(audit.length).toBeGreaterThan(15);
+  for (const secret of [node.admin, lamp, stranger, 'access_token', 'secret=x'])
+    expect(lines.join('')).not.toContain(secret.slice(-20));
+});
