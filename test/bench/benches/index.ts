@@ -17,6 +17,7 @@ import { profile } from './profile.js';
 import { storeAlone } from './store.js';
 import { stored } from './stored.js';
 import { updates } from './updates.js';
+import { withdrawal } from './withdrawal.js';
 import { watchLag } from './watch-lag.js';
 import { documentsSubscribers, overTls, qos1Subscribers } from './ways.js';
 
@@ -57,6 +58,7 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   },
   foreign: { title: 'events of shadows that nobody at the node listens to', table: true, run: foreign },
   access: { title: 'credentials and policies, 400 devices', table: true, run: access },
+  withdrawal: { title: 'rights withdrawn on three nodes, with traffic', run: withdrawal },
   nodes: { title: '800 devices over 1, 2 and 4 nodes', table: true, run: nodes },
   gets: { title: 'linearizable reads, 50 connections', table: true, run: gets },
   memory: { title: '20 k idle connections, 90 k touched shadows', table: true, run: memory },
