@@ -10,8 +10,8 @@ export interface Surroundings {
 }
 
 /**
- * Says what a caller may do. It decides at once, from what this node knows. Doors may remember a decision for as long as
- * `generation` stays what it was.
+ * Says what a caller may do. It decides at once, from what this node knows. Doors may remember a decision that
+ * `isLasting` for as long as `generation` stays what it was.
  */
 export interface Authorizer {
   /** Whether policies are asked: else everything is allowed. */
@@ -20,6 +20,11 @@ export interface Authorizer {
   readonly generation: number;
   /** @param resource such as `thing/lamp/settings`, `topic/$aws/things/lamp/shadow/get`, `client/lamp`. No errors. */
   allows(principal: Principal, action: PolicyAction, resource: string, surroundings?: Surroundings): boolean;
+  /**
+   * Whether a decision about this principal stays the same for a generation: not where its policies ask for the time, or
+   * for more than caller, connection and resource. No errors.
+   */
+  isLasting(principal: Principal): boolean;
   /** Whether there is any resource at all for which `allows` may say yes: else a stream of everything would be empty. No errors. */
   mayEver(principal: Principal, action: PolicyAction): boolean;
   /** Whether the principal may still act at all: it and its tenant are enabled, its credential is valid. No errors. */

@@ -8,6 +8,7 @@ export const OPEN_ACCESS: Authenticator & Authorizer = {
   generation: 0,
   authenticate: () => ANONYMOUS,
   allows: () => true,
+  isLasting: () => true,
   mayEver: () => true,
   isActive: () => true,
   onChange: () => () => undefined,

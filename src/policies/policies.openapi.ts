@@ -12,6 +12,7 @@ export const Policy = Type.Object(
   {
     policy: Type.String(),
     document: Document,
+    notes: Type.Array(Type.String(), { description: 'What of it has no effect here, such as a misspelt action.' }),
     version: Type.Integer({ description: 'The version that counts.' }),
     versions: Type.Array(Version, { description: 'Those that are kept.' }),
     builtIn: Type.Boolean(),
@@ -58,6 +59,7 @@ const DOCUMENT = {
 const EXAMPLE: Policy = {
   policy: 'read-lamp-1',
   document: DOCUMENT,
+  notes: [],
   version: 2,
   versions: [
     { version: 1, createdAt: '2023-11-14T22:13:20.000Z', createdBy: 'admin' },

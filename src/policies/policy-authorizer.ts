@@ -60,6 +60,10 @@ export class PolicyAuthorizer implements Authorizer {
     return known.set.decide(action, resource as PolicyResource, context).effect === 'allow';
   }
 
+  isLasting(principal: Principal): boolean {
+    return principal.expiresAt === undefined && !this.#knownOf(principal).set.dependsOnRequest;
+  }
+
   mayEver(principal: Principal, action: PolicyAction): boolean {
     const { stands: isKnown, set } = this.#knownOf(principal);
     return isKnown && !this.#isExpired(principal) && set.mayEver(action);

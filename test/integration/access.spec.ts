@@ -136,6 +136,27 @@ describe('over HTTP', () => {
     expect((await node.ask('GET', '/v1/principals/new', node.admin)).status).toBe(404);
   });
 
+  it('says what of a policy has no effect', async () => {
+    const Statement = [{ Effect: 'Deny', Action: ['iot:Publsh', 's3:PutObject', 'iot:Connect'], Resource: '*' }];
+    const { body } = await node.ask('PUT', '/v1/policies/misspelt', node.admin, { Version: '2012-10-17', Statement });
+    expect(body.notes).toEqual([
+      expect.stringMatching(/^Statement\[0\]\.Action\[0\].*Publsh/),
+      expect.stringMatching(/s3:PutObject/),
+    ]);
+  });
+
+  it('refuses a policy with its place', async () => {
+    const Statement = [
+      { Effect: 'Allow', Action: 'iot:Connect', Resource: '*', Condition: { StringIs: { 'iot:ClientId': 'a' } } },
+    ];
+    const { status, body } = await node.ask('PUT', '/v1/policies/bad', node.admin, {
+      Version: '2012-10-17',
+      Statement,
+    });
+    expect([status, body.detail]).toEqual([400, expect.stringMatching(/Statement\[0\]\.Condition\.StringIs/)]);
+    expect((await node.ask('GET', '/v1/policies/bad', node.admin)).status).toBe(404);
+  });
+
   it('lets only one of two edits of the same state through', async () => {
     const path = '/v1/policies/race';
     const document = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'iot:Connect', Resource: '*' }] };
@@ -312,6 +333,26 @@ describe('withdrawal', () => {
     await until('the allowed one', () => heard.filter((topic) => topic.includes('/b/')).length === 2);
     expect(heard.filter((topic) => topic.includes('/a/'))).toHaveLength(1);
     expect(client.connected).toBe(true);
+    await client.endAsync();
+  });
+
+  it('asks again for each message where a policy asks for the time', async () => {
+    const until_ = new Date(node.clock.now() + 60_000).toISOString();
+    const Statement = [
+      { Effect: 'Allow', Action: 'iot:*', Resource: '*' },
+      {
+        Effect: 'Deny',
+        Action: 'iot:Publish',
+        Resource: '*',
+        Condition: { DateGreaterThan: { 'aws:CurrentTime': until_ } },
+      },
+    ];
+    await node.ask('PUT', '/v1/policies/timed', node.admin, { Version: '2012-10-17', Statement });
+    const client = await node.connect('timed', await node.make('timed', { kind: 'service', policies: ['timed'] }));
+    const publish = () => client.publishAsync(shadow('timed', 'update'), '{"state":{"reported":{"a":1}}}', { qos: 1 });
+    await publish();
+    node.clock.advance(61_000);
+    await expect(publish()).rejects.toMatchObject({ code: 0x87 });
     await client.endAsync();
   });
 

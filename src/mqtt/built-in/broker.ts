@@ -190,7 +190,7 @@ export class MqttBroker implements Door {
     const { generation, isRequired } = this.authorizer;
     if (!isRequired || granted.allowedAt === generation) return true;
     if (!this.#mayGet(granted.session, topic)) return false;
-    if (granted.isTopic) granted.allowedAt = generation;
+    if (granted.isTopic && this.authorizer.isLasting(granted.session.principal)) granted.allowedAt = generation;
     return true;
   }
 

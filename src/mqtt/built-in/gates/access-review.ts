@@ -7,6 +7,8 @@ import type { SubscribeGate } from './subscribe-gate.js';
 
 /** Sessions that are judged in one turn of the loop. */
 const AT_ONCE = 200;
+/** Milliseconds between two rounds: whoever changes a thousand records a second must not have the node do nothing else. */
+const PAUSE_MS = 100;
 /** Milliseconds after which an expired credential ends its connection, at most, beside the time of one judgement. */
 const EXPIRY_MS = 5_000;
 
@@ -20,6 +22,7 @@ export class AccessReview {
   #isAgain = false;
   #isStopped = false;
   #timer: NodeJS.Timeout | undefined;
+  #pause: NodeJS.Timeout | undefined;
   #off: () => void = () => undefined;
 
   constructor(
@@ -40,6 +43,7 @@ export class AccessReview {
     this.#isStopped = true;
     this.#off();
     clearInterval(this.#timer);
+    clearTimeout(this.#pause);
   }
 
   #begin(): void {
@@ -64,7 +68,7 @@ export class AccessReview {
     this.#running = null;
     if (!this.#isAgain) return;
     this.#isAgain = false;
-    this.#begin();
+    this.#pause = setTimeout(() => this.#begin(), PAUSE_MS).unref();
   }
 
   #judge(session: Session): void {

@@ -11,7 +11,7 @@ export class PublishGate {
     if (!isRequired || route.allowedAt === generation) return true;
     const { principal, clientId, address } = owner;
     if (!this.authorizer.allows(principal, 'iot:Publish', `topic/${route.topic}`, { clientId, address })) return false;
-    route.allowedAt = generation;
+    if (this.authorizer.isLasting(principal)) route.allowedAt = generation;
     return true;
   }
 }
