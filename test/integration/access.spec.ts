@@ -285,99 +285,6 @@ describe('over MQTT', () => {
   });
 });
 
-describe('withdrawal', () => {
-  it.each([
-    ['its key is deleted', (id: string) => deleteKeys(id)],
-    ['it is deleted', (id: string) => node.ask('DELETE', `/v1/principals/${id}`, node.admin)],
-    ['it is disabled', (id: string) => replace(id, { disabled: true })],
-    ['it loses its role', (id: string) => replace(id, { roles: [] })],
-  ])('ends connection, stream and requests of a principal when %s', async (what, withdraw) => {
-    const id = `gone-${what.replaceAll(' ', '-')}`;
-    const key = await node.make(id, { kind: 'service', roles: ['service'] });
-    const client = await node.connect(id, key);
-    const reasons: (number | undefined)[] = [];
-    client.on('disconnect', ({ reasonCode }) => void reasons.push(reasonCode));
-    const stream = await fetch(`${node.url}/v1/watch`, { headers: { authorization: `Bearer ${key}` } });
-    const text = stream.text();
-    await withdraw(id);
-    await until('the end of the connection', () => !client.connected);
-    expect(reasons).toEqual([0x87]);
-    expect(await text).toMatch(/event: end\ndata: \{"reason":"forbidden"/);
-    expect([401, 403]).toContain((await node.ask('GET', '/v1/things', key)).status);
-  });
-
-  it('ends a subscription that policies no longer allow, and leaves the connection', async () => {
-    const statement = (topics: string[]): object => ({
-      Version: '2012-10-17',
-      Statement: [
-        { Effect: 'Allow', Action: 'iot:Connect', Resource: '*' },
-        { Effect: 'Allow', Action: ['iot:Subscribe', 'iot:Receive'], Resource: topics },
-      ],
-    });
-    const arn = (kind: string, thing: string): string => `arn:aws:iot:*:*:${kind}/$aws/things/${thing}/shadow/*`;
-    const topics = (thing: string): string[] => [arn('topicfilter', thing), arn('topic', thing)];
-    const made = await node.ask('PUT', '/v1/policies/topics', node.admin, statement([...topics('a'), ...topics('b')]));
-    const key = await node.make('reader', { kind: 'service', policies: ['topics'] });
-    const client = await node.connect('reader', key);
-    const heard: string[] = [];
-    client.on('message', (topic) => void heard.push(topic));
-    await client.subscribeAsync([shadow('a', 'update/accepted'), shadow('b', 'update/accepted')]);
-    const update = (thing: string) =>
-      node.ask('POST', `/things/${thing}/shadow`, node.admin, { state: { reported: { n: 1 } } });
-    await Promise.all([update('a'), update('b')]);
-    await until('both', () => heard.length === 2);
-    const match = { 'if-match': made.headers.get('etag')! };
-    expect((await node.ask('PUT', '/v1/policies/topics', node.admin, statement(topics('b')), match)).status).toBe(200);
-    await update('a');
-    await update('b');
-    await until('the allowed one', () => heard.filter((topic) => topic.includes('/b/')).length === 2);
-    expect(heard.filter((topic) => topic.includes('/a/'))).toHaveLength(1);
-    expect(client.connected).toBe(true);
-    await client.endAsync();
-  });
-
-  it('asks again for each message where a policy asks for the time', async () => {
-    const until_ = new Date(node.clock.now() + 60_000).toISOString();
-    const Statement = [
-      { Effect: 'Allow', Action: 'iot:*', Resource: '*' },
-      {
-        Effect: 'Deny',
-        Action: 'iot:Publish',
-        Resource: '*',
-        Condition: { DateGreaterThan: { 'aws:CurrentTime': until_ } },
-      },
-    ];
-    await node.ask('PUT', '/v1/policies/timed', node.admin, { Version: '2012-10-17', Statement });
-    const client = await node.connect('timed', await node.make('timed', { kind: 'service', policies: ['timed'] }));
-    const publish = () => client.publishAsync(shadow('timed', 'update'), '{"state":{"reported":{"a":1}}}', { qos: 1 });
-    await publish();
-    node.clock.advance(61_000);
-    await expect(publish()).rejects.toMatchObject({ code: 0x87 });
-    await client.endAsync();
-  });
-
-  it('ends everybody of a disabled tenant, and nobody else', async () => {
-    await node.ask('PUT', '/v1/tenants/short', node.admin, {});
-    const key = await node.make('lamp', { thing: 'lamp', roles: ['device'] }, 'short');
-    const [gone, stays] = [await node.connect('lamp', key), await node.connect('lamp', keys['lamp']!)];
-    const { headers } = await node.ask('GET', '/v1/tenants/short', node.admin);
-    await node.ask('PUT', '/v1/tenants/short', node.admin, { disabled: true }, { 'if-match': headers.get('etag')! });
-    await until('the end', () => !gone.connected);
-    expect(stays.connected).toBe(true);
-    expect((await node.ask('GET', '/things/lamp/shadow', key)).status).toBe(403);
-    await stays.endAsync();
-  });
-
-  it('ends a connection soon after its key has expired', async () => {
-    await node.ask('PUT', '/v1/principals/brief', node.admin, { thing: 'brief', roles: ['device'] });
-    const { body } = await node.ask('POST', '/v1/principals/brief/keys', node.admin, { expiresIn: 60 });
-    const client = await node.connect('brief', body.key as string);
-    node.clock.advance(61_000);
-    expect((await node.ask('GET', '/things/brief/shadow', body.key as string)).body.message).toMatch(/expired/);
-    await until('the end', () => !client.connected, 20_000);
-  });
-});
-
 it('logs no secret', () => {
   const log = lines.join('');
   expect(log).toContain('CONNECT refused');
@@ -388,17 +295,4 @@ it('logs no secret', () => {
 function changed(text: string, at: number): string {
   const place = at < 0 ? text.length + at : at;
   return text.slice(0, place) + (text[place] === 'A' ? 'B' : 'A') + text.slice(place + 1);
-}
-
-async function deleteKeys(id: string): Promise<void> {
-  const { body } = await node.ask('GET', `/v1/principals/${id}/keys`, node.admin);
-  for (const key of body.keys as { id: string }[])
-    await node.ask('DELETE', `/v1/principals/${id}/keys/${key.id}`, node.admin);
-}
-
-async function replace(id: string, members: object): Promise<void> {
-  const { headers } = await node.ask('GET', `/v1/principals/${id}`, node.admin);
-  const match = { 'if-match': headers.get('etag')! };
-  const { status } = await node.ask('PUT', `/v1/principals/${id}`, node.admin, { kind: 'service', ...members }, match);
-  expect(status).toBe(200);
 }
