@@ -1,9 +1,14 @@
 import type { Access } from './access/access.module.js';
 import { AuditTrail } from './audit/audit-trail.js';
+import { AccessTokenCredentials } from './auth/access-token-credentials.js';
 import { CredentialKinds } from './auth/credential-kinds.js';
 import { firstAdministrator, type FirstAdministrator } from './auth/first-administrator.js';
 import { openMasterKey } from './auth/master-key-file.js';
 import { SecretKeyCredentials } from './auth/secret-key-credentials.js';
+import { TokenAuthority } from './auth/token-authority.js';
+import { TokenStanding } from './auth/token-standing.js';
+import { followTokenPolicy } from './auth/follow-token-policy.js';
+import { LiveTokenPolicy } from './auth/tokens/live-token-policy.js';
 import { SecretKeys } from './auth/tokens/secret-key.js';
 import type { Config } from './config/config.js';
 import { AccessDirectory } from './directory/access-directory.js';
@@ -26,6 +31,10 @@ export class AccessControl implements Access {
   readonly directory: AccessDirectory;
   readonly writer: AccessWriter;
   readonly secretKeys: SecretKeys;
+  readonly keyCredentials: SecretKeyCredentials;
+  readonly tokenPolicy = new LiveTokenPolicy();
+  /** Null: no issuer is configured. */
+  readonly tokens: TokenAuthority | null;
   readonly authenticator: CredentialKinds;
   readonly authorizer: PolicyAuthorizer;
   readonly audit: AuditTrail;
@@ -34,11 +43,20 @@ export class AccessControl implements Access {
   constructor(private readonly parts: AccessControlParts) {
     const { config, keys, clock, logger } = parts;
     const below = keys.under(ACCESS_PATH);
-    this.secretKeys = new SecretKeys(openMasterKey(config.auth.masterKey, config.dataDir));
+    const { issuer } = config.auth;
+    const masterKey = openMasterKey(config.auth.masterKey, config.dataDir);
+    this.secretKeys = new SecretKeys(masterKey);
     this.directory = new AccessDirectory(below, logger);
     this.writer = new AccessWriter(below, this.directory);
-    this.authenticator = new CredentialKinds([new SecretKeyCredentials(this.directory, this.secretKeys, clock)]);
-    this.authorizer = new PolicyAuthorizer(this.directory, clock);
+    this.keyCredentials = new SecretKeyCredentials(this.directory, this.secretKeys, clock);
+    const policy = this.tokenPolicy;
+    this.tokens = issuer === null ? null : new TokenAuthority({ issuer, keys, masterKey, policy, clock, logger });
+    followTokenPolicy(this.directory, policy, logger);
+    const { directory, keyCredentials, tokens } = this;
+    const byToken = tokens === null ? [] : [new AccessTokenCredentials(directory, tokens.accessTokens, clock)];
+    this.authenticator = new CredentialKinds([keyCredentials, ...byToken]);
+    const standing = tokens === null ? null : new TokenStanding(directory, tokens.denials, clock);
+    this.authorizer = new PolicyAuthorizer(directory, clock, standing);
     this.audit = new AuditTrail(clock, logger);
   }
 
@@ -49,6 +67,7 @@ export class AccessControl implements Access {
   async start(): Promise<FirstAdministrator | null> {
     this.directory.start();
     await this.directory.ready;
+    await this.tokens?.start();
     return firstAdministrator(this.directory, this.writer, this.secretKeys, this.parts.clock);
   }
 
@@ -56,5 +75,6 @@ export class AccessControl implements Access {
   close(): void {
     this.directory.close();
     this.audit.close();
+    this.tokens?.close();
   }
 }

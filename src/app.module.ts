@@ -66,16 +66,11 @@ export class AppModule {
 }
 
 /** The rooms that only a node with authentication has. */
-function administration({
-  directory,
-  writer,
-  secretKeys,
-  authorizer,
-  audit,
-}: AccessControl): DynamicModule['imports'] & {} {
+function administration(access: AccessControl): DynamicModule['imports'] & {} {
+  const { directory, writer, authorizer, audit } = access;
   return [
     DirectoryModule.forRoot(directory, writer),
-    AuthModule.forRoot(secretKeys),
+    AuthModule.forRoot(access),
     PoliciesModule.forRoot(authorizer),
     PrincipalsModule,
     KeysModule,

@@ -28,6 +28,10 @@ export type ActionName =
   | 'tenant:update'
   | 'tenant:delete'
   | 'audit:get'
+  | 'token-policy:get'
+  | 'token-policy:update'
+  | 'token-policy:delete'
+  | 'auth:get'
   /** Allowed for every caller, with or without authentication. */
   | 'public';
 

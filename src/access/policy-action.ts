@@ -21,8 +21,8 @@ export type PolicyAction =
   /** Tenants themselves. */
   | 'umbra:AdminTenants';
 
-/** What policies are asked for a route. */
-export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, PolicyAction>> = {
+/** What policies are asked for a route; null: nothing, every caller who is known may. */
+export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, PolicyAction | null>> = {
   'shadow:get': 'iot:GetThingShadow',
   'shadow:update': 'iot:UpdateThingShadow',
   'shadow:delete': 'iot:DeleteThingShadow',
@@ -49,4 +49,8 @@ export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, Poli
   'tenant:update': 'umbra:AdminTenants',
   'tenant:delete': 'umbra:AdminTenants',
   'audit:get': 'umbra:AdminRead',
+  'token-policy:get': null,
+  'token-policy:update': 'umbra:AdminTenants',
+  'token-policy:delete': 'umbra:AdminTenants',
+  'auth:get': null,
 };

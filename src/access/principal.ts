@@ -13,6 +13,8 @@ export interface Principal {
   readonly credential?: string;
   /** Built-in roles that its credential gives, beside those of its record. */
   readonly roles?: readonly RoleName[];
+  /** Actions that its credential is limited to, as access/scopes.ts reads them; none: all that policies allow. */
+  readonly scopes?: readonly string[];
   /** Milliseconds since 1970 at which its credential ends; none: it does not end by itself. */
   readonly expiresAt?: number;
 }

@@ -134,6 +134,14 @@ export const SECTIONS = {
       example: '/etc/umbra/master.key',
       secret: true,
     }),
+    UMBRA_AUTH_ISSUER: text('auth.issuer', null, {
+      type: 'URL',
+      pattern: /^https?:\/\/(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$/,
+      problem: 'must be the URL of the service as clients reach it, without a path: https://host or https://host:port',
+      example: 'https://shadows.example.com',
+      meaning:
+        'URL of this service as clients reach it, the same on all nodes. With it the service issues access tokens to who has a key, see clients.md.',
+    }),
   },
   'External broker': {
     UMBRA_BROKER_URL: text('externalBroker.url', null, {

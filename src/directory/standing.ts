@@ -15,7 +15,15 @@ export function stands(directory: AccessDirectory, principal: Principal, now: nu
   if (directory.get('tenant', tenant)?.record.isDisabled !== false) return false;
   if (directory.get('principal', tenant, id)?.record.isDisabled !== false) return false;
   if (!credential?.startsWith(KEY_CREDENTIAL)) return true;
-  const key = directory.get('key', credential.slice(KEY_CREDENTIAL.length))?.record;
+  return keyStands(directory, principal, credential.slice(KEY_CREDENTIAL.length), now);
+}
+
+/**
+ * Whether a key is there, enabled, and of this principal. No errors.
+ * @param now milliseconds since 1970
+ */
+export function keyStands(directory: AccessDirectory, { tenant, id }: Principal, keyId: string, now: number): boolean {
+  const key = directory.get('key', keyId)?.record;
   if (key?.isDisabled !== false || key.tenant !== tenant || key.principal !== id) return false;
   return key.expiresAtMs === null || key.expiresAtMs > now;
 }

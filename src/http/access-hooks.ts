@@ -7,6 +7,8 @@ import { AUTHENTICATOR, type Authenticator, type Credentials, type Identity } fr
 import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
 import { POLICY_ACTIONS } from '../access/policy-action.js';
 import type { Principal } from '../access/principal.js';
+import type { PolicyAction } from '../access/policy-action.js';
+import { covers } from '../access/scopes.js';
 import { ServiceError } from '../errors/service-error.js';
 import { targetOf, thingOf } from './caller.js';
 import { tenantOf } from './record-request.js';
@@ -107,21 +109,24 @@ function faultOf(
   const name = POLICY_ACTIONS[action];
   // Of the caller, also for what its answer may say of it.
   request.principal = principal;
-  const resource = resourceOf(action, request);
+  if (name === null) return authorizer.isActive(principal) ? null : new ServiceError('credentialsRevoked');
+  const resource = resourceOf(action, name, request);
   const isAllowed =
     resource === null
       ? authorizer.mayEver(principal, name)
       : authorizer.allows(principal, name, resource, { address: request.ip });
-  return isAllowed ? null : new ServiceError('notAllowed', `${name} on ${resource ?? 'anything'}`);
+  if (isAllowed) return null;
+  if (!covers(principal.scopes, name)) return new ServiceError('scopeTooSmall', name);
+  return new ServiceError('notAllowed', `${name} on ${resource ?? 'anything'}`);
 }
 
 /**
  * What policies are asked about. Null: a stream of everything, which brings what policies allow.
  * @throws ServiceError invalidThingName, invalidShadowName, invalidRequest
  */
-function resourceOf(action: Asked, request: FastifyRequest): string | null {
-  if (POLICY_ACTIONS[action].startsWith('umbra:Admin'))
-    return action === 'tenant:list' ? 'tenant/*' : `tenant/${tenantOf(request)}`;
+function resourceOf(action: Asked, name: PolicyAction, request: FastifyRequest): string | null {
+  if (action === 'tenant:list' || action.startsWith('token-policy:')) return 'tenant/*';
+  if (name.startsWith('umbra:Admin')) return `tenant/${tenantOf(request)}`;
   const { thing } = request.params as { thing?: string };
   if (thing === undefined) return action === 'shadow:watch' ? null : 'thing/*';
   const isOfThing = action.startsWith('thing:') || action === 'shadow:list';
@@ -132,7 +137,9 @@ function resourceOf(action: Asked, request: FastifyRequest): string | null {
 }
 
 /** The body of a request that is refused is not waited for. */
-function refuse({ status }: ServiceError, request: FastifyRequest, reply: FastifyReply): void {
+function refuse({ status, code }: ServiceError, request: FastifyRequest, reply: FastifyReply): void {
   if (status === 401) void reply.header('www-authenticate', 'Bearer');
+  // RFC 6750 section 3.1.
+  if (code === 'scopeTooSmall') void reply.header('www-authenticate', 'Bearer error="insufficient_scope"');
   if (hasBody(request.raw)) answerLast(request, reply);
 }

@@ -20,7 +20,8 @@ const READING = /:(?:get|list|explain|watch|check|query)$/;
 
 /** Whether every call of an action is to be kept: those that change who may do what. */
 export function isAudited(action: ActionName): boolean {
-  return action !== 'public' && POLICY_ACTIONS[action].startsWith('umbra:Admin') && !READING.test(action);
+  const asked = action === 'public' ? null : POLICY_ACTIONS[action];
+  return asked !== null && asked.startsWith('umbra:Admin') && !READING.test(action);
 }
 
 /** Keeps the refusals of all routes, and how calls of audited ones ended. */

@@ -1,6 +1,8 @@
+import type { CredentialStanding } from '../access/credential-standing.js';
 import type { Authorizer, Surroundings } from '../access/authorizer.js';
 import type { PolicyAction } from '../access/policy-action.js';
 import type { Principal } from '../access/principal.js';
+import { covers } from '../access/scopes.js';
 import type { AccessDirectory } from '../directory/access-directory.js';
 import { stands } from '../directory/standing.js';
 import type { Clock } from '../resilience/clock.js';
@@ -32,9 +34,11 @@ export class PolicyAuthorizer implements Authorizer {
   readonly #known = new WeakMap<Principal, Known>();
   #snapshot: PolicySnapshot;
 
+  /** @param credentials null: whether a credential holds is said by the directory alone */
   constructor(
     private readonly directory: AccessDirectory,
     private readonly clock: Clock,
+    private readonly credentials: CredentialStanding | null = null,
   ) {
     this.#snapshot = policiesIn(directory);
     directory.onChange((change) => {
@@ -45,7 +49,7 @@ export class PolicyAuthorizer implements Authorizer {
   }
 
   get generation(): number {
-    return this.directory.generation;
+    return this.directory.generation + (this.credentials?.generation ?? 0);
   }
 
   /** The policies by which decisions are made now. */
@@ -54,6 +58,7 @@ export class PolicyAuthorizer implements Authorizer {
   }
 
   allows(principal: Principal, action: PolicyAction, resource: string, surroundings: Surroundings = {}): boolean {
+    if (!covers(principal.scopes, action)) return false;
     const known = this.#knownOf(principal);
     if (!known.stands || this.#isExpired(principal)) return false;
     const context = this.#contextOf(known, principal, surroundings);
@@ -66,15 +71,17 @@ export class PolicyAuthorizer implements Authorizer {
 
   mayEver(principal: Principal, action: PolicyAction): boolean {
     const { stands: isKnown, set } = this.#knownOf(principal);
-    return isKnown && !this.#isExpired(principal) && set.mayEver(action);
+    return isKnown && covers(principal.scopes, action) && !this.#isExpired(principal) && set.mayEver(action);
   }
 
   isActive(principal: Principal): boolean {
-    return stands(this.directory, principal, this.clock.now());
+    const { credentials, directory, clock } = this;
+    return stands(directory, principal, clock.now()) && (credentials === null || credentials.holds(principal));
   }
 
   onChange(listener: () => void): () => void {
-    return this.directory.onChange(listener);
+    const ends = [this.directory.onChange(listener), this.credentials?.onChange(listener)];
+    return () => ends.forEach((end) => end?.());
   }
 
   /** What is decided now, why, and all that the principal is subject to. No errors. */
@@ -104,7 +111,7 @@ export class PolicyAuthorizer implements Authorizer {
     const { generation } = this;
     if (before?.generation === generation) return before;
     const set = this.#snapshot.setOf(principal.tenant, subjectPolicies(this.directory, principal));
-    const isKnown = stands(this.directory, principal, this.clock.now());
+    const isKnown = this.isActive(principal);
     const known = { generation, set, stands: isKnown, clientId: undefined, address: undefined, context: NOTHING };
     this.#known.set(principal, known);
     return known;

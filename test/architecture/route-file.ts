@@ -8,9 +8,11 @@
  * 4. The last noun is the folder, in its singular where that is the folder's name. A route without a noun is about
  *    `things`.
  * 5. The transport is the suffix.
+ * Names that standards of OAuth fix stand for ours: `jwks.json` for `auth/jwks`, `oauth-authorization-server` for
+ * `auth/metadata`.
  */
 export function fileOf(route: Route, folders: ReadonlySet<string>): string {
-  const words = route.path.split('/').filter((word) => word !== '');
+  const words = route.path.split('/').flatMap((word) => FIXED[word] ?? (word === '' ? [] : [word]));
   const plain = words.filter((word, i) => !isDropped(word, words[i - 1], words[i + 1]));
   const verb = verbOf(plain.at(-1));
   const nouns = verb === null ? plain : plain.slice(0, -1);
@@ -30,8 +32,12 @@ export interface Route {
 const DROPPED = new Set(['v1', 'api', '$aws', '.well-known', 'me']);
 const VERBS = new Set([
   ...['get', 'update', 'delete', 'list', 'watch', 'live', 'ready', 'login', 'refresh', 'revoke', 'commit', 'query'],
-  ...['check', 'metrics', 'explain', 'rollback'],
+  ...['check', 'metrics', 'explain', 'rollback', 'token', 'introspect', 'jwks', 'metadata'],
 ]);
+const FIXED: Readonly<Record<string, readonly string[]>> = {
+  'jwks.json': ['auth', 'jwks'],
+  'oauth-authorization-server': ['auth', 'metadata'],
+};
 
 function isDropped(word: string, before: string | undefined, after: string | undefined): boolean {
   if (DROPPED.has(word) || isParameter(word)) return true;

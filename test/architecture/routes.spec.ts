@@ -40,6 +40,11 @@ const ASKED =
 /** What a direct handler has: `@Req() request, @Res() reply`. */
 const DIRECT_ARGUMENTS = { '0:0': { index: 0, pipes: [] }, '1:1': { index: 1, pipes: [] } };
 
+/** Doors of OAuth: their clients prove themselves in ways that the handler asks for, or the answer is for everybody. */
+const PUBLIC = new Set(
+  ['token', 'revoke', 'introspect', 'jwks', 'metadata'].map((operation) => `src/auth/${operation}.http.ts`),
+);
+
 interface Handler extends Route {
   readonly name: string;
   readonly action: unknown;
@@ -200,6 +205,11 @@ describe('the file of a route', () => {
     ['http', 'POST', '/v1/policies/check', 'src/policies/check.http.ts'],
     ['http', 'GET', '/health/metrics', 'src/health/metrics.http.ts'],
     ['http', 'GET', '/.well-known/issuer', 'src/issuer/get.http.ts'],
+    ['http', 'POST', '/v1/auth/token', 'src/auth/token.http.ts'],
+    ['http', 'GET', '/v1/auth/me', 'src/auth/get.http.ts'],
+    ['http', 'GET', '/.well-known/jwks.json', 'src/auth/jwks.http.ts'],
+    ['http', 'GET', '/.well-known/oauth-authorization-server', 'src/auth/metadata.http.ts'],
+    ['http', 'PUT', '/v1/token-policy', 'src/token-policy/update.http.ts'],
     ['http', 'GET', '/health/ready', 'src/health/ready.http.ts'],
     // Words that are dropped elsewhere are nouns here, and words that begin like a verb are none.
     ['http', 'GET', '/v1/name', 'src/name/get.http.ts'],
@@ -233,9 +243,10 @@ describe('the file of a route', () => {
 
     it('declares the action of its operation', () => {
       const verb = /([a-z]+)\.[a-z]+\.ts$/.exec(file)?.[1];
-      const expected = file.startsWith('src/health/')
-        ? 'public'
-        : expect.stringMatching(new RegExp(`^[a-z]+:${verb}$`));
+      const expected =
+        file.startsWith('src/health/') || PUBLIC.has(file)
+          ? 'public'
+          : expect.stringMatching(new RegExp(`^[a-z-]+:${verb}$`));
       for (const { action } of handlers) expect(action).toEqual(expected);
     });
   });

@@ -128,11 +128,11 @@ function faultOfLife({ claims }: AuthenticToken): TokenFault | null {
 }
 
 function verifiedOf(token: string, { issuer, claims }: AuthenticToken, identity: TokenIdentity): VerifiedToken {
-  const { tenant, principal, scopes } = identity;
+  const { tenant, principal, scopes, key = null } = identity;
   const { client, issuedAt, expiresAt, notBefore } = claims;
   // Tokens without a name of their own are denied by what is signed: a signature has several forms that hold.
   const id = claims.id ?? `sha256:${createHash('sha256').update(signedPart(token)).digest('base64url')}`;
-  return { tenant, principal, scopes, client, issuer: issuer.issuer, id, issuedAt, expiresAt, notBefore };
+  return { tenant, principal, scopes, key, client, issuer: issuer.issuer, id, issuedAt, expiresAt, notBefore };
 }
 
 const signedPart = (token: string): string => token.slice(0, token.lastIndexOf('.'));

@@ -30,6 +30,7 @@ export class DenialList implements KeyListener {
   /** Made on this node: a snapshot may be older than they are, or their records not have come about. */
   #own = new Map<string, Denial>();
   #generation = 0;
+  readonly #listeners = new Set<() => void>();
 
   /** @param keys the records are all keys below its path */
   constructor(
@@ -45,6 +46,12 @@ export class DenialList implements KeyListener {
 
   get size(): number {
     return this.#denials.size;
+  }
+
+  /** Calls `listener` in the turn of each new denial, until the returned function is called. It must not throw. No errors. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /**
@@ -65,12 +72,16 @@ export class DenialList implements KeyListener {
     const now = this.clock.now();
     this.#own = new Map([...this.#own].filter(([, { until }]) => until > now));
     for (const [key, denial] of this.#own) this.#hold(key, denial);
+    this.#notify();
   }
 
   /** Takes over one record from a watch; null: it has ended. @throws Error when it cannot be read; nothing changes */
   change({ key, value }: Pick<KeyUpdate, 'key' | 'value'>): void {
     if (value === null) this.#drop(key);
-    else this.#hold(key, decodeDenial(value));
+    else {
+      this.#hold(key, decodeDenial(value));
+      this.#notify();
+    }
   }
 
   /**
@@ -89,6 +100,7 @@ export class DenialList implements KeyListener {
     if (!this.#names.has(key) && this.#denials.size >= this.maxDenials) this.#makeRoom(now);
     this.#own.set(key, denial);
     this.#hold(key, denial);
+    this.#notify();
     const lease = await this.keys.grant(Math.max(1, Math.ceil((until - now) / 1_000)));
     const done = await this.keys.commit({ guards: [], puts: [{ key, value: encodeDenial(denial), lease }] });
     if (done === null) throw new ServiceError('storageUnavailable');
@@ -117,6 +129,10 @@ export class DenialList implements KeyListener {
     if (held === undefined || held.before <= denial.before) this.#denials.set(name, denial);
     this.#names.set(key, name);
     this.#generation++;
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener();
   }
 
   #drop(key: string): void {

@@ -53,7 +53,7 @@ export class OwnIssuer implements TrustedIssuer {
    * told from them.
    * @throws Error before the signing keys are open
    */
-  async issue({ tenant, principal, scopes, client }: Grant): Promise<IssuedToken | TokenFault> {
+  async issue({ tenant, principal, scopes, client, key = null }: Grant): Promise<IssuedToken | TokenFault> {
     const { keys, denials, clock, rules } = this.options;
     const id = randomUUID();
     const seconds = Math.floor(clock.now() / 1_000);
@@ -63,7 +63,8 @@ export class OwnIssuer implements TrustedIssuer {
     }
     const { kid, privateKey } = keys.current;
     const { ttl } = rules(tenant);
-    const token = await new SignJWT({ client_id: client, scope: scopes.join(' '), tenant })
+    const claims = { client_id: client, scope: scopes.join(' '), tenant, ...(key !== null && { umbra_key: key }) };
+    const token = await new SignJWT(claims)
       .setProtectedHeader({ alg: ALGORITHM, kid, typ: TYPE })
       .setIssuer(this.issuer)
       .setAudience(this.options.audience)
@@ -85,8 +86,9 @@ export class OwnIssuer implements TrustedIssuer {
   }
 
   identify({ subject, raw }: TokenClaims): TokenIdentity | null {
-    const { tenant, scope } = raw;
+    const { tenant, scope, umbra_key: key } = raw;
     if (typeof tenant !== 'string' || typeof scope !== 'string') return null;
-    return { tenant, principal: subject, scopes: scope.split(' ').filter((name) => name !== '') };
+    const scopes = scope.split(' ').filter((name) => name !== '');
+    return { tenant, principal: subject, scopes, key: typeof key === 'string' ? key : null };
   }
 }

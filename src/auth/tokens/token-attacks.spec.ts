@@ -25,7 +25,7 @@ describe('accepted', () => {
     expect(expiresIn).toBe(3600);
     const verified = await node.tokens.verify(token);
     expect(verified).toEqual({
-      ...{ tenant: 'acme', principal: 'lamp-1', client: 'lamp-1', scopes: ['device'] },
+      ...{ tenant: 'acme', principal: 'lamp-1', client: 'lamp-1', scopes: ['device'], key: null },
       ...{ issuer: ISSUER, id, issuedAt: node.now * 1000, expiresAt, notBefore: null },
     });
     expect(node.tokens.recall(token)).toBe(verified);

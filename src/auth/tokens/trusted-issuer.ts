@@ -14,6 +14,8 @@ export interface TokenIdentity {
   readonly principal: string;
   /** What the token may be used for, as its issuer names it. */
   readonly scopes: readonly string[];
+  /** Id of the key that it was got with, and whose end ends it; null: there was none. */
+  readonly key?: string | null;
 }
 
 /** An issuer whose tokens are accepted. */

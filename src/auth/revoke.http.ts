@@ -1,0 +1,26 @@
+import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Action } from '../access/action.js';
+import { Describe } from '../http/openapi/describe.js';
+import { revoke } from './auth.openapi.js';
+import { oauthAnswer } from './oauth-answer.js';
+import { revokeToken } from './revoke.js';
+import { TokenService } from './token-service.js';
+
+@Controller('v1/auth/revoke')
+export class RevokeController {
+  constructor(private readonly tokens: TokenService) {}
+
+  /** Public: its client proves itself as OAuth says, by Basic or in the body. */
+  @Post()
+  @HttpCode(200)
+  @Action('public')
+  @Describe(revoke)
+  async revoke(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+    void this.tokens.authority;
+    return oauthAnswer(reply, async () => {
+      await revokeToken(this.tokens.requestOf(request));
+      return {};
+    });
+  }
+}

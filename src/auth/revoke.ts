@@ -1,0 +1,22 @@
+import { required } from './oauth-form.js';
+import type { OAuthRequest } from './token-service.js';
+import { looksLikeRefreshToken } from './tokens/refresh-token.js';
+import { TokenFault } from './tokens/token-fault.js';
+
+/**
+ * Ends a token of the client (RFC 7009). For any other text nothing happens, and the answer is the same: it says nothing
+ * of tokens of others.
+ * @throws OAuthError invalid_request
+ * @throws ServiceError overloaded, storageUnavailable, storageFull, draining
+ */
+export async function revokeToken({ form, client, authority }: OAuthRequest): Promise<void> {
+  const token = required(form, 'token');
+  if (looksLikeRefreshToken(token)) {
+    await authority.refreshTokens.revoke(token, client.client);
+    return;
+  }
+  const verified = await authority.accessTokens.verify(token);
+  if (verified instanceof TokenFault || verified.client !== client.client) return;
+  const { issuer, id, expiresAt } = verified;
+  await authority.denials.deny({ kind: 'token', issuer, id }, expiresAt);
+}
