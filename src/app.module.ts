@@ -22,6 +22,7 @@ import type { Storage } from './store/storage.js';
 import type { Logger } from './telemetry/logger.js';
 import { TenantsModule } from './tenants/tenants.module.js';
 import { ThingsModule } from './things/things.module.js';
+import { TokenPolicyModule } from './token-policy/token-policy.module.js';
 import { WATCH_HUB, type WatchHub } from './watch/subscription.js';
 import { WatchModule } from './watch/watch.module.js';
 
@@ -75,6 +76,7 @@ function administration(access: AccessControl): DynamicModule['imports'] & {} {
     PrincipalsModule,
     KeysModule,
     TenantsModule,
+    TokenPolicyModule,
     AuditModule.forRoot(audit),
   ];
 }

@@ -272,6 +272,55 @@ it('tells of a token what it holds for, to whom it concerns', async () => {
   expect(await seen('lamp', access)).toEqual({ active: false });
 });
 
+describe('the token policy', () => {
+  const path = '/v1/token-policy';
+
+  it('is in force at once, for who may not change it too, and goes back to the defaults', async () => {
+    const before = await grant('lamp');
+    expect((await node.ask('GET', path, before)).body).toMatchObject({ tenant: 'default', ttl: 3600, yaml: null });
+    const yaml = '# short\nttl: 120s\ntenants:\n  other: { ttl: 5m }\n';
+    const made = await node.ask('PUT', path, node.admin, yaml);
+    expect([made.status, made.body.ttl, made.headers.get('etag')]).toEqual([
+      201,
+      120,
+      expect.stringMatching(/^"\d+"$/),
+    ]);
+    const { body } = await token('lamp', { grant_type: 'client_credentials' });
+    expect(body.expires_in).toBe(120);
+    expect((await token('other/lamp', { grant_type: 'client_credentials' })).body.expires_in).toBe(300);
+    const [seen, full] = [await node.ask('GET', path, before), await node.ask('GET', path, node.admin)];
+    expect([seen.body.ttl, seen.body.yaml, full.body.yaml]).toEqual([120, null, yaml]);
+    expect((await node.ask('PUT', path, node.admin, yaml)).status).toBe(412);
+    const match = { 'if-match': made.headers.get('etag')! };
+    expect((await node.ask('PUT', path, node.admin, 'ttl: 90s', match)).body.ttl).toBe(90);
+    expect((await node.ask('DELETE', path, node.admin)).status).toBe(204);
+    expect((await node.ask('GET', path, before)).body.ttl).toBe(3600);
+  });
+
+  it('is refused as a whole, with the places of its problems', async () => {
+    const { status, body } = await node.ask('PUT', path, node.admin, 'ttl: 120s\ngrace: 1s\nbinding: all\n');
+    expect([status, body.errors.map(({ parameter }: { parameter: string }) => parameter)]).toEqual([
+      400,
+      ['2:1', '3:10'],
+    ]);
+    expect(body.detail).toMatch(/^2:1: grace is not known/);
+    expect((await node.ask('PUT', path, node.admin, '')).status).toBe(400);
+    expect((await node.ask('GET', path, node.admin)).body).toMatchObject({ ttl: 3600, yaml: null });
+  });
+
+  it('is changed by who may administer all tenants alone', async () => {
+    const chief = await node.make('chief', { kind: 'person', roles: ['tenant-admin'] });
+    for (const [method, key] of [
+      ['PUT', chief],
+      ['DELETE', chief],
+      ['PUT', await grant('lamp')],
+    ] as const)
+      expect((await node.ask(method, path, key, 'ttl: 1d')).status).toBe(403);
+    const narrow = await grant('admin', 'iot:*');
+    expect((await node.ask('PUT', path, narrow, 'ttl: 1d')).body.code).toBe('AUTH_203');
+  });
+});
+
 it('without an issuer says what to set', async () => {
   const bare = await startSecureNode();
   try {
