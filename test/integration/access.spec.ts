@@ -164,7 +164,8 @@ describe('over HTTP', () => {
     expect([made.status, made.body.version]).toEqual([201, 1]);
     expect((await node.ask('PUT', path, node.admin, document)).status).toBe(412);
     const match = { 'if-match': made.headers.get('etag')! };
-    const both = await Promise.all([1, 2].map(() => node.ask('PUT', path, node.admin, document, match)));
+    const edit = (Id: string): object => ({ ...document, Id });
+    const both = await Promise.all(['a', 'b'].map((id) => node.ask('PUT', path, node.admin, edit(id), match)));
     expect(both.map(({ status }) => status).sort()).toEqual([200, 412]);
     for (let n = 0; n < 5; n++) {
       const { headers } = await node.ask('GET', path, node.admin);
