@@ -10,7 +10,7 @@ import type { WatchQuery } from './watch.dto.js';
 import { END_MESSAGES, type PermittedWatch, type WatchEnd, type WatchShadows } from './watch.js';
 
 /** Milliseconds for which a resuming stream waits for the fate of its cursor: a lost one gets a 410 and no stream. */
-const KNOWN_GONE_MS = 250;
+const KNOWN_GONE_MS = 1_000;
 
 type Events = AsyncIterator<ShadowEvent>;
 
