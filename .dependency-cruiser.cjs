@@ -19,7 +19,7 @@ const FLOORS = [
   ['directory'],
   ['cluster', 'watch', 'http', 'grpc'],
   ['sinks', 'auth', 'audit', 'principals', 'keys', 'policies', 'tenants', 'fleet', 'health', 'console'],
-  ['mqtt', 'history', 'token-policy'],
+  ['mqtt', 'history', 'authorities', 'revocations', 'token-policy'],
   ['shadow', 'transactions', 'presence'],
   ['things'],
 ];

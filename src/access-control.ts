@@ -1,6 +1,10 @@
 import type { Access } from './access/access.module.js';
 import { AuditTrail } from './audit/audit-trail.js';
 import { AccessTokenCredentials } from './auth/access-token-credentials.js';
+import { CertificateCredentials } from './auth/certificate-credentials.js';
+import { DeviceTrust } from './auth/certificates/device-trust.js';
+import { FirstSight } from './auth/certificates/first-sight.js';
+import { RegistrationCodes } from './auth/certificates/possession.js';
 import { CredentialKinds } from './auth/credential-kinds.js';
 import { firstAdministrator, type FirstAdministrator } from './auth/first-administrator.js';
 import { openMasterKey } from './auth/master-key-file.js';
@@ -35,6 +39,8 @@ export class AccessControl implements Access {
   readonly tokenPolicy = new LiveTokenPolicy();
   /** Null: no issuer is configured. */
   readonly tokens: TokenAuthority | null;
+  readonly trust: DeviceTrust;
+  readonly registrationCodes: RegistrationCodes;
   readonly authenticator: CredentialKinds;
   readonly authorizer: PolicyAuthorizer;
   readonly audit: AuditTrail;
@@ -46,18 +52,20 @@ export class AccessControl implements Access {
     const { issuer } = config.auth;
     const masterKey = openMasterKey(config.auth.masterKey, config.dataDir);
     this.secretKeys = new SecretKeys(masterKey);
+    this.registrationCodes = new RegistrationCodes(masterKey);
+    this.audit = new AuditTrail(clock, logger);
     this.directory = new AccessDirectory(below, logger);
     this.writer = new AccessWriter(below, this.directory);
     this.keyCredentials = new SecretKeyCredentials(this.directory, this.secretKeys, clock);
+    this.trust = new DeviceTrust(this.directory);
     const policy = this.tokenPolicy;
     this.tokens = issuer === null ? null : new TokenAuthority({ issuer, keys, masterKey, policy, clock, logger });
     followTokenPolicy(this.directory, policy, logger);
     const { directory, keyCredentials, tokens } = this;
     const byToken = tokens === null ? [] : [new AccessTokenCredentials(directory, tokens.accessTokens, clock)];
-    this.authenticator = new CredentialKinds([keyCredentials, ...byToken]);
+    this.authenticator = new CredentialKinds([keyCredentials, ...byToken, this.#certificates()]);
     const standing = tokens === null ? null : new TokenStanding(directory, tokens.denials, clock);
     this.authorizer = new PolicyAuthorizer(directory, clock, standing);
-    this.audit = new AuditTrail(clock, logger);
   }
 
   /**
@@ -69,6 +77,13 @@ export class AccessControl implements Access {
     await this.directory.ready;
     await this.tokens?.start();
     return firstAdministrator(this.directory, this.writer, this.secretKeys, this.parts.clock);
+  }
+
+  #certificates(): CertificateCredentials {
+    const { directory, writer, trust, audit } = this;
+    const { clock, logger } = this.parts;
+    const firstSight = new FirstSight({ directory, writer, audit, clock, logger });
+    return new CertificateCredentials({ directory, trust, firstSight, clock });
   }
 
   /** No errors. */

@@ -2,6 +2,7 @@ import { Inject, Module, Optional, type DynamicModule } from '@nestjs/common';
 import type { AccessControl } from './access-control.js';
 import { AccessModule } from './access/access.module.js';
 import { AuditModule } from './audit/audit.module.js';
+import { AuthoritiesModule } from './authorities/authorities.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
@@ -15,6 +16,7 @@ import { ExternalBrokerModule } from './mqtt/external/external.module.js';
 import { ExternalTransport } from './mqtt/external/transport.js';
 import { PoliciesModule } from './policies/policies.module.js';
 import { PrincipalsModule } from './principals/principals.module.js';
+import { RevocationsModule } from './revocations/revocations.module.js';
 import { SYSTEM_CLOCK, type Clock } from './resilience/clock.js';
 import { ShadowModule } from './shadow/shadow.module.js';
 import { StoreModule } from './store/store.module.js';
@@ -68,7 +70,7 @@ export class AppModule {
 
 /** The rooms that only a node with authentication has. */
 function administration(access: AccessControl): DynamicModule['imports'] & {} {
-  const { directory, writer, authorizer, audit } = access;
+  const { directory, writer, authorizer, audit, trust, registrationCodes } = access;
   return [
     DirectoryModule.forRoot(directory, writer),
     AuthModule.forRoot(access),
@@ -78,5 +80,7 @@ function administration(access: AccessControl): DynamicModule['imports'] & {} {
     TenantsModule,
     TokenPolicyModule,
     AuditModule.forRoot(audit),
+    AuthoritiesModule.forRoot(trust, registrationCodes),
+    RevocationsModule.forRoot(trust),
   ];
 }

@@ -9,7 +9,7 @@ export interface Credentials {
   readonly password: string | null;
   /** Of `Authorization: Bearer`; `null`: none. */
   readonly bearer: string | null;
-  /** DER of the certificate of its TLS connection; `null`: none. */
+  /** DER of the certificate of its TLS connection, the same object for each request that comes over it; `null`: none. */
   readonly certificate: Buffer | null;
   /** IP address of the peer. */
   readonly address: string;

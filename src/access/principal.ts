@@ -1,5 +1,15 @@
 import type { RoleName } from './roles.js';
 
+/** By what a certificate is revoked, beside its own id and its thing. */
+export interface CertificateOrigin {
+  /** Id of the other certificate that can be made of it without a key; null: none can. */
+  readonly twinId: string | null;
+  /** SHA-256 of the certificate of its authority, in hex. */
+  readonly authority: string;
+  /** SHA-256 of the public key of its authority, in hex. */
+  readonly authorityKey: string;
+}
+
 /** An authenticated caller, for as long as its credential holds. */
 export interface Principal {
   /** Unique within its tenant. Changes of shadows carry it. */
@@ -9,6 +19,8 @@ export interface Principal {
   readonly thing?: string;
   /** SHA-256 of its certificate in hex; none: it showed no certificate. */
   readonly certificateId?: string;
+  /** Where its certificate comes from; none: it showed no certificate. */
+  readonly certificate?: CertificateOrigin;
   /** Its credential, for revocation; none: nobody was asked for one. */
   readonly credential?: string;
   /** Built-in roles that its credential gives, beside those of its record. */

@@ -9,7 +9,7 @@ export type Expected = number | null | undefined;
 
 export interface Page<R> {
   readonly entries: readonly AccessEntry<R>[];
-  /** Name after which the next page begins; none: this is the last one. */
+  /** Name, within the tenant, after which the next page begins; none: this is the last one. */
   readonly next?: string;
 }
 
@@ -39,7 +39,7 @@ export class Administration {
     { limit, after = '' }: { readonly limit: number; readonly after?: string | undefined },
   ): Page<RecordTypes[Name]> {
     const all = [...this.directory.list(kind, tenant ?? undefined)];
-    const name = ({ names }: AccessEntry<unknown>): string => names.at(-1) ?? '';
+    const name = ({ names }: AccessEntry<unknown>): string => names.slice(tenant === null ? 0 : 1).join('/');
     const later = all.filter((entry) => name(entry) > after).sort((a, b) => (name(a) < name(b) ? -1 : 1));
     const entries = later.slice(0, limit);
     return later.length <= limit ? { entries } : { entries, next: name(entries.at(-1)!) };

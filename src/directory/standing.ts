@@ -1,8 +1,11 @@
-import type { Principal } from '../access/principal.js';
+import type { CertificateOrigin, Principal } from '../access/principal.js';
 import type { AccessDirectory } from './access-directory.js';
 
 /** Begins the credential of a principal that has shown a key. */
 export const KEY_CREDENTIAL = 'key:';
+
+/** Begins the credential of a principal that has shown a certificate. */
+export const CERTIFICATE_CREDENTIAL = 'certificate:';
 
 /**
  * Whether a principal may still act at all: its tenant and itself are there and enabled, and so is what it has shown. No
@@ -14,6 +17,7 @@ export function stands(directory: AccessDirectory, principal: Principal, now: nu
   if (expiresAt !== undefined && expiresAt <= now) return false;
   if (directory.get('tenant', tenant)?.record.isDisabled !== false) return false;
   if (directory.get('principal', tenant, id)?.record.isDisabled !== false) return false;
+  if (principal.certificate !== undefined) return isCertified(directory, principal, principal.certificate);
   if (!credential?.startsWith(KEY_CREDENTIAL)) return true;
   return keyStands(directory, principal, credential.slice(KEY_CREDENTIAL.length), now);
 }
@@ -26,4 +30,19 @@ export function keyStands(directory: AccessDirectory, { tenant, id }: Principal,
   const key = directory.get('key', keyId)?.record;
   if (key?.isDisabled !== false || key.tenant !== tenant || key.principal !== id) return false;
   return key.expiresAtMs === null || key.expiresAtMs > now;
+}
+
+/** Whether a device is still the one of its certificate, and nothing is revoked. Its dates are in `expiresAt`. */
+function isCertified(
+  directory: AccessDirectory,
+  { tenant, id, thing = '', certificateId = '' }: Principal,
+  { twinId, authority, authorityKey }: CertificateOrigin,
+): boolean {
+  const device = directory.get('principal', tenant, id)?.record;
+  if (device?.kind !== 'device' || device.thing !== thing) return false;
+  // Of a renewed authority another certificate may be there: the device is let in by that when it connects again.
+  if (directory.get('authority', tenant, authority)?.record.isDisabled !== false) return false;
+  const isRevoked = (kind: string, of: string): boolean => directory.get('revocation', tenant, kind, of) !== null;
+  if (isRevoked('certificate', certificateId) || isRevoked('thing', thing)) return false;
+  return !isRevoked('authority', authorityKey) && (twinId === null || !isRevoked('certificate', twinId));
 }

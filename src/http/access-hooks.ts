@@ -1,4 +1,3 @@
-import type { TLSSocket } from 'node:tls';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ACTION, type ActionName } from '../access/action.js';
@@ -16,6 +15,7 @@ import { isAudited, RequestAudit } from './request-audit.js';
 import { hasBody } from './request-head.js';
 import { controllerMethods, routesOf } from './server/controller-methods.js';
 import { answerLast } from './server/last-answer.js';
+import { keptCertificateOf } from './tls/peer-certificate.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -88,13 +88,11 @@ function declaredActions(app: NestFastifyApplication): Map<string, ActionName> {
 
 function credentialsOf({ headers, raw, ip }: FastifyRequest): Credentials {
   const { authorization } = headers;
-  const certificate =
-    'getPeerX509Certificate' in raw.socket ? (raw.socket as TLSSocket).getPeerX509Certificate() : null;
   return {
     userName: null,
     password: null,
     bearer: authorization === undefined ? null : (BEARER.exec(authorization)?.[1] ?? ''),
-    certificate: certificate?.raw ?? null,
+    certificate: keptCertificateOf(raw.socket),
     address: ip,
   };
 }

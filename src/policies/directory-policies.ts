@@ -1,4 +1,3 @@
-import { accountsOf } from '../directory/access-attachments.js';
 import { currentDocument } from '../directory/records/policy-record.js';
 import type { AccessDirectory } from '../directory/access-directory.js';
 import { parsePolicyDocument, type PolicyDocument } from './policy-document.js';
@@ -22,6 +21,15 @@ export function policiesIn(directory: AccessDirectory): PolicySnapshot {
     attachments: [],
     accounts: accountsOf(directory),
   });
+}
+
+/** AWS account of each tenant that states one. */
+function accountsOf(directory: AccessDirectory): ReadonlyMap<string, string> {
+  const accounts = new Map<string, string>();
+  for (const { names, record } of directory.list('tenant')) {
+    if (record.account !== null) accounts.set(names[0] ?? '', record.account);
+  }
+  return accounts;
 }
 
 /** Of records that are still there as they were; a record never changes. */

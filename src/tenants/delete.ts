@@ -10,7 +10,7 @@ export class DeleteTenant {
   /** @throws ServiceError noRecord, invalidRequest, preconditionFailed, storageUnavailable, draining */
   async delete(tenant: string, expected: Expected): Promise<void> {
     this.administration.get('tenant', [tenant]);
-    for (const kind of ['principal', 'policy', 'group'] as const) {
+    for (const kind of ['principal', 'policy', 'group', 'authority'] as const) {
       const { entries } = this.administration.page(kind, tenant, { limit: 1 });
       if (entries.length > 0)
         throw new ServiceError(

@@ -19,6 +19,9 @@ export interface SecureNode {
   readonly url: string;
   readonly mqttUrl: string;
   readonly mqttPort: number;
+  /** Null without ports for TLS in `environment`. */
+  readonly httpsUrl: string | null;
+  readonly mqttsUrl: string | null;
   readonly clock: SettableClock;
   readonly access: AccessControl;
   /** The key of the first administrator. */
@@ -89,6 +92,8 @@ export async function startSecureNode(options: SecureNodeOptions = {}): Promise<
     url,
     mqttUrl: node.addresses.mqtt,
     mqttPort: mqtt,
+    httpsUrl: node.addresses.https,
+    mqttsUrl: node.addresses.mqtts,
     clock,
     access,
     admin,

@@ -1,23 +1,34 @@
-import { accountsOf, attachmentsOf } from '../../src/directory/access-attachments.js';
-import { CaRegistry } from '../../src/auth/certificates/ca-registry.js';
-import { isRevoked, Revocations, type RevocationLookup } from '../../src/auth/certificates/revocations.js';
-import { currentDocument, withVersion } from '../../src/directory/records/policy-record.js';
-import { parsePolicyDocument } from '../../src/policies/policy-document.js';
-import { PolicySnapshot } from '../../src/policies/policy-snapshot.js';
-import { MemoryClusterKeys } from '../../src/store/memory/memory-cluster-keys.js';
+import { X509Certificate } from 'node:crypto';
+import { checkDevice } from '../../src/auth/certificates/device-certificate.js';
+import { DeviceTrust } from '../../src/auth/certificates/device-trust.js';
+import { fingerprintOf } from '../../src/auth/certificates/fingerprint.js';
 import { ACCESS_PATH } from '../../src/directory/access-records.js';
+import { recordOf } from '../../src/directory/record-of.js';
+import { withVersion } from '../../src/directory/records/policy-record.js';
+import { PolicyAuthorizer } from '../../src/policies/policy-authorizer.js';
+import { MemoryClusterKeys } from '../../src/store/memory/memory-cluster-keys.js';
+import { SettableClock } from '../harness/clock.js';
+import * as x509 from '../harness/x509.js';
 import { AccessInstance, aPrincipal, aTenant } from '../suites/access-directory.suite.js';
 
 const ALLOW_ALL = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'iot:Publish', Resource: '*' }] };
+const allowing = (account: string): object => {
+  const resource = `arn:aws:iot:eu-central-1:${account}:topic/x`;
+  return { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'iot:Publish', Resource: resource }] };
+};
 const policy = (document: object) =>
   withVersion(null, { document: JSON.stringify(document), createdAtMs: 1, createdBy: 'admin' });
 
 describe('what the directory of access gives to those who decide', () => {
   let keys: MemoryClusterKeys;
   let instance: AccessInstance;
+  let authorizer: PolicyAuthorizer;
+  let trust: DeviceTrust;
   beforeEach(async () => {
     keys = new MemoryClusterKeys();
     instance = new AccessInstance(keys);
+    authorizer = new PolicyAuthorizer(instance.directory, new SettableClock());
+    trust = new DeviceTrust(instance.directory);
     await instance.directory.ready;
     await instance.writer.create('tenant', ['t1'], aTenant({ account: '123456789012' }));
     await instance.writer.create('policy', ['t1', 'all'], policy(ALLOW_ALL));
@@ -27,52 +38,58 @@ describe('what the directory of access gives to those who decide', () => {
   });
   afterEach(() => instance.directory.close());
 
-  const decide = (principal: string): string => {
-    const { directory } = instance;
-    const policies = [...directory.list('policy')].map(({ names: [tenant = '', name = ''], record }) => {
-      return { tenant, name, document: parsePolicyDocument(currentDocument(record)) };
-    });
-    const attachments = attachmentsOf(directory);
-    const revision = directory.generation;
-    const snapshot = new PolicySnapshot({ revision, policies, attachments, accounts: accountsOf(directory) });
-    const { record } = directory.get('principal', 't1', principal)!;
-    const subject = { tenant: 't1', principal, certificate: null, groups: record.groups, roles: [] };
-    return snapshot.setFor(subject).decide('iot:Publish', 'topic/x', { caller: {} }).effect;
-  };
+  const decide = (id: string): boolean =>
+    authorizer.allows({ id, tenant: 't1' }, 'iot:Publish', 'topic/x', { clientId: id });
   const damage = (key: string) =>
     keys.under(ACCESS_PATH).commit({ guards: [], puts: [{ key, value: '{"format":2}' }] });
   const seen = () => instance.directory.reached(keys.revision, 10_000);
 
   it('allows what is attached to a principal, and to its group', () => {
-    expect([decide('ann'), decide('bob')]).toEqual(['allow', 'allow']);
-    expect(accountsOf(instance.directory)).toEqual(new Map([['t1', '123456789012']]));
+    expect([decide('ann'), decide('bob')]).toEqual([true, true]);
+  });
+
+  it('allows nothing by ARNs of another account than the one of the tenant', async () => {
+    await instance.writer.create('policy', ['t1', 'own'], policy(allowing('123456789012')));
+    await instance.writer.create('policy', ['t1', 'foreign'], policy(allowing('210987654321')));
+    await instance.writer.create('principal', ['t1', 'cid'], aPrincipal({ policies: ['own'] }));
+    await instance.writer.create('principal', ['t1', 'dan'], aPrincipal({ policies: ['foreign'] }));
+    expect([decide('cid'), decide('dan')]).toEqual([true, false]);
   });
 
   it.each([
-    ['a policy', 'policies/t1/all', ['deny', 'deny']],
-    ['a group', 'groups/t1/staff', ['allow', 'deny']],
-    ['the principal', 'principals/t1/ann', ['none', 'allow']],
+    ['a policy', 'policies/t1/all', [false, false]],
+    ['a group', 'groups/t1/staff', [true, false]],
+    ['the principal', 'principals/t1/ann', [false, true]],
+    ['the tenant', 'tenants/t1', [false, false]],
   ])('allows nothing by %s that cannot be read', async (_what, key, effects) => {
     await damage(key);
     await seen();
     expect([decide('ann'), decide('bob')]).toEqual(effects);
   });
 
-  it('hands authorities and revocations over as the judge of certificates takes them', async () => {
-    const thing = { tenant: 't1', thing: 'lamp', fingerprint: 'f', twin: null, keyHash: 'k' };
-    const { directory } = instance;
-    // The directory can be asked itself: it always has those of now.
-    const lookup: RevocationLookup = {
-      has: (tenant, kind, id) => directory.get('revocation', tenant, kind, id) !== null,
+  it('trusts no authority that cannot be read, and holds such a revocation', async () => {
+    const ca = x509.issueAuthority();
+    const lamp = new X509Certificate(x509.issue(ca).der);
+    const caId = fingerprintOf(ca.der);
+    const authority = recordOf('authority', ['t1', caId], {
+      ...{ pem: ca.pem, nameFrom: 'commonName', disabled: false, registersAtFirstSight: false, policies: [] },
+      registeredAtMs: 1,
+    });
+    const judged = () => {
+      const check = checkDevice(lamp, trust, Date.now());
+      return check.kind === 'device' ? check.device.thing : check.fault.reason;
     };
-    const copied = () => Revocations.of([...directory.list('revocation')].map(({ record }) => record));
-    expect([isRevoked(thing, lookup), isRevoked(thing, copied())]).toEqual([false, false]);
-    await damage('revocations/t1/thing/lamp');
-    await damage(`authorities/t1/${'a'.repeat(64)}`);
+    expect(judged()).toBe('unknownIssuer');
+    await instance.writer.create('authority', ['t1', caId], authority);
+    expect([judged(), trust.faultOf('t1', caId)]).toEqual(['lamp-1', null]);
+    await damage('revocations/t1/thing/lamp-1');
     await seen();
-    expect([isRevoked(thing, lookup), isRevoked(thing, copied())]).toEqual([true, true]);
-    const trusted = [...directory.list('authority')].map(({ record }) => record);
-    const registry = CaRegistry.of(trusted.filter(({ isDisabled }) => !isDisabled));
-    expect([trusted.length, registry.size]).toEqual([1, 0]);
+    expect(judged()).toBe('revoked');
+    await keys.under(ACCESS_PATH).commit({ guards: [], deletes: ['revocations/t1/thing/lamp-1'] });
+    await seen();
+    expect(judged()).toBe('lamp-1');
+    await damage(`authorities/t1/${caId}`);
+    await seen();
+    expect([judged(), trust.faultOf('t1', caId)]).toEqual(['unknownIssuer', expect.any(String)]);
   });
 });

@@ -7,7 +7,7 @@ import type { AuthorityRecord } from '../../src/auth/certificates/authority.js';
 import { CaRegistry } from '../../src/auth/certificates/ca-registry.js';
 import { checkDevice, type Trust } from '../../src/auth/certificates/device-certificate.js';
 import { Revocations, revocationOf, type RevocationRecord } from '../../src/auth/certificates/revocations.js';
-import { ASK_FOR_CERTIFICATES, peerOf } from '../../src/http/tls/peer-certificate.js';
+import { ASK_FOR_CERTIFICATES, certificateOf } from '../../src/http/tls/peer-certificate.js';
 import { createAuthority } from '../harness/certificates.js';
 import * as x509 from '../harness/x509.js';
 
@@ -44,11 +44,11 @@ describe.each(VERSIONS)('a device over %s', (version) => {
 
   beforeAll(async () => {
     server = createServer({ ...ASK_FOR_CERTIFICATES, cert: node.pem, key: node.key }, (socket) => {
-      const peer = peerOf(socket);
-      const check = peer && checkDevice(peer.certificate, trust, Date.now());
+      const shown = certificateOf(socket);
+      const check = shown && checkDevice(new X509Certificate(shown), trust, Date.now());
       const outcome = !check ? 'none' : check.kind === 'device' ? `thing ${check.device.thing}` : check.fault.reason;
       socket.on('error', () => undefined);
-      socket.end(JSON.stringify({ outcome, isResumed: peer?.isResumed ?? false }));
+      socket.end(JSON.stringify({ outcome, isResumed: shown !== null && socket.isSessionReused() }));
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

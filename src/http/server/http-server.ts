@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { AUTHENTICATOR, type Authenticator } from '../../access/authenticator.js';
 import type { Config } from '../../config/config.js';
 import { connectionsWithin, descriptorLimit, httpConnectionsWithin } from '../../config/descriptors.js';
 import { largestRequest } from '../../document/limits.js';
@@ -104,7 +105,8 @@ export class HttpServer {
     const { config, logger } = this.parts;
     const { host, port, tlsPort } = config.http;
     const plain = this.#fastify.server;
-    const parts = { clientErrors: this.#clientErrors, logger };
+    const asksForCertificates = app.get<Authenticator>(AUTHENTICATOR, { strict: false }).isRequired;
+    const parts = { clientErrors: this.#clientErrors, logger, asksForCertificates };
     const secure = tlsPort !== null && config.tls ? secureServer(this.#fastify, { ...parts, files: config.tls }) : null;
     const servers = secure ? [plain, secure] : [plain];
     for (const server of servers) {

@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import type { TlsFiles } from '../../config/config.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { NodeCertificate } from '../tls/node-certificate.js';
+import { ASK_FOR_CERTIFICATES } from '../tls/peer-certificate.js';
 import type { ClientErrors } from './client-error.js';
 import { SERVER_OPTIONS, SOCKET_IDLE_MS } from './server-options.js';
 
@@ -14,15 +15,20 @@ export interface SecureServerParts {
   readonly files: TlsFiles;
   readonly clientErrors: ClientErrors;
   readonly logger: Logger;
+  /** Whether clients are asked for certificates; the doors judge them. */
+  readonly asksForCertificates: boolean;
 }
 
 /** A server with TLS for the routes of `fastify`. It does not listen yet. */
-export function secureServer(fastify: FastifyInstance, { files, clientErrors, logger }: SecureServerParts): Server {
+export function secureServer(fastify: FastifyInstance, parts: SecureServerParts): Server {
+  const { files, clientErrors, logger } = parts;
   const { cert, key } = files;
-  const certificate = new NodeCertificate({ cert, key }, { minVersion: 'TLSv1.2' }, logger);
+  const asked = parts.asksForCertificates ? ASK_FOR_CERTIFICATES : {};
+  const certificate = new NodeCertificate({ cert, key }, { minVersion: 'TLSv1.2', ...asked }, logger);
   const options = {
     ...SERVER_OPTIONS,
     ...certificate.read(),
+    ...asked,
     handshakeTimeout: SERVER_OPTIONS.headersTimeout,
   };
   const server = createServer(options, (request, response) => fastify.routing(request, response));

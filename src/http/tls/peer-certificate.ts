@@ -1,4 +1,4 @@
-import type { X509Certificate } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket, TlsOptions } from 'node:tls';
 
 /**
@@ -8,18 +8,23 @@ import type { TLSSocket, TlsOptions } from 'node:tls';
  */
 export const ASK_FOR_CERTIFICATES = { requestCert: true, rejectUnauthorized: false, ca: [] } satisfies TlsOptions;
 
-/** What the peer of a TLS connection has shown. TLS has proved that it has the key; nothing else has been checked. */
-export interface PeerCertificate {
-  readonly certificate: X509Certificate;
-  /**
-   * Whether the certificate comes from the ticket of an earlier connection: the peer has then proved only that it took
-   * part in that one. It must be judged as of today all the same.
-   */
-  readonly isResumed: boolean;
+/**
+ * DER of the certificate that the peer of a connection has shown; null when there is none. TLS has proved that the peer
+ * has its key, or in a resumed session that it took part in the first one; nothing else has been checked. No errors.
+ */
+export function certificateOf(stream: Duplex): Buffer | null {
+  if (!('getPeerX509Certificate' in stream)) return null;
+  return (stream as TLSSocket).getPeerX509Certificate()?.raw ?? null;
 }
 
-/** The certificate of the peer; null when it has shown none. Once for each connection, on `secureConnection`. */
-export function peerOf(socket: TLSSocket): PeerCertificate | null {
-  const certificate = socket.getPeerX509Certificate();
-  return certificate ? { certificate, isResumed: socket.isSessionReused() } : null;
+const KEPT = new WeakMap<Duplex, { readonly certificate: Buffer | null }>();
+
+/** As certificateOf, for connections that many requests come over: each of them gets the same object. No errors. */
+export function keptCertificateOf(stream: Duplex): Buffer | null {
+  if (!('getPeerX509Certificate' in stream)) return null;
+  const kept = KEPT.get(stream);
+  if (kept) return kept.certificate;
+  const certificate = certificateOf(stream);
+  KEPT.set(stream, { certificate });
+  return certificate;
 }

@@ -3,10 +3,12 @@ import { createServer, isIPv6, type AddressInfo, type Server, type Socket } from
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { Inject, Injectable } from '@nestjs/common';
+import { AUTHENTICATOR, type Authenticator } from '../../access/authenticator.js';
 import { CONFIG, type Config, type TlsFiles } from '../../config/config.js';
 import { connectionsWithin, descriptorLimit } from '../../config/descriptors.js';
 import { RequestHeads } from '../../http/request-head.js';
 import { NodeCertificate } from '../../http/tls/node-certificate.js';
+import { ASK_FOR_CERTIFICATES } from '../../http/tls/peer-certificate.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { MqttBroker } from './broker.js';
 import type { Accepted } from './connections/accepted.js';
@@ -43,6 +45,7 @@ export class MqttListeners {
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(MqttBroker) private readonly broker: MqttBroker,
+    @Inject(AUTHENTICATOR) private readonly authenticator: Authenticator,
   ) {
     const descriptors = descriptorLimit();
     // 0: as many as there is room for.
@@ -72,7 +75,7 @@ export class MqttListeners {
     await this.#listen(this.#plain, mqtt.port);
     if (mqtt.tlsPort === null) return;
     if (tls === null) throw new Error('MQTT over TLS needs a certificate');
-    this.#tls = createSecureServer(tls, this.logger);
+    this.#tls = createSecureServer(tls, this.authenticator.isRequired, this.logger);
     this.#limit.watch(this.#tls, false);
     this.#tls.on('secureConnection', (socket: Socket) => this.#accept(socket));
     this.#tls.on('tlsClientError', ({ message }: Error) => this.logger.debug({ reason: message }, 'TLS handshake failed')); // prettier-ignore
@@ -145,13 +148,16 @@ const PLAIN: readonly Accepted[] = [{ isRefused: false }, { isRefused: true }];
 
 const keepAlive = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
 
-function createSecureServer(files: TlsFiles, logger: Logger): TlsServer {
+/** With authorities of clients in its files OpenSSL lets nobody else in, whatever the doors find out afterwards. */
+function createSecureServer(files: TlsFiles, asksForCertificates: boolean, logger: Logger): TlsServer {
   const required = files.ca !== null;
-  const certificate = new NodeCertificate(files, { minVersion: 'TLSv1.2' }, logger);
+  const asked = asksForCertificates && !required ? ASK_FOR_CERTIFICATES : {};
+  const certificate = new NodeCertificate(files, { minVersion: 'TLSv1.2', ...asked }, logger);
   const server = createTlsServer({
     ...certificate.read(),
     requestCert: required,
     rejectUnauthorized: required,
+    ...asked,
     ALPNProtocols: ALPN,
     handshakeTimeout: CONNECT_TIMEOUT_MS,
     noDelay: true,

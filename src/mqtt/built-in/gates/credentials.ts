@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import type { Credentials } from '../../../access/authenticator.js';
+import { certificateOf } from '../../../http/tls/peer-certificate.js';
 import type { ConnectPacket } from '../packets/packet.js';
 
 /** Bytes; the limit of AWS IoT. */
@@ -31,10 +31,4 @@ export function addressOf(peer: Duplex): string {
 export function givenName(sent: string | null): string | null {
   const name = sent?.split('?', 1)[0];
   return name === undefined || name === '' ? null : name;
-}
-
-/** DER. A resumed TLS session brings the certificate of the first one along. */
-function certificateOf(peer: Duplex): Buffer | null {
-  if (!('getPeerX509Certificate' in peer)) return null;
-  return (peer as TLSSocket).getPeerX509Certificate()?.raw ?? null;
 }
