@@ -24,7 +24,10 @@ export class CredentialKinds implements Authenticator {
     }
     const { bearer, password } = credentials;
     if (bearer === null && password === null)
-      return new ServiceError('credentialsMissing', ': send a key or an access token as Bearer token or MQTT password');
+      return new ServiceError(
+        'credentialsMissing',
+        ': send a key or an access token as Bearer token or MQTT password, or a certificate',
+      );
     return new ServiceError('credentialsMissing', ': this is neither a key nor a token of this service');
   }
 }
