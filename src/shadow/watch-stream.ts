@@ -10,7 +10,7 @@ import type { WatchQuery } from './watch.dto.js';
 import { END_MESSAGES, type PermittedWatch, type WatchEnd, type WatchShadows } from './watch.js';
 
 /** Milliseconds for which a resuming stream waits for the fate of its cursor: a lost one gets a 410 and no stream. */
-const KNOWN_GONE_MS = 1_000;
+const KNOWN_GONE_MS = 250;
 
 type Events = AsyncIterator<ShadowEvent>;
 
@@ -80,10 +80,12 @@ async function copy(
   return true;
 }
 
-async function throwIfGone(subscription: PermittedWatch, first: Promise<unknown>): Promise<void> {
+async function throwIfGone(subscription: PermittedWatch, first: ReturnType<Events['next']>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise<null>((resolve) => (timer = setTimeout(resolve, KNOWN_GONE_MS, null)));
-  const ended = await Promise.race([subscription.ended, first.then(() => null), patience]);
+  // The events of a stream that has ended end too, perhaps before its reason is known.
+  const begun = first.then(({ done }) => (done ? subscription.ended : null));
+  const ended = await Promise.race([subscription.ended, begun, patience]);
   clearTimeout(timer);
   if (ended === 'compacted' || ended === 'epoch-changed') throw new ServiceError('cursorGone', END_MESSAGES[ended]);
   if (ended === 'draining') throw new ServiceError('draining');
