@@ -29,6 +29,8 @@ export interface Principal {
   readonly scopes?: readonly string[];
   /** Milliseconds since 1970 at which its credential ends; none: it does not end by itself. */
   readonly expiresAt?: number;
+  /** Milliseconds since 1970 from which its credential is accepted by grace alone, and has to be renewed; none: never. */
+  readonly graceFrom?: number;
 }
 
 /** The principal of every caller while the node has no authentication. */

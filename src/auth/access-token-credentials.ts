@@ -60,6 +60,11 @@ export class AccessTokenCredentials implements CredentialKind {
     const thing = this.directory.get('principal', tenant, id)?.record.thing ?? null;
     const keyEndsAt = key === null ? null : this.directory.get('key', key)?.record.expiresAtMs;
     const expiresAt = Math.min(this.tokens.endsAt(verified), keyEndsAt ?? Infinity);
-    return { id, tenant, credential: tokenCredential(verified), scopes, expiresAt, ...(thing !== null && { thing }) };
+    const hasGrace = expiresAt > verified.expiresAt;
+    return {
+      ...{ id, tenant, credential: tokenCredential(verified), scopes, expiresAt },
+      ...(hasGrace && { graceFrom: verified.expiresAt }),
+      ...(thing !== null && { thing }),
+    };
   }
 }

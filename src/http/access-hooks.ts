@@ -9,6 +9,7 @@ import type { Principal } from '../access/principal.js';
 import type { PolicyAction } from '../access/policy-action.js';
 import { covers } from '../access/scopes.js';
 import { ServiceError } from '../errors/service-error.js';
+import { CLOCK, type Clock } from '../resilience/clock.js';
 import { targetOf, thingOf } from './caller.js';
 import { tenantOf } from './record-request.js';
 import { isAudited, RequestAudit } from './request-audit.js';
@@ -38,6 +39,7 @@ export function addAccessHooks(app: NestFastifyApplication, server: FastifyInsta
   const authorizer = app.get<Authorizer>(AUTHORIZER, { strict: false });
   if (!authenticator.isRequired) return;
   const audit = new RequestAudit(app.get<Audit>(AUDIT, { strict: false }));
+  const clock = app.get<Clock>(CLOCK, { strict: false });
   const actions = declaredActions(app);
   server.addHook('onRoute', (route) => {
     const method = [route.method].flat().join();
@@ -58,6 +60,8 @@ export function addAccessHooks(app: NestFastifyApplication, server: FastifyInsta
     const judge = (identity: Identity): ServiceError | null => {
       const isKnown = !(identity instanceof ServiceError);
       const fault = isKnown ? faultOf(authorizer, identity, action, request) : identity;
+      if (isKnown && identity.graceFrom !== undefined && identity.graceFrom <= clock.now())
+        void reply.header('umbra-token', 'renew');
       if (fault === null) return null;
       refuse(fault, request, reply);
       audit.refused(request, action, fault, isKnown);

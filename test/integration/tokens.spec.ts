@@ -1,7 +1,11 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { pino } from 'pino';
-import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
+import { MemoryClusterKeys } from '../../src/store/memory/memory-cluster-keys.js';
+import { startSecureNode, type Asked, type SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
 
 const ISSUER = 'https://shadows.example.com';
@@ -13,33 +17,27 @@ const keys: Record<string, string> = {};
 /** Every token that was given, which no log may hold. */
 const given: string[] = [];
 
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: any; // eslint-disable-line @typescript-eslint/no-explicit-any -- tests look at any member
-}
-
 /** A request of OAuth by `client_secret_basic`. @param who null: nobody */
-async function post(path: string, who: string | null, form: Record<string, string>): Promise<Answer> {
+async function post(path: string, who: string | null, form: Record<string, string>): Promise<Asked> {
   const basic = `Basic ${Buffer.from(`${encodeURIComponent(who ?? '')}:${keys[who ?? '']}`).toString('base64')}`;
   const answer = await fetch(node.url + path, {
     method: 'POST',
     headers: who === null ? {} : { authorization: basic },
     body: new URLSearchParams(form),
   });
-  const body = (await answer.json()) as Answer['body'];
+  const body = (await answer.json()) as Asked['body'];
   given.push(...[body.access_token, body.refresh_token].filter((text) => typeof text === 'string'));
   return { status: answer.status, headers: answer.headers, body };
 }
 
-const token = (who: string | null, form: Record<string, string>): Promise<Answer> => post('/v1/auth/token', who, form);
+const token = (who: string | null, form: Record<string, string>): Promise<Asked> => post('/v1/auth/token', who, form);
 const grant = async (who: string, scope?: string): Promise<string> =>
   (await token(who, { grant_type: 'client_credentials', ...(scope !== undefined && { scope }) })).body.access_token;
 const login = async (who: string, scope = ''): Promise<{ access: string; refresh: string }> => {
   const { body } = await token(who, { grant_type: 'client_credentials', scope: `${scope} offline_access` });
   return { access: body.access_token, refresh: body.refresh_token };
 };
-const refresh = (who: string, refresh_token: string, more: Record<string, string> = {}): Promise<Answer> =>
+const refresh = (who: string, refresh_token: string, more: Record<string, string> = {}): Promise<Asked> =>
   token(who, { grant_type: 'refresh_token', refresh_token, ...more });
 
 beforeAll(async () => {
@@ -256,7 +254,7 @@ describe('the end of a token', () => {
 
 it('tells of a token what it holds for, to whom it concerns', async () => {
   const { access, refresh: first } = await login('lamp');
-  const seen = async (who: string, text: string): Promise<Answer['body']> =>
+  const seen = async (who: string, text: string): Promise<Asked['body']> =>
     (await post('/v1/auth/introspect', who, { token: text })).body;
   expect(await seen('service', access)).toMatchObject({ active: true, sub: 'lamp', iss: ISSUER, token_type: 'Bearer' });
   expect(await seen('lamp', first)).toMatchObject({ active: true, sub: 'lamp', client_id: 'default/lamp' });
@@ -319,6 +317,44 @@ describe('the token policy', () => {
     const narrow = await grant('admin', 'iot:*');
     expect((await node.ask('PUT', path, narrow, 'ttl: 1d')).body.code).toBe('AUTH_203');
   });
+});
+
+it('asks for a new token while the old one is accepted by grace alone', async () => {
+  const made = await node.ask('PUT', '/v1/token-policy', node.admin, 'ttl: 120s\ngrace_period: 60s\n');
+  const text = await grant('lamp');
+  const asked = async (): Promise<[number, string | null]> => {
+    const { status, headers } = await node.ask('GET', '/v1/auth/me', text);
+    return [status, headers.get('umbra-token')];
+  };
+  expect(await asked()).toEqual([200, null]);
+  node.clock.advance(121_000);
+  expect(await asked()).toEqual([200, 'renew']);
+  node.clock.advance(60_000);
+  expect(await asked()).toEqual([401, null]);
+  await node.ask('DELETE', '/v1/token-policy', node.admin, undefined, { 'if-match': made.headers.get('etag')! });
+});
+
+it('holds on all nodes of a cluster, until it is revoked on one of them', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'umbra-tokens-'));
+  const file = join(folder, 'master.key');
+  writeFileSync(file, randomBytes(32).toString('hex'));
+  const shared = { keys: new MemoryClusterKeys(), environment: { UMBRA_AUTH_ISSUER: ISSUER, UMBRA_MASTER_KEY: file } };
+  const [one, two] = [await startSecureNode(shared), await startSecureNode(shared)];
+  try {
+    const key = one.admin;
+    const form = { grant_type: 'client_credentials', client_id: 'admin', client_secret: key };
+    const of = async (at: SecureNode, path: string, body: Record<string, string>): Promise<Asked> =>
+      at.ask('POST', path, null, new URLSearchParams(body).toString());
+    const text = (await of(one, '/v1/auth/token', form)).body.access_token as string;
+    const client = await two.connect('admin', text);
+    await of(one, '/v1/auth/revoke', { ...form, token: text });
+    await until('the end of the connection', () => !client.connected);
+    expect((await two.ask('GET', '/v1/auth/me', text)).body.code).toBe('AUTH_105');
+  } finally {
+    await two.stop();
+    await one.stop();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 it('without an issuer says what to set', async () => {
