@@ -18,7 +18,7 @@ const FLOORS = [
   ['store'],
   ['directory'],
   ['cluster', 'watch', 'http', 'grpc'],
-  ['sinks', 'auth', 'audit', 'principals', 'keys', 'policies', 'tenants', 'fleet', 'health', 'console'],
+  ['sinks', 'auth', 'audit', 'limits', 'principals', 'keys', 'policies', 'tenants', 'fleet', 'health', 'console'],
   ['mqtt', 'history', 'authorities', 'revocations', 'token-policy'],
   ['shadow', 'transactions', 'presence'],
   ['things'],

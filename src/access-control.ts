@@ -19,6 +19,8 @@ import { AccessDirectory } from './directory/access-directory.js';
 import { ACCESS_PATH } from './directory/access-records.js';
 import { AccessWriter } from './directory/access-writer.js';
 import { PolicyAuthorizer } from './policies/policy-authorizer.js';
+import { RequestLimits, type TenantLimits } from './limits/request-limits.js';
+import { SlowedFailures } from './limits/slowed-failures.js';
 import type { Clock } from './resilience/clock.js';
 import type { ClusterKeys } from './store/cluster-keys.js';
 import type { Logger } from './telemetry/logger.js';
@@ -41,9 +43,10 @@ export class AccessControl implements Access {
   readonly tokens: TokenAuthority | null;
   readonly trust: DeviceTrust;
   readonly registrationCodes: RegistrationCodes;
-  readonly authenticator: CredentialKinds;
+  readonly authenticator: SlowedFailures;
   readonly authorizer: PolicyAuthorizer;
   readonly audit: AuditTrail;
+  readonly limits: RequestLimits;
 
   /** @throws MasterKeyError */
   constructor(private readonly parts: AccessControlParts) {
@@ -63,9 +66,11 @@ export class AccessControl implements Access {
     followTokenPolicy(this.directory, policy, logger);
     const { directory, keyCredentials, tokens } = this;
     const byToken = tokens === null ? [] : [new AccessTokenCredentials(directory, tokens.accessTokens, clock)];
-    this.authenticator = new CredentialKinds([keyCredentials, ...byToken, this.#certificates()]);
+    const kinds = new CredentialKinds([keyCredentials, ...byToken, this.#certificates()]);
+    this.authenticator = new SlowedFailures(kinds, config.rates.failures, clock);
     const standing = tokens === null ? null : new TokenStanding(directory, tokens.denials, clock);
     this.authorizer = new PolicyAuthorizer(directory, clock, standing);
+    this.limits = new RequestLimits(config.rates, tenantLimits(this.directory), clock);
   }
 
   /**
@@ -92,4 +97,13 @@ export class AccessControl implements Access {
     this.audit.close();
     this.tokens?.close();
   }
+}
+
+function tenantLimits(directory: AccessDirectory): TenantLimits {
+  return {
+    get generation() {
+      return directory.generation;
+    },
+    of: (tenant) => directory.get('tenant', tenant)?.record.limits,
+  };
 }

@@ -143,6 +143,26 @@ export const SECTIONS = {
         'URL of this service as clients reach it, the same on all nodes. With it the service issues access tokens to who has a key, see clients.md.',
     }),
   },
+  'Limits of callers': {
+    UMBRA_LIMIT_THING: integer('rates.thing', 20, {
+      ...{ min: 0, max: 1_000_000, unit: 'per second' },
+      meaning:
+        'Requests for the shadows of one thing that a node with authentication serves; further ones are answered with 429. 0 is no limit. AWS allows 20.',
+    }),
+    UMBRA_LIMIT_PRINCIPAL: integer('rates.principal', 0, {
+      ...{ min: 0, max: 1_000_000, unit: 'per second' },
+      meaning: 'As UMBRA_LIMIT_THING, requests of one principal.',
+    }),
+    UMBRA_LIMIT_TENANT: integer('rates.tenant', 0, {
+      ...{ min: 0, max: 1_000_000, unit: 'per second' },
+      meaning: 'As UMBRA_LIMIT_THING, requests of all principals of one tenant together.',
+    }),
+    UMBRA_LIMIT_FAILURES: integer('rates.failures', 20, {
+      ...{ min: 0, max: 1_000_000, unit: 'attempts' },
+      meaning:
+        'Wrong credentials that one address (of IPv6: one /64) may show at once; then one a second, others are answered with 429. Good ones are always served. 0 is no limit.',
+    }),
+  },
   'External broker': {
     UMBRA_BROKER_URL: text('externalBroker.url', null, {
       type: 'URL',

@@ -154,6 +154,18 @@ export const ERROR_TABLE = {
     text: 'Unsupported documented encoding; supported encoding is UTF-8',
   },
   tooManyRequests: { http: 429, aws: 'ThrottlingException', text: 'Too many requests: {detail}' },
+  rateExceeded: {
+    http: 429,
+    aws: 'ThrottlingException',
+    code: 'AUTH_901',
+    text: 'Too many requests; the node serves {detail}',
+  },
+  tooManyFailures: {
+    http: 429,
+    aws: 'ThrottlingException',
+    code: 'AUTH_903',
+    text: 'Too many wrong credentials from this address; wait before the next attempt',
+  },
   internal: { http: 500, aws: 'InternalFailureException', text: 'Internal service failure' },
   overloaded: {
     http: 503,

@@ -8,6 +8,7 @@ import { POLICY_ACTIONS } from '../access/policy-action.js';
 import type { Principal } from '../access/principal.js';
 import type { PolicyAction } from '../access/policy-action.js';
 import { covers } from '../access/scopes.js';
+import { RATE_LIMITS, type RateExceeded, type RateLimits } from '../access/rate-limits.js';
 import { ServiceError } from '../errors/service-error.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { targetOf, thingOf } from './caller.js';
@@ -40,6 +41,7 @@ export function addAccessHooks(app: NestFastifyApplication, server: FastifyInsta
   if (!authenticator.isRequired) return;
   const audit = new RequestAudit(app.get<Audit>(AUDIT, { strict: false }));
   const clock = app.get<Clock>(CLOCK, { strict: false });
+  const limits = app.get<RateLimits>(RATE_LIMITS, { strict: false });
   const actions = declaredActions(app);
   server.addHook('onRoute', (route) => {
     const method = [route.method].flat().join();
@@ -62,7 +64,7 @@ export function addAccessHooks(app: NestFastifyApplication, server: FastifyInsta
       const fault = isKnown ? faultOf(authorizer, identity, action, request) : identity;
       if (isKnown && identity.graceFrom !== undefined && identity.graceFrom <= clock.now())
         void reply.header('umbra-token', 'renew');
-      if (fault === null) return null;
+      if (fault === null) return isKnown ? excessOf(limits, identity, request, reply) : null;
       refuse(fault, request, reply);
       audit.refused(request, action, fault, isKnown);
       return fault;
@@ -136,6 +138,23 @@ function resourceOf(action: Asked, name: PolicyAction, request: FastifyRequest):
   if (action === 'shadow:watch' && !request.routeOptions.url?.includes('/shadow/')) return null;
   const { key } = targetOf(request);
   return key.name === null ? `thing/${key.thing}` : `thing/${key.thing}/${key.name}`;
+}
+
+/** Counts what policies allow. Null: there is room for it. */
+function excessOf(
+  limits: RateLimits,
+  principal: Principal,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): RateExceeded | null {
+  const { thing = null } = request.params as { thing?: string };
+  const excess = limits.take(principal, thing);
+  if (excess === null) return null;
+  const { by, perSecond } = excess;
+  // draft-ietf-httpapi-ratelimit-headers-10: the quota of a window in seconds, what is left of it, and until when.
+  void reply.header('ratelimit-policy', `"${by}";q=${perSecond};w=1`).header('ratelimit', `"${by}";r=0;t=1`);
+  refuse(excess, request, reply);
+  return excess;
 }
 
 /** The body of a request that is refused is not waited for. */

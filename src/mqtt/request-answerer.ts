@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
+import { NO_RATE_LIMITS, RATE_LIMITS, type RateLimits } from '../access/rate-limits.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { rejectedText } from '../document/message-texts.js';
 import { parseClientToken } from '../document/parse-request.js';
@@ -36,6 +37,7 @@ export class RequestAnswerer {
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(RequestHandlers) private readonly declared: Pick<RequestHandlers, 'byOperation'>,
+    @Inject(RATE_LIMITS) private readonly limits: RateLimits = NO_RATE_LIMITS,
   ) {}
 
   /** To be called before the first request. @throws Error when an operation has no handler */
@@ -64,6 +66,11 @@ export class RequestAnswerer {
     } catch (error) {
       request.settle(this.#failed(request, error, 'internal'));
     }
+  }
+
+  /** Counts a request that policies allow. Null: there is room for it, else it is to be rejected. No errors. */
+  excessOf({ principal, request }: ReceivedRequest): ServiceError | null {
+    return this.limits.take(principal, request.thing);
   }
 
   /** Rejects a request without calling its handler. */

@@ -1,3 +1,4 @@
+import { TENANT_LIMITS } from '../access/rate-limits.js';
 import Type, { type Static } from 'typebox';
 import { AFTER, IF_MATCH, IF_NONE_MATCH, LIMIT } from '../http/http.openapi.js';
 import { type OperationDescription, type Tag } from '../http/openapi/describe.js';
@@ -12,6 +13,9 @@ const members = {
     description: 'AWS account that ARNs in its policies must name.',
   }),
   policies: Type.Array(Type.String(), { description: 'Attached to all of its principals.' }),
+  limits: Type.Record(Type.String(), Type.Integer({ minimum: 0 }), {
+    description: `Requests a second that one node serves, by ${Object.values(TENANT_LIMITS).join(', ')}; 0 is no limit, and what is not named is as the node has it.`,
+  }),
 };
 
 export const Tenant = Type.Object({ tenant: Type.String(), ...members, createdAt: CREATED_AT }, { $id: 'Tenant' });
@@ -26,6 +30,7 @@ const EXAMPLE: Tenant = {
   disabled: false,
   account: null,
   policies: [],
+  limits: { requestsPerSecondOfThing: 5 },
   createdAt: '2023-11-14T22:13:20.000Z',
 };
 const TENANT = recordParameter('tenant', 'Name of the tenant.');

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { Administration } from '../directory/administration.js';
 import { recordOf } from '../directory/record-of.js';
+import { TENANT_LIMITS } from '../access/rate-limits.js';
 import { ServiceError } from '../errors/service-error.js';
 import { Describe } from '../http/openapi/describe.js';
 import { expectedOf, objectOf, tagged, tenantOf } from '../http/record-request.js';
@@ -32,11 +33,21 @@ export class UpdateTenantController {
     const expected = expectedOf(request, before?.revision ?? null);
     const createdAtMs = before?.record.createdAtMs ?? this.clock.now();
     const record = recordOf('tenant', names, { ...NEW, ...members, createdAtMs });
+    checkLimits(record.limits.keys());
     // One that is missing may have been a Deny, so it would refuse everything.
     for (const policy of record.policies) this.administration.get('policy', [...names, policy]);
     const revision = await this.administration.put('tenant', names, record, expected);
     void reply.code(before === null ? 201 : 200);
     tagged(reply, revision);
     return json(reply, tenantView(this.administration.get('tenant', names)));
+  }
+}
+
+/** @throws ServiceError invalidRequest: one that nobody would count */
+function checkLimits(names: Iterable<string>): void {
+  const known = Object.values(TENANT_LIMITS);
+  for (const name of names) {
+    if (!known.includes(name))
+      throw new ServiceError('invalidRequest', `There is no limit ${name}; limits are ${known.join(', ')}`);
   }
 }

@@ -58,6 +58,9 @@ export async function startSecureNode(options: SecureNodeOptions = {}): Promise<
   const [http, mqtt] = [await freePort(), await freePort()];
   const config = loadConfig({
     UMBRA_AUTH: 'on',
+    // Its clock stands, so nothing that is used up comes back.
+    UMBRA_LIMIT_THING: '0',
+    UMBRA_LIMIT_FAILURES: '0',
     UMBRA_DATA_DIR: dataDir,
     UMBRA_HTTP_PORT: String(http),
     UMBRA_MQTT_PORT: String(mqtt),

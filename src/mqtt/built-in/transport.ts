@@ -77,6 +77,8 @@ export class MqttTransport implements CustomTransportStrategy {
     const { request } = incoming.route;
     if (request === null || !this.broker.mayPublish(incoming)) return incoming.settle('unpublishable');
     if (this.#draining && request.problem === null) return this.#refuse(incoming);
+    const excess = this.answerer.excessOf(incoming);
+    if (excess !== null) return this.#reject(incoming, excess);
     this.#inFlight++;
     incoming.onAnswered = this.#onAnswered;
     this.answerer.begin(incoming, incoming);
@@ -86,7 +88,12 @@ export class MqttTransport implements CustomTransportStrategy {
   #refuse(incoming: IncomingRequest): void {
     // `rejected` would no longer reach every subscriber, so no PUBACK may say that the message has been dealt with.
     if (incoming.qos > 0) return incoming.settle('unanswered');
-    const answer = this.answerer.reject(incoming, new ServiceError('draining'));
+    this.#reject(incoming, new ServiceError('draining'));
+  }
+
+  /** Answers without asking the handler. */
+  #reject(incoming: IncomingRequest, error: ServiceError): void {
+    const answer = this.answerer.reject(incoming, error);
     if (answer.outcome === 'rejected') this.#publish(incoming.principal.tenant, answer.message);
     incoming.settle('done');
   }

@@ -64,7 +64,6 @@ export class Connection implements PacketHandler, RequestOwner {
   #hasLeft = false;
   readonly outbox: Outbox;
   readonly #reader: PacketReader;
-
   #isHeld = false;
 
   constructor(

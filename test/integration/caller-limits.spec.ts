@@ -1,0 +1,96 @@
+import { connectAsync } from 'mqtt';
+import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
+import { until } from '../harness/until.js';
+
+let node: SecureNode;
+let lamp: string;
+let service: string;
+const shadow = (thing: string, tail: string): string => `$aws/things/${thing}/shadow/${tail}`;
+const MANY = 60;
+
+beforeAll(async () => {
+  node = await startSecureNode({ environment: { UMBRA_LIMIT_THING: '20', UMBRA_LIMIT_FAILURES: '20' } });
+  lamp = await node.make('lamp', { thing: 'lamp', roles: ['device'] });
+  service = await node.make('service', { kind: 'service', roles: ['service'] });
+});
+afterAll(() => node.stop());
+// The clock of the node stands: what comes back is what a test gives.
+beforeEach(() => node.clock.advance(60_000));
+
+const count = <T>(all: readonly T[], wanted: T): number => all.filter((each) => each === wanted).length;
+
+it('serves a thing as often as it may over HTTP, and its neighbour meanwhile', async () => {
+  const get = (thing: string) => node.ask('GET', `/v1/things/${thing}/shadow`, service);
+  const answers = await Promise.all(Array.from({ length: MANY }, () => get('lamp')));
+  const all = answers.map(({ status }) => status);
+  expect([count(all, 404), count(all, 429)]).toEqual([20, MANY - 20]);
+  expect((await get('door')).status).toBe(404);
+  const { status, headers, body } = await get('lamp');
+  const names = ['retry-after', 'ratelimit', 'ratelimit-policy'];
+  expect([status, body.code, ...names.map((name) => headers.get(name))]).toEqual([
+    ...[429, 'AUTH_901', '1', '"thing";r=0;t=1', '"thing";q=20;w=1'],
+  ]);
+  node.clock.advance(100);
+  expect([(await get('lamp')).status, (await get('lamp')).status, (await get('lamp')).status]).toEqual([404, 404, 429]);
+});
+
+it('rejects over MQTT what comes too often, and stays connected; a neighbour is served meanwhile', async () => {
+  const [flood, bystander] = [await node.connect('lamp', lamp), await node.connect('service', service)];
+  const codes: number[] = [];
+  let accepted = 0;
+  flood.on('message', (topic, payload) => {
+    if (topic.endsWith('accepted')) accepted++;
+    else codes.push((JSON.parse(payload.toString()) as { code: number }).code);
+  });
+  await flood.subscribeAsync([shadow('lamp', 'update/accepted'), shadow('lamp', 'update/rejected')]);
+  const served = new Promise((resolve) => bystander.once('message', resolve));
+  await bystander.subscribeAsync(shadow('door', 'update/accepted'));
+  const update = '{"state":{"reported":{"a":1}}}';
+  const floods = Array.from({ length: MANY }, () => flood.publishAsync(shadow('lamp', 'update'), update, { qos: 1 }));
+  await bystander.publishAsync(shadow('door', 'update'), update, { qos: 1 });
+  await Promise.all([served, ...floods]);
+  await until('all answers', () => accepted + codes.length === MANY);
+  expect([accepted, new Set(codes)]).toEqual([20, new Set([429])]);
+  expect([flood.connected, bystander.connected]).toEqual([true, true]);
+  await Promise.all([flood.endAsync(), bystander.endAsync()]);
+});
+
+it('does not let strangers use up what a thing may have', async () => {
+  const other = await node.make('other', { thing: 'other', roles: ['device'] });
+  for (let n = 0; n < MANY; n++) expect((await node.ask('GET', '/v1/things/lamp/shadow', other)).status).toBe(403);
+  expect((await node.ask('GET', '/v1/things/lamp/shadow', lamp)).status).toBe(200);
+});
+
+it('slows down who guesses at either door, and locks nobody out', async () => {
+  const wrong = `${lamp.slice(0, 10)}${lamp[10] === 'A' ? 'B' : 'A'}${lamp.slice(11)}`;
+  const guess = async (): Promise<string> =>
+    (await node.ask('GET', '/v1/things/lamp/shadow', wrong)).body.code as string;
+  const codes: string[] = [];
+  for (let n = 0; n < 30; n++) codes.push(await guess());
+  expect(codes).toEqual([...new Array<string>(20).fill('AUTH_101'), ...new Array<string>(10).fill('AUTH_903')]);
+  const connect = (protocolVersion: 4 | 5, password: string) =>
+    connectAsync(node.mqttUrl, { clientId: 'lamp', username: 'x', password, protocolVersion, reconnectPeriod: 0 });
+  await expect(connect(5, wrong)).rejects.toMatchObject({ code: 0x9f });
+  await expect(connect(4, wrong)).rejects.toMatchObject({ code: 3 });
+  // From the same address.
+  expect((await node.ask('GET', '/v1/things/lamp/shadow', lamp)).status).toBe(200);
+  await (await connect(5, lamp)).endAsync();
+  expect((await node.ask('GET', '/v1/things/lamp/shadow', null)).status).toBe(401);
+});
+
+it('follows the limits of a tenant at once', async () => {
+  await node.ask('PUT', '/v1/tenants/small', node.admin, { limits: { requestsPerSecond: 3 } });
+  const key = await node.make('service', { kind: 'service', roles: ['service'] }, 'small');
+  const all = async (): Promise<number[]> => {
+    const answers = await Promise.all(Array.from({ length: 10 }, () => node.ask('GET', '/v1/things', key)));
+    return answers.map(({ status }) => status);
+  };
+  expect(count(await all(), 200)).toBe(3);
+  const { headers, body } = await node.ask('GET', '/v1/tenants/small', node.admin);
+  expect(body.limits).toEqual({ requestsPerSecond: 3 });
+  const replace = (limits: object) =>
+    node.ask('PUT', '/v1/tenants/small', node.admin, { limits }, { 'if-match': headers.get('etag')! });
+  expect((await replace({ perSecond: 3 })).body.detail).toMatch(/There is no limit perSecond; limits are requestsPer/);
+  expect((await replace({ requestsPerSecond: 0 })).status).toBe(200);
+  expect(count(await all(), 200)).toBe(10);
+});
