@@ -1,5 +1,6 @@
 import type { ServiceError } from '../errors/service-error.js';
 import type { Principal } from './principal.js';
+import type { RequestSignatures } from './request-signatures.js';
 
 /** What a client shows to prove who it is. Everything else about it, such as a topic or a header, proves nothing. */
 export interface Credentials {
@@ -22,6 +23,8 @@ export type Identity = Principal | ServiceError;
 export interface Authenticator {
   /** Whether callers need credentials: else everybody is ANONYMOUS. */
   readonly isRequired: boolean;
+  /** Knows callers that sign their requests; null: this node takes no signatures, and ignores them. */
+  readonly signatures: RequestSignatures | null;
   /** At once where nothing has to be computed or looked up elsewhere. Never rejects. */
   authenticate(credentials: Credentials): Identity | Promise<Identity>;
 }

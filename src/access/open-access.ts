@@ -6,6 +6,7 @@ import { ANONYMOUS } from './principal.js';
 export const OPEN_ACCESS: Authenticator & Authorizer = {
   isRequired: false,
   generation: 0,
+  signatures: null,
   authenticate: () => ANONYMOUS,
   allows: () => true,
   isLasting: () => true,

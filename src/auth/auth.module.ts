@@ -1,4 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { ACCESS_KEYS, type AccessKeyMaker } from '../access/access-key-maker.js';
 import { SECRET_KEYS, type SecretKeyMaker } from '../access/secret-key-maker.js';
 import { GetMeController } from './get.http.js';
 import { IntrospectController } from './introspect.http.js';
@@ -14,6 +15,7 @@ import { LiveTokenPolicy } from './tokens/live-token-policy.js';
 
 export interface AuthParts {
   readonly secretKeys: SecretKeyMaker;
+  readonly accessKeys: AccessKeyMaker;
   readonly keyCredentials: SecretKeyCredentials;
   /** Null: no issuer is configured. */
   readonly tokens: TokenAuthority | null;
@@ -23,7 +25,7 @@ export interface AuthParts {
 /** How callers prove who they are. */
 @Module({})
 export class AuthModule {
-  static forRoot({ secretKeys, keyCredentials, tokens, tokenPolicy }: AuthParts): DynamicModule {
+  static forRoot({ secretKeys, accessKeys, keyCredentials, tokens, tokenPolicy }: AuthParts): DynamicModule {
     return {
       module: AuthModule,
       global: true,
@@ -33,12 +35,13 @@ export class AuthModule {
       ],
       providers: [
         { provide: SECRET_KEYS, useValue: secretKeys },
+        { provide: ACCESS_KEYS, useValue: accessKeys },
         { provide: TOKEN_AUTHORITY, useValue: tokens },
         { provide: OAuthClients, useValue: new OAuthClients(keyCredentials) },
         { provide: LiveTokenPolicy, useValue: tokenPolicy },
         TokenService,
       ],
-      exports: [SECRET_KEYS, LiveTokenPolicy],
+      exports: [SECRET_KEYS, ACCESS_KEYS, LiveTokenPolicy],
     };
   }
 }

@@ -1,4 +1,5 @@
 import type { Authenticator, Credentials, Identity } from '../access/authenticator.js';
+import type { RequestSignatures } from '../access/request-signatures.js';
 import { ServiceError } from '../errors/service-error.js';
 
 /** One way of proving who one is. */
@@ -15,7 +16,10 @@ export class CredentialKinds implements Authenticator {
   readonly isRequired = true;
 
   /** @param kinds in the order in which they count: what a client sends before what its connection has */
-  constructor(private readonly kinds: readonly CredentialKind[]) {}
+  constructor(
+    private readonly kinds: readonly CredentialKind[],
+    readonly signatures: RequestSignatures | null = null,
+  ) {}
 
   authenticate(credentials: Credentials): Identity | Promise<Identity> {
     for (const kind of this.kinds) {

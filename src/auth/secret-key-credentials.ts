@@ -2,14 +2,13 @@ import { hash } from 'node:crypto';
 import type { Credentials, Identity } from '../access/authenticator.js';
 import type { Principal } from '../access/principal.js';
 import type { AccessDirectory } from '../directory/access-directory.js';
-import type { KeyRecord } from '../directory/records/key-record.js';
-import { KEY_CREDENTIAL } from '../directory/standing.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Clock } from '../resilience/clock.js';
 import type { CredentialKind } from './credential-kinds.js';
+import type { KeyPrincipals } from './key-principals.js';
 import { looksLikeSecretKey, secretKeyId, type SecretKeys } from './tokens/secret-key.js';
 
-/** Principals that are remembered: who asks again gets the same object, for which policies are known already. */
+/** Keys that are remembered. */
 const MAX_REMEMBERED = 10_000;
 
 /** A key that was checked, for one generation of the records of access. */
@@ -22,13 +21,13 @@ interface Held {
 
 /** Knows callers by the keys that this service has made: as the password of MQTT, or the token of `Bearer`. */
 export class SecretKeyCredentials implements CredentialKind {
-  readonly #known = new Map<string, { readonly generation: number; readonly principal: Principal }>();
   /** By SHA-256 of the whole key: a fifth of what its check costs. What is found was shown before, and held. */
   readonly #held = new Map<string, Held>();
 
   constructor(
     private readonly directory: AccessDirectory,
     private readonly keys: SecretKeys,
+    private readonly principals: KeyPrincipals,
     private readonly clock: Clock,
   ) {}
 
@@ -57,32 +56,6 @@ export class SecretKeyCredentials implements CredentialKind {
     const record = this.directory.get('key', id)?.record;
     const digest = record?.proof.kind === 'secret' ? record.proof.digest : null;
     if (!this.keys.matches(shown, digest) || record === undefined) return new ServiceError('credentialsUnknown');
-    return this.#faultOf(record) ?? this.#principalOf(id, record);
-  }
-
-  /** Said only to who has shown the key. */
-  #faultOf({ tenant, principal, isDisabled, expiresAtMs }: KeyRecord): ServiceError | null {
-    const owner = this.directory.get('principal', tenant, principal)?.record;
-    if (isDisabled || owner?.isDisabled !== false) return new ServiceError('credentialsRevoked');
-    if (this.directory.get('tenant', tenant)?.record.isDisabled !== false) return new ServiceError('tenantDisabled');
-    return expiresAtMs !== null && expiresAtMs <= this.clock.now() ? new ServiceError('credentialsExpired') : null;
-  }
-
-  #principalOf(keyId: string, { tenant, principal: id, expiresAtMs }: KeyRecord): Principal {
-    const { generation } = this.directory;
-    const known = this.#known.get(keyId);
-    if (known?.generation === generation) return known.principal;
-    const thing = this.directory.get('principal', tenant, id)?.record.thing ?? null;
-    const principal: Principal = {
-      id,
-      tenant,
-      credential: KEY_CREDENTIAL + keyId,
-      ...(thing !== null && { thing }),
-      ...(expiresAtMs !== null && { expiresAt: expiresAtMs }),
-    };
-    this.#known.delete(keyId);
-    this.#known.set(keyId, { generation, principal });
-    if (this.#known.size > MAX_REMEMBERED) this.#known.delete(this.#known.keys().next().value as string);
-    return principal;
+    return this.principals.of(id, record);
   }
 }

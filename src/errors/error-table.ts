@@ -57,7 +57,7 @@ export const ERROR_TABLE = {
     http: 401,
     aws: 'UnauthorizedException',
     code: 'AUTH_102',
-    text: 'No such key, or its secret or signature is wrong',
+    text: 'No such key, or its secret or signature is wrong{detail}',
   },
   credentialsExpired: {
     http: 401,

@@ -11,10 +11,10 @@ import { covers } from '../access/scopes.js';
 import { RATE_LIMITS, type RateExceeded, type RateLimits } from '../access/rate-limits.js';
 import { ServiceError } from '../errors/service-error.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
-import { targetOf, thingOf } from './caller.js';
+import { bodyOf, targetOf, thingOf } from './caller.js';
 import { tenantOf } from './record-request.js';
 import { isAudited, RequestAudit } from './request-audit.js';
-import { hasBody } from './request-head.js';
+import { hasBody, sentHead } from './request-head.js';
 import { controllerMethods, routesOf } from './server/controller-methods.js';
 import { answerLast } from './server/last-answer.js';
 import { keptCertificateOf } from './tls/peer-certificate.js';
@@ -32,8 +32,9 @@ type Asked = Exclude<ActionName, 'public'>;
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
 
 /**
- * Finds out who sends a request, and asks whether it may do what its route declares, before its body is read. To be
- * called before the application is initialised, which adds the routes.
+ * Finds out who sends a request, and asks whether it may do what its route declares, before its body is read. A signature
+ * covers the body, and is judged when that is there. To be called before the application is initialised, which adds the
+ * routes.
  */
 export function addAccessHooks(app: NestFastifyApplication, server: FastifyInstance): void {
   const authenticator = app.get<Authenticator>(AUTHENTICATOR, { strict: false });
@@ -42,6 +43,58 @@ export function addAccessHooks(app: NestFastifyApplication, server: FastifyInsta
   const audit = new RequestAudit(app.get<Audit>(AUDIT, { strict: false }));
   const clock = app.get<Clock>(CLOCK, { strict: false });
   const limits = app.get<RateLimits>(RATE_LIMITS, { strict: false });
+  const { signatures } = authenticator;
+  const isSigned = ({ headers: { authorization } }: FastifyRequest): boolean =>
+    authorization !== undefined && signatures?.isSignature(authorization) === true;
+  declareActions(app, server, audit);
+  const judge = (
+    identity: Identity,
+    action: Asked,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): ServiceError | null => {
+    const isKnown = !(identity instanceof ServiceError);
+    const fault = isKnown ? faultOf(authorizer, identity, action, request) : identity;
+    if (isKnown && identity.graceFrom !== undefined && identity.graceFrom <= clock.now())
+      void reply.header('umbra-token', 'renew');
+    if (fault === null) return isKnown ? excessOf(limits, identity, request, reply) : null;
+    refuse(fault, request, reply);
+    audit.refused(request, action, fault, isKnown);
+    return fault;
+  };
+  server.addHook('onRequest', (request, reply, done) => {
+    const action = askedOf(request);
+    if (action === null || isSigned(request)) return done();
+    const fail = (error: unknown): void => done(error as Error);
+    let fault: ServiceError | null;
+    try {
+      const identity = authenticator.authenticate(credentialsOf(request));
+      if (identity instanceof Promise)
+        return void identity
+          .then((known) => judge(known, action, request, reply))
+          .then((late) => done(late ?? undefined), fail);
+      fault = judge(identity, action, request, reply);
+    } catch (error) {
+      return fail(error);
+    }
+    done(fault ?? undefined);
+  });
+  if (signatures === null) return;
+  server.addHook('preHandler', (request, reply, done) => {
+    const action = isSigned(request) ? askedOf(request) : null;
+    if (action === null) return done();
+    let fault: ServiceError | null;
+    try {
+      fault = judge(signatures.ofRequest(sentHead(request.raw), bodyOf(request)), action, request, reply);
+    } catch (error) {
+      return done(error as Error);
+    }
+    done(fault ?? undefined);
+  });
+}
+
+/** Tells each route what its caller must be allowed to do, and keeps how calls of audited ones ended. */
+function declareActions(app: NestFastifyApplication, server: FastifyInstance, audit: RequestAudit): void {
   const actions = declaredActions(app);
   server.addHook('onRoute', (route) => {
     const method = [route.method].flat().join();
@@ -55,31 +108,12 @@ export function addAccessHooks(app: NestFastifyApplication, server: FastifyInsta
       };
     }
   });
-  server.addHook('onRequest', (request, reply, done) => {
-    const { action } = request.routeOptions.config;
-    // What no controller declares is public: the description of the API, and paths that do not exist.
-    if (action === undefined || action === 'public') return done();
-    const judge = (identity: Identity): ServiceError | null => {
-      const isKnown = !(identity instanceof ServiceError);
-      const fault = isKnown ? faultOf(authorizer, identity, action, request) : identity;
-      if (isKnown && identity.graceFrom !== undefined && identity.graceFrom <= clock.now())
-        void reply.header('umbra-token', 'renew');
-      if (fault === null) return isKnown ? excessOf(limits, identity, request, reply) : null;
-      refuse(fault, request, reply);
-      audit.refused(request, action, fault, isKnown);
-      return fault;
-    };
-    const fail = (error: unknown): void => done(error as Error);
-    let fault: ServiceError | null;
-    try {
-      const identity = authenticator.authenticate(credentialsOf(request));
-      if (identity instanceof Promise) return void identity.then(judge).then((late) => done(late ?? undefined), fail);
-      fault = judge(identity);
-    } catch (error) {
-      return fail(error);
-    }
-    done(fault ?? undefined);
-  });
+}
+
+/** Null: everybody may. What no controller declares is public: the description of the API, and paths that do not exist. */
+function askedOf({ routeOptions }: FastifyRequest): Asked | null {
+  const { action } = routeOptions.config;
+  return action === undefined || action === 'public' ? null : action;
 }
 
 /** By `METHOD /path`. */
@@ -157,7 +191,7 @@ function excessOf(
   return excess;
 }
 
-/** The body of a request that is refused is not waited for. */
+/** RFC 9110 section 15.5.2: a 401 says how to authenticate. The body of a request that is refused is not waited for. */
 function refuse({ status, code }: ServiceError, request: FastifyRequest, reply: FastifyReply): void {
   if (status === 401) void reply.header('www-authenticate', 'Bearer');
   // RFC 6750 section 3.1.

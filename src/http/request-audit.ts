@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ActionName } from '../access/action.js';
 import { actorOf, type Audit, type AuditOutcome } from '../access/audit.js';
 import { POLICY_ACTIONS } from '../access/policy-action.js';
+import { ANONYMOUS } from '../access/principal.js';
 import type { ServiceError } from '../errors/service-error.js';
 import { tenantOf } from './record-request.js';
 
@@ -39,7 +40,8 @@ export class RequestAudit {
 
   /** To be called as its answer is sent, whether or not its caller is still there to hear it. */
   answered(request: FastifyRequest, { statusCode }: FastifyReply, action: Asked): void {
-    if (this.#refused.has(request)) return;
+    // Nobody is known while its signature waits for a body that is refused.
+    if (this.#refused.has(request) || request.principal === ANONYMOUS) return;
     const refused = statusCode === 401 || statusCode === 403;
     const outcome = statusCode < 400 ? 'done' : refused ? 'refused' : 'failed';
     const code = outcome === 'done' ? null : (request.faultCode ?? String(statusCode));

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import type { SentHead } from '../access/request-signatures.js';
 import { isLoopback } from '../config/loopback.js';
 import { ServiceError } from '../errors/service-error.js';
 
@@ -75,6 +76,13 @@ export function originForm(request: IncomingMessage): string {
   if (authority === undefined || path === undefined) return url;
   request.headers.host = authority;
   return path.startsWith('/') ? path : `/${path}`;
+}
+
+/** The head of a request as signatures see it. No errors. */
+export function sentHead({ method = '', url = '', rawHeaders }: IncomingMessage): SentHead {
+  const at = url.indexOf('?');
+  const [rawPath, rawQuery] = at < 0 ? [url, ''] : [url.slice(0, at), url.slice(at + 1)];
+  return { method, rawPath, rawQuery, headers: rawHeaders };
 }
 
 /** Whether a body follows the head. */

@@ -4,11 +4,13 @@ import { CHANGE_RECORD_ERRORS, CREATED_AT, READ_RECORD_ERRORS, recordParameter }
 
 const KEYS: Tag = { name: 'Keys', description: 'By which principals are known', place: 51 };
 
+const KeyKind = Type.Union([Type.Literal('secret'), Type.Literal('aws')]);
+
 export const Key = Type.Object(
   {
     id: Type.String(),
     principal: Type.String(),
-    kind: Type.Union([Type.Literal('secret'), Type.Literal('aws')]),
+    kind: KeyKind,
     title: Type.String(),
     disabled: Type.Boolean(),
     createdAt: CREATED_AT,
@@ -20,11 +22,23 @@ export type Key = Static<typeof Key>;
 
 const Keys = Type.Object({ keys: Type.Array(Key) }, { $id: 'Keys' });
 const NewKey = Type.Object(
-  { id: Type.String(), key: Type.String({ description: 'The key itself. It is said only here, and kept nowhere.' }) },
+  {
+    id: Type.String({ description: 'Of an access key: what clients of AWS call the access key id.' }),
+    key: Type.Optional(Type.String({ description: 'The key itself. It is said only here, and kept nowhere.' })),
+    secret: Type.Optional(
+      Type.String({ description: 'Of an access key: the secret access key, which is said only here.' }),
+    ),
+  },
   { $id: 'NewKey' },
 );
 const KeyMembers = Type.Partial(
-  Type.Object({ title: Type.String(), expiresIn: Type.Integer({ minimum: 1, description: 'Seconds.' }) }),
+  Type.Object({
+    kind: Type.Union(KeyKind.anyOf, {
+      description: 'What it proves its owner by: being sent as it is (secret, if nothing is said), or signing (aws).',
+    }),
+    title: Type.String(),
+    expiresIn: Type.Integer({ minimum: 1, description: 'Seconds.' }),
+  }),
   { $id: 'KeyMembers' },
 );
 
@@ -54,14 +68,22 @@ export const createKey: OperationDescription = {
   tag: KEYS,
   summary: 'Make a key',
   description:
-    'The principal sends it as the password of MQTT, with any user name, or as `Authorization: Bearer` over HTTP.',
+    'The principal sends it as the password of MQTT, with any user name, or as `Authorization: Bearer` over HTTP. With an ' +
+    'access key (`aws`) the clients of AWS sign their requests and the URLs of their WebSockets.',
   parameters: [PRINCIPAL],
-  body: { schema: KeyMembers, required: false, examples: { day: { title: 'for a day', expiresIn: 86400 } } },
+  body: {
+    schema: KeyMembers,
+    required: false,
+    examples: { day: { title: 'for a day', expiresIn: 86400 }, aws: { kind: 'aws' } },
+  },
   answers: {
     201: {
       description: 'Made',
       schema: NewKey,
-      examples: { key: { id: '4fJ0sQ8pTz1aXw2', key: 'umk_4fJ0sQ8pTz1aXw2(53 characters more)' } },
+      examples: {
+        key: { id: '4fJ0sQ8pTz1aXw2', key: 'umk_4fJ0sQ8pTz1aXw2(53 characters more)' },
+        accessKey: { id: 'UMBA4YXWGQ2PL6TB3KZN', secret: '(40 characters)' },
+      },
     },
   },
   errors: { ...CHANGE_RECORD_ERRORS, invalidJson: ': Unexpected end of JSON input' },

@@ -16,11 +16,15 @@ export class UpdateKeyController {
   @Action('key:update')
   @Describe(createKey)
   async create(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
-    const { title = '', expiresIn = null, ...others } = objectOf(request);
+    const { kind = 'secret', title = '', expiresIn = null, ...others } = objectOf(request);
     const [unknown] = Object.keys(others);
     if (unknown !== undefined)
-      throw new ServiceError('invalidRequest', `A new key has title and expiresIn, but no ${JSON.stringify(unknown)}`);
-    const key = await this.keys.create([tenantOf(request), parameterOf(request, 'principal')], title, expiresIn);
+      throw new ServiceError(
+        'invalidRequest',
+        `A new key has kind, title and expiresIn, but no ${JSON.stringify(unknown)}`,
+      );
+    const names = [tenantOf(request), parameterOf(request, 'principal')] as const;
+    const key = await this.keys.create(names, { kind, title, expiresIn });
     request.made = key.id;
     void reply.code(201).header('cache-control', 'no-store');
     return json(reply, key);

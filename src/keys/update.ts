@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { ACCESS_KEYS, type AccessKeyMaker } from '../access/access-key-maker.js';
 import { Administration } from '../directory/administration.js';
 import { recordOf } from '../directory/record-of.js';
+import type { KeyProof } from '../directory/records/key-record.js';
 import { ServiceError } from '../errors/service-error.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { SECRET_KEYS, type SecretKeyMaker } from '../access/secret-key-maker.js';
@@ -8,10 +10,20 @@ import { SECRET_KEYS, type SecretKeyMaker } from '../access/secret-key-maker.js'
 /** Of one principal: enough to replace one without a pause, and for several installations. */
 const MAX_KEYS = 100;
 
-export interface NewKey {
-  readonly id: string;
-  /** The key itself, which is said only here. */
-  readonly key: string;
+/** What is said of a key only when it is made: the key itself, or of an access key its secret. */
+export type NewKey = { readonly id: string } & ({ readonly key: string } | { readonly secret: string });
+
+/** As a request states them. */
+export interface KeyMembers {
+  readonly kind: unknown;
+  readonly title: unknown;
+  /** Seconds; null: the key does not expire. */
+  readonly expiresIn: unknown;
+}
+
+interface Made {
+  readonly proof: KeyProof;
+  readonly told: NewKey;
 }
 
 /** Makes keys for principals. */
@@ -20,31 +32,43 @@ export class UpdateKey {
   constructor(
     private readonly administration: Administration,
     @Inject(SECRET_KEYS) private readonly keys: SecretKeyMaker,
+    @Inject(ACCESS_KEYS) private readonly accessKeys: AccessKeyMaker,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /**
-   * @param expiresInSeconds null: the key does not expire
+   * @param names tenant and principal
    * @throws ServiceError noRecord, invalidRequest, storageUnavailable, storageFull, draining
    */
-  async create(names: readonly [string, string], title: unknown, expiresInSeconds: unknown): Promise<NewKey> {
+  async create(names: readonly [string, string], { kind, title, expiresIn }: KeyMembers): Promise<NewKey> {
     const [tenant, principal] = names;
     this.administration.get('principal', names);
     if (this.administration.directory.keysOf(tenant, principal).size >= MAX_KEYS)
       throw new ServiceError('invalidRequest', `A principal has ${MAX_KEYS} keys at most; delete some first`);
     const now = this.clock.now();
-    const { id, text, digest } = this.keys.make();
-    const record = recordOf('key', [id], {
+    const { proof, told } = this.#make(kind);
+    const record = recordOf('key', [told.id], {
       tenant,
       principal,
-      proof: { kind: 'secret', digest },
+      proof,
       disabled: false,
       createdAtMs: now,
-      expiresAtMs: expiresInSeconds === null ? null : now + secondsOf(expiresInSeconds) * 1000,
+      expiresAtMs: expiresIn === null ? null : now + secondsOf(expiresIn) * 1000,
       title,
     });
-    await this.administration.put('key', [id], record, null);
-    return { id, key: text };
+    await this.administration.put('key', [told.id], record, null);
+    return told;
+  }
+
+  /** @throws ServiceError invalidRequest */
+  #make(kind: unknown): Made {
+    if (kind === 'secret') {
+      const { id, text, digest } = this.keys.make();
+      return { proof: { kind, digest }, told: { id, key: text } };
+    }
+    if (kind !== 'aws') throw new ServiceError('invalidRequest', 'kind must be secret or aws');
+    const { id, secret, sealedSecret } = this.accessKeys.make();
+    return { proof: { kind, sealedSecret, sessionTokenHash: null }, told: { id, secret } };
   }
 }
 

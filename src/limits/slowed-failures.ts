@@ -1,5 +1,6 @@
 import type { Authenticator, Credentials, Identity } from '../access/authenticator.js';
 import { networkOf } from '../access/network-of.js';
+import type { RequestSignatures } from '../access/request-signatures.js';
 import type { ServiceErrorCode } from '../errors/error-table.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Clock } from '../resilience/clock.js';
@@ -35,6 +36,11 @@ export class SlowedFailures implements Authenticator {
 
   get isRequired(): boolean {
     return this.inner.isRequired;
+  }
+
+  /** They are not slowed: the secrets that sign are random, and nobody guesses one of 240 bits. */
+  get signatures(): RequestSignatures | null {
+    return this.inner.signatures;
   }
 
   /** Whether failures from there are not looked at any more for now. No errors. */

@@ -3,7 +3,9 @@ import { createServer, isIPv6, type AddressInfo, type Server, type Socket } from
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { Inject, Injectable } from '@nestjs/common';
+import { AUDIT, type Audit } from '../../access/audit.js';
 import { AUTHENTICATOR, type Authenticator } from '../../access/authenticator.js';
+import type { Principal } from '../../access/principal.js';
 import { CONFIG, type Config, type TlsFiles } from '../../config/config.js';
 import { connectionsWithin, descriptorLimit } from '../../config/descriptors.js';
 import { RequestHeads } from '../../http/request-head.js';
@@ -16,6 +18,7 @@ import { CONNECT_TIMEOUT_MS } from './connections/limits.js';
 import { shareReads } from './connections/shared-reads.js';
 import { ConnectionLimit } from './connection-limit.js';
 import { DescriptorProbe, warnOfFewDescriptors } from './descriptors.js';
+import { UpgradeGate } from './gates/upgrade-gate.js';
 import { MqttWebSockets } from './web-sockets.js';
 
 /** URLs, with the ports that were really taken. */
@@ -46,6 +49,7 @@ export class MqttListeners {
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(MqttBroker) private readonly broker: MqttBroker,
     @Inject(AUTHENTICATOR) private readonly authenticator: Authenticator,
+    @Inject(AUDIT) audit: Audit,
   ) {
     const descriptors = descriptorLimit();
     // 0: as many as there is room for.
@@ -55,9 +59,10 @@ export class MqttListeners {
     warnOfFewDescriptors(descriptors, max, logger);
     this.#webSockets = new MqttWebSockets(
       config.mqtt.maxPacketBytes,
-      (stream, request) => this.#accept(stream, request),
+      (stream, request, proven) => this.#accept(stream, request, proven),
       this.#limit,
       new RequestHeads([config.http.host, ...config.http.names]),
+      new UpgradeGate(authenticator, audit, logger),
     );
   }
 
@@ -131,15 +136,13 @@ export class MqttListeners {
     this.#accept(socket);
   }
 
-  #accept(stream: Duplex, request?: IncomingMessage): void {
+  #accept(stream: Duplex, request?: IncomingMessage, proven: Principal | null = null): void {
     this.#open.add(stream);
     stream.once('close', () => this.#open.delete(stream));
     // Only a WebSocket comes with a request, over an HTTP server, which the limit does not watch.
     const isRefused = !this.#limit.admit(stream, request === undefined);
-    this.broker.accept(
-      stream,
-      request === undefined ? PLAIN[Number(isRefused)]! : { isRefused, socket: request.socket },
-    );
+    if (request === undefined) return this.broker.accept(stream, PLAIN[Number(isRefused)]!);
+    this.broker.accept(stream, { isRefused, socket: request.socket, ...(proven !== null && { proven }) });
   }
 }
 

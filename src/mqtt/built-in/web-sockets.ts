@@ -1,15 +1,21 @@
 import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
+import type { Principal } from '../../access/principal.js';
+import { ServiceError } from '../../errors/service-error.js';
 import { isForeignOrigin } from '../../http/foreign-origin.js';
 import { excessOf, type RequestHeads } from '../../http/request-head.js';
 import type { ConnectionLimit } from './connection-limit.js';
+import type { UpgradeGate } from './gates/upgrade-gate.js';
 import { MESSAGE_LIMITS, watchFrames } from './web-socket-frames.js';
 import { webSocketStream } from './web-socket-stream.js';
 
 const PATH = '/mqtt';
 /** The AWS device SDK v2 asks for the first, v1 for the second. */
 const SUB_PROTOCOLS = ['mqtt', 'mqttv3.1'];
+
+/** Takes a WebSocket with the request that has opened it. @param proven whom that has proven; null: nobody */
+export type WebSocketTaker = (stream: Duplex, request: IncomingMessage, proven: Principal | null) => void;
 
 /** MQTT over WebSocket at `/mqtt` (MQTT 6): upgrades of the HTTP servers become streams like any other connection. */
 export class MqttWebSockets {
@@ -19,9 +25,10 @@ export class MqttWebSockets {
   /** @param maxPacketBytes one frame may hold several packets, so it may be twice as long */
   constructor(
     maxPacketBytes: number,
-    private readonly accept: (stream: Duplex, request: IncomingMessage) => void,
+    private readonly accept: WebSocketTaker,
     private readonly limit: ConnectionLimit,
     private readonly heads: RequestHeads,
+    private readonly gate: UpgradeGate,
   ) {
     this.#server = new WebSocketServer({
       noServer: true,
@@ -63,9 +70,11 @@ export class MqttWebSockets {
     // MQTT-6.0.0-3: a client must offer a sub-protocol of MQTT.
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
     if (!offered.some((name) => SUB_PROTOCOLS.includes(name))) return refuse(socket, 400);
+    const identity = this.gate.identify(request);
+    if (identity instanceof ServiceError) return refuse(socket, refusalStatus(identity), identity.message);
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       const stream = webSocketStream(webSocket);
-      this.accept(stream, request);
+      this.accept(stream, request, identity);
       watchFrames(socket, stream);
     });
   }
@@ -90,6 +99,11 @@ function withoutUpgrade(server: HttpServer, request: IncomingMessage, socket: Du
   socket.removeAllListeners('timeout');
   socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
   server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket);
+}
+
+/** Clients of AWS know 403 for whatever is wrong with a signed URL. */
+function refusalStatus({ status }: ServiceError): number {
+  return status >= 500 ? status : 403;
 }
 
 function refuse(socket: Duplex, status: number, text = ''): void {
