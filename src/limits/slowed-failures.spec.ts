@@ -12,6 +12,7 @@ const answers: Record<string, Identity> = {
 };
 const inner = {
   isRequired: true,
+  signatures: null,
   authenticate: ({ bearer }: Credentials): Identity => answers[bearer ?? ''] ?? new ServiceError('credentialsMissing'),
 };
 const credentials = (bearer: string | null, address = '192.0.2.1'): Credentials => ({
@@ -48,7 +49,11 @@ it('takes the addresses of one network of IPv6 for one', () => {
 });
 
 it('counts what takes time, too', async () => {
-  const slow = { isRequired: true, authenticate: (shown: Credentials) => Promise.resolve(inner.authenticate(shown)) };
+  const slow = {
+    isRequired: true,
+    signatures: null,
+    authenticate: (shown: Credentials) => Promise.resolve(inner.authenticate(shown)),
+  };
   slowed = new SlowedFailures(slow, 1, clock);
   await slowed.authenticate(credentials('wrong'));
   expect(await slowed.authenticate(credentials('wrong'))).toMatchObject({ authCode: 'AUTH_903', status: 429 });
