@@ -24,7 +24,7 @@ export async function withdrawal(lab: Lab): Promise<Result> {
   const etcd = [await lab.etcd()];
   const masterKey = join(lab.folder(), 'master.key');
   writeFileSync(masterKey, '7'.repeat(64), { mode: 0o600 });
-  const env = { UMBRA_AUTH: 'on', UMBRA_MASTER_KEY: masterKey };
+  const env = { UMBRA_AUTH: 'on', UMBRA_MASTER_KEY: masterKey, UMBRA_LIMIT_THING: '0', UMBRA_LIMIT_FAILURES: '0' };
   const first = await lab.node('umbra', { etcd, env, prefix: '/withdrawal/' });
   const others = [
     await lab.node('umbra', { etcd, env, prefix: '/withdrawal/' }),
