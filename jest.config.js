@@ -12,8 +12,8 @@ const common = {
 export default {
   // A test that hangs ends; one that waits on a busy machine does not. Conditions have bounds of their own: harness/until.ts.
   testTimeout: 300_000,
-  // Most tests wait for servers and timers, so two cores carry three workers; Jest would start one.
-  maxWorkers: Math.max(3, availableParallelism() - 1),
+  // Most tests wait for servers and timers, so two cores carry four workers; Jest would start one.
+  maxWorkers: Math.max(4, availableParallelism() - 1),
   projects: [
     {
       ...common,

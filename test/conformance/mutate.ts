@@ -78,8 +78,10 @@ const dropField: Mutation = (shape, random) => {
 };
 
 const doubleField: Mutation = (shape, random) => {
-  // Two payloads are a payload; two filters with their options would be a valid SUBSCRIBE.
-  const at = pickField(shape, random, ({ name }) => !['payload', 'filter', 'options'].includes(name));
+  // Two payloads are a payload; two filters with their options would be a valid SUBSCRIBE; the second topic of a PUBLISH
+  // would be what follows a topic: an identifier or no properties, and a payload.
+  const whole = ['payload', 'filter', 'options', ...(shape.first >> 4 === 3 ? ['topic'] : [])];
+  const at = pickField(shape, random, ({ name }) => !whole.includes(name));
   if (at === null) return null;
   const one = shape.fields[at] as Field;
   return { what: `${one.name} twice`, shape: replaced(shape, at, one, one) };

@@ -27,7 +27,11 @@ describe('a configuration that cannot be used', () => {
   it.each<[string, Record<string, string>, RegExp[]]>([
     ['a port that is none', { UMBRA_HTTP_PORT: 'eighty' }, [/UMBRA_HTTP_PORT/, /"eighty"/, /UMBRA_HTTP_PORT=\d+/]],
     ['an unknown variable', { UMBRA_HTPP_PORT: '1' }, [/UMBRA_HTPP_PORT/, /did you mean UMBRA_HTTP_PORT/]],
-    ['an open address', { UMBRA_MQTT_HOST: '0.0.0.0' }, [/UMBRA_MQTT_HOST/, /loopback/, /UMBRA_INSECURE=true/]],
+    [
+      'an open address',
+      { UMBRA_MQTT_HOST: '0.0.0.0', UMBRA_AUTH: 'off' },
+      [/UMBRA_MQTT_HOST/, /loopback/, /UMBRA_INSECURE=true/],
+    ],
     ['TLS without a certificate', { UMBRA_MQTTS_PORT: '0' }, [/UMBRA_TLS_CERT/, /UMBRA_TLS_CERT=\//]],
     [
       'an endpoint that is no URL',

@@ -10,7 +10,7 @@ setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
 /** So many filters that the tables that they share are far from empty. */
-const FILTERS = 7_000;
+const FILTERS = 3_000;
 const budget = new MemoryBudget();
 /** Everything that was measured: what is given back meanwhile would be taken off. */
 const measured: unknown[] = [];
