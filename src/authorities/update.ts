@@ -3,7 +3,7 @@ import { checkAuthority } from '../auth/certificates/authority.js';
 import { DEVICE_TRUST, type DeviceTrust } from '../auth/certificates/device-trust.js';
 import { checkPossession, REGISTRATION_CODES, type RegistrationCodes } from '../auth/certificates/possession.js';
 import { Administration, type Expected } from '../directory/administration.js';
-import { recordOf } from '../directory/record-of.js';
+import { recordOf, refuseOwn } from '../directory/record-of.js';
 import type { AuthorityRecord } from '../directory/records/authority-record.js';
 import { ServiceError } from '../errors/service-error.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
@@ -36,8 +36,7 @@ export class UpdateAuthority {
   ): Promise<number> {
     const [tenant] = names;
     this.administration.get('tenant', [tenant]);
-    const own = OWN.find((name) => name in members);
-    if (own !== undefined) throw new ServiceError('invalidRequest', `${own} is set by the service; leave it out`);
+    refuseOwn(members, OWN);
     const before = this.administration.find('authority', names)?.record;
     const pem = before && { pem: before.pem };
     const registeredAtMs = before?.registeredAtMs ?? this.clock.now();

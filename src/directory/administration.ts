@@ -38,11 +38,18 @@ export class Administration {
     tenant: string | null,
     { limit, after = '' }: { readonly limit: number; readonly after?: string | undefined },
   ): Page<RecordTypes[Name]> {
-    const all = [...this.directory.list(kind, tenant ?? undefined)];
-    const name = ({ names }: AccessEntry<unknown>): string => names.slice(tenant === null ? 0 : 1).join('/');
-    const later = all.filter((entry) => name(entry) > after).sort((a, b) => (name(a) < name(b) ? -1 : 1));
-    const entries = later.slice(0, limit);
-    return later.length <= limit ? { entries } : { entries, next: name(entries.at(-1)!) };
+    const nameOf = ({ names }: AccessEntry<unknown>): string => names.slice(tenant === null ? 0 : 1).join('/');
+    // The first names, kept in one pass: sorting a million of them would stop the node for seconds.
+    const first: { readonly name: string; readonly entry: AccessEntry<RecordTypes[Name]> }[] = [];
+    for (const entry of this.directory.list(kind, tenant ?? undefined)) {
+      const name = nameOf(entry);
+      if (name <= after || (first.length > limit && name > first.at(-1)!.name)) continue;
+      const at = first.findIndex((each) => each.name > name);
+      first.splice(at < 0 ? first.length : at, 0, { name, entry });
+      if (first.length > limit + 1) first.pop();
+    }
+    const entries = first.slice(0, limit).map(({ entry }) => entry);
+    return first.length <= limit ? { entries } : { entries, next: first[limit - 1]!.name };
   }
 
   /**

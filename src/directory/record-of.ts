@@ -20,3 +20,12 @@ export function recordOf<Name extends KindName>(
     throw error;
   }
 }
+
+/**
+ * Refuses members that only the service sets: whoever sends one would otherwise believe that it counts.
+ * @throws ServiceError invalidRequest that names the first of them
+ */
+export function refuseOwn(members: object, own: readonly string[]): void {
+  const found = own.find((name) => name in members);
+  if (found !== undefined) throw new ServiceError('invalidRequest', `${found} is set by the service; leave it out`);
+}

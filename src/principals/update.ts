@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
 import type { Principal } from '../access/principal.js';
 import { Administration, type Expected } from '../directory/administration.js';
-import { recordOf } from '../directory/record-of.js';
+import { recordOf, refuseOwn } from '../directory/record-of.js';
 import type { PrincipalRecord } from '../directory/records/principal-record.js';
 import { ServiceError } from '../errors/service-error.js';
 import { BUILT_IN_ROLES } from '../access/roles.js';
@@ -46,8 +46,7 @@ export class UpdatePrincipal {
   ): Promise<number> {
     const [tenant] = names;
     this.administration.get('tenant', [tenant]);
-    const own = OWN.find((name) => name in members);
-    if (own !== undefined) throw new ServiceError('invalidRequest', `${own} is set by the service; leave it out`);
+    refuseOwn(members, OWN);
     const before = this.administration.find('principal', names)?.record;
     const kept = { passwordHash: before?.passwordHash ?? null, createdAtMs: before?.createdAtMs ?? this.clock.now() };
     const record = recordOf('principal', names, { ...NEW, ...members, ...kept });

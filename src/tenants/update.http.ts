@@ -2,7 +2,7 @@ import { Controller, Inject, Put, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { Administration } from '../directory/administration.js';
-import { recordOf } from '../directory/record-of.js';
+import { recordOf, refuseOwn } from '../directory/record-of.js';
 import { TENANT_LIMITS } from '../access/rate-limits.js';
 import { ServiceError } from '../errors/service-error.js';
 import { Describe } from '../http/openapi/describe.js';
@@ -11,6 +11,9 @@ import { json } from '../http/send-json.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { tenantView } from './tenant-view.js';
 import { updateTenant } from './tenants.openapi.js';
+
+/** Members that only the service sets. */
+const OWN = ['format', 'createdAtMs'];
 
 const NEW = { title: '', disabled: false, account: null, policies: [], limits: {} };
 
@@ -27,8 +30,7 @@ export class UpdateTenantController {
   async update(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     const names = [tenantOf(request)];
     const members = objectOf(request);
-    if ('createdAtMs' in members || 'format' in members)
-      throw new ServiceError('invalidRequest', 'createdAtMs and format are set by the service; leave them out');
+    refuseOwn(members, OWN);
     const before = this.administration.find('tenant', names);
     const expected = expectedOf(request, before?.revision ?? null);
     const createdAtMs = before?.record.createdAtMs ?? this.clock.now();

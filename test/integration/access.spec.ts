@@ -136,6 +136,21 @@ describe('over HTTP', () => {
     expect((await node.ask('GET', '/v1/principals/new', node.admin)).status).toBe(404);
   });
 
+  it('lists principals in the order of their names, a page at a time, each once', async () => {
+    const base = '/v1/tenants/other/principals';
+    const made = ['p9', 'p1', 'p10', 'p5', 'p3', 'p7', 'p2'];
+    for (const id of made) await node.ask('PUT', `${base}/${id}`, node.admin, {});
+    const listed: string[] = [];
+    for (let after: string | undefined = 'p'; after !== undefined;) {
+      const { body } = await node.ask('GET', `${base}?limit=3&after=${after}`, node.admin);
+      const page = body as { principals: { principal: string }[]; next?: string };
+      listed.push(...page.principals.map(({ principal }) => principal));
+      after = page.next;
+    }
+    expect(listed.filter((id) => made.includes(id))).toEqual([...made].sort());
+    expect(new Set(listed).size).toBe(listed.length);
+  });
+
   it('says what of a policy has no effect', async () => {
     const Statement = [{ Effect: 'Deny', Action: ['iot:Publsh', 's3:PutObject', 'iot:Connect'], Resource: '*' }];
     const { body } = await node.ask('PUT', '/v1/policies/misspelt', node.admin, { Version: '2012-10-17', Statement });
