@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 const ROOT = process.cwd();
 const LOCK = join(ROOT, 'node_modules', '.cache', 'umbra-e2e-build');
-/** Milliseconds after which a lock is taken for that of a build that died. */
-const LOCK_TIMEOUT_MS = 120_000;
+/** A lock says whose it is in the same moment; older than this many milliseconds and without an owner, its process died there. */
+const NAMELESS_MS = 10_000;
 
 /**
  * The program to run as a node: dist/main.js, built when a source is newer, by one Jest worker for all of them.
@@ -21,7 +21,7 @@ export async function builtMain(): Promise<string> {
       try {
         if (!isCurrent(main)) build();
       } finally {
-        rmSync(LOCK, { recursive: true, force: true });
+        rmSync(LOCK, { force: true });
       }
       return main;
     }
@@ -44,11 +44,31 @@ function newestSource(folder: string): number {
 function takeLock(): boolean {
   mkdirSync(join(LOCK, '..'), { recursive: true });
   try {
-    mkdirSync(LOCK);
+    writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
     return true;
   } catch {
-    const age = Date.now() - (statSync(LOCK, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
-    if (age > LOCK_TIMEOUT_MS) rmSync(LOCK, { recursive: true, force: true });
+    if (isAbandoned()) rmSync(LOCK, { force: true });
+    return false;
+  }
+}
+
+/** A build on a busy machine takes minutes: only the end of its process says that nobody builds any more. */
+function isAbandoned(): boolean {
+  try {
+    const age = Date.now() - statSync(LOCK).mtimeMs;
+    const owner = Number(readFileSync(LOCK, 'utf8'));
+    return owner > 0 ? !isRunning(owner) : age > NAMELESS_MS;
+  } catch {
+    // It was given back meanwhile.
+    return false;
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
     return false;
   }
 }
