@@ -193,8 +193,11 @@ function excessOf(
 
 /** RFC 9110 section 15.5.2: a 401 says how to authenticate. The body of a request that is refused is not waited for. */
 function refuse({ status, code }: ServiceError, request: FastifyRequest, reply: FastifyReply): void {
-  if (status === 401) void reply.header('www-authenticate', 'Bearer');
-  // RFC 6750 section 3.1.
+  const { authorization } = request.headers;
+  // RFC 6750 sections 3 and 3.1: without a token no error is named. Clients get a new token when they read this one.
+  const challenge =
+    authorization !== undefined && BEARER.test(authorization) ? 'Bearer error="invalid_token"' : 'Bearer';
+  if (status === 401) void reply.header('www-authenticate', challenge);
   if (code === 'scopeTooSmall') void reply.header('www-authenticate', 'Bearer error="insufficient_scope"');
   if (hasBody(request.raw)) answerLast(request, reply);
 }

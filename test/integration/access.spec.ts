@@ -44,7 +44,8 @@ describe('over HTTP', () => {
         undefined,
         value ? { authorization: value } : {},
       );
-      expect([path, status, headers.get('www-authenticate')]).toEqual([path, 401, 'Bearer']);
+      const challenge = /^Bearer \S+$/.test(value ?? '') ? 'Bearer error="invalid_token"' : 'Bearer';
+      expect([path, status, headers.get('www-authenticate')]).toEqual([path, 401, challenge]);
       if (path.startsWith('/v1')) expect(body.code).toBe(code);
     }
   });
