@@ -16,7 +16,7 @@ const FLOORS = [
   ['access', 'document', 'telemetry'],
   ['config'],
   ['store'],
-  ['directory'],
+  ['directory', 'breakers'],
   ['cluster', 'watch', 'http', 'grpc'],
   ['sinks', 'auth', 'audit', 'limits', 'principals', 'keys', 'policies', 'tenants', 'fleet', 'health', 'console'],
   ['mqtt', 'history', 'authorities', 'revocations', 'token-policy'],
@@ -57,7 +57,13 @@ module.exports = {
       'only-store-etcd-imports-etcd3',
       'etcd and its traps stay behind the store contract.',
       '^(src/store/etcd/|test/)',
-      'node_modules/(etcd3|@grpc|cockatiel)/',
+      'node_modules/(etcd3|@grpc)/',
+    ),
+    onlyFrom(
+      'only-breakers-imports-cockatiel',
+      'Everybody else asks for a breaker by the name of its dependency, so that all of them are shared and shown. etcd3 wants the noop policy of cockatiel instead of a breaker.',
+      '^(src/breakers/|src/store/etcd/client/etcd-client[.]ts|test/)',
+      'node_modules/cockatiel/',
     ),
     onlyFrom(
       'only-mqtt-imports-brokers',

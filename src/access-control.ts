@@ -19,6 +19,7 @@ import { TokenStanding } from './auth/token-standing.js';
 import { followTokenPolicy } from './auth/follow-token-policy.js';
 import { LiveTokenPolicy } from './auth/tokens/live-token-policy.js';
 import { SecretKeys } from './auth/tokens/secret-key.js';
+import { Breakers } from './breakers/breakers.js';
 import type { Config } from './config/config.js';
 import { AccessDirectory } from './directory/access-directory.js';
 import { ACCESS_PATH } from './directory/access-records.js';
@@ -53,6 +54,8 @@ export class AccessControl implements Access {
   readonly authorizer: PolicyAuthorizer;
   readonly audit: AuditTrail;
   readonly limits: RequestLimits;
+  /** Before calls to what this node depends on besides etcd. */
+  readonly breakers: Breakers;
 
   /** @throws MasterKeyError */
   constructor(private readonly parts: AccessControlParts) {
@@ -65,6 +68,7 @@ export class AccessControl implements Access {
     this.registrationCodes = new RegistrationCodes(masterKey);
     this.accessKeys = { make: () => createAccessKey(seal) };
     this.audit = new AuditTrail(clock, logger);
+    this.breakers = new Breakers({ keys, node: config.nodeId, clock, logger });
     this.directory = new AccessDirectory(below, logger);
     this.writer = new AccessWriter(below, this.directory);
     const principals = new KeyPrincipals(this.directory, clock);
@@ -88,6 +92,7 @@ export class AccessControl implements Access {
    * @returns the administrator that was made because there was nobody; null: there was somebody
    */
   async start(): Promise<FirstAdministrator | null> {
+    this.breakers.start();
     this.directory.start();
     await this.directory.ready;
     await this.tokens?.start();
@@ -103,6 +108,7 @@ export class AccessControl implements Access {
 
   /** No errors. */
   close(): void {
+    void this.breakers.close();
     this.directory.close();
     this.audit.close();
     this.tokens?.close();

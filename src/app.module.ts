@@ -4,6 +4,7 @@ import { AccessModule } from './access/access.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { AuthoritiesModule } from './authorities/authorities.module.js';
 import { AuthModule } from './auth/auth.module.js';
+import { BreakersModule } from './breakers/breakers.module.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { DirectoryModule } from './directory/directory.module.js';
@@ -70,8 +71,9 @@ export class AppModule {
 
 /** The rooms that only a node with authentication has. */
 function administration(access: AccessControl): DynamicModule['imports'] & {} {
-  const { directory, writer, authorizer, audit, trust, registrationCodes } = access;
+  const { directory, writer, authorizer, audit, trust, registrationCodes, breakers } = access;
   return [
+    BreakersModule.forRoot(breakers),
     DirectoryModule.forRoot(directory, writer),
     AuthModule.forRoot(access),
     PoliciesModule.forRoot(authorizer),

@@ -5,12 +5,12 @@ export interface Health {
   readonly reason: string;
   /** Settings that an operator should change although the part is well, each with the remedy. */
   readonly warnings?: readonly string[];
-  /** The health of each server of this part. */
+  /** The health of each server, or other dependency, of this part. */
   readonly members?: readonly MemberHealth[];
 }
 
 export interface MemberHealth {
-  /** Address of the server. */
+  /** Address of the server, or name of the dependency. */
   readonly member: string;
   readonly ok: boolean;
   readonly reason: string;

@@ -60,6 +60,25 @@ describe('over HTTP', () => {
       expect((await node.ask('GET', '/things/lamp/shadow', null, undefined, each)).status).toBe(401);
   });
 
+  it('shows in health which dependencies fail, and no more to who asks from elsewhere', async () => {
+    const { run } = node.access.breakers.of('issuer:login.example.com');
+    for (let i = 0; i < 4; i++) await run(() => Promise.reject(new Error('no answer'))).catch(() => undefined);
+    const near = await node.ask('GET', '/health/ready', null);
+    expect(near.status).toBe(200);
+    expect(near.body.parts.dependencies).toMatchObject({
+      ...{ ok: true, reason: '1 of 1 dependencies fail' },
+      members: [
+        {
+          ...{ member: 'issuer:login.example.com', ok: false },
+          reason: expect.stringMatching(/^open for another \d+ s, 4 failures in a row, the last: no answer$/) as string,
+        },
+      ],
+    });
+    const far = await node.ask('GET', '/health/ready', null, undefined, { 'x-forwarded-for': '192.0.2.1' });
+    expect(Object.keys(far.body.parts.dependencies as object)).toEqual(['ok', 'since']);
+    node.access.breakers.drop('issuer:login.example.com');
+  });
+
   it.each(['/health/live', '/health/ready', '/docs', '/openapi.json'])('needs none for %s', async (path) => {
     expect((await fetch(node.url + path)).status).toBe(200);
   });
