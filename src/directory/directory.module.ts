@@ -3,6 +3,7 @@ import { ACCESS_DIRECTORY, type AccessDirectory } from './access-directory.js';
 import { ACCESS_WRITER, type AccessWriter } from './access-writer.js';
 import { Administration } from './administration.js';
 import { DirectoryHealth } from './directory.health.js';
+import { Seniority } from './seniority.js';
 
 /** The records of access, for the rooms that administer them. */
 @Module({})
@@ -15,9 +16,10 @@ export class DirectoryModule {
         { provide: ACCESS_DIRECTORY, useValue: directory },
         { provide: ACCESS_WRITER, useValue: writer },
         Administration,
+        Seniority,
         DirectoryHealth,
       ],
-      exports: [ACCESS_DIRECTORY, ACCESS_WRITER, Administration],
+      exports: [ACCESS_DIRECTORY, ACCESS_WRITER, Administration, Seniority],
     };
   }
 }

@@ -2,6 +2,7 @@ import { Controller, Delete, HttpCode, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { Administration } from '../directory/administration.js';
+import { Seniority } from '../directory/seniority.js';
 import { Describe } from '../http/openapi/describe.js';
 import { expectedGone, parameterOf, tenantOf } from '../http/record-request.js';
 import { DeletePrincipal } from './delete.js';
@@ -12,6 +13,7 @@ export class DeletePrincipalController {
   constructor(
     private readonly principals: DeletePrincipal,
     private readonly administration: Administration,
+    private readonly seniority: Seniority,
   ) {}
 
   @Delete(':principal')
@@ -20,6 +22,7 @@ export class DeletePrincipalController {
   @Describe(deletePrincipal)
   async delete(@Req() request: FastifyRequest): Promise<void> {
     const names = [tenantOf(request), parameterOf(request, 'principal')] as const;
+    this.seniority.check(request, names);
     const current = this.administration.get('principal', names).revision;
     await this.principals.delete(names, expectedGone(request, current));
   }

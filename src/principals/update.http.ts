@@ -23,7 +23,7 @@ export class UpdatePrincipalController {
     const names = [tenantOf(request), parameterOf(request, 'principal')] as const;
     const current = this.administration.find('principal', names)?.revision ?? null;
     const expected = expectedOf(request, current);
-    const revision = await this.principals.update(request.principal, names, objectOf(request), expected);
+    const revision = await this.principals.update(request, names, objectOf(request), expected);
     void reply.code(current === null ? 201 : 200);
     tagged(reply, revision);
     return json(reply, principalView(this.administration.get('principal', names)));

@@ -1,17 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
-import type { Principal } from '../access/principal.js';
+import type { FastifyRequest } from 'fastify';
 import { Administration, type Expected } from '../directory/administration.js';
 import { recordOf, refuseOwn } from '../directory/record-of.js';
 import type { PrincipalRecord } from '../directory/records/principal-record.js';
+import { Seniority } from '../directory/seniority.js';
 import { ServiceError } from '../errors/service-error.js';
 import { BUILT_IN_ROLES } from '../access/roles.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 
 /** Members that only the service sets. */
 const OWN = ['format', 'passwordHash', 'createdAtMs'];
-/** Gives rights beyond a tenant. */
-const ALL_TENANTS = 'admin';
 
 const NEW = {
   kind: 'device',
@@ -29,7 +27,7 @@ const NEW = {
 export class UpdatePrincipal {
   constructor(
     private readonly administration: Administration,
-    @Inject(AUTHORIZER) private readonly authorizer: Authorizer,
+    private readonly seniority: Seniority,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -39,26 +37,24 @@ export class UpdatePrincipal {
    * @throws ServiceError invalidRequest, notAllowed, noRecord, preconditionFailed, storageUnavailable, storageFull, draining
    */
   async update(
-    caller: Principal,
+    caller: FastifyRequest,
     names: readonly [string, string],
     members: object,
     expected: Expected,
   ): Promise<number> {
     const [tenant] = names;
     this.administration.get('tenant', [tenant]);
+    this.seniority.check(caller, names);
     refuseOwn(members, OWN);
     const before = this.administration.find('principal', names)?.record;
     const kept = { passwordHash: before?.passwordHash ?? null, createdAtMs: before?.createdAtMs ?? this.clock.now() };
     const record = recordOf('principal', names, { ...NEW, ...members, ...kept });
-    this.#check(caller, tenant, record);
+    this.seniority.checkRoles(caller, record.roles);
+    this.#check(tenant, record);
     return this.administration.put('principal', names, record, expected);
   }
 
-  #check(caller: Principal, tenant: string, { roles, policies, groups }: PrincipalRecord): void {
-    const isGreat = roles.includes(ALL_TENANTS);
-    // Nobody gives what is more than the caller's own.
-    if (isGreat && !this.authorizer.allows(caller, 'umbra:AdminTenants', 'tenant/*'))
-      throw new ServiceError('notAllowed', `to give the role ${ALL_TENANTS}`);
+  #check(tenant: string, { roles, policies, groups }: PrincipalRecord): void {
     const unknown = roles.find((role) => !ROLES.has(role));
     if (unknown !== undefined)
       throw new ServiceError('invalidRequest', `There is no role ${unknown}; there are ${[...ROLES].join(', ')}`);
