@@ -44,6 +44,14 @@ export function applies(rule: Rule, resource: string, context: PolicyContext): b
   return isDeny || rule.confinedTo === null || isWithin(rule.confinedTo, resource);
 }
 
+/** Of the tenant itself, whose account and limits are those of the installation. */
+const RESERVED = 'umbra:admintenants';
+
+/** Whether the rule can count for an action that its statement names: a tenant gives itself no right over tenants. No errors. */
+export function mayGive({ decision, confinedTo }: Rule, action: string): boolean {
+  return decision.effect === 'deny' || confinedTo === null || action.toLowerCase() !== RESERVED;
+}
+
 /** A tenant writes its own policies, and must not reach another one by them. */
 function isWithin(tenant: string, resource: string): boolean {
   if (!resource.startsWith(TENANT)) return true;

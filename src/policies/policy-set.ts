@@ -1,5 +1,5 @@
 import type { PolicyAction } from './actions.js';
-import { applies, compilePolicy, type NamedPolicy, type Rule } from './compiled-policy.js';
+import { applies, compilePolicy, mayGive, type NamedPolicy, type Rule } from './compiled-policy.js';
 import type { PolicyContext } from './context-keys.js';
 import { NO_STATEMENT, type Decision } from './decision.js';
 import type { PolicyResource } from './resource-pattern.js';
@@ -95,7 +95,9 @@ export class PolicySet {
   }
 
   #compile(action: string): ActionRules {
-    const rules = this.#rules.filter(({ statement }) => statement.actions.some((each) => each.matches(action)));
+    const rules = this.#rules.filter(
+      (rule) => mayGive(rule, action) && rule.statement.actions.some((each) => each.matches(action)),
+    );
     const compiled = { denies: rulesOf(rules, 'deny'), allows: rulesOf(rules, 'allow') };
     if (this.#byAction.size < MAX_ACTIONS) this.#byAction.set(action, compiled);
     return compiled;
@@ -109,7 +111,11 @@ function rulesOf(rules: readonly Rule[], effect: Decision['effect']): Rules {
     if (rule.decision.effect !== effect) continue;
     const { literal } = rule.pattern;
     if (literal === null) patterns.push(rule);
-    else exact.set(literal, [...(exact.get(literal) ?? []), rule]);
+    else {
+      const same = exact.get(literal);
+      if (same) same.push(rule);
+      else exact.set(literal, [rule]);
+    }
   }
   return { exact, patterns };
 }

@@ -122,6 +122,9 @@ describe('over HTTP', () => {
     ['chief', 'PUT', '/v1/tenants/other/principals/chief', '{"roles":["tenant-admin"]}', 403],
     ['chief', 'PUT', '/v1/principals/chief', '{"roles":["admin"]}', 412],
     ['chief', 'PUT', '/v1/principals/another', '{"roles":["admin"]}', 403],
+    ['chief', 'POST', '/v1/principals/admin/keys', '{}', 403],
+    ['chief', 'DELETE', '/v1/principals/admin/keys/AAAAAAAAAAAAAAA', undefined, 403],
+    ['chief', 'DELETE', '/v1/principals/admin', undefined, 403],
     ['chief', 'GET', '/v1/tenants', undefined, 403],
     ['chief', 'PUT', '/v1/tenants/default', '{}', 403],
     ['stranger', 'GET', '/v1/things/lamp/shadow', undefined, 404],
@@ -139,6 +142,32 @@ describe('over HTTP', () => {
     expect(answer.status).toBe(status);
     if (status === 403) expect(await answer.text()).toMatch(/do not allow/);
     else await answer.body?.cancel();
+  });
+
+  it('lets nobody of one tenant change who administers all of them', async () => {
+    const { headers } = await node.ask('GET', '/v1/principals/admin', node.admin);
+    const match = { 'if-match': headers.get('etag')! };
+    for (const members of [{ roles: [] }, { roles: ['admin'], disabled: true }]) {
+      const { status } = await node.ask('PUT', '/v1/principals/admin', keys['chief']!, members, match);
+      expect(status).toBe(403);
+    }
+    expect((await node.ask('GET', '/v1/tenants', node.admin)).status).toBe(200);
+  });
+
+  it('lets no policy of a tenant reach the tenant itself, which has its limits and its account', async () => {
+    const document = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] };
+    await node.ask('PUT', '/v1/policies/greedy', keys['chief']!, document);
+    const body = { kind: 'person', policies: ['greedy'] };
+    expect((await node.ask('PUT', '/v1/principals/greedy', keys['chief']!, body)).status).toBe(201);
+    const { key } = (await node.ask('POST', '/v1/principals/greedy/keys', keys['chief']!, {})).body as { key: string };
+    expect((await node.ask('GET', '/v1/principals', key)).status).toBe(200);
+    for (const [method, path, members] of [
+      ['PUT', '/v1/tenants/default', { limits: { requestsPerSecond: 0 } }],
+      ['DELETE', '/v1/tenants/default', undefined],
+      ['GET', '/v1/tenants', undefined],
+      ['PUT', '/v1/token-policy', 'ttl: 60s'],
+    ] as const)
+      expect([path, (await node.ask(method, path, key, members, { 'if-match': '*' })).status]).toEqual([path, 403]);
   });
 
   it('refuses roles and policies that do not exist, and members that only the service sets', async () => {
