@@ -16,7 +16,9 @@ export function stands(directory: AccessDirectory, principal: Principal, now: nu
   const { tenant, id, credential, expiresAt } = principal;
   if (expiresAt !== undefined && expiresAt <= now) return false;
   if (directory.get('tenant', tenant)?.record.isDisabled !== false) return false;
-  if (directory.get('principal', tenant, id)?.record.isDisabled !== false) return false;
+  const record = directory.get('principal', tenant, id)?.record;
+  // What a connection may do is decided by the thing that it came with: the device comes again with its new one.
+  if (record?.isDisabled !== false || record.thing !== (principal.thing ?? null)) return false;
   if (principal.certificate !== undefined) return isCertified(directory, principal, principal.certificate);
   if (!credential?.startsWith(KEY_CREDENTIAL)) return true;
   return keyStands(directory, principal, credential.slice(KEY_CREDENTIAL.length), now);
@@ -38,8 +40,7 @@ function isCertified(
   { tenant, id, thing = '', certificateId = '' }: Principal,
   { twinId, authority, authorityKey }: CertificateOrigin,
 ): boolean {
-  const device = directory.get('principal', tenant, id)?.record;
-  if (device?.kind !== 'device' || device.thing !== thing) return false;
+  if (directory.get('principal', tenant, id)?.record.kind !== 'device') return false;
   // Of a renewed authority another certificate may be there: the device is let in by that when it connects again.
   if (directory.get('authority', tenant, authority)?.record.isDisabled !== false) return false;
   const isRevoked = (kind: string, of: string): boolean => directory.get('revocation', tenant, kind, of) !== null;
