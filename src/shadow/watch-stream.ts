@@ -29,7 +29,8 @@ export async function streamWatch(
   // A browser that connects again repeats the address, query string included, and adds the header.
   const cursor = lastEventId(request) ?? query.cursor;
   if (request.method === 'HEAD') return void reply.header('content-type', 'text/event-stream').send();
-  const subscription = shadows.watch(request.principal, filter, {
+  const { principal, ip: address } = request;
+  const subscription = shadows.watch({ principal, address }, filter, {
     ...(cursor !== undefined && { cursor }),
     initial: query.initial,
   });

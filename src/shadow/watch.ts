@@ -18,6 +18,16 @@ export interface WatchStart {
   readonly initial?: boolean;
 }
 
+/** Who reads a stream, and from where. */
+export interface Watcher {
+  readonly principal: Principal;
+  /** IP address. */
+  readonly address: string;
+}
+
+/** Milliseconds after which an expired credential ends its stream, at most: nothing else changes when it expires. */
+const EXPIRY_MS = 5_000;
+
 /** Opens the change streams; doors only write their events. */
 @Injectable()
 export class WatchShadows {
@@ -27,12 +37,12 @@ export class WatchShadows {
   ) {}
 
   /**
-   * Brings the changes that policies let the principal watch, each by what they say at that time.
+   * Brings the changes that policies let the watcher see, each by what they say at that time.
    * @throws ServiceError invalidRequest for a malformed cursor; tooManyRequests; draining
    */
-  watch(principal: Principal, filter: ShadowFilter, start: WatchStart): PermittedWatch {
+  watch(watcher: Watcher, filter: ShadowFilter, start: WatchStart): PermittedWatch {
     const from = start.cursor !== undefined ? decodeCursor(start.cursor) : start.initial ? 'initial' : 'now';
-    return new PermittedWatch(this.hub.subscribe({ filter, from }), principal, this.authorizer);
+    return new PermittedWatch(this.hub.subscribe({ filter, from }), watcher, this.authorizer);
   }
 }
 
@@ -48,10 +58,17 @@ export class PermittedWatch {
 
   constructor(
     private readonly subscription: Subscription,
-    private readonly principal: Principal,
+    private readonly watcher: Watcher,
     private readonly authorizer: Authorizer,
   ) {
-    this.#off = authorizer.onChange(() => this.#review());
+    const review = (): void => this.#review();
+    const isEnding = watcher.principal.expiresAt !== undefined;
+    const timer = isEnding ? setInterval(review, EXPIRY_MS).unref() : undefined;
+    const off = authorizer.onChange(review);
+    this.#off = () => {
+      clearInterval(timer);
+      off();
+    };
     this.ended = subscription.ended.then((reason) => {
       this.#off();
       return this.#isForbidden ? 'forbidden' : reason;
@@ -62,15 +79,13 @@ export class PermittedWatch {
     return this.subscription[Symbol.asyncIterator]();
   }
 
-  /** Whether policies let the principal see this event now. */
+  /** Whether policies let the watcher see this event now. */
   allows(event: ShadowEvent): boolean {
     if (!this.authorizer.isRequired || (event.kind !== 'change' && event.kind !== 'initial')) return true;
     const { thing, name } = event.record.key;
-    return this.authorizer.allows(
-      this.principal,
-      'umbra:Watch',
-      name === null ? `thing/${thing}` : `thing/${thing}/${name}`,
-    );
+    const { principal, address } = this.watcher;
+    const resource = name === null ? `thing/${thing}` : `thing/${thing}/${name}`;
+    return this.authorizer.allows(principal, 'umbra:Watch', resource, { address });
   }
 
   close(): void {
@@ -79,7 +94,8 @@ export class PermittedWatch {
   }
 
   #review(): void {
-    const { authorizer, principal } = this;
+    const { authorizer } = this;
+    const { principal } = this.watcher;
     if (authorizer.isActive(principal) && authorizer.mayEver(principal, 'umbra:Watch')) return;
     this.#isForbidden = true;
     this.close();

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
+import { connect as connectMqtt, connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { AccessControl } from '../../src/access-control.js';
 import { startNode } from '../../src/app.js';
 import { loadConfig } from '../../src/config/load-config.js';
@@ -37,6 +37,12 @@ export interface SecureNode {
   /** Makes a principal with a key of its own. Returns the key. */
   make(id: string, members: object, tenant?: string): Promise<string>;
   connect(clientId: string, key: string, options?: IClientOptions): Promise<MqttClient>;
+  /** As connect, for a client that hears what its session has kept: the topics come into `heard`. */
+  resume(
+    clientId: string,
+    key: string,
+    options: IClientOptions,
+  ): { readonly client: MqttClient; readonly heard: string[] };
   stop(): Promise<void>;
 }
 
@@ -91,6 +97,19 @@ export async function startSecureNode(options: SecureNodeOptions = {}): Promise<
     const text = await answer.text();
     return { status: answer.status, headers: answer.headers, body: text === '' ? null : (JSON.parse(text) as unknown) };
   };
+  const optionsOf = (clientId: string, key: string, more: IClientOptions): IClientOptions => ({
+    clientId,
+    username: 'any',
+    password: key,
+    reconnectPeriod: 0,
+    protocolVersion: 5,
+    ...more,
+  });
+  const tended = (client: MqttClient): MqttClient => {
+    client.on('error', () => undefined);
+    clients.push(client);
+    return client;
+  };
   return {
     url,
     mqttUrl: node.addresses.mqtt,
@@ -109,17 +128,13 @@ export async function startSecureNode(options: SecureNodeOptions = {}): Promise<
       return (key.body as { key: string }).key;
     },
     async connect(clientId, key, more = {}) {
-      const client = await connectAsync(node.addresses.mqtt, {
-        clientId,
-        username: 'any',
-        password: key,
-        reconnectPeriod: 0,
-        protocolVersion: 5,
-        ...more,
-      });
-      client.on('error', () => undefined);
-      clients.push(client);
-      return client;
+      return tended(await connectAsync(node.addresses.mqtt, optionsOf(clientId, key, more)));
+    },
+    resume(clientId, key, more) {
+      const client = tended(connectMqtt(node.addresses.mqtt, optionsOf(clientId, key, more)));
+      const heard: string[] = [];
+      client.on('message', (topic) => void heard.push(topic));
+      return { client, heard };
     },
     async stop() {
       for (const client of clients) client.end(true);

@@ -63,6 +63,45 @@ describe('withdrawal', () => {
     await client.endAsync();
   });
 
+  it('ends a connection whose device has become another thing', async () => {
+    const policy = { Effect: 'Allow', Action: 'iot:Connect', Resource: 'arn:aws:iot:*:*:client/moved' };
+    await node.ask('PUT', '/v1/policies/moved', node.admin, { Version: '2012-10-17', Statement: [policy] });
+    const members = { roles: ['device'], policies: ['moved'] };
+    const client = await node.connect('moved', await node.make('moved', { ...members, thing: 'before' }));
+    await client.publishAsync(shadow('before', 'update'), '{"state":{"reported":{"a":1}}}', { qos: 1 });
+    await replace('moved', { ...members, kind: 'device', thing: 'after' });
+    await until('the end of the connection', () => !client.connected);
+  });
+
+  it('delivers nothing that was kept for a client and is not allowed any more', async () => {
+    const statement = (...things: string[]): object => ({
+      Version: '2012-10-17',
+      Statement: [
+        { Effect: 'Allow', Action: ['iot:Connect', 'iot:Subscribe'], Resource: '*' },
+        {
+          Effect: 'Allow',
+          Action: 'iot:Receive',
+          Resource: things.map((thing) => `arn:aws:iot:*:*:topic/$aws/things/${thing}/shadow/*`),
+        },
+      ],
+    });
+    const made = await node.ask('PUT', '/v1/policies/kept', node.admin, statement('kept-a', 'kept-b'));
+    const key = await node.make('keeper', { kind: 'service', policies: ['kept'] });
+    const session = { clean: false, properties: { sessionExpiryInterval: 100 } };
+    const away = await node.connect('keeper', key, session);
+    const topics = ['kept-a', 'kept-b'].map((thing) => shadow(thing, 'update/accepted'));
+    await away.subscribeAsync(topics, { qos: 1 });
+    await away.endAsync();
+    for (const thing of ['kept-a', 'kept-b'])
+      await node.ask('POST', `/things/${thing}/shadow`, node.admin, { state: { reported: { n: 1 } } });
+    const match = { 'if-match': made.headers.get('etag')! };
+    await node.ask('PUT', '/v1/policies/kept', node.admin, statement('kept-b'), match);
+    const { client: back, heard } = node.resume('keeper', key, session);
+    await until('the allowed one', () => heard.includes(topics[1]!));
+    expect(heard).toEqual([topics[1]]);
+    await back.endAsync();
+  });
+
   it('asks again for each message where a policy asks for the time', async () => {
     const until_ = new Date(node.clock.now() + 60_000).toISOString();
     const Statement = [
@@ -95,13 +134,19 @@ describe('withdrawal', () => {
     await stays.endAsync();
   });
 
-  it('ends a connection soon after its key has expired', async () => {
+  it('ends a connection and a stream soon after their keys have expired', async () => {
     await node.ask('PUT', '/v1/principals/brief', node.admin, { thing: 'brief', roles: ['device'] });
+    await node.ask('PUT', '/v1/principals/watcher', node.admin, { kind: 'service', roles: ['service'] });
     const { body } = await node.ask('POST', '/v1/principals/brief/keys', node.admin, { expiresIn: 60 });
     const client = await node.connect('brief', body.key as string);
+    const watcher = await node.ask('POST', '/v1/principals/watcher/keys', node.admin, { expiresIn: 60 });
+    const stream = await fetch(`${node.url}/v1/watch`, {
+      headers: { authorization: `Bearer ${watcher.body.key as string}` },
+    });
     node.clock.advance(61_000);
     expect((await node.ask('GET', '/things/brief/shadow', body.key as string)).body.message).toMatch(/expired/);
     await until('the end', () => !client.connected, 20_000);
+    expect(await stream.text()).toContain('{"reason":"forbidden"');
   });
 });
 

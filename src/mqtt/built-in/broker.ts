@@ -28,7 +28,7 @@ import { REASON } from './packets/reason-codes.js';
 import { MemoryBudget } from './sessions/memory-budget.js';
 import { SharedMessage, type Message } from './sessions/message.js';
 import type { Session } from './sessions/session.js';
-import { SessionStore } from './sessions/session-store.js';
+import { SessionStore, type Opened } from './sessions/session-store.js';
 import { Wills } from './sessions/wills.js';
 import type { Audience } from './subscriptions/audience.js';
 import { eachSession, identifiersOf, isFor } from './subscriptions/each-session.js';
@@ -92,7 +92,7 @@ export class MqttBroker implements Door {
     this.#connectGate = new ConnectGate({ ...shared, authenticator, authorizer, audit });
     this.#subscribeGate = new SubscribeGate(mqtt, sessions, authorizer);
     this.#publishGate = new PublishGate(authorizer);
-    this.#review = new AccessReview(sessions, this.#subscribeGate, authorizer, logger);
+    this.#review = new AccessReview(sessions, this.#subscribeGate, authorizer, this.#mayGet, logger);
   }
 
   /** Clients that are connected. */
@@ -194,11 +194,11 @@ export class MqttBroker implements Door {
     return true;
   }
 
-  #mayGet({ principal, id: clientId, connection }: Session, topic: string): boolean {
+  readonly #mayGet = ({ principal, id: clientId, address }: Session, topic: string): boolean => {
     const { authorizer } = this;
     if (!authorizer.isRequired) return true;
-    return authorizer.allows(principal, 'iot:Receive', `topic/${topic}`, { clientId, address: connection?.address });
-  }
+    return authorizer.allows(principal, 'iot:Receive', `topic/${topic}`, { clientId, address });
+  };
 
   #handTo(
     session: Session,
@@ -232,11 +232,12 @@ export class MqttBroker implements Door {
   // What connections ask of the door.
 
   connect(connection: Connection, packet: ConnectPacket): void {
-    this.#connectGate.admit(connection, packet, ({ session }) => this.#greet(connection, session));
+    this.#connectGate.admit(connection, packet, (opened) => this.#greet(connection, opened));
   }
 
-  #greet(connection: Connection, session: Session): void {
+  #greet(connection: Connection, { session, isPresent }: Opened): void {
     this.#connected++;
+    if (isPresent) this.#review.resumed(session);
     const dropped = session.takeDropped();
     if (dropped > 0)
       this.logger.warn({ clientId: session.id, reason: 'session-full', dropped }, 'messages of a session dropped');

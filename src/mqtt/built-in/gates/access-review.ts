@@ -29,6 +29,8 @@ export class AccessReview {
     private readonly sessions: SessionStore,
     private readonly gate: SubscribeGate,
     private readonly authorizer: Authorizer,
+    /** Whether policies let a session have messages of this topic. */
+    private readonly mayGet: (session: Session, topic: string) => boolean,
     private readonly logger: Logger,
   ) {}
 
@@ -44,6 +46,14 @@ export class AccessReview {
     this.#off();
     clearInterval(this.#timer);
     clearTimeout(this.#pause);
+  }
+
+  /**
+   * To be called before a session that was away goes on: at another address, with other credentials, or before its turn
+   * has come, it may have less than it had.
+   */
+  resumed(session: Session): void {
+    if (this.authorizer.isRequired) this.#takeBack(session);
   }
 
   #begin(): void {
@@ -78,19 +88,23 @@ export class AccessReview {
       connection?.end(REASON.notAuthorized, 'access withdrawn');
       return this.sessions.withdraw(session);
     }
-    const address = connection?.address ?? '';
+    this.#takeBack(session);
+  }
+
+  /** What waits for a session that is away is judged when it comes back. */
+  #takeBack(session: Session): void {
+    const { principal, id: clientId, connection } = session;
+    if (connection !== null && session.withhold((topic) => this.mayGet(session, topic)) > 0)
+      this.logger.info({ clientId, principal: principal.id, reason: 'access-withdrawn' }, 'messages withheld');
     for (const { filter } of session.granted) {
-      if (this.gate.admits(session, filter, address)) continue;
+      if (this.gate.admits(session, filter)) continue;
       this.sessions.unsubscribe(session, filter);
       this.logger.info({ clientId, principal: principal.id, reason: 'access-withdrawn' }, 'subscription ended');
     }
   }
 
-  #mayStay({ principal, id: clientId, connection }: Session): boolean {
+  #mayStay({ principal, id: clientId, address }: Session): boolean {
     if (!this.authorizer.isActive(principal)) return false;
-    return this.authorizer.allows(principal, 'iot:Connect', `client/${clientId}`, {
-      clientId,
-      address: connection?.address,
-    });
+    return this.authorizer.allows(principal, 'iot:Connect', `client/${clientId}`, { clientId, address });
   }
 }

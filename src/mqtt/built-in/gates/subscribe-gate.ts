@@ -22,7 +22,7 @@ export class SubscribeGate {
 
   /** The reason code of the SUBACK. @param identifier 0: none */
   subscribe(connection: Connection, session: Session, subscription: Subscription, identifier: number): number {
-    const reason = this.#decide(connection, session, subscription, identifier);
+    const reason = this.#decide(session, subscription, identifier);
     if (reason > REASON.grantedQos1) {
       const code = reason === REASON.notAuthorized ? ERROR_TABLE.notAllowed.code : undefined;
       connection.refused('subscribe', subscription.filter, NAMES.get(reason) ?? 'filter', code);
@@ -31,23 +31,18 @@ export class SubscribeGate {
   }
 
   /** Whether policies let the session have this filter: it is asked for as a text, wildcards included, as on AWS. */
-  admits({ principal, id: clientId }: Session, filter: string, address: string): boolean {
+  admits({ principal, id: clientId, address }: Session, filter: string): boolean {
     const { authorizer } = this;
     if (!authorizer.isRequired) return true;
     return authorizer.allows(principal, 'iot:Subscribe', `topicfilter/${filter}`, { clientId, address });
   }
 
-  #decide(
-    { address }: Connection,
-    session: Session,
-    { filter, qos, noLocal }: Subscription,
-    identifier: number,
-  ): number {
+  #decide(session: Session, { filter, qos, noLocal }: Subscription, identifier: number): number {
     if (filter.startsWith(SHARED)) {
       if (noLocal) throw new ProtocolError(REASON.protocolError, 'No Local on a shared subscription');
       return REASON.sharedSubscriptionsNotSupported;
     }
-    if (!canMatchShadowTopic(filter) || !this.admits(session, filter, address)) return REASON.notAuthorized;
+    if (!canMatchShadowTopic(filter) || !this.admits(session, filter)) return REASON.notAuthorized;
     if (session.granted.length >= this.config.maxSubscriptions && session.grantedFor(filter) === undefined)
       return REASON.quotaExceeded;
     // There is no QoS 2 here: the highest that can be granted is 1 (MQTT-3.9.3).

@@ -94,6 +94,7 @@ export class SessionStore {
     const session = isPresent ? before : this.#begin(id, principal);
     session.principal = principal;
     session.connection = connection;
+    session.address = connection.address;
     // What was allowed at another address need not be at this one.
     for (const granted of session.granted) granted.allowedAt = -1;
     this.#offline.delete(session);

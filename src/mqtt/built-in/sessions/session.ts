@@ -21,6 +21,8 @@ const NO_FILTERS: readonly GrantedFilter[] = [];
 export class Session {
   /** The connection that has it now. */
   connection: Connection | null = null;
+  /** IP address of the connection that it has, or had last: what is decided while it has none is decided by that. */
+  address = '';
   /** Milliseconds of the monotonic clock: the end of its last connection. */
   offlineSince = 0;
   /** The feed had a hole while it was away: what it missed is not in its queue. */
@@ -162,6 +164,22 @@ export class Session {
     }
   }
 
+  /** Lets go of the messages that wait and are not to be sent any more. @returns how many there were */
+  withhold(mayGet: (topic: string) => boolean): number {
+    const all = this.#waiting;
+    let withheld = 0;
+    this.#waiting = null;
+    for (let each = all?.shift(); each; each = all?.shift()) {
+      if (each.message === null || mayGet(each.message.topic)) (this.#waiting ??= new Chain()).push(each);
+      else {
+        this.#uncount(each);
+        this.#release(each);
+        withheld++;
+      }
+    }
+    return withheld;
+  }
+
   /** Lets go of every message. */
   clear(): void {
     for (const chain of [this.#inFlight, this.#waiting]) for (const each of chain ?? []) this.#release(each);
@@ -172,11 +190,14 @@ export class Session {
 
   #take(): Outgoing | null {
     const outgoing = this.#waiting?.shift() ?? null;
-    if (outgoing?.counted) {
-      outgoing.counted = false;
-      this.#backlogBytes -= outgoing.message?.size ?? 0;
-    }
+    if (outgoing !== null) this.#uncount(outgoing);
     return outgoing;
+  }
+
+  #uncount(outgoing: Outgoing): void {
+    if (!outgoing.counted) return;
+    outgoing.counted = false;
+    this.#backlogBytes -= outgoing.message?.size ?? 0;
   }
 
   #count(outgoing: Outgoing): void {

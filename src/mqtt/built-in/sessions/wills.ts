@@ -76,11 +76,11 @@ export class Wills {
     return will;
   }
 
-  #fire({ id, principal }: Session, will: Will): void {
+  #fire({ id, principal, address }: Session, will: Will): void {
     const { topic, payload, qos } = will;
     const route = new Route(topic, principal.tenant);
     if (route.request === null || this.#isClosed) return this.budget.add(-willBytes(will));
-    const owner = new WillOwner(id, principal, (each) => this.#settled(each, will));
+    const owner = new WillOwner(id, principal, address, (each) => this.#settled(each, will));
     this.#due.push(new IncomingRequest(owner, route, payload, qos, 0, true));
     this.#start();
   }
@@ -110,12 +110,11 @@ export class Wills {
 }
 
 class WillOwner implements RequestOwner {
-  /** The client has gone. */
-  readonly address = '';
-
   constructor(
     readonly clientId: string,
     readonly principal: Principal,
+    /** Of the connection that has gone: a will is allowed where it was made. */
+    readonly address: string,
     private readonly done: (request: IncomingRequest) => void,
   ) {}
 
