@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { ServiceError } from '../errors/service-error.js';
 import type { ClusterKeys, Guard, KeyChange, Put, StoredKey } from '../store/cluster-keys.js';
 import type { AccessDirectory } from './access-directory.js';
@@ -34,6 +35,8 @@ interface Prepared {
 const MAX_CHANGES = 50;
 /** Milliseconds that a caller waits for this node to have seen its own change. */
 const SEEN_MS = 1_000;
+/** Random bytes that name a commit: its repetition after a lost answer is told from somebody else's by them. */
+const WRITE_BYTES = 12;
 
 /** Changes records of access. Nothing is written over what the caller has not seen. */
 export class AccessWriter {
@@ -52,7 +55,8 @@ export class AccessWriter {
     if (changes.length === 0 || changes.length > MAX_CHANGES) {
       throw new ServiceError('invalidRequest', `Change 1 to ${MAX_CHANGES} records at once`);
     }
-    const prepared = changes.map((change) => this.#prepare(change));
+    const write = randomBytes(WRITE_BYTES).toString('base64url');
+    const prepared = changes.map((change) => this.#prepare(change, write));
     this.#checkRoom(changes);
     const knownUpTo = this.directory.revision;
     const revision = (await this.keys.commit(commitOf(prepared))) ?? (await this.#settle(prepared, knownUpTo));
@@ -80,10 +84,11 @@ export class AccessWriter {
     return this.commit([{ kind, names, record: null, expected }]);
   }
 
-  #prepare<Name extends KindName>({ kind, names, record, expected, lease }: ChangeOf<Name>): Prepared {
+  #prepare<Name extends KindName>(change: ChangeOf<Name>, write: string): Prepared {
+    const { kind, names, record, expected, lease } = change;
     try {
       const key = keyOfRecord(kind, names);
-      const value = record === null ? null : encodeRecord(kindOf(kind), names, record);
+      const value = record === null ? null : encodeRecord(kindOf(kind), names, record, write);
       const [first, second, third] = names;
       const wasThere = this.directory.get(kind, first, second, third)?.revision === expected;
       const guard: Guard = expected === null ? { key, value: null } : { key, revision: expected };

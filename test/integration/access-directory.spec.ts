@@ -182,6 +182,17 @@ describe('a change of access whose answer was lost', () => {
     expect((await keys.list('')).size).toBe(0);
   });
 
+  it('is told from a twin: of two writes of the same, at once, one is done', async () => {
+    const created = await writer.create('principal', ['t1', 'a'], aPrincipal());
+    const twins = [0, 1].map(() => writer.update('principal', ['t1', 'a'], aPrincipal({ isDisabled: true }), created));
+    const made = [0, 1].map(() => writer.create('principal', ['t1', 'b'], aPrincipal()));
+    for (const both of [twins, made]) {
+      const ends = await Promise.allSettled(both);
+      expect(ends.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    }
+    expect(directory.get('principal', 't1', 'b')?.record).toEqual(aPrincipal());
+  });
+
   it('is not taken for done because somebody had written the same before', async () => {
     const created = await writer.create('principal', ['t1', 'a'], aPrincipal());
     await expect(writer.create('principal', ['t1', 'a'], aPrincipal())).rejects.toMatchObject({

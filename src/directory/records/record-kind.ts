@@ -25,6 +25,8 @@ export interface RecordKind<R> {
 
 /** The format of all records of access. Another one says what this version cannot know, so it is refused. */
 export const RECORD_FORMAT = 1;
+/** Member that names the write by which a record was put. */
+const WRITE = 'write';
 export const MAX_RECORD_BYTES = 64 * 1024;
 
 /** The key of a record below the path of access. No errors. */
@@ -51,17 +53,19 @@ export function decodeRecord<R>(kind: RecordKind<R>, names: readonly string[], t
     const format = reader.count('format', 0, Number.MAX_SAFE_INTEGER);
     if (format !== RECORD_FORMAT)
       throw new RecordFault(`${place} has format ${format}; this version reads format ${RECORD_FORMAT} only`);
+    reader.allow(WRITE);
     return kind.read(reader, names);
   });
 }
 
 /**
  * The text of a record, checked as it will be when it is read.
+ * @param write tells two writes of the same record apart
  * @throws RecordFault
  */
-export function encodeRecord<R>(kind: RecordKind<R>, names: readonly string[], record: R): string {
+export function encodeRecord<R>(kind: RecordKind<R>, names: readonly string[], record: R, write?: string): string {
   checkNames(kind, names);
-  const text = JSON.stringify({ format: RECORD_FORMAT, ...kind.write(record) });
+  const text = JSON.stringify({ format: RECORD_FORMAT, ...kind.write(record), [WRITE]: write });
   decodeRecord(kind, names, text);
   return text;
 }

@@ -129,6 +129,11 @@ export class RecordReader {
     return readObject(this.#take(member), this.#at(member), read);
   }
 
+  /** Lets a member be there that says nothing to readers. No errors. */
+  allow(member: string): void {
+    this.#read.add(member);
+  }
+
   /** @throws RecordFault when there is a member that was not read */
   end(): void {
     const unknown = Object.keys(this.members).find((member) => !this.#read.has(member));
