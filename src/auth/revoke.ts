@@ -7,16 +7,18 @@ import { TokenFault } from './tokens/token-fault.js';
  * Ends a token of the client (RFC 7009). For any other text nothing happens, and the answer is the same: it says nothing
  * of tokens of others.
  * @throws OAuthError invalid_request
- * @throws ServiceError overloaded, storageUnavailable, storageFull, draining
+ * @throws ServiceError tooManyDenials, overloaded, storageUnavailable, storageFull, draining
  */
-export async function revokeToken({ form, client, authority }: OAuthRequest): Promise<void> {
+export async function revokeToken({ form, client, authority, changed }: OAuthRequest): Promise<void> {
   const token = required(form, 'token');
   if (looksLikeRefreshToken(token)) {
-    await authority.refreshTokens.revoke(token, client.client);
+    const ended = await authority.refreshTokens.revoke(token, client.client);
+    if (ended !== null) changed(ended.family);
     return;
   }
   const verified = await authority.accessTokens.verify(token);
   if (verified instanceof TokenFault || verified.client !== client.client) return;
   const { issuer, id, expiresAt } = verified;
-  await authority.denials.deny({ kind: 'token', issuer, id }, expiresAt);
+  await authority.denials.deny({ kind: 'token', issuer, id }, expiresAt, client.client);
+  changed(id);
 }

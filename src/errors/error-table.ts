@@ -164,7 +164,13 @@ export const ERROR_TABLE = {
     http: 429,
     aws: 'ThrottlingException',
     code: 'AUTH_903',
-    text: 'Too many wrong credentials from this address; wait before the next attempt',
+    text: 'Too many wrong credentials from this address or for this client; wait before the next attempt',
+  },
+  tooManyDenials: {
+    http: 429,
+    aws: 'ThrottlingException',
+    code: 'AUTH_904',
+    text: 'Too many revoked tokens of this client: {detail}; let some of them end, or delete the key that they came from',
   },
   internal: { http: 500, aws: 'InternalFailureException', text: 'Internal service failure' },
   overloaded: {

@@ -108,6 +108,24 @@ describe('DenialList', () => {
     expect(small.size).toBe(1);
   });
 
+  it('is bounded for each client, on every node, and until its denials end', async () => {
+    const small = () => new DenialList(keys, clock, 100, 2);
+    const [one, two] = [small(), small()];
+    const deny = (list: DenialList, id: string, by?: string) =>
+      list.deny({ kind: 'token', issuer: 'i', id }, clock.now(), by);
+    for (const id of ['a', 'b', 'b']) await deny(one, id, 'acme/lamp');
+    await two.load();
+    for (const list of [one, two])
+      await expect(deny(list, 'c', 'acme/lamp')).rejects.toMatchObject({ code: 'tooManyDenials', status: 429 });
+    expect(one.faultOf(token({ id: 'c' }))).toBeNull();
+    await deny(one, 'c', 'acme/door');
+    await deny(one, 'd');
+    const [[key] = ['']] = [...keys.keys].filter(([, { value }]) => value.includes('"a"'));
+    one.change({ key, value: null });
+    await deny(one, 'e', 'acme/lamp');
+    await expect(deny(one, 'f', 'acme/lamp')).rejects.toMatchObject({ code: 'tooManyDenials' });
+  });
+
   it.each([
     ['{"format":2}', 'has format 2; this version reads 1 only'],
     ['{"format":1}', 'damaged'],

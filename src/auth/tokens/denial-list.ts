@@ -7,6 +7,8 @@ import { LONGEST_AFTER_END_MS, LONGEST_VALIDITY_MS } from './token-rules.js';
 
 /** Denials that a node holds, 200 to 600 bytes each; beyond them the caller is told to deny principals instead. */
 const MAX_DENIALS = 100_000;
+/** Denials that one client may have asked for: it takes a hundred clients to fill the list. */
+const MAX_OF_CLIENT = 1_000;
 /** Milliseconds that the clock of the node that issued may be ahead of the one that denies. */
 const CLOCK_DIFFERENCE_MS = 5_000;
 
@@ -29,6 +31,8 @@ export class DenialList implements KeyListener {
   #names = new Map<string, string>();
   /** Made on this node: a snapshot may be older than they are, or their records not have come about. */
   #own = new Map<string, Denial>();
+  /** How many each client has asked for. */
+  #ofClients = new Map<string, number>();
   #generation = 0;
   readonly #listeners = new Set<() => void>();
 
@@ -37,6 +41,7 @@ export class DenialList implements KeyListener {
     private readonly keys: ClusterKeys,
     private readonly clock: Clock,
     private readonly maxDenials = MAX_DENIALS,
+    private readonly maxOfClient = MAX_OF_CLIENT,
   ) {}
 
   /** Grows with each denial: what was judged under the same number is not judged again. */
@@ -68,6 +73,8 @@ export class DenialList implements KeyListener {
     const read = [...records].map(([key, { value }]) => [key, decodeDenial(value)] as const);
     this.#denials = new Map(read.map(([, denial]) => [nameOfDenied(denial.denied), denial]));
     this.#names = new Map(read.map(([key, { denied }]) => [key, nameOfDenied(denied)]));
+    this.#ofClients = new Map();
+    for (const denial of this.#denials.values()) this.#count(denial, 1);
     this.#generation++;
     const now = this.clock.now();
     this.#own = new Map([...this.#own].filter(([, { until }]) => until > now));
@@ -88,16 +95,21 @@ export class DenialList implements KeyListener {
    * Denies on this node at once, and on every other as soon as it has seen the record. A principal or a tenant may get
    * new tokens after 5 s.
    * @param expiresAt epoch milliseconds of the one token; null: not known, or more than one
-   * @throws ServiceError overloaded when the list is full; storageUnavailable, storageFull, draining, and then the
+   * @param by client that asks for it, whose denials are bounded; none: nobody who could ask too often
+   * @throws ServiceError tooManyDenials for a client that has asked for too many; overloaded when the list is full; storageUnavailable, storageFull, draining, and then the
    * denial holds on this node alone
    */
-  async deny(denied: Denied, expiresAt: number | null = null): Promise<void> {
+  async deny(denied: Denied, expiresAt: number | null = null, by?: string): Promise<void> {
     const now = this.clock.now();
     const longest = now + LONGEST_VALIDITY_MS;
     const until = expiresAt === null ? longest : Math.min(longest, expiresAt + LONGEST_AFTER_END_MS);
-    const denial: Denial = { denied, before: now + CLOCK_DIFFERENCE_MS, until };
+    const denial: Denial = { denied, before: now + CLOCK_DIFFERENCE_MS, until, ...(by !== undefined && { by }) };
     const key = keyOfDenied(denied);
-    if (!this.#names.has(key) && this.#denials.size >= this.maxDenials) this.#makeRoom(now);
+    if (!this.#names.has(key)) {
+      if (this.#denials.size >= this.maxDenials) this.#makeRoom(now);
+      if (by !== undefined && (this.#ofClients.get(by) ?? 0) >= this.maxOfClient)
+        throw new ServiceError('tooManyDenials', `${this.maxOfClient} of its tokens are revoked`);
+    }
     this.#own.set(key, denial);
     this.#hold(key, denial);
     this.#notify();
@@ -126,7 +138,11 @@ export class DenialList implements KeyListener {
     const name = nameOfDenied(denial.denied);
     const held = this.#denials.get(name);
     // A late echo of an earlier denial must not shorten a later one.
-    if (held === undefined || held.before <= denial.before) this.#denials.set(name, denial);
+    if (held === undefined || held.before <= denial.before) {
+      this.#count(held, -1);
+      this.#count(denial, 1);
+      this.#denials.set(name, denial);
+    }
     this.#names.set(key, name);
     this.#generation++;
   }
@@ -139,7 +155,16 @@ export class DenialList implements KeyListener {
     const name = this.#names.get(key);
     this.#names.delete(key);
     this.#own.delete(key);
-    if (name !== undefined) this.#denials.delete(name);
+    if (name === undefined) return;
+    this.#count(this.#denials.get(name), -1);
+    this.#denials.delete(name);
+  }
+
+  #count(denial: Denial | undefined, by: 1 | -1): void {
+    if (denial?.by === undefined) return;
+    const count = (this.#ofClients.get(denial.by) ?? 0) + by;
+    if (count > 0) this.#ofClients.set(denial.by, count);
+    else this.#ofClients.delete(denial.by);
   }
 
   /** The etcd of a node that is cut off ends no record for it. */

@@ -12,6 +12,8 @@ export interface Denial {
   readonly before: number;
   /** Epoch milliseconds after which no such token is valid anyway. */
   readonly until: number;
+  /** Client that had its own token denied, as `tenant/principal`, whose denials are counted; none: nobody's. */
+  readonly by?: string;
 }
 
 const FORMAT = 1;
@@ -39,9 +41,9 @@ export function decodeDenial(text: string): Denial {
   if (record?.format !== FORMAT) {
     throw new Error(`A denial has format ${JSON.stringify(record?.format)}; this version reads ${FORMAT} only`);
   }
-  const { denied, before, until } = record;
+  const { denied, before, until, by } = record;
   if (!Number.isFinite(before) || !Number.isFinite(until) || !isDenied(denied)) throw new Error('A denial is damaged');
-  return { denied, before: before as number, until: until as number };
+  return { denied, before: before as number, until: until as number, ...(typeof by === 'string' && { by }) };
 }
 
 function isDenied(value: Denied | undefined): value is Denied {
