@@ -9,7 +9,7 @@ import { DeviceTrust } from './auth/certificates/device-trust.js';
 import { FirstSight } from './auth/certificates/first-sight.js';
 import { RegistrationCodes } from './auth/certificates/possession.js';
 import { CredentialKinds } from './auth/credential-kinds.js';
-import { firstAdministrator, type FirstAdministrator } from './auth/first-administrator.js';
+import { FIRST_TENANT, firstAdministrator, type FirstAdministrator } from './auth/first-administrator.js';
 import { KeyPrincipals } from './auth/key-principals.js';
 import { openMasterKey } from './auth/master-key-file.js';
 import { SecretSeal } from './auth/sealed-secret.js';
@@ -75,7 +75,9 @@ export class AccessControl implements Access {
     this.keyCredentials = new SecretKeyCredentials(this.directory, this.secretKeys, principals, clock);
     this.trust = new DeviceTrust(this.directory);
     const policy = this.tokenPolicy;
-    this.tokens = issuer === null ? null : new TokenAuthority({ issuer, keys, masterKey, policy, clock, logger });
+    const { audit } = this;
+    this.tokens =
+      issuer === null ? null : new TokenAuthority({ issuer, keys, masterKey, policy, clock, audit, logger });
     followTokenPolicy(this.directory, policy, logger);
     const { directory, keyCredentials, tokens } = this;
     const byToken = tokens === null ? [] : [new AccessTokenCredentials(directory, tokens.accessTokens, clock)];
@@ -96,7 +98,14 @@ export class AccessControl implements Access {
     this.directory.start();
     await this.directory.ready;
     await this.tokens?.start();
-    return firstAdministrator(this.directory, this.writer, this.secretKeys, this.parts.clock);
+    const first = await firstAdministrator(this.directory, this.writer, this.secretKeys, this.parts.clock);
+    if (first !== null) {
+      this.audit.record({
+        ...{ action: 'administrator:create', actor: null, tenant: FIRST_TENANT },
+        ...{ target: `/v1/principals/${first.principal}`, address: '', outcome: 'done', code: null },
+      });
+    }
+    return first;
   }
 
   #certificates(): CertificateCredentials {

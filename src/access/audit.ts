@@ -11,7 +11,7 @@ export interface AuditActor {
 
 /** Who did what, or was refused. Never a secret, and nothing of a document. */
 export interface AuditEvent {
-  /** An action of a route, or `mqtt:connect`, `mqtt:publish`, `mqtt:subscribe`. */
+  /** An action of a route, or one of those that no policy names: `mqtt:…`, `token:…`, `administrator:create`. */
   readonly action: string;
   /** null: the caller is not known. */
   readonly actor: AuditActor | null;
@@ -19,13 +19,15 @@ export interface AuditEvent {
   readonly tenant: string | null;
   /** A path without its query, a topic, a filter, or `client/` with a client identifier. */
   readonly target: string;
-  /** IP address of the caller. */
+  /** IP address of the caller; empty: the node itself. */
   readonly address: string;
   readonly outcome: AuditOutcome;
   /** `AUTH_nnn`, or a row of the error table; null: it is done. */
   readonly code: string | null;
   readonly requestId?: string | undefined;
   readonly clientId?: string | undefined;
+  /** Clients do it all day: it must not drive out what people do. */
+  readonly isRoutine?: true;
 }
 
 /** A caller that is known, without what its policies are decided by. No errors. */

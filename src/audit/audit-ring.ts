@@ -1,7 +1,7 @@
 import type { AuditEvent } from '../access/audit.js';
 
 /** An event as it is kept. */
-export interface AuditEntry extends AuditEvent {
+export interface AuditEntry extends Omit<AuditEvent, 'isRoutine'> {
   /** Rises by one with each entry of the node. */
   readonly sequence: number;
   /** Epoch milliseconds. */
@@ -31,11 +31,24 @@ export class AuditRing {
     this.#first = (this.#first + 1) % this.most;
   }
 
+  /** Those after `sequence`, in turn: whoever has enough asks for no more. */
   *after(sequence: number): IterableIterator<AuditEntry> {
-    const { length } = this.#slots;
-    for (let n = 0; n < length; n++) {
-      const entry = this.#slots[(this.#first + n) % length];
-      if (entry !== undefined && entry.sequence > sequence) yield entry;
+    for (let n = this.#indexAfter(sequence); n < this.#slots.length; n++) yield this.#at(n);
+  }
+
+  /** How many entries are not after `sequence`. */
+  #indexAfter(sequence: number): number {
+    let [from, to] = [0, this.#slots.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (this.#at(middle).sequence > sequence) to = middle;
+      else from = middle + 1;
     }
+    return from;
+  }
+
+  /** @param n 0 is the oldest; there must be so many */
+  #at(n: number): AuditEntry {
+    return this.#slots[(this.#first + n) % this.#slots.length]!;
   }
 }

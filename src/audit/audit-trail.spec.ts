@@ -60,6 +60,29 @@ it('says that a cursor is gone: of another node, or forgotten', () => {
   for (const after of ['', 'x', '1.', `${next}0`, '../1']) expect(() => trail.page(ask({ after }))).toThrow();
 });
 
+it('keeps what clients do all day apart, in one order with all else', () => {
+  trail.record(event({ target: '1' }));
+  for (let n = 0; n <= 10_000; n++) trail.record(event({ target: '2', action: 'token:grant', isRoutine: true }));
+  trail.record(refusal({ target: '3' }));
+  trail.record(event({ target: '4' }));
+  const { entries } = trail.page(ask({ hasUnknown: true, limit: 20_000 }));
+  expect(entries.map(({ target }) => target)).toEqual(['1', ...new Array<string>(10_000).fill('2'), '3', '4']);
+  expect(entries.every(({ sequence }, n) => n === 0 || sequence > entries[n - 1]!.sequence)).toBe(true);
+  expect(entries[1]).not.toHaveProperty('isRoutine');
+});
+
+it('tells refusals of one actor apart by where it is', () => {
+  const actor = { id: 'lamp', tenant: 'a' };
+  for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.1']) trail.record(refusal({ actor, address }));
+  jest.advanceTimersByTime(10_000);
+  const { entries } = trail.page(ask());
+  expect(entries.map(({ address, count }) => [address, count])).toEqual([
+    ['192.0.2.1', 1],
+    ['192.0.2.2', 1],
+    ['192.0.2.1', 1],
+  ]);
+});
+
 it('makes two entries of a flood from one network, and drives out no change', () => {
   trail.record(event());
   for (let n = 0; n < 30_000; n++) trail.record(refusal({ address: `2001:db8::${(n % 60_000).toString(16)}` }));

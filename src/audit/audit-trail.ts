@@ -6,9 +6,8 @@ import type { Logger } from '../telemetry/logger.js';
 import { AuditRing, type AuditEntry } from './audit-ring.js';
 import { RefusalCounts } from './refusal-counts.js';
 
-/** Entries that a node keeps: of changes, and of refusals, which cannot drive out changes. */
-const MAX_CHANGES = 10_000;
-const MAX_REFUSALS = 10_000;
+/** Entries that a node keeps of changes, of refusals, and of what clients do all day: none drives out another. */
+const MAX_ENTRIES = 10_000;
 /** Milliseconds in which refusals of one kind become one entry, after the first. */
 const WINDOW_MS = 10_000;
 /** Characters of a target; topics may be 64 KiB long. */
@@ -37,8 +36,10 @@ export interface AuditPage {
 
 /** What was done and refused on this node: each event is a line of the log, and the latest ones are in memory. */
 export class AuditTrail implements Audit {
-  readonly #changes = new AuditRing(MAX_CHANGES);
-  readonly #refusals = new AuditRing(MAX_REFUSALS);
+  readonly #changes = new AuditRing(MAX_ENTRIES);
+  readonly #refusals = new AuditRing(MAX_ENTRIES);
+  readonly #routine = new AuditRing(MAX_ENTRIES);
+  readonly #rings = [this.#changes, this.#refusals, this.#routine];
   readonly #counts = new RefusalCounts((event, count) => this.#keep(event, count));
   /** Tells cursors of this start from those of other nodes, and of other starts. */
   readonly #run = randomBytes(6).toString('base64url');
@@ -65,12 +66,13 @@ export class AuditTrail implements Audit {
   page(query: AuditQuery): AuditPage {
     const { limit, after } = query;
     const since = after === undefined ? 0 : this.#sequenceOf(after);
-    const found = [...this.#changes.after(since), ...this.#refusals.after(since)]
-      .filter((entry) => isAskedFor(entry, query))
-      .sort((a, b) => a.sequence - b.sequence);
-    const entries = found.slice(0, limit);
-    const last = found.length > limit ? entries.at(-1)?.sequence : this.#sequence;
-    return { entries, next: `${this.#run}.${last ?? this.#sequence}` };
+    const entries: AuditEntry[] = [];
+    for (const entry of inOrder(this.#rings.map((ring) => ring.after(since)))) {
+      if (!isAskedFor(entry, query)) continue;
+      if (entries.length === limit) return { entries, next: `${this.#run}.${entries.at(-1)?.sequence ?? since}` };
+      entries.push(entry);
+    }
+    return { entries, next: `${this.#run}.${this.#sequence}` };
   }
 
   /** Writes what has been counted. No errors. */
@@ -85,9 +87,10 @@ export class AuditTrail implements Audit {
     if (this.#counts.isEmpty) this.close();
   }
 
-  #keep(event: AuditEvent, count: number): void {
+  #keep({ isRoutine, ...event }: AuditEvent, count: number): void {
     const entry = { ...event, sequence: ++this.#sequence, timeMs: this.clock.now(), count };
-    (event.outcome === 'refused' ? this.#refusals : this.#changes).push(entry);
+    const ring = isRoutine === true ? this.#routine : this.#changes;
+    (event.outcome === 'refused' ? this.#refusals : ring).push(entry);
     this.logger.info({ audit: true, ...event, sequence: entry.sequence, count }, `${event.action} ${event.outcome}`);
   }
 
@@ -98,10 +101,28 @@ export class AuditTrail implements Audit {
     const sequence = Number(digits);
     if (run !== this.#run || sequence > this.#sequence)
       throw new ServiceError('cursorGone', 'it is of another node, or of another start of this one');
-    if (sequence < Math.max(this.#changes.forgotten, this.#refusals.forgotten))
+    if (this.#rings.some(({ forgotten }) => sequence < forgotten))
       throw new ServiceError('cursorGone', 'the node keeps only the latest events; the log has the others');
     return sequence;
   }
+}
+
+/** The entries of all, by their sequence. */
+function* inOrder(rings: readonly Iterator<AuditEntry>[]): IterableIterator<AuditEntry> {
+  const heads = rings.map((ring) => ({ ring, entry: next(ring) }));
+  for (;;) {
+    let first: (typeof heads)[number] | null = null;
+    for (const head of heads) {
+      if (head.entry !== null && (first?.entry == null || head.entry.sequence < first.entry.sequence)) first = head;
+    }
+    if (first?.entry == null) return;
+    yield first.entry;
+    first.entry = next(first.ring);
+  }
+}
+
+function next(ring: Iterator<AuditEntry, undefined>): AuditEntry | null {
+  return ring.next().value ?? null;
 }
 
 function isAskedFor(entry: AuditEntry, { tenant, hasUnknown, actor, action, target, outcome }: AuditQuery): boolean {

@@ -28,7 +28,14 @@ export const AuditEventView = Type.Object(
 );
 export type AuditEventView = Static<typeof AuditEventView>;
 
-const AuditEvents = Type.Object({ events: Type.Array(AuditEventView), next: Type.String() }, { $id: 'AuditEvents' });
+const AuditEvents = Type.Object(
+  {
+    events: Type.Array(AuditEventView),
+    next: Type.String(),
+    node: Type.String({ description: 'UMBRA_NODE_ID of the node whose events these are; others have their own.' }),
+  },
+  { $id: 'AuditEvents' },
+);
 
 const EXAMPLE: AuditEventView = {
   time: '2023-11-14T22:13:20.000Z',
@@ -64,7 +71,7 @@ export const getAudit: OperationDescription = {
     200: {
       description: 'A page',
       schema: AuditEvents,
-      examples: { page: { events: [EXAMPLE], next: 'q0J8x2Zc.17' } },
+      examples: { page: { events: [EXAMPLE], next: 'q0J8x2Zc.17', node: 'umbra-1' } },
     },
   },
   errors: {

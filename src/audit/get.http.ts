@@ -2,6 +2,7 @@ import { Controller, Get, Inject, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
+import { CONFIG, type Config } from '../config/config.js';
 import { Describe } from '../http/openapi/describe.js';
 import { queryOf } from '../http/query.js';
 import { json } from '../http/send-json.js';
@@ -15,6 +16,7 @@ export class GetAuditController {
   constructor(
     private readonly trail: AuditTrail,
     @Inject(AUTHORIZER) private readonly authorizer: Authorizer,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'nodeId'>,
   ) {}
 
   @Get()
@@ -29,7 +31,7 @@ export class GetAuditController {
     const hasUnknown = this.authorizer.allows(principal, 'umbra:AdminTenants', 'tenant/*', { address });
     const { entries, next } = this.trail.page({ ...query, tenant: principal.tenant, hasUnknown });
     void reply.header('cache-control', 'no-store');
-    return json(reply, { events: entries.map(viewOf), next });
+    return json(reply, { events: entries.map(viewOf), next, node: this.config.nodeId });
   }
 }
 

@@ -57,8 +57,8 @@ export class RefusalCounts {
   }
 }
 
-/** Of a caller that is known by who it is, of another by where it is. */
+/** By where the caller is and, of one that is known, who it is. */
 function kindOf({ actor, address, action, code }: AuditEvent): string {
-  const who = actor === null ? networkOf(address) : JSON.stringify([actor.tenant, actor.id]);
-  return `${who} ${action} ${code ?? ''}`;
+  const who = actor === null ? '' : JSON.stringify([actor.tenant, actor.id]);
+  return `${networkOf(address)} ${who} ${action} ${code ?? ''}`;
 }

@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ACCESS_KEYS, type AccessKeyMaker } from '../access/access-key-maker.js';
+import type { FailureLimits } from '../access/failure-limits.js';
 import { SECRET_KEYS, type SecretKeyMaker } from '../access/secret-key-maker.js';
 import { GetMeController } from './get.http.js';
 import { IntrospectController } from './introspect.http.js';
@@ -17,6 +18,7 @@ export interface AuthParts {
   readonly secretKeys: SecretKeyMaker;
   readonly accessKeys: AccessKeyMaker;
   readonly keyCredentials: SecretKeyCredentials;
+  readonly authenticator: FailureLimits;
   /** Null: no issuer is configured. */
   readonly tokens: TokenAuthority | null;
   readonly tokenPolicy: LiveTokenPolicy;
@@ -25,7 +27,8 @@ export interface AuthParts {
 /** How callers prove who they are. */
 @Module({})
 export class AuthModule {
-  static forRoot({ secretKeys, accessKeys, keyCredentials, tokens, tokenPolicy }: AuthParts): DynamicModule {
+  static forRoot({ authenticator, secretKeys, accessKeys, keyCredentials, ...parts }: AuthParts): DynamicModule {
+    const { tokens, tokenPolicy } = parts;
     return {
       module: AuthModule,
       global: true,
@@ -37,7 +40,7 @@ export class AuthModule {
         { provide: SECRET_KEYS, useValue: secretKeys },
         { provide: ACCESS_KEYS, useValue: accessKeys },
         { provide: TOKEN_AUTHORITY, useValue: tokens },
-        { provide: OAuthClients, useValue: new OAuthClients(keyCredentials) },
+        { provide: OAuthClients, useValue: new OAuthClients(keyCredentials, authenticator) },
         { provide: LiveTokenPolicy, useValue: tokenPolicy },
         TokenService,
       ],

@@ -89,6 +89,18 @@ const refusals = {
       secret: { error: 'invalid_client', error_description: 'Client or secret is wrong', code: 'AUTH_111' },
     },
   },
+  429: {
+    description: 'Too many requests, or too many that were refused',
+    schema: OAuthFault,
+    examples: {
+      failures: {
+        error: 'temporarily_unavailable',
+        error_description:
+          'Too many wrong credentials from this address or for this client; wait before the next attempt',
+        code: 'AUTH_903',
+      },
+    },
+  },
 };
 const errors = { noRecord: NO_ISSUER } as const;
 

@@ -7,7 +7,6 @@ import { ServiceError } from '../errors/service-error.js';
 import { Describe } from '../http/openapi/describe.js';
 import { introspect } from './auth.openapi.js';
 import { introspectToken } from './introspect.js';
-import { oauthAnswer } from './oauth-answer.js';
 import { TokenService } from './token-service.js';
 
 @Controller('v1/auth/introspect')
@@ -24,9 +23,8 @@ export class IntrospectController {
   @Action('public')
   @Describe(introspect)
   async introspect(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
-    void this.tokens.authority;
-    return oauthAnswer(reply, () =>
-      introspectToken(this.tokens.requestOf(request), (token) => this.#isAccepted(token, request.ip)),
+    return this.tokens.answer(request, reply, 'token:introspect', (asked) =>
+      introspectToken(asked, (token) => this.#isAccepted(token, request.ip)),
     );
   }
 

@@ -1,4 +1,6 @@
 import type { FastifyRequest } from 'fastify';
+import type { Identity } from '../access/authenticator.js';
+import type { FailureLimits } from '../access/failure-limits.js';
 import type { Principal } from '../access/principal.js';
 import { KEY_CREDENTIAL } from '../directory/standing.js';
 import { ServiceError } from '../errors/service-error.js';
@@ -20,29 +22,33 @@ export interface OAuthClient extends Presenter {
 
 /** Knows clients of OAuth: the client id is that of a principal, the secret one of its keys. */
 export class OAuthClients {
-  constructor(private readonly keys: SecretKeyCredentials) {}
+  constructor(
+    private readonly keys: SecretKeyCredentials,
+    private readonly failures: FailureLimits,
+  ) {}
 
   /**
    * Who sends a request, by `client_secret_basic` or `client_secret_post` (RFC 6749 section 2.3.1).
    * @throws OAuthError invalid_client, invalid_request
+   * @throws ServiceError tooManyFailures, and only for who would be refused anyway
    */
   authenticate({ headers, ip }: FastifyRequest, form: OAuthForm): OAuthClient {
     const { id, secret } = shown(headers.authorization, form);
-    const found = this.keys.identify({
-      userName: null,
-      password: secret,
-      bearer: null,
-      certificate: null,
-      address: ip,
-    });
-    const principal = found ?? new ServiceError('wrongSecret');
-    if (principal instanceof ServiceError) throw clientError(principal);
-    const client = `${principal.tenant}/${principal.id}`;
-    if (id !== principal.id && id !== client) throw clientError(new ServiceError('wrongSecret'));
+    const principal = this.failures.counted(this.#identify(id, secret, ip), ip, id);
+    if (principal instanceof ServiceError) throw principal.status === 401 ? clientError(principal) : principal;
     const key = principal.credential?.slice(KEY_CREDENTIAL.length) ?? '';
-    return { principal, client, key, address: ip, agent: headers['user-agent'] ?? '' };
+    return { principal, client: clientOf(principal), key, address: ip, agent: headers['user-agent'] ?? '' };
+  }
+
+  #identify(id: string, secret: string, address: string): Identity {
+    const found = this.keys.identify({ userName: null, password: secret, bearer: null, certificate: null, address });
+    if (found === null) return new ServiceError('wrongSecret');
+    if (found instanceof ServiceError || id === found.id || id === clientOf(found)) return found;
+    return new ServiceError('wrongSecret');
   }
 }
+
+const clientOf = ({ tenant, id }: Principal): string => `${tenant}/${id}`;
 
 function shown(authorization: string | undefined, form: OAuthForm): { readonly id: string; readonly secret: string } {
   const [id, secret] = [form.get('client_id'), form.get('client_secret')];

@@ -3,7 +3,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { Describe } from '../http/openapi/describe.js';
 import { revoke } from './auth.openapi.js';
-import { oauthAnswer } from './oauth-answer.js';
 import { revokeToken } from './revoke.js';
 import { TokenService } from './token-service.js';
 
@@ -17,9 +16,8 @@ export class RevokeController {
   @Action('public')
   @Describe(revoke)
   async revoke(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
-    void this.tokens.authority;
-    return oauthAnswer(reply, async () => {
-      await revokeToken(this.tokens.requestOf(request));
+    return this.tokens.answer(request, reply, 'token:revoke', async (asked) => {
+      await revokeToken(asked);
       return {};
     });
   }

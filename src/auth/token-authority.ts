@@ -1,7 +1,9 @@
+import type { Audit, AuditActor } from '../access/audit.js';
 import type { Clock } from '../resilience/clock.js';
 import type { ClusterKeys } from '../store/cluster-keys.js';
 import type { Logger } from '../telemetry/logger.js';
 import { AccessTokens } from './tokens/access-tokens.js';
+import type { Presenter } from './tokens/client-binding.js';
 import { DenialList } from './tokens/denial-list.js';
 import type { LiveTokenPolicy } from './tokens/live-token-policy.js';
 import { OwnIssuer } from './tokens/own-issuer.js';
@@ -24,6 +26,7 @@ export interface TokenAuthorityParts {
   readonly masterKey: Uint8Array;
   readonly policy: LiveTokenPolicy;
   readonly clock: Clock;
+  readonly audit: Audit;
   readonly logger: Logger;
 }
 
@@ -79,8 +82,12 @@ export class TokenAuthority {
   }
 
   /** Somebody has a token of somebody else, and perhaps access tokens too. */
-  #reused({ tenant, principal, presenter }: ReuseReport): void {
-    const { logger } = this.parts;
+  #reused({ tenant, principal, family, presenter }: ReuseReport): void {
+    const { audit, logger } = this.parts;
+    audit.record({
+      ...{ action: 'token:reuse', actor: clientOf(presenter), tenant, target: `${principal}/${family}` },
+      ...{ address: presenter.address, outcome: 'done', code: 'AUTH_108' },
+    });
     logger.warn(
       { tenant, principal, address: presenter.address },
       'a refresh token was used again; its login is revoked',
@@ -92,6 +99,12 @@ export class TokenAuthority {
       );
     });
   }
+}
+
+/** Who has presented a token, as `tenant/principal`. */
+function clientOf({ client }: Presenter): AuditActor {
+  const [tenant = '', id = ''] = client.split('/', 2);
+  return { tenant, id };
 }
 
 /** Injection token of the TokenAuthority; null: no issuer is configured. */

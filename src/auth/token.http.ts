@@ -3,7 +3,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { Describe } from '../http/openapi/describe.js';
 import { getToken } from './auth.openapi.js';
-import { oauthAnswer } from './oauth-answer.js';
 import { TokenService } from './token-service.js';
 import { grantToken } from './token.js';
 
@@ -17,7 +16,6 @@ export class TokenController {
   @Action('public')
   @Describe(getToken)
   async token(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
-    void this.tokens.authority;
-    return oauthAnswer(reply, () => grantToken(this.tokens.requestOf(request)));
+    return this.tokens.answer(request, reply, 'token:grant', grantToken);
   }
 }

@@ -52,11 +52,13 @@ async function byRefreshToken(request: OAuthRequest): Promise<TokenAnswer> {
   return { ...access, scope: `${access.scope} ${OFFLINE}`, refresh_token: grant.token };
 }
 
-async function accessToken({ client, authority }: OAuthRequest, scopes: readonly string[]): Promise<TokenAnswer> {
+async function accessToken(request: OAuthRequest, scopes: readonly string[]): Promise<TokenAnswer> {
+  const { client, authority } = request;
   const { tenant, id: principal } = client.principal;
   const issued = await authority.issuer.issue({ tenant, principal, scopes, client: client.client, key: client.key });
   if (issued instanceof TokenFault) throw grantError(issued);
-  const { token, expiresIn } = issued;
+  const { token, id, expiresIn } = issued;
+  request.changed(id);
   return { access_token: token, token_type: 'Bearer', expires_in: expiresIn, scope: scopes.join(' ') };
 }
 

@@ -57,10 +57,11 @@ export function addAccessHooks(app: NestFastifyApplication, server: FastifyInsta
     const fault = isKnown ? faultOf(authorizer, identity, action, request) : identity;
     if (isKnown && identity.graceFrom !== undefined && identity.graceFrom <= clock.now())
       void reply.header('umbra-token', 'renew');
-    if (fault === null) return isKnown ? excessOf(limits, identity, request, reply) : null;
-    refuse(fault, request, reply);
-    audit.refused(request, action, fault, isKnown);
-    return fault;
+    const refusal = fault ?? (isKnown ? excessOf(limits, identity, request, reply) : null);
+    if (refusal === null) return null;
+    refuse(refusal, request, reply);
+    audit.refused(request, action, refusal, isKnown);
+    return refusal;
   };
   server.addHook('onRequest', (request, reply, done) => {
     const action = askedOf(request);
@@ -187,7 +188,6 @@ function excessOf(
   const { by, perSecond } = excess;
   // draft-ietf-httpapi-ratelimit-headers-10: the quota of a window in seconds, what is left of it, and until when.
   void reply.header('ratelimit-policy', `"${by}";q=${perSecond};w=1`).header('ratelimit', `"${by}";r=0;t=1`);
-  refuse(excess, request, reply);
   return excess;
 }
 

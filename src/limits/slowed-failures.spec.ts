@@ -60,6 +60,21 @@ it('counts what takes time, too', async () => {
   expect(await slowed.authenticate(credentials('good'))).toBe(GOOD);
 });
 
+it('slows down who guesses for one name from many addresses, and never who is right', () => {
+  const wrong = new ServiceError('wrongSecret');
+  const guess = (n: number, name: string): string => (slowed.counted(wrong, `192.0.2.${n}`, name) as ServiceError).code;
+  const codes = Array.from({ length: 5 }, (_, n) => guess(n, 'lamp'));
+  expect(codes).toEqual([...new Array<string>(3).fill('wrongSecret'), 'tooManyFailures', 'tooManyFailures']);
+  expect(slowed.counted(GOOD, '192.0.2.9', 'lamp')).toBe(GOOD);
+  // What was refused for the name has taken nothing of the network.
+  expect([guess(4, 'door'), guess(4, 'gate'), guess(4, 'mill'), guess(4, 'well')]).toEqual([
+    ...new Array<string>(3).fill('wrongSecret'),
+    'tooManyFailures',
+  ]);
+  clock.advance(1000);
+  expect([guess(5, 'lamp'), guess(6, 'lamp')]).toEqual(['wrongSecret', 'tooManyFailures']);
+});
+
 it('slows nobody down when it is off', () => {
   slowed = new SlowedFailures(inner, 0, clock);
   expect(new Set(Array.from({ length: 100 }, () => ask('wrong')))).toEqual(new Set(['credentialsUnknown']));

@@ -11,7 +11,10 @@ let lamp: string;
 let stranger: string;
 
 beforeAll(async () => {
-  node = await startSecureNode({ logger });
+  node = await startSecureNode({
+    logger,
+    environment: { UMBRA_NODE_ID: 'n-1', UMBRA_AUTH_ISSUER: 'https://a.example' },
+  });
   await node.ask('PUT', '/v1/tenants/other', node.admin, {});
   lamp = await node.make('lamp', { thing: 'lamp', roles: ['device'] });
   stranger = await node.make('stranger', { kind: 'person', roles: ['tenant-admin'] }, 'other');
@@ -58,6 +61,13 @@ it('keeps changes, those that failed and those of another tenant too', async () 
   ]);
 });
 
+it('begins with the first administrator', async () => {
+  const first = await events('&action=administrator:create');
+  expect(rows(first)).toEqual([['administrator:create', null, '/v1/principals/admin', 'done', null]]);
+  expect(await events('&action=administrator:create', stranger)).toEqual([]);
+  expect((await node.ask('GET', '/v1/audit', node.admin)).body.node).toBe('n-1');
+});
+
 it('keeps refusals of every door', async () => {
   const before = (await node.ask('GET', '/v1/audit?limit=100', node.admin)).body as { next: string };
   const wrong = `${lamp.slice(0, -1)}${lamp.endsWith('A') ? 'B' : 'A'}`;
@@ -86,6 +96,44 @@ it('keeps refusals of every door', async () => {
   ]);
   const more = await events('&outcome=refused', stranger);
   expect(more).toEqual([]);
+});
+
+it('keeps what became of tokens, by their ids', async () => {
+  const keys: Record<string, string> = {
+    lamp,
+    clerk: await node.make('clerk', { kind: 'service', roles: ['service'] }),
+  };
+  const post = async (who: string, path: string, form: Record<string, string>) => {
+    const client = { client_id: who, client_secret: keys[who]! };
+    const text = new URLSearchParams({ ...client, ...form }).toString();
+    return (await node.ask('POST', `/v1/auth/${path}`, null, text)).body as Record<string, string>;
+  };
+  const refresh = (who: string, refresh_token: string, more = {}) =>
+    post(who, 'token', { grant_type: 'refresh_token', refresh_token, ...more });
+  const begun = await post('clerk', 'token', { grant_type: 'client_credentials', scope: 'iot:* offline_access' });
+  const { access_token: access = '', refresh_token: first = '' } = begun;
+  await post('clerk', 'revoke', { token: access });
+  // None of these is an event: nothing is ended, nothing is changed, and a form is merely wrong.
+  await post('clerk', 'revoke', { token: 'x' });
+  await post('clerk', 'introspect', { token: access });
+  await post('clerk', 'token', { grant_type: 'password' });
+  await refresh('clerk', first, { scope: 'umbra:*' });
+  const { refresh_token: second = '' } = await refresh('clerk', first);
+  await refresh('clerk', second);
+  await refresh('lamp', first);
+  const { jti } = JSON.parse(Buffer.from(access.split('.')[1] ?? '', 'base64url').toString()) as { jti: string };
+  const grant = ['token:grant', 'clerk', expect.stringMatching('^/v1/auth/token/[0-9a-f-]{36}$'), 'done', null];
+  expect(rows(await events('&actor=clerk'))).toEqual([
+    ['token:grant', 'clerk', `/v1/auth/token/${jti}`, 'done', null],
+    ['token:revoke', 'clerk', `/v1/auth/revoke/${jti}`, 'done', null],
+    ['token:grant', 'clerk', '/v1/auth/token', 'refused', 'AUTH_203'],
+    ...[grant, grant],
+  ]);
+  // The thief is another client: the event says who it is, and whose login has ended.
+  expect(rows(await events('&target=clerk/'))).toEqual([
+    ['token:reuse', 'lamp', expect.stringMatching('^clerk/.'), 'done', 'AUTH_108'],
+  ]);
+  expect(lines.join('')).not.toContain(first.slice(-20));
 });
 
 it('keeps a change whose caller does not wait for the answer', async () => {

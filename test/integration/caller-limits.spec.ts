@@ -7,9 +7,10 @@ let lamp: string;
 let service: string;
 const shadow = (thing: string, tail: string): string => `$aws/things/${thing}/shadow/${tail}`;
 const MANY = 60;
+const MORE = { UMBRA_LIMIT_FAILURES: '20', UMBRA_LIMIT_PRINCIPAL: '100', UMBRA_AUTH_ISSUER: 'https://a.example' };
 
 beforeAll(async () => {
-  node = await startSecureNode({ environment: { UMBRA_LIMIT_THING: '20', UMBRA_LIMIT_FAILURES: '20' } });
+  node = await startSecureNode({ environment: { UMBRA_LIMIT_THING: '20', ...MORE } });
   lamp = await node.make('lamp', { thing: 'lamp', roles: ['device'] });
   service = await node.make('service', { kind: 'service', roles: ['service'] });
 });
@@ -53,6 +54,51 @@ it('rejects over MQTT what comes too often, and stays connected; a neighbour is 
   expect([accepted, new Set(codes)]).toEqual([20, new Set([429])]);
   expect([flood.connected, bystander.connected]).toEqual([true, true]);
   await Promise.all([flood.endAsync(), bystander.endAsync()]);
+});
+
+it('keeps in the audit who came too often, and not each time', async () => {
+  const all = (await node.ask('GET', '/v1/audit?limit=100&outcome=refused', node.admin)).body.events as {
+    readonly action: string;
+    readonly actor: { readonly id: string } | null;
+    readonly code: string;
+  }[];
+  const of = (action: string) => all.filter((each) => each.action === action && each.code === 'AUTH_901');
+  for (const [action, id] of [
+    ['shadow:get', 'service'],
+    ['mqtt:publish', 'lamp'],
+  ] as const) {
+    expect(new Set(of(action).map(({ actor }) => actor?.id))).toEqual(new Set([id]));
+    expect(of(action).length).toBeLessThan(5);
+  }
+});
+
+it('slows down who guesses the secret of a client, keeps that, and locks the client out nowhere', async () => {
+  const post = async (path: string, client_secret: string) => {
+    const form = { client_id: 'service', client_secret, grant_type: 'client_credentials', token: 'x' };
+    const { status, body } = await node.ask('POST', path, null, new URLSearchParams(form).toString());
+    return [status, body.code ?? body.error ?? null];
+  };
+  const wrong = `${service.slice(0, 10)}${service[10] === 'A' ? 'B' : 'A'}${service.slice(11)}`;
+  const paths = ['token', 'revoke', 'introspect'].map((name) => `/v1/auth/${name}`);
+  const ends: unknown[] = [];
+  for (let n = 0; n < 30; n++) ends.push(await post(paths[n % 3]!, wrong));
+  expect(ends).toEqual([...new Array(20).fill([401, 'AUTH_111']), ...new Array(10).fill([429, 'AUTH_903'])]);
+  for (const path of paths) expect(await post(path, service)).toEqual([200, null]);
+  const { body } = await node.ask('GET', '/v1/audit?limit=100&outcome=refused&target=/v1/auth/', node.admin);
+  const seen = (body.events as { action: string; code: string }[]).map(({ action, code }) => `${action} ${code}`);
+  const actions = ['token:grant', 'token:revoke', 'token:introspect'];
+  const expected = actions.flatMap((action) => [`${action} AUTH_111`, `${action} AUTH_903`]);
+  expect([...new Set(seen)].sort()).toEqual(expected.sort());
+});
+
+it('counts requests for tokens among those of their client', async () => {
+  const form = { client_id: 'service', client_secret: service, grant_type: 'client_credentials' };
+  const text = new URLSearchParams(form).toString();
+  const answers = await Promise.all(Array.from({ length: 110 }, () => node.ask('POST', '/v1/auth/token', null, text)));
+  const all = answers.map(({ status }) => status);
+  expect([count(all, 200), count(all, 429)]).toEqual([100, 10]);
+  const { headers, body } = await node.ask('POST', '/v1/auth/token', null, text);
+  expect([headers.get('retry-after'), body.code, body.error]).toEqual(['1', 'AUTH_901', 'temporarily_unavailable']);
 });
 
 it('does not let strangers use up what a thing may have', async () => {

@@ -1,4 +1,4 @@
-import { hash, timingSafeEqual } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { SecretSeal } from '../sealed-secret.js';
 import { createAccessKey, type AccessKey, type AccessKeyLookup } from './access-key.js';
 import { headerClaim } from './authorization.js';
@@ -8,6 +8,7 @@ import type { SignatureClaim } from './claim.js';
 import type { HmacSha256 } from './hmac-sha256.js';
 import { isPresigned, queryClaim, SESSION_TOKEN, SIGNATURE } from './presigned-url.js';
 import { ReplayMemory } from './replay-memory.js';
+import { isSameDigest } from './same-digest.js';
 import { SentHeaders } from './sent-headers.js';
 import { malformed, SignatureFault } from './signature-fault.js';
 import { clockFault } from './signing-date.js';
@@ -150,7 +151,7 @@ export class SignatureVerifier {
 /** Looks at all texts, whichever fits. */
 function isAnySigned(texts: readonly string[], signingKey: HmacSha256, signature: string): boolean {
   let fits = false;
-  for (const text of texts) if (isSame(signingKey.hex(text), signature)) fits = true;
+  for (const text of texts) if (isSameDigest(signingKey.hex(text), signature)) fits = true;
   return fits;
 }
 
@@ -162,16 +163,6 @@ function tokenFault(key: AccessKey, token: string | undefined): SignatureFault |
       ? null
       : new SignatureFault('AUTH_102', 'The access key has no session token: send none');
   }
-  if (token !== undefined && isSame(hash('sha256', token), sessionTokenHash)) return null;
+  if (token !== undefined && isSameDigest(hash('sha256', token), sessionTokenHash)) return null;
   return new SignatureFault('AUTH_102', 'The session token of the access key is missing or wrong');
-}
-
-const left = Buffer.alloc(64);
-const right = Buffer.alloc(64);
-
-/** Compares two digests of 64 hexadecimal digits in constant time. */
-function isSame(one: string, other: string): boolean {
-  left.write(one, 'latin1');
-  right.write(other, 'latin1');
-  return one.length === other.length && timingSafeEqual(left, right);
 }

@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
+import { actorOf } from '../../access/audit.js';
 import { CONFIG, type Config } from '../../config/config.js';
 import { ServiceError } from '../../errors/service-error.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
@@ -78,10 +79,19 @@ export class MqttTransport implements CustomTransportStrategy {
     if (request === null || !this.broker.mayPublish(incoming)) return incoming.settle('unpublishable');
     if (this.#draining && request.problem === null) return this.#refuse(incoming);
     const excess = this.answerer.excessOf(incoming);
-    if (excess !== null) return this.#reject(incoming, excess);
+    if (excess !== null) return this.#tooSoon(incoming, excess);
     this.#inFlight++;
     incoming.onAnswered = this.#onAnswered;
     this.answerer.begin(incoming, incoming);
+  }
+
+  #tooSoon(incoming: IncomingRequest, excess: ServiceError): void {
+    const { principal, address, clientId } = incoming.owner;
+    this.broker.audit.record({
+      ...{ action: 'mqtt:publish', actor: actorOf(principal), tenant: principal.tenant, target: incoming.topic },
+      ...{ address, clientId, outcome: 'refused', code: excess.authCode ?? excess.code },
+    });
+    this.#reject(incoming, excess);
   }
 
   /** The node is draining: nothing new is begun. */
