@@ -1,10 +1,8 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { ClusterKeys, KeyWatch } from '../../src/store/cluster-keys.js';
 import { etcdKeys, type EtcdKeysFixture } from '../harness/etcd-cluster-keys.js';
 import { startMembers } from '../harness/etcd-members.js';
-import { startEtcd, type EtcdServer } from '../harness/etcd.js';
+import { startRestorableEtcd, type RestorableEtcd } from '../harness/etcd-backup.js';
+import { QUICK_ELECTION, startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { TcpProxy } from '../harness/tcp-proxy.js';
 import { until } from '../harness/until.js';
 import { KeyRecorder } from '../suites/cluster-keys.suite.js';
@@ -13,6 +11,10 @@ import { KeyRecorder } from '../suites/cluster-keys.suite.js';
 const TIMES = { openMs: 1_000, probeMs: 200, stallMs: 600, quietMs: 60_000 };
 const OPTIONS = { times: TIMES, callTimeoutMs: 400 };
 const KEY = 'a/counter';
+/** Digits of the counter, zeros first: so that a cut comes in the middle of a few changes. */
+const DIGITS = 800;
+/** Changes that a watch has missed when it is cut off in the middle of them. */
+const CAUGHT_UP = 100;
 
 const fixtures: EtcdKeysFixture[] = [];
 let stop: AbortController;
@@ -44,7 +46,7 @@ class Counter {
   constructor(private readonly keys: ClusterKeys) {}
 
   async step(): Promise<void> {
-    const value = String(this.value + 1);
+    const value = String(this.value + 1).padStart(DIGITS, '0');
     await until('an answer', () =>
       this.keys.commit({ guards: [], puts: [{ key: KEY, value }] }).then(
         () => true,
@@ -78,30 +80,24 @@ function expectAll(seen: KeyRecorder, last: number): void {
 describe('a watch on keys of etcd, with one member', () => {
   let server: EtcdServer;
   let proxy: TcpProxy;
-  beforeAll(async () => void (server = await startEtcd()));
+  beforeAll(async () => void (server = await startEtcd({ args: QUICK_ELECTION })));
   beforeEach(async () => void (proxy = await TcpProxy.start(server.port)));
   afterEach(() => proxy.stop());
   afterAll(() => server.stop());
 
   it('misses nothing over the kill and the restart of the member', async () => {
-    const own = await startEtcd();
-    try {
-      const { keys } = open([own.endpoint]);
-      const counter = new Counter(keys);
-      const { seen, watch } = await follow(keys);
-      for (let i = 0; i < 5; i++) await counter.step();
-      await until('five changes', () => seen.updates.length === 5);
-      await own.kill9();
-      await until('trouble', () => !watch.reason.startsWith('following'));
-      await own.restart();
-      for (let i = 0; i < 5; i++) await counter.step();
-      await until('the last change', () => seen.known.get(KEY) === '10');
-      expect(seen.snapshots).toHaveLength(1);
-      expectAll(seen, 10);
-    } finally {
-      stop.abort();
-      await own.stop();
-    }
+    const { keys } = open([server.endpoint]);
+    const counter = new Counter(keys);
+    const { seen, watch } = await follow(keys);
+    for (let i = 0; i < 5; i++) await counter.step();
+    await until('five changes', () => seen.updates.length === 5);
+    await server.kill9();
+    await until('trouble', () => !watch.reason.startsWith('following'));
+    await server.restart();
+    for (let i = 0; i < 5; i++) await counter.step();
+    await until('the last change', () => Number(seen.known.get(KEY)) === 10);
+    expect(seen.snapshots).toHaveLength(1);
+    expectAll(seen, 10);
   });
 
   it('goes on from its revision after a cut in the middle of a catch-up', async () => {
@@ -109,14 +105,14 @@ describe('a watch on keys of etcd, with one member', () => {
     const counter = new Counter(open([server.endpoint], prefix).keys);
     const { seen } = await follow(keys);
     proxy.set('refuse');
-    for (let i = 0; i < 1_500; i++) await counter.step();
+    for (let i = 0; i < CAUGHT_UP; i++) await counter.step();
     const { connections } = proxy;
-    proxy.cutAfterResponseBytes(20_000);
+    proxy.cutAfterResponseBytes((CAUGHT_UP * DIGITS) / 4);
     proxy.set('pass');
-    await until('the last change', () => seen.known.get(KEY) === '1500');
+    await until('the last change', () => Number(seen.known.get(KEY)) === CAUGHT_UP);
     expect(proxy.connections).toBeGreaterThan(connections + 2);
     expect(seen.snapshots).toHaveLength(1);
-    expectAll(seen, 1_500);
+    expectAll(seen, CAUGHT_UP);
   });
 
   it('begins again with a snapshot where the revisions it needs were compacted while it was cut off', async () => {
@@ -164,8 +160,7 @@ describe('a watch on keys of etcd, with one member', () => {
     proxy.set('refuse');
     const seen = new KeyRecorder();
     const watch = open([proxy.endpoint]).keys.watch('a/', seen, stop.signal);
-    const { reason } = watch;
-    await until('a failure', () => watch.reason !== reason);
+    await until('some attempts', () => proxy.connections > 3);
     expect(watch.staleMs).toBeNull();
     proxy.set('pass');
     await until('a snapshot', () => seen.snapshots.length === 1);
@@ -183,7 +178,7 @@ describe('a watch on keys of etcd, with one member', () => {
     on.set('blackhole');
     await until('the other member', () => watch.reason === `following ${(on === proxy ? other : proxy).endpoint}`);
     await counter.stop();
-    await until('the last change', () => seen.known.get(KEY) === String(counter.value));
+    await until('the last change', () => Number(seen.known.get(KEY)) === counter.value);
     stop.abort();
     await other.stop();
     expect(seen.snapshots).toHaveLength(1);
@@ -193,15 +188,13 @@ describe('a watch on keys of etcd, with one member', () => {
 
 describe('a watch on keys of a cluster of three', () => {
   let members: EtcdServer[];
-  beforeEach(async () => void (members = await startMembers(3)));
-  afterEach(async () => {
-    stop.abort();
-    await Promise.all(members.map((member) => member.stop()));
-  });
+  beforeAll(async () => void (members = await startMembers(3)));
+  afterAll(() => Promise.all(members.map((member) => member.stop())));
 
+  // The one that is stopped comes first, since it only has to go on.
   it.each([
-    ['is killed', (member: EtcdServer) => member.kill9()],
     ['is stopped with its connections open', async (member: EtcdServer) => member.pause()],
+    ['is killed', (member: EtcdServer) => member.kill9()],
   ])('misses nothing when the member it follows %s', async (name, fault) => {
     const endpoints = members.map((member) => member.endpoint);
     const { keys, prefix } = open(endpoints);
@@ -217,50 +210,31 @@ describe('a watch on keys of a cluster of three', () => {
     const count = seen.updates.length;
     await until('changes through it', () => seen.updates.length > count + 20);
     await counter.stop();
-    await until('the last change', () => seen.known.get(KEY) === String(counter.value));
+    await until('the last change', () => Number(seen.known.get(KEY)) === counter.value);
     // A figure for the record, not a promise.
     process.stdout.write(`the member ${name}: another one was followed after ${after.toFixed(0)} ms\n`);
+    victim.resume();
     expect(seen.snapshots).toHaveLength(1);
     expectAll(seen, counter.value);
   });
 });
 
 describe('a watch on keys when a backup of etcd is restored', () => {
-  let root: string;
+  let etcd: RestorableEtcd;
   let server: EtcdServer;
-  beforeEach(async () => {
-    root = await mkdtemp(join(tmpdir(), 'umbra-keys-'));
-    server = await startEtcd({ dataDir: join(root, 'data') });
-  });
-  afterEach(async () => {
-    stop.abort();
-    await server.stop();
-    await rm(root, { recursive: true, force: true });
-  });
-
-  async function backup(): Promise<void> {
-    await server.shutdown();
-    await cp(join(root, 'data'), join(root, 'backup'), { recursive: true });
-    await server.restart();
-  }
-
-  async function restore(): Promise<void> {
-    await server.shutdown();
-    await rm(join(root, 'data'), { recursive: true });
-    await cp(join(root, 'backup'), join(root, 'data'), { recursive: true });
-    await server.restart();
-  }
+  beforeAll(async () => void ({ server } = etcd = await startRestorableEtcd()));
+  afterAll(() => etcd.stop());
 
   it('tells the older content as a snapshot, and follows it', async () => {
     const { keys } = open([server.endpoint]);
     const put = (key: string, value: string) => keys.commit({ guards: [], puts: [{ key, value }] });
     await put('a/old', '1');
-    await backup();
+    await etcd.backup();
     const { seen } = await follow(keys);
     for (let i = 0; i < 20; i++) await put('a/new', String(i));
     await until('the last change', () => seen.known.get('a/new') === '19');
     const { revision } = seen;
-    await restore();
+    await etcd.restore();
     await until('another snapshot', () => seen.snapshots.length === 2);
     expect(seen.content).toEqual(['a/old=1']);
     expect(seen.snapshots[1]).toBeLessThan(revision);
@@ -274,15 +248,13 @@ describe('a watch on keys when a backup of etcd is restored', () => {
     const { keys } = open([server.endpoint]);
     const put = (key: string, value: string) => keys.commit({ guards: [], puts: [{ key, value }] });
     await put('a/1', 'before');
-    await backup();
+    await etcd.backup();
     const { seen } = await follow(keys);
     await put('a/1', 'after');
     await until('the change', () => seen.known.get('a/1') === 'after');
-    await server.shutdown();
-    await rm(join(root, 'data'), { recursive: true });
-    await cp(join(root, 'backup'), join(root, 'data'), { recursive: true });
+    await etcd.putBack();
     // Others write before this node can reach the restored server again.
-    const aside = await startEtcd({ dataDir: join(root, 'data') });
+    const aside = await startEtcd({ dataDir: server.dataDir, args: QUICK_ELECTION });
     for (let i = 0; i < 20; i++) await aside.client.put('/elsewhere').value(String(i));
     await aside.stop();
     await server.restart();

@@ -1,10 +1,8 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Position } from '../../src/store/position.js';
 import type { FeedGap, ShadowFeed } from '../../src/store/shadow-feed.js';
 import { etcdFeed } from '../harness/etcd-feed.js';
-import { startEtcd, type EtcdServer } from '../harness/etcd.js';
+import { startRestorableEtcd, type RestorableEtcd } from '../harness/etcd-backup.js';
+import type { EtcdServer } from '../harness/etcd.js';
 import { keyOf, labels, readTo } from '../suites/feed-fixture.js';
 
 const never = new AbortController().signal;
@@ -18,41 +16,22 @@ async function endOf(feed: ShadowFeed, from: Position): Promise<FeedGap> {
 }
 
 describe('a backup of etcd is restored under running nodes', () => {
-  let root: string;
+  let etcd: RestorableEtcd;
   let server: EtcdServer;
 
-  beforeEach(async () => {
-    root = await mkdtemp(join(tmpdir(), 'umbra-restore-'));
-    server = await startEtcd({ dataDir: join(root, 'data') });
-  });
-  afterEach(async () => {
-    await server.stop();
-    await rm(root, { recursive: true, force: true });
-  });
-
-  async function backup(): Promise<void> {
-    await server.shutdown();
-    await cp(join(root, 'data'), join(root, 'backup'), { recursive: true });
-    await server.restart();
-  }
-
-  async function restore(): Promise<void> {
-    await server.shutdown();
-    await rm(join(root, 'data'), { recursive: true });
-    await cp(join(root, 'backup'), join(root, 'data'), { recursive: true });
-    await server.restart();
-  }
+  beforeEach(async () => void ({ server } = etcd = await startRestorableEtcd()));
+  afterEach(() => etcd.stop());
 
   it('gives the history a new epoch, once, on all nodes', async () => {
     const nodes = [etcdFeed(server, { prefix: '/r/' }), etcdFeed(server, { prefix: '/r/' })];
     const [node] = nodes as [(typeof nodes)[0]];
     await node.commit([{ key: keyOf('a'), version: 1 }]);
-    await backup();
+    await etcd.backup();
     const heads = await Promise.all(nodes.map(({ feed }) => feed.head(never)));
     const ends = nodes.map(({ feed }, i) => endOf(feed, heads[i]!));
     for (let version = 2; version < 10; version++) await node.commit([{ key: keyOf('a'), version }]);
     await Promise.all(nodes.map(({ feed }) => readTo(feed, heads[0]!, heads[0]!.revision + 8)));
-    await restore();
+    await etcd.restore();
 
     for (const end of await Promise.all(ends)) expect(end).toMatchObject({ name: 'FeedGap', reason: 'epoch-changed' });
     const after = await Promise.all(nodes.map(({ feed }) => feed.head(never)));
@@ -71,11 +50,11 @@ describe('a backup of etcd is restored under running nodes', () => {
   it('is noticed although the new history is longer already', async () => {
     const node = etcdFeed(server, { prefix: '/w/' });
     await node.commit([{ key: keyOf('a'), version: 1 }]);
-    await backup();
+    await etcd.backup();
     const head = await node.feed.head(never);
     const revision = await node.commit([{ key: keyOf('a'), version: 2 }]);
     await readTo(node.feed, head, revision);
-    await restore();
+    await etcd.restore();
     for (let version = 50; version < 60; version++) await node.commit([{ key: keyOf('b'), version }]);
 
     expect(await endOf(node.feed, { ...head, revision })).toMatchObject({ reason: 'epoch-changed' });
@@ -86,13 +65,13 @@ describe('a backup of etcd is restored under running nodes', () => {
   it('lets readers learn that they have caught up as before', async () => {
     const node = etcdFeed(server, { prefix: '/m/' });
     await node.commit([{ key: keyOf('a'), version: 1 }]);
-    await backup();
+    await etcd.backup();
     // A revision without shadows: the reader is told by a marker, at a revision that the restored history is far below.
     const head = await node.feed.head(never);
     for (let i = 0; i < 30; i++) await node.commit([]);
     const old = await node.feed.head(never);
     await readTo(node.feed, head, old.revision);
-    await restore();
+    await etcd.restore();
     const restored = await node.feed.head(never);
     expect(restored).toMatchObject({ epoch: 1 });
     const revision = await node.commit([]);
