@@ -9,6 +9,8 @@ export const MOSQUITTO_CLIENTS = {
   fedora: 'mosquitto',
   macos: 'mosquitto',
 };
+/** Runs the commands of docs/install.md. */
+export const ETCDCTL = { program: 'etcdctl', debian: 'etcd-client', fedora: 'etcd', macos: 'etcd' };
 /** A peer of the speed lab. */
 export const REDIS = { program: 'redis-server', debian: 'redis-server', fedora: 'redis', macos: 'redis' };
 export const CURL = { program: 'curl', debian: 'curl', fedora: 'curl', macos: 'curl' };
