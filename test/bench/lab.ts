@@ -167,15 +167,18 @@ export class Lab {
     return { run: runFor(seconds), warm: runFor(warmSeconds), lead: runFor(leadSeconds), pids };
   }
 
-  /** A, B, A, B …: every side once per round, after one round that does not count. */
-  async alternate<K extends string>(sides: Record<K, Side>): Promise<Record<K, Measured[]>> {
+  /**
+   * A, B, A, B …: every side once per round, after one round that does not count.
+   * @param pairs rounds that count; more of them where a few hundredths decide
+   */
+  async alternate<K extends string>(sides: Record<K, Side>, pairs = this.scale.pairs): Promise<Record<K, Measured[]>> {
     const names = Object.keys(sides) as K[];
     const found = Object.fromEntries(names.map((name) => [name, [] as Measured[]])) as unknown as Record<K, Measured[]>;
-    const rounds = this.scale.pairs + (this.scale.kind === 'smoke' ? 0 : 1);
+    const rounds = pairs + (this.scale.kind === 'smoke' ? 0 : 1);
     for (let round = 0; round < rounds; round++) {
       for (const name of names) {
         const side = sides[name];
-        if (round < rounds - this.scale.pairs) await (side.warm ?? side.run)();
+        if (round < rounds - pairs) await (side.warm ?? side.run)();
         else found[name].push(await this.#measure(side));
         process.stderr.write('.');
       }

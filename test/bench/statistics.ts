@@ -2,6 +2,7 @@
 
 export interface Spread {
   readonly n: number;
+  readonly mean: number;
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
@@ -11,6 +12,7 @@ export function spread(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   return {
     n: sorted.length,
+    mean: sorted.reduce((sum, each) => sum + each, 0) / sorted.length,
     p50: percentile(sorted, 0.5),
     p99: percentile(sorted, 0.99),
     max: sorted.at(-1) ?? Number.NaN,

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Lab, Peer, Side } from '../lab.js';
 import { Calls } from '../load/calls.js';
-import { HttpConnection } from '../load/http-connection.js';
+import { HttpConnection, type Showing } from '../load/http-connection.js';
 import { connectMany, topicBytes } from '../load/mqtt-device.js';
 import { atLeast, note, perSecond, ratio, type Result } from '../result.js';
 
@@ -39,14 +39,19 @@ export async function gets(lab: Lab): Promise<Result> {
   };
 }
 
-export async function fill(port: number, key?: string): Promise<void> {
-  const connection = await HttpConnection.open(port, key);
+export async function fill(port: number, shown?: string | Showing): Promise<void> {
+  const connection = await HttpConnection.open(port, shown);
   for (let i = 0; i < THINGS; i++) await connection.send('POST', `/things/get-${i}/shadow`, DOCUMENT);
   connection.end();
 }
 
-export async function overHttp(lab: Lab, port: number, pids: Record<string, number>, key?: string): Promise<Side> {
-  const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => HttpConnection.open(port, key)));
+export async function overHttp(
+  lab: Lab,
+  port: number,
+  pids: Record<string, number>,
+  shown?: string | Showing,
+): Promise<Side> {
+  const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => HttpConnection.open(port, shown)));
   const get = (caller: number): Promise<string> =>
     (connections[caller] as HttpConnection).send('GET', `/things/get-${caller % THINGS}/shadow`);
   // A server waits 10 s for the first request of a connection, which is less than the other sides need.

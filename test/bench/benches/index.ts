@@ -1,4 +1,4 @@
-import { access } from './access.js';
+import { access, accessHttp, accessTls } from './access.js';
 import type { Lab } from '../lab.js';
 import type { Result } from '../result.js';
 import { against } from './against.js';
@@ -57,7 +57,9 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
     run: documentsSubscribers,
   },
   foreign: { title: 'events of shadows that nobody at the node listens to', table: true, run: foreign },
-  access: { title: 'credentials and policies, 400 devices', table: true, run: access },
+  access: { title: 'keys and access tokens over MQTT, 400 devices', table: true, run: access },
+  'access-tls': { title: 'certificates of devices, mutual TLS, 400 devices', run: accessTls },
+  'access-http': { title: 'keys, access tokens and AWS signatures over HTTP, 50 connections', run: accessHttp },
   withdrawal: { title: 'rights withdrawn on three nodes, with traffic', run: withdrawal },
   nodes: { title: '800 devices over 1, 2 and 4 nodes', table: true, run: nodes },
   gets: { title: 'linearizable reads, 50 connections', table: true, run: gets },

@@ -1,9 +1,17 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
-/** PEM of the authority of the server's certificate. */
+/** PEM of a certificate and its private key. */
+export interface DeviceCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
 export interface DeviceTls {
+  /** PEM of the authority of the server's certificate. */
   readonly ca: Buffer;
+  /** What a device shows; none: it shows no certificate. */
+  readonly certificateOf?: (clientId: string) => DeviceCertificate;
 }
 
 /** The key that a device shows. */
@@ -32,7 +40,7 @@ export class Device {
 
   /** @param key sent as the password; none: neither user name nor password is sent */
   static async connect(port: number, clientId: string, tls?: DeviceTls, key?: string): Promise<Device> {
-    const socket = await open(port, tls);
+    const socket = await open(port, clientId, tls);
     const device = new Device(socket);
     // CONNECT: protocol MQTT level 4, clean session, no keep-alive.
     const flags = key === undefined ? 0x02 : 0xc2;
@@ -140,14 +148,17 @@ function packet(kind: number, body: Buffer): Buffer {
   return Buffer.concat([Buffer.from([kind, ...length]), body]);
 }
 
-function open(port: number, tls?: DeviceTls): Promise<Socket> {
+function open(port: number, clientId: string, tls?: DeviceTls): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const opened = (): void => {
       socket.removeListener('error', reject);
       resolve(socket);
     };
     const socket: Socket = tls
-      ? connectTls({ port, host: '127.0.0.1', servername: 'localhost', ca: tls.ca }, opened).setNoDelay()
+      ? connectTls(
+          { port, host: '127.0.0.1', servername: 'localhost', ca: tls.ca, ...tls.certificateOf?.(clientId) },
+          opened,
+        ).setNoDelay()
       : connect({ port, host: '127.0.0.1', noDelay: true }, opened);
     socket.once('error', reject);
   });

@@ -30,8 +30,8 @@ export async function openLoop(
     await pause(1);
   }
   const latencies = await Promise.all(running);
-  const { p50, p99 } = spread(latencies.slice(Math.floor(total / 4)));
-  return { perSecond: total / ((performance.now() - start) / 1000), p50, p99 };
+  const { mean, p50, p99 } = spread(latencies.slice(Math.floor(total / 4)));
+  return { perSecond: total / ((performance.now() - start) / 1000), mean, p50, p99 };
 }
 
 async function timed(send: (index: number) => Promise<unknown>, index: number, dueAt: number): Promise<number> {

@@ -4,6 +4,8 @@ export interface Sample {
   /** Milliseconds. */
   readonly p50: number;
   readonly p99: number;
+  /** Milliseconds; where the bench asks for it. */
+  readonly mean?: number;
   /** All that were done from the beginning of the run to its end, warming included; what the processor's time is divided by. */
   readonly operations?: number;
 }
