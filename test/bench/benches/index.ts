@@ -14,8 +14,10 @@ import { memory } from './memory.js';
 import { nodes } from './nodes.js';
 import { policies } from './policies.js';
 import { profile } from './profile.js';
+import { reconnect } from './reconnect.js';
 import { storeAlone } from './store.js';
 import { stored } from './stored.js';
+import { tenants } from './tenants.js';
 import { updates } from './updates.js';
 import { withdrawal } from './withdrawal.js';
 import { watchLag } from './watch-lag.js';
@@ -61,6 +63,8 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   'access-tls': { title: 'certificates of devices, mutual TLS, 400 devices', run: accessTls },
   'access-http': { title: 'keys, access tokens and AWS signatures over HTTP, 50 connections', run: accessHttp },
   withdrawal: { title: 'rights withdrawn on three nodes, with traffic', run: withdrawal },
+  reconnect: { title: '2,000 devices with keys come back to one node at once', run: reconnect },
+  tenants: { title: '2,000 requests/s of 50 tenants, rules in memory and read from etcd', run: tenants },
   nodes: { title: '800 devices over 1, 2 and 4 nodes', table: true, run: nodes },
   gets: { title: 'linearizable reads, 50 connections', table: true, run: gets },
   memory: { title: '20 k idle connections, 90 k touched shadows', table: true, run: memory },

@@ -24,7 +24,7 @@ const arn = (resource: string): string => `arn:aws:iot:eu-central-1:111122223333
 const nameOf = (principal: number): string => `thing-${principal}`;
 
 /** Five statements, as fleets have them: one shared document per plant. */
-function documentText(plant: number): string {
+export function documentText(plant: number): string {
   const shadow = `$aws/things/${THING}/shadow/*`;
   return JSON.stringify({
     Version: '2012-10-17',

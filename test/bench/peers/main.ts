@@ -10,13 +10,17 @@ import { openEtcdStorage, type EtcdStorageOptions } from '../../../src/store/etc
 import type { Storage } from '../../../src/store/storage.js';
 import { createLogger } from '../../../src/telemetry/logger.js';
 import { openEchoStorage } from './echo-store.js';
+import { tellLoopDelayOnSignal } from './loop-delay.js';
 import { openNaiveStorage } from './naive-store.js';
 import { profileOnSignal } from './profile.js';
 import { openRedisStorage } from './redis-store.js';
+import { RulesPerRequest } from './rules-per-request.js';
 
 /**
  * One node of a bench as its own process: Umbra, or the same doors over another storage. BENCH_PEER says which,
- * BENCH_REDIS_PORT where Redis is, BENCH_PROFILE where a CPU profile goes (SIGUSR2 begins and ends it).
+ * BENCH_REDIS_PORT where Redis is, BENCH_PROFILE where a CPU profile goes (SIGUSR2 begins and ends it),
+ * BENCH_LOOP_DELAY that SIGUSR2 asks for the delay of its event loop, BENCH_RULES=etcd that the rules of access are read
+ * from etcd for each request.
  */
 const STORAGES: Record<string, (options: EtcdStorageOptions) => Storage> = {
   umbra: openEtcdStorage,
@@ -34,6 +38,7 @@ const storage = open(parts);
 const access = await accessOf(storage);
 const node = await startNode({ ...parts, storage, access });
 if (process.env['BENCH_PROFILE']) profileOnSignal(process.env['BENCH_PROFILE']);
+if (process.env['BENCH_LOOP_DELAY']) tellLoopDelayOnSignal(logger);
 process.on('SIGHUP', () => {
   globalThis.gc?.();
   logger.info({ heapUsed: process.memoryUsage().heapUsed }, 'collected');
@@ -60,5 +65,7 @@ async function accessOf({ clusterKeys }: Storage): Promise<AccessControl | undef
   if (!clusterKeys || !needsCredentials(auth.mode, insecure, [http.host, mqtt.host])) return undefined;
   const made = new AccessControl({ config, keys: clusterKeys, clock: SYSTEM_CLOCK, logger });
   sayFirstKey(await made.start(), dataDir);
-  return made;
+  if (process.env['BENCH_RULES'] !== 'etcd') return made;
+  const rules = new RulesPerRequest(clusterKeys, made.secretKeys, SYSTEM_CLOCK);
+  return Object.assign(made, { authenticator: rules, authorizer: rules }) as unknown as AccessControl;
 }
