@@ -19,6 +19,6 @@ export function scopesOf(text: string): readonly string[] | null {
  * @param scopes undefined: nothing limits the credential
  */
 export function covers(scopes: readonly string[] | undefined, action: string): boolean {
-  if (scopes === undefined) return true;
+  if (scopes === undefined || scopes[0] === EVERYTHING) return true;
   return scopes.some((scope) => (scope.endsWith('*') ? action.startsWith(scope.slice(0, -1)) : scope === action));
 }

@@ -1,3 +1,4 @@
+import type { Condition } from './condition.js';
 import type { PolicyContext } from './context-keys.js';
 import type { Decision } from './decision.js';
 import type { PolicyDocument, PolicyStatement } from './policy-document.js';
@@ -12,13 +13,18 @@ export interface NamedPolicy {
   readonly confinedTo: string | null;
 }
 
-/** A statement for one of its resources. */
+/** A statement for one of its resources, with what a decision looks at in one place. */
 export interface Rule {
   readonly pattern: Pattern;
-  readonly statement: PolicyStatement;
-  readonly decision: Decision;
+  readonly conditions: readonly Condition[];
+  readonly isDeny: boolean;
   readonly confinedTo: string | null;
+  readonly decision: Decision;
+  readonly statement: PolicyStatement;
 }
+
+/** Of most statements. */
+const NO_CONDITIONS: readonly Condition[] = [];
 
 /**
  * The rules of a document, one for each resource of a statement.
@@ -27,21 +33,26 @@ export interface Rule {
 export function compilePolicy({ name, document, confinedTo }: NamedPolicy, account: string | null): Rule[] {
   return document.statements.flatMap((statement, index) => {
     const decision: Decision = Object.freeze({ effect: statement.effect, policy: name, statement: index });
+    const conditions = statement.conditions.length > 0 ? statement.conditions : NO_CONDITIONS;
+    const isDeny = statement.effect === 'deny';
     return statement.resources
       .filter((resource) => isOfAccount(resource, account))
-      .map(({ resource }) => ({ pattern: resource, statement, decision, confinedTo }));
+      .map(({ resource: pattern }) => ({ pattern, conditions, isDeny, confinedTo, decision, statement }));
   });
 }
 
 const TENANT = 'tenant/';
 
 /** Whether the rule is about the resource now. No errors. */
-export function applies(rule: Rule, resource: string, context: PolicyContext): boolean {
-  const isDeny = rule.decision.effect === 'deny';
+export function applies(
+  { pattern, conditions, isDeny, confinedTo }: Rule,
+  resource: string,
+  context: PolicyContext,
+): boolean {
   const unresolved = isDeny ? 'anything' : 'nothing';
-  if (!rule.pattern.matches(resource, context, unresolved)) return false;
-  for (const condition of rule.statement.conditions) if (!condition.holds(context, unresolved)) return false;
-  return isDeny || rule.confinedTo === null || isWithin(rule.confinedTo, resource);
+  if (!pattern.matches(resource, context, unresolved)) return false;
+  for (let at = 0; at < conditions.length; at++) if (!conditions[at]!.holds(context, unresolved)) return false;
+  return isDeny || confinedTo === null || isWithin(confinedTo, resource);
 }
 
 /** Of the tenant itself, whose account and limits are those of the installation. */

@@ -1,4 +1,4 @@
-import { keyReference, valuesOf, type KeyReference, type PolicyContext } from './context-keys.js';
+import { keyReference, valueOf, valuesOf, type KeyReference, type PolicyContext } from './context-keys.js';
 import { numberOf, OPERATORS, parseDate, parseRange, type Kind, type Operator } from './operators.js';
 import { parsePattern, type Pattern, type Unresolved } from './pattern.js';
 import { memberPlace, PolicyFault, quoted } from './policy-fault.js';
@@ -69,18 +69,30 @@ function combined(
   ifExists: boolean,
 ): Condition['holds'] {
   const patterns = given.flatMap(({ pattern }) => (pattern !== null && pattern.keys.length > 0 ? [pattern] : []));
+  const holdsAbsent = quantifier === 'all' || ifExists || (isNegated && quantifier === 'one');
+  const isResolved = (context: PolicyContext): boolean =>
+    patterns.length === 0 || patterns.every((pattern) => pattern.isResolved(context));
+  if (key.pick !== 'all') {
+    return (context, unresolved) => {
+      if (!isResolved(context)) return unresolved === 'anything';
+      const value = valueOf(key, context);
+      return value === undefined ? holdsAbsent : isOneOf(given, value, context) !== isNegated;
+    };
+  }
+  // Without a prefix IAM leaves several values open: one that is meant is enough, and a Not wants none of them.
+  const wantsAll = quantifier === 'all' || (isNegated && quantifier === 'one');
   return (context, unresolved) => {
-    if (patterns.length > 0 && !patterns.every((pattern) => pattern.isResolved(context))) {
-      return unresolved === 'anything';
-    }
+    if (!isResolved(context)) return unresolved === 'anything';
     const asked = valuesOf(key, context);
-    const fits = (value: string): boolean => given.some(({ test }) => test(value, context)) !== isNegated;
-    if (quantifier === 'all') return asked === undefined || asked.every(fits);
-    if (asked === undefined || asked.length === 0) return ifExists || (isNegated && quantifier === 'one');
-    if (quantifier === 'any') return asked.some(fits);
-    // Without a prefix IAM leaves several values open: one that is meant is enough, and a Not wants none of them.
-    return isNegated ? asked.every(fits) : asked.some(fits);
+    if (asked === undefined || asked.length === 0) return holdsAbsent;
+    const fits = (value: string): boolean => isOneOf(given, value, context) !== isNegated;
+    return wantsAll ? asked.every(fits) : asked.some(fits);
   };
+}
+
+function isOneOf(given: readonly Given[], value: string, context: PolicyContext): boolean {
+  for (let at = 0; at < given.length; at++) if (given[at]!.test(value, context)) return true;
+  return false;
 }
 
 function parseGiven(at: string, key: KeyReference, { kind, compare }: Operator, value: string): Given {
@@ -91,7 +103,7 @@ function parseGiven(at: string, key: KeyReference, { kind, compare }: Operator, 
   if (kind === 'address') return plain(parseRange(at, value));
   if (kind === 'bool') {
     const wanted = String(parseBool(at, value));
-    return plain((asked) => asked.toLowerCase() === wanted);
+    return plain((asked) => asked === wanted || asked.toLowerCase() === wanted);
   }
   if (kind === 'date') {
     const given = parseDate(at, value);

@@ -19,6 +19,14 @@ export type Unresolved = 'nothing' | 'anything';
 const MAX_GAPPED = 64;
 const VARIABLE = /\$\{([^{}]*)\}/y;
 
+/** A variable, a literal text and perhaps `*`, behind the prefix: `topic/$aws/things/${thing}/shadow/*`. */
+interface Simple {
+  readonly key: KeyReference;
+  /** May be empty. */
+  readonly tail: string;
+  readonly isOpen: boolean;
+}
+
 /** In place of an index in the text. */
 const NOWHERE = -1;
 /** A variable that has no value was come to, and all before it matches. */
@@ -30,7 +38,10 @@ export class Pattern {
   /** Behind the prefix. */
   readonly #pieces: readonly Piece[];
   readonly #isPrefix: boolean;
-  /** Last unit of the prefix, where it differs from others soonest; NaN without one. */
+  /** Of the usual form, which is compared without a look at its pieces; null: it has another one. */
+  readonly #simple: Simple | null;
+  readonly #prefixLength: number;
+  /** Last unit of the prefix, where it differs from others soonest; -1 without one. */
   readonly #lastOfPrefix: number;
   /** The literal text before all else in it. */
   readonly prefix: string;
@@ -44,8 +55,11 @@ export class Pattern {
     this.#tokens = tokens;
     this.#pieces = split(rest);
     this.#isPrefix = rest.length === 1 && rest[0] === ANY_TEXT;
+    this.#simple = simpleOf(rest);
     this.prefix = typeof first === 'string' ? first : '';
-    this.#lastOfPrefix = this.prefix.charCodeAt(this.prefix.length - 1);
+    this.#prefixLength = this.prefix.length;
+    // A field that was NaN in some patterns would be a number on the heap in all of them.
+    this.#lastOfPrefix = this.prefix === '' ? -1 : this.prefix.charCodeAt(this.prefix.length - 1);
     this.literal = rest.length === 0 ? this.prefix : null;
     this.keys = tokens.filter(isKey);
   }
@@ -53,10 +67,13 @@ export class Pattern {
   /** Whether the whole text matches; in time linear in the text. No errors. */
   matches(text: string, context: PolicyContext, unresolved: Unresolved): boolean {
     if (this.literal !== null) return text === this.literal;
-    const { length } = this.prefix;
-    if (length > 0 && text.charCodeAt(length - 1) !== this.#lastOfPrefix) return false;
-    if (!text.startsWith(this.prefix)) return false;
+    const length = this.#prefixLength;
+    if (length > 0) {
+      if (text.charCodeAt(length - 1) !== this.#lastOfPrefix || !text.startsWith(this.prefix)) return false;
+    }
     if (this.#isPrefix) return true;
+    const value = this.#simple === null ? undefined : valueOf(this.#simple.key, context);
+    if (this.#simple !== null && value !== undefined) return isSimple(this.#simple, text, length, value);
     const end = matchPieces(this.#pieces, text, length, context);
     if (end !== NO_VALUE || unresolved === 'nothing') return end === text.length;
     return this.#loosened(context).matches(text, context, 'nothing');
@@ -145,6 +162,22 @@ function checkGaps(place: string, tokens: readonly Token[]): void {
   }
 }
 
+function simpleOf([key, ...rest]: readonly Token[]): Simple | null {
+  const isOpen = rest.at(-1) === ANY_TEXT;
+  const [tail = '', ...more] = isOpen ? rest.slice(0, -1) : rest;
+  return key !== undefined && isKey(key) && typeof tail === 'string' && more.length === 0
+    ? { key, tail, isOpen }
+    : null;
+}
+
+/** Whether a text is of the form, given the value of its variable, which begins at `start`. */
+function isSimple({ tail, isOpen }: Simple, text: string, start: number, value: string): boolean {
+  const at = start + value.length;
+  const end = at + tail.length;
+  if (isOpen ? text.length < end : text.length !== end) return false;
+  return text.startsWith(value, start) && text.startsWith(tail, at);
+}
+
 const isKey = (token: Token): token is KeyReference => typeof token === 'object';
 
 function split(tokens: readonly Token[]): Part[][] {
@@ -165,7 +198,8 @@ function matchPieces(pieces: readonly Piece[], text: string, start: number, cont
   if (pieces.length === 1) return at < 0 || at === text.length ? at : NOWHERE;
   for (let index = 1; index < pieces.length - 1 && at >= 0; index++) at = find(pieces[index]!, text, at, context);
   if (at < 0) return at;
-  const last = pieces.at(-1)!;
+  const last = pieces[pieces.length - 1]!;
+  if (last.length === 0) return text.length;
   const length = lengthOf(last, context);
   if (length === NO_VALUE) return NO_VALUE;
   return text.length - length < at ? NOWHERE : matchAt(last, text, text.length - length, context);
@@ -197,7 +231,8 @@ function findGapped(piece: Piece, text: string, from: number, context: PolicyCon
 /** Index after the piece when it stands at `start`, otherwise NOWHERE or NO_VALUE. */
 function matchAt(piece: Piece, text: string, start: number, context: PolicyContext): number {
   let at = start;
-  for (const part of piece) {
+  for (let index = 0; index < piece.length; index++) {
+    const part = piece[index]!;
     if (part === ANY_UNIT) {
       if (at++ >= text.length) return NOWHERE;
       continue;

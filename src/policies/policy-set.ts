@@ -1,4 +1,4 @@
-import type { PolicyAction } from './actions.js';
+import { IOT_ACTIONS, UMBRA_ACTIONS, type PolicyAction } from './actions.js';
 import { applies, compilePolicy, mayGive, type NamedPolicy, type Rule } from './compiled-policy.js';
 import type { PolicyContext } from './context-keys.js';
 import { NO_STATEMENT, type Decision } from './decision.js';
@@ -23,22 +23,27 @@ export interface Permission {
   readonly source: Readonly<Record<string, unknown>>;
 }
 
-/** The rules of one effect for one action. */
-interface Rules {
-  /** By resource, of those without wildcards and variables. */
-  readonly exact: ReadonlyMap<string, readonly Rule[]>;
-  readonly patterns: readonly Rule[];
+/** By resource, of those without wildcards and variables; null: there are none. */
+type ExactRules = ReadonlyMap<string, readonly Rule[]> | null;
+
+/** The rules for one action, each effect's exact ones and those with patterns. */
+interface ActionRules {
+  readonly exactDenies: ExactRules;
+  readonly denies: readonly Rule[];
+  readonly exactAllows: ExactRules;
+  readonly allows: readonly Rule[];
 }
 
-interface ActionRules {
-  readonly denies: Rules;
-  readonly allows: Rules;
-}
+/** Places of the usual actions: one table for all sets is in the processor's cache, and one for each set is not. */
+const PLACES: ReadonlyMap<string, number> = new Map([...IOT_ACTIONS, ...UMBRA_ACTIONS].map((each, at) => [each, at]));
 
 /** The policies of a caller, compiled. It never changes. */
 export class PolicySet {
   readonly #policies: readonly NamedPolicy[];
   readonly #rules: readonly Rule[];
+  /** Of the usual actions, by their places. */
+  readonly #byPlace: (ActionRules | null)[] = Array.from(PLACES, () => null);
+  /** Of the others. */
   readonly #byAction = new Map<string, ActionRules>();
   /** Refuses everything: a policy that is attached is not there, and it may have been a Deny. */
   readonly #refusal: Decision | null;
@@ -78,8 +83,8 @@ export class PolicySet {
   /** Whether any statement allows the action for some resource, whatever else forbids. No errors. */
   mayEver(action: PolicyAction): boolean {
     if (this.#refusal !== null) return false;
-    const { exact, patterns } = (this.#byAction.get(action) ?? this.#compile(action)).allows;
-    return exact.size > 0 || patterns.length > 0;
+    const { exactAllows, allows } = this.#rulesFor(action);
+    return exactAllows !== null || allows.length > 0;
   }
 
   /** All statements that the caller is subject to, those without effect too. No errors. */
@@ -90,42 +95,68 @@ export class PolicySet {
   }
 
   #deciding(action: string, resource: string, context: PolicyContext): Rule | undefined {
-    const { denies, allows } = this.#byAction.get(action) ?? this.#compile(action);
-    return first(denies, resource, context) ?? first(allows, resource, context);
+    const { exactDenies, denies, exactAllows, allows } = this.#rulesFor(action);
+    return first(exactDenies, denies, resource, context) ?? first(exactAllows, allows, resource, context);
+  }
+
+  #rulesFor(action: string): ActionRules {
+    const place = PLACES.get(action);
+    if (place === undefined) return this.#byAction.get(action) ?? this.#compileOther(action);
+    return this.#byPlace[place] ?? (this.#byPlace[place] = this.#compile(action));
+  }
+
+  #compileOther(action: string): ActionRules {
+    const compiled = this.#compile(action);
+    if (this.#byAction.size < MAX_ACTIONS) this.#byAction.set(action, compiled);
+    return compiled;
   }
 
   #compile(action: string): ActionRules {
     const rules = this.#rules.filter(
       (rule) => mayGive(rule, action) && rule.statement.actions.some((each) => each.matches(action)),
     );
-    const compiled = { denies: rulesOf(rules, 'deny'), allows: rulesOf(rules, 'allow') };
-    if (this.#byAction.size < MAX_ACTIONS) this.#byAction.set(action, compiled);
-    return compiled;
+    const denies = rules.filter(({ isDeny }) => isDeny);
+    const allows = rules.filter(({ isDeny }) => !isDeny);
+    return {
+      exactDenies: exactOf(denies),
+      denies: withPatterns(denies),
+      exactAllows: exactOf(allows),
+      allows: withPatterns(allows),
+    };
   }
 }
 
-function rulesOf(rules: readonly Rule[], effect: Decision['effect']): Rules {
+/** Shared by all sets, most of which deny nothing. */
+const NO_RULES: readonly Rule[] = [];
+
+function withPatterns(rules: readonly Rule[]): readonly Rule[] {
+  const patterns = rules.filter(({ pattern }) => pattern.literal === null);
+  return patterns.length > 0 ? patterns : NO_RULES;
+}
+
+function exactOf(rules: readonly Rule[]): ExactRules {
   const exact = new Map<string, Rule[]>();
-  const patterns: Rule[] = [];
   for (const rule of rules) {
-    if (rule.decision.effect !== effect) continue;
     const { literal } = rule.pattern;
-    if (literal === null) patterns.push(rule);
-    else {
-      const same = exact.get(literal);
-      if (same) same.push(rule);
-      else exact.set(literal, [rule]);
-    }
+    if (literal === null) continue;
+    const same = exact.get(literal);
+    if (same) same.push(rule);
+    else exact.set(literal, [rule]);
   }
-  return { exact, patterns };
+  return exact.size > 0 ? exact : null;
 }
 
-function first({ exact, patterns }: Rules, resource: string, context: PolicyContext): Rule | undefined {
-  if (exact.size > 0) {
+function first(
+  exact: ExactRules,
+  patterns: readonly Rule[],
+  resource: string,
+  context: PolicyContext,
+): Rule | undefined {
+  if (exact !== null) {
     const rule = exact.get(resource)?.find((each) => applies(each, resource, context));
     if (rule) return rule;
   }
-  for (const rule of patterns) if (applies(rule, resource, context)) return rule;
+  for (let at = 0; at < patterns.length; at++) if (applies(patterns[at]!, resource, context)) return patterns[at];
   return undefined;
 }
 
