@@ -37,7 +37,10 @@ export class AwsSignatures implements RequestSignatures {
   }
 
   ofRequest(head: SentHead, body: Uint8Array): Identity {
-    return this.#identityOf(this.#verifier.verifyRest({ ...head, body }, this.#keyOf, this.clock.now()));
+    // Written out: an object that is spread and then extended costs half as much as the whole check.
+    const { method, rawPath, rawQuery, headers } = head;
+    const request = { method, rawPath, rawQuery, headers, body };
+    return this.#identityOf(this.#verifier.verifyRest(request, this.#keyOf, this.clock.now()));
   }
 
   ofUpgrade(head: SentHead): Identity | null {

@@ -19,8 +19,9 @@ export class GetShadow {
   async get(call: Pick<ShadowCall, 'key' | 'deadline'>): Promise<LiveRecord> {
     const { key } = call;
     const record = await this.store.get(key, call);
-    if (record === null || isTombstone(record.state))
-      throw new ServiceError('notFound', displayName(key.thing, key.name));
-    return { ...record, state: record.state };
+    if (record === null || !isLive(record)) throw new ServiceError('notFound', displayName(key.thing, key.name));
+    return record;
   }
 }
+
+const isLive = (record: ShadowRecord): record is LiveRecord => !isTombstone(record.state);

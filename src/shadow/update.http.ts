@@ -74,7 +74,8 @@ export class UpdateShadowController {
 
   /** @param section the section that the body is a merge patch of; without one the body is an update */
   async #update(request: FastifyRequest, reply: FastifyReply, section?: Section): Promise<void> {
-    const call = { ...targetOf(request), precondition: preconditionOf(conditionsOf(request)) };
+    const { deadline, principal, key } = targetOf(request);
+    const call = { deadline, principal, key, precondition: preconditionOf(conditionsOf(request)) };
     const body = bodyOf(request);
     const update = section ? parseUpdate(this.#asUpdate(section, body), this.config.limits) : this.#parse(body);
     const { state, change } = await echoToken(update.clientToken, this.shadow.update(call, update));

@@ -16,7 +16,9 @@ export interface SignatureClaim {
   readonly sessionToken: string | undefined;
 }
 
-const SIGNATURE = /^[0-9a-f]{64}$/;
+/** Characters of a signature. */
+export const SIGNATURE_LENGTH = 64;
+export const SIGNATURE = /^[0-9a-f]{64}$/;
 
 /** A claim whose parts fit each other. */
 export function claimOf(parts: Omit<SignatureClaim, 'signedAt'>): SignatureClaim | SignatureFault {

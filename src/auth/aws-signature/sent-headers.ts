@@ -6,14 +6,15 @@ const FOLDABLE = /[\t\r\n]| {2}|^ | $/;
 /** The headers of one request, by lower-case name. */
 export class SentHeaders {
   readonly #values = new Map<string, string>();
-  readonly #repeated = new Set<string>();
+  /** Null, as in good requests: none was. */
+  #repeated: Set<string> | null = null;
   readonly #amz: string[] = [];
 
   /** @param raw names and values in turn, as `rawHeaders` of Node has them */
   constructor(raw: readonly string[]) {
     for (let at = 0; at + 1 < raw.length; at += 2) {
       const name = (raw[at] as string).toLowerCase();
-      if (this.#values.has(name)) this.#repeated.add(name);
+      if (this.#values.has(name)) (this.#repeated ??= new Set()).add(name);
       else {
         this.#values.set(name, raw[at + 1] as string);
         if (name.startsWith(AMZ)) this.#amz.push(name);
@@ -28,7 +29,7 @@ export class SentHeaders {
 
   /** Whether a header was sent more than once. */
   isRepeated(name: string): boolean {
-    return this.#repeated.has(name);
+    return this.#repeated?.has(name) === true;
   }
 
   /**
@@ -44,7 +45,7 @@ export class SentHeaders {
     for (const name of signed.names) {
       const value = this.#values.get(name);
       if (value === undefined) return malformed(`The signed header ${shown(name)} is missing: has a proxy removed it?`);
-      if (this.#repeated.has(name)) return malformed(`The signed header ${shown(name)} must be sent once`);
+      if (this.isRepeated(name)) return malformed(`The signed header ${shown(name)} must be sent once`);
       lines += `${name}:${folded(value)}\n`;
     }
     return signed.amz < this.#amz.length ? this.#unsigned(signed.names) : lines;

@@ -100,18 +100,13 @@ async function prepare(lab: Lab, node: Secured): Promise<Request[]> {
     if (kind < 6) return { method: 'GET', thing, showing, status: 200 };
     if (kind === 6) return { method: 'POST', thing, showing, status: 200 };
     // The next one is of the same tenant, mostly: nothing but policies keeps it from the caller.
-    if (kind < 9)
-      return { method: 'GET', thing: members[(caller + 1) % members.length]!.name, showing, status: 403 };
+    if (kind < 9) return { method: 'GET', thing: members[(caller + 1) % members.length]!.name, showing, status: 403 };
     return { method: 'GET', thing, showing: unknown, status: 401 };
   });
 }
 
 /** Sends the next of the requests to a node. @throws Error when the answer is another one than it should be */
-async function asking(
-  lab: Lab,
-  { httpPort }: RunningNode,
-  requests: readonly Request[],
-): Promise<() => Promise<void>> {
+async function asking(lab: Lab, { httpPort }: RunningNode, requests: readonly Request[]): Promise<() => Promise<void>> {
   const connections = lab.size(CONNECTIONS, CONNECTIONS, 20);
   const pool = await HttpPool.open(httpPort, connections);
   lab.onEnd(() => pool.end());
