@@ -19,9 +19,8 @@ export class GetShadow {
   async get(call: Pick<ShadowCall, 'key' | 'deadline'>): Promise<LiveRecord> {
     const { key } = call;
     const record = await this.store.get(key, call);
-    if (record === null || !isLive(record)) throw new ServiceError('notFound', displayName(key.thing, key.name));
-    return record;
+    if (record === null || isTombstone(record.state))
+      throw new ServiceError('notFound', displayName(key.thing, key.name));
+    return record as LiveRecord;
   }
 }
-
-const isLive = (record: ShadowRecord): record is LiveRecord => !isTombstone(record.state);

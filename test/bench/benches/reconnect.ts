@@ -1,7 +1,7 @@
 import { logLines } from '../../harness/node-process.js';
 import { until } from '../../harness/until.js';
 import type { Lab, RunningNode } from '../lab.js';
-import { HttpConnection } from '../load/http-connection.js';
+import type { HttpConnection } from '../load/http-connection.js';
 import { Device } from '../load/mqtt-device.js';
 import { cpuSeconds } from '../load/process-usage.js';
 import { atMost, row, type Result } from '../result.js';

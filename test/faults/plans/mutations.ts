@@ -218,11 +218,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'calm, 1 node',
     [PROMISES.deleted],
     ['shadow/get.js', 'if (record === null || isTombstone(record.state))', 'if (record === null)'],
-    [
-      'shadow/get.js',
-      'return { ...record, state: record.state };',
-      'return { ...record, state: { metadata: {}, ...record.state } };',
-    ],
+    ['shadow/get.js', 'return record;', 'return { ...record, state: { metadata: {}, ...record.state } };'],
   ),
   mutation(
     'a shadow that begins at 1 again',
