@@ -1,5 +1,9 @@
+import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as sdk from '@aws-sdk/client-iot-data-plane';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { pino } from 'pino';
@@ -224,6 +228,37 @@ describe('@aws-sdk/client-iot-data-plane', () => {
       message: expect.stringMatching(/check key, secret and region/),
     });
     stranger.destroy();
+  });
+});
+
+/** Of version 1 or 2. It is no requirement of the tests: where it is not installed they are skipped. */
+const cli = existsSync('/usr/bin/aws')
+  ? '/usr/bin/aws'
+  : spawnSync('sh', ['-c', 'command -v aws']).stdout.toString().trim();
+
+(cli === '' ? describe.skip : describe)('the AWS CLI', () => {
+  it('does what policies allow, and hears why its signature is refused', async () => {
+    const { id, secret } = await accessKey('lamp');
+    const folder = mkdtempSync(join(tmpdir(), 'umbra-cli-'));
+    const [payload, answer] = [join(folder, 'payload.json'), join(folder, 'answer.json')];
+    writeFileSync(payload, '{"state":{"desired":{"text":"grün"}}}');
+    const names = ['--thing-name', 'lamp', '--shadow-name', 'na:me$1'];
+    /** What it said of an error. */
+    const run = (args: readonly string[], key: string): Promise<string> => {
+      const aws = { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: key, AWS_DEFAULT_REGION: 'eu-central-1' };
+      const env = { PATH: process.env['PATH'] ?? '', HOME: folder, AWS_MAX_ATTEMPTS: '1', ...aws };
+      const command = ['iot-data', '--endpoint-url', node.url, ...args];
+      return new Promise((resolve) => execFile(cli, command, { env }, (_error, _out, text) => resolve(text.trim())));
+    };
+    // It signs with the clock of the machine.
+    node.clock.jump(Date.now() - node.clock.now());
+    const said = await Promise.all([
+      run(['update-thing-shadow', ...names, '--payload', `fileb://${payload}`, answer], secret),
+      run(['get-thing-shadow', ...names, join(folder, 'none.json')], 'wrong'),
+    ]);
+    expect(said).toEqual(['', expect.stringMatching(/UnauthorizedException.* check key, secret and region/)]);
+    expect(JSON.parse(readFileSync(answer, 'utf8'))).toMatchObject({ state: { desired: { text: 'grün' } } });
+    rmSync(folder, { recursive: true });
   });
 });
 
