@@ -1,5 +1,5 @@
 import type { Condition } from './condition.js';
-import type { PolicyContext } from './context-keys.js';
+import { isUnread, type PolicyContext } from './context-keys.js';
 import type { Decision } from './decision.js';
 import type { PolicyDocument, PolicyStatement } from './policy-document.js';
 import { isOfAccount } from './resource-pattern.js';
@@ -51,7 +51,11 @@ export function applies(
 ): boolean {
   const unresolved = isDeny ? 'anything' : 'nothing';
   if (!pattern.matches(resource, context, unresolved)) return false;
-  for (let at = 0; at < conditions.length; at++) if (!conditions[at]!.holds(context, unresolved)) return false;
+  for (let at = 0; at < conditions.length; at++) {
+    const condition = conditions[at]!;
+    // What cannot be told must not allow, and must not let a Deny pass.
+    if (!(isUnread(condition.key, context) ? isDeny : condition.holds(context, unresolved))) return false;
+  }
   return isDeny || confinedTo === null || isWithin(confinedTo, resource);
 }
 

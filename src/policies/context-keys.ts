@@ -61,6 +61,14 @@ const PLAIN: readonly KeyReference[] = [
   reference(`${CERTIFICATE}SerialNumber`),
   reference(`${CERTIFICATE}AvailableKeys`, 'caller', 'string', 'all'),
 ];
+/** In a context: the caller has shown a certificate, of which nothing but its id is at hand. */
+export const UNREAD_CERTIFICATE = `${CERTIFICATE}*`;
+
+/** Whether the request has a value of the key, or none, and nobody can tell here. No errors. */
+export function isUnread({ name }: KeyReference, { caller }: PolicyContext): boolean {
+  return name.startsWith(CERTIFICATE) && caller[UNREAD_CERTIFICATE] !== undefined;
+}
+
 /** Names are compared without case, as IAM does; a misspelt Deny must not be an unknown one. */
 const BY_NAME = new Map(PLAIN.map((each) => [each.name.toLowerCase(), each]));
 BY_NAME.set('iot:thing.thingname', reference(`${THING}ThingName`));

@@ -6,7 +6,7 @@ import { covers } from '../access/scopes.js';
 import type { AccessDirectory } from '../directory/access-directory.js';
 import { stands } from '../directory/standing.js';
 import type { Clock } from '../resilience/clock.js';
-import type { PolicyContext } from './context-keys.js';
+import { UNREAD_CERTIFICATE, type PolicyContext } from './context-keys.js';
 import { policiesIn } from './directory-policies.js';
 import type { Explained } from './policies.openapi.js';
 import type { PolicySet } from './policy-set.js';
@@ -136,7 +136,10 @@ function callerValues(principal: Principal, directory: AccessDirectory, { client
   const values: Record<string, string> = { 'umbra:Principal': id, 'umbra:Tenant': tenant };
   if (clientId !== undefined) values['iot:ClientId'] = clientId;
   if (address !== undefined && address !== '') values['aws:SourceIp'] = address;
-  if (certificateId !== undefined) values['iot:CertificateId'] = certificateId;
+  if (certificateId !== undefined) {
+    values['iot:CertificateId'] = certificateId;
+    values[UNREAD_CERTIFICATE] = '';
+  }
   if (thing === undefined) return values;
   values[`${THING}ThingName`] = thing;
   values[`${THING}IsAttached`] = 'true';

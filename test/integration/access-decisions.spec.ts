@@ -57,6 +57,28 @@ describe('what the directory of access gives to those who decide', () => {
   });
 
   it.each([
+    ['Deny', 'StringEquals', false, true],
+    ['Deny', 'StringNotEquals', false, false],
+    ['Allow', 'StringEquals', false, false],
+    ['Allow', 'StringNotEquals', false, true],
+    ['Allow', 'ForAllValues:StringEquals', false, true],
+  ])(
+    'lets no %s by %s of a certificate that it does not read make more allowed',
+    async (Effect, operator, ...effects) => {
+      const Condition = { [operator]: { 'iot:Certificate.Subject.Organization.List': 'Acme' } };
+      const asked = { Effect, Action: 'iot:Publish', Resource: '*', Condition };
+      const Statement = Effect === 'Deny' ? [...ALLOW_ALL.Statement, asked] : [asked];
+      await instance.writer.create('policy', ['t1', 'of-acme'], policy({ ...ALLOW_ALL, Statement }));
+      await instance.writer.create('principal', ['t1', 'eve'], aPrincipal({ policies: ['of-acme'] }));
+      const eve = { id: 'eve', tenant: 't1' };
+      const decided = [{ ...eve, certificateId: 'c0ffee' }, eve].map((who) =>
+        authorizer.allows(who, 'iot:Publish', 'topic/x'),
+      );
+      expect(decided).toEqual(effects);
+    },
+  );
+
+  it.each([
     ['a policy', 'policies/t1/all', [false, false]],
     ['a group', 'groups/t1/staff', [true, false]],
     ['the principal', 'principals/t1/ann', [false, true]],
