@@ -21,7 +21,7 @@ import { keptCertificateOf } from './tls/peer-certificate.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What its caller must be allowed to do; none: it is no route of a controller. */
+    /** What its caller must be allowed to do; none: the path does not exist. */
     action?: ActionName;
   }
 }
@@ -99,8 +99,9 @@ function declareActions(app: NestFastifyApplication, server: FastifyInstance, au
   const actions = declaredActions(app);
   server.addHook('onRoute', (route) => {
     const method = [route.method].flat().join();
-    const action = actions.get(`${method === 'HEAD' ? 'GET' : method} ${route.url}`);
-    if (action === undefined) return;
+    const action = route.config?.action ?? actions.get(`${method === 'HEAD' ? 'GET' : method} ${route.url}`);
+    // What nobody has declared would be open to everybody.
+    if (action === undefined) throw new Error(`The route ${method} ${route.url} declares no action`);
     route.config = { ...route.config, action };
     if (action !== 'public' && isAudited(action)) {
       route.onSend = (request, reply, _payload, done) => {
@@ -111,7 +112,7 @@ function declareActions(app: NestFastifyApplication, server: FastifyInstance, au
   });
 }
 
-/** Null: everybody may. What no controller declares is public: the description of the API, and paths that do not exist. */
+/** Null: everybody may. Paths that do not exist declare nothing. */
 function askedOf({ routeOptions }: FastifyRequest): Asked | null {
   const { action } = routeOptions.config;
   return action === undefined || action === 'public' ? null : action;

@@ -38,16 +38,17 @@ function descriptions(app: NestFastifyApplication): OperationDescription[] {
  */
 export function serveOpenApi(app: NestFastifyApplication, server: FastifyInstance): void {
   let description: Buffer | undefined;
-  server.get('/openapi.json', (_request, reply) => {
+  const open = { config: { action: 'public' } } as const;
+  server.get('/openapi.json', open, (_request, reply) => {
     description ??= Buffer.from(JSON.stringify(openApiOf(app)));
     return reply.header('content-type', 'application/json').send(description);
   });
   // A person who opens only the address of the node finds the page.
-  server.get('/', (_request, reply) => reply.redirect('/docs'));
-  server.get('/docs', (_request, reply) => reply.headers(PAGE_POLICY).type('text/html').send(PAGE));
-  server.get('/docs/start.js', (_request, reply) => reply.type('text/javascript').send(START_SCRIPT));
+  server.get('/', open, (_request, reply) => reply.redirect('/docs'));
+  server.get('/docs', open, (_request, reply) => reply.headers(PAGE_POLICY).type('text/html').send(PAGE));
+  server.get('/docs/start.js', open, (_request, reply) => reply.type('text/javascript').send(START_SCRIPT));
   for (const [name, type] of Object.entries(ASSETS)) {
-    server.get(`/docs/${name}`, async (_request, reply) =>
+    server.get(`/docs/${name}`, open, async (_request, reply) =>
       reply
         .type(type)
         .header('cache-control', 'public, max-age=3600')
