@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FirstAdministrator } from './auth/first-administrator.js';
 
@@ -16,6 +16,8 @@ export function sayFirstKey(first: FirstAdministrator | null, dataDir: string): 
   }
   const file = join(dataDir, `${first.principal}.key`);
   mkdirSync(dataDir, { recursive: true });
-  writeFileSync(file, `${first.key}\n`, { mode: 0o600 });
+  // A file that is there would keep its rights, and a link would be followed.
+  rmSync(file, { force: true });
+  writeFileSync(file, `${first.key}\n`, { mode: 0o600, flag: 'wx' });
   process.stdout.write(`${made} Its key is in ${file}: move it to a safe place.\n`);
 }
