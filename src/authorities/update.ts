@@ -56,10 +56,13 @@ export class UpdateAuthority {
         'invalidRequest',
         `The SHA-256 of the certificate is ${caId}; send it to the path of that`,
       );
-    this.trust.authorities.checkNew(authority);
     const code = this.codes.of(tenant, caId);
-    if (typeof proof === 'string') return checkPossession(authority, proof, code);
-    const how = `let the authority issue a certificate with the only common name ${code}`;
-    throw new ServiceError('invalidRequest', `Prove that you have its key: ${how}, and send that in PEM as proof`);
+    if (typeof proof !== 'string') {
+      const how = `let the authority issue a certificate with the only common name ${code}`;
+      throw new ServiceError('invalidRequest', `Prove that you have its key: ${how}, and send that in PEM as proof`);
+    }
+    checkPossession(authority, proof, code);
+    // Only who has its key learns whether another tenant has registered it.
+    this.trust.authorities.checkNew(authority);
   }
 }

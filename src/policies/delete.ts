@@ -12,7 +12,7 @@ export class DeletePolicy {
     const [tenant, policy] = names;
     this.administration.get('policy', names);
     const { directory } = this.administration;
-    for (const kind of ['principal', 'group', 'tenant'] as const) {
+    for (const kind of ['principal', 'group', 'authority', 'tenant'] as const) {
       const holders = kind === 'tenant' ? [directory.get('tenant', tenant)] : directory.list(kind, tenant);
       for (const holder of holders) {
         if (!holder?.record.policies.includes(policy)) continue;

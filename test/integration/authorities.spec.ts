@@ -44,7 +44,8 @@ describe('an authority', () => {
         fault: null,
       }),
     ]);
-    // Its key is taken now.
+    // Its key is taken now, which only its owner learns.
+    expect((await put(elsewhere, { pem })).body.detail).toMatch(/^Prove that you have its key/);
     expect((await put(elsewhere, { pem, proof: certified.device(ca, other).pem })).body.detail).toMatch(
       /another tenant/,
     );
@@ -152,6 +153,7 @@ describe('first sight', () => {
     expect((await put('/v1/policies/fleet', document)).status).toBe(201);
     const ca = certified.authority();
     await certified.register(ca, { registersAtFirstSight: true, policies: ['fleet'] });
+    expect((await certified.node.ask('DELETE', '/v1/policies/fleet', chief)).status).toBe(400);
     const shown = certified.device(ca, 'sensor-1');
     const asked = Array.from({ length: 5 }, () => certified.https('GET', '/v1/things', shown));
     expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
