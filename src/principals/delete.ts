@@ -1,9 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { ACCESS_WRITER, type AccessWriter, type RecordChange } from '../directory/access-writer.js';
+import { ACCESS_WRITER, type AccessWriter } from '../directory/access-writer.js';
 import { Administration, type Expected } from '../directory/administration.js';
-
-/** Keys that go with one principal in one commit; the others go before it. */
-const AT_ONCE = 40;
+import { deleteKeys } from './keys-of-principal.js';
 
 /** Deletes principals with their keys: a later principal of the same name must not inherit them. */
 @Injectable()
@@ -16,16 +14,7 @@ export class DeletePrincipal {
   /** @throws ServiceError noRecord, preconditionFailed, storageUnavailable, draining */
   async delete(names: readonly [string, string], expected: Expected): Promise<void> {
     const { revision } = this.administration.get('principal', names);
-    const { directory } = this.administration;
-    for (;;) {
-      const keys = [...directory.keysOf(...names)].flatMap((id): RecordChange[] => {
-        const key = directory.get('key', id);
-        return key === null ? [] : [{ kind: 'key', names: [id], record: null, expected: key.revision }];
-      });
-      const isLast = keys.length <= AT_ONCE;
-      const principal: RecordChange = { kind: 'principal', names, record: null, expected: expected ?? revision };
-      await this.writer.commit(isLast ? [...keys, principal] : keys.slice(0, AT_ONCE));
-      if (isLast) return;
-    }
+    const keys = await deleteKeys(this.administration.directory, this.writer, names);
+    await this.writer.commit([...keys, { kind: 'principal', names, record: null, expected: expected ?? revision }]);
   }
 }

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { ACCESS_WRITER, type AccessWriter } from '../directory/access-writer.js';
 import { Administration, type Expected } from '../directory/administration.js';
 import { recordOf, refuseOwn } from '../directory/record-of.js';
 import type { PrincipalRecord } from '../directory/records/principal-record.js';
@@ -7,6 +8,7 @@ import { Seniority } from '../directory/seniority.js';
 import { ServiceError } from '../errors/service-error.js';
 import { BUILT_IN_ROLES } from '../access/roles.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
+import { deleteKeys } from './keys-of-principal.js';
 
 /** Members that only the service sets. */
 const OWN = ['format', 'passwordHash', 'createdAtMs'];
@@ -28,6 +30,7 @@ export class UpdatePrincipal {
   constructor(
     private readonly administration: Administration,
     private readonly seniority: Seniority,
+    @Inject(ACCESS_WRITER) private readonly writer: AccessWriter,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -51,7 +54,14 @@ export class UpdatePrincipal {
     const record = recordOf('principal', names, { ...NEW, ...members, ...kept });
     this.seniority.checkRoles(caller, record.roles);
     this.#check(tenant, record);
+    if (before === undefined) await this.#forgetKeys(names);
     return this.administration.put('principal', names, record, expected);
+  }
+
+  /** One that was made while an earlier principal of this name was being deleted is not for the new one. */
+  async #forgetKeys(names: readonly [string, string]): Promise<void> {
+    const left = await deleteKeys(this.administration.directory, this.writer, names);
+    if (left.length > 0) await this.writer.commit(left);
   }
 
   #check(tenant: string, { roles, policies, groups }: PrincipalRecord): void {

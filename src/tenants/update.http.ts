@@ -9,6 +9,7 @@ import { Describe } from '../http/openapi/describe.js';
 import { expectedOf, objectOf, tagged, tenantOf } from '../http/record-request.js';
 import { json } from '../http/send-json.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
+import { whatIsIn } from './delete.js';
 import { tenantView } from './tenant-view.js';
 import { updateTenant } from './tenants.openapi.js';
 
@@ -36,6 +37,10 @@ export class UpdateTenantController {
     const createdAtMs = before?.record.createdAtMs ?? this.clock.now();
     const record = recordOf('tenant', names, { ...NEW, ...members, createdAtMs });
     checkLimits(record.limits.keys());
+    const inherited = before === null ? whatIsIn(this.administration.directory, names[0] ?? '') : null;
+    // Made while an earlier tenant of this name was being deleted.
+    if (inherited !== null)
+      throw new ServiceError('invalidRequest', `There is still a ${inherited} of an earlier tenant; delete it first`);
     // One that is missing may have been a Deny, so it would refuse everything.
     for (const policy of record.policies) this.administration.get('policy', [...names, policy]);
     const revision = await this.administration.put('tenant', names, record, expected);

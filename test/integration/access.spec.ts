@@ -185,6 +185,28 @@ describe('over HTTP', () => {
     expect((await node.ask('GET', '/v1/principals/new', node.admin)).status).toBe(404);
   });
 
+  it('gives nobody the keys of an earlier principal, and no tenant the principals of an earlier one', async () => {
+    const { writer, secretKeys } = node.access;
+    const { id, text, digest } = secretKeys.make();
+    const owner = { tenant: 'reborn', principal: 'phoenix' };
+    const times = { createdAtMs: 1, expiresAtMs: null };
+    const proof = { kind: 'secret', digest } as const;
+    // As races of two nodes leave them.
+    await writer.create('key', [id], { ...owner, proof, isDisabled: false, ...times, title: '' });
+    const path = '/v1/tenants/reborn';
+    const document = { Version: '2012-10-17', Statement: [{ Effect: 'Deny', Action: '*', Resource: '*' }] };
+    expect((await node.ask('PUT', path, node.admin, {})).status).toBe(201);
+    expect((await node.ask('PUT', `${path}/policies/left`, node.admin, document)).status).toBe(201);
+    const { revision } = node.access.directory.get('tenant', 'reborn')!;
+    await writer.delete('tenant', ['reborn'], revision);
+    expect((await node.ask('PUT', path, node.admin, {})).body.detail).toMatch(/policy of an earlier tenant/);
+    expect((await node.ask('DELETE', `${path}/policies/left`, node.admin)).status).toBe(204);
+    expect((await node.ask('PUT', path, node.admin, {})).status).toBe(201);
+    expect((await node.ask('PUT', `${path}/principals/phoenix`, node.admin, { roles: ['viewer'] })).status).toBe(201);
+    expect((await node.ask('GET', '/v1/things', text)).status).toBe(401);
+    expect((await node.ask('GET', `${path}/principals/phoenix/keys`, node.admin)).body).toEqual({ keys: [] });
+  });
+
   it('lists principals in the order of their names, a page at a time, each once', async () => {
     const base = '/v1/tenants/other/principals';
     const made = ['p9', 'p1', 'p10', 'p5', 'p3', 'p7', 'p2'];
