@@ -19,7 +19,7 @@ const FLOORS = [
   ['directory', 'breakers'],
   ['cluster', 'watch', 'http', 'grpc'],
   ['sinks', 'auth', 'audit', 'limits', 'principals', 'keys', 'policies', 'tenants', 'fleet', 'health', 'console'],
-  ['mqtt', 'history', 'authorities', 'revocations', 'token-policy'],
+  ['mqtt', 'history', 'authorities', 'issuers', 'revocations', 'token-policy'],
   ['shadow', 'transactions', 'presence'],
   ['things'],
 ];

@@ -9,11 +9,13 @@ import { DeviceTrust } from './auth/certificates/device-trust.js';
 import { FirstSight } from './auth/certificates/first-sight.js';
 import { RegistrationCodes } from './auth/certificates/possession.js';
 import { CredentialKinds } from './auth/credential-kinds.js';
+import { ExternalIssuers } from './auth/external-issuers.js';
 import { FIRST_TENANT, firstAdministrator, type FirstAdministrator } from './auth/first-administrator.js';
 import { KeyPrincipals } from './auth/key-principals.js';
 import { openMasterKey } from './auth/master-key-file.js';
 import { SecretSeal } from './auth/sealed-secret.js';
 import { SecretKeyCredentials } from './auth/secret-key-credentials.js';
+import { TokenAcceptance } from './auth/token-acceptance.js';
 import { TokenAuthority } from './auth/token-authority.js';
 import { TokenStanding } from './auth/token-standing.js';
 import { followTokenPolicy } from './auth/follow-token-policy.js';
@@ -45,7 +47,9 @@ export class AccessControl implements Access {
   readonly secretKeys: SecretKeys;
   readonly keyCredentials: SecretKeyCredentials;
   readonly tokenPolicy = new LiveTokenPolicy();
-  /** Null: no issuer is configured. */
+  readonly issuers: ExternalIssuers;
+  readonly acceptance: TokenAcceptance;
+  /** Null: this service issues no tokens. */
   readonly tokens: TokenAuthority | null;
   readonly trust: DeviceTrust;
   readonly registrationCodes: RegistrationCodes;
@@ -74,17 +78,23 @@ export class AccessControl implements Access {
     const principals = new KeyPrincipals(this.directory, clock);
     this.keyCredentials = new SecretKeyCredentials(this.directory, this.secretKeys, principals, clock);
     this.trust = new DeviceTrust(this.directory);
-    const policy = this.tokenPolicy;
-    const { audit } = this;
+    const { directory, keyCredentials, audit, tokenPolicy: policy } = this;
+    this.issuers = new ExternalIssuers({
+      ...{ directory, own: issuer, hosts: config.auth.issuerHosts },
+      ...{ breakers: this.breakers, clock, logger },
+    });
+    this.acceptance = new TokenAcceptance({ keys, policy, external: this.issuers, clock });
+    const { acceptance } = this;
     this.tokens =
-      issuer === null ? null : new TokenAuthority({ issuer, keys, masterKey, policy, clock, audit, logger });
-    followTokenPolicy(this.directory, policy, logger);
-    const { directory, keyCredentials, tokens } = this;
-    const byToken = tokens === null ? [] : [new AccessTokenCredentials(directory, tokens.accessTokens, clock)];
+      issuer === null
+        ? null
+        : new TokenAuthority({ issuer, keys, masterKey, policy, acceptance, clock, audit, logger });
+    followTokenPolicy(directory, policy, logger);
+    const byToken = new AccessTokenCredentials(directory, acceptance.accessTokens, clock);
     const signatures = new AwsSignatures(directory, principals, clock, seal);
-    const kinds = new CredentialKinds([keyCredentials, ...byToken, this.#certificates()], signatures);
+    const kinds = new CredentialKinds([keyCredentials, byToken, this.#certificates()], signatures);
     this.authenticator = new SlowedFailures(kinds, config.rates.failures, clock);
-    const standing = tokens === null ? null : new TokenStanding(directory, tokens.denials, clock);
+    const standing = new TokenStanding(directory, acceptance.denials, clock);
     this.authorizer = new PolicyAuthorizer(directory, clock, standing);
     this.limits = new RequestLimits(config.rates, tenantLimits(this.directory), clock);
   }
@@ -97,6 +107,7 @@ export class AccessControl implements Access {
     this.breakers.start();
     this.directory.start();
     await this.directory.ready;
+    await this.acceptance.start();
     await this.tokens?.start();
     const first = await firstAdministrator(this.directory, this.writer, this.secretKeys, this.parts.clock);
     if (first !== null) {
@@ -120,6 +131,8 @@ export class AccessControl implements Access {
     void this.breakers.close();
     this.directory.close();
     this.audit.close();
+    this.acceptance.close();
+    this.issuers.close();
     this.tokens?.close();
   }
 }

@@ -10,6 +10,7 @@ import { ConfigModule } from './config/config.module.js';
 import { DirectoryModule } from './directory/directory.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HealthRegistry } from './health/health-registry.js';
+import { IssuersModule } from './issuers/issuers.module.js';
 import { KeysModule } from './keys/keys.module.js';
 import { MqttModule } from './mqtt/built-in/built-in.module.js';
 import { MqttTransport } from './mqtt/built-in/transport.js';
@@ -83,6 +84,7 @@ function administration(access: AccessControl): DynamicModule['imports'] & {} {
     TokenPolicyModule,
     AuditModule.forRoot(audit),
     AuthoritiesModule.forRoot(trust, registrationCodes),
+    IssuersModule.forRoot(access.issuers),
     RevocationsModule.forRoot(trust),
   ];
 }

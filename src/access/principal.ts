@@ -10,6 +10,13 @@ export interface CertificateOrigin {
   readonly authorityKey: string;
 }
 
+/** By which registration of an issuer a principal is known that needs no record of its own. */
+export interface IssuerOrigin {
+  readonly name: string;
+  /** Of its record: what another one says would make it another principal. */
+  readonly revision: number;
+}
+
 /** An authenticated caller, for as long as its credential holds. */
 export interface Principal {
   /** Unique within its tenant. Changes of shadows carry it. */
@@ -21,6 +28,8 @@ export interface Principal {
   readonly certificateId?: string;
   /** Where its certificate comes from; none: it showed no certificate. */
   readonly certificate?: CertificateOrigin;
+  /** Whose token it showed; none: it has a record of its own. */
+  readonly issuer?: IssuerOrigin;
   /** Its credential, for revocation; none: nobody was asked for one. */
   readonly credential?: string;
   /** Built-in roles that its credential gives, beside those of its record. */

@@ -1,7 +1,7 @@
 import type { Credentials, Identity } from '../access/authenticator.js';
 import type { Principal } from '../access/principal.js';
 import type { AccessDirectory } from '../directory/access-directory.js';
-import { keyStands } from '../directory/standing.js';
+import { keyStands, principalStands } from '../directory/standing.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Clock } from '../resilience/clock.js';
 import type { CredentialKind } from './credential-kinds.js';
@@ -45,18 +45,17 @@ export class AccessTokenCredentials implements CredentialKind {
 
   /** Said only to who has shown the token. */
   #faultOf(principal: Principal, key: string | null): ServiceError | null {
-    const { tenant, id, expiresAt = Infinity } = principal;
+    const { tenant, expiresAt = Infinity } = principal;
     const now = this.clock.now();
     if (expiresAt <= now) return new ServiceError('credentialsExpired');
     if (this.directory.get('tenant', tenant)?.record.isDisabled !== false) return new ServiceError('tenantDisabled');
-    if (this.directory.get('principal', tenant, id)?.record.isDisabled !== false)
-      return new ServiceError('credentialsRevoked');
+    if (!principalStands(this.directory, principal)) return new ServiceError('credentialsRevoked');
     if (key !== null && !keyStands(this.directory, principal, key, now)) return new ServiceError('credentialsRevoked');
     return null;
   }
 
   #principalOf(verified: VerifiedToken): Principal {
-    const { tenant, principal: id, scopes, key = null } = verified;
+    const { tenant, principal: id, scopes, key = null, roles, origin } = verified;
     const thing = this.directory.get('principal', tenant, id)?.record.thing ?? null;
     const keyEndsAt = key === null ? null : this.directory.get('key', key)?.record.expiresAtMs;
     const expiresAt = Math.min(this.tokens.endsAt(verified), keyEndsAt ?? Infinity);
@@ -65,6 +64,8 @@ export class AccessTokenCredentials implements CredentialKind {
       ...{ id, tenant, credential: tokenCredential(verified), scopes, expiresAt },
       ...(hasGrace && { graceFrom: verified.expiresAt }),
       ...(thing !== null && { thing }),
+      ...(roles && { roles }),
+      ...(origin && { issuer: origin }),
     };
   }
 }

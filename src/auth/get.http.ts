@@ -16,13 +16,13 @@ export class GetMeController {
   @Action('auth:get')
   @Describe(getMe)
   get(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): string {
-    const { tenant, id, thing = null, scopes = null, expiresAt } = request.principal;
+    const { tenant, id, thing = null, roles = [], scopes = null, expiresAt } = request.principal;
     const record = this.administration.find('principal', [tenant, id])?.record;
     const me: Me = {
       tenant,
       principal: id,
       thing,
-      roles: [...(record?.roles ?? [])],
+      roles: [...new Set([...roles, ...(record?.roles ?? [])])],
       scopes: scopes && [...scopes],
       expiresAt: expiresAt === undefined ? null : new Date(expiresAt).toISOString(),
     };

@@ -1,6 +1,7 @@
-import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { Controller, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
+import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
 import { Describe } from '../http/openapi/describe.js';
 import { revoke } from './auth.openapi.js';
 import { revokeToken } from './revoke.js';
@@ -8,7 +9,10 @@ import { TokenService } from './token-service.js';
 
 @Controller('v1/auth/revoke')
 export class RevokeController {
-  constructor(private readonly tokens: TokenService) {}
+  constructor(
+    private readonly tokens: TokenService,
+    @Inject(AUTHORIZER) private readonly authorizer: Authorizer,
+  ) {}
 
   /** Public: its client proves itself as OAuth says, by Basic or in the body. */
   @Post()
@@ -17,7 +21,7 @@ export class RevokeController {
   @Describe(revoke)
   async revoke(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     return this.tokens.answer(request, reply, 'token:revoke', async (asked) => {
-      await revokeToken(asked);
+      await revokeToken(asked, this.authorizer);
       return {};
     });
   }

@@ -2,16 +2,15 @@ import type { Audit, AuditActor } from '../access/audit.js';
 import type { Clock } from '../resilience/clock.js';
 import type { ClusterKeys } from '../store/cluster-keys.js';
 import type { Logger } from '../telemetry/logger.js';
-import { AccessTokens } from './tokens/access-tokens.js';
+import { TOKENS_PATH, type TokenAcceptance } from './token-acceptance.js';
+import type { AccessTokens } from './tokens/access-tokens.js';
 import type { Presenter } from './tokens/client-binding.js';
-import { DenialList } from './tokens/denial-list.js';
+import type { DenialList } from './tokens/denial-list.js';
 import type { LiveTokenPolicy } from './tokens/live-token-policy.js';
 import { OwnIssuer } from './tokens/own-issuer.js';
 import { RefreshTokens, type ReuseReport } from './tokens/refresh-tokens.js';
 import { SigningKeys } from './tokens/signing-keys.js';
 
-/** Path of the keys of all parts below the cluster's own keys. */
-const TOKENS_PATH = 'tokens/';
 /** Milliseconds that a key signs for. */
 const ROTATION_MS = 30 * 86_400_000;
 /** Milliseconds between two looks whether a rotation is due. */
@@ -25,12 +24,14 @@ export interface TokenAuthorityParts {
   /** 32 bytes. */
   readonly masterKey: Uint8Array;
   readonly policy: LiveTokenPolicy;
+  /** Started and closed by the caller. */
+  readonly acceptance: TokenAcceptance;
   readonly clock: Clock;
   readonly audit: Audit;
   readonly logger: Logger;
 }
 
-/** Everything by which the service issues, accepts and revokes tokens, and how it follows the other nodes. */
+/** Everything by which the service issues and revokes tokens, and how it follows the other nodes. */
 export class TokenAuthority {
   readonly denials: DenialList;
   readonly signingKeys: SigningKeys;
@@ -42,29 +43,27 @@ export class TokenAuthority {
 
   /** @throws RangeError for a master key that has not 32 bytes */
   constructor(private readonly parts: TokenAuthorityParts) {
-    const { issuer, keys, masterKey, policy, clock } = parts;
+    const { issuer, keys, masterKey, policy, acceptance, clock } = parts;
     const { rules } = policy;
     const below = keys.under(TOKENS_PATH);
-    this.denials = new DenialList(below.under('denials/'), clock);
+    this.denials = acceptance.denials;
+    this.accessTokens = acceptance.accessTokens;
     this.signingKeys = new SigningKeys(below.under('signing/'), masterKey, clock);
     const own = { keys: this.signingKeys, denials: this.denials, clock, rules };
     this.issuer = new OwnIssuer({ ...own, issuer, audience: issuer });
-    const issuers = new Map([[issuer, this.issuer]]);
-    this.accessTokens = new AccessTokens({ issuers: () => issuers, denials: this.denials, rules, clock });
+    acceptance.trust(this.issuer);
     const onReuse = (report: ReuseReport): void => this.#reused(report);
     this.refreshTokens = new RefreshTokens({ keys: below.under('refresh/'), masterKey, clock, rules, onReuse });
   }
 
   /**
-   * Reads keys and denials, and begins to follow them. Until then no token is issued or accepted.
+   * Reads the signing keys, and begins to follow them. Until then no token is issued.
    * @throws SigningRingError when the keys were sealed under another master key
    * @throws ServiceError storageUnavailable, storageFull, draining
    */
   async start(): Promise<void> {
     const below = this.parts.keys.under(TOKENS_PATH);
-    await this.denials.load();
     await this.signingKeys.open();
-    below.under('denials/').watch('', this.denials, this.#stop.signal);
     below.under('signing/').watch('', this.signingKeys, this.#stop.signal);
     this.#rotation = setInterval(() => this.#rotate(), LOOK_MS).unref();
   }

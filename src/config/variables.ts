@@ -142,6 +142,16 @@ export const SECTIONS = {
       meaning:
         'URL of this service as clients reach it, the same on all nodes. With it the service issues access tokens to who has a key, see clients.md.',
     }),
+    UMBRA_AUTH_ISSUER_HOSTS: list('auth.issuerHosts', {
+      type: 'comma-separated host names',
+      pattern: /^[A-Za-z0-9._:[\]-]{1,253}$/,
+      problem: 'must be host names without scheme and port, separated by commas',
+      max: 100,
+      example: 'login.example.com',
+      defaultText: 'empty',
+      meaning:
+        'Hosts of the issuers that tenants may register, see security.md. Empty: any host over https; name them where tenants are not trusted with requests from the network of the nodes.',
+    }),
   },
   'Limits of callers': {
     UMBRA_LIMIT_THING: integer('rates.thing', 20, {

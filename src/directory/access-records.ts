@@ -1,5 +1,6 @@
 import { AUTHORITY } from './records/authority-record.js';
 import { GROUP } from './records/group-record.js';
+import { ISSUER } from './records/issuer-record.js';
 import { KEY } from './records/key-record.js';
 import { POLICY } from './records/policy-record.js';
 import { PRINCIPAL } from './records/principal-record.js';
@@ -21,6 +22,7 @@ export const RECORD_KINDS = {
   policy: POLICY,
   group: GROUP,
   authority: AUTHORITY,
+  issuer: ISSUER,
   revocation: REVOCATION,
   routeLists: ROUTE_LISTS,
   tokenPolicy: TOKEN_POLICY,

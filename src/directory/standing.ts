@@ -13,15 +13,30 @@ export const CERTIFICATE_CREDENTIAL = 'certificate:';
  * @param now milliseconds since 1970
  */
 export function stands(directory: AccessDirectory, principal: Principal, now: number): boolean {
-  const { tenant, id, credential, expiresAt } = principal;
+  const { tenant, credential, expiresAt } = principal;
   if (expiresAt !== undefined && expiresAt <= now) return false;
   if (directory.get('tenant', tenant)?.record.isDisabled !== false) return false;
-  const record = directory.get('principal', tenant, id)?.record;
-  // What a connection may do is decided by the thing that it came with: the device comes again with its new one.
-  if (record?.isDisabled !== false || record.thing !== (principal.thing ?? null)) return false;
+  if (!principalStands(directory, principal)) return false;
   if (principal.certificate !== undefined) return isCertified(directory, principal, principal.certificate);
   if (!credential?.startsWith(KEY_CREDENTIAL)) return true;
   return keyStands(directory, principal, credential.slice(KEY_CREDENTIAL.length), now);
+}
+
+/**
+ * Whether the principal itself is there and enabled. One of an issuer need not be there: its issuer has to be, as it was
+ * when the token was read. No errors.
+ */
+export function principalStands(
+  directory: AccessDirectory,
+  { tenant, id, issuer, thing }: Pick<Principal, 'tenant' | 'id' | 'issuer' | 'thing'>,
+): boolean {
+  const record = directory.get('principal', tenant, id)?.record;
+  // What a connection may do is decided by the thing that it came with: the device comes again with its new one.
+  if ((record?.thing ?? null) !== (thing ?? null)) return false;
+  if (issuer === undefined) return record?.isDisabled === false;
+  const registered = directory.get('issuer', tenant, issuer.name);
+  const isRegistered = registered?.revision === issuer.revision && !registered.record.isDisabled;
+  return isRegistered && record?.isDisabled !== true;
 }
 
 /**

@@ -178,6 +178,11 @@ export const ERROR_TABLE = {
     aws: 'ServiceUnavailableException',
     text: 'The node is short of room; try again: {detail}',
   },
+  issuerUnavailable: {
+    http: 503,
+    aws: 'ServiceUnavailableException',
+    text: 'The issuer of the token does not publish its keys now; try again',
+  },
   storageUnavailable: {
     http: 503,
     aws: 'ServiceUnavailableException',

@@ -43,6 +43,8 @@ export class UpdateKey {
   async create(names: readonly [string, string], { kind, title, expiresIn }: KeyMembers): Promise<NewKey> {
     const [tenant, principal] = names;
     this.administration.get('principal', names);
+    if (principal.includes('~'))
+      throw new ServiceError('invalidRequest', 'A principal of an issuer shows tokens of that, and has no keys');
     if (this.administration.directory.keysOf(tenant, principal).size >= MAX_KEYS)
       throw new ServiceError('invalidRequest', `A principal has ${MAX_KEYS} keys at most; delete some first`);
     const now = this.clock.now();

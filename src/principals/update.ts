@@ -45,13 +45,15 @@ export class UpdatePrincipal {
     members: object,
     expected: Expected,
   ): Promise<number> {
-    const [tenant] = names;
+    const [tenant, id] = names;
     this.administration.get('tenant', [tenant]);
     this.seniority.check(caller, names);
     refuseOwn(members, OWN);
     const before = this.administration.find('principal', names)?.record;
     const kept = { passwordHash: before?.passwordHash ?? null, createdAtMs: before?.createdAtMs ?? this.clock.now() };
     const record = recordOf('principal', names, { ...NEW, ...members, ...kept });
+    if (id.includes('~') && record.roles.includes('admin'))
+      throw new ServiceError('invalidRequest', 'A principal of an issuer cannot have the role admin');
     this.seniority.checkRoles(caller, record.roles);
     this.#check(tenant, record);
     if (before === undefined) await this.#forgetKeys(names);

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { TOKEN_ALGORITHMS } from '../../src/access/token-algorithms.js';
 import type { KindName, RecordTypes } from '../../src/directory/access-records.js';
 import { PRINCIPAL_KINDS, type PrincipalRecord } from '../../src/directory/records/principal-record.js';
 import { NAME_SOURCES } from '../../src/directory/records/authority-record.js';
@@ -15,7 +16,10 @@ const notDots = (name: string): boolean => !/^\.{1,2}$/.test(name);
 
 export const tenantName = matching(/^[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}$/);
 export const thingName = matching(/^[a-zA-Z0-9:_-]{1,128}$/);
-export const principalId = matching(/^[a-zA-Z0-9:_.@+=,|-]{1,128}$/).filter(notDots);
+export const principalId = fc.oneof(
+  matching(/^[a-zA-Z0-9:_.@+=,|-]{1,128}$/).filter(notDots),
+  matching(/^[a-z][a-z0-9-]{0,31}~[a-zA-Z0-9:_@+=,|-]{1,128}$/),
+);
 export const policyName = matching(/^[\w+=,.@-]{1,128}$/).filter(notDots);
 const attached = fc.oneof(
   policyName,
@@ -97,6 +101,25 @@ const authority: fc.Arbitrary<NamedRecord<'authority'>> = fc
   })
   .chain((record) => hash.map((id) => ({ kind: 'authority' as const, names: [record.tenant, id], record })));
 
+const issuerRoles = fc.uniqueArray(fc.constantFrom('device', 'operator', 'viewer', 'service', 'tenant-admin'));
+const issuer: fc.Arbitrary<NamedRecord<'issuer'>> = fc
+  .record({
+    tenant: tenantName,
+    name: matching(/^[a-z][a-z0-9-]{0,31}$/),
+    url: matching(/^https:\/\/[a-z.-]{1,40}(:[0-9]{2,5})?(\/[\w.~-]{0,20}){0,3}$/),
+    audiences: several(matching(/^[\x21-\x7e]{1,50}$/)),
+    algorithms: fc.uniqueArray(fc.constantFrom(...TOKEN_ALGORITHMS)),
+    principalFrom: matching(/^[\x20-\x7e]{1,50}$/),
+    rolesFrom: nullable(matching(/^[\x20-\x7e]{1,50}$/)),
+    roles: fc
+      .array(fc.tuple(matching(/^[\x20-\x7eé]{1,50}$/), issuerRoles), { maxLength: 4 })
+      .map((all) => new Map(all)),
+    rolesForAll: issuerRoles,
+    isDisabled: fc.boolean(),
+    registeredAtMs: time,
+  })
+  .map((record) => ({ kind: 'issuer' as const, names: [record.tenant, record.name], record }));
+
 const limits = fc.array(fc.tuple(matching(/^[a-zA-Z]{1,20}$/), fc.nat()), { maxLength: 4 }).map((all) => new Map(all));
 const pattern = matching(/^([A-Z]{1,16}|\*) \/[\x21-\x7e]{0,60}$/);
 const routeList = fc.record({ allow: nullable(several(pattern)), deny: several(pattern) });
@@ -139,6 +162,7 @@ export const ARBITRARIES: { readonly [Name in KindName]: fc.Arbitrary<NamedRecor
     fc.record({ title: text(100), policies: several(attached), createdAtMs: time }),
   ),
   authority,
+  issuer,
   revocation,
   routeLists: named(
     'routeLists',

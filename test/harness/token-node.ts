@@ -27,7 +27,9 @@ export class TokenNode {
     ...{ issuer: ISSUER, audience: ISSUER, keys: this.signing, denials: this.denials, clock: this.clock },
     rules: () => this.rules,
   });
-  readonly issuers = new Map<string, TrustedIssuer>([this.own, FOREIGN_ISSUER].map((each) => [each.issuer, each]));
+  readonly issuers = new Map<string, readonly TrustedIssuer[]>(
+    [this.own, FOREIGN_ISSUER].map((each) => [each.issuer, [each]]),
+  );
   readonly tokens = this.tokensWith(this.denials);
 
   /** Tokens judged by another list of denials. */

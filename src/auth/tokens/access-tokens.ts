@@ -6,7 +6,7 @@ import { faultOfTimes } from './token-claims.js';
 import { TokenFault } from './token-fault.js';
 import { faultOfAudience, faultOfForm, MAX_TOKEN_BYTES, readToken, type AuthenticToken } from './token-reader.js';
 import { RULE_LIMITS, type TokenRules } from './token-rules.js';
-import type { TokenIdentity, TrustedIssuer } from './trusted-issuer.js';
+import type { TokenIdentity, TrustedIssuer, TrustedIssuers } from './trusted-issuer.js';
 import { VerifiedTokens } from './verified-tokens.js';
 
 /** Verifications under way at once; each waits for a thread of the crypto pool. */
@@ -30,8 +30,8 @@ interface Entry {
 }
 
 export interface AccessTokenParts {
-  /** By their names; a change of the map takes effect with the next token. */
-  issuers(): ReadonlyMap<string, TrustedIssuer>;
+  /** A change of them takes effect with the next token. */
+  issuers(): TrustedIssuers;
   readonly denials: DenialList;
   /** The rules of a tenant. It must not wait. */
   rules(tenant: string): TokenRules;
@@ -60,7 +60,7 @@ export class AccessTokens {
     const entry = this.remembered.get(token, clock.monotonic());
     if (entry === null) return null;
     const { verified, issuer, kid } = entry;
-    if (issuers().get(issuer.issuer) !== issuer || !issuer.knows(kid)) return this.#forget(token, null);
+    if (!issuers().get(issuer.issuer)?.includes(issuer) || !issuer.knows(kid)) return this.#forget(token, null);
     const late = faultOfTimes(verified, this.parts.rules(verified.tenant), clock.now());
     if (late) return this.#forget(token, late);
     if (entry.judged === denials.generation) return verified;
@@ -105,6 +105,7 @@ export class AccessTokens {
     const foreign = faultOfAudience(read) ?? faultOfLife(read);
     if (foreign) return foreign;
     const identity = read.issuer.identify(read.claims);
+    if (identity instanceof TokenFault) return identity;
     if (identity === null) return new TokenFault('foreign', 'its claims name no tenant and principal of ours');
     const verified = verifiedOf(token, read, identity);
     const judged = denials.generation;
@@ -128,11 +129,11 @@ function faultOfLife({ claims }: AuthenticToken): TokenFault | null {
 }
 
 function verifiedOf(token: string, { issuer, claims }: AuthenticToken, identity: TokenIdentity): VerifiedToken {
-  const { tenant, principal, scopes, key = null } = identity;
+  const { key = null } = identity;
   const { client, issuedAt, expiresAt, notBefore } = claims;
   // Tokens without a name of their own are denied by what is signed: a signature has several forms that hold.
   const id = claims.id ?? `sha256:${createHash('sha256').update(signedPart(token)).digest('base64url')}`;
-  return { tenant, principal, scopes, key, client, issuer: issuer.issuer, id, issuedAt, expiresAt, notBefore };
+  return { ...identity, key, client, issuer: issuer.issuer, id, issuedAt, expiresAt, notBefore };
 }
 
 const signedPart = (token: string): string => token.slice(0, token.lastIndexOf('.'));

@@ -1,5 +1,7 @@
+import { ServiceError } from '../../errors/service-error.js';
 import type { IssuerKeys } from './issuer-keys.js';
 import type { TokenClaims } from './token-claims.js';
+import type { TokenFault } from './token-fault.js';
 import { checkIssuer, type TokenIdentity, type TrustedIssuer } from './trusted-issuer.js';
 
 export interface ExternalIssuerOptions {
@@ -7,8 +9,8 @@ export interface ExternalIssuerOptions {
   readonly audiences: readonly string[];
   readonly algorithms: readonly string[];
   readonly keys: IssuerKeys;
-  /** Who the claims speak for; null: nobody of ours. It must not throw. */
-  identify(claims: TokenClaims): TokenIdentity | null;
+  /** Who the claims speak for. It must not throw. */
+  identify(claims: TokenClaims): TokenIdentity | TokenFault;
 }
 
 /**
@@ -27,7 +29,12 @@ export function externalIssuer({
     audiences,
     algorithms,
     types: ['at+jwt', 'jwt'],
-    key: (header) => keys.find(header),
+    key: async (header) => {
+      const key = await keys.find(header);
+      // A token that nothing can be said of is not refused: whoever has it would throw it away.
+      if (key === null && keys.size === null) throw new ServiceError('issuerUnavailable');
+      return key;
+    },
     knows: (kid) => keys.knows(kid),
     identify,
   };

@@ -4,7 +4,7 @@ import type { Clock } from '../../resilience/clock.js';
 import type { Health } from '../../telemetry/health.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { reasonOf } from '../../telemetry/reason.js';
-import { checkUrl, fetchJson, type Fetch } from './bounded-fetch.js';
+import { checkUrl, fetchJson } from './bounded-fetch.js';
 import { readKeySet } from './key-set.js';
 
 const REFRESH_MS = 5 * 60_000;
@@ -17,6 +17,9 @@ const MAX_STALE_MS = 24 * 3_600_000;
 /** Failures after which health tells of them: one lost answer is none of an operator's business. */
 const FAILURES_TOLD = 3;
 
+/** Makes a request to an issuer, or refuses to: the place of a breaker. What the request rejects with is passed on. */
+export type IssuerCall = <T>(issuer: string, request: () => Promise<T>) => Promise<T>;
+
 export interface IssuerKeysOptions {
   readonly issuer: string;
   /** URL of the key set; null: as the metadata of the issuer says (OpenID Connect Discovery 1.0, 4). */
@@ -25,15 +28,14 @@ export interface IssuerKeysOptions {
   readonly maxStaleMs?: number;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Stands for fetch(), such as one behind a breaker. */
-  readonly fetch?: Fetch;
+  /** Around each request; none: it is made. */
+  readonly call?: IssuerCall;
 }
 
 interface KeySet {
   readonly find: ReturnType<typeof createLocalJWKSet>;
   readonly kids: ReadonlySet<string>;
-  /** Whether a token needs no kid: the set has one key only. */
-  readonly isSingle: boolean;
+  readonly size: number;
 }
 
 /**
@@ -70,10 +72,15 @@ export class IssuerKeys {
     clearTimeout(this.#timer);
   }
 
+  /** Keys of the set that is in force; null: there is none. */
+  get size(): number | null {
+    return this.#current()?.size ?? null;
+  }
+
   /** Whether the kid is in the set that is in force. No errors. */
   knows(kid: string | undefined): boolean {
     const set = this.#current();
-    return set !== null && (kid === undefined ? set.isSingle : set.kids.has(kid));
+    return set !== null && (kid === undefined ? isSingle(set) : set.kids.has(kid));
   }
 
   /**
@@ -89,7 +96,7 @@ export class IssuerKeys {
   /** In an operator's words. No errors. */
   health(): Health {
     const { issuer } = this.options;
-    const keys = this.#set === null ? null : `${this.#set.kids.size} keys of ${issuer}`;
+    const keys = this.#set === null ? null : `${this.#set.size} keys of ${issuer}`;
     if (keys === null) return { ok: false, reason: `no keys of ${issuer}: ${this.#problem}` };
     if (this.#failures < FAILURES_TOLD) return { ok: true, reason: keys };
     const age = this.options.clock.monotonic() - this.#fetchedAt;
@@ -130,7 +137,7 @@ export class IssuerKeys {
     try {
       const { keys } = readKeySet(await this.#get(await this.#jwksUri()));
       const kids = new Set(keys.flatMap(({ kid }) => kid ?? []));
-      this.#set = { find: createLocalJWKSet({ keys }), kids, isSingle: keys.length === 1 };
+      this.#set = { find: createLocalJWKSet({ keys }), kids, size: keys.length };
       this.#fetchedAt = clock.monotonic();
       if (this.#failures >= FAILURES_TOLD) logger.info({ issuer }, 'the keys of an issuer can be fetched again');
       this.#failures = 0;
@@ -154,11 +161,14 @@ export class IssuerKeys {
     const metadata = (await this.#get(url)) as { issuer?: unknown; jwks_uri?: unknown } | null;
     if (metadata?.issuer !== issuer) throw new Error(`${url} is the metadata of another issuer`);
     if (typeof metadata.jwks_uri !== 'string') throw new Error(`${url} names no jwks_uri`);
+    if (isSecure(url) && !isSecure(metadata.jwks_uri)) throw new Error(`${url} names a jwks_uri without https`);
     return metadata.jwks_uri;
   }
 
   #get(url: string): Promise<unknown> {
-    return fetchJson(url, this.#stop.signal, this.options.fetch);
+    const { issuer, call } = this.options;
+    const request = (): Promise<unknown> => fetchJson(url, this.#stop.signal);
+    return call === undefined ? request() : call(issuer, request);
   }
 
   #later(): void {
@@ -169,4 +179,8 @@ export class IssuerKeys {
   }
 }
 
+/** Then a token needs no kid. */
+const isSingle = ({ size }: KeySet): boolean => size === 1;
+/** Who speaks for a server elsewhere must not have this machine asked. */
+const isSecure = (url: string): boolean => url.startsWith('https:');
 const minutes = (ms: number): string => `${Math.round(ms / 60_000)} min`;

@@ -2,7 +2,7 @@ import { compactVerify, decodeProtectedHeader, decodeJwt, errors, type CompactJW
 import { ServiceError } from '../../errors/service-error.js';
 import { readClaims, type TokenClaims } from './token-claims.js';
 import { TokenFault } from './token-fault.js';
-import type { TrustedIssuer } from './trusted-issuer.js';
+import type { TrustedIssuer, TrustedIssuers } from './trusted-issuer.js';
 
 /** A longer one is refused before anything is done with it. */
 export const MAX_TOKEN_BYTES = 8 * 1024;
@@ -27,18 +27,15 @@ export function faultOfForm(token: string): TokenFault | null {
 /**
  * Verifies the signature by the issuer that the token names, with the algorithms that this issuer is trusted with; what
  * the header says of keys beyond `kid` (`jwk`, `jku`, `x5c`) is never followed.
- * @throws ServiceError of the issuer's keys, when the storage of ours does not answer
+ * @throws ServiceError storageUnavailable, issuerUnavailable: the keys of the issuer cannot be had
  */
-export async function readToken(
-  token: string,
-  issuers: ReadonlyMap<string, TrustedIssuer>,
-): Promise<AuthenticToken | TokenFault> {
+export async function readToken(token: string, issuers: TrustedIssuers): Promise<AuthenticToken | TokenFault> {
   const malformedForm = faultOfForm(token);
   if (malformedForm) return malformedForm;
   const header = headerOf(token);
-  const issuer = issuers.get(issuerOf(token) ?? '');
   if (header === null) return malformed('its header cannot be read');
-  if (!issuer) return new TokenFault('foreign', 'its issuer is not trusted here');
+  const issuer = issuerOf(token, issuers);
+  if (issuer instanceof TokenFault) return issuer;
   const type = String(header.typ)
     .toLowerCase()
     .replace(/^application\//, '');
@@ -85,12 +82,21 @@ function headerOf(token: string): { readonly typ?: unknown; readonly kid?: unkno
   }
 }
 
-function issuerOf(token: string): string | undefined {
+/** By claims that nobody has verified yet: they choose only whose keys have to verify them. */
+function issuerOf(token: string, issuers: TrustedIssuers): TrustedIssuer | TokenFault {
+  const { iss, aud } = unverified(token);
+  const named = (typeof iss === 'string' && issuers.get(iss)) || [];
+  const given: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
+  const meant = named.filter(({ audiences }) => given.some((each) => audiences.includes(each as string)));
+  if (meant.length > 1) return new TokenFault('foreign', 'its audiences are those of several registrations');
+  return meant[0] ?? named[0] ?? new TokenFault('foreign', 'its issuer is not trusted here');
+}
+
+function unverified(token: string): { readonly iss?: unknown; readonly aud?: unknown } {
   try {
-    const { iss } = decodeJwt<{ iss?: unknown }>(token);
-    return typeof iss === 'string' ? iss : undefined;
+    return decodeJwt<{ iss?: unknown; aud?: unknown }>(token);
   } catch {
-    return undefined;
+    return {};
   }
 }
 

@@ -1,12 +1,10 @@
 import type { CompactJWSHeaderParameters, CryptoKey } from 'jose';
 import type { KeyObject } from 'node:crypto';
+import type { IssuerOrigin } from '../../access/principal.js';
+import type { RoleName } from '../../access/roles.js';
+import { TOKEN_ALGORITHMS } from '../../access/token-algorithms.js';
 import type { TokenClaims } from './token-claims.js';
-
-/** Algorithms that an issuer may be trusted with. HS would make everybody who can verify an issuer; none needs no key. */
-export const TOKEN_ALGORITHMS = [
-  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
-  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
-] as const;
+import type { TokenFault } from './token-fault.js';
 
 /** Who a token speaks for. */
 export interface TokenIdentity {
@@ -16,6 +14,10 @@ export interface TokenIdentity {
   readonly scopes: readonly string[];
   /** Id of the key that it was got with, and whose end ends it; null: there was none. */
   readonly key?: string | null;
+  /** Built-in roles that the token gives. */
+  readonly roles?: readonly RoleName[];
+  /** Registration of the issuer; none: it is ours, and the principal has a record. */
+  readonly origin?: IssuerOrigin;
 }
 
 /** An issuer whose tokens are accepted. */
@@ -35,9 +37,15 @@ export interface TrustedIssuer {
   key(header: CompactJWSHeaderParameters): Promise<CryptoKey | KeyObject | null>;
   /** Whether tokens that a key of this kid has verified are still accepted. It must not wait. No errors. */
   knows(kid: string | undefined): boolean;
-  /** Who the claims speak for; null: nobody of ours. No errors. */
-  identify(claims: TokenClaims): TokenIdentity | null;
+  /** Who the claims speak for; null: nobody of ours; a fault says why. No errors. */
+  identify(claims: TokenClaims): TokenIdentity | TokenFault | null;
 }
+
+/**
+ * Those whose tokens are accepted, by their `iss`. One URL may be registered for several audiences, perhaps by several
+ * tenants: a token must be for exactly one of them.
+ */
+export type TrustedIssuers = Pick<ReadonlyMap<string, readonly TrustedIssuer[]>, 'get'>;
 
 /** @throws RangeError when the issuer is trusted with nothing, or with an algorithm that proves nothing */
 export function checkIssuer({ issuer, audiences, algorithms }: TrustedIssuer): void {

@@ -1,3 +1,4 @@
+import { TOKEN_ALGORITHMS } from '../../access/token-algorithms.js';
 import type { NameRule } from './record-reader.js';
 
 const rule = (pattern: RegExp, words: string): NameRule => ({ pattern, words });
@@ -11,10 +12,38 @@ export const TENANT_NAME = rule(
   /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}$/,
   '1 to 64 characters of a-z, A-Z, 0-9, underscore, hyphen, and begin with a letter or digit',
 );
-/** Also the names of things, and the subjects that other issuers give people. */
+/**
+ * Also the names of things. What an issuer of the tenant names begins with the name of that and a tilde, which no other
+ * name has: no token can name a principal of ours.
+ */
 export const PRINCIPAL_ID = rule(
-  /^(?!\.{1,2}$)[a-zA-Z0-9:_.@+=,|-]{1,128}$/,
-  '1 to 128 characters of a-z, A-Z, 0-9 and :_.@+=,|-',
+  /^(?:[a-z][a-z0-9-]{0,31}~)?(?!\.{1,2}$)[a-zA-Z0-9:_.@+=,|-]{1,128}$/,
+  '1 to 128 characters of a-z, A-Z, 0-9 and :_.@+=,|-, perhaps after the name of an issuer and ~',
+);
+/** Of an issuer, as its tenant calls it. */
+export const ISSUER_NAME = rule(
+  /^[a-z][a-z0-9-]{0,31}$/,
+  '1 to 32 characters of a-z, 0-9, hyphen, and begin with a letter',
+);
+/** OpenID Connect Discovery 1.0, section 3: no query, no fragment. */
+export const ISSUER_URL = rule(
+  /^https?:\/\/[a-zA-Z0-9.:[\]-]{1,260}(?:\/[\w.~%!$&'()*+,;=:@/-]{0,500})?$/,
+  'a URL without user, query and fragment, as the tokens of the issuer have it in iss',
+);
+/** One value of the claim aud. */
+export const AUDIENCE = rule(/^[\x21-\x7e]{1,512}$/, '1 to 512 printable characters of ASCII without spaces');
+export const TOKEN_ALGORITHM = rule(
+  new RegExp(`^(?:${TOKEN_ALGORITHMS.join('|')})$`),
+  `one of ${TOKEN_ALGORITHMS.join(', ')}`,
+);
+/** A claim by its name, or by a JSON pointer (RFC 6901) into the claims. */
+export const CLAIM_NAME = rule(/^[\x20-\x7e]{1,256}$/, 'the name of a claim, or a pointer such as /realm_access/roles');
+/** A value of a claim that stands for roles. */
+export const CLAIM_VALUE = rule(/^[^\p{Cc}\p{Cs}\u2028\u2029]{1,256}$/u, '1 to 256 printable characters');
+/** What an issuer may give. */
+export const ISSUER_ROLE = rule(
+  /^(?:device|operator|viewer|service|tenant-admin)$/,
+  'one of device, operator, viewer, service, tenant-admin; admin is given to principals alone',
 );
 export const THING_NAME = rule(
   /^[a-zA-Z0-9:_-]{1,128}$/,

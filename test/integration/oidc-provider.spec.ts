@@ -1,0 +1,105 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { jest } from '@jest/globals';
+import type Provider from 'oidc-provider';
+import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
+import { until } from '../harness/until.js';
+
+/** An issuer that nobody here wrote: the certified OpenID provider of npm, in this process. */
+const AUDIENCE = 'https://shadows.example.com';
+const CLIENT = { client_id: 'console', client_secret: 'not-a-secret' };
+let node: SecureNode;
+let server: Server;
+let url: string;
+
+/** It takes the place of the one before, as after a restart with another key. */
+async function provide(kid: string): Promise<void> {
+  const { default: Constructor } = await import('oidc-provider');
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const keys = [{ ...privateKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'ES256' }];
+  const getResourceServerInfo = () => ({
+    ...{ scope: 'iot:GetThingShadow', audience: AUDIENCE, accessTokenTTL: 600 },
+    ...{ accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } },
+  });
+  const created: Provider = new Constructor(url, {
+    clients: [
+      {
+        ...CLIENT,
+        ...{ grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
+        ...{ scope: 'iot:GetThingShadow', id_token_signed_response_alg: 'ES256' },
+      },
+    ],
+    jwks: { keys },
+    features: {
+      clientCredentials: { enabled: true },
+      devInteractions: { enabled: false },
+      resourceIndicators: { enabled: true, defaultResource: () => AUDIENCE, getResourceServerInfo },
+    },
+    scopes: ['iot:GetThingShadow'],
+    extraTokenClaims: () => ({ realm_access: { roles: ['shadow-operators', 'admin'] }, tenant: 'other' }),
+    cookies: { keys: ['not-a-secret'] },
+  });
+  server.removeAllListeners('request').on('request', created.callback());
+}
+
+/** An access token by the client credentials grant. */
+async function granted(scope?: string): Promise<string> {
+  const form = { grant_type: 'client_credentials', resource: AUDIENCE, ...(scope !== undefined && { scope }) };
+  const basic = Buffer.from(`${CLIENT.client_id}:${CLIENT.client_secret}`).toString('base64');
+  const headers = { authorization: `Basic ${basic}` };
+  const answer = await fetch(`${url}/token`, { method: 'POST', headers, body: new URLSearchParams(form) });
+  const body = (await answer.json()) as { access_token: string };
+  if (answer.status !== 200) throw new Error(JSON.stringify(body));
+  return body.access_token;
+}
+
+beforeAll(async () => {
+  // It warns of what is right in a test.
+  for (const method of ['warn', 'info'] as const) jest.spyOn(console, method).mockImplementation(() => undefined);
+  node = await startSecureNode();
+  node.clock.set(Date.now());
+  server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await provide('first');
+  const made = await node.ask('PUT', '/v1/issuers/op', node.admin, {
+    ...{ url, audiences: [AUDIENCE], algorithms: ['ES256'] },
+    ...{ rolesFrom: '/realm_access/roles', roles: { 'shadow-operators': ['operator'] } },
+  });
+  expect(made.status).toBe(201);
+  await until('its keys', async () => (await node.ask('GET', '/v1/issuers/op', node.admin)).body.keys === 1);
+});
+afterAll(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  await node.stop();
+});
+
+it('lets its clients in by HTTP and MQTT, on a node that issues no tokens itself', async () => {
+  const text = await granted();
+  const { body } = await node.ask('GET', '/v1/auth/me', text);
+  expect(body).toMatchObject({ tenant: 'default', principal: 'op~console', roles: ['operator'], scopes: ['*'] });
+  const made = await node.ask('POST', '/things/lamp/shadow', text, '{"state":{"desired":{"on":true}}}');
+  expect(made.status).toBe(200);
+  const client = await node.connect('op~console', text);
+  await client.subscribeAsync('$aws/things/lamp/shadow/update/accepted');
+  await client.endAsync();
+  expect((await node.ask('GET', '/v1/principals', text)).status).toBe(403);
+});
+
+it('narrows by the scopes that it grants', async () => {
+  const text = await granted('iot:GetThingShadow');
+  expect((await node.ask('GET', '/v1/auth/me', text)).body.scopes).toEqual(['iot:GetThingShadow']);
+  const asked = async (method: string): Promise<number> => (await node.ask(method, '/things/lamp/shadow', text)).status;
+  expect([await asked('GET'), await asked('DELETE')]).toEqual([200, 403]);
+});
+
+it('is followed when it has new keys', async () => {
+  const old = await granted();
+  expect((await node.ask('GET', '/v1/auth/me', old)).status).toBe(200);
+  await provide('second');
+  node.clock.advance(5_000);
+  expect((await node.ask('GET', '/v1/auth/me', await granted())).status).toBe(200);
+  expect((await node.ask('GET', '/v1/auth/me', old)).status).toBe(401);
+});
