@@ -1,12 +1,21 @@
 import type { PolicyAction } from './policy-action.js';
 import type { Principal } from './principal.js';
 
+/** What a client asks for in CONNECT, beside being let in. */
+export interface ConnectFacts {
+  readonly attributes: readonly ('PersistentConnect' | 'LastWill')[];
+  /** null: it leaves no will. */
+  readonly willTopic: string | null;
+}
+
 /** What conditions and variables of policies may ask of a request, beside its principal. */
 export interface Surroundings {
   /** Of MQTT. */
   readonly clientId?: string | undefined;
   /** IP address of the peer. */
   readonly address?: string | undefined;
+  /** Of `iot:Connect`; none: nothing beside being let in. */
+  readonly connect?: ConnectFacts | undefined;
 }
 
 /**

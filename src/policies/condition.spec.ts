@@ -137,8 +137,8 @@ describe('a condition', () => {
   );
 
   it('does not take what a caller sends for what a request says', () => {
-    const condition = parseCondition('', 'StringEquals', 'umbra:Section', ['desired']);
-    expect(condition.holds({ caller: { 'umbra:Section': 'desired' } }, 'nothing')).toBe(false);
-    expect(condition.holds({ caller: {}, request: { 'umbra:Section': ['desired'] } }, 'nothing')).toBe(true);
+    const condition = parseCondition('', 'StringEquals', 'umbra:ShadowName', ['desired']);
+    expect(condition.holds({ caller: { 'umbra:ShadowName': 'desired' } }, 'nothing')).toBe(false);
+    expect(condition.holds({ caller: {}, request: { 'umbra:ShadowName': 'desired' } }, 'nothing')).toBe(true);
   });
 });

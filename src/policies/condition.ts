@@ -1,4 +1,11 @@
-import { keyReference, valueOf, valuesOf, type KeyReference, type PolicyContext } from './context-keys.js';
+import {
+  keyReference,
+  valueOf,
+  valuesOf,
+  WITHOUT_VALUE,
+  type KeyReference,
+  type PolicyContext,
+} from './context-keys.js';
 import { numberOf, OPERATORS, parseDate, parseRange, type Kind, type Operator } from './operators.js';
 import { parsePattern, type Pattern, type Unresolved } from './pattern.js';
 import { memberPlace, PolicyFault, quoted } from './policy-fault.js';
@@ -47,6 +54,8 @@ export function parseCondition(place: string, name: string, keyName: string, val
   }
   const at = memberPlace(place, keyName);
   const key = keyReference(keyName);
+  if (WITHOUT_VALUE.has(keyName.toLowerCase()))
+    throw new PolicyFault(at, 'no request has a value for this key yet; name things and shadows as resources');
   if (key === null) throw new PolicyFault(at, 'the key is unknown');
   if (!KINDS[key.type].includes(operator.kind)) throw new PolicyFault(at, `${base} cannot be asked of this key`);
   if (operator.kind === 'null') return nullCondition(key, values, at);

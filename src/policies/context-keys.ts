@@ -11,7 +11,7 @@ export interface PolicyContext {
    * `umbra:Principal`, `umbra:Tenant`. Made once a connection.
    */
   readonly caller: ContextValues;
-  /** Of this one request: `iot:ConnectAttributes`, `iot:LastWillTopic` (as `topic/T`) and `umbra:Section` and so on. */
+  /** Of this one request: `iot:ConnectAttributes`, `iot:LastWillTopic` (as `topic/T`), `umbra:ShadowName`. */
   readonly request?: ContextValues | undefined;
   /** Milliseconds since 1970, for `aws:CurrentTime` and `aws:EpochTime`; absent: both are unresolved. */
   readonly now?: number | undefined;
@@ -53,8 +53,6 @@ const PLAIN: readonly KeyReference[] = [
   reference('umbra:Tenant'),
   reference('iot:ConnectAttributes', 'request', 'string', 'all'),
   reference('iot:LastWillTopic', 'request', 'resource'),
-  reference('umbra:Section', 'request', 'string', 'all'),
-  reference('umbra:Paths', 'request', 'string', 'all'),
   reference('umbra:ShadowName', 'request'),
   reference('aws:CurrentTime', 'time', 'time'),
   reference('aws:EpochTime', 'time', 'time'),
@@ -69,6 +67,11 @@ export function isUnread({ name }: KeyReference, { caller }: PolicyContext): boo
   return name.startsWith(CERTIFICATE) && caller[UNREAD_CERTIFICATE] !== undefined;
 }
 
+/**
+ * Keys that may come: requests are decided before their bodies are read, so no request has a value for them. A condition
+ * on one would hold or fail whatever is sent, and could let through what it is meant to keep out.
+ */
+export const WITHOUT_VALUE: ReadonlySet<string> = new Set(['umbra:section', 'umbra:paths']);
 /** Names are compared without case, as IAM does; a misspelt Deny must not be an unknown one. */
 const BY_NAME = new Map(PLAIN.map((each) => [each.name.toLowerCase(), each]));
 BY_NAME.set('iot:thing.thingname', reference(`${THING}ThingName`));

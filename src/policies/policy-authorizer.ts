@@ -12,6 +12,7 @@ import type { Explained } from './policies.openapi.js';
 import type { PolicySet } from './policy-set.js';
 import type { PolicySnapshot } from './policy-snapshot.js';
 import type { PolicyResource } from './resource-pattern.js';
+import { requestValues } from './request-values.js';
 import { subjectPolicies } from './subject-policies.js';
 
 /** What is remembered for a principal, for one generation. */
@@ -61,7 +62,7 @@ export class PolicyAuthorizer implements Authorizer {
     if (!covers(principal.scopes, action)) return false;
     const known = this.#knownOf(principal);
     if (!known.stands || this.#isExpired(principal)) return false;
-    const context = this.#contextOf(known, principal, surroundings);
+    const context = this.#contextOf(known, principal, action, resource, surroundings);
     return known.set.decide(action, resource as PolicyResource, context).effect === 'allow';
   }
 
@@ -87,7 +88,7 @@ export class PolicyAuthorizer implements Authorizer {
   /** What is decided now, why, and all that the principal is subject to. No errors. */
   explain(principal: Principal, action: string, resource: string, surroundings: Surroundings): Explained {
     const known = this.#knownOf(principal);
-    const context = this.#contextOf(known, principal, surroundings);
+    const context = this.#contextOf(known, principal, action, resource, surroundings);
     const explanation = known.set.explain(action as PolicyAction, resource as PolicyResource, context);
     const { effect, policy, statement, source } = explanation;
     const permissions = known.set.permissions().map((each) => ({ ...each, source: { ...each.source } }));
@@ -117,14 +118,15 @@ export class PolicyAuthorizer implements Authorizer {
     return known;
   }
 
-  #contextOf(known: Known, principal: Principal, asked: Surroundings): PolicyContext {
+  #contextOf(known: Known, principal: Principal, action: string, resource: string, asked: Surroundings): PolicyContext {
     const { clientId, address } = asked;
     if (known.context === NOTHING || known.clientId !== clientId || known.address !== address) {
       known.clientId = clientId;
       known.address = address;
       known.context = { caller: callerValues(principal, this.directory, asked) };
     }
-    return known.set.dependsOnRequest ? { ...known.context, now: this.clock.now() } : known.context;
+    if (!known.set.dependsOnRequest) return known.context;
+    return { ...known.context, request: requestValues(action, resource, asked), now: this.clock.now() };
   }
 }
 

@@ -126,6 +126,14 @@ describe('a document is refused with its place', () => {
       'Statement[1].Condition.NumericEquals.iot:ClientId: variables can be compared as strings and ARNs only',
     ],
     [
+      condition({ StringEquals: { 'umbra:Section': 'desired' } }),
+      'Statement[1].Condition.StringEquals.umbra:Section: no request has a value for this key yet; name things and shadows as resources',
+    ],
+    [
+      condition({ 'ForAllValues:StringLike': { 'Umbra:paths': 'desired.*' } }),
+      'Statement[1].Condition.ForAllValues:StringLike.Umbra:paths: no request has a value for this key yet; name things and shadows as resources',
+    ],
+    [
       condition({ ArnLike: { 'iot:LastWillTopic': 'topic/x' } }),
       'Statement[1].Condition.ArnLike.iot:LastWillTopic: "topic/x" is no ARN; write "arn:aws:iot:region:account:topic/…" or "*"',
     ],

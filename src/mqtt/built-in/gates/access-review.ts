@@ -103,8 +103,8 @@ export class AccessReview {
     }
   }
 
-  #mayStay({ principal, id: clientId, address }: Session): boolean {
+  #mayStay({ principal, id: clientId, address, connect }: Session): boolean {
     if (!this.authorizer.isActive(principal)) return false;
-    return this.authorizer.allows(principal, 'iot:Connect', `client/${clientId}`, { clientId, address });
+    return this.authorizer.allows(principal, 'iot:Connect', `client/${clientId}`, { clientId, address, connect });
   }
 }

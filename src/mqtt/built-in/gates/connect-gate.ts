@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { actorOf, type Audit } from '../../../access/audit.js';
 import type { Authenticator, Identity } from '../../../access/authenticator.js';
-import type { Authorizer } from '../../../access/authorizer.js';
+import type { Authorizer, ConnectFacts } from '../../../access/authorizer.js';
 import { ANONYMOUS, type Principal } from '../../../access/principal.js';
 import type { MqttConfig } from '../../../config/config.js';
 import { ServiceError } from '../../../errors/service-error.js';
@@ -17,6 +17,7 @@ import type { MemoryBudget } from '../sessions/memory-budget.js';
 import type { Opened, SessionStore } from '../sessions/session-store.js';
 import { willBytes, type Will } from '../sessions/will.js';
 import type { Wills } from '../sessions/wills.js';
+import { connectFacts } from './connect-facts.js';
 import { credentialsOf, isClientId } from './credentials.js';
 
 export interface ConnectGateParts {
@@ -63,12 +64,14 @@ export class ConnectGate {
     if (identity instanceof ServiceError) return this.#refuse(connection, reasonOf(identity), identity);
     const id = packet.clientId === '' ? randomUUID() : packet.clientId;
     connection.clientId = id;
-    if (!this.#mayConnect(connection, identity, id))
+    const connect = connectFacts(packet, expirySeconds(packet, this.parts.config.sessionSeconds));
+    if (!this.#mayConnect(connection, identity, id, connect))
       return this.#refuse(connection, REASON.notAuthorized, new ServiceError('mayNotConnect'), identity);
     if (packet.will !== null && !this.#takeWill(connection, packet.will))
       return this.#refuse(connection, REASON.quotaExceeded, new ServiceError('overloaded'), identity);
     connection.principal = identity;
     const opened = this.#session(connection, packet, id);
+    opened.session.connect = connect;
     connection.accepted(opened.session, connackOf(packet, opened, this.parts.config));
     this.parts.logger.debug({ clientId: id, version: packet.level }, 'client connected');
     admitted(opened);
@@ -90,10 +93,10 @@ export class ConnectGate {
     return opened;
   }
 
-  #mayConnect({ address }: Connection, principal: Principal, clientId: string): boolean {
+  #mayConnect({ address }: Connection, principal: Principal, clientId: string, connect: ConnectFacts): boolean {
     const { authorizer } = this.parts;
     if (!authorizer.isRequired) return true;
-    return authorizer.allows(principal, 'iot:Connect', `client/${clientId}`, { clientId, address });
+    return authorizer.allows(principal, 'iot:Connect', `client/${clientId}`, { clientId, address, connect });
   }
 
   /** @param principal null: the caller is not known */

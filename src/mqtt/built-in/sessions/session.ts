@@ -1,3 +1,4 @@
+import type { ConnectFacts } from '../../../access/authorizer.js';
 import type { Principal } from '../../../access/principal.js';
 import { Chain } from '../connections/chain.js';
 import type { Connection } from '../connections/connection.js';
@@ -28,6 +29,8 @@ export class Session {
   /** The feed had a hole while it was away: what it missed is not in its queue. */
   hasMissed = false;
   isEnded = false;
+  /** Of its last CONNECT. */
+  connect: ConnectFacts | undefined = undefined;
   /** Whether it is among AwaySessions, and its neighbours there; null: there is none. */
   isAway = false;
   goneBefore: Session | null = null;
