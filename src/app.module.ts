@@ -8,6 +8,7 @@ import { BreakersModule } from './breakers/breakers.module.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { DirectoryModule } from './directory/directory.module.js';
+import { GroupsModule } from './groups/groups.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HealthRegistry } from './health/health-registry.js';
 import { IssuersModule } from './issuers/issuers.module.js';
@@ -80,6 +81,7 @@ function administration(access: AccessControl): DynamicModule['imports'] & {} {
     PoliciesModule.forRoot(authorizer),
     PrincipalsModule,
     KeysModule,
+    GroupsModule,
     TenantsModule,
     TokenPolicyModule,
     AuditModule.forRoot(audit),

@@ -32,18 +32,23 @@ export class Administration {
     return this.directory.get(kind, ...(names as [string]));
   }
 
-  /** In the order of names. @param tenant null: records that belong to no tenant */
+  /**
+   * In the order of names.
+   * @param tenant null: records that belong to no tenant
+   * @param isWanted none: all are
+   */
   page<Name extends KindName>(
     kind: Name,
     tenant: string | null,
     { limit, after = '' }: { readonly limit: number; readonly after?: string | undefined },
+    isWanted: (record: RecordTypes[Name]) => boolean = () => true,
   ): Page<RecordTypes[Name]> {
     const nameOf = ({ names }: AccessEntry<unknown>): string => names.slice(tenant === null ? 0 : 1).join('/');
     // The first names, kept in one pass: sorting a million of them would stop the node for seconds.
     const first: { readonly name: string; readonly entry: AccessEntry<RecordTypes[Name]> }[] = [];
     for (const entry of this.directory.list(kind, tenant ?? undefined)) {
       const name = nameOf(entry);
-      if (name <= after || (first.length > limit && name > first.at(-1)!.name)) continue;
+      if (name <= after || (first.length > limit && name > first.at(-1)!.name) || !isWanted(entry.record)) continue;
       const at = first.findIndex((each) => each.name > name);
       first.splice(at < 0 ? first.length : at, 0, { name, entry });
       if (first.length > limit + 1) first.pop();

@@ -1,5 +1,6 @@
 import type { Principal } from '../access/principal.js';
 import type { AccessDirectory } from '../directory/access-directory.js';
+import { DENY_ALL } from '../directory/records/policy-record.js';
 import { ROLE_PREFIX } from './roles.js';
 
 /** Names of all policies that a principal is subject to, each once and in one order. No errors. */
@@ -10,7 +11,8 @@ export function subjectPolicies(directory: AccessDirectory, { id, tenant, issuer
   for (const name of directory.get('tenant', tenant)?.record.policies ?? []) names.add(name);
   for (const name of record?.policies ?? []) names.add(name);
   for (const group of record?.groups ?? []) {
-    for (const name of directory.get('group', tenant, group)?.record.policies ?? []) names.add(name);
+    // One that is gone may have denied something.
+    for (const name of directory.get('group', tenant, group)?.record.policies ?? [DENY_ALL]) names.add(name);
   }
   // Who may register issuers of a tenant must not get beyond the tenant by one.
   if (issuer !== undefined) names.delete(`${ROLE_PREFIX}admin`);

@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox';
 import { AFTER, IF_MATCH, IF_NONE_MATCH, LIMIT } from '../http/http.openapi.js';
 import { type OperationDescription, type Tag } from '../http/openapi/describe.js';
+import { queryParameter } from '../http/openapi/parameters.js';
 import { CHANGE_RECORD_ERRORS, CREATED_AT, READ_RECORD_ERRORS, recordParameter } from '../http/record.openapi.js';
 
 const PRINCIPALS: Tag = { name: 'Principals', description: 'Who may act: devices, people, services', place: 50 };
@@ -48,7 +49,7 @@ export const listPrincipals: OperationDescription = {
   id: 'listPrincipals',
   tag: PRINCIPALS,
   summary: 'Principals of the tenant',
-  parameters: [LIMIT, AFTER],
+  parameters: [LIMIT, AFTER, queryParameter('group', 'Members of this group alone.', { type: 'string' })],
   answers: {
     200: { description: 'A page', schema: Principals, examples: { page: { principals: [EXAMPLE] } } },
   },
