@@ -28,6 +28,7 @@ import { ACCESS_PATH } from './directory/access-records.js';
 import { AccessWriter } from './directory/access-writer.js';
 import { PolicyAuthorizer } from './policies/policy-authorizer.js';
 import { RequestLimits, type TenantLimits } from './limits/request-limits.js';
+import { RequestsInFlight } from './limits/requests-in-flight.js';
 import { SlowedFailures } from './limits/slowed-failures.js';
 import type { Clock } from './resilience/clock.js';
 import type { ClusterKeys } from './store/cluster-keys.js';
@@ -61,6 +62,8 @@ export class AccessControl implements Access {
   /** Before calls to what this node depends on besides etcd. */
   readonly breakers: Breakers;
 
+  readonly inFlight: RequestsInFlight;
+  readonly routes: LiveRouteLists;
   /** @throws MasterKeyError */
   constructor(private readonly parts: AccessControlParts) {
     const { config, keys, clock, logger } = parts;
@@ -98,6 +101,7 @@ export class AccessControl implements Access {
     this.authorizer = new PolicyAuthorizer(directory, clock, standing);
     this.limits = new RequestLimits(config.rates, tenantLimits(this.directory), clock);
   }
+    this.inFlight = new RequestsInFlight(config.rates.inFlight, config.rates.inFlightOfConnection);
 
   /**
    * Begins to follow the records of access. Until they are there, nobody may do anything.

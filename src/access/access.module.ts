@@ -2,8 +2,10 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { AUDIT, NO_AUDIT, type Audit } from './audit.js';
 import { AUTHENTICATOR, type Authenticator } from './authenticator.js';
 import { AUTHORIZER, type Authorizer } from './authorizer.js';
+import { IN_FLIGHT_LIMITS, NO_IN_FLIGHT_LIMITS, type InFlightLimits } from './in-flight-limits.js';
 import { OPEN_ACCESS } from './open-access.js';
 import { NO_RATE_LIMITS, RATE_LIMITS, type RateLimits } from './rate-limits.js';
+import { ALL_ROUTES, ROUTE_GUARD, type RouteGuard } from './route-guard.js';
 
 /** Who says who a caller is, and what it may do; who keeps what came of it. */
 export interface Access {
@@ -11,13 +13,15 @@ export interface Access {
   readonly authorizer: Authorizer;
   readonly audit: Audit;
   readonly limits: RateLimits;
+  readonly inFlight: InFlightLimits;
+  readonly routes: RouteGuard;
 }
 
 /** Gives every door those it has to ask. */
 @Module({})
 export class AccessModule {
   /** @param access none: the node has no authentication */
-  static forRoot({ authenticator, authorizer, audit, limits }: Access = OPEN): DynamicModule {
+  static forRoot({ authenticator, authorizer, audit, limits, inFlight, routes }: Access = OPEN): DynamicModule {
     return {
       module: AccessModule,
       global: true,
@@ -26,8 +30,10 @@ export class AccessModule {
         { provide: AUTHORIZER, useValue: authorizer },
         { provide: AUDIT, useValue: audit },
         { provide: RATE_LIMITS, useValue: limits },
+        { provide: IN_FLIGHT_LIMITS, useValue: inFlight },
+        { provide: ROUTE_GUARD, useValue: routes },
       ],
-      exports: [AUTHENTICATOR, AUTHORIZER, AUDIT, RATE_LIMITS],
+      exports: [AUTHENTICATOR, AUTHORIZER, AUDIT, RATE_LIMITS, IN_FLIGHT_LIMITS, ROUTE_GUARD],
     };
   }
 }
@@ -37,4 +43,6 @@ const OPEN: Access = {
   authorizer: OPEN_ACCESS,
   audit: NO_AUDIT,
   limits: NO_RATE_LIMITS,
+  inFlight: NO_IN_FLIGHT_LIMITS,
+  routes: ALL_ROUTES,
 };

@@ -167,6 +167,16 @@ export const SECTIONS = {
       ...{ min: 0, max: 1_000_000, unit: 'per second' },
       meaning: 'As UMBRA_LIMIT_THING, requests of all principals of one tenant together.',
     }),
+    UMBRA_LIMIT_IN_FLIGHT: integer('rates.inFlight', 1_000, {
+      ...{ min: 0, max: 1_000_000, unit: 'requests' },
+      meaning:
+        'Requests of one principal that a node with authentication works on at once, over all of its connections; further ones are answered with 429. Streams do not count. 0 is no limit.',
+    }),
+    UMBRA_LIMIT_CONNECTION: integer('rates.inFlightOfConnection', 100, {
+      ...{ min: 0, max: 1_000_000, unit: 'requests' },
+      meaning:
+        'As UMBRA_LIMIT_IN_FLIGHT, requests that one HTTP connection has sent ahead of their answers. One of MQTT is not read while it has 100. 0 is no limit.',
+    }),
     UMBRA_LIMIT_FAILURES: integer('rates.failures', 20, {
       ...{ min: 0, max: 1_000_000, unit: 'attempts' },
       meaning:

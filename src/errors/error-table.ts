@@ -160,6 +160,12 @@ export const ERROR_TABLE = {
     code: 'AUTH_901',
     text: 'Too many requests; the node serves {detail}',
   },
+  tooManyInFlight: {
+    http: 429,
+    aws: 'ThrottlingException',
+    code: 'AUTH_902',
+    text: 'Too many requests at once; the node serves {detail}',
+  },
   tooManyFailures: {
     http: 429,
     aws: 'ThrottlingException',

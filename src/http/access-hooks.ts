@@ -8,13 +8,15 @@ import { POLICY_ACTIONS } from '../access/policy-action.js';
 import type { Principal } from '../access/principal.js';
 import type { PolicyAction } from '../access/policy-action.js';
 import { covers } from '../access/scopes.js';
-import { RATE_LIMITS, type RateExceeded, type RateLimits } from '../access/rate-limits.js';
+import { IN_FLIGHT_LIMITS, type InFlightLimits } from '../access/in-flight-limits.js';
+import { RATE_LIMITS, type RateLimits } from '../access/rate-limits.js';
 import { ServiceError } from '../errors/service-error.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { bodyOf, targetOf, thingOf } from './caller.js';
 import { tenantOf } from './record-request.js';
 import { isAudited, RequestAudit } from './request-audit.js';
 import { hasBody, sentHead } from './request-head.js';
+import { RequestPlaces } from './request-places.js';
 import { controllerMethods, routesOf } from './server/controller-methods.js';
 import { answerLast } from './server/last-answer.js';
 import { keptCertificateOf } from './tls/peer-certificate.js';
@@ -27,6 +29,9 @@ declare module 'fastify' {
 }
 
 type Asked = Exclude<ActionName, 'public'>;
+
+/** Records that hold for all tenants. */
+const OF_ALL_TENANTS = /^(?:token-policy|route-list):/;
 
 /** RFC 6750 section 2.1. */
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
@@ -43,6 +48,7 @@ export function addAccessHooks(app: NestFastifyApplication, server: FastifyInsta
   const audit = new RequestAudit(app.get<Audit>(AUDIT, { strict: false }));
   const clock = app.get<Clock>(CLOCK, { strict: false });
   const limits = app.get<RateLimits>(RATE_LIMITS, { strict: false });
+  const places = new RequestPlaces(app.get<InFlightLimits>(IN_FLIGHT_LIMITS, { strict: false }));
   const { signatures } = authenticator;
   const isSigned = ({ headers: { authorization } }: FastifyRequest): boolean =>
     authorization !== undefined && signatures?.isSignature(authorization) === true;
@@ -57,7 +63,7 @@ export function addAccessHooks(app: NestFastifyApplication, server: FastifyInsta
     const fault = isKnown ? faultOf(authorizer, identity, action, request) : identity;
     if (isKnown && identity.graceFrom !== undefined && identity.graceFrom <= clock.now())
       void reply.header('umbra-token', 'renew');
-    const refusal = fault ?? (isKnown ? excessOf(limits, identity, request, reply) : null);
+    const refusal = fault ?? (isKnown ? excessOf({ limits, places }, identity, action, request, reply) : null);
     if (refusal === null) return null;
     refuse(refusal, request, reply);
     audit.refused(request, action, refusal, isKnown);
@@ -165,7 +171,7 @@ function faultOf(
  * @throws ServiceError invalidThingName, invalidShadowName, invalidRequest
  */
 function resourceOf(action: Asked, name: PolicyAction, request: FastifyRequest): string | null {
-  if (action === 'tenant:list' || action.startsWith('token-policy:')) return 'tenant/*';
+  if (action === 'tenant:list' || OF_ALL_TENANTS.test(action)) return 'tenant/*';
   if (name.startsWith('umbra:Admin')) return `tenant/${tenantOf(request)}`;
   const { thing } = request.params as { thing?: string };
   if (thing === undefined) return action === 'shadow:watch' ? null : 'thing/*';
@@ -176,20 +182,29 @@ function resourceOf(action: Asked, name: PolicyAction, request: FastifyRequest):
   return key.name === null ? `thing/${key.thing}` : `thing/${key.thing}/${key.name}`;
 }
 
+/** What callers may ask for a second, and at once. */
+interface Bounds {
+  readonly limits: RateLimits;
+  readonly places: RequestPlaces;
+}
+
 /** Counts what policies allow. Null: there is room for it. */
 function excessOf(
-  limits: RateLimits,
+  { limits, places }: Bounds,
   principal: Principal,
+  action: Asked,
   request: FastifyRequest,
   reply: FastifyReply,
-): RateExceeded | null {
+): ServiceError | null {
   const { thing = null } = request.params as { thing?: string };
   const excess = limits.take(principal, thing);
-  if (excess === null) return null;
-  const { by, perSecond } = excess;
-  // draft-ietf-httpapi-ratelimit-headers-10: the quota of a window in seconds, what is left of it, and until when.
-  void reply.header('ratelimit-policy', `"${by}";q=${perSecond};w=1`).header('ratelimit', `"${by}";r=0;t=1`);
-  return excess;
+  if (excess !== null) {
+    const { by, perSecond } = excess;
+    // draft-ietf-httpapi-ratelimit-headers-10: the quota of a window in seconds, what is left of it, and until when.
+    void reply.header('ratelimit-policy', `"${by}";q=${perSecond};w=1`).header('ratelimit', `"${by}";r=0;t=1`);
+  }
+  // A stream is not waited for.
+  return excess ?? (action.endsWith(':watch') ? null : places.take(request, reply, principal));
 }
 
 /** RFC 9110 section 15.5.2: a 401 says how to authenticate. The body of a request that is refused is not waited for. */

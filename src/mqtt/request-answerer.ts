@@ -1,5 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
+import {
+  IN_FLIGHT_LIMITS,
+  NO_IN_FLIGHT_LIMITS,
+  TooManyInFlight,
+  type InFlightLimits,
+  type InFlightPlaces,
+} from '../access/in-flight-limits.js';
 import { NO_RATE_LIMITS, RATE_LIMITS, type RateLimits } from '../access/rate-limits.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { rejectedText } from '../document/message-texts.js';
@@ -38,6 +45,7 @@ export class RequestAnswerer {
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(RequestHandlers) private readonly declared: Pick<RequestHandlers, 'byOperation'>,
     @Inject(RATE_LIMITS) private readonly limits: RateLimits = NO_RATE_LIMITS,
+    @Inject(IN_FLIGHT_LIMITS) private readonly inFlight: InFlightLimits = NO_IN_FLIGHT_LIMITS,
   ) {}
 
   /** To be called before the first request. @throws Error when an operation has no handler */
@@ -71,6 +79,11 @@ export class RequestAnswerer {
   /** Counts a request that policies allow. Null: there is room for it, else it is to be rejected. No errors. */
   excessOf({ principal, request }: ReceivedRequest): ServiceError | null {
     return this.limits.take(principal, request.thing);
+  }
+
+  /** Counts a request as in flight; the error says that its principal has too many. No errors. */
+  enter({ principal }: ReceivedRequest): InFlightPlaces | TooManyInFlight {
+    return this.inFlight.enter(principal) ?? new TooManyInFlight('principal', this.inFlight.ofPrincipal);
   }
 
   /** Rejects a request without calling its handler. */

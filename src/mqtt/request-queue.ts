@@ -6,6 +6,8 @@ export type Acknowledgement =
   | 'withheld'
   /** Nothing was done, and the connection ends by itself: neither an answer nor a PUBACK. */
   | 'unanswered'
+  /** Rejected before it was begun: its sender has too many in flight. */
+  | 'excessive'
   /** Not a message that clients may publish. */
   | 'unpublishable';
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect as connectTo, type Socket } from 'node:net';
 import { connectAsync } from 'mqtt';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
@@ -5,14 +7,21 @@ import { until } from '../harness/until.js';
 let node: SecureNode;
 let lamp: string;
 let service: string;
+let busy: string;
 const shadow = (thing: string, tail: string): string => `$aws/things/${thing}/shadow/${tail}`;
 const MANY = 60;
-const MORE = { UMBRA_LIMIT_FAILURES: '20', UMBRA_LIMIT_PRINCIPAL: '100', UMBRA_AUTH_ISSUER: 'https://a.example' };
+/** Requests in flight of one principal, and of one connection of HTTP. */
+const [AT_ONCE, AHEAD] = [80, 10];
+const MORE = {
+  ...{ UMBRA_LIMIT_FAILURES: '20', UMBRA_LIMIT_PRINCIPAL: '100', UMBRA_AUTH_ISSUER: 'https://a.example' },
+  ...{ UMBRA_LIMIT_IN_FLIGHT: String(AT_ONCE), UMBRA_LIMIT_CONNECTION: String(AHEAD) },
+};
 
 beforeAll(async () => {
   node = await startSecureNode({ environment: { UMBRA_LIMIT_THING: '20', ...MORE } });
   lamp = await node.make('lamp', { thing: 'lamp', roles: ['device'] });
   service = await node.make('service', { kind: 'service', roles: ['service'] });
+  busy = await node.make('busy', { kind: 'service', roles: ['service'] });
 });
 afterAll(() => node.stop());
 // The clock of the node stands: what comes back is what a test gives.
@@ -139,4 +148,61 @@ it('follows the limits of a tenant at once', async () => {
   expect((await replace({ perSecond: 3 })).body.detail).toMatch(/There is no limit perSecond; limits are requestsPer/);
   expect((await replace({ requestsPerSecond: 0 })).status).toBe(200);
   expect(count(await all(), 200)).toBe(10);
+});
+
+/** A connection on which these bytes were sent. */
+async function sent(bytes: string): Promise<Socket> {
+  const socket = connectTo(Number(new URL(node.url).port), '127.0.0.1').setNoDelay();
+  socket.on('error', () => undefined);
+  socket.write(bytes);
+  await once(socket, 'connect');
+  return socket;
+}
+
+const head = (line: string, key: string): string =>
+  `${line} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${key}\r\n`;
+
+it('works on a bounded number of requests of a principal at once, whatever doors they come by', async () => {
+  const open = Array.from({ length: AT_ONCE }, (_, i) =>
+    sent(`${head(`PATCH /v1/things/busy-${i}/shadow/desired`, busy)}Content-Length: 2\r\n\r\n{`),
+  );
+  const busy429 = async (): Promise<unknown[]> => {
+    // For the limit of a second.
+    node.clock.advance(1_000);
+    const { status, headers, body } = await node.ask('GET', '/v1/auth/me', busy);
+    return [status, headers.get('retry-after'), body.code];
+  };
+  const sockets = await Promise.all(open);
+  await until('all in flight', async () => (await busy429())[0] === 429);
+  expect(await busy429()).toEqual([429, '1', 'AUTH_902']);
+  expect((await node.ask('GET', '/v1/auth/me', service)).status).toBe(200);
+  const client = await node.connect('busy', busy);
+  const rejected = new Promise<Buffer>((resolve) => client.once('message', (_, payload) => resolve(payload)));
+  await client.subscribeAsync(shadow('door', 'get/rejected'));
+  await expect(client.publishAsync(shadow('door', 'get'), '', { qos: 1 })).rejects.toMatchObject({ code: 0x97 });
+  expect(JSON.parse((await rejected).toString())).toMatchObject({ code: 429, message: expect.stringContaining('80') });
+  expect(client.connected).toBe(true);
+  // Some are answered, the others given up.
+  for (const [i, socket] of sockets.entries()) {
+    if (i % 2 === 0) socket.end('}');
+    else socket.destroy();
+  }
+  await until('room', () => node.access.inFlight.size === 0);
+  expect((await node.ask('GET', '/v1/auth/me', busy)).status).toBe(200);
+  await client.publishAsync(shadow('door', 'get'), '', { qos: 1 });
+  await client.endAsync();
+});
+
+it('answers a bounded number of requests that one connection has sent ahead', async () => {
+  const one = `${head('GET /v1/auth/me', service)}\r\n`;
+  const last = `${head('GET /v1/auth/me', service)}Connection: close\r\n\r\n`;
+  const socket = await sent(one.repeat(3 * AHEAD) + last);
+  let text = '';
+  socket.setEncoding('latin1').on('data', (part: string) => (text += part));
+  await once(socket, 'close');
+  const statuses = [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
+  expect(statuses).toHaveLength(3 * AHEAD + 1);
+  expect(statuses.slice(0, AHEAD)).toEqual(new Array<number>(AHEAD).fill(200));
+  expect(count(statuses, 429)).toBeGreaterThan(0);
+  expect(node.access.inFlight.size).toBe(0);
 });

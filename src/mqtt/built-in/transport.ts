@@ -79,19 +79,22 @@ export class MqttTransport implements CustomTransportStrategy {
     if (request === null || !this.broker.mayPublish(incoming)) return incoming.settle('unpublishable');
     if (this.#draining && request.problem === null) return this.#refuse(incoming);
     const excess = this.answerer.excessOf(incoming);
-    if (excess !== null) return this.#tooSoon(incoming, excess);
+    if (excess !== null) return this.#refuseExcess(incoming, excess, 'done');
+    const places = this.answerer.enter(incoming);
+    if (places instanceof ServiceError) return this.#refuseExcess(incoming, places, 'excessive');
+    incoming.places = places;
     this.#inFlight++;
     incoming.onAnswered = this.#onAnswered;
     this.answerer.begin(incoming, incoming);
   }
 
-  #tooSoon(incoming: IncomingRequest, excess: ServiceError): void {
+  #refuseExcess(incoming: IncomingRequest, excess: ServiceError, how: 'done' | 'excessive'): void {
     const { principal, address, clientId } = incoming.owner;
     this.broker.audit.record({
       ...{ action: 'mqtt:publish', actor: actorOf(principal), tenant: principal.tenant, target: incoming.topic },
       ...{ address, clientId, outcome: 'refused', code: excess.authCode ?? excess.code },
     });
-    this.#reject(incoming, excess);
+    this.#reject(incoming, excess, how);
   }
 
   /** The node is draining: nothing new is begun. */
@@ -102,14 +105,15 @@ export class MqttTransport implements CustomTransportStrategy {
   }
 
   /** Answers without asking the handler. */
-  #reject(incoming: IncomingRequest, error: ServiceError): void {
+  #reject(incoming: IncomingRequest, error: ServiceError, how: 'done' | 'excessive' = 'done'): void {
     const answer = this.answerer.reject(incoming, error);
     if (answer.outcome === 'rejected') this.#publish(incoming.principal.tenant, answer.message);
-    incoming.settle('done');
+    incoming.settle(how);
   }
 
   #answered(incoming: IncomingRequest, answer: Answer): void {
     this.#inFlight--;
+    incoming.places?.leave();
     try {
       if (answer.outcome === 'unknown') return incoming.settle('withheld');
       if (answer.outcome === 'accepted') this.#lastRevision = Math.max(this.#lastRevision, answer.revision);

@@ -15,15 +15,19 @@ export function acknowledge(connection: Connection, door: Door, request: Incomin
     door.logger.warn({ clientId, reason: 'outcome-unknown' }, 'connection closed without PUBACK');
     return connection.end(REASON.unspecified, 'outcome unknown');
   }
-  if (request.isForwarded && request.route.request?.problem === null) door.forward(request);
+  if (how !== 'excessive' && request.isForwarded && request.route.request?.problem === null) door.forward(request);
   if (request.qos > 0) connection.reply(request);
 }
 
-/** MQTT 5 gets PUBACK 135 and stays; MQTT 3.1.1 has no such answer, so the connection is closed, as on AWS. */
+/** MQTT 5 gets PUBACK 135 and stays; MQTT 3.1.1 has no such answer, so its connection is closed, as on AWS. */
 function refuse(connection: Connection, request: IncomingRequest): void {
   const { topic } = request.route;
-  if (request.route.request === null) connection.refused('publish', topic, 'no-request-topic');
+  const { refusal } = request;
+  if (refusal !== null) connection.refused('publish', topic, refusal.code, refusal.authCode);
+  else if (request.route.request === null) connection.refused('publish', topic, 'no-request-topic');
   else connection.refused('publish', topic, 'not-allowed', ERROR_TABLE.notAllowed.code);
-  if (connection.outbox.level !== 5) connection.end(REASON.notAuthorized, 'publishing to this topic is not allowed');
-  else if (request.qos > 0) connection.reply(request);
+  const knowsReasons = connection.outbox.level === 5;
+  // A token that is refused now is refused whenever it comes again, which without a PUBACK it would.
+  if (request.qos > 0 && (knowsReasons || refusal !== null)) connection.reply(request);
+  if (!knowsReasons) connection.end(REASON.notAuthorized, 'publishing to this topic is not allowed');
 }

@@ -1,4 +1,6 @@
+import type { InFlightPlaces } from '../../../access/in-flight-limits.js';
 import type { Principal } from '../../../access/principal.js';
+import type { ServiceError } from '../../../errors/service-error.js';
 import { KnownShadow } from '../../../store/known-shadow.js';
 import type { Answer, AnswerReceiver, ReceivedRequest } from '../../answer.js';
 import type { Acknowledgement } from '../../request-queue.js';
@@ -45,8 +47,12 @@ export type RequestHandler = (request: IncomingRequest) => void;
 /** One published message from its arrival to its PUBACK, which it writes itself. */
 export class IncomingRequest extends Reply implements ReceivedRequest, AnswerReceiver {
   outcome: Acknowledgement | null = null;
+  /** Why it is unpublishable, where its topic does not say it. */
+  refusal: ServiceError | null = null;
   /** Who hears its answer; set by who has it answered. */
   onAnswered: ((request: IncomingRequest, answer: Answer) => void) | null = null;
+  /** Where it counts as in flight; null: nowhere. */
+  places: InFlightPlaces | null = null;
   #payload: Buffer;
 
   /** @param payload unless it is forwarded, it may be bytes of a read buffer, until `handled` */
@@ -110,9 +116,14 @@ export class IncomingRequest extends Reply implements ReceivedRequest, AnswerRec
   }
 
   write(writer: PacketWriter): void {
-    writer.puback(this.packetId, this.outcome === 'unpublishable' ? REASON.notAuthorized : REASON.success);
+    writer.puback(this.packetId, REASONS[this.outcome ?? 'done'] ?? REASON.success);
   }
 }
+
+const REASONS: Readonly<Partial<Record<Acknowledgement, number>>> = {
+  unpublishable: REASON.notAuthorized,
+  excessive: REASON.quotaExceeded,
+};
 
 function present<T>(part: T | null): T {
   if (part === null) throw new Error('this topic is none of a request');
