@@ -38,6 +38,8 @@ export interface Principal {
   readonly scopes?: readonly string[];
   /** Milliseconds since 1970 at which its credential ends; none: it does not end by itself. */
   readonly expiresAt?: number;
+  /** A newer credential of the same kind can take its place while a connection goes on; none: it has to connect again. */
+  readonly isRenewable?: true;
   /** Milliseconds since 1970 from which its credential is accepted by grace alone, and has to be renewed; none: never. */
   readonly graceFrom?: number;
 }

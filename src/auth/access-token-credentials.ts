@@ -61,7 +61,7 @@ export class AccessTokenCredentials implements CredentialKind {
     const expiresAt = Math.min(this.tokens.endsAt(verified), keyEndsAt ?? Infinity);
     const hasGrace = expiresAt > verified.expiresAt;
     return {
-      ...{ id, tenant, credential: tokenCredential(verified), scopes, expiresAt },
+      ...{ id, tenant, credential: tokenCredential(verified), scopes, expiresAt, isRenewable: true },
       ...(hasGrace && { graceFrom: verified.expiresAt }),
       ...(thing !== null && { thing }),
       ...(roles && { roles }),

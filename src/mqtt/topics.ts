@@ -17,6 +17,9 @@ export type Tail = (typeof TAILS)[number];
 /** Bytes of UTF-8 (PROTOCOL 1.1). */
 export const MAX_TOPIC_BYTES = 256;
 
+/** What connected clients publish a newer access token to. Policies are not asked, and nobody is sent it. */
+export const RENEW_TOPIC = '$umbra/session/renew';
+
 const ROOT = '$aws/things/';
 
 export interface ShadowNames {

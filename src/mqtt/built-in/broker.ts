@@ -20,6 +20,7 @@ import { serveStream } from './connections/serve-stream.js';
 import { AccessReview } from './gates/access-review.js';
 import { ConnectGate } from './gates/connect-gate.js';
 import { PublishGate } from './gates/publish-gate.js';
+import { RenewalGate } from './gates/renewal-gate.js';
 import { SubscribeGate } from './gates/subscribe-gate.js';
 import type { ConnectPacket, SubscribePacket, UnsubscribePacket } from './packets/packet.js';
 import type { ReaderOptions } from './packets/packet-reader.js';
@@ -35,7 +36,7 @@ import { eachSession, identifiersOf, isFor } from './subscriptions/each-session.
 import { firstOf, type Few } from './subscriptions/few.js';
 import { GrantedFilter } from './subscriptions/granted-filter.js';
 import { Subscribers } from './subscriptions/subscribers.js';
-import { shadowTopic } from '../topics.js';
+import { RENEW_TOPIC, shadowTopic } from '../topics.js';
 
 export type { Message } from './sessions/message.js';
 
@@ -65,6 +66,7 @@ export class MqttBroker implements Door {
   readonly #connectGate: ConnectGate;
   readonly #subscribeGate: SubscribeGate;
   readonly #publishGate: PublishGate;
+  readonly #renewalGate: RenewalGate;
   readonly #review: AccessReview;
   #connected = 0;
 
@@ -92,6 +94,7 @@ export class MqttBroker implements Door {
     this.#connectGate = new ConnectGate({ ...shared, authenticator, authorizer, audit });
     this.#subscribeGate = new SubscribeGate(mqtt, sessions, authorizer);
     this.#publishGate = new PublishGate(authorizer);
+    this.#renewalGate = new RenewalGate(authenticator, authorizer, logger);
     this.#review = new AccessReview(sessions, this.#subscribeGate, authorizer, this.#mayGet, logger);
   }
 
@@ -246,6 +249,12 @@ export class MqttBroker implements Door {
     if (session.granted.length === 0) return;
     const filters = session.granted.map(({ filter }) => filter);
     this.onSubscribed(connection, filters, hasMissed);
+  }
+
+  published(connection: Connection, request: IncomingRequest): void {
+    const { request: asked, topic } = request.route;
+    if (asked === null && topic === RENEW_TOPIC) this.#renewalGate.renew(connection, request);
+    else this.handle(request);
   }
 
   subscribe(connection: Connection, { id, subscriptions, subscriptionIdentifier }: SubscribePacket): void {

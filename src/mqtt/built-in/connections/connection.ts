@@ -160,7 +160,7 @@ export class Connection implements PacketHandler, RequestOwner {
     const request = new IncomingRequest(this, route, isForwarded ? ownBytes(payload) : payload, qos, id, isForwarded);
     (this.#requests ??= new Chain()).push(request);
     if (this.#requests.size >= MAX_IN_FLIGHT) this.#pause();
-    this.door.handle(request);
+    this.door.published(this, request);
     request.handled();
   }
 

@@ -10,7 +10,7 @@ import type { Wills } from '../sessions/wills.js';
 import type { Connection } from './connection.js';
 import type { Deadlines } from './deadlines.js';
 import type { Flusher } from './flusher.js';
-import type { IncomingRequest, RequestHandler } from './incoming-request.js';
+import type { IncomingRequest } from './incoming-request.js';
 import type { ReadTurns } from './read-turns.js';
 
 /** What all connections of a node share. */
@@ -26,11 +26,12 @@ export interface Door {
   readonly budget: MemoryBudget;
   readonly sessions: SessionStore;
   readonly wills: Wills;
-  readonly handle: RequestHandler;
   /** Whether this topic has a subscriber. */
   wants(topic: string): boolean;
   /** Tells those who are subscribed to request topics of a request that was carried out. */
   readonly forward: (request: IncomingRequest) => void;
+  /** Settles the request: has it answered, or takes the token in it. */
+  published(connection: Connection, request: IncomingRequest): void;
   connect(connection: Connection, packet: ConnectPacket): void;
   subscribe(connection: Connection, packet: SubscribePacket): void;
   unsubscribe(connection: Connection, packet: UnsubscribePacket): void;

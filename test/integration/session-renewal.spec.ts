@@ -1,0 +1,119 @@
+import { pino } from 'pino';
+import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
+import { until } from '../harness/until.js';
+
+const lines: string[] = [];
+const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
+let node: SecureNode;
+/** Keys by principal. */
+const keys: Record<string, string> = {};
+/** Every token that was given, which no log may hold. */
+const given: string[] = [];
+
+/** A request of OAuth by `client_secret_basic`. */
+function post(path: string, who: string, form: Record<string, string>): Promise<Response> {
+  const basic = Buffer.from(`${encodeURIComponent(who)}:${keys[who]}`).toString('base64');
+  const headers = { authorization: `Basic ${basic}` };
+  return fetch(`${node.url}/v1/auth/${path}`, { method: 'POST', headers, body: new URLSearchParams(form) });
+}
+
+async function grant(who: string, scope?: string): Promise<string> {
+  const form = { grant_type: 'client_credentials', ...(scope !== undefined && { scope }) };
+  const { access_token } = (await (await post('token', who, form)).json()) as { access_token: string };
+  given.push(access_token);
+  return access_token;
+}
+
+const RENEW = '$umbra/session/renew';
+type Connected = Awaited<ReturnType<SecureNode['connect']>>;
+/** The reason code of the PUBACK. */
+const renew = (client: Connected, text: string): Promise<number> =>
+  client.publishAsync(RENEW, text, { qos: 1 }).then(
+    () => 0,
+    ({ code }: { code: number }) => code,
+  );
+/** Has sessions judged by the time it is now: changes do that at once. */
+const judged = async (): Promise<void> => {
+  const { headers } = await node.ask('GET', '/v1/tenants/other', node.admin);
+  const { status } = await node.ask('PUT', '/v1/tenants/other', node.admin, {}, { 'if-match': headers.get('etag')! });
+  expect(status).toBe(200);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+};
+
+beforeAll(async () => {
+  node = await startSecureNode({ logger, environment: { UMBRA_AUTH_ISSUER: 'https://shadows.example.com' } });
+  await node.ask('PUT', '/v1/tenants/other', node.admin, {});
+  keys['lamp'] = await node.make('lamp', { thing: 'lamp', roles: ['device'] });
+  keys['service'] = await node.make('service', { kind: 'service', roles: ['service'] });
+  keys['other/lamp'] = await node.make('lamp', { thing: 'lamp', roles: ['device'] }, 'other');
+});
+afterAll(() => node.stop());
+
+describe('a session', () => {
+  it('lives on past the end of its token with a newer one, and ends with that', async () => {
+    const client = await node.connect('lamp', await grant('lamp'));
+    const reasons: (number | undefined)[] = [];
+    client.on('disconnect', ({ reasonCode }) => void reasons.push(reasonCode));
+    node.clock.advance(1_800_000);
+    expect(await renew(client, await grant('lamp'))).toBe(0);
+    node.clock.advance(1_801_000);
+    await judged();
+    const topic = '$aws/things/lamp/shadow/update';
+    await client.subscribeAsync(`${topic}/accepted`);
+    const answered = new Promise((resolve) => client.once('message', resolve));
+    await client.publishAsync(topic, '{"state":{"reported":{"a":2}}}', { qos: 1 });
+    await answered;
+    node.clock.advance(1_800_000);
+    await judged();
+    await until('the end of the connection', () => !client.connected);
+    expect(reasons).toEqual([0x87]);
+  });
+
+  it('takes nothing else for a newer token, and goes on with its own', async () => {
+    const old = await grant('lamp');
+    node.clock.advance(3_600_000);
+    const older = await grant('lamp');
+    node.clock.advance(1_000);
+    const client = await node.connect('lamp', await grant('lamp'));
+    node.clock.advance(1_000);
+    const denied = await grant('lamp');
+    expect((await post('revoke', 'lamp', { token: denied })).status).toBe(200);
+    const whole = await grant('lamp');
+    const offered = {
+      ...{ expired: old, older, denied, nothing: '', text: 'x', long: `eyJ${'x'.repeat(100_000)}` },
+      ...{
+        tampered: `${whole.slice(0, -4)}AAAA`,
+        key: keys['lamp']!,
+        'without iot:Connect': await grant('lamp', 'iot:Publish'),
+      },
+      ...{ 'of a service': await grant('service'), 'of another tenant': await grant('other/lamp') },
+    };
+    for (const [what, text] of Object.entries(offered)) expect([what, await renew(client, text)]).toEqual([what, 0x87]);
+    await expect(client.subscribeAsync(RENEW)).rejects.toThrow();
+    await expect(client.subscribeAsync('$umbra/#')).rejects.toThrow();
+    const { body } = await node.ask('GET', '/v1/audit?outcome=refused&limit=100', node.admin);
+    const codes = body.events.flatMap(({ action, target, code }: Record<string, string>) =>
+      action === 'mqtt:publish' && target === RENEW ? [code] : [],
+    );
+    expect(new Set(codes)).toEqual(new Set(['AUTH_101', 'AUTH_102', 'AUTH_103', 'AUTH_105', 'AUTH_107', 'AUTH_201']));
+    expect([await renew(client, whole), await renew(client, whole)]).toEqual([0, 0]);
+    await client.endAsync();
+  });
+
+  it('of a key has nothing to renew, and MQTT 3.1.1 hears of a refusal by the end of its connection', async () => {
+    const byKey = await node.connect('lamp', keys['lamp']!);
+    expect(await renew(byKey, await grant('lamp'))).toBe(0x87);
+    await byKey.endAsync();
+    const old = await node.connect('lamp', await grant('lamp'), { protocolVersion: 4 });
+    node.clock.advance(1_000);
+    expect(await renew(old, await grant('lamp'))).toBe(0);
+    old.publish(RENEW, 'x', { qos: 1 });
+    await until('the end of the connection', () => !old.connected);
+  });
+});
+
+it('leaves no token in the log', () => {
+  const log = lines.join('');
+  expect(log).toContain('session renewed');
+  expect(given.filter((text) => log.includes(text.slice(-20)))).toEqual([]);
+});
