@@ -31,6 +31,7 @@ import { RequestLimits, type TenantLimits } from './limits/request-limits.js';
 import { RequestsInFlight } from './limits/requests-in-flight.js';
 import { SlowedFailures } from './limits/slowed-failures.js';
 import type { Clock } from './resilience/clock.js';
+import { LiveRouteLists } from './route-lists/live-route-lists.js';
 import type { ClusterKeys } from './store/cluster-keys.js';
 import type { Logger } from './telemetry/logger.js';
 
@@ -61,9 +62,9 @@ export class AccessControl implements Access {
   readonly limits: RequestLimits;
   /** Before calls to what this node depends on besides etcd. */
   readonly breakers: Breakers;
-
   readonly inFlight: RequestsInFlight;
   readonly routes: LiveRouteLists;
+
   /** @throws MasterKeyError */
   constructor(private readonly parts: AccessControlParts) {
     const { config, keys, clock, logger } = parts;
@@ -78,6 +79,7 @@ export class AccessControl implements Access {
     this.breakers = new Breakers({ keys, node: config.nodeId, clock, logger });
     this.directory = new AccessDirectory(below, logger);
     this.writer = new AccessWriter(below, this.directory);
+    this.routes = new LiveRouteLists(this.directory, logger);
     const principals = new KeyPrincipals(this.directory, clock);
     this.keyCredentials = new SecretKeyCredentials(this.directory, this.secretKeys, principals, clock);
     this.trust = new DeviceTrust(this.directory);
@@ -99,9 +101,9 @@ export class AccessControl implements Access {
     this.authenticator = new SlowedFailures(kinds, config.rates.failures, clock);
     const standing = new TokenStanding(directory, acceptance.denials, clock);
     this.authorizer = new PolicyAuthorizer(directory, clock, standing);
+    this.inFlight = new RequestsInFlight(config.rates.inFlight, config.rates.inFlightOfConnection);
     this.limits = new RequestLimits(config.rates, tenantLimits(this.directory), clock);
   }
-    this.inFlight = new RequestsInFlight(config.rates.inFlight, config.rates.inFlightOfConnection);
 
   /**
    * Begins to follow the records of access. Until they are there, nobody may do anything.

@@ -21,6 +21,7 @@ import { PoliciesModule } from './policies/policies.module.js';
 import { PrincipalsModule } from './principals/principals.module.js';
 import { RevocationsModule } from './revocations/revocations.module.js';
 import { SYSTEM_CLOCK, type Clock } from './resilience/clock.js';
+import { RouteListsModule } from './route-lists/route-lists.module.js';
 import { ShadowModule } from './shadow/shadow.module.js';
 import { StoreModule } from './store/store.module.js';
 import type { Storage } from './store/storage.js';
@@ -80,10 +81,11 @@ function administration(access: AccessControl): DynamicModule['imports'] & {} {
     AuthModule.forRoot(access),
     PoliciesModule.forRoot(authorizer),
     PrincipalsModule,
-    KeysModule,
     GroupsModule,
+    KeysModule,
     TenantsModule,
     TokenPolicyModule,
+    RouteListsModule,
     AuditModule.forRoot(audit),
     AuthoritiesModule.forRoot(trust, registrationCodes),
     IssuersModule.forRoot(access.issuers),

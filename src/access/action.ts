@@ -46,6 +46,9 @@ export type ActionName =
   | 'token-policy:get'
   | 'token-policy:update'
   | 'token-policy:delete'
+  | 'route-list:list'
+  | 'route-list:update'
+  | 'route-list:delete'
   | 'auth:get'
   /** Allowed for every caller, with or without authentication. */
   | 'public';

@@ -67,5 +67,8 @@ export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, Poli
   'token-policy:get': null,
   'token-policy:update': 'umbra:AdminTenants',
   'token-policy:delete': 'umbra:AdminTenants',
+  'route-list:list': 'umbra:AdminTenants',
+  'route-list:update': 'umbra:AdminTenants',
+  'route-list:delete': 'umbra:AdminTenants',
   'auth:get': null,
 };

@@ -12,6 +12,7 @@ import type { Logger } from '../../telemetry/logger.js';
 import { addAccessHooks } from '../access-hooks.js';
 import { HttpErrorFilter } from '../http-error.filter.js';
 import { serveOpenApi } from '../openapi/serve.js';
+import { addRouteHook } from '../route-hook.js';
 import { originForm, MAX_HEADERS, RequestHeads } from '../request-head.js';
 import { BodyBudget } from './body-budget.js';
 import { BodyReader, continueBodies, type BodyLimits, type BodyTaker } from './body-reader.js';
@@ -87,6 +88,7 @@ export class HttpServer {
     app.useGlobalFilters(this.#filter);
     const heads = new RequestHeads([config.http.host, ...config.http.names]);
     addRequestHooks(this.#fastify, { timeoutMs: config.requestTimeoutMs, heads, clock, logger });
+    addRouteHook(app, this.#fastify);
     addAccessHooks(app, this.#fastify);
     serveDirectly(app, this.#fastify);
     serveOpenApi(app, this.#fastify);

@@ -6,6 +6,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { AUDIT, type Audit } from '../../access/audit.js';
 import { AUTHENTICATOR, type Authenticator } from '../../access/authenticator.js';
 import type { Principal } from '../../access/principal.js';
+import { ROUTE_GUARD, type RouteGuard } from '../../access/route-guard.js';
 import { CONFIG, type Config, type TlsFiles } from '../../config/config.js';
 import { connectionsWithin, descriptorLimit } from '../../config/descriptors.js';
 import { RequestHeads } from '../../http/request-head.js';
@@ -50,6 +51,7 @@ export class MqttListeners {
     @Inject(MqttBroker) private readonly broker: MqttBroker,
     @Inject(AUTHENTICATOR) private readonly authenticator: Authenticator,
     @Inject(AUDIT) audit: Audit,
+    @Inject(ROUTE_GUARD) routes: RouteGuard,
   ) {
     const descriptors = descriptorLimit();
     // 0: as many as there is room for.
@@ -62,7 +64,7 @@ export class MqttListeners {
       (stream, request, proven) => this.#accept(stream, request, proven),
       this.#limit,
       new RequestHeads([config.http.host, ...config.http.names]),
-      new UpgradeGate(authenticator, audit, logger),
+      new UpgradeGate(authenticator, routes, audit, logger),
     );
   }
 

@@ -59,6 +59,8 @@ export class MqttWebSockets {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const closed = this.gate.closed(request);
+    if (closed) return refuse(socket, closed.status, closed.message);
     if (!this.#accepting) return refuse(socket, 503);
     if (this.limit.isFull) {
       this.limit.refused();
