@@ -1,6 +1,6 @@
 import type { PolicyContext } from './context-keys.js';
 import { parsePolicyDocument } from './policy-document.js';
-import { CurrentPolicies, PolicySnapshot, type PolicySubject, type SnapshotRecords } from './policy-snapshot.js';
+import { PolicySnapshot, type PolicySubject, type SnapshotRecords } from './policy-snapshot.js';
 
 const NONE: PolicyContext = { caller: {} };
 const arn = (resource: string, account = '1'): string => `arn:aws:iot:r:${account}:${resource}`;
@@ -165,16 +165,5 @@ describe('a snapshot', () => {
     expect(snapshot.setFor(subject({ principal: 'lamp' })).dependsOnRequest).toBe(false);
     const at = (now: number): string => set.decide('iot:Publish', 'topic/a', { caller: {}, now }).effect;
     expect([at(Date.UTC(2026, 11, 31)), at(Date.UTC(2027, 0, 1))]).toEqual(['allow', 'none']);
-  });
-
-  it('is swapped as a whole, for a newer one only', () => {
-    const current = new CurrentPolicies(snapshot);
-    const newer = new PolicySnapshot({ revision: 8, policies: [], attachments: [] });
-    expect(current.swap(new PolicySnapshot({ ...records, revision: 7 }))).toBe(false);
-    expect(current.snapshot).toBe(snapshot);
-    expect(current.swap(newer)).toBe(true);
-    expect(current.swap(snapshot)).toBe(false);
-    expect(current.snapshot).toBe(newer);
-    expect(publish({ principal: 'lamp' }, 'a')).toBe('allow');
   });
 });

@@ -136,23 +136,3 @@ export class PolicySnapshot {
     return new PolicySet(policies, this.#accounts.get(tenant) ?? null, missing);
   }
 }
-
-/** The snapshot by which decisions are made now. */
-export class CurrentPolicies {
-  #snapshot: PolicySnapshot;
-
-  constructor(first: PolicySnapshot) {
-    this.#snapshot = first;
-  }
-
-  get snapshot(): PolicySnapshot {
-    return this.#snapshot;
-  }
-
-  /** Takes a newer snapshot as a whole; false: it is not newer, and nothing changes. No errors. */
-  swap(next: PolicySnapshot): boolean {
-    if (next.revision <= this.#snapshot.revision) return false;
-    this.#snapshot = next;
-    return true;
-  }
-}

@@ -88,11 +88,6 @@ export class AccessTokens {
     return verifying;
   }
 
-  /** Whether the token is past its end and accepted by grace only: its caller is told to renew it. No errors. */
-  needsRenewal({ expiresAt }: VerifiedToken): boolean {
-    return expiresAt <= this.parts.clock.now();
-  }
-
   /** Epoch milliseconds at which a connection that this token opened has to end. No errors. */
   endsAt({ expiresAt, tenant }: VerifiedToken): number {
     return expiresAt + this.parts.rules(tenant).gracePeriod * 1_000;

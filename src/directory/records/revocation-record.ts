@@ -58,10 +58,3 @@ export const REVOCATION: RecordKind<RevocationRecord> = {
     return { ...revocation, kind: 'authority', keyHash: id, caId: '' };
   },
 };
-
-/** The names of the key of a revocation. No errors. */
-export function namesOfRevocation(record: RevocationRecord): readonly string[] {
-  if (record.kind === 'certificate') return [record.tenant, record.kind, record.fingerprint];
-  if (record.kind === 'thing') return [record.tenant, record.kind, record.thing];
-  return [record.tenant, record.kind, record.keyHash];
-}
