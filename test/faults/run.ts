@@ -6,7 +6,7 @@ import { History } from './model/history.js';
 import { Random } from './plans/random.js';
 import { REGRESSIONS } from './regressions/index.js';
 import { JsonLines, say, summarize, tell } from './report.js';
-import { RESTORES, runRestore } from './plans/restore.js';
+import { runSpecial, SPECIAL } from './plans/special.js';
 import { measureRto } from './plans/rto.js';
 import { SMOKE } from './plans/smoke.js';
 import { Topology, type TopologySpec } from './topology.js';
@@ -59,7 +59,7 @@ function chosen(): readonly (Scenario | string)[] {
   const fits = (name: string): boolean => scenario === undefined || name.includes(scenario);
   const members = values.members === undefined ? null : Number(values.members);
   const found = all.filter(({ name, topology }) => fits(name) && (members === null || topology.members === members));
-  const names = [...found, ...(members === 3 ? [] : RESTORES.filter(fits))];
+  const names = [...found, ...(members === 3 ? [] : SPECIAL.filter(fits))];
   if (names.length === 0) throw new Error(`no scenario is called ${scenario ?? values.issue}`);
   return names;
 }
@@ -72,7 +72,7 @@ async function runChosen(scenarios: readonly (Scenario | string)[]): Promise<Res
     const own = scenarios.length === 1 ? seed : random.int(1, 1_000_000);
     results.push(
       await safely(own, scenario, () =>
-        typeof scenario === 'string' ? runRestore(scenario, own) : runScenario(scenario, { seed: own }),
+        typeof scenario === 'string' ? runSpecial(scenario, own) : runScenario(scenario, { seed: own }),
       ),
     );
   }

@@ -4,9 +4,10 @@ import { builtMain } from '../../harness/build.js';
 import { say, type JsonLines } from '../report.js';
 import { runScenario, type Result } from '../run-scenario.js';
 import { applyEdit } from './edits.js';
-import { MUTATIONS, type Mutation } from './mutations.js';
-import { RESTORES, runRestore } from './restore.js';
+import type { Mutation } from './mutation.js';
+import { MUTATIONS } from './mutations.js';
 import { MATRIX } from './scenarios.js';
+import { runSpecial, SPECIAL } from './special.js';
 
 /** Runs in which chance may hide a bug. */
 const ATTEMPTS = 3;
@@ -46,7 +47,7 @@ async function attempt(each: Mutation, seed: number): Promise<{ caughtBy: string
 }
 
 async function run(name: string, seed: number, main: string): Promise<Result> {
-  if (RESTORES.includes(name)) return runRestore(name, seed, main);
+  if (SPECIAL.includes(name)) return runSpecial(name, seed, main);
   const scenario = MATRIX.find((one) => one.name === name);
   if (!scenario) throw new Error(`no scenario ${name}`);
   return runScenario(scenario, { seed, main });

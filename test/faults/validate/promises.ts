@@ -25,6 +25,11 @@ export const PROMISES = {
   lease: 'a node whose lease has ended gives its lanes up',
   answered: 'a request is answered when its time is over',
   restored: 'a restored backup is told to readers and never mixed with what was before',
+  withdrawn: 'what was withdrawn is refused within a second by every node that hears etcd',
+  closed: 'nothing fails open, whatever is away',
+  goesOn: 'what is allowed goes on, whatever is away',
+  newest: 'a node that comes back judges by the newest rules before it serves',
+  age: 'a node that is cut off says how old its rules are',
 } as const;
 
 export type PromiseName = (typeof PROMISES)[keyof typeof PROMISES];

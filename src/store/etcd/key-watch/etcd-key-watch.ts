@@ -33,8 +33,11 @@ export interface KeyWatchTarget {
   readonly signal: AbortSignal;
 }
 
-/** Milliseconds: pauses before the next member, or the next snapshot. */
-const BACK_OFF = { first: 50, longest: 1_000 };
+/**
+ * Milliseconds: pauses before the next member, or the next snapshot. What was withdrawn meanwhile is to be refused within a
+ * second of etcd being back, so the longest one is the half of that.
+ */
+const BACK_OFF = { first: 50, longest: 500 };
 /** Call timeouts within which a member must show that it has the history: it takes two calls. */
 const VERIFY_CALLS = 3;
 
