@@ -113,6 +113,15 @@ describe('a registration', () => {
     expect((await put(PATH, members(), node.admin, { 'if-none-match': '*' })).status).toBe(412);
   });
 
+  it('keeps its tenant from being deleted: a later one of that name must not inherit it', async () => {
+    await node.ask('PUT', '/v1/tenants/brief', node.admin, {});
+    const path = '/v1/tenants/brief/issuers/far';
+    expect((await put(path, { url: 'https://login.invalid/b', audiences: ['umbra'] })).status).toBe(201);
+    expect((await node.ask('DELETE', '/v1/tenants/brief', node.admin)).body.detail).toMatch(/has a issuer/);
+    expect((await node.ask('DELETE', path, node.admin)).status).toBe(204);
+    expect((await node.ask('DELETE', '/v1/tenants/brief', node.admin)).status).toBe(204);
+  });
+
   it('by who administers a tenant alone is not of this machine, and not of another tenant', async () => {
     const far = { url: 'https://login.invalid/a', audiences: ['umbra'] };
     for (const url of [corp.url, 'http://127.0.0.1:2379'])
