@@ -1,4 +1,5 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { isSameText } from '../same-text.js';
 import { derivedKey } from '../sealed-secret.js';
 import { base62 } from './base62.js';
 
@@ -53,8 +54,9 @@ export class RefreshTokenTexts {
   familyOf(token: string): string | null {
     if (!FORM.test(token)) return null;
     const body = token.slice(0, -MAC_LENGTH);
-    const isOurs = timingSafeEqual(Buffer.from(this.#mac(body)), Buffer.from(token.slice(-MAC_LENGTH)));
-    return isOurs ? body.slice(PREFIX.length, PREFIX.length + FAMILY_LENGTH) : null;
+    return isSameText(this.#mac(body), token.slice(-MAC_LENGTH))
+      ? body.slice(PREFIX.length, PREFIX.length + FAMILY_LENGTH)
+      : null;
   }
 
   #mac(body: string): string {
