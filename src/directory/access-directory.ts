@@ -113,6 +113,11 @@ export class AccessDirectory implements KeyListener {
     return this.#tables.keysOf(tenant, principal);
   }
 
+  /** How many principals, groups and authorities have a policy; its tenant counts as one. */
+  holdersOf(tenant: string, policy: string): number {
+    return this.#tables.holdersOf(tenant, policy);
+  }
+
   /** Calls `listener` after each change until the returned function is called. */
   onChange(listener: OnAccessChange): () => void {
     this.#listeners.add(listener);

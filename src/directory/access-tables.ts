@@ -13,6 +13,9 @@ import { RecordTable } from './record-table.js';
 
 type Tables = { readonly [Name in KindName]: RecordTable<RecordTypes[Name]> };
 
+/** What policies are attached to. */
+type Holder = AccessEntry<RecordTypes['tenant' | 'group' | 'authority' | 'principal']>;
+
 /** Milliseconds for which nothing else is done. */
 const SLICE_MS = 5;
 
@@ -25,6 +28,8 @@ export class AccessTables {
   ) as unknown as Tables;
   /** Ids of keys by tenant and principal. */
   readonly #keysOf = new Map<string, Set<string>>();
+  /** How many tenants, groups, authorities and principals have a policy, by tenant and policy. */
+  readonly #holders = new Map<string, number>();
   readonly #faults = new Map<string, string>();
 
   /**
@@ -58,6 +63,11 @@ export class AccessTables {
     return this.#keysOf.get(`${tenant}/${principal}`) ?? NONE;
   }
 
+  /** How many principals, groups and authorities have a policy; its tenant counts as one. */
+  holdersOf(tenant: string, policy: string): number {
+    return this.#holders.get(`${tenant}/${policy}`) ?? 0;
+  }
+
   /** Takes a record over; null: it is gone. Returns which it is; null: the key is foreign. No errors. */
   set(key: string, stored: Pick<StoredKey, 'value' | 'revision'> | null): RecordPlace | null {
     this.#faults.delete(key);
@@ -75,9 +85,22 @@ export class AccessTables {
     const table = this.table(kind);
     const entry = stored && readEntry(kind, names, stored);
     if (kind === 'key') this.#index(names[0] ?? '', entry as AccessEntry<RecordTypes['key']> | null);
+    if (kind === 'tenant' || kind === 'group' || kind === 'authority' || kind === 'principal') {
+      this.#countHolders(table.get(...(names as [string])) as Holder | null, -1);
+      this.#countHolders(entry as Holder | null, 1);
+    }
     if (!entry) return table.delete(names);
     table.set(entry);
     if (entry.fault !== null) this.#faults.set(key, entry.fault);
+  }
+
+  #countHolders(entry: Holder | null, by: 1 | -1): void {
+    for (const policy of entry?.record.policies ?? []) {
+      const name = `${entry?.names[0] ?? ''}/${policy}`;
+      const count = (this.#holders.get(name) ?? 0) + by;
+      if (count > 0) this.#holders.set(name, count);
+      else this.#holders.delete(name);
+    }
   }
 
   #index(keyId: string, entry: AccessEntry<RecordTypes['key']> | null): void {
