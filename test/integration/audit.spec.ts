@@ -1,6 +1,7 @@
 import { connect as dial } from 'node:net';
 import { connectAsync } from 'mqtt';
 import { pino } from 'pino';
+import { EventReader } from '../harness/event-reader.js';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
 
@@ -134,6 +135,21 @@ it('keeps what became of tokens, by their ids', async () => {
     ['token:reuse', 'lamp', expect.stringMatching('^clerk/.'), 'done', 'AUTH_108'],
   ]);
   expect(lines.join('')).not.toContain(first.slice(-20));
+});
+
+it('is not where changes of shadows are: each carries its principal, whatever door it came by', async () => {
+  const headers = { authorization: `Bearer ${await node.make('viewer', { kind: 'service', roles: ['service'] })}` };
+  const reader = await EventReader.open(`${node.url}/v1/watch`, headers);
+  const by = async (): Promise<unknown> => (await reader.nextOf('change')).data['principal'];
+  await node.ask('POST', '/things/lamp/shadow', node.admin, { state: { desired: { led: 'on' } } });
+  expect(await by()).toBe('admin');
+  const client = await node.connect('lamp', lamp);
+  await client.publishAsync('$aws/things/lamp/shadow/update', '{"state":{"reported":{"led":"on"}}}', { qos: 1 });
+  expect(await by()).toBe('lamp');
+  await node.ask('DELETE', '/things/lamp/shadow', lamp);
+  expect(await by()).toBe('lamp');
+  reader.close();
+  await client.endAsync();
 });
 
 it('keeps a change whose caller does not wait for the answer', async () => {

@@ -5,7 +5,7 @@ import { SILENT_LOGGER } from '../../telemetry/logger.js';
 import type { ExternalCoordinator } from './coordinator.js';
 import type { ExternalHandler } from './lane-worker.js';
 import { ExternalTransport } from './transport.js';
-import type { MqttHandler } from '../mqtt-request.js';
+import type { MqttHandler, MqttRequest } from '../mqtt-request.js';
 import { RequestAnswerer } from '../request-answerer.js';
 import { OPERATIONS } from '../topics.js';
 import type { RequestOptions } from '../../store/shadow-store.js';
@@ -61,6 +61,16 @@ function setup(
 
 const UNKNOWN = new ServiceError('outcomeUnknown');
 const AWAY = new ServiceError('storageUnavailable');
+
+it('acts as a principal of its own, which every change carries', async () => {
+  let id = '';
+  const { send } = setup(
+    () => Promise.resolve(undefined),
+    (request) => (id = (request as MqttRequest).principal.id),
+  );
+  expect(await send()).toBe('done');
+  expect(id).toBe('external-broker');
+});
 
 describe('a request of unknown outcome', () => {
   it('is carried out again until it is known', async () => {
