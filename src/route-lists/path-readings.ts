@@ -12,7 +12,8 @@ const SLASHES = /[/\\]/;
  * @returns empty: it names no path
  */
 export function readingsOf(target: string): readonly Segments[] {
-  const [path = ''] = target.split(/[?#]/, 1);
+  const end = target.search(/[?#]/);
+  const path = end < 0 ? target : target.slice(0, end);
   if (!path.startsWith('/')) return [];
   const sent = path.slice(1).split('/');
   if (!UNUSUAL.test(path)) return [path === '/' ? [] : sent];

@@ -9,6 +9,8 @@ class Place {
   rest: Place | null = null;
   /** Methods of patterns that end here. */
   readonly methods = new Set<string>();
+  /** The step that has found it last. */
+  step = 0;
 
   /** @param stays whether a further segment may lead here again */
   constructor(readonly stays: boolean) {}
@@ -35,6 +37,7 @@ class Place {
  */
 export class RouteTree {
   readonly #root = new Place(false);
+  #step = 0;
 
   constructor(patterns: Iterable<RoutePattern>) {
     for (const { method, segments } of patterns) {
@@ -46,29 +49,33 @@ export class RouteTree {
 
   /** Whether a pattern matches the whole path. No errors. */
   matches(method: string, path: Segments): boolean {
-    let places = new Set<Place>();
-    add(places, this.#root);
+    let places: Place[] = [];
+    this.#step++;
+    this.#add(places, this.#root);
     for (const segment of path) {
-      const next = new Set<Place>();
-      for (const place of places) step(next, place, segment);
-      if (next.size === 0) return false;
+      const next: Place[] = [];
+      this.#step++;
+      for (const place of places) this.#follow(next, place, segment);
+      if (next.length === 0) return false;
       places = next;
     }
-    for (const { methods } of places) if (methods.has(method) || methods.has('*')) return true;
-    return false;
+    return places.some(({ methods }) => methods.has(method) || methods.has('*'));
   }
-}
 
-function step(next: Set<Place>, place: Place, segment: string): void {
-  if (place.stays) add(next, place);
-  const literal = place.literals.get(segment);
-  if (literal !== undefined) add(next, literal);
-  for (const { prefix, suffix, place: to } of place.globs) {
-    const isLong = segment.length >= prefix.length + suffix.length;
-    if (isLong && segment.startsWith(prefix) && segment.endsWith(suffix)) add(next, to);
+  #follow(next: Place[], place: Place, segment: string): void {
+    if (place.stays) this.#add(next, place);
+    const literal = place.literals.get(segment);
+    if (literal !== undefined) this.#add(next, literal);
+    for (const { prefix, suffix, place: to } of place.globs) {
+      const isLong = segment.length >= prefix.length + suffix.length;
+      if (isLong && segment.startsWith(prefix) && segment.endsWith(suffix)) this.#add(next, to);
+    }
   }
-}
 
-function add(places: Set<Place>, place: Place): void {
-  for (let at: Place | null = place; at !== null && !places.has(at); at = at.rest) places.add(at);
+  #add(places: Place[], place: Place): void {
+    for (let at: Place | null = place; at !== null && at.step !== this.#step; at = at.rest) {
+      at.step = this.#step;
+      places.push(at);
+    }
+  }
 }

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import WebSocket from 'ws';
+import { MemoryClusterKeys } from '../../src/store/memory/memory-cluster-keys.js';
 import { CertifiedNode } from '../harness/certified-node.js';
 import type { Asked, SecureNode } from '../harness/secure-node.js';
+import { until } from '../harness/until.js';
 
 const ROUTE = '/v1/route-lists';
 /** Keeps the editor in. */
@@ -10,9 +12,10 @@ const OWN = '* /v1/route-lists';
 let doors: CertifiedNode;
 let node: SecureNode;
 let operator: string;
+const records = new MemoryClusterKeys();
 
 beforeAll(async () => {
-  doors = await CertifiedNode.start();
+  doors = await CertifiedNode.start({ keys: records });
   node = doors.node;
   operator = await node.make('operator', { kind: 'person', roles: ['operator'] });
 });
@@ -170,4 +173,17 @@ describe('an edit', () => {
     for (const method of ['GET', 'PUT', 'DELETE'])
       expect(refused(await node.ask(method, ROUTE, operator))).toEqual([403, 'AUTH_202']);
   });
+});
+
+it.each([
+  ['of another version', '{"format":2,"listeners":{}}'],
+  ['with a pattern of another version', '{"format":1,"listeners":{"https":{"allow":null,"deny":["GET /a//b"]}}}'],
+])('close everything but health when they are %s, until they are gone', async (_, value) => {
+  const access = records.under('access/');
+  await access.commit({ guards: [], puts: [{ key: 'route-lists', value }], deletes: [] });
+  const seen = async (path: string): Promise<number> => (await node.ask('GET', path, node.admin)).status;
+  await until('the end of all routes', async () => (await seen('/v1/things')) === 403);
+  expect([await seen(ROUTE), await seen('/health/live'), await seen('/health/ready')]).toEqual([403, 200, 200]);
+  await access.commit({ guards: [], puts: [], deletes: ['route-lists'] });
+  await until('all routes', async () => (await seen('/v1/things')) === 200);
 });
