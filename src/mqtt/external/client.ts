@@ -63,6 +63,9 @@ function tlsOf({ tls }: BrokerConfig): IClientOptions {
  */
 export async function endClient(client: MqttClient, withinMs: number): Promise<void> {
   const ended = client.endAsync(!client.connected).catch(() => undefined);
+  // A client that was not connected yet forgets that it was ended before its stream has closed, and connects again. Only
+  // now: with a period of 0 from the beginning end() would call back for every message that is left.
+  client.options.reconnectPeriod = 0;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((resolve) => (timer = setTimeout(resolve, withinMs).unref()));
   await Promise.race([ended, late]);
