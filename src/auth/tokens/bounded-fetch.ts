@@ -17,20 +17,41 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
  */
 export async function fetchJson(url: string, signal: AbortSignal, fetchUrl: Fetch = fetch): Promise<unknown> {
   checkUrl(url);
-  const headers = { accept: 'application/json', 'accept-encoding': 'identity' };
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)]);
+  // Not AbortSignal.any() with AbortSignal.timeout(): Node 20 loses that at the next collection of garbage, and a request
+  // whose answer never comes would never end.
+  const limit = new AbortController();
+  const stop = (): void => limit.abort();
+  const timer = setTimeout(stop, FETCH_MS);
+  signal.addEventListener('abort', stop);
+  if (signal.aborted) stop();
   try {
-    const answer = await fetchUrl(url, { headers, redirect: 'manual', signal: limit });
-    if (answer.status !== 200) {
-      await answer.body?.cancel();
-      const isRedirect = answer.status >= 300 && answer.status < 400;
-      throw new Error(isRedirect ? 'it answered with a redirect, which is not followed' : `status ${answer.status}`);
-    }
-    return JSON.parse(await boundedText(answer)) as unknown;
+    const text = await Promise.race([readText(url, limit.signal, fetchUrl), end(limit.signal)]);
+    return JSON.parse(text) as unknown;
   } catch (error) {
-    if (limit.aborted && !signal.aborted) throw new Error(`${url}: no answer within ${FETCH_MS} ms`, { cause: error });
-    throw new Error(`${url}: ${causeOf(error)}`, { cause: error });
+    const isLate = limit.signal.aborted && !signal.aborted;
+    throw new Error(`${url}: ${isLate ? `no answer within ${FETCH_MS} ms` : causeOf(error)}`, { cause: error });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
   }
+}
+
+async function readText(url: string, signal: AbortSignal, fetchUrl: Fetch): Promise<string> {
+  const headers = { accept: 'application/json', 'accept-encoding': 'identity' };
+  const answer = await fetchUrl(url, { headers, redirect: 'manual', signal });
+  if (answer.status === 200) return boundedText(answer);
+  await answer.body?.cancel();
+  const isRedirect = answer.status >= 300 && answer.status < 400;
+  throw new Error(isRedirect ? 'it answered with a redirect, which is not followed' : `status ${answer.status}`);
+}
+
+/** Rejects with the signal, also when fetch() has lost it. */
+function end(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const rejected = (): void => reject(new Error('it was given up'));
+    if (signal.aborted) rejected();
+    else signal.addEventListener('abort', rejected, { once: true });
+  });
 }
 
 /** @throws Error unless the URL is https, or http of this machine, without user and password */
