@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { CompactJWSHeaderParameters } from 'jose';
 import { SettableClock } from '../../../test/harness/clock.js';
 import { until } from '../../../test/harness/until.js';
+import { Breaker } from '../../breakers/breaker.js';
 import { SILENT_LOGGER } from '../../telemetry/logger.js';
 import { MAX_ANSWER_BYTES } from './bounded-fetch.js';
 import { IssuerKeys, type IssuerKeysOptions } from './issuer-keys.js';
@@ -117,6 +118,34 @@ describe('IssuerKeys', () => {
     clock.advance(5_000);
     expect(await keeper.find(header('a'))).not.toBeNull();
     expect(keeper.health().ok).toBe(true);
+  });
+
+  it.each([
+    ['its keys', '/keys'],
+    ['its metadata', '/.well-known/openid-configuration'],
+  ])('is left alone by its breaker when %s cannot be had, and known keys go on', async (_what, dead) => {
+    const breaker = new Breaker({ dependency: 'issuer:x', clock, logger: SILENT_LOGGER, random: () => 0.5 });
+    const metadata = { issuer: origin, jwks_uri: `${origin}/keys` };
+    const serve: Answer = (response, { url }) =>
+      void response.end(JSON.stringify(url === '/keys' ? { keys } : metadata));
+    answer = serve;
+    await make({ jwksUri: null, call: (_issuer, attempt) => breaker.run(attempt) }).start();
+    answer = (response, request) => (request.url === dead ? void response.destroy() : serve(response, request));
+    // One success and three failures are no 0.6 of five; the fourth is.
+    await fails(4);
+    expect(breaker.state.state).toBe('open');
+    requests = [];
+    await fails(5);
+    expect(requests).toEqual([]);
+    expect([keeper.knows('a'), await keeper.find(header('a'))]).toEqual([true, expect.anything()]);
+    expect(keeper.health()).toMatchObject({
+      ...{ ok: true, reason: expect.stringMatching(/: issuer:x is not asked for another \d+ s: http/) as string },
+    });
+    answer = serve;
+    clock.advance(60_000);
+    await keeper.find(header('unknown'));
+    expect(requests).toEqual(['/.well-known/openid-configuration', '/keys']);
+    expect([breaker.state.state, keeper.health().reason]).toEqual(['closed', `2 keys of ${origin}`]);
   });
 
   it('fetches again by itself after a failure', async () => {

@@ -17,8 +17,11 @@ const MAX_STALE_MS = 24 * 3_600_000;
 /** Failures after which health tells of them: one lost answer is none of an operator's business. */
 const FAILURES_TOLD = 3;
 
-/** Makes a request to an issuer, or refuses to: the place of a breaker. What the request rejects with is passed on. */
-export type IssuerCall = <T>(issuer: string, request: () => Promise<T>) => Promise<T>;
+/**
+ * Makes an attempt to get the keys of an issuer, or refuses to: the place of a breaker. What the attempt rejects with is
+ * passed on.
+ */
+export type IssuerCall = <T>(issuer: string, attempt: () => Promise<T>) => Promise<T>;
 
 export interface IssuerKeysOptions {
   readonly issuer: string;
@@ -28,7 +31,7 @@ export interface IssuerKeysOptions {
   readonly maxStaleMs?: number;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Around each request; none: it is made. */
+  /** Around each attempt; none: it is made. */
   readonly call?: IssuerCall;
 }
 
@@ -132,10 +135,11 @@ export class IssuerKeys {
   }
 
   async #fetchOnce(): Promise<void> {
-    const { clock, logger, issuer } = this.options;
+    const { clock, logger, issuer, call = (_issuer, attempt) => attempt() } = this.options;
     this.#askedAt = clock.monotonic();
     try {
-      const { keys } = readKeySet(await this.#get(await this.#jwksUri()));
+      // Metadata and keys are one attempt: with metadata that answer, keys that fail would be half of the calls only.
+      const { keys } = await call(issuer, async () => readKeySet(await this.#get(await this.#jwksUri())));
       const kids = new Set(keys.flatMap(({ kid }) => kid ?? []));
       this.#set = { find: createLocalJWKSet({ keys }), kids, size: keys.length };
       this.#fetchedAt = clock.monotonic();
@@ -166,9 +170,7 @@ export class IssuerKeys {
   }
 
   #get(url: string): Promise<unknown> {
-    const { issuer, call } = this.options;
-    const request = (): Promise<unknown> => fetchJson(url, this.#stop.signal);
-    return call === undefined ? request() : call(issuer, request);
+    return fetchJson(url, this.#stop.signal);
   }
 
   #later(): void {
