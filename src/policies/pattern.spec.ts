@@ -54,6 +54,20 @@ describe('a pattern', () => {
     expect(matches('*/${iot:ClientId}/*', 'a/pump/b', of('lamp'))).toBe(false);
   });
 
+  it.each([
+    ['t/${iot:ClientId}', 't/lamp', true],
+    ['t/${iot:ClientId}', 't/lamps', false],
+    ['t/${iot:ClientId}', 't/lam', false],
+    ['t/${iot:ClientId}/s', 't/lamp/s', true],
+    ['t/${iot:ClientId}/s', 't/lamp/t', false],
+    ['t/${iot:ClientId}*', 't/lamp', true],
+    ['t/${iot:ClientId}:*', 't/lamp:1', true],
+    ['t/${iot:ClientId}:*', 't/lamp', false],
+    ['t/${iot:ClientId}/*', 't/pump/s', false],
+  ])('%s against %s, for the client lamp: %s', (pattern, text, expected) => {
+    expect(matches(pattern, text, { caller: { 'iot:ClientId': 'lamp' } })).toBe(expected);
+  });
+
   it('stands for nothing or anything when a variable has no value', () => {
     const pattern = parsePattern('', 'a/${iot:ClientId}/?');
     const all = ['a/x/y', 'a/x/y/z', 'b/x/y'].flatMap((text) => [

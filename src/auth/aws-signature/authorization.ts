@@ -1,4 +1,4 @@
-import { claimOf, SIGNATURE, SIGNATURE_LENGTH, type SignatureClaim } from './claim.js';
+import { claimOf, SIGNATURE_LENGTH, type SignatureClaim } from './claim.js';
 import { parseCredential, type Credential } from './credential.js';
 import { remembering } from './remembering.js';
 import type { SentHeaders } from './sent-headers.js';
@@ -35,9 +35,8 @@ export function headerClaim(headers: SentHeaders): SignatureClaim | SignatureFau
   const date = headers.get('x-amz-date');
   const sessionToken = headers.get('x-amz-security-token');
   const signature = authorization.slice(-SIGNATURE_LENGTH);
-  const beginning = SIGNATURE.test(signature) ? parseBeginning(authorization.slice(0, -SIGNATURE_LENGTH)) : null;
-  if (beginning === null || beginning instanceof SignatureFault || date === undefined)
-    return anyClaim(authorization, date, sessionToken);
+  const beginning = parseBeginning(authorization.slice(0, -SIGNATURE_LENGTH));
+  if (beginning instanceof SignatureFault || date === undefined) return anyClaim(authorization, date, sessionToken);
   const { credential, signedHeaders } = beginning;
   return claimOf({ credential, date, signedHeaders, signature, sessionToken });
 }

@@ -18,7 +18,7 @@ export interface SignatureClaim {
 
 /** Characters of a signature. */
 export const SIGNATURE_LENGTH = 64;
-export const SIGNATURE = /^[0-9a-f]{64}$/;
+const SIGNATURE = /^[0-9a-f]{64}$/;
 
 /** A claim whose parts fit each other. */
 export function claimOf(parts: Omit<SignatureClaim, 'signedAt'>): SignatureClaim | SignatureFault {
