@@ -16,8 +16,6 @@ export interface SignatureClaim {
   readonly sessionToken: string | undefined;
 }
 
-/** Characters of a signature. */
-export const SIGNATURE_LENGTH = 64;
 const SIGNATURE = /^[0-9a-f]{64}$/;
 
 /** A claim whose parts fit each other. */
