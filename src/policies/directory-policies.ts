@@ -15,12 +15,7 @@ export function policiesIn(directory: AccessDirectory): PolicySnapshot {
     const [tenant = '', name = ''] = names;
     policies.push({ tenant, name, document: documentOf(record) });
   }
-  return new PolicySnapshot({
-    revision: directory.revision,
-    policies,
-    attachments: [],
-    accounts: accountsOf(directory),
-  });
+  return new PolicySnapshot({ policies, accounts: accountsOf(directory) });
 }
 
 /** AWS account of each tenant that states one. */

@@ -53,11 +53,6 @@ export class PolicyAuthorizer implements Authorizer {
     return this.directory.generation + (this.credentials?.generation ?? 0);
   }
 
-  /** The policies by which decisions are made now. */
-  get snapshot(): PolicySnapshot {
-    return this.#snapshot;
-  }
-
   allows(principal: Principal, action: PolicyAction, resource: string, surroundings: Surroundings = {}): boolean {
     if (!covers(principal.scopes, action)) return false;
     const known = this.#knownOf(principal);

@@ -1,6 +1,6 @@
 import type { PolicyContext } from './context-keys.js';
-import { parsePolicyDocument } from './policy-document.js';
-import { PolicySnapshot, type PolicySubject, type SnapshotRecords } from './policy-snapshot.js';
+import { parsePolicyDocument, type PolicyDocument } from './policy-document.js';
+import { PolicySnapshot, type SnapshotRecords } from './policy-snapshot.js';
 
 const NONE: PolicyContext = { caller: {} };
 const arn = (resource: string, account = '1'): string => `arn:aws:iot:r:${account}:${resource}`;
@@ -8,59 +8,38 @@ const document = (Effect: string, Action: string, Resource: string) =>
   parsePolicyDocument(JSON.stringify({ Version: '2012-10-17', Statement: { Sid: 'only', Effect, Action, Resource } }));
 
 const records: SnapshotRecords = {
-  revision: 7,
   policies: [
     { tenant: 'acme', name: 'publish', document: document('Allow', 'iot:Publish', arn('topic/*')) },
     { tenant: 'acme', name: 'quiet', document: document('Deny', 'iot:Publish', arn('topic/alarm')) },
     { tenant: 'acme', name: 'everything', document: document('Allow', '*', '*') },
     { tenant: 'other', name: 'publish', document: document('Allow', 'iot:Publish', arn('topic/other')) },
   ],
-  attachments: [
-    { tenant: 'acme', target: 'principal', id: 'lamp', policy: 'publish' },
-    { tenant: 'acme', target: 'certificate', id: 'c0ffee', policy: 'quiet' },
-    { tenant: 'acme', target: 'group', id: 'silent', policy: 'quiet' },
-    { tenant: 'acme', target: 'group', id: 'loud', policy: 'publish' },
-    { tenant: 'acme', target: 'principal', id: 'root', policy: 'everything' },
-    { tenant: 'acme', target: 'principal', id: 'lost', policy: 'publish' },
-    { tenant: 'acme', target: 'principal', id: 'lost', policy: 'gone' },
-    { tenant: 'acme', target: 'principal', id: 'reader', policy: 'role:viewer' },
-    { tenant: 'strict', target: 'tenant', id: 'strict', policy: 'mine' },
-    { tenant: 'other', target: 'principal', id: 'lamp', policy: 'publish' },
-  ],
 };
-const subject = (members: Partial<PolicySubject>): PolicySubject => ({
-  tenant: 'acme',
-  principal: 'nobody',
-  certificate: null,
-  groups: [],
-  roles: [],
-  ...members,
-});
 const snapshot = new PolicySnapshot(records);
-const publish = (members: Partial<PolicySubject>, topic: string): string =>
-  snapshot.setFor(subject(members)).decide('iot:Publish', `topic/${topic}`, NONE).effect;
+/** A snapshot of one policy, and the set of who has it alone. */
+const setOfOne = (only: PolicyDocument) =>
+  new PolicySnapshot({ policies: [{ tenant: 'acme', name: 'p', document: only }] }).setOf('acme', ['p']);
 
 describe('a snapshot', () => {
-  it.each<[string, Partial<PolicySubject>, string, string]>([
-    ['nothing without an attachment', {}, 'a', 'none'],
-    ['by principal', { principal: 'lamp' }, 'alarm', 'allow'],
-    ['by principal and certificate', { principal: 'lamp', certificate: 'c0ffee' }, 'alarm', 'deny'],
-    ['by group', { groups: ['loud'] }, 'alarm', 'allow'],
-    ['by several groups', { groups: ['loud', 'silent'] }, 'alarm', 'deny'],
-    ['by a name in its own tenant only', { tenant: 'other', principal: 'lamp' }, 'a', 'none'],
-    ['by the same name in another tenant', { tenant: 'other', principal: 'lamp' }, 'other', 'allow'],
-    ['not across kinds of targets', { principal: 'loud', groups: ['lamp'], certificate: 'lamp' }, 'a', 'none'],
-    ['nothing at all when an attached policy is missing', { principal: 'lost' }, 'a', 'deny'],
-    ['nothing in a tenant that is unknown', { tenant: 'unknown', principal: 'lamp' }, 'a', 'none'],
-    ['by a role of the credential', { roles: ['admin'] }, 'a', 'allow'],
-    ['by an attached role', { principal: 'reader' }, '$aws/things/lamp/shadow/get', 'allow'],
-    ['no more than an attached role', { principal: 'reader' }, '$aws/things/lamp/shadow/update', 'none'],
-  ])('allows %s', (_title, members, topic, effect) => {
-    expect(publish(members, topic)).toBe(effect);
+  it.each<[string, string, string[], string, string]>([
+    ['nothing without a policy', 'acme', [], 'a', 'none'],
+    ['by a policy', 'acme', ['publish'], 'alarm', 'allow'],
+    ['nothing that one of several denies', 'acme', ['publish', 'quiet'], 'alarm', 'deny'],
+    ['what none of several denies', 'acme', ['publish', 'quiet'], 'a', 'allow'],
+    ['nothing by the policy of another tenant', 'other', ['publish'], 'a', 'none'],
+    ['by the policy of the same name in another tenant', 'other', ['publish'], 'other', 'allow'],
+    ['nothing at all when an attached policy is missing', 'acme', ['gone', 'publish'], 'a', 'deny'],
+    ['nothing at all in a tenant that has no policies', 'unknown', ['publish'], 'a', 'deny'],
+    ['by a role', 'acme', ['role:admin'], 'a', 'allow'],
+    ['by a role in a tenant that has no policies', 'unknown', ['role:admin'], 'a', 'allow'],
+    ['what a role says', 'acme', ['role:viewer'], '$aws/things/lamp/shadow/get', 'allow'],
+    ['no more than a role says', 'acme', ['role:viewer'], '$aws/things/lamp/shadow/update', 'none'],
+  ])('allows %s', (_title, tenant, names, topic, effect) => {
+    expect(snapshot.setOf(tenant, names).decide('iot:Publish', `topic/${topic}`, NONE).effect).toBe(effect);
   });
 
   it('explains a refusal by what is missing', () => {
-    const set = snapshot.setFor(subject({ principal: 'lost' }));
+    const set = snapshot.setOf('acme', ['gone', 'publish']);
     expect(set.explain('iot:Publish', 'topic/a', NONE)).toEqual({
       effect: 'deny',
       policy: 'gone',
@@ -73,11 +52,7 @@ describe('a snapshot', () => {
 
   it('explains a Deny that holds because a variable has no value', () => {
     const denied = document('Deny', 'iot:Publish', arn('topic/${iot:ClientId}'));
-    const set = new PolicySnapshot({
-      revision: 1,
-      policies: [{ tenant: 'acme', name: 'p', document: denied }],
-      attachments: [{ tenant: 'acme', target: 'tenant', id: 'acme', policy: 'p' }],
-    }).setFor(subject({}));
+    const set = setOfOne(denied);
     expect(set.explain('iot:Publish', 'topic/a', NONE)).toMatchObject({
       effect: 'deny',
       sid: 'only',
@@ -95,16 +70,8 @@ describe('a snapshot', () => {
       { tenant: 'strict', name: 'mine', document: document('Allow', 'iot:Publish', arn('topic/mine', '11*')) },
       { tenant: 'strict', name: 'theirs', document: document('Allow', 'iot:Publish', arn('topic/theirs', '222')) },
     ];
-    const attachments = policies.map(({ name }) => ({
-      tenant: 'strict',
-      target: 'tenant' as const,
-      id: 'strict',
-      policy: name,
-    }));
     const effects = [new Map([['strict', '111']]), new Map<string, string>()].map((accounts) => {
-      const set = new PolicySnapshot({ revision: 1, policies, attachments, accounts }).setFor(
-        subject({ tenant: 'strict' }),
-      );
+      const set = new PolicySnapshot({ policies, accounts }).setOf('strict', ['mine', 'theirs']);
       return (['topic/mine', 'topic/theirs'] as const).map((topic) => set.decide('iot:Publish', topic, NONE).effect);
     });
     expect(effects).toEqual([
@@ -114,8 +81,8 @@ describe('a snapshot', () => {
   });
 
   it('lets no policy of a tenant reach another one', () => {
-    const root = snapshot.setFor(subject({ principal: 'root' }));
-    const admin = snapshot.setFor(subject({ roles: ['admin'] }));
+    const root = snapshot.setOf('acme', ['everything']);
+    const admin = snapshot.setOf('acme', ['role:admin']);
     const asked = (['tenant/acme', 'tenant/acme/policies', 'tenant/acme2', 'tenant/other'] as const).map((resource) => [
       root.decide('umbra:AdminPolicies', resource, NONE).effect,
       admin.decide('umbra:AdminPolicies', resource, NONE).effect,
@@ -130,20 +97,27 @@ describe('a snapshot', () => {
 
   it('compiles one set for all who have the same policies, and keeps no more than its bound', () => {
     const small = new PolicySnapshot(records, 2);
-    const first = subject({ principal: 'lamp' });
-    const set = small.setFor(first);
-    expect(small.setFor(first)).toBe(set);
-    expect(small.setFor(subject({ principal: 'fan', groups: ['loud'] }))).toBe(set);
-    expect(small.setFor(subject({ principal: 'fan', groups: ['loud', 'silent'] }))).not.toBe(set);
-    expect(small.setFor(subject({ principal: 'lamp' }))).toBe(set);
-    small.setFor(subject({ principal: 'root' }));
+    const set = small.setOf('acme', ['publish']);
+    expect(small.setOf('acme', ['publish'])).toBe(set);
+    expect(small.setOf('acme', ['publish', 'quiet'])).not.toBe(set);
+    expect(small.setOf('acme', ['publish'])).toBe(set);
+    small.setOf('acme', ['everything']);
     expect(small.size).toBe(2);
-    expect(small.setFor(subject({ principal: 'lamp' }))).toBe(set);
-    small.setFor(subject({ principal: 'reader' }));
-    small.setFor(subject({ principal: 'root' }));
-    expect(small.setFor(subject({ principal: 'lamp' }))).not.toBe(set);
-    expect(small.setFor(first)).toBe(set);
+    expect(small.setOf('acme', ['publish'])).toBe(set);
+    small.setOf('acme', ['role:viewer']);
+    small.setOf('acme', ['everything']);
+    expect(small.setOf('acme', ['publish'])).not.toBe(set);
     expect(small.size).toBe(2);
+  });
+
+  it('tells tenants and lists of names apart, however they are written', () => {
+    const names = [
+      ['acme', ['a', 'b']],
+      ['acme', ['a,b']],
+      ['acme', ['a","b']],
+      ['acme","a', ['b']],
+    ] as const;
+    expect(new Set(names.map(([tenant, each]) => snapshot.setOf(tenant, each))).size).toBe(names.length);
   });
 
   it('says whether decisions differ between requests', () => {
@@ -158,11 +132,9 @@ describe('a snapshot', () => {
         },
       }),
     );
-    const attachments = [{ tenant: 'acme', target: 'tenant' as const, id: 'acme', policy: 'p' }];
-    const policies = [{ tenant: 'acme', name: 'p', document: timed }];
-    const set = new PolicySnapshot({ revision: 1, policies, attachments }).setFor(subject({}));
+    const set = setOfOne(timed);
     expect(set.dependsOnRequest).toBe(true);
-    expect(snapshot.setFor(subject({ principal: 'lamp' })).dependsOnRequest).toBe(false);
+    expect(snapshot.setOf('acme', ['publish']).dependsOnRequest).toBe(false);
     const at = (now: number): string => set.decide('iot:Publish', 'topic/a', { caller: {}, now }).effect;
     expect([at(Date.UTC(2026, 11, 31)), at(Date.UTC(2027, 0, 1))]).toEqual(['allow', 'none']);
   });
