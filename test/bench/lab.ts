@@ -44,6 +44,7 @@ export interface RunningNode {
   readonly mqttPort: number;
   readonly mqttsPort: number | null;
   readonly httpPort: number;
+  readonly httpsPort: number | null;
   /** Seconds from the start of the process until it said that it is ready. */
   readonly readySeconds: number;
 }
@@ -123,8 +124,11 @@ export class Lab {
     this.#ends.push(() => node.stop());
     this.#nodes.set(`${peer} (${node.pid})`, node);
     const port = (url: string): number => Number(new URL(url).port);
-    const mqttsPort = node.mqttsUrl === null ? null : port(node.mqttsUrl);
-    return { process: node, mqttPort: port(node.mqttUrl), mqttsPort, httpPort: port(node.httpUrl), readySeconds };
+    const tlsPort = (url: string | null): number | null => (url === null ? null : port(url));
+    return {
+      ...{ process: node, readySeconds, mqttPort: port(node.mqttUrl), httpPort: port(node.httpUrl) },
+      ...{ mqttsPort: tlsPort(node.mqttsUrl), httpsPort: tlsPort(node.httpsUrl) },
+    };
   }
 
   /** To be ended with everything else, last first. */
