@@ -23,7 +23,7 @@ import { Chain } from './chain.js';
 import type { DeltaRevisions } from './delta-revisions.js';
 import type { Door } from './door.js';
 import { IncomingRequest, Route, type RequestOwner } from './incoming-request.js';
-import { CLOSE_MS, CONNECT_TIMEOUT_MS, MAX_DISCARDED, PACKET_TIMEOUT_MS } from './limits.js';
+import { CLOSE_MS, CONNECT_COST, CONNECT_TIMEOUT_MS, MAX_DISCARDED, PACKET_TIMEOUT_MS } from './limits.js';
 import { Outbox } from './outbox.js';
 import { Refusals } from './refusals.js';
 import { pong, unknownPubrec, unknownPubrel, type Reply } from './reply.js';
@@ -103,6 +103,8 @@ export class Connection implements PacketHandler, RequestOwner {
   read(chunk: Buffer, length: number): void {
     if (this.#phase === 'ending' && (this.#discarded += length) > MAX_DISCARDED) this.stream.destroy();
     if (this.#phase === 'ending' || this.#phase === 'closed') return;
+    // Thousands that come back at once are let in over several turns; who is in already has its packet handled.
+    if (this.#phase === 'opening' && this.door.turns.isUsedUp) this.#waitForTurn();
     try {
       this.#reader.read(chunk, length);
     } catch (error) {
@@ -144,6 +146,7 @@ export class Connection implements PacketHandler, RequestOwner {
   }
 
   connect(packet: ConnectPacket): void {
+    this.#spend(CONNECT_COST);
     this.door.connect(this, packet);
   }
 
@@ -321,7 +324,11 @@ export class Connection implements PacketHandler, RequestOwner {
 
   /** Counts a packet against the turn of the loop. */
   #spend(bytes: number): void {
-    if (this.door.turns.mayGoOn(this, bytes) || this.#waitsForTurn) return;
+    if (!this.door.turns.mayGoOn(this, bytes)) this.#waitForTurn();
+  }
+
+  #waitForTurn(): void {
+    if (this.#waitsForTurn) return;
     this.#waitsForTurn = true;
     this.#pause();
     this.door.turns.wait(this);

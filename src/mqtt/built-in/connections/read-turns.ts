@@ -27,6 +27,11 @@ export class ReadTurns {
     return this.#left > 0 && connection.packets < PER_CONNECTION;
   }
 
+  /** All packets of this turn were handled. */
+  get isUsedUp(): boolean {
+    return this.#left <= 0;
+  }
+
   /** Has `connection.readOn` called in one of the next turns. */
   wait(connection: Connection): void {
     this.#waiting.push(connection);
