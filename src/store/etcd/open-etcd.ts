@@ -96,9 +96,9 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
   const removals = new OwnRemovals();
   const guard = new QuotaGuard(cluster, config.etcd, clock, logger, {
     ...(options.guardPeriodMs === undefined ? {} : { periodMs: options.guardPeriodMs }),
-    onNearlyFull: () => {
+    onCheck: () => {
       const ready = leases.prepare(clock.monotonic() + config.etcd.callTimeoutMs);
-      ready.catch((error: unknown) => logger.warn({ err: error }, 'no lease for tombstones'));
+      ready.catch((error: unknown) => logger.debug({ err: error }, 'no lease for tombstones'));
     },
   });
   const format = config.recordFormat === 1 ? 1 : 2;

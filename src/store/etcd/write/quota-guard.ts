@@ -6,8 +6,6 @@ import type { EtcdMembers, Member } from '../client/members.js';
 
 /** Milliseconds between two checks. At 13 MB/s of history one period fills 40 MB: stay that far below the quota. */
 const PERIOD_MS = 3_000;
-/** Share of the quota above which a lease for tombstones is kept ready. */
-const NEARLY_FULL = 0.8;
 
 export interface QuotaUse {
   readonly full: boolean;
@@ -19,8 +17,8 @@ export interface QuotaUse {
 
 export interface QuotaGuardOptions {
   readonly periodMs?: number;
-  /** Called at most once per check while the storage is nearly full. */
-  readonly onNearlyFull?: () => void;
+  /** Is called before each check, for what must be ready when the storage is full. */
+  readonly onCheck?: () => void;
 }
 
 /**
@@ -73,6 +71,7 @@ export class QuotaGuard {
   }
 
   async #measure(): Promise<void> {
+    this.options.onCheck?.();
     const sizes = await Promise.all(this.cluster.members.map((member) => this.#usedBytes(member)));
     const alarm = await this.#alarm();
     const known = sizes.filter((size) => size !== null);
@@ -80,7 +79,6 @@ export class QuotaGuard {
     const usedBytes = Math.max(...known);
     const quota = this.config.quotaBytes;
     const share = `${mib(usedBytes)} of ${mib(quota)} MiB in use`;
-    if (usedBytes >= NEARLY_FULL * quota) this.options.onNearlyFull?.();
     // A server with users may deny its alarms: then only an accepted write shows that none is set.
     if (this.#use.full && !alarm && !(await this.#touch())) return;
     if (alarm) this.#become({ full: true, usedBytes, reason: `the NOSPACE alarm of etcd is set; ${share}` });

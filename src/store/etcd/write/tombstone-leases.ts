@@ -5,13 +5,15 @@ import type { EtcdMembers } from '../client/members.js';
 
 /** Milliseconds for which one lease is handed out. It lives longer by that, so that its last key lives 48 h too. */
 const WINDOW_MS = 10 * 60_000;
+/** Milliseconds after which the lease that is kept ready is replaced: so a tombstone of a full etcd lives 47 h at least. */
+const READY_MS = 60 * 60_000;
 /** The expiry of a lease deletes all its keys in one revision; Kubernetes has the same limit (ETCD 5). */
 const MAX_KEYS = 1000;
 
 interface Pool {
   readonly id: string;
   /** Milliseconds of the monotonic clock. */
-  readonly until: number;
+  readonly askedAt: number;
   keys: number;
 }
 
@@ -56,12 +58,14 @@ export class TombstoneLeases {
   }
 
   /**
-   * Gets a lease ready while the storage still grants one.
+   * Keeps a lease at hand that is at most an hour old: a full etcd grants none, and may be full before anybody has seen
+   * that it nearly is.
    * @param deadline milliseconds of the monotonic clock
    * @throws ServiceError as acquire
    */
   async prepare(deadline: number): Promise<void> {
-    if (!this.#pool || !this.#isFresh(this.#pool)) await (this.#granting ?? this.#granted(deadline));
+    const age = this.#pool === null ? Infinity : this.clock.monotonic() - this.#pool.askedAt;
+    if (age >= READY_MS) await (this.#granting ?? this.#granted(deadline));
   }
 
   /** Drops a lease that etcd does not know, or no longer knows. */
@@ -70,7 +74,7 @@ export class TombstoneLeases {
   }
 
   #isFresh(pool: Pool): boolean {
-    return pool.keys < MAX_KEYS && this.clock.monotonic() < pool.until;
+    return pool.keys < MAX_KEYS && this.clock.monotonic() - pool.askedAt < WINDOW_MS;
   }
 
   /** One grant at a time; calls during it share it. */
@@ -81,8 +85,8 @@ export class TombstoneLeases {
   /** A grant that is repeated after a lost answer leaves an empty lease, which ends by itself. */
   async #grant(deadline: number): Promise<void> {
     const TTL = String(TOMBSTONE_SECONDS + WINDOW_MS / 1000);
-    const until = this.clock.monotonic() + WINDOW_MS;
+    const askedAt = this.clock.monotonic();
     const { ID } = await this.cluster.read((client, call) => client.leaseClient.leaseGrant({ TTL }, call), deadline);
-    this.#pool = { id: ID, until, keys: 0 };
+    this.#pool = { id: ID, askedAt, keys: 0 };
   }
 }
