@@ -240,7 +240,8 @@ export function accessDirectorySuite(name: string, open: (instances: number) => 
       const invalid = { code: 'invalidRequest' };
       await expect(writer.create('principal', ['t1', 'a/b'], aPrincipal())).rejects.toMatchObject({
         ...invalid,
-        message: 'Name 2 of the principal must be 1 to 128 characters of a-z, A-Z, 0-9 and :_.@+=,|-',
+        message:
+          'Name 2 of the principal must be 1 to 128 characters of a-z, A-Z, 0-9 and :_.@+=,|-, perhaps after the name of an issuer and ~',
       });
       await expect(writer.create('principal', ['t1', 'a'], aPrincipal({ policies: [DENY_ALL] }))).rejects.toMatchObject(
         invalid,
