@@ -30,6 +30,7 @@ import { PolicyAuthorizer } from './policies/policy-authorizer.js';
 import { RequestLimits, type TenantLimits } from './limits/request-limits.js';
 import { RequestsInFlight } from './limits/requests-in-flight.js';
 import { SlowedFailures } from './limits/slowed-failures.js';
+import { TenantSessionLimits } from './limits/tenant-session-limits.js';
 import type { Clock } from './resilience/clock.js';
 import { LiveRouteLists } from './route-lists/live-route-lists.js';
 import type { ClusterKeys } from './store/cluster-keys.js';
@@ -63,6 +64,7 @@ export class AccessControl implements Access {
   /** Before calls to what this node depends on besides etcd. */
   readonly breakers: Breakers;
   readonly inFlight: RequestsInFlight;
+  readonly sessions: TenantSessionLimits;
   readonly routes: LiveRouteLists;
 
   /** @throws MasterKeyError */
@@ -102,7 +104,9 @@ export class AccessControl implements Access {
     const standing = new TokenStanding(directory, acceptance.denials, clock);
     this.authorizer = new PolicyAuthorizer(directory, clock, standing);
     this.inFlight = new RequestsInFlight(config.rates.inFlight, config.rates.inFlightOfConnection);
-    this.limits = new RequestLimits(config.rates, tenantLimits(this.directory), clock);
+    const given = tenantLimits(this.directory);
+    this.limits = new RequestLimits(config.rates, given, clock);
+    this.sessions = new TenantSessionLimits(config.rates, given);
   }
 
   /**

@@ -6,6 +6,7 @@ import { IN_FLIGHT_LIMITS, NO_IN_FLIGHT_LIMITS, type InFlightLimits } from './in
 import { OPEN_ACCESS } from './open-access.js';
 import { NO_RATE_LIMITS, RATE_LIMITS, type RateLimits } from './rate-limits.js';
 import { ALL_ROUTES, ROUTE_GUARD, type RouteGuard } from './route-guard.js';
+import { NO_SESSION_LIMITS, type SessionLimits } from './session-limits.js';
 
 /** Who says who a caller is, and what it may do; who keeps what came of it. */
 export interface Access {
@@ -14,18 +15,24 @@ export interface Access {
   readonly audit: Audit;
   readonly limits: RateLimits;
   readonly inFlight: InFlightLimits;
+  readonly sessions: SessionLimits;
   readonly routes: RouteGuard;
 }
+
+/** Injection token of all of Access, for doors that need most of it. */
+export const ACCESS = Symbol('Access');
 
 /** Gives every door those it has to ask. */
 @Module({})
 export class AccessModule {
   /** @param access none: the node has no authentication */
-  static forRoot({ authenticator, authorizer, audit, limits, inFlight, routes }: Access = OPEN): DynamicModule {
+  static forRoot(access: Access = OPEN): DynamicModule {
+    const { authenticator, authorizer, audit, limits, inFlight, routes } = access;
     return {
       module: AccessModule,
       global: true,
       providers: [
+        { provide: ACCESS, useValue: access },
         { provide: AUTHENTICATOR, useValue: authenticator },
         { provide: AUTHORIZER, useValue: authorizer },
         { provide: AUDIT, useValue: audit },
@@ -33,7 +40,7 @@ export class AccessModule {
         { provide: IN_FLIGHT_LIMITS, useValue: inFlight },
         { provide: ROUTE_GUARD, useValue: routes },
       ],
-      exports: [AUTHENTICATOR, AUTHORIZER, AUDIT, RATE_LIMITS, IN_FLIGHT_LIMITS, ROUTE_GUARD],
+      exports: [ACCESS, AUTHENTICATOR, AUTHORIZER, AUDIT, RATE_LIMITS, IN_FLIGHT_LIMITS, ROUTE_GUARD],
     };
   }
 }
@@ -44,5 +51,6 @@ const OPEN: Access = {
   audit: NO_AUDIT,
   limits: NO_RATE_LIMITS,
   inFlight: NO_IN_FLIGHT_LIMITS,
+  sessions: NO_SESSION_LIMITS,
   routes: ALL_ROUTES,
 };

@@ -96,7 +96,7 @@ export const SECTIONS = {
     }),
     UMBRA_MQTT_MAX_SESSIONS: integer('mqtt.maxSessions', 100_000, {
       ...{ min: 0, max: 10_000_000, unit: 'sessions' },
-      meaning: 'Persistent sessions kept at once.',
+      meaning: 'Persistent sessions kept at once; beyond them the tenant that keeps most loses one.',
     }),
     UMBRA_MQTT_SESSION_SECONDS: integer('mqtt.sessionSeconds', 3600, {
       ...{ min: 0, max: YEAR_SECONDS, unit: 's' },
@@ -176,6 +176,19 @@ export const SECTIONS = {
       ...{ min: 0, max: 1_000_000, unit: 'requests' },
       meaning:
         'As UMBRA_LIMIT_IN_FLIGHT, requests that one HTTP connection has sent ahead of their answers. One of MQTT is not read while it has 100. 0 is no limit.',
+    }),
+    UMBRA_LIMIT_SESSIONS: integer('rates.sessions', 100, {
+      ...{ min: 0, max: 10_000_000, unit: 'sessions' },
+      meaning:
+        'MQTT sessions of one principal that a node with authentication has, those of its connections and those kept without one together; at the limit the one that is away longest ends, and where none is away the connection is refused. 0 is no limit.',
+    }),
+    UMBRA_LIMIT_TENANT_SESSIONS: integer('rates.sessionsOfTenant', 0, {
+      ...{ min: 0, max: 10_000_000, unit: 'sessions' },
+      meaning: 'As UMBRA_LIMIT_SESSIONS, of all principals of one tenant together.',
+    }),
+    UMBRA_LIMIT_ADDRESS: integer('rates.connectionsOfAddress', 10_000, {
+      ...{ min: 0, max: 10_000_000, unit: 'connections' },
+      meaning: 'MQTT connections of one address (of IPv6: one /64) to a node with authentication. 0 is no limit.',
     }),
     UMBRA_LIMIT_FAILURES: integer('rates.failures', 20, {
       ...{ min: 0, max: 1_000_000, unit: 'attempts' },

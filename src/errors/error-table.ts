@@ -178,6 +178,12 @@ export const ERROR_TABLE = {
     code: 'AUTH_904',
     text: 'Too many revoked tokens of this client: {detail}; let some of them end, or delete the key that they came from',
   },
+  tooManySessions: {
+    http: 429,
+    aws: 'ThrottlingException',
+    code: 'AUTH_905',
+    text: 'Too many connections and sessions; the node serves {detail}',
+  },
   internal: { http: 500, aws: 'InternalFailureException', text: 'Internal service failure' },
   overloaded: {
     http: 503,

@@ -1,10 +1,16 @@
 import { TENANT_LIMITS } from '../access/rate-limits.js';
+import { TENANT_SESSION_LIMITS } from '../access/session-limits.js';
 import Type, { type Static } from 'typebox';
 import { AFTER, IF_MATCH, IF_NONE_MATCH, LIMIT } from '../http/http.openapi.js';
 import { type OperationDescription, type Tag } from '../http/openapi/describe.js';
 import { CHANGE_RECORD_ERRORS, CREATED_AT, READ_RECORD_ERRORS, recordParameter } from '../http/record.openapi.js';
 
 const TENANTS: Tag = { name: 'Tenants', description: 'What one has, no other can see', place: 53 };
+
+/** What `limits` may name. */
+export const LIMIT_NAMES: readonly string[] = [TENANT_LIMITS, TENANT_SESSION_LIMITS].flatMap((table) =>
+  Object.values(table),
+);
 
 const members = {
   title: Type.String(),
@@ -14,7 +20,7 @@ const members = {
   }),
   policies: Type.Array(Type.String(), { description: 'Attached to all of its principals.' }),
   limits: Type.Record(Type.String(), Type.Integer({ minimum: 0 }), {
-    description: `Requests a second that one node serves, by ${Object.values(TENANT_LIMITS).join(', ')}; 0 is no limit, and what is not named is as the node has it.`,
+    description: `Requests a second, and MQTT sessions at once, that one node serves, by ${LIMIT_NAMES.join(', ')}; 0 is no limit, and what is not named is as the node has it.`,
   }),
 };
 

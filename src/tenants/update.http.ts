@@ -3,7 +3,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { Administration } from '../directory/administration.js';
 import { recordOf, refuseOwn } from '../directory/record-of.js';
-import { TENANT_LIMITS } from '../access/rate-limits.js';
 import { ServiceError } from '../errors/service-error.js';
 import { Describe } from '../http/openapi/describe.js';
 import { expectedOf, objectOf, tagged, tenantOf } from '../http/record-request.js';
@@ -11,7 +10,7 @@ import { json } from '../http/send-json.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { whatIsIn } from './delete.js';
 import { tenantView } from './tenant-view.js';
-import { updateTenant } from './tenants.openapi.js';
+import { LIMIT_NAMES, updateTenant } from './tenants.openapi.js';
 
 /** Members that only the service sets. */
 const OWN = ['format', 'createdAtMs'];
@@ -52,7 +51,7 @@ export class UpdateTenantController {
 
 /** @throws ServiceError invalidRequest: one that nobody would count */
 function checkLimits(names: Iterable<string>): void {
-  const known = Object.values(TENANT_LIMITS);
+  const known = LIMIT_NAMES;
   for (const name of names) {
     if (!known.includes(name))
       throw new ServiceError('invalidRequest', `There is no limit ${name}; limits are ${known.join(', ')}`);

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
-import { AUDIT, type Audit } from '../../access/audit.js';
-import { AUTHENTICATOR, type Authenticator } from '../../access/authenticator.js';
-import { AUTHORIZER, type Authorizer } from '../../access/authorizer.js';
+import { ACCESS, type Access } from '../../access/access.module.js';
+import type { Audit } from '../../access/audit.js';
+import type { Authorizer } from '../../access/authorizer.js';
 import { CONFIG, type Config, type MqttConfig } from '../../config/config.js';
 import type { ChangeTail } from '../../document/change-messages.js';
 import { CLOCK, type Clock } from '../../resilience/clock.js';
@@ -57,6 +57,8 @@ export class MqttBroker implements Door {
   readonly readerOptions: ReaderOptions;
   readonly sessions: SessionStore;
   readonly wills: Wills;
+  readonly audit: Audit;
+  readonly #authorizer: Authorizer;
   /** A client has subscribed, or resumed a session with subscriptions; `hasMissed`: changes in between are no longer available. */
   onSubscribed: (connection: Connection, filters: readonly string[], hasMissed: boolean) => void = () => {};
   onUnsubscribed: (connection: Connection, filters: readonly string[]) => void = () => {};
@@ -74,10 +76,10 @@ export class MqttBroker implements Door {
     @Inject(CONFIG) { mqtt }: Config,
     @Inject(CLOCK) clock: Clock,
     @Inject(LOGGER) readonly logger: Logger,
-    @Inject(AUTHENTICATOR) authenticator: Authenticator,
-    @Inject(AUTHORIZER) private readonly authorizer: Authorizer,
-    @Inject(AUDIT) readonly audit: Audit,
+    @Inject(ACCESS) { authenticator, authorizer, audit, sessions: limits }: Access,
   ) {
+    this.audit = audit;
+    this.#authorizer = authorizer;
     this.config = mqtt;
     const { deadlines, budget } = this;
     this.readerOptions = {
@@ -86,7 +88,7 @@ export class MqttBroker implements Door {
       topicAliasMaximum: 0,
       monotonic: () => deadlines.now,
     };
-    this.sessions = new SessionStore(mqtt, clock, logger, this.#subscribers, budget);
+    this.sessions = new SessionStore(mqtt, clock, logger, this.#subscribers, budget, limits);
     this.wills = new Wills(clock, budget, (request) => this.handle(request), this.forward);
     this.sessions.onEnded = (session) => this.wills.ended(session);
     const { sessions, wills } = this;
@@ -190,15 +192,15 @@ export class MqttBroker implements Door {
 
   /** Policies are asked for each delivery, whatever was subscribed to; where the filter is the topic, once. */
   #mayReceive(granted: GrantedFilter, topic: string): boolean {
-    const { generation, isRequired } = this.authorizer;
+    const { generation, isRequired } = this.#authorizer;
     if (!isRequired || granted.allowedAt === generation) return true;
     if (!this.#mayGet(granted.session, topic)) return false;
-    if (granted.isTopic && this.authorizer.isLasting(granted.session.principal)) granted.allowedAt = generation;
+    if (granted.isTopic && this.#authorizer.isLasting(granted.session.principal)) granted.allowedAt = generation;
     return true;
   }
 
   readonly #mayGet = ({ principal, id: clientId, address }: Session, topic: string): boolean => {
-    const { authorizer } = this;
+    const authorizer = this.#authorizer;
     if (!authorizer.isRequired) return true;
     return authorizer.allows(principal, 'iot:Receive', `topic/${topic}`, { clientId, address });
   };

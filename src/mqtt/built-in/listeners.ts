@@ -3,22 +3,22 @@ import { createServer, isIPv6, type AddressInfo, type Server, type Socket } from
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { Inject, Injectable } from '@nestjs/common';
-import { AUDIT, type Audit } from '../../access/audit.js';
-import { AUTHENTICATOR, type Authenticator } from '../../access/authenticator.js';
+import { ACCESS, type Access } from '../../access/access.module.js';
 import type { Principal } from '../../access/principal.js';
-import { ROUTE_GUARD, type RouteGuard } from '../../access/route-guard.js';
 import { CONFIG, type Config, type TlsFiles } from '../../config/config.js';
 import { connectionsWithin, descriptorLimit } from '../../config/descriptors.js';
 import { RequestHeads } from '../../http/request-head.js';
 import { NodeCertificate } from '../../http/tls/node-certificate.js';
 import { ASK_FOR_CERTIFICATES } from '../../http/tls/peer-certificate.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
+import { AddressLimit } from './address-limit.js';
 import { MqttBroker } from './broker.js';
 import type { Accepted } from './connections/accepted.js';
 import { CONNECT_TIMEOUT_MS } from './connections/limits.js';
 import { shareReads } from './connections/shared-reads.js';
 import { ConnectionLimit } from './connection-limit.js';
 import { DescriptorProbe, warnOfFewDescriptors } from './descriptors.js';
+import { addressOf } from './gates/credentials.js';
 import { UpgradeGate } from './gates/upgrade-gate.js';
 import { MqttWebSockets } from './web-sockets.js';
 
@@ -39,8 +39,10 @@ const ALPN = ['x-amzn-mqtt-ca', 'mqtt'];
 @Injectable()
 export class MqttListeners {
   readonly #webSockets: MqttWebSockets;
-  readonly #open = new Set<Duplex>();
+  /** With the network that each comes from. */
+  readonly #open = new Map<Duplex, string>();
   readonly #limit: ConnectionLimit;
+  readonly #addresses: AddressLimit;
   readonly #probe: DescriptorProbe;
   #plain: Server | null = null;
   #tls: Server | null = null;
@@ -49,14 +51,14 @@ export class MqttListeners {
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(MqttBroker) private readonly broker: MqttBroker,
-    @Inject(AUTHENTICATOR) private readonly authenticator: Authenticator,
-    @Inject(AUDIT) audit: Audit,
-    @Inject(ROUTE_GUARD) routes: RouteGuard,
+    @Inject(ACCESS) private readonly access: Access,
   ) {
+    const { authenticator, routes, audit } = access;
     const descriptors = descriptorLimit();
     // 0: as many as there is room for.
     const max = config.mqtt.maxConnections || connectionsWithin(descriptors);
     this.#limit = new ConnectionLimit(max, logger);
+    this.#addresses = new AddressLimit(access.sessions.connectionsOfAddress);
     this.#probe = new DescriptorProbe(logger);
     warnOfFewDescriptors(descriptors, max, logger);
     this.#webSockets = new MqttWebSockets(
@@ -82,7 +84,7 @@ export class MqttListeners {
     await this.#listen(this.#plain, mqtt.port);
     if (mqtt.tlsPort === null) return;
     if (tls === null) throw new Error('MQTT over TLS needs a certificate');
-    this.#tls = createSecureServer(tls, this.authenticator.isRequired, this.logger);
+    this.#tls = createSecureServer(tls, this.access.authenticator.isRequired, this.logger);
     this.#limit.watch(this.#tls, false);
     this.#tls.on('secureConnection', (socket: Socket) => this.#accept(socket));
     this.#tls.on('tlsClientError', ({ message }: Error) => this.logger.debug({ reason: message }, 'TLS handshake failed')); // prettier-ignore
@@ -114,7 +116,7 @@ export class MqttListeners {
 
   /** Ends all open connections. */
   destroyAll(): void {
-    for (const stream of this.#open) stream.destroy();
+    for (const stream of this.#open.keys()) stream.destroy();
     this.#probe.stop();
     this.#limit.stop();
   }
@@ -139,12 +141,27 @@ export class MqttListeners {
   }
 
   #accept(stream: Duplex, request?: IncomingMessage, proven: Principal | null = null): void {
-    this.#open.add(stream);
-    stream.once('close', () => this.#open.delete(stream));
+    const socket = request?.socket ?? stream;
+    const network = this.#addresses.networkOf(addressOf(socket));
+    const excess = this.#addresses.entered(network);
+    this.#open.set(stream, network);
+    stream.once('close', () => this.#closed(stream));
+    if (excess !== null) return this.#refuse(stream, network, { isRefused: false, excess, socket });
     // Only a WebSocket comes with a request, over an HTTP server, which the limit does not watch.
     const isRefused = !this.#limit.admit(stream, request === undefined);
     if (request === undefined) return this.broker.accept(stream, PLAIN[Number(isRefused)]!);
     this.broker.accept(stream, { isRefused, socket: request.socket, ...(proven !== null && { proven }) });
+  }
+
+  /** One beyond the share of its network takes no place of the others: it is there to hear it, or is closed at once. */
+  #refuse(stream: Duplex, network: string, how: Accepted): void {
+    if (this.#addresses.isFlooded(network)) stream.destroy();
+    else this.broker.accept(stream, how);
+  }
+
+  #closed(stream: Duplex): void {
+    this.#addresses.left(this.#open.get(stream) ?? '');
+    this.#open.delete(stream);
   }
 }
 

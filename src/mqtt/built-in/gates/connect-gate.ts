@@ -40,6 +40,8 @@ export class ConnectGate {
     connection.clientId = packet.clientId;
     const reason = refusalOf(connection, packet);
     if (reason !== REASON.success) return connection.end(reason, 'CONNECT refused');
+    const { excess } = connection.how;
+    if (excess !== undefined) return this.#refuse(connection, REASON.quotaExceeded, excess);
     const identity = this.#identify(connection, packet);
     if (!(identity instanceof Promise)) return this.#open(connection, packet, identity, admitted);
     connection.hold(true);
@@ -67,6 +69,8 @@ export class ConnectGate {
     const connect = connectFacts(packet, expirySeconds(packet, this.parts.config.sessionSeconds));
     if (!this.#mayConnect(connection, identity, id, connect))
       return this.#refuse(connection, REASON.notAuthorized, new ServiceError('mayNotConnect'), identity);
+    const excess = this.parts.sessions.excess(id, identity);
+    if (excess !== null) return this.#refuse(connection, REASON.quotaExceeded, excess, identity);
     if (packet.will !== null && !this.#takeWill(connection, packet.will))
       return this.#refuse(connection, REASON.quotaExceeded, new ServiceError('overloaded'), identity);
     connection.principal = identity;

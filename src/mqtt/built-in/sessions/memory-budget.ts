@@ -20,3 +20,20 @@ export class MemoryBudget {
     this.#used += bytes;
   }
 }
+
+/** The part of it that one tenant uses: messages have sessions of one tenant alone. */
+export class BudgetShare {
+  #used = 0;
+
+  constructor(private readonly whole: MemoryBudget) {}
+
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Counts it in the whole, too. @param bytes negative: so much is no longer kept */
+  add(bytes: number): void {
+    this.#used += bytes;
+    this.whole.add(bytes);
+  }
+}

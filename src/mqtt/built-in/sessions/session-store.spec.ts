@@ -1,4 +1,5 @@
 import { ANONYMOUS } from '../../../access/principal.js';
+import type { SessionShares } from '../../../access/session-limits.js';
 import { SettableClock } from '../../../../test/harness/clock.js';
 import { SILENT_LOGGER } from '../../../telemetry/logger.js';
 import type { Connection } from '../connections/connection.js';
@@ -8,13 +9,13 @@ import { Subscribers } from '../subscriptions/subscribers.js';
 import { MemoryBudget } from './memory-budget.js';
 import { Outgoing, SharedMessage } from './message.js';
 import type { Session } from './session.js';
-import { SessionStore } from './session-store.js';
+import { SessionStore, type Opening } from './session-store.js';
 
 const TOPIC = '$aws/things/T/shadow/update/accepted';
 
 type Config = ConstructorParameters<typeof SessionStore>[0];
 
-function create(config: Partial<Config> = {}, maxBytes?: number) {
+function create(config: Partial<Config> = {}, maxBytes?: number, shares?: SessionShares) {
   const clock = new SettableClock();
   const subscribers = new Subscribers();
   const budget = new MemoryBudget(maxBytes);
@@ -24,8 +25,9 @@ function create(config: Partial<Config> = {}, maxBytes?: number) {
     SILENT_LOGGER,
     subscribers,
     budget,
+    shares && { connectionsOfAddress: 0, of: () => shares },
   );
-  const connect = (id: string, options: { clean?: boolean; expirySeconds?: number } = {}) =>
+  const connect = (id: string, options: Partial<Opening> = {}) =>
     store.open({} as Connection, { id, principal: ANONYMOUS, clean: false, expirySeconds: 60, ...options });
   const subscribe = (session: Session, filter = TOPIC, qos: 0 | 1 = 1, noLocal = false) =>
     store.subscribe(new GrantedFilter(session, filter, qos, noLocal, 0));
@@ -241,6 +243,70 @@ describe('SessionStore', () => {
     for (const session of sessions) store.unsubscribe(session, TOPIC);
     for (const { id } of sessions) connect(id, { clean: true, expirySeconds: 0 });
     expect(budget.used).toBe(0);
+  });
+
+  /** Sessions of `tenant`, the names of those that are still there. */
+  const namesOf = (store: SessionStore, tenant: string): string[] =>
+    [...store.all()].filter(({ principal }) => principal.tenant === tenant).map(({ id }) => id);
+  const of = (tenant: string, id = 'one') => ({ tenant, id });
+
+  it('takes the room of the tenant that keeps most sessions, for one that does not keep more itself', () => {
+    const { store, connect } = create({ maxSessions: 5 });
+    const keep = (id: string, tenant: string) => connect(id, { principal: of(tenant) }).session;
+    for (const id of ['s1', 's2']) store.left(keep(id, 'small'));
+    for (const id of ['l1', 'l2', 'l3']) store.left(keep(id, 'large'));
+    for (const id of ['l4', 'l5', 'l6']) store.left(keep(id, 'large'));
+    expect([namesOf(store, 'small'), namesOf(store, 'large')]).toEqual([
+      ['s1', 's2'],
+      ['l4', 'l5', 'l6'],
+    ]);
+    for (const id of ['l4', 'l5', 'l6']) keep(id, 'large');
+    // All of the large one are connected now: its next one is not kept, and those of the small one stay.
+    expect(keep('l7', 'large').expirySeconds).toBe(0);
+    store.left(keep('s3', 'small'));
+    expect(namesOf(store, 'small')).toEqual(['s2', 's3']);
+    expect(store.size).toBe(5);
+  });
+
+  it('takes the memory of the tenant that uses most, and of nobody who uses less than who needs it', () => {
+    const { store, connect, subscribe, publish, budget } = create({ maxSessions: 9, maxSessionMessages: 1000 }, 6000);
+    const keep = (id: string, tenant: string): Session => {
+      const { session } = connect(id, { principal: of(tenant) });
+      subscribe(session, `${TOPIC}/${id}`);
+      return session;
+    };
+    store.left(keep('small', 'small'));
+    for (const id of ['l1', 'l2']) store.left(keep(id, 'large'));
+    for (let n = 0; n < 9; n++) publish('x'.repeat(1000), `${TOPIC}/l2`);
+    expect([namesOf(store, 'small'), namesOf(store, 'large')]).toEqual([['small'], []]);
+    const here = keep('l3', 'large');
+    for (let n = 0; n < 9; n++) publish('x'.repeat(1000), `${TOPIC}/l3`);
+    expect([namesOf(store, 'small'), here.kept > 0, here.kept < 9]).toEqual([['small'], true, true]);
+    expect(budget.used).toBeLessThanOrEqual(6000);
+    while (subscribe(here, `${TOPIC}/${here.granted.length}`));
+    expect(namesOf(store, 'small')).toEqual(['small']);
+    for (const id of ['small', 'l3'])
+      connect(id, { principal: of(id === 'small' ? id : 'large'), clean: true, expirySeconds: 0 });
+    expect(budget.used).toBe(0);
+  });
+
+  it('gives a principal no place more than it may have, unless one of its own is away', () => {
+    const { store, connect, clock } = create({ maxSessions: 100 }, undefined, { ofPrincipal: 20, ofTenant: 0 });
+    const come = (id: string, principal = of('acme')) =>
+      store.excess(id, principal) ?? connect(id, { principal }).session;
+    const all = Array.from({ length: 20 }, (_, i) => come(`a${i}`) as Session);
+    expect(come('more')).toMatchObject({ authCode: 'AUTH_905', status: 429 });
+    expect(come('b', of('acme', 'two'))).toMatchObject({ id: 'b' });
+    expect(come('b', of('other'))).toMatchObject({ id: 'b' });
+    expect(come('a7')).toBe(all[7]);
+    for (const at of [5, 3, 9]) {
+      store.left(all[at]!);
+      clock.advance(1);
+    }
+    expect([come('c1'), come('c2')]).toMatchObject([{ id: 'c1' }, { id: 'c2' }]);
+    expect([5, 3, 9].map((at) => all[at]!.isEnded)).toEqual([true, true, false]);
+    for (const session of [...store.all()]) store.withdraw(session);
+    expect(come('d')).toMatchObject({ id: 'd' });
   });
 
   it('remembers a hole in the feed for those who were away', () => {

@@ -1,14 +1,16 @@
 import { ANONYMOUS, type Principal } from '../../../access/principal.js';
+import { NO_SESSION_LIMITS, TooManySessions, type SessionLimits } from '../../../access/session-limits.js';
 import type { MqttConfig } from '../../../config/config.js';
 import type { Clock } from '../../../resilience/clock.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import type { Connection } from '../connections/connection.js';
 import type { GrantedFilter } from '../subscriptions/granted-filter.js';
 import { filterBytes, type Subscribers } from '../subscriptions/subscribers.js';
-import { AwaySessions } from './away-sessions.js';
+import { LargestTenant } from './largest-tenant.js';
 import type { MemoryBudget } from './memory-budget.js';
 import { Outgoing, type SharedMessage } from './message.js';
 import { Session } from './session.js';
+import { TenantSessions } from './tenant-sessions.js';
 
 /** How often expired sessions are looked for, in milliseconds. */
 const SWEEP_MS = 10_000;
@@ -38,9 +40,9 @@ export interface Opened {
  */
 export class SessionStore {
   /** By tenant and client identifier: identifiers of one tenant say nothing about those of another. */
-  readonly #sessions = new Map<string, Map<string, Session>>();
-  /** Sessions without a connection, the longest gone first. */
-  readonly #offline = new AwaySessions();
+  readonly #tenants = new Map<string, TenantSessions>();
+  readonly #mostSessions = new LargestTenant(({ persistent }) => persistent);
+  readonly #mostBytes = new LargestTenant(({ memory }) => memory.used);
   /** Sessions that outlive their connections. */
   #persistent = 0;
   #sweep: NodeJS.Timeout | null = null;
@@ -53,6 +55,7 @@ export class SessionStore {
     private readonly logger: Logger,
     private readonly subscribers: Subscribers,
     private readonly budget: MemoryBudget,
+    private readonly limits: SessionLimits = NO_SESSION_LIMITS,
   ) {}
 
   /** Sessions that outlive their connections. */
@@ -61,12 +64,12 @@ export class SessionStore {
   }
 
   session(id: string, tenant = ANONYMOUS.tenant): Session | undefined {
-    return this.#sessions.get(tenant)?.get(id);
+    return this.#tenants.get(tenant)?.byId.get(id);
   }
 
   /** All of them, with and without a connection. */
   *all(): IterableIterator<Session> {
-    for (const sessions of this.#sessions.values()) yield* sessions.values();
+    for (const { byId } of this.#tenants.values()) yield* byId.values();
   }
 
   start(): void {
@@ -76,6 +79,28 @@ export class SessionStore {
   stop(): void {
     if (this.#sweep) clearInterval(this.#sweep);
     this.#sweep = null;
+  }
+
+  /**
+   * Whether its principal, or its tenant, has too many sessions for one with that client identifier; null: it may have it.
+   * To be called before `open`: of those that have as many as they may, the one that is away longest ends. No errors.
+   */
+  excess(id: string, principal: Principal): TooManySessions | null {
+    const tenant = this.#tenants.get(principal.tenant);
+    if (tenant === undefined || principal === ANONYMOUS) return null;
+    const before = tenant.byId.get(id);
+    if (before?.principal.id === principal.id) return null;
+    const { ofPrincipal, ofTenant } = this.limits.of(principal.tenant);
+    if (ofPrincipal > 0 && tenant.countOf(principal.id) >= ofPrincipal) {
+      const own = tenant.longestAwayOf(principal.id);
+      if (own === null) return new TooManySessions('principal', ofPrincipal);
+      this.#end(own, 'too many sessions of its principal');
+    }
+    if (ofTenant === 0 || before !== undefined || tenant.byId.size < ofTenant) return null;
+    const oldest = tenant.away.first;
+    if (oldest === null) return new TooManySessions('tenant', ofTenant);
+    this.#end(oldest, 'too many sessions of its tenant');
+    return null;
   }
 
   /**
@@ -97,7 +122,7 @@ export class SessionStore {
     session.address = connection.address;
     // What was allowed at another address need not be at this one.
     for (const granted of session.granted) granted.allowedAt = -1;
-    this.#offline.delete(session);
+    this.#tenantOf(session).away.delete(session);
     this.setExpiry(session, opening.expirySeconds);
     return { session, isPresent, previous };
   }
@@ -105,7 +130,7 @@ export class SessionStore {
   /** Bounds what a client wishes. A session that finds no room ends with its connection. */
   setExpiry(session: Session, wished: number): void {
     let seconds = Math.min(wished, this.config.sessionSeconds);
-    if (seconds > 0 && session.expirySeconds === 0 && !this.#hasRoom()) {
+    if (seconds > 0 && session.expirySeconds === 0 && !this.#hasRoom(this.#tenantOf(session))) {
       this.logger.warn({ clientId: session.id, reason: 'too-many-sessions' }, 'session is not kept');
       seconds = 0;
     }
@@ -118,18 +143,19 @@ export class SessionStore {
     if (session.expirySeconds === 0) return this.#end(session, null);
     session.detach();
     session.offlineSince = this.clock.monotonic();
-    this.#offline.add(session);
+    this.#tenantOf(session).away.add(session);
   }
 
   /** @returns false: there is no memory for it */
   subscribe(granted: GrantedFilter): boolean {
     const { session, filter } = granted;
+    const tenant = this.#tenantOf(session);
     const before = session.grantedFor(filter);
     if (before === undefined) {
       const bytes = filterBytes(filter);
-      this.budget.add(bytes);
-      if (!this.makeRoom()) {
-        this.budget.add(-bytes);
+      tenant.memory.add(bytes);
+      if (!this.#makeRoomFor(tenant, null)) {
+        tenant.memory.add(-bytes);
         return false;
       }
     } else this.subscribers.remove(before);
@@ -151,26 +177,21 @@ export class SessionStore {
   /** Queues a message of QoS 1 that the session keeps until it is acknowledged. */
   keep(session: Session, message: SharedMessage, identifiers: readonly number[] | null): void {
     session.keep(new Outgoing(message, 1, identifiers), message);
-    if (this.budget.isExceeded) this.makeRoom(session);
+    if (this.budget.isExceeded) this.#makeRoomFor(this.#tenantOf(session), session);
   }
 
   /**
-   * Ends the sessions that are away longest until the budget is met; then the oldest messages of `receiver` go. The next
-   * CONNACK tells a client that its session has ended; it says nothing of dropped messages.
+   * Ends sessions of the tenant that uses most of the budget, those that are away longest, until it is met. The next CONNACK
+   * tells a client that its session has ended.
    * @returns whether it is met
    */
-  makeRoom(receiver?: Session): boolean {
-    while (this.budget.isExceeded) {
-      const oldest = this.#offline.first;
-      if (oldest) this.#end(oldest, 'too many bytes');
-      else if (!receiver?.dropOldest()) return false;
-    }
-    return true;
+  makeRoom(): boolean {
+    return this.#makeRoomFor(null, null);
   }
 
   /** The feed had a hole: connected clients get the present state now, sessions without a connection when they resume. */
   missed(): void {
-    for (const session of this.#offline) session.hasMissed = true;
+    for (const { away } of this.#tenants.values()) for (const session of away) session.hasMissed = true;
   }
 
   /** Ends a session whose principal may no longer act. Its connection has to be ended before. */
@@ -181,7 +202,8 @@ export class SessionStore {
   /** Ends the sessions that were without a connection for as long as they may be. */
   expire(): void {
     const over: Session[] = [];
-    for (const session of this.#offline) if (this.#isOver(session)) over.push(session);
+    for (const { away } of this.#tenants.values())
+      for (const session of away) if (this.#isOver(session)) over.push(session);
     // The end of one may carry out a will, and so end others.
     for (const session of over) if (!session.isEnded && this.#isOver(session)) this.#end(session, 'expired');
   }
@@ -191,50 +213,68 @@ export class SessionStore {
   }
 
   #begin(id: string, principal: Principal): Session {
-    const session = new Session(id, principal, this.config.maxSessionMessages, this.budget);
-    const { tenant } = principal;
-    const sessions = this.#sessions.get(tenant);
-    if (sessions) sessions.set(id, session);
-    else this.#sessions.set(tenant, new Map([[id, session]]));
+    const name = principal.tenant;
+    const tenant = this.#tenants.get(name) ?? new TenantSessions(this.budget);
+    this.#tenants.set(name, tenant);
+    const session = new Session(id, principal, this.config.maxSessionMessages, tenant.memory);
+    tenant.add(session);
     return session;
   }
 
-  #hasRoom(): boolean {
+  /** Of a session that has not ended. */
+  #tenantOf({ principal }: Session): TenantSessions {
+    const tenant = this.#tenants.get(principal.tenant);
+    if (tenant === undefined) throw new Error('the session has ended');
+    return tenant;
+  }
+
+  #hasRoom(newcomer: TenantSessions): boolean {
     if (this.#persistent < this.config.maxSessions) return true;
-    const oldest = this.#offline.first;
-    if (oldest) this.#end(oldest, 'too many sessions');
+    const oldest = this.#mostSessions.of(this.#tenants, newcomer)?.away.first ?? null;
+    if (oldest !== null) this.#end(oldest, 'too many sessions');
     return oldest !== null;
+  }
+
+  /** As makeRoom, for a tenant; when it uses most itself, the oldest messages of `receiver` go, of which CONNACK says nothing. */
+  #makeRoomFor(newcomer: TenantSessions | null, receiver: Session | null): boolean {
+    while (this.budget.isExceeded) {
+      const oldest = this.#mostBytes.of(this.#tenants, newcomer)?.away.first ?? null;
+      if (oldest !== null) this.#end(oldest, 'too many bytes');
+      else if (!receiver?.dropOldest()) return false;
+    }
+    return true;
   }
 
   #persist(session: Session, isPersistent: boolean): void {
     const wasPersistent = session.expirySeconds > 0;
     if (isPersistent === wasPersistent) return;
-    this.#persistent += isPersistent ? 1 : -1;
-    const bytes = SESSION_BYTES + session.id.length;
-    this.budget.add(isPersistent ? bytes : -bytes);
+    const tenant = this.#tenantOf(session);
+    const by = isPersistent ? 1 : -1;
+    this.#persistent += by;
+    tenant.persistent += by;
+    tenant.memory.add(by * (SESSION_BYTES + session.id.length));
   }
 
   /** @param reason null: it ends with its connection, as it should */
   #end(session: Session, reason: string | null): void {
     const { id: clientId, kept, principal } = session;
+    const tenant = this.#tenantOf(session);
     for (const granted of session.granted) this.#drop(granted);
     session.granted = [];
-    const sessions = this.#sessions.get(principal.tenant);
-    sessions?.delete(clientId);
-    if (sessions?.size === 0) this.#sessions.delete(principal.tenant);
-    this.#offline.delete(session);
+    this.#persist(session, false);
     session.clear();
+    tenant.delete(session);
+    if (tenant.byId.size === 0) this.#tenants.delete(principal.tenant);
     session.connection = null;
     session.isEnded = true;
     if (session.expirySeconds > 0 && reason !== null)
       this.logger.info({ clientId, reason, waiting: kept, dropped: session.takeDropped() }, 'session ended');
-    this.#persist(session, false);
     session.expirySeconds = 0;
     this.onEnded(session);
   }
 
   #drop(granted: GrantedFilter): void {
     this.subscribers.remove(granted);
-    this.budget.add(-filterBytes(granted.filter));
+    this.#tenantOf(granted.session).memory.add(-filterBytes(granted.filter));
   }
 }

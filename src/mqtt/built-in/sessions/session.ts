@@ -52,7 +52,7 @@ export class Session {
     readonly id: string,
     public principal: Principal,
     private readonly maxMessages: number,
-    private readonly budget: MemoryBudget,
+    private readonly budget: Pick<MemoryBudget, 'add'>,
   ) {}
 
   /** Messages that it keeps. */
