@@ -6,7 +6,7 @@ import { covers } from '../access/scopes.js';
 import type { AccessDirectory } from '../directory/access-directory.js';
 import { stands } from '../directory/standing.js';
 import type { Clock } from '../resilience/clock.js';
-import { UNREAD_CERTIFICATE, type PolicyContext } from './context-keys.js';
+import { thingAttribute, UNREAD_CERTIFICATE, type ContextValues, type PolicyContext } from './context-keys.js';
 import { policiesIn } from './directory-policies.js';
 import type { Explained } from './policies.openapi.js';
 import type { PolicySet } from './policy-set.js';
@@ -15,15 +15,18 @@ import type { PolicyResource } from './resource-pattern.js';
 import { requestValues } from './request-values.js';
 import { subjectPolicies } from './subject-policies.js';
 
-/** What is remembered for a principal, for one generation. */
-interface Known {
+/**
+ * What is remembered for a principal, for one generation. It is the context of its decisions too: of thousands of callers
+ * none is in the cache of a processor, and each object more that a decision looks into costs as much as all it computes.
+ */
+interface Known extends PolicyContext {
   readonly generation: number;
   readonly set: PolicySet;
   /** Its tenant, itself and its credential are there and enabled. */
   readonly stands: boolean;
   clientId: string | undefined;
   address: string | undefined;
-  context: PolicyContext;
+  caller: ContextValues;
 }
 
 /** Injection token of the PolicyAuthorizer. */
@@ -108,41 +111,42 @@ export class PolicyAuthorizer implements Authorizer {
     if (before?.generation === generation) return before;
     const set = this.#snapshot.setOf(principal.tenant, subjectPolicies(this.directory, principal));
     const isKnown = this.isActive(principal);
-    const known = { generation, set, stands: isKnown, clientId: undefined, address: undefined, context: NOTHING };
+    const known = { generation, set, stands: isKnown, clientId: undefined, address: undefined, caller: NOTHING };
     this.#known.set(principal, known);
     return known;
   }
 
   #contextOf(known: Known, principal: Principal, action: string, resource: string, asked: Surroundings): PolicyContext {
     const { clientId, address } = asked;
-    if (known.context === NOTHING || known.clientId !== clientId || known.address !== address) {
+    if (known.caller === NOTHING || known.clientId !== clientId || known.address !== address) {
       known.clientId = clientId;
       known.address = address;
-      known.context = { caller: callerValues(principal, this.directory, asked) };
+      known.caller = callerValues(principal, this.directory, asked);
     }
-    if (!known.set.dependsOnRequest) return known.context;
-    return { ...known.context, request: requestValues(action, resource, asked), now: this.clock.now() };
+    if (!known.set.dependsOnRequest) return known;
+    return { caller: known.caller, request: requestValues(action, resource, asked), now: this.clock.now() };
   }
 }
 
-const NOTHING: PolicyContext = { caller: {} };
+const NOTHING: ContextValues = {};
 
-function callerValues(principal: Principal, directory: AccessDirectory, { clientId, address }: Surroundings) {
+function callerValues(principal: Principal, directory: AccessDirectory, asked: Surroundings): ContextValues {
   const { id, tenant, thing, certificateId } = principal;
   const record = directory.get('principal', tenant, id)?.record;
-  const values: Record<string, string> = { 'umbra:Principal': id, 'umbra:Tenant': tenant };
-  if (clientId !== undefined) values['iot:ClientId'] = clientId;
-  if (address !== undefined && address !== '') values['aws:SourceIp'] = address;
-  if (certificateId !== undefined) {
-    values['iot:CertificateId'] = certificateId;
-    values[UNREAD_CERTIFICATE] = '';
-  }
-  if (thing === undefined) return values;
-  values[`${THING}ThingName`] = thing;
-  values[`${THING}IsAttached`] = 'true';
-  if (record?.thingType != null) values[`${THING}ThingTypeName`] = record.thingType;
-  for (const [name, value] of record?.attributes ?? []) values[`${THING}Attributes[${name}]`] = value;
+  const isThing = thing !== undefined;
+  // All at once, those without a value too: what is added to an object later lies elsewhere in memory.
+  const values: Record<string, string | undefined> = {
+    'iot:Connection.Thing.ThingName': thing,
+    'iot:Connection.Thing.IsAttached': isThing ? 'true' : undefined,
+    'iot:Connection.Thing.ThingTypeName': isThing ? (record?.thingType ?? undefined) : undefined,
+    'iot:ClientId': asked.clientId,
+    'aws:SourceIp': asked.address === '' ? undefined : asked.address,
+    'iot:CertificateId': certificateId,
+    'umbra:Principal': id,
+    'umbra:Tenant': tenant,
+  };
+  if (certificateId !== undefined) values[UNREAD_CERTIFICATE] = '';
+  if (!isThing) return values;
+  for (const [name, value] of record?.attributes ?? []) values[thingAttribute(name)] = value;
   return values;
 }
-
-const THING = 'iot:Connection.Thing.';
