@@ -3,19 +3,23 @@ import { ReplayMemory as Memory, type Use } from './replay-memory.js';
 
 /** Names signatures by a letter. */
 class ReplayMemory extends Memory {
-  override use(letter: string, goodUntil: number, now: number): Use {
-    return super.use(letter.charCodeAt(0).toString(16).repeat(32), goodUntil, now);
+  constructor(max: number, graceMs: number, maxOfKey = 1000) {
+    super(max, maxOfKey, graceMs);
+  }
+
+  of(letter: string, goodUntil: number, now: number, keyId = 'key'): Use {
+    return this.use(keyId, letter.charCodeAt(0).toString(16).repeat(32), goodUntil, now);
   }
 }
 
 describe('ReplayMemory', () => {
   it('remembers a signature to its last good moment, not a second longer', () => {
     const memory = new ReplayMemory(10, 0);
-    expect(memory.use('a', 5000, 1000)).toBe('first');
-    expect(memory.use('a', 5000, 5000)).toBe('again');
-    expect(memory.use('a', 5000, 5999)).toBe('again');
+    expect(memory.of('a', 5000, 1000)).toBe('first');
+    expect(memory.of('a', 5000, 5000)).toBe('again');
+    expect(memory.of('a', 5000, 5999)).toBe('again');
     expect(memory.size).toBe(1);
-    expect(memory.use('b', 9000, 6000)).toBe('first');
+    expect(memory.of('b', 9000, 6000)).toBe('first');
     expect(memory.size).toBe(1);
   });
 
@@ -26,12 +30,12 @@ describe('ReplayMemory', () => {
       ['b', 2000],
       ['c', 2999],
     ] as const) {
-      expect(memory.use(signature, goodUntil, 0)).toBe('first');
+      expect(memory.of(signature, goodUntil, 0)).toBe('first');
     }
-    expect(memory.use('d', 9000, 2999)).toBe('full');
-    expect(memory.use('d', 9000, 3000)).toBe('first');
-    expect(memory.use('e', 9000, 3000)).toBe('first');
-    expect(memory.use('f', 9000, 3000)).toBe('full');
+    expect(memory.of('d', 9000, 2999)).toBe('full');
+    expect(memory.of('d', 9000, 3000)).toBe('first');
+    expect(memory.of('e', 9000, 3000)).toBe('first');
+    expect(memory.of('f', 9000, 3000)).toBe('full');
   });
 
   it('never takes a signature twice while it is good, and never holds more than its bound', () => {
@@ -48,7 +52,7 @@ describe('ReplayMemory', () => {
         for (const { signature, wait, life } of steps) {
           now += wait;
           const good = [...goodUntil].filter(([, until]) => until >= now);
-          const use = memory.use(signature, now + life, now);
+          const use = memory.of(signature, now + life, now);
           if (good.some(([each]) => each === signature)) expect(use).toBe('again');
           if (use === 'first') goodUntil.set(signature, now + life);
           if (use === 'full') expect(memory.size).toBe(max);
@@ -58,12 +62,21 @@ describe('ReplayMemory', () => {
     );
   });
 
+  it('lets no key shut out the others, and gives each its room back', () => {
+    const memory = new ReplayMemory(4, 0, 2);
+    expect(['a', 'b', 'c'].map((letter) => memory.of(letter, 5000, 0))).toEqual(['first', 'first', 'excess']);
+    expect(memory.of('a', 5000, 0)).toBe('again');
+    expect(['d', 'e'].map((letter) => memory.of(letter, 9000, 0, 'other'))).toEqual(['first', 'first']);
+    expect(memory.of('f', 9000, 0, 'third')).toBe('full');
+    expect(['c', 'f', 'g'].map((letter) => memory.of(letter, 9000, 6000))).toEqual(['first', 'first', 'excess']);
+  });
+
   it('holds no more than its bound when the clock jumps', () => {
     const memory = new ReplayMemory(2, 0);
-    expect(memory.use('a', 300_000, 0)).toBe('first');
-    expect(memory.use('b', 10_300_000, 10_000_000)).toBe('first');
+    expect(memory.of('a', 300_000, 0)).toBe('first');
+    expect(memory.of('b', 10_300_000, 10_000_000)).toBe('first');
     expect(memory.size).toBe(1);
-    expect(memory.use('c', 300_000, 1000)).toBe('first');
-    expect(memory.use('d', 300_000, 1000)).toBe('full');
+    expect(memory.of('c', 300_000, 1000)).toBe('first');
+    expect(memory.of('d', 300_000, 1000)).toBe('full');
   });
 });

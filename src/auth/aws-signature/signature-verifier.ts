@@ -21,6 +21,8 @@ export interface SignatureOptions {
   readonly maxSigningKeys: number;
   /** Presigned URLs that are remembered until they are late. About 200 bytes each. */
   readonly maxPresigned: number;
+  /** The same of one access key. Devices that share one and connect in the same second have the same URL. */
+  readonly maxPresignedOfKey: number;
   /** Milliseconds in which a presigned URL may be used again; 0: never. See `ReplayMemory`. */
   readonly presignedGraceMs: number;
 }
@@ -29,6 +31,7 @@ export const SIGNATURE_DEFAULTS: SignatureOptions = {
   skewMs: 300_000,
   maxSigningKeys: 10_000,
   maxPresigned: 100_000,
+  maxPresignedOfKey: 1_000,
   presignedGraceMs: 0,
 };
 
@@ -57,7 +60,8 @@ export class SignatureVerifier {
   constructor(seal: SecretSeal, options: Partial<SignatureOptions> = {}) {
     this.#options = { ...SIGNATURE_DEFAULTS, ...options };
     this.#signingKeys = new SigningKeys(seal, this.#options.maxSigningKeys);
-    this.#presigned = new ReplayMemory(this.#options.maxPresigned, this.#options.presignedGraceMs);
+    const { maxPresigned, maxPresignedOfKey, presignedGraceMs } = this.#options;
+    this.#presigned = new ReplayMemory(maxPresigned, maxPresignedOfKey, presignedGraceMs);
     this.#decoy = createAccessKey(seal);
   }
 
@@ -115,7 +119,7 @@ export class SignatureVerifier {
     if (claim.sessionToken !== undefined) texts.push(toSign(canonicalQuery(signed)));
     const verified = this.#verify(claim, keys, texts);
     if (verified instanceof SignatureFault) return verified;
-    return this.#replayFault(claim.signature, claim.signedAt + goodForMs, now) ?? verified;
+    return this.#replayFault(claim, claim.signedAt + goodForMs, now) ?? verified;
   }
 
   /** @param texts strings to sign, one of which the client has signed */
@@ -140,10 +144,15 @@ export class SignatureVerifier {
     return tokenFault(key, claim.sessionToken) ?? { verified: true, key, region, service, signedAt };
   }
 
-  #replayFault(signature: string, goodUntil: number, now: number): SignatureFault | null {
-    const use = this.#presigned.use(signature, goodUntil, now);
+  #replayFault({ credential, signature }: SignatureClaim, goodUntil: number, now: number): SignatureFault | null {
+    const use = this.#presigned.use(credential.keyId, signature, goodUntil, now);
     if (use === 'first') return null;
     if (use === 'again') return new SignatureFault('AUTH_110', 'The signed URL was used before: sign a new one');
+    if (use === 'excess')
+      return new SignatureFault(
+        'AUTH_110',
+        `More than ${this.#options.maxPresignedOfKey} signed URLs of this access key were used in the last minutes: try again later`,
+      );
     return new SignatureFault('AUTH_110', 'Too many signed URLs were used in the last minutes: try again later');
   }
 }
