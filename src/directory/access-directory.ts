@@ -108,6 +108,11 @@ export class AccessDirectory implements KeyListener {
     return this.#tables.table(kind).size;
   }
 
+  /** Records of a kind that belong to a tenant. */
+  countIn(kind: KindName, tenant: string): number {
+    return this.#tables.countIn(kind, tenant);
+  }
+
   /** Ids of the keys of a principal. */
   keysOf(tenant: string, principal: string): ReadonlySet<string> {
     return this.#tables.keysOf(tenant, principal);

@@ -28,6 +28,8 @@ export class AccessTables {
   ) as unknown as Tables;
   /** Ids of keys by tenant and principal. */
   readonly #keysOf = new Map<string, Set<string>>();
+  /** How many keys a tenant has. */
+  readonly #keysIn = new Map<string, number>();
   /** How many tenants, groups, authorities and principals have a policy, by tenant and policy. */
   readonly #holders = new Map<string, number>();
   readonly #faults = new Map<string, string>();
@@ -61,6 +63,11 @@ export class AccessTables {
   /** Ids of the keys of a principal. */
   keysOf(tenant: string, principal: string): ReadonlySet<string> {
     return this.#keysOf.get(`${tenant}/${principal}`) ?? NONE;
+  }
+
+  /** Records of a kind that belong to a tenant. */
+  countIn(kind: KindName, tenant: string): number {
+    return kind === 'key' ? (this.#keysIn.get(tenant) ?? 0) : this.#tables[kind].sizeUnder(tenant);
   }
 
   /** How many principals, groups and authorities have a policy; its tenant counts as one. */
@@ -110,11 +117,19 @@ export class AccessTables {
       const ids = this.#keysOf.get(name);
       ids?.delete(keyId);
       if (ids?.size === 0) this.#keysOf.delete(name);
+      this.#countKey(before.tenant, -1);
     }
     if (!entry) return;
+    this.#countKey(entry.record.tenant, 1);
     const name = `${entry.record.tenant}/${entry.record.principal}`;
     const ids = this.#keysOf.get(name);
     if (ids) ids.add(keyId);
     else this.#keysOf.set(name, new Set([keyId]));
+  }
+
+  #countKey(tenant: string, by: 1 | -1): void {
+    const count = (this.#keysIn.get(tenant) ?? 0) + by;
+    if (count > 0) this.#keysIn.set(tenant, count);
+    else this.#keysIn.delete(tenant);
   }
 }

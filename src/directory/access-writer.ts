@@ -4,7 +4,9 @@ import type { ClusterKeys, Guard, KeyChange, Put, StoredKey } from '../store/clu
 import type { AccessDirectory } from './access-directory.js';
 import { keyOfRecord, kindOf, type KindName, type RecordTypes } from './access-records.js';
 import { encodeRecord } from './records/record-kind.js';
+import { TENANT_NAME } from './records/record-names.js';
 import { RecordFault } from './records/record-reader.js';
+import { RECORDS_LIMIT, SHARE_OF_RECORDS } from './records/tenant-record.js';
 
 /** One record that is to be created, replaced or deleted. */
 export type RecordChange = { [Name in KindName]: ChangeOf<Name> }[KindName];
@@ -100,15 +102,29 @@ export class AccessWriter {
   }
 
   #checkRoom(changes: readonly RecordChange[]): void {
-    for (const { kind, record, expected } of changes) {
+    for (const change of changes) {
+      const { kind, record, expected } = change;
       const { most, noun } = kindOf(kind);
-      const isNew = record !== null && expected === null && most > 1;
-      if (!isNew || this.directory.count(kind) < most) continue;
+      if (record === null || expected !== null || most === 1) continue;
+      this.#checkShare(kind, tenantOfRecord(change), most);
+      if (this.directory.count(kind) < most) continue;
       throw new ServiceError(
         'invalidRequest',
         `There are ${most} records of the kind ${noun} already; delete some first`,
       );
     }
+  }
+
+  /** One tenant must not fill the records for all others. */
+  #checkShare(kind: KindName, tenant: string | null, most: number): void {
+    if (tenant === null) return;
+    const given = this.directory.get('tenant', tenant)?.record.limits.get(RECORDS_LIMIT);
+    const share = given ?? Math.ceil(most * SHARE_OF_RECORDS);
+    if (share === 0 || this.directory.countIn(kind, tenant) < share) return;
+    throw new ServiceError(
+      'invalidRequest',
+      `The tenant has ${share} records of the kind ${kindOf(kind).noun}, as many as it may; delete some first, or have its limit '${RECORDS_LIMIT}' raised`,
+    );
   }
 
   /**
@@ -131,6 +147,12 @@ export class AccessWriter {
       'the records were being changed; read them again, and repeat the request',
     );
   }
+}
+
+/** Null: it belongs to none. */
+function tenantOfRecord({ kind, names, record }: RecordChange): string | null {
+  if (kind === 'key') return record?.tenant ?? null;
+  return kind !== 'tenant' && kindOf(kind).parts[0] === TENANT_NAME ? (names[0] ?? null) : null;
 }
 
 function commitOf(prepared: readonly Prepared[]): KeyChange {

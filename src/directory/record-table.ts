@@ -30,6 +30,11 @@ export class RecordTable<R> {
     if (group.size === 0) this.#groups.delete(first);
   }
 
+  /** How many records have this first name. */
+  sizeUnder(first: string): number {
+    return this.#groups.get(first)?.size ?? 0;
+  }
+
   /** All records whose first name this is. */
   *under(first: string): Generator<AccessEntry<R>> {
     yield* this.#groups.get(first)?.values() ?? [];

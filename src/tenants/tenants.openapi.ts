@@ -1,6 +1,7 @@
 import { TENANT_LIMITS } from '../access/rate-limits.js';
 import { TENANT_SESSION_LIMITS } from '../access/session-limits.js';
 import Type, { type Static } from 'typebox';
+import { RECORDS_LIMIT } from '../directory/records/tenant-record.js';
 import { AFTER, IF_MATCH, IF_NONE_MATCH, LIMIT } from '../http/http.openapi.js';
 import { type OperationDescription, type Tag } from '../http/openapi/describe.js';
 import { CHANGE_RECORD_ERRORS, CREATED_AT, READ_RECORD_ERRORS, recordParameter } from '../http/record.openapi.js';
@@ -8,9 +9,11 @@ import { CHANGE_RECORD_ERRORS, CREATED_AT, READ_RECORD_ERRORS, recordParameter }
 const TENANTS: Tag = { name: 'Tenants', description: 'What one has, no other can see', place: 53 };
 
 /** What `limits` may name. */
-export const LIMIT_NAMES: readonly string[] = [TENANT_LIMITS, TENANT_SESSION_LIMITS].flatMap((table) =>
-  Object.values(table),
-);
+export const LIMIT_NAMES: readonly string[] = [
+  ...Object.values(TENANT_LIMITS),
+  ...Object.values(TENANT_SESSION_LIMITS),
+  RECORDS_LIMIT,
+];
 
 const members = {
   title: Type.String(),
@@ -20,7 +23,7 @@ const members = {
   }),
   policies: Type.Array(Type.String(), { description: 'Attached to all of its principals.' }),
   limits: Type.Record(Type.String(), Type.Integer({ minimum: 0 }), {
-    description: `Requests a second, and MQTT sessions at once, that one node serves, by ${LIMIT_NAMES.join(', ')}; 0 is no limit, and what is not named is as the node has it.`,
+    description: `Requests a second, and MQTT sessions at once, that one node serves, and records of each kind of access, by ${LIMIT_NAMES.join(', ')}; 0 is no limit, and what is not named is as the node has it.`,
   }),
 };
 

@@ -113,3 +113,32 @@ it('refuses an address more connections than it may have, whoever they are of, a
   // Bad user name or password: somebody who has shown none.
   await until('room', async () => (await greet()) === 0x86);
 });
+
+it('takes no record more of a kind than a tenant may have, and those of others meanwhile', async () => {
+  const put = (limits: object, headers = {}) => node.ask('PUT', '/v1/tenants/tiny', node.admin, { limits }, headers);
+  const { headers } = await put({ records: 2 });
+  await device('a', 'tiny');
+  const key = (id: string) => node.ask('POST', `/v1/tenants/tiny/principals/${id}/keys`, node.admin, {});
+  const principal = (id: string, tenant = 'tiny') =>
+    node.ask('PUT', `/v1/tenants/${tenant}/principals/${id}`, node.admin, { kind: 'service' });
+  const statuses = async (...all: readonly (() => ReturnType<typeof key>)[]): Promise<unknown[]> => {
+    const seen = [];
+    for (const each of all) seen.push((await each()).status);
+    return seen;
+  };
+  const all = [() => principal('b'), () => principal('c'), () => key('a'), () => key('b')];
+  expect(await statuses(...all)).toEqual([201, 400, 201, 400]);
+  expect((await principal('c')).body.detail).toMatch(
+    /^The tenant has 2 records of the kind principal, as many as it may/,
+  );
+  expect((await principal('c', 'default')).status).toBe(201);
+  const raised = await put({ records: 3 }, { 'if-match': headers.get('etag')! });
+  expect([
+    raised.status,
+    ...(await statuses(
+      () => principal('c'),
+      () => key('b'),
+      () => key('b'),
+    )),
+  ]).toEqual([...[200, 201, 201, 400]]);
+});

@@ -17,6 +17,11 @@ export interface TenantRecord {
   readonly createdAtMs: number;
 }
 
+/** Name of the limit of its records of each kind; 0: as many as there may be of all tenants. */
+export const RECORDS_LIMIT = 'records';
+/** The part of all records of a kind that one tenant may have without that limit. */
+export const SHARE_OF_RECORDS = 0.5;
+
 const MAX_TITLE = 256;
 export const MAX_ATTACHED = 100;
 const MAX_LIMITS = 64;
