@@ -15,7 +15,7 @@ import { ProtocolError } from '../packets/protocol-error.js';
 import { REASON } from '../packets/reason-codes.js';
 import { Outgoing, type SharedMessage } from '../sessions/message.js';
 import type { Session } from '../sessions/session.js';
-import { willBytes, type Will } from '../sessions/will.js';
+import type { Will } from '../sessions/will.js';
 import type { Accepted } from './accepted.js';
 import { acknowledge } from './acknowledge.js';
 import { addressOf } from '../gates/credentials.js';
@@ -24,6 +24,7 @@ import type { DeltaRevisions } from './delta-revisions.js';
 import type { Door } from './door.js';
 import { IncomingRequest, Route, type RequestOwner } from './incoming-request.js';
 import { CLOSE_MS, CONNECT_COST, CONNECT_TIMEOUT_MS, MAX_DISCARDED, PACKET_TIMEOUT_MS } from './limits.js';
+import { obeyDisconnect } from './obey-disconnect.js';
 import { Outbox } from './outbox.js';
 import { Refusals } from './refusals.js';
 import { pong, unknownPubrec, unknownPubrel, type Reply } from './reply.js';
@@ -205,18 +206,8 @@ export class Connection implements PacketHandler, RequestOwner {
     this.reply(pong());
   }
 
-  disconnect({ reason, properties }: DisconnectPacket): void {
-    const { sessionExpiryInterval } = properties;
-    if (sessionExpiryInterval !== undefined && this.session !== null) {
-      if (sessionExpiryInterval > 0 && this.isTransient)
-        throw new ProtocolError(REASON.protocolError, 'a Session Expiry Interval after none');
-      this.door.sessions.setExpiry(this.session, sessionExpiryInterval);
-    }
-    // MQTT-3.14.4-3
-    if (reason === REASON.success && this.will !== null) {
-      this.door.budget.add(-willBytes(this.will));
-      this.will = null;
-    }
+  disconnect(packet: DisconnectPacket): void {
+    obeyDisconnect(this, this.door, packet);
     this.#close(null, 'ended by its client');
   }
 
