@@ -114,7 +114,12 @@ describe('a node with few file descriptors', () => {
       const running = node;
       await until(
         'the lack is logged',
-        () => lines(running, 'no file descriptor is left; new connections are closed at once').length > 0,
+        () => {
+          const isSaid = lines(running, 'no file descriptor is left; new connections are closed at once').length > 0;
+          // A descriptor that the node itself has given back since is taken again.
+          if (!isSaid) void attempt(mqttUrl, `c${sockets.length}`, 4, sockets);
+          return isSaid;
+        },
         60_000,
       );
     },

@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freeLoopbackPort } from '../../src/store/local-etcd/loopback-port.js';
+import { claim } from './claim.js';
 
 /** One file per port that a test process has taken; it holds the id of that process. */
 const CLAIMS = join(tmpdir(), 'umbra-test-ports');
@@ -12,40 +13,7 @@ const CLAIMS = join(tmpdir(), 'umbra-test-ports');
  */
 export async function freePort(): Promise<number> {
   mkdirSync(CLAIMS, { recursive: true });
-  return freeLoopbackPort(claim);
-}
-
-function claim(port: number): boolean {
-  const file = join(CLAIMS, String(port));
-  for (const attempt of ['first', 'after a dead owner']) {
-    try {
-      writeFileSync(file, String(process.pid), { flag: 'wx' });
-      return true;
-    } catch {
-      if (attempt === 'first' && !ownerIsDead(file)) return false;
-      rmSync(file, { force: true });
-    }
-  }
-  return false;
-}
-
-function ownerIsDead(file: string): boolean {
-  try {
-    const pid = Number(readFileSync(file, 'utf8'));
-    // An empty file belongs to a process that is just writing it.
-    return pid > 0 && !exists(pid);
-  } catch {
-    return false;
-  }
-}
-
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  return freeLoopbackPort((port) => claim(join(CLAIMS, String(port))));
 }
 
 /**

@@ -6,16 +6,13 @@ export const MAX_ANSWER_BYTES = 256 * 1024;
 /** Milliseconds for the whole answer. */
 const FETCH_MS = 5_000;
 
-/** The part of fetch() that is used. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
-
 /**
  * Reads JSON of another server, which is trusted to name its keys and with nothing else: no redirects, a deadline for the
  * whole answer, and no more bytes than `MAX_ANSWER_BYTES`, whatever it says or sends.
  * @param signal ends the request early
  * @throws Error whose message is for the operator
  */
-export async function fetchJson(url: string, signal: AbortSignal, fetchUrl: Fetch = fetch): Promise<unknown> {
+export async function fetchJson(url: string, signal: AbortSignal): Promise<unknown> {
   checkUrl(url);
   // Not AbortSignal.any() with AbortSignal.timeout(): Node 20 loses that at the next collection of garbage, and a request
   // whose answer never comes would never end.
@@ -25,7 +22,7 @@ export async function fetchJson(url: string, signal: AbortSignal, fetchUrl: Fetc
   signal.addEventListener('abort', stop);
   if (signal.aborted) stop();
   try {
-    const text = await Promise.race([readText(url, limit.signal, fetchUrl), end(limit.signal)]);
+    const text = await Promise.race([readText(url, limit.signal), end(limit.signal)]);
     return JSON.parse(text) as unknown;
   } catch (error) {
     const isLate = limit.signal.aborted && !signal.aborted;
@@ -36,9 +33,9 @@ export async function fetchJson(url: string, signal: AbortSignal, fetchUrl: Fetc
   }
 }
 
-async function readText(url: string, signal: AbortSignal, fetchUrl: Fetch): Promise<string> {
+async function readText(url: string, signal: AbortSignal): Promise<string> {
   const headers = { accept: 'application/json', 'accept-encoding': 'identity' };
-  const answer = await fetchUrl(url, { headers, redirect: 'manual', signal });
+  const answer = await fetch(url, { headers, redirect: 'manual', signal });
   if (answer.status === 200) return boundedText(answer);
   await answer.body?.cancel();
   const isRedirect = answer.status >= 300 && answer.status < 400;

@@ -7,7 +7,7 @@ export const CLOSE_MS = 1_000;
 /** Bytes of a connection that is being ended that are read and thrown away. */
 export const MAX_DISCARDED = 256 * 1024;
 /**
- * What a CONNECT counts for among the packets of a turn, in bytes: credentials, policies and a session cost about what
- * sixteen small packets cost. So some sixty are let in per turn, which takes it 10 ms.
+ * What a CONNECT counts for among the packets of a turn, in bytes, since credentials, policies and a session cost more than
+ * a small packet: some sixty are let in per turn.
  */
 export const CONNECT_COST = 16 * 1024;
