@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { noop } from 'cockatiel';
 import { Etcd3, type IOptions } from 'etcd3';
 import type { Authority } from './certificates.js';
+import { memoryFolder } from './memory-folder.js';
 import { freePort } from './ports.js';
 
 /** Seconds that a JWT of a test lives: longer than any scenario, so that nothing heals by its end. */
@@ -112,7 +112,7 @@ async function enableUsers(client: Etcd3): Promise<void> {
 }
 
 export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdServer> {
-  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'umbra-etcd-')));
+  const dataDir = options.dataDir ?? (await mkdtemp(join(memoryFolder(), 'umbra-etcd-')));
   const port = options.port ?? (await freePort());
   const host = options.host ?? '127.0.0.1';
   const peer = `http://${host}:${await freePort()}`;
