@@ -122,6 +122,24 @@ describe('the PUBACK of a request', () => {
   });
 });
 
+it('waits for a busy broker to read the last acknowledgements: what is dealt with is not sent again', async () => {
+  const clientId = id();
+  const first = await Worker.start(clientId, { maxInFlight: 20 });
+  // For each acknowledgement it sends a message that waits; to who has gone, and then it reads no more of them.
+  await updates(0, 60);
+  await first.gets(20);
+  broker.pause();
+  const drained = first.lane.drain(20_000);
+  first.endAll();
+  // Longer than a lane that is lost waits.
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  broker.resume();
+  await drained;
+  const second = await Worker.start(clientId);
+  await second.gets(40);
+  expect(second.bodies).toEqual(numbers(20, 60));
+});
+
 it('takes nothing once its lease has ended, though it has not been told: the next owner is sent everything', async () => {
   const clientId = id();
   const first = await Worker.start(clientId);
