@@ -10,6 +10,7 @@ export const OPEN_ACCESS: Authenticator & Authorizer = {
   authenticate: () => ANONYMOUS,
   allows: () => true,
   isLasting: () => true,
+  hasEnded: () => false,
   mayEver: () => true,
   isActive: () => true,
   onChange: () => () => undefined,

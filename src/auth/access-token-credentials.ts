@@ -13,9 +13,17 @@ import { TokenFault } from './tokens/token-fault.js';
 /** The beginning of every JWT: base64url of the brace and the quote that begin its header. */
 const JWT_BEGIN = 'eyJ';
 
+/** A token for one generation of the records of access, until it ends. */
+interface Known {
+  readonly generation: number;
+  readonly principal: Principal;
+  /** null: what it stands for is there and enabled. */
+  readonly fault: 'tenantDisabled' | 'credentialsRevoked' | null;
+}
+
 /** Knows callers by access tokens: as the token of `Bearer`, or the password of MQTT. */
 export class AccessTokenCredentials implements CredentialKind {
-  readonly #known = new WeakMap<VerifiedToken, { readonly generation: number; readonly principal: Principal }>();
+  readonly #known = new WeakMap<VerifiedToken, Known>();
 
   constructor(
     private readonly directory: AccessDirectory,
@@ -37,21 +45,26 @@ export class AccessTokenCredentials implements CredentialKind {
   #identityOf(verified: VerifiedToken | TokenFault): Identity {
     if (verified instanceof TokenFault) return faultError(verified);
     const { generation } = this.directory;
-    const known = this.#known.get(verified);
-    const principal = known?.generation === generation ? known.principal : this.#principalOf(verified);
-    if (known?.principal !== principal) this.#known.set(verified, { generation, principal });
-    return this.#faultOf(principal, verified.key ?? null) ?? principal;
+    const before = this.#known.get(verified);
+    const known = before?.generation === generation ? before : this.#judged(verified, generation);
+    const { principal, fault } = known;
+    if ((principal.expiresAt ?? Infinity) <= this.clock.now()) return new ServiceError('credentialsExpired');
+    return fault === null ? principal : new ServiceError(fault);
+  }
+
+  #judged(verified: VerifiedToken, generation: number): Known {
+    const principal = this.#principalOf(verified);
+    const known = { generation, principal, fault: this.#faultOf(principal, verified.key ?? null) };
+    this.#known.set(verified, known);
+    return known;
   }
 
   /** Said only to who has shown the token. */
-  #faultOf(principal: Principal, key: string | null): ServiceError | null {
-    const { tenant, expiresAt = Infinity } = principal;
-    const now = this.clock.now();
-    if (expiresAt <= now) return new ServiceError('credentialsExpired');
-    if (this.directory.get('tenant', tenant)?.record.isDisabled !== false) return new ServiceError('tenantDisabled');
-    if (!principalStands(this.directory, principal)) return new ServiceError('credentialsRevoked');
-    if (key !== null && !keyStands(this.directory, principal, key, now)) return new ServiceError('credentialsRevoked');
-    return null;
+  #faultOf(principal: Principal, key: string | null): Known['fault'] {
+    if (this.directory.get('tenant', principal.tenant)?.record.isDisabled !== false) return 'tenantDisabled';
+    const isThere = principalStands(this.directory, principal);
+    const holds = isThere && (key === null || keyStands(this.directory, principal, key, this.clock.now()));
+    return holds ? null : 'credentialsRevoked';
   }
 
   #principalOf(verified: VerifiedToken): Principal {

@@ -37,12 +37,16 @@ export function thingOf(request: FastifyRequest): string {
  * @throws ServiceError invalidThingName, invalidShadowName, invalidRequest
  */
 export function targetOf(request: FastifyRequest): Target {
+  const { deadline, principal, target } = request;
+  // Access to it was asked for before.
+  if (target?.principal === principal) return target;
   const thing = thingOf(request);
   const name = single(request.query, 'name') ?? null;
   if (name !== null) checkShadowName(name);
   // Written out: an object that is spread and then extended costs as much as all else here.
-  const { deadline, principal } = request;
-  return { deadline, principal, key: { tenant: principal.tenant, thing, name } };
+  const found = { deadline, principal, key: { tenant: principal.tenant, thing, name } };
+  request.target = found;
+  return found;
 }
 
 export const FromCaller = createParamDecorator((_: unknown, context: ExecutionContext) => callerOf(requestOf(context)));

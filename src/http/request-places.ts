@@ -27,7 +27,7 @@ export class RequestPlaces {
     };
     // Its client may have left while it was looked for, and then no 'close' follows.
     if (response.destroyed || response.closed) leave();
-    else response.once('close', leave);
+    else response.on('close', leave);
     return null;
   }
 

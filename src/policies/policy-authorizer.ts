@@ -59,18 +59,22 @@ export class PolicyAuthorizer implements Authorizer {
   allows(principal: Principal, action: PolicyAction, resource: string, surroundings: Surroundings = {}): boolean {
     if (!covers(principal.scopes, action)) return false;
     const known = this.#knownOf(principal);
-    if (!known.stands || this.#isExpired(principal)) return false;
+    if (!known.stands || this.hasEnded(principal)) return false;
     const context = this.#contextOf(known, principal, action, resource, surroundings);
     return known.set.decide(action, resource as PolicyResource, context).effect === 'allow';
   }
 
   isLasting(principal: Principal): boolean {
-    return principal.expiresAt === undefined && !this.#knownOf(principal).set.dependsOnRequest;
+    return !this.#knownOf(principal).set.dependsOnRequest;
+  }
+
+  hasEnded({ expiresAt }: Principal): boolean {
+    return expiresAt !== undefined && expiresAt <= this.clock.now();
   }
 
   mayEver(principal: Principal, action: PolicyAction): boolean {
     const { stands: isKnown, set } = this.#knownOf(principal);
-    return isKnown && covers(principal.scopes, action) && !this.#isExpired(principal) && set.mayEver(action);
+    return isKnown && covers(principal.scopes, action) && !this.hasEnded(principal) && set.mayEver(action);
   }
 
   isActive(principal: Principal): boolean {
@@ -98,11 +102,6 @@ export class PolicyAuthorizer implements Authorizer {
       active: this.isActive(principal),
       permissions,
     };
-  }
-
-  /** The one thing that changes within a generation. */
-  #isExpired({ expiresAt }: Principal): boolean {
-    return expiresAt !== undefined && expiresAt <= this.clock.now();
   }
 
   #knownOf(principal: Principal): Known {

@@ -14,6 +14,8 @@ function partOf(functionName: string, url: string): string {
   if (functionName === '(garbage collector)') return 'garbage collection';
   if (functionName === '(idle)') return 'idle';
   if (functionName === '(program)') return 'V8 and libuv';
+  // What starts the profiler is in its first sample.
+  if (functionName === 'dispatch' && url === '') return 'idle';
   const ours = /\/src\/([^/]+(?:\/etcd|\/memory)?)\//.exec(url)?.[1];
   if (ours) return `src/${ours}`;
   const pack = /node_modules\/(?!\.cache)((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1];
@@ -31,8 +33,11 @@ interface Share {
   readonly micros: number;
 }
 
-/** Share of each part in the busy time, and the functions that take most themselves; lines for people. */
-export function shares(profile: CpuProfile): string[] {
+/**
+ * Share of each part in the busy time, and the functions that take most themselves; lines for people.
+ * @param cost microseconds of all; they are shown in place of percents
+ */
+export function shares(profile: CpuProfile, cost?: number): string[] {
   const byId = new Map(profile.nodes.map((node) => [node.id, node]));
   const parts = new Map<string, number>();
   const functions = new Map<string, number>();
@@ -50,12 +55,14 @@ export function shares(profile: CpuProfile): string[] {
   const all = [...parts.values()].reduce((sum, each) => sum + each, 0);
   const busy = all - (parts.get('idle') ?? 0);
   const percent = (micros: number, of: number): string => `${((micros / of) * 100).toFixed(1)} %`;
+  const share = (micros: number): string =>
+    cost === undefined ? percent(micros, busy).padStart(7) : `${((micros / busy) * cost).toFixed(2).padStart(6)} µs`;
   parts.delete('idle');
   return [
     `busy ${percent(busy, all)} of the time; of that:`,
-    ...sorted(parts, 14).map(({ name, micros }) => `  ${percent(micros, busy).padStart(7)}  ${name}`),
+    ...sorted(parts, 14).map(({ name, micros }) => `  ${share(micros)}  ${name}`),
     'functions, by the time spent in themselves:',
-    ...sorted(functions, 25).map(({ name, micros }) => `  ${percent(micros, busy).padStart(7)}  ${name}`),
+    ...sorted(functions, cost === undefined ? 25 : 60).map(({ name, micros }) => `  ${share(micros)}  ${name}`),
   ];
 }
 

@@ -100,6 +100,30 @@ describe('a session', () => {
     await client.endAsync();
   });
 
+  it('may publish what its newest token covers, and nothing once that has ended, whatever it was allowed before', async () => {
+    const topic = '$aws/things/lamp/shadow/update';
+    const publish = (client: Connected): Promise<number> =>
+      client.publishAsync(topic, '{"state":{"reported":{"a":3}}}', { qos: 1 }).then(
+        () => 0,
+        ({ code }: { code: number }) => code,
+      );
+    const client = await node.connect('lamp', await grant('lamp'));
+    expect([await publish(client), await publish(client)]).toEqual([0, 0]);
+    node.clock.advance(1_000);
+    expect(await renew(client, await grant('lamp', 'iot:Connect iot:Publish'))).toBe(0);
+    expect([await publish(client), await publish(client)]).toEqual([0, 0]);
+    node.clock.advance(1_000);
+    expect(await renew(client, await grant('lamp', 'iot:Connect'))).toBe(0);
+    expect(await publish(client)).toBe(0x87);
+    node.clock.advance(1_000);
+    expect(await renew(client, await grant('lamp'))).toBe(0);
+    expect([await publish(client), await publish(client)]).toEqual([0, 0]);
+    // Nothing has changed but the time, and nobody has judged the session by it yet.
+    node.clock.advance(4_000_000);
+    expect(await publish(client)).toBe(0x87);
+    await client.endAsync();
+  });
+
   it('of a key has nothing to renew, and MQTT 3.1.1 hears of a refusal by the end of its connection', async () => {
     const byKey = await node.connect('lamp', keys['lamp']!);
     expect(await renew(byKey, await grant('lamp'))).toBe(0x87);

@@ -4,6 +4,7 @@ import { ANONYMOUS, type Principal } from '../../access/principal.js';
 import type { Clock } from '../../resilience/clock.js';
 import { ServiceError } from '../../errors/service-error.js';
 import type { Logger } from '../../telemetry/logger.js';
+import type { Target } from '../caller.js';
 import { isForeignOrigin } from '../foreign-origin.js';
 import { hasBody, type RequestHeads } from '../request-head.js';
 import { answerLast, hasLastAnswer } from './last-answer.js';
@@ -13,6 +14,8 @@ declare module 'fastify' {
     /** Milliseconds of the monotonic clock after which the caller no longer waits. */
     deadline: number;
     principal: Principal;
+    /** What http/caller.ts has found in its path and query; null: nobody has asked. */
+    target: Target | null;
   }
 }
 
@@ -40,6 +43,7 @@ export function addRequestHooks(server: FastifyInstance, { timeoutMs, heads, clo
   server.decorateRequest('deadline', 0);
   // Fastify wants no object that all requests share.
   server.decorateRequest('principal', null as never);
+  server.decorateRequest('target', null);
   server.addHook('onRequest', (request, reply, done) => {
     // Its answer never comes; the connection closes before.
     if (hasLastAnswer(request.raw.socket)) return void reply.hijack();

@@ -192,10 +192,11 @@ export class MqttBroker implements Door {
 
   /** Policies are asked for each delivery, whatever was subscribed to; where the filter is the topic, once. */
   #mayReceive(granted: GrantedFilter, topic: string): boolean {
-    const { generation, isRequired } = this.#authorizer;
-    if (!isRequired || granted.allowedAt === generation) return true;
-    if (!this.#mayGet(granted.session, topic)) return false;
-    if (granted.isTopic && this.#authorizer.isLasting(granted.session.principal)) granted.allowedAt = generation;
+    const authorizer = this.#authorizer;
+    const { session, receiving } = granted;
+    if (!authorizer.isRequired || receiving.allows(authorizer, session.principal)) return true;
+    if (!this.#mayGet(session, topic)) return false;
+    if (granted.isTopic) receiving.keep(authorizer, session.principal);
     return true;
   }
 

@@ -77,6 +77,10 @@ export class RulesPerRequest implements Authenticator, Authorizer {
     return false;
   }
 
+  hasEnded(principal: Principal): boolean {
+    return this.#of(principal)?.hasEnded(principal) ?? true;
+  }
+
   mayEver(principal: Principal, action: PolicyAction): boolean {
     return this.#of(principal)?.mayEver(principal, action) ?? false;
   }

@@ -5,6 +5,7 @@ import { KnownShadow } from '../../../store/known-shadow.js';
 import type { Answer, AnswerReceiver, ReceivedRequest } from '../../answer.js';
 import type { Acknowledgement } from '../../request-queue.js';
 import { parseRequestTopic, type RequestTopic } from '../../topics.js';
+import { RememberedDecision } from '../gates/remembered-decision.js';
 import type { PacketWriter } from '../packets/packet-writer.js';
 import { REASON } from '../packets/reason-codes.js';
 import { Reply } from './reply.js';
@@ -17,8 +18,8 @@ export class Route {
   readonly request: RequestTopic | null;
   /** null: it is no request. */
   readonly key: KnownShadow | null;
-  /** Generation of the policies by which its client may publish to it; -1: nobody has asked. */
-  allowedAt = -1;
+  /** That its client may publish to it. */
+  readonly publishing = new RememberedDecision();
 
   constructor(
     readonly topic: string,

@@ -7,11 +7,11 @@ export class PublishGate {
 
   /** Whether the owner of the request may publish to its topic. */
   admits({ owner, route }: IncomingRequest): boolean {
-    const { generation, isRequired } = this.authorizer;
-    if (!isRequired || route.allowedAt === generation) return true;
+    const { authorizer } = this;
     const { principal, clientId, address } = owner;
-    if (!this.authorizer.allows(principal, 'iot:Publish', `topic/${route.topic}`, { clientId, address })) return false;
-    if (this.authorizer.isLasting(principal)) route.allowedAt = generation;
+    if (!authorizer.isRequired || route.publishing.allows(authorizer, principal)) return true;
+    if (!authorizer.allows(principal, 'iot:Publish', `topic/${route.topic}`, { clientId, address })) return false;
+    route.publishing.keep(authorizer, principal);
     return true;
   }
 }

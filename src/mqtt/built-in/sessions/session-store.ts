@@ -121,7 +121,7 @@ export class SessionStore {
     session.connection = connection;
     session.address = connection.address;
     // What was allowed at another address need not be at this one.
-    for (const granted of session.granted) granted.allowedAt = -1;
+    for (const { receiving } of session.granted) receiving.forget();
     this.#tenantOf(session).away.delete(session);
     this.setExpiry(session, opening.expirySeconds);
     return { session, isPresent, previous };

@@ -1,3 +1,4 @@
+import { RememberedDecision } from '../gates/remembered-decision.js';
 import type { Session } from '../sessions/session.js';
 import { hasWildcard } from './topic-tree.js';
 
@@ -5,8 +6,8 @@ import { hasWildcard } from './topic-tree.js';
 export class GrantedFilter {
   /** It has no wildcard: it is the topic of every message that it brings. */
   readonly isTopic: boolean;
-  /** Generation of the policies by which the session may receive what a filter without a wildcard brings; -1: nobody has asked. */
-  allowedAt = -1;
+  /** That the session may receive what a filter without a wildcard brings. */
+  readonly receiving = new RememberedDecision();
 
   constructor(
     readonly session: Session,
