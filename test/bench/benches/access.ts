@@ -109,16 +109,16 @@ export async function accessHttp(lab: Lab): Promise<Result> {
   };
 }
 
-async function storage(lab: Lab): Promise<{ etcd: Awaited<ReturnType<Lab['etcd']>>[]; pids: Pids }> {
+export async function storage(lab: Lab): Promise<{ etcd: Awaited<ReturnType<Lab['etcd']>>[]; pids: Pids }> {
   const etcd = await lab.etcd();
   return { etcd: [etcd], pids: ({ process }) => ({ node: process.pid, etcd: etcd.pid }) };
 }
 
-function devicesOf(lab: Lab): { readonly name: string }[] {
+export function devicesOf(lab: Lab): { readonly name: string }[] {
   return Array.from({ length: lab.size(400, 400, 10) }, (_, i) => ({ name: `${PREFIX}-${i}` }));
 }
 
-async function updates(
+export async function updates(
   lab: Lab,
   pids: Pids,
   node: RunningNode,

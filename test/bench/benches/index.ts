@@ -8,7 +8,8 @@ import { externalBroker } from './external-broker.js';
 import { fanOut } from './fan-out.js';
 import { foreign } from './foreign.js';
 import { gets } from './gets.js';
-import { getsAccessProfile, getsAgainst, getsProfile } from './gets-profile.js';
+import { accessHttpProfile, accessProfile } from './access-profiles.js';
+import { getsAgainst, getsProfile } from './gets-profile.js';
 import { idle } from './idle.js';
 import { memory } from './memory.js';
 import { nodes } from './nodes.js';
@@ -91,6 +92,7 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   against: { title: 'this tree over another revision (--against), 400 devices', run: against },
   'gets-against': { title: 'GETs, this tree over another revision (--against)', run: getsAgainst },
   'gets-profile': { title: 'where the time of the node goes with GETs, 50 connections', run: getsProfile },
-  'gets-access-profile': { title: 'where the time of GETs goes, by kind of credential', run: getsAccessProfile },
+  'access-profile': { title: 'where the time of updates goes, by kind of credential', run: accessProfile },
+  'access-http-profile': { title: 'where the time of GETs goes, by kind of credential', run: accessHttpProfile },
   profile: { title: 'where the time of the node goes, 1,600 devices', run: profile },
 };
