@@ -96,6 +96,14 @@ const LENIENT: readonly (readonly [RegExp, string])[] = [
   [/: filter '\$share\//, 'MQTT-4.8.2-1 and 4.8.2-2: the share name and the filter behind it are not empty'],
 ];
 
+/**
+ * Whether the topic of a publish is none of a request. Without its topic, a packet has one that is made of the bytes behind
+ * it: they may be a control character, which a server may refuse (MQTT 5, 1.5.4).
+ */
+function isNoRequest(publish: About['publish'], broken: string | null): boolean {
+  return publish !== undefined && (broken === 'no topic' || (broken === null && !topicIsRequest(publish.topic)));
+}
+
 export const EXPLANATIONS: readonly Explanation[] = [
   {
     name: 'a filter that no shadow topic matches fails, and QoS 2 is granted as QoS 1, in the order of the filters',
@@ -118,17 +126,13 @@ export const EXPLANATIONS: readonly Explanation[] = [
     name: 'a topic that is no request ends the connection of an MQTT 3.1.1 client',
     clause: 'docs/topics.md, Publishing; MQTT 3.1.1, 3.3.5-2: the server closes, or acknowledges what it dropped',
     explains: ({ ours }, { publish, version, broken }) =>
-      version === 4 &&
-      publish !== undefined &&
-      // Without its topic, a packet has one that is made of the bytes behind it.
-      (broken === 'no topic' || (broken === null && !topicIsRequest(publish.topic))) &&
-      only(ours, 'closed'),
+      version === 4 && isNoRequest(publish, broken) && only(ours, 'closed'), // prettier-ignore
   },
   {
     name: 'a topic that is no request is refused in the PUBACK of an MQTT 5 client',
     clause: 'docs/topics.md, Publishing; MQTT 5, 3.4.2.1: 0x87 not authorized',
     explains: ({ ours }, { publish, version, broken }) =>
-      broken === null && version === 5 && publish?.qos === 1 && !topicIsRequest(publish.topic) &&
+      version === 5 && publish?.qos === 1 && isNoRequest(publish, broken) &&
       plain(ours).length === 1 && /^puback \d+ 135$/.test(plain(ours)[0] ?? ''), // prettier-ignore
   },
   {
