@@ -64,6 +64,7 @@ export class AccessControl implements Access {
   /** Before calls to what this node depends on besides etcd. */
   readonly breakers: Breakers;
   readonly inFlight: RequestsInFlight;
+  readonly streams: RequestsInFlight;
   readonly sessions: TenantSessionLimits;
   readonly routes: LiveRouteLists;
 
@@ -104,6 +105,7 @@ export class AccessControl implements Access {
     const standing = new TokenStanding(directory, acceptance.denials, clock);
     this.authorizer = new PolicyAuthorizer(directory, clock, standing);
     this.inFlight = new RequestsInFlight(config.rates.inFlight, config.rates.inFlightOfConnection);
+    this.streams = new RequestsInFlight(config.rates.streams, 0);
     const given = tenantLimits(this.directory);
     this.limits = new RequestLimits(config.rates, given, clock);
     this.sessions = new TenantSessionLimits(config.rates, given);

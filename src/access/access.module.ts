@@ -2,7 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { AUDIT, NO_AUDIT, type Audit } from './audit.js';
 import { AUTHENTICATOR, type Authenticator } from './authenticator.js';
 import { AUTHORIZER, type Authorizer } from './authorizer.js';
-import { IN_FLIGHT_LIMITS, NO_IN_FLIGHT_LIMITS, type InFlightLimits } from './in-flight-limits.js';
+import { IN_FLIGHT_LIMITS, NO_IN_FLIGHT_LIMITS, STREAM_LIMITS, type InFlightLimits } from './in-flight-limits.js';
 import { OPEN_ACCESS } from './open-access.js';
 import { NO_RATE_LIMITS, RATE_LIMITS, type RateLimits } from './rate-limits.js';
 import { ALL_ROUTES, ROUTE_GUARD, type RouteGuard } from './route-guard.js';
@@ -15,6 +15,7 @@ export interface Access {
   readonly audit: Audit;
   readonly limits: RateLimits;
   readonly inFlight: InFlightLimits;
+  readonly streams: InFlightLimits;
   readonly sessions: SessionLimits;
   readonly routes: RouteGuard;
 }
@@ -27,7 +28,7 @@ export const ACCESS = Symbol('Access');
 export class AccessModule {
   /** @param access none: the node has no authentication */
   static forRoot(access: Access = OPEN): DynamicModule {
-    const { authenticator, authorizer, audit, limits, inFlight, routes } = access;
+    const { authenticator, authorizer, audit, limits, inFlight, streams, routes } = access;
     return {
       module: AccessModule,
       global: true,
@@ -38,9 +39,10 @@ export class AccessModule {
         { provide: AUDIT, useValue: audit },
         { provide: RATE_LIMITS, useValue: limits },
         { provide: IN_FLIGHT_LIMITS, useValue: inFlight },
+        { provide: STREAM_LIMITS, useValue: streams },
         { provide: ROUTE_GUARD, useValue: routes },
       ],
-      exports: [ACCESS, AUTHENTICATOR, AUTHORIZER, AUDIT, RATE_LIMITS, IN_FLIGHT_LIMITS, ROUTE_GUARD],
+      exports: [ACCESS, AUTHENTICATOR, AUTHORIZER, AUDIT, RATE_LIMITS, IN_FLIGHT_LIMITS, STREAM_LIMITS, ROUTE_GUARD],
     };
   }
 }
@@ -51,6 +53,7 @@ const OPEN: Access = {
   audit: NO_AUDIT,
   limits: NO_RATE_LIMITS,
   inFlight: NO_IN_FLIGHT_LIMITS,
+  streams: NO_IN_FLIGHT_LIMITS,
   sessions: NO_SESSION_LIMITS,
   routes: ALL_ROUTES,
 };

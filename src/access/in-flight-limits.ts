@@ -9,6 +9,14 @@ export class TooManyInFlight extends ServiceError {
   }
 }
 
+/** A stream too many beside those that are open. */
+export class TooManyStreams extends ServiceError {
+  /** @param most that are open at once */
+  constructor(most: number) {
+    super('tooManyInFlight', `${most} streams of one principal`);
+  }
+}
+
 /** Where requests in flight of one principal are counted. */
 export interface InFlightPlaces {
   /** To be called once for each request that has come in. No errors. */
@@ -25,8 +33,10 @@ export interface InFlightLimits {
   readonly ofPrincipal: number;
 }
 
-/** Injection token of the InFlightLimits. */
+/** Injection token of the InFlightLimits of requests. */
 export const IN_FLIGHT_LIMITS = Symbol('InFlightLimits');
+/** Injection token of the InFlightLimits of streams, which nobody waits for: they would fill a bound for requests. */
+export const STREAM_LIMITS = Symbol('StreamLimits');
 
 const UNCOUNTED: InFlightPlaces = { leave: () => undefined };
 

@@ -170,12 +170,17 @@ export const SECTIONS = {
     UMBRA_LIMIT_IN_FLIGHT: integer('rates.inFlight', 1_000, {
       ...{ min: 0, max: 1_000_000, unit: 'requests' },
       meaning:
-        'Requests of one principal that a node with authentication works on at once, over all of its connections; further ones are answered with 429. Streams do not count. 0 is no limit.',
+        'Requests of one principal that a node with authentication works on at once, over all of its connections; further ones are answered with 429. Streams have a limit of their own. 0 is no limit.',
     }),
     UMBRA_LIMIT_CONNECTION: integer('rates.inFlightOfConnection', 100, {
       ...{ min: 0, max: 1_000_000, unit: 'requests' },
       meaning:
         'As UMBRA_LIMIT_IN_FLIGHT, requests that one HTTP connection has sent ahead of their answers. One of MQTT is not read while it has 100. 0 is no limit.',
+    }),
+    UMBRA_LIMIT_STREAMS: integer('rates.streams', 1_000, {
+      ...{ min: 0, max: 1_000_000, unit: 'streams' },
+      meaning:
+        'Watch streams of one principal that a node with authentication has open; further ones are answered with 429. 0 is no limit.',
     }),
     UMBRA_LIMIT_SESSIONS: integer('rates.sessions', 100, {
       ...{ min: 0, max: 10_000_000, unit: 'sessions' },

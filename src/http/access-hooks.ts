@@ -1,22 +1,28 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  onRequestHookHandler,
+  preHandlerHookHandler,
+  RouteOptions,
+} from 'fastify';
 import { ACTION, type ActionName } from '../access/action.js';
 import { AUDIT, type Audit } from '../access/audit.js';
 import { AUTHENTICATOR, type Authenticator, type Credentials, type Identity } from '../access/authenticator.js';
 import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
-import { POLICY_ACTIONS } from '../access/policy-action.js';
 import type { Principal } from '../access/principal.js';
-import type { PolicyAction } from '../access/policy-action.js';
 import { covers } from '../access/scopes.js';
-import { IN_FLIGHT_LIMITS, type InFlightLimits } from '../access/in-flight-limits.js';
+import { IN_FLIGHT_LIMITS, STREAM_LIMITS, type InFlightLimits } from '../access/in-flight-limits.js';
 import { RATE_LIMITS, type RateLimits } from '../access/rate-limits.js';
+import type { RequestSignatures } from '../access/request-signatures.js';
 import { ServiceError } from '../errors/service-error.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
-import { bodyOf, targetOf, thingOf } from './caller.js';
-import { tenantOf } from './record-request.js';
+import { bodyOf } from './caller.js';
 import { isAudited, RequestAudit } from './request-audit.js';
 import { hasBody, sentHead } from './request-head.js';
 import { RequestPlaces } from './request-places.js';
+import { resourceOf, routeAccess, type Asked, type RouteAccess } from './route-access.js';
 import { controllerMethods, routesOf } from './server/controller-methods.js';
 import { answerLast } from './server/last-answer.js';
 import { keptCertificateOf } from './tls/peer-certificate.js';
@@ -27,11 +33,6 @@ declare module 'fastify' {
     action?: ActionName;
   }
 }
-
-type Asked = Exclude<ActionName, 'public'>;
-
-/** Records that hold for all tenants. */
-const OF_ALL_TENANTS = /^(?:token-policy|route-list):/;
 
 /** RFC 6750 section 2.1. */
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
@@ -51,60 +52,74 @@ export function addAccessHooks(app: NestFastifyApplication, server: FastifyInsta
   const audit = new RequestAudit(app.get<Audit>(AUDIT, { strict: false }));
   const clock = app.get<Clock>(CLOCK, { strict: false });
   const limits = app.get<RateLimits>(RATE_LIMITS, { strict: false });
-  const places = new RequestPlaces(app.get<InFlightLimits>(IN_FLIGHT_LIMITS, { strict: false }));
+  const boundsOf = (token: symbol): InFlightLimits => app.get<InFlightLimits>(token, { strict: false });
+  const places = new RequestPlaces(boundsOf(IN_FLIGHT_LIMITS), boundsOf(STREAM_LIMITS));
   const { signatures } = authenticator;
   const isSigned = ({ headers: { authorization } }: FastifyRequest): boolean =>
     authorization !== undefined && signatures?.isSignature(authorization) === true;
-  declareActions(app, server, audit);
   const judge = (
     identity: Identity,
-    action: Asked,
+    access: RouteAccess,
     request: FastifyRequest,
     reply: FastifyReply,
   ): ServiceError | null => {
     const isKnown = !(identity instanceof ServiceError);
-    const fault = isKnown ? faultOf(authorizer, identity, action, request) : identity;
+    const fault = isKnown ? faultOf(authorizer, identity, access, request) : identity;
     if (isKnown && identity.graceFrom !== undefined && identity.graceFrom <= clock.now())
       void reply.header('umbra-token', 'renew');
-    const refusal = fault ?? (isKnown ? excessOf({ limits, places }, identity, action, request, reply) : null);
+    const refusal = fault ?? (isKnown ? excessOf({ limits, places }, identity, access, request, reply) : null);
     if (refusal === null) return null;
     refuse(refusal, request, reply);
-    audit.refused(request, action, refusal, isKnown);
+    audit.refused(request, access.action, refusal, isKnown);
     return refusal;
   };
-  server.addHook('onRequest', (request, reply, done) => {
-    const action = askedOf(request);
-    if (action === null || isSigned(request)) return done();
-    const fail = (error: unknown): void => done(error as Error);
-    let fault: ServiceError | null;
-    try {
-      const identity = authenticator.authenticate(credentialsOf(request));
-      if (identity instanceof Promise)
-        return void identity
-          .then((known) => judge(known, action, request, reply))
-          .then((late) => done(late ?? undefined), fail);
-      fault = judge(identity, action, request, reply);
-    } catch (error) {
-      return fail(error);
-    }
-    done(fault ?? undefined);
-  });
-  if (signatures === null) return;
-  server.addHook('preHandler', (request, reply, done) => {
-    const action = isSigned(request) ? askedOf(request) : null;
-    if (action === null) return done();
-    let fault: ServiceError | null;
-    try {
-      fault = judge(signatures.ofRequest(sentHead(request.raw), bodyOf(request)), action, request, reply);
-    } catch (error) {
-      return done(error as Error);
-    }
-    done(fault ?? undefined);
+  /** Of callers who say at once who they are. */
+  const beforeBody = (access: RouteAccess): onRequestHookHandler =>
+    function judgeBeforeBody(request, reply, done) {
+      if (isSigned(request)) return done();
+      const fail = (error: unknown): void => done(error as Error);
+      let fault: ServiceError | null;
+      try {
+        const identity = authenticator.authenticate(credentialsOf(request));
+        if (identity instanceof Promise)
+          return void identity
+            .then((known) => judge(known, access, request, reply))
+            .then((late) => done(late ?? undefined), fail);
+        fault = judge(identity, access, request, reply);
+      } catch (error) {
+        return fail(error);
+      }
+      done(fault ?? undefined);
+    };
+  const withBody = (access: RouteAccess, ofSigned: RequestSignatures): preHandlerHookHandler =>
+    function judgeWithBody(request, reply, done) {
+      if (!isSigned(request)) return done();
+      judged(done, () => judge(ofSigned.ofRequest(sentHead(request.raw), bodyOf(request)), access, request, reply));
+    };
+  declareActions(app, server, audit, (route, action) => {
+    const access = routeAccess(action, route.url);
+    route.onRequest = [route.onRequest ?? [], beforeBody(access)].flat();
+    if (signatures !== null) route.preHandler = [route.preHandler ?? [], withBody(access, signatures)].flat();
   });
 }
 
-/** Tells each route what its caller must be allowed to do, and keeps how calls of audited ones ended. */
-function declareActions(app: NestFastifyApplication, server: FastifyInstance, audit: RequestAudit): void {
+function judged(done: (error?: Error) => void, judge: () => ServiceError | null): void {
+  let fault: ServiceError | null;
+  try {
+    fault = judge();
+  } catch (error) {
+    return done(error as Error);
+  }
+  done(fault ?? undefined);
+}
+
+/** Gives each route that is not public its hooks by what it declares, and keeps how calls of audited ones ended. */
+function declareActions(
+  app: NestFastifyApplication,
+  server: FastifyInstance,
+  audit: RequestAudit,
+  guard: (route: RouteOptions, action: Asked) => void,
+): void {
   const actions = declaredActions(app);
   server.addHook('onRoute', (route) => {
     const method = [route.method].flat().join();
@@ -112,19 +127,15 @@ function declareActions(app: NestFastifyApplication, server: FastifyInstance, au
     // What nobody has declared would be open to everybody.
     if (action === undefined) throw new Error(`The route ${method} ${route.url} declares no action`);
     route.config = { ...route.config, action };
-    if (action !== 'public' && isAudited(action)) {
+    if (action === 'public') return;
+    guard(route, action);
+    if (isAudited(action)) {
       route.onSend = (request, reply, _payload, done) => {
         audit.answered(request, reply, action);
         done();
       };
     }
   });
-}
-
-/** Null: everybody may. Paths that do not exist declare nothing. */
-function askedOf({ routeOptions }: FastifyRequest): Asked | null {
-  const { action } = routeOptions.config;
-  return action === undefined || action === 'public' ? null : action;
 }
 
 /** By `METHOD /path`. */
@@ -159,37 +170,20 @@ function bearerOf(authorization: string): string {
 function faultOf(
   authorizer: Authorizer,
   principal: Principal,
-  action: Asked,
+  { policyAction, about }: RouteAccess,
   request: FastifyRequest,
 ): ServiceError | null {
-  const name = POLICY_ACTIONS[action];
   // Of the caller, also for what its answer may say of it.
   request.principal = principal;
-  if (name === null) return authorizer.isActive(principal) ? null : new ServiceError('credentialsRevoked');
-  const resource = resourceOf(action, name, request);
+  if (policyAction === null) return authorizer.isActive(principal) ? null : new ServiceError('credentialsRevoked');
+  const resource = resourceOf(about, request);
   const isAllowed =
     resource === null
-      ? authorizer.mayEver(principal, name)
-      : authorizer.allows(principal, name, resource, { address: request.ip });
+      ? authorizer.mayEver(principal, policyAction)
+      : authorizer.allows(principal, policyAction, resource, { address: request.ip });
   if (isAllowed) return null;
-  if (!covers(principal.scopes, name)) return new ServiceError('scopeTooSmall', name);
-  return new ServiceError('notAllowed', `${name} on ${resource ?? 'anything'}`);
-}
-
-/**
- * What policies are asked about. Null: a stream of everything, which brings what policies allow.
- * @throws ServiceError invalidThingName, invalidShadowName, invalidRequest
- */
-function resourceOf(action: Asked, name: PolicyAction, request: FastifyRequest): string | null {
-  if (action === 'tenant:list' || OF_ALL_TENANTS.test(action)) return 'tenant/*';
-  if (name.startsWith('umbra:Admin')) return `tenant/${tenantOf(request)}`;
-  const { thing } = request.params as { thing?: string };
-  if (thing === undefined) return action === 'shadow:watch' ? null : 'thing/*';
-  const isOfThing = action.startsWith('thing:') || action === 'shadow:list';
-  if (isOfThing) return `thing/${thingOf(request)}`;
-  if (action === 'shadow:watch' && !request.routeOptions.url?.includes('/shadow/')) return null;
-  const { key } = targetOf(request);
-  return key.name === null ? `thing/${key.thing}` : `thing/${key.thing}/${key.name}`;
+  if (!covers(principal.scopes, policyAction)) return new ServiceError('scopeTooSmall', policyAction);
+  return new ServiceError('notAllowed', `${policyAction} on ${resource ?? 'anything'}`);
 }
 
 /** What callers may ask for a second, and at once. */
@@ -202,7 +196,7 @@ interface Bounds {
 function excessOf(
   { limits, places }: Bounds,
   principal: Principal,
-  action: Asked,
+  { isStream }: RouteAccess,
   request: FastifyRequest,
   reply: FastifyReply,
 ): ServiceError | null {
@@ -212,9 +206,9 @@ function excessOf(
     const { by, perSecond } = excess;
     // draft-ietf-httpapi-ratelimit-headers-10: the quota of a window in seconds, what is left of it, and until when.
     void reply.header('ratelimit-policy', `"${by}";q=${perSecond};w=1`).header('ratelimit', `"${by}";r=0;t=1`);
+    return excess;
   }
-  // A stream is not waited for.
-  return excess ?? (action.endsWith(':watch') ? null : places.take(request, reply, principal));
+  return isStream ? places.takeStream(reply, principal) : places.take(request, reply, principal);
 }
 
 /** RFC 9110 section 15.5.2: a 401 says how to authenticate. The body of a request that is refused is not waited for. */

@@ -5,6 +5,7 @@ import { POLICY_ACTIONS } from '../access/policy-action.js';
 import { ANONYMOUS } from '../access/principal.js';
 import type { ServiceError } from '../errors/service-error.js';
 import { tenantOf } from './record-request.js';
+import type { Asked } from './route-access.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -14,8 +15,6 @@ declare module 'fastify' {
     faultCode?: string;
   }
 }
-
-type Asked = Exclude<ActionName, 'public'>;
 
 const READING = /:(?:get|list|explain|watch|check|query)$/;
 

@@ -12,9 +12,12 @@ const shadow = (thing: string, tail: string): string => `$aws/things/${thing}/sh
 const MANY = 60;
 /** Requests in flight of one principal, and of one connection of HTTP. */
 const [AT_ONCE, AHEAD] = [80, 10];
+/** Streams of one principal. */
+const STREAMS = 5;
 const MORE = {
   ...{ UMBRA_LIMIT_FAILURES: '20', UMBRA_LIMIT_PRINCIPAL: '100', UMBRA_AUTH_ISSUER: 'https://a.example' },
   ...{ UMBRA_LIMIT_IN_FLIGHT: String(AT_ONCE), UMBRA_LIMIT_CONNECTION: String(AHEAD) },
+  UMBRA_LIMIT_STREAMS: String(STREAMS),
 };
 
 beforeAll(async () => {
@@ -191,6 +194,33 @@ it('works on a bounded number of requests of a principal at once, whatever doors
   expect((await node.ask('GET', '/v1/auth/me', busy)).status).toBe(200);
   await client.publishAsync(shadow('door', 'get'), '', { qos: 1 });
   await client.endAsync();
+});
+
+it('opens a bounded number of streams of a principal, and those of others meanwhile', async () => {
+  const watch = async (key: string): Promise<{ answer: Response; end: AbortController }> => {
+    const end = new AbortController();
+    const headers = { authorization: `Bearer ${key}` };
+    return { answer: await fetch(`${node.url}/v1/watch`, { headers, signal: end.signal }), end };
+  };
+  const open = await Promise.all(Array.from({ length: STREAMS }, () => watch(busy)));
+  expect(open.map(({ answer }) => answer.status)).toEqual(new Array(STREAMS).fill(200));
+  const { answer } = await watch(busy);
+  const { code, detail } = (await answer.json()) as { code: string; detail: string };
+  expect([answer.status, answer.headers.get('retry-after'), code]).toEqual([429, '1', 'AUTH_902']);
+  expect(detail).toContain('5 streams of one principal');
+  // Its requests are served, and its neighbour's streams.
+  expect((await node.ask('GET', '/v1/auth/me', busy)).status).toBe(200);
+  const other = await watch(service);
+  expect(other.answer.status).toBe(200);
+  open[0]?.end.abort();
+  await until('room', async () => {
+    node.clock.advance(1_000);
+    const next = await watch(busy);
+    open.push(next);
+    return next.answer.status === 200;
+  });
+  for (const { end } of [...open, other]) end.abort();
+  await until('the end of all', () => node.access.streams.size === 0);
 });
 
 it('answers a bounded number of requests that one connection has sent ahead', async () => {
