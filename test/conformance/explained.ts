@@ -97,11 +97,14 @@ const LENIENT: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * Whether the topic of a publish is none of a request. Without its topic, a packet has one that is made of the bytes behind
- * it: they may be a control character, which a server may refuse (MQTT 5, 1.5.4).
+ * Whether a publish has a topic that is none of a request. Without its topic, a packet has one that is made of the bytes
+ * behind it: they may be a control character, which a server may refuse (MQTT 5, 1.5.4). A broken one that mosquitto
+ * acknowledges is a good one with other identifiers, properties or bytes.
  */
-function isNoRequest(publish: About['publish'], broken: string | null): boolean {
-  return publish !== undefined && (broken === 'no topic' || (broken === null && !topicIsRequest(publish.topic)));
+function isNoRequest(theirs: readonly string[], { publish, broken }: About): boolean {
+  if (publish === undefined || broken === 'no topic') return publish !== undefined;
+  const isTaken = broken === null || /^puback \d+ (?:0|16)$/.test(plain(theirs)[0] ?? '');
+  return isTaken && !topicIsRequest(publish.topic);
 }
 
 export const EXPLANATIONS: readonly Explanation[] = [
@@ -125,14 +128,13 @@ export const EXPLANATIONS: readonly Explanation[] = [
   {
     name: 'a topic that is no request ends the connection of an MQTT 3.1.1 client',
     clause: 'docs/topics.md, Publishing; MQTT 3.1.1, 3.3.5-2: the server closes, or acknowledges what it dropped',
-    explains: ({ ours }, { publish, version, broken }) =>
-      version === 4 && isNoRequest(publish, broken) && only(ours, 'closed'), // prettier-ignore
+    explains: ({ ours, theirs }, about) => about.version === 4 && isNoRequest(theirs, about) && only(ours, 'closed'),
   },
   {
     name: 'a topic that is no request is refused in the PUBACK of an MQTT 5 client',
     clause: 'docs/topics.md, Publishing; MQTT 5, 3.4.2.1: 0x87 not authorized',
-    explains: ({ ours }, { publish, version, broken }) =>
-      version === 5 && publish?.qos === 1 && isNoRequest(publish, broken) &&
+    explains: ({ ours, theirs }, about) =>
+      about.version === 5 && about.publish?.qos === 1 && isNoRequest(theirs, about) &&
       plain(ours).length === 1 && /^puback \d+ 135$/.test(plain(ours)[0] ?? ''), // prettier-ignore
   },
   {
