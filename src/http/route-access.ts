@@ -9,7 +9,7 @@ export type Asked = Exclude<ActionName, 'public'>;
 /** What policies are asked about: a stream of everything is asked about nothing, and brings what policies allow. */
 type About = 'all-tenants' | 'tenant' | 'things' | 'thing' | 'shadow' | 'nothing';
 
-/** What the caller of a route must be allowed to do. Made once a route: a request takes as long as its smallest parts. */
+/** What the caller of a route must be allowed to do. It is made once a route, not for each request. */
 export interface RouteAccess {
   readonly action: Asked;
   /** null: every caller who is known may. */
