@@ -2,7 +2,7 @@ import { canMatch } from './allowed-filters.js';
 import type { Difference } from './compare.js';
 import type { About, Step } from './conversation.js';
 import type { Explanation } from './explanation.js';
-import { MESSAGE_EXPLANATIONS } from './explained-messages.js';
+import { brokenSubscribes, MESSAGE_EXPLANATIONS } from './explained-messages.js';
 import { PROPERTY } from './wire.js';
 
 const MALFORMED = 0x81;
@@ -58,10 +58,11 @@ function explainsSuback({ ours, theirs }: Difference, { filters, version }: Abou
   });
 }
 
+const unsubackCodes = (events: readonly string[]): string[] =>
+  /^unsuback \d+: (.*)$/.exec(plain(events).join())?.[1]?.split(' ') ?? [];
+
 function explainsUnsuback(ours: readonly string[], theirs: readonly string[], filters: readonly string[]): boolean {
-  const codesOf = (events: readonly string[]): string[] =>
-    /^unsuback \d+: (.*)$/.exec(plain(events).join())?.[1]?.split(' ') ?? [];
-  const [mine, other] = [codesOf(ours), codesOf(theirs)];
+  const [mine, other] = [unsubackCodes(ours), unsubackCodes(theirs)];
   if (filters.length === 0 || mine.length !== filters.length || other.length !== filters.length) return false;
   return filters.every((filter, at) => mine[at] === other[at] || (!canMatch(filter) && mine[at] === '17'));
 }
@@ -107,6 +108,16 @@ function isNoRequest(theirs: readonly string[], { publish, broken }: About): boo
   return isTaken && !topicIsRequest(publish.topic);
 }
 
+/** Whether what differs is the end of subscriptions that only mosquitto had, from a SUBSCRIBE with a broken filter. */
+function endsHalfSubscribed({ conversation, ours, theirs }: Difference, filters: readonly string[]): boolean {
+  const [mine, other] = [unsubackCodes(ours), unsubackCodes(theirs)];
+  const half = new Set(brokenSubscribes(conversation).flatMap(({ about }) => about.filters ?? []).map((one) => one.filter)); // prettier-ignore
+  return (
+    filters.length > 0 && mine.length === filters.length && other.length === filters.length &&
+    filters.every((filter, at) => mine[at] === other[at] || (mine[at] === '17' && other[at] === '0' && half.has(filter)))
+  ); // prettier-ignore
+}
+
 export const EXPLANATIONS: readonly Explanation[] = [
   {
     name: 'a filter that no shadow topic matches fails, and QoS 2 is granted as QoS 1, in the order of the filters',
@@ -117,6 +128,11 @@ export const EXPLANATIONS: readonly Explanation[] = [
     name: 'there was no subscription to a filter that had failed',
     clause: 'docs/topics.md, Subscribing; MQTT 5, 3.11.3: 0x11 no subscription existed',
     explains: ({ ours, theirs }, { unsubscribed }) => explainsUnsuback(ours, theirs, unsubscribed ?? []),
+  },
+  {
+    name: 'mosquitto has carried out a part of the SUBSCRIBE that it ended the connection for',
+    clause: 'MQTT 5, 4.13.1: a Malformed Packet ends the connection',
+    explains: (difference, { unsubscribed }) => endsHalfSubscribed(difference, unsubscribed ?? []),
   },
   {
     name: 'No Local on a shared subscription ends the connection',
