@@ -1,5 +1,4 @@
 import type { Difference } from './compare.js';
-import type { Conversation, Step } from './conversation.js';
 import type { Explanation } from './explanation.js';
 import { FORGED, WILL } from './generate.js';
 import type { Filter } from './wire.js';
@@ -65,17 +64,7 @@ export const MESSAGE_EXPLANATIONS: readonly Explanation[] = [
       ours.every((one) => theirs.includes(one)) &&
       conversation.steps.some(({ about }) => (about.filters ?? []).some((one, at, all) => asksForNoLocalAgain(one, all.slice(0, at)))), // prettier-ignore
   },
-  {
-    name: 'messages: mosquitto has carried out a part of the SUBSCRIBE that it ended the connection for',
-    clause: 'MQTT 5, 4.13.1: a Malformed Packet ends the connection',
-    explains: ({ step, ours, theirs, conversation }) =>
-      step === null && ours.every((one) => theirs.includes(one)) && brokenSubscribes(conversation).length > 0,
-  },
 ];
-
-/** Steps with a SUBSCRIBE that is to be refused as a whole. */
-export const brokenSubscribes = ({ steps }: Conversation): readonly Step[] =>
-  steps.filter(({ label, about }) => label.startsWith('subscribe') && about.broken !== null);
 
 function asksForNoLocalAgain({ filter, options }: Filter, before: readonly Filter[]): boolean {
   return (options & 4) !== 0 && before.some((one) => one.filter === filter && (one.options & 4) === 0);

@@ -2,7 +2,7 @@ import { canMatch } from './allowed-filters.js';
 import type { Difference } from './compare.js';
 import type { About, Step } from './conversation.js';
 import type { Explanation } from './explanation.js';
-import { brokenSubscribes, MESSAGE_EXPLANATIONS } from './explained-messages.js';
+import { MESSAGE_EXPLANATIONS } from './explained-messages.js';
 import { PROPERTY } from './wire.js';
 
 const MALFORMED = 0x81;
@@ -61,10 +61,16 @@ function explainsSuback({ ours, theirs }: Difference, { filters, version }: Abou
 const unsubackCodes = (events: readonly string[]): string[] =>
   /^unsuback \d+: (.*)$/.exec(plain(events).join())?.[1]?.split(' ') ?? [];
 
-function explainsUnsuback(ours: readonly string[], theirs: readonly string[], filters: readonly string[]): boolean {
+/** Whether each filter has the same code at both, or 17, No subscription existed, at ours alone, for a reason. */
+function explainsCodes(
+  ours: readonly string[],
+  theirs: readonly string[],
+  filters: readonly string[],
+  hasReason: (filter: string, their: string) => boolean,
+): boolean {
   const [mine, other] = [unsubackCodes(ours), unsubackCodes(theirs)];
   if (filters.length === 0 || mine.length !== filters.length || other.length !== filters.length) return false;
-  return filters.every((filter, at) => mine[at] === other[at] || (!canMatch(filter) && mine[at] === '17'));
+  return filters.every((filter, at) => mine[at] === other[at] || (mine[at] === '17' && hasReason(filter, other[at]!)));
 }
 
 /** A CONNECT that is refused: MQTT 3.1.1 knows few reasons, and most of them are not for broken packets. */
@@ -108,14 +114,13 @@ function isNoRequest(theirs: readonly string[], { publish, broken }: About): boo
   return isTaken && !topicIsRequest(publish.topic);
 }
 
-/** Whether what differs is the end of subscriptions that only mosquitto had, from a SUBSCRIBE with a broken filter. */
-function endsHalfSubscribed({ conversation, ours, theirs }: Difference, filters: readonly string[]): boolean {
-  const [mine, other] = [unsubackCodes(ours), unsubackCodes(theirs)];
-  const half = new Set(brokenSubscribes(conversation).flatMap(({ about }) => about.filters ?? []).map((one) => one.filter)); // prettier-ignore
-  return (
-    filters.length > 0 && mine.length === filters.length && other.length === filters.length &&
-    filters.every((filter, at) => mine[at] === other[at] || (mine[at] === '17' && other[at] === '0' && half.has(filter)))
-  ); // prettier-ignore
+/** Whether what differs is the end of a subscription that only mosquitto had, from a SUBSCRIBE with a broken filter. */
+function endsHalfSubscribed({ conversation, ours, theirs }: Difference, { unsubscribed }: About): boolean {
+  const broken = conversation.steps.filter(
+    ({ label, about }) => label.startsWith('subscribe') && about.broken !== null,
+  );
+  const half = new Set(broken.flatMap(({ about }) => about.filters ?? []).map(({ filter }) => filter));
+  return explainsCodes(ours, theirs, unsubscribed ?? [], (filter, their) => their === '0' && half.has(filter));
 }
 
 export const EXPLANATIONS: readonly Explanation[] = [
@@ -127,12 +132,13 @@ export const EXPLANATIONS: readonly Explanation[] = [
   {
     name: 'there was no subscription to a filter that had failed',
     clause: 'docs/topics.md, Subscribing; MQTT 5, 3.11.3: 0x11 no subscription existed',
-    explains: ({ ours, theirs }, { unsubscribed }) => explainsUnsuback(ours, theirs, unsubscribed ?? []),
+    explains: ({ ours, theirs }, { unsubscribed }) =>
+      explainsCodes(ours, theirs, unsubscribed ?? [], (filter) => !canMatch(filter)),
   },
   {
     name: 'mosquitto has carried out a part of the SUBSCRIBE that it ended the connection for',
     clause: 'MQTT 5, 4.13.1: a Malformed Packet ends the connection',
-    explains: (difference, { unsubscribed }) => endsHalfSubscribed(difference, unsubscribed ?? []),
+    explains: endsHalfSubscribed,
   },
   {
     name: 'No Local on a shared subscription ends the connection',
