@@ -1,6 +1,5 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { until } from '../../harness/until.js';
+import { cpuProfile } from '../cpu-profile.js';
 import type { Lab, RunningNode, Side } from '../lab.js';
 import { bearing, type Showing } from '../load/http-connection.js';
 import { signing } from '../load/signed-requests.js';
@@ -36,16 +35,14 @@ class Profiles {
   /** Microseconds of processor by part and function. @param of name of the node, where several loads share it */
   async take(name: string, { process: node }: RunningNode, side: Side, of = name): Promise<void> {
     const file = this.#fileOf(of);
-    rmSync(file, { force: true });
     const { taken } = await this.lab.alternate({ taken: side });
     const costs = taken.map(nodeCost);
-    node.signal('SIGUSR2');
-    // A second has few garbage collections, and more or less of them.
-    for (let n = 0; n < RUNS; n++) await side.run();
-    node.signal('SIGUSR2');
-    await until('the profile is written', () => existsSync(file) && readFileSync(file, 'utf8').endsWith('}'));
+    const profile = await cpuProfile(node, file, async () => {
+      // A second has few garbage collections, and more or less of them.
+      for (let n = 0; n < RUNS; n++) await side.run();
+    });
     this.#rows.push(row(`processor of the node per ${this.what}, ${name}`, costs, undefined, ' µs'));
-    this.#notes.push(note(name, taken), ...shares(JSON.parse(readFileSync(file, 'utf8')), median(costs)));
+    this.#notes.push(note(name, taken), ...shares(profile, median(costs)));
   }
 
   get result(): Result {

@@ -1,6 +1,5 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { until } from '../../harness/until.js';
+import { cpuProfile } from '../cpu-profile.js';
 import type { Lab, Measured } from '../lab.js';
 import { note, perSecond, ratio, row, type Result } from '../result.js';
 import { shares } from '../shares.js';
@@ -10,18 +9,14 @@ import { bareFastify, fill, overHttp } from './gets.js';
 export async function getsProfile(lab: Lab): Promise<Result> {
   const etcd = [await lab.etcd()];
   const file = join(process.env['BENCH_PROFILE_DIR'] ?? lab.folder(), 'gets.cpuprofile');
-  rmSync(file, { force: true });
   const { httpPort, process: node } = await lab.node('umbra', { etcd, env: { BENCH_PROFILE: file } });
   await fill(httpPort);
   const side = await overHttp(lab, httpPort, { node: node.pid, etcd: etcd[0]?.pid ?? -1 });
   const { umbra } = await lab.alternate({ umbra: side });
-  node.signal('SIGUSR2');
-  await side.run();
-  node.signal('SIGUSR2');
-  await until('the profile is written', () => existsSync(file) && readFileSync(file, 'utf8').endsWith('}'));
+  const profile = await cpuProfile(node, file, side.run);
   return {
     rows: [row('processor of the node per GET', umbra.map(costOfNode), undefined, ' µs')],
-    notes: [note('umbra', umbra), ...shares(JSON.parse(readFileSync(file, 'utf8'))), `profile: ${file}`],
+    notes: [note('umbra', umbra), ...shares(profile), `profile: ${file}`],
   };
 }
 

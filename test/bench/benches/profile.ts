@@ -1,8 +1,7 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { cpuProfile } from '../cpu-profile.js';
 import type { Lab } from '../lab.js';
 import { openUpdateLoad } from '../load/update-load.js';
-import { until } from '../../harness/until.js';
 import { note, row, type Result } from '../result.js';
 import { shares } from '../shares.js';
 
@@ -10,18 +9,13 @@ import { shares } from '../shares.js';
 export async function profile(lab: Lab): Promise<Result> {
   const etcd = [await lab.etcd()];
   const file = join(process.env['BENCH_PROFILE_DIR'] ?? lab.folder(), 'umbra.cpuprofile');
-  rmSync(file, { force: true });
   const { mqttPort, process: node } = await lab.node('umbra', { etcd, env: { BENCH_PROFILE: file } });
   const load = await openUpdateLoad({ ports: [mqttPort], devices: lab.size(1600, 1600, 20), prefix: 'profile' });
   lab.onEnd(() => load.end());
   const pids = { node: node.pid, etcd: etcd[0]?.pid ?? -1 };
   const side = { run: () => load.run(lab.scale.seconds * 2), pids };
   const { umbra } = await lab.alternate({ umbra: side });
-  node.signal('SIGUSR2');
-  await load.run(lab.scale.seconds * 3);
-  node.signal('SIGUSR2');
-  await until('the profile is written', () => existsSync(file) && readFileSync(file, 'utf8').endsWith('}'));
-  const parts = shares(JSON.parse(readFileSync(file, 'utf8')));
+  const parts = shares(await cpuProfile(node, file, () => load.run(lab.scale.seconds * 3)));
   const cost = umbra.map(({ cost: { node: each = 0 } }) => each);
   return {
     rows: [row('processor of the node per update', cost, undefined, ' µs')],
