@@ -2,6 +2,7 @@ import { Controller, Delete, HttpCode, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { Administration } from '../directory/administration.js';
+import { callerOf } from '../http/caller.js';
 import { Describe } from '../http/openapi/describe.js';
 import { expectedGone, tenantOf } from '../http/record-request.js';
 import { DeleteTenant } from './delete.js';
@@ -21,6 +22,6 @@ export class DeleteTenantController {
   async delete(@Req() request: FastifyRequest): Promise<void> {
     const tenant = tenantOf(request);
     const current = this.administration.get('tenant', [tenant]).revision;
-    await this.tenants.delete(tenant, expectedGone(request, current));
+    await this.tenants.delete(tenant, expectedGone(request, current), callerOf(request).options);
   }
 }

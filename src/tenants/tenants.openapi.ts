@@ -79,7 +79,7 @@ export const updateTenant: OperationDescription = {
 export const deleteTenant: OperationDescription = {
   id: 'deleteTenant',
   tag: TENANTS,
-  summary: 'Delete a tenant that has nobody any more',
+  summary: 'Delete a tenant that has nobody and no shadow any more',
   parameters: [TENANT, IF_MATCH],
   answers: { 204: { description: 'Deleted' } },
   errors: CHANGE_RECORD_ERRORS,
