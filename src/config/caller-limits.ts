@@ -41,7 +41,8 @@ export const CALLER_LIMITS = {
   }),
   UMBRA_LIMIT_ADDRESS: integer('rates.connectionsOfAddress', 10_000, {
     ...{ min: 0, max: 10_000_000, unit: 'connections' },
-    meaning: 'MQTT connections of one address (of IPv6: one /64) to a node with authentication. 0 is no limit.',
+    meaning:
+      'MQTT connections of one address (of IPv6: one /64) to a node with authentication, and as many of HTTP: a proxy before the node has one address for all of its clients. 0 is no limit.',
   }),
   UMBRA_LIMIT_FAILURES: integer('rates.failures', 20, {
     ...{ min: 0, max: 1_000_000, unit: 'attempts' },

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTo, type Socket } from 'node:net';
 import { connectAsync } from 'mqtt';
+import { pino } from 'pino';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
 
@@ -235,4 +236,39 @@ it('answers a bounded number of requests that one connection has sent ahead', as
   expect(statuses.slice(0, AHEAD)).toEqual(new Array<number>(AHEAD).fill(200));
   expect(count(statuses, 429)).toBeGreaterThan(0);
   expect(node.access.inFlight.size).toBe(0);
+});
+
+it('takes a bounded number of HTTP connections of one address, and those of another meanwhile', async () => {
+  const lines: string[] = [];
+  const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+  const most = 4;
+  const crowded = await startSecureNode({ logger, environment: { UMBRA_LIMIT_ADDRESS: String(most) } });
+  const port = Number(new URL(crowded.url).port);
+  const sockets: Socket[] = [];
+  const open = async (from: string): Promise<Socket> => {
+    const socket = connectTo({ port, host: '127.0.0.1', localAddress: from });
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    await once(socket, 'connect');
+    socket.write('GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+    return socket;
+  };
+  /** First line of the answer; null: it was closed without one. */
+  const answer = async (socket: Socket): Promise<string | null> => {
+    const first = await Promise.race([once(socket, 'data'), once(socket, 'close')]);
+    return Buffer.isBuffer(first[0]) ? (first[0].toString().split('\r\n')[0] ?? '') : null;
+  };
+  const served = 'HTTP/1.1 200 OK';
+  try {
+    for (let i = 0; i < most; i++) expect(await answer(await open('127.0.0.1'))).toBe(served);
+    for (let i = 0; i < 3; i++) expect(await answer(await open('127.0.0.1'))).toBeNull();
+    expect(await answer(await open('127.0.0.2'))).toBe(served);
+    expect(JSON.parse(lines[0] ?? '{}')).toMatchObject({ reason: 'too-many-of-address', ofAddress: most, refused: 1 });
+    // Whoever leaves makes room.
+    sockets[0]!.destroy();
+    await until('a place of the one that left', async () => (await answer(await open('127.0.0.1'))) === served);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await crowded.stop();
+  }
 });

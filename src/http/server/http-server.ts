@@ -17,6 +17,7 @@ import { originForm, MAX_HEADERS, RequestHeads } from '../request-head.js';
 import { BodyBudget } from './body-budget.js';
 import { BodyReader, continueBodies, type BodyLimits, type BodyTaker } from './body-reader.js';
 import { ClientErrors } from './client-error.js';
+import { AddressShare } from './address-share.js';
 import { ConnectionLimit } from './connection-limit.js';
 import { Connections } from './connections.js';
 import { serveDirectly } from './direct-handlers.js';
@@ -107,18 +108,20 @@ export class HttpServer {
     const { config, logger } = this.parts;
     const { host, port, tlsPort } = config.http;
     const plain = this.#fastify.server;
-    const asksForCertificates = app.get<Authenticator>(AUTHENTICATOR, { strict: false }).isRequired;
-    const parts = { clientErrors: this.#clientErrors, logger, asksForCertificates };
+    const { isRequired } = app.get<Authenticator>(AUTHENTICATOR, { strict: false });
+    const parts = { clientErrors: this.#clientErrors, logger, asksForCertificates: isRequired };
     const secure = tlsPort !== null && config.tls ? secureServer(this.#fastify, { ...parts, files: config.tls }) : null;
     const servers = secure ? [plain, secure] : [plain];
+    const share = new AddressShare(isRequired ? config.rates.connectionsOfAddress : 0, logger);
     for (const server of servers) {
       // One more than RequestHeads takes, or Node would drop headers unseen.
       server.maxHeadersCount = MAX_HEADERS + 1;
       this.#clientErrors.watch(server);
+      share.watch(server);
       continueBodies(server, largestRequest(config.limits));
       attach(server);
     }
-    this.#drainOnClose(servers);
+    this.#drainOnClose(servers, share);
     if (secure) this.#fastify.addHook('onClose', () => closed(secure));
     await app.listen(port, host);
     if (secure && tlsPort !== null) {
@@ -143,7 +146,7 @@ export class HttpServer {
     });
   }
 
-  #drainOnClose(servers: Server[]): void {
+  #drainOnClose(servers: Server[], share: AddressShare): void {
     const limit = new ConnectionLimit(maxConnections(this.parts.config), this.parts.logger);
     const connections = servers.map((server) => {
       const each = new Connections(server);
@@ -152,6 +155,7 @@ export class HttpServer {
     });
     this.#fastify.addHook('preClose', async () => {
       limit.stop();
+      share.stop();
       await Promise.all(connections.map((each) => each.drain(this.parts.config.drainTimeoutMs)));
     });
   }

@@ -1,3 +1,4 @@
+import { NetworkCounts } from '../../access/network-counts.js';
 import { networkOf } from '../../access/network-of.js';
 import { TooManySessions } from '../../access/session-limits.js';
 
@@ -6,7 +7,7 @@ const REFUSING = 32;
 
 /** Counts the MQTT connections of each network, from before anybody has said who it is. */
 export class AddressLimit {
-  readonly #open = new Map<string, number>();
+  readonly #open = new NetworkCounts();
   readonly #excess: TooManySessions;
 
   /** @param max connections of one network; 0: any number, and none is counted */
@@ -27,20 +28,15 @@ export class AddressLimit {
   /** Counts a connection, whatever comes of it, until `left`. @returns null: it is within the limit */
   entered(network: string): TooManySessions | null {
     if (network === '') return null;
-    const count = (this.#open.get(network) ?? 0) + 1;
-    this.#open.set(network, count);
-    return count > this.max ? this.#excess : null;
+    return this.#open.entered(network) > this.max ? this.#excess : null;
   }
 
   /** Whether so many of a network are being refused that the next one is to be closed without an answer. */
   isFlooded(network: string): boolean {
-    return network !== '' && (this.#open.get(network) ?? 0) > this.max + REFUSING;
+    return network !== '' && this.#open.of(network) > this.max + REFUSING;
   }
 
   left(network: string): void {
-    if (network === '') return;
-    const count = this.#open.get(network) ?? 0;
-    if (count > 1) this.#open.set(network, count - 1);
-    else this.#open.delete(network);
+    if (network !== '') this.#open.left(network);
   }
 }
