@@ -6,6 +6,13 @@ import type { PolicyResource } from './resource-pattern.js';
 
 /** Actions whose rules are kept; a caller that asks for ever new ones gets an answer, but no place. */
 const MAX_ACTIONS = 64;
+/**
+ * Rules of one caller: a decision may look at each of them, about 0.16 µs for one with a variable, and all callers of a
+ * node wait meanwhile. AWS IoT allows 10 policies of 2,048 characters, which are fewer than 1,000 rules.
+ */
+export const MAX_RULES = 2000;
+/** Policies of one caller, attached by whatever way: an explanation shows all of them. */
+export const MAX_POLICIES = 500;
 
 /** A decision with what its reader needs to understand it. */
 export interface Explanation extends Decision {
@@ -45,7 +52,7 @@ export class PolicySet {
   readonly #byPlace: (ActionRules | null)[] = Array.from(PLACES, () => null);
   /** Of the others. */
   readonly #byAction = new Map<string, ActionRules>();
-  /** Refuses everything: a policy that is attached is not there, and it may have been a Deny. */
+  /** Refuses everything: a policy that is attached is not there or was not looked at, and it may have been a Deny. */
   readonly #refusal: Decision | null;
   /** Whether a decision can differ between two requests of one caller for the same action and resource. */
   readonly dependsOnRequest: boolean;
@@ -56,9 +63,11 @@ export class PolicySet {
    * @param missing name of an attached policy that does not exist, null: all do
    */
   constructor(policies: readonly NamedPolicy[], account: string | null = null, missing: string | null = null) {
-    this.#policies = policies;
-    this.#rules = policies.flatMap((policy) => compilePolicy(policy, account));
-    this.#refusal = missing === null ? null : Object.freeze({ effect: 'deny', policy: missing, statement: null });
+    this.#policies = policies.slice(0, MAX_POLICIES);
+    const { rules, excess } = rulesOf(policies, account);
+    this.#rules = rules;
+    const refusing = missing ?? excess;
+    this.#refusal = refusing === null ? null : Object.freeze({ effect: 'deny', policy: refusing, statement: null });
     this.dependsOnRequest = this.#rules.some(({ statement }) =>
       statement.conditions.some(({ key }) => key.scope !== 'caller'),
     );
@@ -87,7 +96,7 @@ export class PolicySet {
     return exactAllows !== null || allows.length > 0;
   }
 
-  /** All statements that the caller is subject to, those without effect too. No errors. */
+  /** All statements that the caller is subject to, those without effect too; of at most MAX_POLICIES. No errors. */
   permissions(): Permission[] {
     return this.#policies.flatMap(({ name, document }) =>
       document.statements.map(({ source }, statement) => ({ policy: name, statement, source })),
@@ -124,6 +133,21 @@ export class PolicySet {
       allows: withPatterns(allows),
     };
   }
+}
+
+/** @returns `excess`: the policy that goes beyond a limit, and then there are no rules; null: none does */
+function rulesOf(
+  policies: readonly NamedPolicy[],
+  account: string | null,
+): { readonly rules: Rule[]; readonly excess: string | null } {
+  const rules: Rule[] = [];
+  const tooMany = policies[MAX_POLICIES];
+  if (tooMany !== undefined) return { rules, excess: tooMany.name };
+  for (const policy of policies) {
+    for (const rule of compilePolicy(policy, account)) rules.push(rule);
+    if (rules.length > MAX_RULES) return { rules: [], excess: policy.name };
+  }
+  return { rules, excess: null };
 }
 
 /** Shared by all sets, most of which deny nothing. */

@@ -1,5 +1,6 @@
 import type { PolicyContext } from './context-keys.js';
 import { parsePolicyDocument, type PolicyDocument } from './policy-document.js';
+import { MAX_POLICIES, MAX_RULES } from './policy-set.js';
 import { PolicySnapshot, type SnapshotRecords } from './policy-snapshot.js';
 
 const NONE: PolicyContext = { caller: {} };
@@ -137,5 +138,39 @@ describe('a snapshot', () => {
     expect(snapshot.setOf('acme', ['publish']).dependsOnRequest).toBe(false);
     const at = (now: number): string => set.decide('iot:Publish', 'topic/a', { caller: {}, now }).effect;
     expect([at(Date.UTC(2026, 11, 31)), at(Date.UTC(2027, 0, 1))]).toEqual(['allow', 'none']);
+  });
+});
+
+describe('a caller with more than one may have', () => {
+  const EACH = 500;
+  const named = (count: number, only: PolicyDocument, prefix = 'p') =>
+    Array.from({ length: count }, (_, at) => ({ tenant: 'acme', name: `${prefix}${1000 + at}`, document: only }));
+  const wide = (resources: number) => {
+    const Resource = Array.from({ length: resources }, (_, at) => arn(`topic/t/${at}*`));
+    const Statement = { Effect: 'Allow', Action: 'iot:Publish', Resource };
+    return parsePolicyDocument(JSON.stringify({ Version: '2012-10-17', Statement }));
+  };
+  const decision = (policies: SnapshotRecords['policies']) => {
+    const names = [...policies].map(({ name }) => name);
+    return new PolicySnapshot({ policies }).setOf('acme', names).decide('iot:Publish', 'topic/x', NONE);
+  };
+  const all = document('Allow', '*', '*');
+  const last = { tenant: 'acme', name: 'q', document: document('Allow', 'iot:Publish', arn('topic/other')) };
+
+  it('is refused everything from one rule too many, and told the policy', () => {
+    const most = [...named(MAX_RULES / EACH - 1, wide(EACH)), ...named(1, wide(EACH - 1), 'o'), ...named(1, all, 'a')];
+    expect(decision(most).effect).toBe('allow');
+    expect(decision([...most, last])).toEqual({ effect: 'deny', policy: 'q', statement: null });
+  });
+
+  it('is refused everything from one policy too many, and told it', () => {
+    const most = named(MAX_POLICIES, all);
+    expect(decision(most).effect).toBe('allow');
+    const set = new PolicySnapshot({ policies: [...most, last] }).setOf(
+      'acme',
+      [...most, last].map(({ name }) => name),
+    );
+    expect(set.decide('iot:Publish', 'topic/x', NONE)).toEqual({ effect: 'deny', policy: 'q', statement: null });
+    expect(set.permissions()).toHaveLength(MAX_POLICIES);
   });
 });
