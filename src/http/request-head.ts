@@ -31,10 +31,16 @@ export class RequestHeads {
     this.#names = new Set(names.map((name) => name.toLowerCase().replace(/\.$/, '')));
   }
 
-  /** Why a request must not be served: a Host of a stranger, none or two, or too many headers. Null for a good one. */
+  /**
+   * Why a request must not be served: another version of HTTP, a Host of a stranger, none or two, or too many headers. Null
+   * for a good one.
+   */
   faultOf(request: IncomingMessage): ServiceError | null {
     const { httpVersion, rawHeaders } = request;
     const { host } = request.headers;
+    // Node takes a request line that ends behind the path, which is HTTP/0.9, for a request like any other.
+    if (httpVersion !== '1.1' && httpVersion !== '1.0')
+      return new ServiceError('invalidRequest', 'A request line must end with HTTP/1.1');
     const excess = excessOf(request);
     if (excess) return excess;
     if (isRepeated(rawHeaders, 'host')) return new ServiceError('invalidRequest', 'A request may have one Host only');

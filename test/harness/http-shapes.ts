@@ -10,6 +10,7 @@ export interface Shape {
 const HOST = 'Host: 127.0.0.1\r\n';
 /** Ends the connection of a shape that is served. */
 const LAST = `GET /health/live HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`;
+const LIVE = `GET /health/live HTTP/1.1\r\n${HOST}\r\n`;
 const UPDATE = '{"state":{"reported":{"a":1}}}';
 
 /** A request that changes the shadow of `thing`. */
@@ -191,6 +192,10 @@ const TARGETS: readonly Shape[] = [
   ),
   raw('the asterisk form', () => start('OPTIONS * HTTP/1.1') + LAST, 404, 200),
   raw('CONNECT', (_, hidden) => start('CONNECT 127.0.0.1:80 HTTP/1.1') + hidden),
+  raw('no version', (_, hidden) => start('GET /health/live') + hidden, 400),
+  raw('no version behind another request', (_, hidden) => LIVE + start('GET /health/live') + hidden, 200, 400),
+  raw('HTTP/0.9 by name', (_, hidden) => start('GET /health/live HTTP/0.9') + hidden, 400),
+  raw('HTTP/2.0', (_, hidden) => start('GET /health/live HTTP/2.0') + hidden, 400),
   raw('HTTP/1.0 without Host', (_, hidden) => start('GET /health/live HTTP/1.0', '') + hidden, 200),
   raw('two Hosts', (_, hidden) => start('GET /health/live HTTP/1.1', `${HOST}Host: evil.example\r\n`) + hidden, 400),
   raw('no Host', (_, hidden) => start('GET /health/live HTTP/1.1', '') + hidden, 400),

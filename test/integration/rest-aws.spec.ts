@@ -168,6 +168,15 @@ describe('the AWS data plane over HTTP', () => {
     await expectRefusal(await send(method, path), status, type, message);
   });
 
+  it('has no QUERY, whatever it brings', async () => {
+    await expectRefusal(
+      await send('QUERY', '/things/t1/shadow', '{}'),
+      405,
+      'MethodNotAllowedException',
+      /^Method not/,
+    );
+  });
+
   it('says which methods there are', async () => {
     const response = await send('PUT', '/things/t1/shadow', '{}');
     expect(response.headers.get('allow')).toBe('DELETE, GET, HEAD, POST');
