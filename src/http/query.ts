@@ -1,4 +1,4 @@
-import { ValidationPipe } from '@nestjs/common';
+import { ValidationPipe, type ValidationPipeOptions } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
 import { ServiceError } from '../errors/service-error.js';
 import type { ParameterProblem } from './http.openapi.js';
@@ -16,18 +16,35 @@ export class QueryError extends ProblemError {
  * Hot routes must not use it: a ValidationPipe costs about as much as the rest of a small request.
  */
 export function queryOf(type: new () => object): ValidationPipe {
-  return new ValidationPipe({
-    expectedType: type,
-    transform: true,
-    whitelist: true,
-    stopAtFirstError: true,
-    validationError: { target: false, value: false },
-    exceptionFactory: (errors: ValidationError[]) => new QueryError(errors.map(toProblem)),
-  });
+  return new ValidationPipe(optionsFor(type));
 }
 
+const optionsFor = (type: new () => object): ValidationPipeOptions => ({
+  expectedType: type,
+  transform: true,
+  whitelist: true,
+  stopAtFirstError: true,
+  validationError: { target: false, value: false },
+  exceptionFactory: (errors: ValidationError[]) => new QueryError(errors.map(toProblem)),
+});
+
+/** class-validator's name for a parameter that nothing is said of. */
+const UNKNOWN = 'whitelistValidation';
+
 function toProblem({ property, constraints }: ValidationError): ParameterProblem {
+  if (constraints?.[UNKNOWN] !== undefined)
+    return {
+      parameter: property,
+      message: `This stream has no parameter ${property}; see docs/watch.md for its filters`,
+    };
   return { parameter: property, message: Object.values(constraints ?? {})[0] ?? `${property} is not valid` };
+}
+
+/**
+ * As queryOf, for streams: what a filter of a wrong name would have kept away must not arrive.
+ */
+export function strictQueryOf(type: new () => object): ValidationPipe {
+  return new ValidationPipe({ ...optionsFor(type), forbidNonWhitelisted: true });
 }
 
 /**

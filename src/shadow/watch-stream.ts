@@ -5,12 +5,16 @@ import { EventStream, frame } from '../http/event-stream.js';
 import type { ShadowFilter } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import { encodeCursor } from '../watch/cursor.js';
-import type { ShadowEvent } from '../watch/subscription.js';
-import type { WatchQuery } from './watch.dto.js';
+import type { Cursor, ShadowEvent } from '../watch/subscription.js';
+import { contentFilter, keyFilter } from './watch-filter.js';
+import { filterOf, type WatchQuery } from './watch.dto.js';
 import { END_MESSAGES, type PermittedWatch, type WatchEnd, type WatchShadows } from './watch.js';
 
 /** Milliseconds for which a resuming stream waits for the fate of its cursor: a lost one gets a 410 and no stream. */
 const KNOWN_GONE_MS = 250;
+
+/** Milliseconds after which a stream that leaves changes out says how far it is: its cursor must not be compacted. */
+const SKIPPED_MS = 1_000;
 
 type Events = AsyncIterator<ShadowEvent>;
 
@@ -25,15 +29,21 @@ export async function streamWatch(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const filter = { tenant, ...(thing !== undefined && { thing }), ...(name !== undefined && { name }) };
+  const wanted = filterOf(query);
+  const only = keyFilter(wanted);
+  const filter = {
+    tenant,
+    ...(thing !== undefined && { thing }),
+    ...(name !== undefined && { name }),
+    ...(only !== null && { only }),
+  };
   // A browser that connects again repeats the address, query string included, and adds the header.
   const cursor = lastEventId(request) ?? query.cursor;
   if (request.method === 'HEAD') return void reply.header('content-type', 'text/event-stream').send();
   const { principal, ip: address } = request;
-  const subscription = shadows.watch({ principal, address }, filter, {
-    ...(cursor !== undefined && { cursor }),
-    initial: query.initial,
-  });
+  const watched = { filter, content: contentFilter(wanted) };
+  const start = { ...(cursor !== undefined && { cursor }), initial: query.initial };
+  const subscription = shadows.watch({ principal, address }, watched, start);
   try {
     await serve(subscription, cursor !== undefined, request, reply);
   } finally {
@@ -72,9 +82,12 @@ async function copy(
   first: ReturnType<Events['next']>,
   stream: EventStream,
 ): Promise<boolean> {
+  let skippedSince: number | null = null;
   for (let next = await first; !next.done; next = await events.next()) {
-    const text = subscription.allows(next.value) ? textOf(next.value) : null;
+    const { value: event } = next;
+    const text = subscription.shows(event) ? textOf(event) : skippedText(event, (skippedSince ??= performance.now()));
     if (text === null) continue;
+    skippedSince = null;
     const written = stream.write(text);
     if (written !== true && !(await written)) return false;
   }
@@ -126,9 +139,20 @@ function textOf(event: ShadowEvent): string | null {
       // Without an id, a client that is cut off before the bookmark starts over with the whole present state.
       return frame('initial', dataOf(event.record));
     case 'bookmark':
-      return frame('bookmark', JSON.stringify({ revision: event.cursor.revision }), encodeCursor(event.cursor));
+      return bookmarkText(event.cursor);
     case 'gap':
       // Only readers that asked for gaps get them; these streams end instead.
       return null;
   }
+}
+
+/** Of a change that is left out: now and then a bookmark, since the stream is not idle; null: nothing. */
+function skippedText(event: ShadowEvent, since: number): string | null {
+  return event.kind === 'change' && performance.now() - since > SKIPPED_MS ? bookmarkText(event.cursor) : null;
+}
+
+function bookmarkText(cursor: Cursor): string {
+  // In the middle of a revision, only those before it are complete.
+  const revision = cursor.seen === null ? cursor.revision : cursor.revision - 1;
+  return frame('bookmark', JSON.stringify({ revision }), encodeCursor(cursor));
 }

@@ -1,8 +1,36 @@
 import { Transform } from 'class-transformer';
-import { IsBoolean, IsNotEmpty, IsOptional, IsString } from 'class-validator';
+import {
+  ArrayMaxSize,
+  Equals,
+  IsBoolean,
+  IsIn,
+  IsNotEmpty,
+  IsOptional,
+  IsString,
+  Matches,
+  MaxLength,
+} from 'class-validator';
+import type { WatchFilter } from './watch-filter.js';
 
 const cursorMessage = 'cursor must be given once, as an event of the stream gave it';
 
+/** Values of one parameter. */
+const MAX_VALUES = 100;
+/** Characters of a path. */
+const MAX_PATH = 1024;
+
+const kindMessage = 'kind must be updated or deleted';
+const pathMessage = `path must be a JSON Pointer into the state of at most ${MAX_PATH} characters, such as /desired/led`;
+
+/** A parameter that may be given several times. */
+const Values = (): PropertyDecorator =>
+  Transform(({ value }: { value: unknown }) => (value === undefined ? undefined : [value].flat()));
+const Flag = (): PropertyDecorator =>
+  Transform(({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value));
+const Bounded = (name: string): PropertyDecorator =>
+  ArrayMaxSize(MAX_VALUES, { message: `${name} may be given ${MAX_VALUES} times at most` });
+
+/** Of every stream. */
 export class WatchQuery {
   /** `id` of the last processed event; the header Last-Event-ID overrides it. */
   @IsOptional()
@@ -11,7 +39,63 @@ export class WatchQuery {
   cursor?: string;
 
   /** Send the present state first. Has no effect on a stream that resumes. */
-  @Transform(({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value))
+  @Flag()
   @IsBoolean({ message: 'initial must be true or false' })
   initial: boolean = false;
+
+  @IsOptional()
+  @Values()
+  @Bounded('kind')
+  @IsIn(['updated', 'deleted'], { each: true, message: kindMessage })
+  kind?: ('updated' | 'deleted')[];
+
+  /** JSON Pointers; a change passes that touches one of them. */
+  @IsOptional()
+  @Values()
+  @Bounded('path')
+  @MaxLength(MAX_PATH, { each: true, message: pathMessage })
+  @Matches(/^\/(?:desired|reported)(?:\/(?:[^~/]|~[01])*)*$/, { each: true, message: pathMessage })
+  path?: string[];
+
+  /** Only changes that leave a difference between desired and reported. */
+  @IsOptional()
+  @Flag()
+  @Equals(true, { message: 'delta must be true, or be left out' })
+  delta?: true;
+}
+
+/** Of the stream of one shadow, whose name is read with its thing. */
+export class WatchShadowQuery extends WatchQuery {
+  @IsOptional()
+  name?: unknown;
+}
+
+/** Of the stream of one thing. */
+export class WatchThingQuery extends WatchQuery {
+  @IsOptional()
+  @Values()
+  @Bounded('shadow')
+  @Matches(/^(?:\.classic|\*|[$a-zA-Z0-9:_-]{1,64}\*?)$/, {
+    ...{ each: true },
+    message: 'shadow must be the name of a shadow, the beginning of one with * behind it, or .classic',
+  })
+  shadow?: string[];
+}
+
+/** Of the stream of everything. */
+export class WatchThingsQuery extends WatchThingQuery {
+  @IsOptional()
+  @Values()
+  @Bounded('thing')
+  @Matches(/^(?:\*|[a-zA-Z0-9:_-]{1,128}\*?)$/, {
+    ...{ each: true },
+    message: 'thing must be the name of a thing, or the beginning of one with * behind it',
+  })
+  thing?: string[];
+}
+
+/** What the filters of a stream ask for. No errors. */
+export function filterOf(query: WatchQuery & Partial<WatchThingsQuery>): WatchFilter {
+  const { thing: things, shadow: shadows, kind: kinds, path: paths, delta } = query;
+  return { things, shadows, kinds, paths, delta };
 }

@@ -2,11 +2,11 @@ import { Controller, Get, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { Describe } from '../http/openapi/describe.js';
-import { queryOf } from '../http/query.js';
+import { strictQueryOf } from '../http/query.js';
 import { FromTarget, type Target } from '../http/caller.js';
 import { watch } from './shadow.openapi.js';
 import { streamWatch } from './watch-stream.js';
-import { WatchQuery } from './watch.dto.js';
+import { WatchShadowQuery } from './watch.dto.js';
 import { WatchShadows } from './watch.js';
 
 /** One shadow. */
@@ -19,7 +19,7 @@ export class WatchShadowController {
   @Describe(watch)
   async watch(
     @FromTarget() { key }: Target,
-    @Query(queryOf(WatchQuery)) query: WatchQuery,
+    @Query(strictQueryOf(WatchShadowQuery)) query: WatchShadowQuery,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {

@@ -10,6 +10,13 @@ export const WATCH: Tag = {
   place: 40,
 };
 
+/** Given several times: what fits one of them passes. */
+const values = (name: string, description: string, items: Record<string, unknown>) =>
+  queryParameter(name, `${description} May be given several times.`, {
+    ...{ type: 'array', items: { type: 'string', ...items }, maxItems: 100 },
+  });
+
+/** Of every stream. */
 export const STREAM_PARAMETERS = [
   headerParameter('Last-Event-ID', '`id` of the last processed event; the stream begins right after it.'),
   queryParameter('cursor', 'The same as Last-Event-ID, which overrides it.', { type: 'string' }),
@@ -17,7 +24,27 @@ export const STREAM_PARAMETERS = [
     type: 'boolean',
     default: false,
   }),
+  values('kind', 'Only changes of this kind.', { enum: ['updated', 'deleted'] }),
+  values('path', 'JSON Pointer (RFC 6901) into the state, such as `/desired/led`: only changes that touch it.', {
+    pattern: '^/(desired|reported)(/([^~/]|~[01])*)*$',
+    maxLength: 1024,
+  }),
+  queryParameter('delta', 'Only changes that leave a difference between desired and reported.', {
+    type: 'boolean',
+    enum: [true],
+  }),
 ];
+
+/** Of streams of all shadows of a thing. */
+export const SHADOW_FILTER = values(
+  'shadow',
+  'Only shadows of this name; with `*` at its end, all whose names begin so. `.classic` is the classic one.',
+  { pattern: '^(\\.classic|\\*|[$a-zA-Z0-9:_-]{1,64}\\*?)$' },
+);
+/** Of streams of all things. */
+export const THING_FILTER = values('thing', 'Only this thing; with `*` at its end, all whose names begin so.', {
+  pattern: '^(\\*|[a-zA-Z0-9:_-]{1,128}\\*?)$',
+});
 
 /** The data of a `change` or `initial` event: a ChangeEvent (document/change-event.ts). */
 export const WatchEvent = Type.Object(

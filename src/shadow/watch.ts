@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
 import type { Principal } from '../access/principal.js';
 import type { ShadowFilter } from '../store/shadow-feed.js';
+import type { ShadowKey } from '../store/shadow-store.js';
 import { decodeCursor } from '../watch/cursor.js';
 import {
   WATCH_HUB,
@@ -10,12 +11,20 @@ import {
   type Subscription,
   type WatchHub,
 } from '../watch/subscription.js';
+import type { ContentFilter } from './watch-filter.js';
 
 export interface WatchStart {
   /** The `id` of an event. The stream begins with the change after it. Overrides `initial`. */
   readonly cursor?: string;
   /** Send the present state first. */
   readonly initial?: boolean;
+}
+
+/** What a stream brings. */
+export interface Watched {
+  readonly filter: ShadowFilter;
+  /** Which of these changes, by what is in them; null: all. */
+  readonly content: ContentFilter | null;
 }
 
 /** Who reads a stream, and from where. */
@@ -40,16 +49,16 @@ export class WatchShadows {
    * Brings the changes that policies let the watcher see, each by what they say at that time.
    * @throws ServiceError invalidRequest for a malformed cursor; tooManyRequests; draining
    */
-  watch(watcher: Watcher, filter: ShadowFilter, start: WatchStart): PermittedWatch {
+  watch(watcher: Watcher, { filter, content }: Watched, start: WatchStart): PermittedWatch {
     const from = start.cursor !== undefined ? decodeCursor(start.cursor) : start.initial ? 'initial' : 'now';
-    return new PermittedWatch(this.hub.subscribe({ filter, from }), watcher, this.authorizer);
+    return new PermittedWatch(this.hub.subscribe({ filter, from }), watcher, content, this.authorizer);
   }
 }
 
 /** `forbidden`: policies no longer let its principal watch anything, or it may no longer act. */
 export type WatchEnd = EndReason | 'forbidden';
 
-/** A subscription within what policies allow. */
+/** A subscription within what policies allow and its reader wants. */
 export class PermittedWatch {
   /** Resolves once, with the reason. */
   readonly ended: Promise<WatchEnd>;
@@ -59,6 +68,7 @@ export class PermittedWatch {
   constructor(
     private readonly subscription: Subscription,
     private readonly watcher: Watcher,
+    private readonly content: ContentFilter | null,
     private readonly authorizer: Authorizer,
   ) {
     const review = (): void => this.#review();
@@ -79,18 +89,22 @@ export class PermittedWatch {
     return this.subscription[Symbol.asyncIterator]();
   }
 
-  /** Whether policies let the watcher see this event now. */
-  allows(event: ShadowEvent): boolean {
-    if (!this.authorizer.isRequired || (event.kind !== 'change' && event.kind !== 'initial')) return true;
-    const { thing, name } = event.record.key;
-    const { principal, address } = this.watcher;
-    const resource = name === null ? `thing/${thing}` : `thing/${thing}/${name}`;
-    return this.authorizer.allows(principal, 'umbra:Watch', resource, { address });
+  /** Whether policies let the watcher see this event now, and it wants it. No errors. */
+  shows(event: ShadowEvent): boolean {
+    if (event.kind !== 'change' && event.kind !== 'initial') return true;
+    return this.#allows(event.record.key) && (this.content === null || this.content(event.record, event.kind));
   }
 
   close(): void {
     this.#off();
     this.subscription.close();
+  }
+
+  #allows({ thing, name }: ShadowKey): boolean {
+    if (!this.authorizer.isRequired) return true;
+    const { principal, address } = this.watcher;
+    const resource = name === null ? `thing/${thing}` : `thing/${thing}/${name}`;
+    return this.authorizer.allows(principal, 'umbra:Watch', resource, { address });
   }
 
   #review(): void {

@@ -6,6 +6,8 @@ export interface ShadowFilter {
   readonly tenant: string;
   readonly thing?: string;
   readonly name?: string | null;
+  /** Which of these shadows; absent: all of them. */
+  readonly only?: (key: ShadowKey) => boolean;
 }
 
 /** Whether the filter includes the shadow. */
@@ -13,7 +15,8 @@ export function matches(filter: ShadowFilter, key: ShadowKey): boolean {
   return (
     filter.tenant === key.tenant &&
     (filter.thing === undefined || filter.thing === key.thing) &&
-    (filter.name === undefined || filter.name === key.name)
+    (filter.name === undefined || filter.name === key.name) &&
+    (filter.only === undefined || filter.only(key))
   );
 }
 

@@ -11,7 +11,7 @@ import {
   Token,
   Version,
 } from '../shadow/document.openapi.js';
-import { STREAM, STREAM_PARAMETERS } from '../shadow/watch.openapi.js';
+import { SHADOW_FILTER, STREAM, STREAM_PARAMETERS, THING_FILTER } from '../shadow/watch.openapi.js';
 
 const THINGS: Tag = { name: 'Things', description: 'The things that have a shadow', place: 30 };
 
@@ -138,13 +138,13 @@ export const watchAll: OperationDescription = {
   ...STREAM,
   id: 'watchThings',
   summary: 'Changes of every shadow, as they are committed',
-  parameters: STREAM_PARAMETERS,
+  parameters: [...STREAM_PARAMETERS, THING_FILTER, SHADOW_FILTER],
 };
 
 export const watchThing: OperationDescription = {
   ...STREAM,
   id: 'watchThing',
   summary: 'Changes of every shadow of one thing, as they are committed',
-  parameters: [THING, ...STREAM_PARAMETERS],
+  parameters: [THING, ...STREAM_PARAMETERS, SHADOW_FILTER],
   errors: { invalidThingName: '', ...STREAM.errors },
 };

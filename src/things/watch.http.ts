@@ -2,10 +2,10 @@ import { Controller, Get, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { Describe } from '../http/openapi/describe.js';
-import { queryOf } from '../http/query.js';
+import { strictQueryOf } from '../http/query.js';
 import { FromCaller, FromThing, type Caller } from '../http/caller.js';
 import { streamWatch } from '../shadow/watch-stream.js';
-import { WatchQuery } from '../shadow/watch.dto.js';
+import { WatchThingQuery, WatchThingsQuery } from '../shadow/watch.dto.js';
 import { WatchShadows } from '../shadow/watch.js';
 import { watchAll, watchThing } from './things.openapi.js';
 
@@ -19,7 +19,7 @@ export class WatchThingsController {
   @Describe(watchAll)
   async watch(
     @FromCaller() { principal }: Caller,
-    @Query(queryOf(WatchQuery)) query: WatchQuery,
+    @Query(strictQueryOf(WatchThingsQuery)) query: WatchThingsQuery,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
@@ -38,7 +38,7 @@ export class WatchThingController {
   async watch(
     @FromThing() thing: string,
     @FromCaller() { principal }: Caller,
-    @Query(queryOf(WatchQuery)) query: WatchQuery,
+    @Query(strictQueryOf(WatchThingQuery)) query: WatchThingQuery,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {

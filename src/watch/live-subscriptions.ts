@@ -36,7 +36,8 @@ export class LiveSubscriptions {
       const readers = this.#readers.get(place);
       if (!readers) continue;
       for (const queue of readers) {
-        if (queue.filter.name === undefined || queue.filter.name === key.name) visitor(queue);
+        const { name, only } = queue.filter;
+        if ((name === undefined || name === key.name) && (only === undefined || only(key))) visitor(queue);
       }
     }
   }
