@@ -76,7 +76,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     'a get from the cache of the node',
-    'Umbra node stopped',
+    'one node cut off from etcd',
     [PROMISES.reads],
     [
       'store/etcd/etcd-shadow-store.js',
