@@ -19,6 +19,11 @@ export function queryOf(type: new () => object): ValidationPipe {
   return new ValidationPipe(optionsFor(type));
 }
 
+/** As queryOf, but unknown parameters are refused: what a filter of a wrong name would have kept away must not arrive. */
+export function strictQueryOf(type: new () => object): ValidationPipe {
+  return new ValidationPipe({ ...optionsFor(type), forbidNonWhitelisted: true });
+}
+
 const optionsFor = (type: new () => object): ValidationPipeOptions => ({
   expectedType: type,
   transform: true,
@@ -33,18 +38,8 @@ const UNKNOWN = 'whitelistValidation';
 
 function toProblem({ property, constraints }: ValidationError): ParameterProblem {
   if (constraints?.[UNKNOWN] !== undefined)
-    return {
-      parameter: property,
-      message: `This stream has no parameter ${property}; see docs/watch.md for its filters`,
-    };
+    return { parameter: property, message: `There is no parameter ${property} here; leave it out, or see /docs` };
   return { parameter: property, message: Object.values(constraints ?? {})[0] ?? `${property} is not valid` };
-}
-
-/**
- * As queryOf, for streams: what a filter of a wrong name would have kept away must not arrive.
- */
-export function strictQueryOf(type: new () => object): ValidationPipe {
-  return new ValidationPipe({ ...optionsFor(type), forbidNonWhitelisted: true });
 }
 
 /**

@@ -6,6 +6,17 @@ import type { ShadowKey, ShadowRecord } from '../store/shadow-store.js';
 /** The classic shadow in a filter: no named shadow has a dot in its name. */
 export const CLASSIC = '.classic';
 
+/** Values that a filter has at most. */
+export const MAX_VALUES = 100;
+/** Characters of a path. */
+export const MAX_PATH = 1024;
+/** Forms of the values of filters, of which doors and the description of the API tell. */
+export const FORMS = {
+  thing: /^(?:\*|[a-zA-Z0-9:_-]{1,128}\*?)$/,
+  shadow: /^(?:\.classic|\*|[$a-zA-Z0-9:_-]{1,64}\*?)$/,
+  path: /^\/(?:desired|reported)(?:\/(?:[^~/]|~[01])*)*$/,
+};
+
 /** What the reader of a stream asks for; an absent member asks for any. */
 export interface WatchFilter {
   /** Names of things; with `*` at the end, all that begin so. */

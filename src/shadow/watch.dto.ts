@@ -10,14 +10,9 @@ import {
   Matches,
   MaxLength,
 } from 'class-validator';
-import type { WatchFilter } from './watch-filter.js';
+import { FORMS, MAX_PATH, MAX_VALUES, type WatchFilter } from './watch-filter.js';
 
 const cursorMessage = 'cursor must be given once, as an event of the stream gave it';
-
-/** Values of one parameter. */
-const MAX_VALUES = 100;
-/** Characters of a path. */
-const MAX_PATH = 1024;
 
 const kindMessage = 'kind must be updated or deleted';
 const pathMessage = `path must be a JSON Pointer into the state of at most ${MAX_PATH} characters, such as /desired/led`;
@@ -54,7 +49,7 @@ export class WatchQuery {
   @Values()
   @Bounded('path')
   @MaxLength(MAX_PATH, { each: true, message: pathMessage })
-  @Matches(/^\/(?:desired|reported)(?:\/(?:[^~/]|~[01])*)*$/, { each: true, message: pathMessage })
+  @Matches(FORMS.path, { each: true, message: pathMessage })
   path?: string[];
 
   /** Only changes that leave a difference between desired and reported. */
@@ -75,7 +70,7 @@ export class WatchThingQuery extends WatchQuery {
   @IsOptional()
   @Values()
   @Bounded('shadow')
-  @Matches(/^(?:\.classic|\*|[$a-zA-Z0-9:_-]{1,64}\*?)$/, {
+  @Matches(FORMS.shadow, {
     ...{ each: true },
     message: 'shadow must be the name of a shadow, the beginning of one with * behind it, or .classic',
   })
@@ -87,7 +82,7 @@ export class WatchThingsQuery extends WatchThingQuery {
   @IsOptional()
   @Values()
   @Bounded('thing')
-  @Matches(/^(?:\*|[a-zA-Z0-9:_-]{1,128}\*?)$/, {
+  @Matches(FORMS.thing, {
     ...{ each: true },
     message: 'thing must be the name of a thing, or the beginning of one with * behind it',
   })

@@ -2,6 +2,7 @@ import Type from 'typebox';
 import { ClientToken } from '../http/http.openapi.js';
 import type { OperationDescription, Tag } from '../http/openapi/describe.js';
 import { headerParameter, queryParameter } from '../http/openapi/parameters.js';
+import { FORMS, MAX_PATH, MAX_VALUES } from './watch-filter.js';
 import { Data, METADATA, ShadowName, ShadowRead, Version } from './document.openapi.js';
 
 export const WATCH: Tag = {
@@ -13,7 +14,7 @@ export const WATCH: Tag = {
 /** Given several times: what fits one of them passes. */
 const values = (name: string, description: string, items: Record<string, unknown>) =>
   queryParameter(name, `${description} May be given several times.`, {
-    ...{ type: 'array', items: { type: 'string', ...items }, maxItems: 100 },
+    ...{ type: 'array', items: { type: 'string', ...items }, maxItems: MAX_VALUES },
   });
 
 /** Of every stream. */
@@ -26,8 +27,8 @@ export const STREAM_PARAMETERS = [
   }),
   values('kind', 'Only changes of this kind.', { enum: ['updated', 'deleted'] }),
   values('path', 'JSON Pointer (RFC 6901) into the state, such as `/desired/led`: only changes that touch it.', {
-    pattern: '^/(desired|reported)(/([^~/]|~[01])*)*$',
-    maxLength: 1024,
+    pattern: FORMS.path.source,
+    maxLength: MAX_PATH,
   }),
   queryParameter('delta', 'Only changes that leave a difference between desired and reported.', {
     type: 'boolean',
@@ -39,11 +40,11 @@ export const STREAM_PARAMETERS = [
 export const SHADOW_FILTER = values(
   'shadow',
   'Only shadows of this name; with `*` at its end, all whose names begin so. `.classic` is the classic one.',
-  { pattern: '^(\\.classic|\\*|[$a-zA-Z0-9:_-]{1,64}\\*?)$' },
+  { pattern: FORMS.shadow.source },
 );
 /** Of streams of all things. */
 export const THING_FILTER = values('thing', 'Only this thing; with `*` at its end, all whose names begin so.', {
-  pattern: '^(\\*|[a-zA-Z0-9:_-]{1,128}\\*?)$',
+  pattern: FORMS.thing.source,
 });
 
 /** The data of a `change` or `initial` event: a ChangeEvent (document/change-event.ts). */

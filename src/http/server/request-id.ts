@@ -49,7 +49,7 @@ export function addRequestHooks(server: FastifyInstance, { timeoutMs, heads, clo
     if (hasLastAnswer(request.raw.socket)) return void reply.hijack();
     // No handler uses the type, and Fastify would reject a malformed one before a handler sees the body.
     if (request.headers['content-type'] !== undefined) delete request.headers['content-type'];
-    // It rejects a QUERY without one before it looks for a route, and there is none that has the method.
+    // Fastify rejects a QUERY without a type before it finds that no route has the method.
     if (request.method === 'QUERY') request.headers['content-type'] = 'application/octet-stream';
     request.deadline = clock.monotonic() + timeoutMs;
     request.principal = ANONYMOUS;
