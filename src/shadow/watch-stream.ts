@@ -6,7 +6,7 @@ import type { ShadowFilter } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import { encodeCursor } from '../watch/cursor.js';
 import type { Cursor, ShadowEvent } from '../watch/subscription.js';
-import { contentFilter, keyFilter } from './watch-filter.js';
+import { contentFilter, keyFilter } from '../watch/watch-filter.js';
 import { filterOf, type WatchQuery } from './watch.dto.js';
 import { END_MESSAGES, type PermittedWatch, type WatchEnd, type WatchShadows } from './watch.js';
 

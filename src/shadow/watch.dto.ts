@@ -10,7 +10,7 @@ import {
   Matches,
   MaxLength,
 } from 'class-validator';
-import { FORMS, MAX_PATH, MAX_VALUES, type WatchFilter } from './watch-filter.js';
+import { FORMS, MAX_PATH, MAX_VALUES, type WatchFilter } from '../watch/watch-filter.js';
 
 const cursorMessage = 'cursor must be given once, as an event of the stream gave it';
 

@@ -2,7 +2,7 @@ import Type from 'typebox';
 import { ClientToken } from '../http/http.openapi.js';
 import type { OperationDescription, Tag } from '../http/openapi/describe.js';
 import { headerParameter, queryParameter } from '../http/openapi/parameters.js';
-import { FORMS, MAX_PATH, MAX_VALUES } from './watch-filter.js';
+import { FORMS, MAX_PATH, MAX_VALUES } from '../watch/watch-filter.js';
 import { Data, METADATA, ShadowName, ShadowRead, Version } from './document.openapi.js';
 
 export const WATCH: Tag = {

@@ -11,7 +11,7 @@ import {
   type Subscription,
   type WatchHub,
 } from '../watch/subscription.js';
-import type { ContentFilter } from './watch-filter.js';
+import type { ContentFilter } from '../watch/watch-filter.js';
 
 export interface WatchStart {
   /** The `id` of an event. The stream begins with the change after it. Overrides `initial`. */
