@@ -5,6 +5,7 @@ import { CONFIG, type Config } from '../config/config.js';
 import { deleteAcceptedText } from '../document/message-texts.js';
 import { parseClientToken } from '../document/parse-request.js';
 import { echoToken } from '../errors/echo-token.js';
+import { sayRevision } from '../http/revision.js';
 import { sendJsonText } from '../http/send-json.js';
 import { conditionsOf, preconditionOf } from '../http/conditions.js';
 import { Direct } from '../http/server/direct-handlers.js';
@@ -28,7 +29,8 @@ export class AwsDeleteShadowController {
   async delete(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const call = targetOf(request);
     const token = parseClientToken(bodyOf(request), this.config.limits);
-    const { state, change } = await this.shadow.delete(call, token);
+    const { state, change, position } = await this.shadow.delete(call, token);
+    sayRevision(reply, position.revision);
     sendJsonText(reply, deleteAcceptedText(state, change));
   }
 }
@@ -47,7 +49,8 @@ export class DeleteShadowController {
   async delete(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const call = { ...targetOf(request), precondition: preconditionOf(conditionsOf(request)) };
     const token = parseClientToken(bodyOf(request), this.config.limits);
-    const { state, change } = await echoToken(token, this.shadow.delete(call, token));
+    const { state, change, position } = await echoToken(token, this.shadow.delete(call, token));
+    sayRevision(reply, position.revision);
     sendJsonText(reply, deleteAcceptedText(state, change));
   }
 }

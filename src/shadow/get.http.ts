@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { getAcceptedText } from '../document/message-texts.js';
+import { sayRevision } from '../http/revision.js';
 import { sendJsonText } from '../http/send-json.js';
 import { conditionsOf, entityTag, evaluate, preconditionFailed } from '../http/conditions.js';
 import { Direct } from '../http/server/direct-handlers.js';
@@ -25,7 +26,8 @@ export class AwsGetShadowController {
   @Action('shadow:get')
   @Describe(awsGet)
   async get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const { state } = await this.shadow.get(targetOf(request));
+    const { state, position, readAt } = await this.shadow.get(targetOf(request));
+    sayRevision(reply, readAt ?? position.revision);
     sendJsonText(reply, getAcceptedText(state, this.clock.now()));
   }
 }
@@ -45,7 +47,8 @@ export class GetShadowController {
     const call = targetOf(request);
     const conditions = conditionsOf(request);
     void reply.header('cache-control', 'no-cache');
-    const { state, change } = await this.shadow.get(call);
+    const { state, change, position, readAt } = await this.shadow.get(call);
+    sayRevision(reply, readAt ?? position.revision);
     const outcome = evaluate(conditions, state);
     if (outcome === 'match') throw preconditionFailed(state);
     if (outcome === 'none-match') return void reply.code(304).header('etag', entityTag(state.version)).send();

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { isTombstone, type ShadowDocument } from '../document/shadow-document.js';
 import { ServiceError } from '../errors/service-error.js';
 import { displayName } from '../document/shadow-name.js';
-import { SHADOW_STORE, type ShadowRecord, type ShadowStore } from '../store/shadow-store.js';
+import { SHADOW_STORE, type Reading, type ShadowRecord, type ShadowStore } from '../store/shadow-store.js';
 import type { ShadowCall } from './shadow-call.js';
 
 /** A record whose shadow exists. */
@@ -14,6 +14,11 @@ export interface LiveRecord extends ShadowRecord {
 @Injectable()
 export class GetShadow {
   constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}
+
+  /** The shadow, deleted or not, with the position that was read. @throws ServiceError what the store throws */
+  read({ key, deadline }: Pick<ShadowCall, 'key' | 'deadline'>): Promise<Reading> {
+    return this.store.read(key, { deadline });
+  }
 
   /** @throws ServiceError notFound; what the store throws */
   async get(call: Pick<ShadowCall, 'key' | 'deadline'>): Promise<LiveRecord> {

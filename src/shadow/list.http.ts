@@ -2,7 +2,8 @@ import { Controller, Get, Inject, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Action } from '../access/action.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
-import { ServiceError } from '../errors/service-error.js';
+import { isTombstone } from '../document/shadow-document.js';
+import { sayRevision } from '../http/revision.js';
 import { json } from '../http/send-json.js';
 import { Describe } from '../http/openapi/describe.js';
 import { AwsPageQuery, pageAfter, PageQuery } from '../http/paging.dto.js';
@@ -30,7 +31,8 @@ export class AwsListShadowsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const query = { tenant: principal.tenant, thing, limit, ...(after !== undefined && { after }) };
-    const { names, next } = await pageAfter('nextToken', this.shadows.list(query, options));
+    const { names, next, revision } = await pageAfter('nextToken', this.shadows.list(query, options));
+    sayRevision(reply, revision);
     const timestamp = Math.floor(this.clock.now() / 1000);
     const body: AwsNames = { results: [...names], ...(next !== undefined && { nextToken: next }), timestamp };
     return json(reply, body);
@@ -54,22 +56,15 @@ export class ListShadowsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const query = { tenant: caller.principal.tenant, thing, limit, ...(after !== undefined && { after }) };
-    const [{ names, next }, classic] = await Promise.all([
+    const key = { tenant: caller.principal.tenant, thing, name: null };
+    const [{ names, next, revision }, { record, position }] = await Promise.all([
       pageAfter('after', this.shadows.list(query, caller.options)),
-      this.#hasClassic(thing, caller),
+      this.shadow.read({ key, ...caller.options }),
     ]);
+    sayRevision(reply, Math.min(revision, position.revision));
+    // The classic shadow has no name, so the list shows it as a member of its own.
+    const classic = record !== null && !isTombstone(record.state);
     const body: Shadows = { thing, classic, names: [...names], ...(next !== undefined && { next }) };
     return json(reply, body);
-  }
-
-  /** The classic shadow has no name, so the list shows it as a member of its own. */
-  async #hasClassic(thing: string, { principal, options }: Caller): Promise<boolean> {
-    try {
-      await this.shadow.get({ key: { tenant: principal.tenant, thing, name: null }, ...options });
-      return true;
-    } catch (error) {
-      if (error instanceof ServiceError && error.code === 'notFound') return false;
-      throw error;
-    }
   }
 }

@@ -12,6 +12,7 @@ import {
 import type { EchoMetadata } from '../document/metadata.js';
 import type { StatePatch } from '../document/shadow-document.js';
 import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription, type Tag } from '../http/openapi/describe.js';
+import { REVISION } from '../http/revision.js';
 import { AwsShadow, Data, METADATA, NAME, Shadow, THING, THING_TO_DELETE, Token, Version } from './document.openapi.js';
 import { STREAM, STREAM_PARAMETERS } from './watch.openapi.js';
 
@@ -115,7 +116,7 @@ const ACCEPTED = {
   clientToken: 'app-17',
 };
 const DELETED = { version: 4, timestamp: 1700000000 };
-const ETAG = { etag: 'The version, such as "4".' };
+const ETAG = { ...REVISION, etag: 'The version, such as "4".' };
 const VERSIONED = { ...ETAG, 'last-modified': 'When the shadow last changed, in whole seconds.' };
 
 export const awsGet: OperationDescription = {
@@ -123,7 +124,7 @@ export const awsGet: OperationDescription = {
   tag: AWS,
   summary: 'The document of one shadow',
   parameters: [THING, NAME],
-  answers: { 200: { description: 'The document', schema: AwsShadow, examples: { shadow: SHADOW } } },
+  answers: { 200: { description: 'The document', schema: AwsShadow, headers: REVISION, examples: { shadow: SHADOW } } },
   errors: READ_ERRORS,
 };
 
@@ -146,7 +147,12 @@ export const awsUpdate: OperationDescription = {
   parameters: [THING, NAME],
   body: { schema: Update, required: true, examples: UPDATES },
   answers: {
-    200: { description: 'The accepted request', schema: UpdateAccepted, examples: { accepted: ACCEPTED } },
+    200: {
+      description: 'The accepted request',
+      schema: UpdateAccepted,
+      headers: REVISION,
+      examples: { accepted: ACCEPTED },
+    },
   },
   errors: PATCH_ERRORS,
 };
@@ -190,7 +196,12 @@ export const awsDelete: OperationDescription = {
   description: 'A shadow that is created again within 48 hours continues its version numbers.',
   parameters: [THING_TO_DELETE, NAME],
   answers: {
-    200: { description: 'The version that was deleted', schema: DeleteAccepted, examples: { deleted: DELETED } },
+    200: {
+      description: 'The version that was deleted',
+      schema: DeleteAccepted,
+      headers: REVISION,
+      examples: { deleted: DELETED },
+    },
   },
   errors: { ...READ_ERRORS, ...WRITE_ERRORS },
 };
@@ -214,6 +225,7 @@ export const awsList: OperationDescription = {
     200: {
       description: 'A page; without `nextToken` the last one',
       schema: AwsNames,
+      headers: REVISION,
       examples: { page: { results: ['door', 'light'], nextToken: 'bGlnaHQ', timestamp: 1700000000 } },
     },
   },
@@ -235,6 +247,7 @@ export const list: OperationDescription = {
     200: {
       description: 'A page; without `next` the last one',
       schema: Shadows,
+      headers: REVISION,
       examples: { page: { thing: 'lamp-1', classic: true, names: ['door', 'light'], next: 'bGlnaHQ' } },
     },
   },

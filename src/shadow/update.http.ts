@@ -8,6 +8,7 @@ import { parseUpdate, type UpdateRequest } from '../document/parse-request.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Section } from '../document/shadow-document.js';
 import { echoToken } from '../errors/echo-token.js';
+import { sayRevision } from '../http/revision.js';
 import { sendJsonText } from '../http/send-json.js';
 import { conditionsOf, preconditionOf } from '../http/conditions.js';
 import { Direct } from '../http/server/direct-handlers.js';
@@ -33,7 +34,8 @@ export class AwsUpdateShadowController {
   async update(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const call = targetOf(request);
     const update = parseUpdate(bodyOf(request), this.config.limits);
-    const { state, change } = await this.shadow.update(call, update);
+    const { state, change, position } = await this.shadow.update(call, update);
+    sayRevision(reply, position.revision);
     sendJsonText(reply, updateAcceptedText(state, change));
   }
 }
@@ -78,7 +80,8 @@ export class UpdateShadowController {
     const call = { deadline, principal, key, precondition: preconditionOf(conditionsOf(request)) };
     const body = bodyOf(request);
     const update = section ? parseUpdate(this.#asUpdate(section, body), this.config.limits) : this.#parse(body);
-    const { state, change } = await echoToken(update.clientToken, this.shadow.update(call, update));
+    const { state, change, position } = await echoToken(update.clientToken, this.shadow.update(call, update));
+    sayRevision(reply, position.revision);
     sendDocument(reply, state, change, change.at, change.clientToken);
   }
 

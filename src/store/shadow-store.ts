@@ -20,6 +20,18 @@ export interface ShadowRecord {
    * bytes.
    */
   readonly bytes?: number;
+  /**
+   * Of a record that `get` has read: the revision of the store at which it was read. Every change up to it that concerns
+   * the shadow is in the record.
+   */
+  readonly readAt?: number | undefined;
+}
+
+/** What one shadow was at one position: null where it has never been. */
+export interface Reading {
+  readonly record: ShadowRecord | null;
+  /** The position that the record was read at, not that of its last change. */
+  readonly position: Position;
 }
 
 /**
@@ -74,11 +86,15 @@ export interface ThingPage {
   readonly things: readonly ListedThing[];
   /** Opaque; absent on the last page. */
   readonly next?: string;
+  /** Revision of the store that the page is at least as new as: the one of its first read. */
+  readonly revision: number;
 }
 
 export interface NamePage {
   readonly names: readonly string[];
   readonly next?: string;
+  /** As in ThingPage. */
+  readonly revision: number;
 }
 
 /** Everything the service may ask of storage. Implementations: etcd, memory. One suite tests both. */
@@ -88,6 +104,12 @@ export interface ShadowStore {
    * @throws ServiceError storageUnavailable
    */
   get(key: ShadowKey, options: RequestOptions): Promise<ShadowRecord | null>;
+
+  /**
+   * As `get`, with the position that was read.
+   * @throws ServiceError storageUnavailable
+   */
+  read(key: ShadowKey, options: RequestOptions): Promise<Reading>;
 
   /**
    * Applies `change` exactly once and returns the committed record. Changes of one shadow run in the order of their

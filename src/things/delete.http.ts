@@ -11,6 +11,7 @@ import { Describe } from '../http/openapi/describe.js';
 import { AfterQuery, pageAfter } from '../http/paging.dto.js';
 import { ProblemError } from '../http/problem-error.js';
 import { queryOf } from '../http/query.js';
+import { sayRevision } from '../http/revision.js';
 import { json } from '../http/send-json.js';
 import { deletedShadow } from './shadow-views.js';
 import { DeleteThing } from './delete.js';
@@ -38,7 +39,8 @@ export class DeleteThingController {
     const clientToken = parseClientToken(bodyOf(request), this.config.limits);
     const call = { ...options, principal, thing, ...(after !== undefined && { after }) };
     const result = pageAfter('after', this.things.delete(call, clientToken));
-    const { records, errors, next } = await echoToken(clientToken, result);
+    const { records, errors, next, revision } = await echoToken(clientToken, result);
+    sayRevision(reply, revision);
     const deleted = records.map(deletedShadow);
     const [error] = errors;
     if (errors.length > 0) {

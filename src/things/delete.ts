@@ -20,6 +20,8 @@ export interface DeletedShadows {
   readonly errors: readonly unknown[];
   /** Opaque; present when the thing may have more shadows. */
   readonly next?: string;
+  /** Of the last of these deletes; where there is none, the revision at which the names were read. */
+  readonly revision: number;
 }
 
 /**
@@ -40,7 +42,7 @@ export class DeleteThing {
   async delete(call: DeleteThingCall, clientToken: string | undefined): Promise<DeletedShadows> {
     const { thing, principal, after } = call;
     const { tenant } = principal;
-    const { names, next } = await this.store.listNames(tenant, thing, MAX_DELETED, after, call);
+    const { names, next, revision: listedAt } = await this.store.listNames(tenant, thing, MAX_DELETED, after, call);
     const all = after === undefined ? [null, ...names] : names;
     const results = await Promise.allSettled(
       all.map((name) => this.shadow.delete({ ...call, key: { tenant, thing, name } }, clientToken)),
@@ -52,6 +54,7 @@ export class DeleteThing {
       .filter((error) => !(error instanceof ServiceError && error.code === 'notFound'));
     const nothing = records.length === 0 && errors.length === 0;
     if (nothing && after === undefined && next === undefined) throw new ServiceError('notFound', thing);
-    return { records, errors, ...(next !== undefined && { next }) };
+    const revision = Math.max(listedAt, ...records.map(({ position }) => position.revision));
+    return { records, errors, revision, ...(next !== undefined && { next }) };
   }
 }

@@ -5,6 +5,7 @@ import { FromCaller, FromThing, type Caller } from '../http/caller.js';
 import { Describe } from '../http/openapi/describe.js';
 import { pageAfter, PageQuery } from '../http/paging.dto.js';
 import { queryOf } from '../http/query.js';
+import { sayRevision } from '../http/revision.js';
 import { json } from '../http/send-json.js';
 import { storedShadow } from './shadow-views.js';
 import { GetThing } from './get.js';
@@ -24,7 +25,8 @@ export class GetThingController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const query = { tenant: principal.tenant, thing, limit, ...(after !== undefined && { after }) };
-    const { records, next } = await pageAfter('after', this.things.get(query, options));
+    const { records, next, revision } = await pageAfter('after', this.things.get(query, options));
+    sayRevision(reply, revision);
     const body: Thing = { thing, shadows: records.map(storedShadow), ...(next !== undefined && { next }) };
     return json(reply, body);
   }

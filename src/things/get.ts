@@ -17,6 +17,8 @@ export interface ShadowPage {
   readonly records: readonly LiveRecord[];
   /** Opaque; absent on the last page. */
   readonly next?: string;
+  /** Revision of the store that the page is at least as new as. */
+  readonly revision: number;
 }
 
 /** Reads a thing with all its shadows, page by page. */
@@ -28,7 +30,7 @@ export class GetThing {
    * @throws ServiceError notFound for a thing without a shadow; invalidRequest for a bad `after`; what the store throws
    */
   async get({ tenant, thing, limit, after }: ThingQuery, options: RequestOptions): Promise<ShadowPage> {
-    const { names, next } = await this.store.listNames(tenant, thing, limit, after, options);
+    const { names, next, revision } = await this.store.listNames(tenant, thing, limit, after, options);
     const all = after === undefined ? [null, ...names] : names;
     const records = await readShadows(
       this.store,
@@ -36,6 +38,6 @@ export class GetThing {
       options,
     );
     if (records.length === 0 && after === undefined && next === undefined) throw new ServiceError('notFound', thing);
-    return next === undefined ? { records } : { records, next };
+    return next === undefined ? { records, revision } : { records, revision, next };
   }
 }

@@ -1,6 +1,7 @@
 import { Controller, Get, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Action } from '../access/action.js';
+import { sayRevision } from '../http/revision.js';
 import { json } from '../http/send-json.js';
 import { Describe } from '../http/openapi/describe.js';
 import { pageAfter, PageQuery } from '../http/paging.dto.js';
@@ -23,7 +24,8 @@ export class ListThingsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const query = { tenant: principal.tenant, limit, ...(after !== undefined && { after }) };
-    const { things, next } = await pageAfter('after', this.things.list(query, options));
+    const { things, next, revision } = await pageAfter('after', this.things.list(query, options));
+    sayRevision(reply, revision);
     const rows = things.map(({ thing, records, truncated }) => ({
       thing,
       // The same two members as in the list of one thing's shadows.

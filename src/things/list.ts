@@ -23,6 +23,8 @@ export interface ThingRecordPage {
   readonly things: readonly ThingRecords[];
   /** Opaque; absent on the last page. */
   readonly next?: string;
+  /** Revision of the store that the page is at least as new as. */
+  readonly revision: number;
 }
 
 /** Shadows read at once. */
@@ -39,6 +41,7 @@ export class ListThings {
   /** @throws ServiceError invalidRequest for a bad `after`; what the store throws */
   async list({ tenant, limit, after }: ListThingsQuery, options: RequestOptions): Promise<ThingRecordPage> {
     const page = await this.store.listThings(tenant, limit, after, options);
+    const { revision } = page;
     const things: ThingRecords[] = [];
     const left = [...page.things];
     let read = 0;
@@ -53,10 +56,10 @@ export class ListThings {
       bytes += records.reduce((sum, record) => sum + (record.bytes ?? 0), 0);
       const last = wave.at(-1);
       if (last && left.length > 0 && (read >= MAX_READ || bytes >= MAX_READ_BYTES)) {
-        return { things, next: encodeThingPage(tenant, last.thing) };
+        return { things, revision, next: encodeThingPage(tenant, last.thing) };
       }
     }
-    return page.next === undefined ? { things } : { things, next: page.next };
+    return page.next === undefined ? { things, revision } : { things, revision, next: page.next };
   }
 }
 

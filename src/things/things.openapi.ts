@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { AFTER, LIMIT, Timestamp } from '../http/http.openapi.js';
+import { REVISION } from '../http/revision.js';
 import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription, type Tag } from '../http/openapi/describe.js';
 import {
   ChangedAt,
@@ -75,6 +76,7 @@ export const listThings: OperationDescription = {
     200: {
       description: 'A page; without `next` the last one',
       schema: Things,
+      headers: REVISION,
       examples: {
         page: { things: [{ thing: 'lamp-1', classic: true, names: ['door'], shadows: SHADOWS }], next: NEXT },
       },
@@ -100,6 +102,7 @@ export const getThing: OperationDescription = {
     200: {
       description: 'A page; without `next` the last one',
       schema: Thing,
+      headers: REVISION,
       examples: {
         page: {
           thing: 'lamp-1',
@@ -128,6 +131,7 @@ export const removeThing: OperationDescription = {
     200: {
       description: 'The deleted shadows; without `next` none is left',
       schema: ThingDeleted,
+      headers: REVISION,
       examples: { deleted: { thing: 'lamp-1', deleted: [{ name: null, version: 4, timestamp: 1700000000 }] } },
     },
   },

@@ -25,6 +25,7 @@ describe('things over HTTP', () => {
           if (unreadable.has(key.name)) throw new ServiceError('internal');
           return store.get(key, options);
         },
+        read: store.read.bind(store),
         getBefore: store.getBefore.bind(store),
         listNames: store.listNames.bind(store),
         listThings: store.listThings.bind(store),

@@ -2,6 +2,7 @@ import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js
 import { openEtcdStore, TEST_QUEUE } from '../harness/etcd-store.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { testShadowStore } from '../suites/shadow-store.suite.js';
+import { testStoreReads } from '../suites/store-reads.suite.js';
 
 testShadowStore('memory', async () => {
   const store = new MemoryShadowStore({ maxQueuedPerShadow: TEST_QUEUE });
@@ -11,6 +12,11 @@ testShadowStore('memory', async () => {
     end: async (claim: string) => void store.claims.delete(claim),
   };
   return { one: store, other: store, maxQueuedPerShadow: TEST_QUEUE, claims, close: () => store.close() };
+});
+
+testStoreReads('memory', async () => {
+  const store = new MemoryShadowStore();
+  return { one: store, other: store, close: () => store.close() };
 });
 
 let server: EtcdServer;
@@ -33,6 +39,16 @@ testShadowStore('etcd', async () => {
     one: one.store,
     other: other.store,
     maxQueuedPerShadow: TEST_QUEUE,
+    close: async () => void (await Promise.all([one.close(), other.close()])),
+  };
+});
+
+testStoreReads('etcd', async () => {
+  const one = openEtcdStore([server.endpoint]);
+  const other = openEtcdStore([server.endpoint]);
+  return {
+    one: one.store,
+    other: other.store,
     close: async () => void (await Promise.all([one.close(), other.close()])),
   };
 });

@@ -7,6 +7,7 @@ import type {
   Change,
   Fence,
   NamePage,
+  Reading,
   RequestOptions,
   ShadowKey,
   ShadowRecord,
@@ -49,11 +50,13 @@ export class EtcdShadowStore implements ShadowStore {
   async get(key: ShadowKey, { deadline }: RequestOptions): Promise<ShadowRecord | null> {
     const etcdKey = this.#format(key);
     const { current, position } = await this.parts.reads.get(etcdKey, deadline);
-    if (!current) return null;
-    const known = this.parts.cache.sameAs(etcdKey, current);
-    const record = known ?? decodeStored(etcdKey, current.value, this.context.logger);
-    if (!known) this.parts.cache.offer(etcdKey, record, current.revision);
-    return toShadowRecord(key, record, current, position);
+    return current && this.#present(key, etcdKey, current, position);
+  }
+
+  async read(key: ShadowKey, { deadline }: RequestOptions): Promise<Reading> {
+    const etcdKey = this.#format(key);
+    const { current, position } = await this.parts.reads.get(etcdKey, deadline);
+    return { record: current && this.#present(key, etcdKey, current, position), position };
   }
 
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
@@ -93,6 +96,14 @@ export class EtcdShadowStore implements ShadowStore {
     this.parts.close();
   }
 
+  /** The record in a value that is the present one. */
+  #present(key: ShadowKey, etcdKey: string, current: RawRecord, position: Position): ShadowRecord {
+    const known = this.parts.cache.sameAs(etcdKey, current);
+    const record = known ?? decodeStored(etcdKey, current.value, this.context.logger);
+    if (!known) this.parts.cache.offer(etcdKey, record, current.revision);
+    return toShadowRecord(key, record, current, position, position.revision);
+  }
+
   #format(key: ShadowKey): string {
     if (!(key instanceof KnownShadow)) return formatKey(this.context.prefix, key);
     return (key.storedName ??= formatKey(this.context.prefix, key));
@@ -114,6 +125,7 @@ function toShadowRecord(
   { state, change, bytes }: EtcdRecord,
   { revision }: RawRecord,
   { cluster, epoch }: Position,
+  readAt?: number,
 ): ShadowRecord {
-  return { key, state, change, position: { cluster, epoch, revision }, bytes };
+  return { key, state, change, position: { cluster, epoch, revision }, bytes, readAt };
 }

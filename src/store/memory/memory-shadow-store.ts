@@ -9,6 +9,7 @@ import { ShadowQueue } from '../shadow-queue.js';
 import type {
   Change,
   NamePage,
+  Reading,
   RequestOptions,
   ShadowKey,
   ShadowRecord,
@@ -53,7 +54,13 @@ export class MemoryShadowStore implements ShadowStore {
 
   async get(key: ShadowKey, options: RequestOptions): Promise<ShadowRecord | null> {
     await this.#turn(options);
-    return this.#current(key);
+    const record = this.#current(key);
+    return record && { ...record, readAt: this.#position.revision };
+  }
+
+  async read(key: ShadowKey, options: RequestOptions): Promise<Reading> {
+    await this.#turn(options);
+    return { record: this.#current(key), position: this.#position };
   }
 
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
@@ -86,12 +93,13 @@ export class MemoryShadowStore implements ShadowStore {
   ): Promise<NamePage> {
     const last = after === undefined ? '' : decodeNamePage(after);
     await this.#turn(options);
+    const { revision } = this.#position;
     const names = this.#live(tenant)
       .filter((key) => key.thing === thing && key.name !== null && key.name > last)
       .map((key) => key.name as string)
       .sort(byBytes);
     const page = names.slice(0, limit);
-    return names.length > limit ? { names: page, next: encodeNamePage(page.at(-1) ?? '') } : { names: page };
+    return { names: page, revision, ...(names.length > limit && { next: encodeNamePage(page.at(-1) ?? '') }) };
   }
 
   async listThings(
@@ -102,6 +110,7 @@ export class MemoryShadowStore implements ShadowStore {
   ): Promise<ThingPage> {
     const last = after === undefined ? '' : decodeThingPage(after, tenant).thing;
     await this.#turn(options);
+    const { revision } = this.#position;
     const shadows = new Map<string, (string | null)[]>();
     for (const { thing, name } of this.#live(tenant)) {
       if (thing > last) shadows.set(thing, [...(shadows.get(thing) ?? []), name]);
@@ -115,7 +124,11 @@ export class MemoryShadowStore implements ShadowStore {
       }));
     const page = things.slice(0, limit);
     const end = page.at(-1);
-    return things.length > limit && end ? { things: page, next: encodeThingPage(tenant, end.thing) } : { things: page };
+    return {
+      things: page,
+      revision,
+      ...(things.length > limit && end && { next: encodeThingPage(tenant, end.thing) }),
+    };
   }
 
   async getBefore(key: ShadowKey, position: Position, options: RequestOptions): Promise<ShadowRecord | null> {

@@ -5,6 +5,7 @@ import type { Operation } from '../../../src/store/operation.js';
 import type {
   Change,
   NamePage,
+  Reading,
   ShadowKey,
   ShadowRecord,
   ShadowStore,
@@ -36,6 +37,10 @@ export class EchoStore implements ShadowStore, ShadowFeed {
     return this.#records.get(idOf(key)) ?? null;
   }
 
+  async read(key: ShadowKey): Promise<Reading> {
+    return { record: await this.get(key), position: this.#position };
+  }
+
   async update(key: ShadowKey, change: Change): Promise<ShadowRecord> {
     return this.#apply(key, change);
   }
@@ -51,11 +56,11 @@ export class EchoStore implements ShadowStore, ShadowFeed {
   }
 
   async listNames(): Promise<NamePage> {
-    return { names: [] };
+    return { names: [], revision: this.#position.revision };
   }
 
   async listThings(): Promise<ThingPage> {
-    return { things: [] };
+    return { things: [], revision: this.#position.revision };
   }
 
   async getBefore(): Promise<ShadowRecord | null> {

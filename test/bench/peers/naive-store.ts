@@ -20,6 +20,7 @@ import { submitByUpdate, type Operation } from '../../../src/store/operation.js'
 import type {
   Change,
   NamePage,
+  Reading,
   RequestOptions,
   ShadowKey,
   ShadowRecord,
@@ -67,6 +68,10 @@ export class NaiveShadowStore implements ShadowStore {
 
   submit(operation: Operation): void {
     submitByUpdate(this, operation);
+  }
+
+  read(key: ShadowKey, options: RequestOptions): Promise<Reading> {
+    return this.rest.read(key, options);
   }
 
   listNames(

@@ -16,6 +16,7 @@ import { submitByUpdate, type Operation } from '../../../src/store/operation.js'
 import type {
   Change,
   NamePage,
+  Reading,
   RequestOptions,
   ShadowKey,
   ShadowRecord,
@@ -68,6 +69,11 @@ export class RedisShadowStore implements ShadowStore {
     return record && { key, state: record.state, change: record.change, position: position(revision) };
   }
 
+  async read(key: ShadowKey, options: RequestOptions): Promise<Reading> {
+    const head = position(await this.#head());
+    return { record: await this.get(key, options), position: head };
+  }
+
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
     const id = shadowId(key);
     return this.#queue.run(id, options.deadline, () => this.#write(key, id, change, options));
@@ -87,10 +93,11 @@ export class RedisShadowStore implements ShadowStore {
     const from = after === undefined ? '(' : `(${decodeNamePage(after)}`;
     this.#check(options);
     const key = namesKey(tenant, thing);
+    const revision = await this.#head();
     // '(' alone leaves out the empty name, which is the classic shadow.
     const found = await this.#redis.zrangebylex(key, from, '+', 'LIMIT', 0, limit + 1);
     const names = found.slice(0, limit);
-    return found.length > limit ? { names, next: encodeNamePage(names.at(-1) ?? '') } : { names };
+    return { names, revision, ...(found.length > limit && { next: encodeNamePage(names.at(-1) ?? '') }) };
   }
 
   async listThings(
@@ -101,6 +108,7 @@ export class RedisShadowStore implements ShadowStore {
   ): Promise<ThingPage> {
     const from = after === undefined ? '-' : `(${decodeThingPage(after, tenant).thing}`;
     this.#check(options);
+    const revision = await this.#head();
     const found = await this.#redis.zrangebylex(thingsKey(tenant), from, '+', 'LIMIT', 0, limit + 1);
     const page = found.slice(0, limit);
     const things = await Promise.all(
@@ -111,13 +119,13 @@ export class RedisShadowStore implements ShadowStore {
         ),
       })),
     );
-    return found.length > limit ? { things, next: encodeThingPage(tenant, page.at(-1) ?? '') } : { things };
+    return { things, revision, ...(found.length > limit && { next: encodeThingPage(tenant, page.at(-1) ?? '') }) };
   }
 
   /** Each event names the one before it of the same shadow, so the way back is as long as what happened since. */
   async getBefore(key: ShadowKey, at: Position, options: RequestOptions): Promise<ShadowRecord | null> {
     this.#check(options);
-    const head = Number((await this.#redis.get(COUNTER)) ?? 0);
+    const head = await this.#head();
     if (!sameHistory(at, position(0)) || at.revision > head) throw new ServiceError('cursorGone', 'another history');
     let { revision } = await this.#read(shadowId(key));
     while (revision > 0) {
@@ -138,6 +146,10 @@ export class RedisShadowStore implements ShadowStore {
     this.#closed = true;
     this.#queue.close();
     this.#redis.disconnect();
+  }
+
+  async #head(): Promise<number> {
+    return Number((await this.#redis.get(COUNTER)) ?? 0);
   }
 
   async #write(key: ShadowKey, id: string, change: Change, options: RequestOptions): Promise<ShadowRecord> {

@@ -219,7 +219,11 @@ export const MUTATIONS: readonly Mutation[] = [
     'a list that ends with its first page',
     'calm, 1 node',
     [PROMISES.lists],
-    ['store/etcd/read/shadow-lister.js', 'if (!more || last == null) return { names };', 'return { names };'],
+    [
+      'store/etcd/read/shadow-lister.js',
+      'if (!more || last == null) return { names, revision };',
+      'return { names, revision };',
+    ],
   ),
   mutation(
     'a restored backup goes unnoticed',

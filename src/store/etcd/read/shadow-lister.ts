@@ -32,6 +32,8 @@ interface KeyRow {
 interface Rows {
   readonly rows: readonly KeyRow[];
   readonly more: boolean;
+  /** Revision of the store at which they were read. */
+  readonly revision: number;
 }
 
 /**
@@ -60,6 +62,7 @@ export class ShadowLister {
     let start = after === undefined ? prefix : startAfter(decodeNamePage(after));
     const names: string[] = [];
     let last: string | null | undefined;
+    let revision = 0;
     for (let reads = 0; reads <= MAX_NAME_READS; reads++) {
       const [found] = await this.#keys(
         [{ start, end: rangeEnd(prefix) }],
@@ -67,16 +70,18 @@ export class ShadowLister {
         deadline,
       );
       const { rows, more } = found!;
+      // Of the first read: what follows is newer.
+      revision ||= found!.revision;
       for (const { name, live } of rows) {
-        if (names.length === limit) return { names, next: encodeNamePage(names.at(-1)!) };
+        if (names.length === limit) return { names, revision, next: encodeNamePage(names.at(-1)!) };
         if (live && name !== null) names.push(name);
       }
       last = rows.at(-1)?.name;
-      if (!more || last == null) return { names };
+      if (!more || last == null) return { names, revision };
       if (names.length === limit) break;
       start = startAfter(last);
     }
-    return { names, next: encodeNamePage(last!) };
+    return { names, revision, next: encodeNamePage(last!) };
   }
 
   /** As ShadowStore.listThings, `limit` and errors included: @throws ServiceError */
@@ -87,13 +92,15 @@ export class ShadowLister {
     { deadline }: RequestOptions,
   ): Promise<ThingPage> {
     const things: ListedThing[] = [];
+    let revision = 0;
     let place: ThingPlace = after === undefined ? { bucket: 0, thing: '' } : decodeThingPage(after, tenant);
     for (const step of STEPS) {
       const buckets = Math.min(step, BUCKETS - place.bucket);
       const found = await this.#keys(this.#ranges(tenant, place, buckets), MAX_KEYS, deadline);
+      revision ||= found[0]!.revision;
       for (const { rows, more } of found) {
         for (const each of await this.#whole(tenant, groupByThing(rows, more), more, deadline)) {
-          if (things.length === limit) return { things, next: this.#token(tenant, place) };
+          if (things.length === limit) return { things, revision, next: this.#token(tenant, place) };
           place = { bucket: place.bucket, thing: each.thing };
           if (each.shadows.length > 0) things.push(each);
         }
@@ -101,10 +108,10 @@ export class ShadowLister {
         if (more && rows.length > 0) break;
         place = { bucket: place.bucket + 1, thing: '' };
       }
-      if (place.bucket >= BUCKETS) return { things };
+      if (place.bucket >= BUCKETS) return { things, revision };
       if (things.length === limit) break;
     }
-    return { things, next: this.#token(tenant, place) };
+    return { things, revision, next: this.#token(tenant, place) };
   }
 
   /** A single thing that fills a whole read is read alone, to its end or until it has more shadows than are listed. */
@@ -158,8 +165,11 @@ export class ShadowLister {
       } satisfies IRangeRequest,
     }));
     try {
-      const { responses } = await this.cluster.read((client, call) => client.kv.txn({ success }, call), deadline);
-      return responses.map(({ response_range }) => this.#rows(response_range));
+      const { header, responses } = await this.cluster.read(
+        (client, call) => client.kv.txn({ success }, call),
+        deadline,
+      );
+      return responses.map(({ response_range }) => this.#rows(response_range, Number(header.revision)));
     } catch (error) {
       if (error instanceof ServiceError) throw error;
       this.logger.error({ err: error }, 'etcd refuses a list');
@@ -168,12 +178,12 @@ export class ShadowLister {
   }
 
   /** Foreign keys are passed over; the feed logs them. */
-  #rows({ kvs, more }: IRangeResponse): Rows {
+  #rows({ kvs, more }: IRangeResponse, revision: number): Rows {
     const rows = kvs.flatMap(({ key, lease }): KeyRow[] => {
       const parsed = parseKey(this.prefix, key.toString());
       return parsed ? [{ thing: parsed.thing, name: parsed.name, live: lease === '0' }] : [];
     });
-    return { rows, more };
+    return { rows, more, revision };
   }
 }
 
