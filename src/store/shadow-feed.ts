@@ -26,6 +26,11 @@ export function matches(filter: ShadowFilter, key: ShadowKey): boolean {
  */
 export interface FeedRecord extends ShadowRecord {
   /**
+   * Hash of the thing's name (name-hash.ts), which tells most readers that the record is not theirs before its key is
+   * made; absent: ask the key.
+   */
+  readonly thingHash?: number;
+  /**
    * False for a value in the store that turns out to be no record: it has no state and no change, and every reader
    * leaves it out. The feed has reported it. Absent: it is one. No errors.
    */

@@ -94,7 +94,7 @@ export class Backfill {
     const full = new Map<SubscriptionQueue, number>();
     for (const [index, record] of batch.records.entries()) {
       let event: ShadowEvent | null | undefined;
-      this.#index.visit(record.key, (queue) => {
+      this.#index.visit(record, (queue) => {
         if (full.has(queue) || !queue.wants(revision, index)) return;
         if (queue.isFull) return void full.set(queue, index);
         if (event === undefined) event = eventAt(batch, index);

@@ -185,7 +185,7 @@ export class ShadowWatchHub implements WatchHub {
     const { revision } = batch.position;
     for (const [index, record] of batch.records.entries()) {
       let event: ShadowEvent | null | undefined;
-      this.#live.visit(record.key, (queue) => {
+      this.#live.visit(record, (queue) => {
         if (!queue.wants(revision, index)) return;
         if (event === undefined) event = eventAt(batch, index);
         if (event) queue.push(event);

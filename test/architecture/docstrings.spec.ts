@@ -86,13 +86,13 @@ function canFail(callable: Callable): boolean {
   return 'body' in callable && callable.body !== undefined && throwsIn(callable.body);
 }
 
-/** Parameters that are numbers of what nobody can know. Counters, places and process ids have no unit. */
+/** Parameters that are numbers of what nobody can know. Counters, places, hashes and process ids have no unit. */
 function numbersWithoutUnit({ callable, comment }: Described): string[] {
   return callable.parameters
     .filter(({ type }) => type && /^number( \| (null|undefined))?$/.test(type.getText()))
     .map(({ name }) => name.getText())
     .filter(
-      (name) => !/(Ms|Seconds|Bytes)$/.test(name) && !/^(revision|version|index|count|epoch|pid|group)$/.test(name),
+      (name) => !/(Ms|Seconds|Bytes)$/.test(name) && !/^(revision|version|index|count|epoch|pid|group|hash|character)$/.test(name),
     )
     .filter((name) => !new RegExp(`(@param ${name}\\b|\`${name}\`)`).test(comment ?? ''));
 }

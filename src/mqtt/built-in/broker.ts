@@ -138,6 +138,11 @@ export class MqttBroker implements Door {
     return this.#publishGate.admits(request);
   }
 
+  /** False: the changes of no thing whose name has this hash (name-hash.ts) have subscribers. */
+  mayConcern(thingHash: number): boolean {
+    return this.#subscribers.mayHave(thingHash);
+  }
+
   /** The subscribers of the changes of a shadow; null: there are none. For every change in the cluster. */
   audienceOf({ thing, name }: ShadowKey): Audience | null {
     return this.#subscribers.audienceOf(thing, name);

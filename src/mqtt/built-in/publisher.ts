@@ -69,8 +69,9 @@ export class MqttPublisher {
   /** One commit may hold changes of a hundred shadows: an error in one of them must not silence the others. */
   #handle(record: FeedRecord): void {
     try {
+      // Most records concern nobody here: not even the keys of those are made into strings.
+      if (record.thingHash !== undefined && !this.broker.mayConcern(record.thingHash)) return;
       const audience = this.broker.audienceOf(record.key);
-      // Most records concern nobody here: those are not even parsed.
       if (audience !== null && isReadable(record)) this.#record(record, audience);
     } catch (error) {
       this.#failed(record, error);

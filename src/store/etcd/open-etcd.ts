@@ -43,9 +43,13 @@ export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStora
     logger,
     times,
     removed: (key, revision) => removals.get(key, revision),
-    onStored: (key, stored, at) => {
-      if (commit.awaits(key)) commit.confirm(key, stored.value, at);
-      return cache.follows(key) ? cache.observe(key, stored.value, at.revision) : undefined;
+    known: {
+      // An own write is announced to the cache before it is sent.
+      mayKnow: (hash) => cache.mayFollow(hash),
+      take: (key, stored, at) => {
+        if (commit.awaits(key)) commit.confirm(key, stored.value, at);
+        return cache.follows(key) ? cache.observe(key, stored.value, at.revision) : undefined;
+      },
     },
   });
   const health = new EtcdProbe(cluster, guard, config.etcd, logger);

@@ -1,7 +1,12 @@
+import { NameCounts } from '../../../store/name-counts.js';
+import { hashOf } from '../../../store/name-hash.js';
 import type { ChangeTail } from '../../../document/change-messages.js';
 import { HeldAudience, join, type Audience } from './audience.js';
 import type { GrantedFilter } from './granted-filter.js';
 import type { ChangeCover } from './topic-filter.js';
+
+/** Slots, and so bytes, that tell which things have subscribers: those of 25,000 devices fill a tenth of them. */
+const THING_SLOTS = 2 ** 18;
 
 /** The subscribers of the classic shadow of a thing, and of its named ones. */
 class ThingAudience extends HeldAudience {
@@ -76,6 +81,8 @@ class NamedAudiences {
  */
 export class ChangeSubscribers {
   readonly #things = new Map<string, ThingAudience>();
+  /** Of the keys of `#things`. */
+  readonly #names = new NameCounts(THING_SLOTS);
   /** Of filters that leave the thing open; null: there are none. */
   #anyThing: ThingAudience | null = null;
 
@@ -93,7 +100,12 @@ export class ChangeSubscribers {
     if (audience.named?.isEmpty) audience.named = null;
     if (!audience.isEmpty || audience.named !== null) return;
     if (thing === null) this.#anyThing = null;
-    else this.#things.delete(thing);
+    else if (this.#things.delete(thing)) this.#names.remove(hashOf(thing));
+  }
+
+  /** False: no thing whose name has this hash (name-hash.ts) has subscribers. No errors. */
+  mayHave(thingHash: number): boolean {
+    return this.#anyThing !== null || this.#names.mayHave(thingHash);
   }
 
   /** The subscribers of a shadow; null: there are none. @param name null: the classic one */
@@ -111,7 +123,10 @@ export class ChangeSubscribers {
   #held(thing: string | null): ThingAudience {
     if (thing === null) return (this.#anyThing ??= new ThingAudience());
     let audience = this.#things.get(thing);
-    if (audience === undefined) this.#things.set(thing, (audience = new ThingAudience()));
+    if (audience === undefined) {
+      this.#things.set(thing, (audience = new ThingAudience()));
+      this.#names.add(hashOf(thing));
+    }
     return audience;
   }
 }

@@ -49,6 +49,11 @@ export class Subscribers {
     return this.#changes.of(thing, name);
   }
 
+  /** False: the changes of no thing whose name has this hash (name-hash.ts) have subscribers. No errors. */
+  mayHave(thingHash: number): boolean {
+    return this.#changes.mayHave(thingHash);
+  }
+
   /** Whether the topic has a subscriber. To be called before a message is built. */
   has(topic: string): boolean {
     const change = parseChangeTopic(topic);

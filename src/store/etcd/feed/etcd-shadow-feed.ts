@@ -22,7 +22,7 @@ import { shadowsPrefix } from '../keys.js';
 import { BaseState } from './base-state.js';
 import { DeletedRecords, type FindRemoval } from './deleted-records.js';
 import { ProgressMarker } from './progress-marker.js';
-import { RecordDecoder, type OnStored } from './record-decoder.js';
+import { RecordDecoder, type KnownValues } from './record-decoder.js';
 import { RestoreDetector, type EtcdCalls } from './restore-detector.js';
 import type { RawRevision } from './revision-assembler.js';
 import { WATCH_TIMES, WatchEnd, WatchSession, type WatchTimes } from './watch-session.js';
@@ -38,7 +38,7 @@ export interface FeedOptions {
   readonly logger: Logger;
   readonly times?: WatchTimes;
   /** Replaces parsing for values that the node knows already, above all its own writes. */
-  readonly onStored?: OnStored;
+  readonly known?: KnownValues;
   /** The removals of this node without a tombstone. */
   readonly removed?: FindRemoval;
 }
@@ -81,7 +81,7 @@ export class EtcdShadowFeed implements ShadowFeed {
   constructor(private readonly options: FeedOptions) {
     const { config, calls, history, logger } = options;
     this.#history = new RestoreDetector(calls, config.prefix, history, logger);
-    this.#decoder = new RecordDecoder(config.prefix, logger, options.onStored);
+    this.#decoder = new RecordDecoder(config.prefix, logger, options.known);
     this.#base = new BaseState(calls, config.prefix, this.#decoder);
     this.#marker = new ProgressMarker(calls, this.#decoder.marker, logger);
     this.#deleted = new DeletedRecords(calls, this.#decoder, logger, options.removed);

@@ -1,7 +1,9 @@
+import { jest } from '@jest/globals';
 import type { IKeyValue } from 'etcd3';
 import { pino } from 'pino';
 import { watchEvents } from '../../../../test/harness/watch-events.js';
 import type { FeedRecord } from '../../shadow-feed.js';
+import { hashOf } from '../../name-hash.js';
 import { decodeRecord, encodeRecord } from '../codec.js';
 import { formatKey } from '../keys.js';
 import { RecordDecoder } from './record-decoder.js';
@@ -84,7 +86,15 @@ describe('RecordDecoder', () => {
 
   it('takes what the node knows already', () => {
     const known = decodeRecord(encodeRecord({ state: { version: 7, metadata: {} }, change, writes: 'w' }));
-    expect(put(PLACE, DAMAGED, new RecordDecoder('/p/', logger, () => known))).toMatchObject({ state: known.state });
+    const knows = new RecordDecoder('/p/', logger, { mayKnow: (hash) => hash === hashOf(PLACE), take: () => known });
+    expect(put(PLACE, DAMAGED, knows)).toMatchObject({ state: known.state, key: KEY });
     expect(lines).toEqual([]);
+  });
+
+  it('asks nobody for a value by a key that nobody knows', () => {
+    const take = jest.fn(() => undefined);
+    const asks = new RecordDecoder('/p/', logger, { mayKnow: (hash) => hash === hashOf(`${PLACE}x`), take });
+    expect(put(PLACE, good, asks)).toMatchObject({ key: KEY, thingHash: hashOf('a'), change });
+    expect(take).not.toHaveBeenCalled();
   });
 });

@@ -5,8 +5,9 @@ import type { Position } from '../../position.js';
 import type { FeedRecord } from '../../shadow-feed.js';
 import type { ShadowRecord } from '../../shadow-store.js';
 import { decodeRecord, isCurrentFormat, type EtcdRecord } from '../codec.js';
-import { isInBucket, isShadowKey, parseKey, shadowsPrefix, splitKey } from '../keys.js';
-import { StoredRecord, type ParseContent } from './stored-record.js';
+import { isInBucket, parseKey, shadowsPrefix, splitKey } from '../keys.js';
+import { KeyBytes } from './key-bytes.js';
+import { StoredRecord, type RecordSource } from './stored-record.js';
 import type { WatchEvent } from './watch-event.js';
 
 /** Foreign keys that the log names, once each; more would not help an operator. */
@@ -19,34 +20,45 @@ export interface Stored {
   readonly value: Buffer;
 }
 
-/**
- * Called with each value below the shadow prefix that the feed sees, and the position that stored it. Returns its
- * record if this node knows it, and may settle an own write that etcd has not answered yet. It must not look at the
- * value of a key that this node has nothing to do with: most events are of such keys. No errors.
- */
-export type OnStored = (key: string, stored: Stored, at: Position) => EtcdRecord | undefined;
+/** What the node knows of the values below the shadow prefix that the feed sees. Most are of keys it has nothing to do with. */
+export interface KnownValues {
+  /** False: it knows nothing of any key of this hash (name-hash.ts). No errors. */
+  mayKnow(hash: number): boolean;
+  /**
+   * Called with a value, and the position that stored it. Returns its record if this node knows it, and may settle an
+   * own write that etcd has not answered yet. It does not look at the value of a key that it does not know. No errors.
+   */
+  take(key: string, stored: Stored, at: Position): EtcdRecord | undefined;
+}
+
+const NOTHING_KNOWN: KnownValues = { mayKnow: () => false, take: () => undefined };
 
 /** Turns the values below the shadow prefix into records. Other programs can write there too; that never stops a feed. */
 export class RecordDecoder {
   readonly #named = new Set<string>();
   /** The key that feeds write to see their own progress. */
   readonly marker: string;
-  readonly #parse: ParseContent = (event, key) => {
-    try {
-      if (!isInBucket(this.prefix, event.name, key)) throw new Error(NO_KEY);
-      return decodeRecord(event.value);
-    } catch (error) {
-      this.#report(event.name, event.revision, error);
-      return null;
-    }
+  readonly #keyBytes: KeyBytes;
+  readonly #source: RecordSource = {
+    key: ({ name }) => splitKey(this.prefix, name),
+    content: (event, key) => {
+      try {
+        if (!isInBucket(this.prefix, event.name, key)) throw new Error(NO_KEY);
+        return decodeRecord(event.value);
+      } catch (error) {
+        this.#report(event.name, event.revision, error);
+        return null;
+      }
+    },
   };
 
   constructor(
     private readonly prefix: string,
     private readonly logger: Logger,
-    private readonly onStored: OnStored = () => undefined,
+    private readonly known: KnownValues = NOTHING_KNOWN,
   ) {
     this.marker = `${shadowsPrefix(prefix)}marker`;
+    this.#keyBytes = new KeyBytes(shadowsPrefix(prefix));
   }
 
   /**
@@ -55,15 +67,16 @@ export class RecordDecoder {
    * @param position of the put
    */
   decode(event: WatchEvent, position: Position): FeedRecord | null {
-    const { name } = event;
-    if (!isShadowKey(this.prefix, name)) {
+    const key = this.#keyBytes;
+    if (!key.read(event.bytes, event.keyStart, event.keyEnd)) {
+      const { name } = event;
       if (name !== this.marker) this.#report(name, event.revision, new Error(NO_KEY));
       return null;
     }
-    const known = this.onStored(name, event, position);
-    const key = known?.key ?? splitKey(this.prefix, name);
-    if (known) return new StoredRecord(position, key, event, this.#parse, known);
-    const record = new StoredRecord(position, key, event, this.#parse);
+    const { thingHash } = key;
+    const known = this.known.mayKnow(key.hash) ? this.known.take(event.name, event, position) : undefined;
+    if (known) return new StoredRecord(position, thingHash, event, this.#source, known);
+    const record = new StoredRecord(position, thingHash, event, this.#source);
     const isCertain = isCurrentFormat(event.bytes, event.valueStart, event.valueEnd);
     return isCertain || record.isReadable ? record : null;
   }
@@ -80,7 +93,7 @@ export class RecordDecoder {
     }
     const position = { cluster, epoch, revision };
     try {
-      const { state, change, bytes } = this.onStored(name, kv, position) ?? decodeRecord(kv.value);
+      const { state, change, bytes } = this.known.take(name, kv, position) ?? decodeRecord(kv.value);
       return { key, state, change, position, bytes };
     } catch (error) {
       this.#report(name, revision, error);

@@ -1,10 +1,15 @@
 import { jest } from '@jest/globals';
 import { watchEvents } from '../../../../test/harness/watch-events.js';
-import { StoredRecord, type RecordContent } from './stored-record.js';
+import { StoredRecord, type RecordContent, type RecordSource } from './stored-record.js';
 import type { WatchEvent } from './watch-event.js';
 
 const KEY = { tenant: 't', thing: 'a', name: null };
 const POSITION = { cluster: 'c', epoch: 0, revision: 9 };
+const HASH = 7;
+const from = (content: RecordSource['content']): RecordSource => ({
+  key: (event) => ({ ...KEY, thing: event.name === 'k' ? KEY.thing : 'another' }),
+  content,
+});
 const CONTENT: RecordContent = {
   state: { version: 1, metadata: {} },
   change: { kind: 'update', principal: 'p', at: 5 },
@@ -12,7 +17,17 @@ const CONTENT: RecordContent = {
 
 describe('a record as the watch brought it', () => {
   const record = (parse: (event: WatchEvent) => RecordContent | null): StoredRecord =>
-    new StoredRecord(POSITION, KEY, watchEvents([{ key: 'k', value: 'twelve bytes', revision: 9 }])[0]!, parse);
+    new StoredRecord(POSITION, HASH, watchEvents([{ key: 'k', value: 'twelve bytes', revision: 9 }])[0]!, from(parse));
+
+  it('has no key before somebody asks, and then one for all', () => {
+    const key = jest.fn(() => KEY);
+    const event = watchEvents([{ key: 'k', value: 'twelve bytes', revision: 9 }])[0]!;
+    const one = new StoredRecord(POSITION, HASH, event, { key, content: () => CONTENT });
+    expect([one.thingHash, one.bytes]).toEqual([HASH, 12]);
+    expect(key).not.toHaveBeenCalled();
+    expect([one.key, one.state, one.key]).toEqual([KEY, CONTENT.state, KEY]);
+    expect(key).toHaveBeenCalledTimes(1);
+  });
 
   it('is not parsed for its key, its place and its size', () => {
     const parse = jest.fn(() => CONTENT);
@@ -31,7 +46,7 @@ describe('a record as the watch brought it', () => {
   it('forgets what was known of it, and is parsed for whoever looks later', () => {
     const parse = jest.fn(() => CONTENT);
     const event = watchEvents([{ key: 'k', value: 'twelve bytes', revision: 9 }])[0]!;
-    const one = new StoredRecord(POSITION, KEY, event, parse, CONTENT);
+    const one = new StoredRecord(POSITION, HASH, event, from(parse), CONTENT);
     expect([one.isReadable, one.state, one.key]).toEqual([true, CONTENT.state, KEY]);
     expect(parse).not.toHaveBeenCalled();
     one.forget();
@@ -42,7 +57,13 @@ describe('a record as the watch brought it', () => {
   it('stays as it is for who keeps it, and when it has been parsed', () => {
     const parse = jest.fn(() => CONTENT);
     const event = watchEvents([{ key: 'k', value: 'twelve bytes', revision: 9 }])[0]!;
-    const kept = new StoredRecord(POSITION, KEY, event, () => null, CONTENT);
+    const kept = new StoredRecord(
+      POSITION,
+      HASH,
+      event,
+      from(() => null),
+      CONTENT,
+    );
     kept.keep();
     kept.forget();
     expect([kept.key, kept.state]).toEqual([KEY, CONTENT.state]);

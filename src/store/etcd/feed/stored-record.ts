@@ -10,31 +10,48 @@ export interface RecordContent {
   readonly change: ChangeRecord;
 }
 
-/** The content of a put; null, with a line in the log, when it is no record. It never throws. */
-export type ParseContent = (event: WatchEvent, key: ShadowKey) => RecordContent | null;
+/** What makes the parts of a record when somebody looks at them. */
+export interface RecordSource {
+  /** The shadow that the key of the event names. It never throws. */
+  key(event: WatchEvent): ShadowKey;
+  /** The content of a put; null, with a line in the log, when it is no record. It never throws. */
+  content(event: WatchEvent, key: ShadowKey): RecordContent | null;
+}
 
-/** A record as the watch brought it. It is parsed when somebody looks at it for the first time, and at most once. */
+/** A record that the node knows without parsing. */
+export type KnownRecord = RecordContent & { readonly key?: ShadowKey | undefined };
+
+/**
+ * A record as the watch brought it. Its key and its content are made when somebody looks at them for the first time, and
+ * at most once.
+ */
 export class StoredRecord implements FeedRecord {
   /** Bytes of the record in the store. */
   readonly bytes: number;
   #event: WatchEvent | null;
+  #key: ShadowKey | null;
   #content: RecordContent | null;
 
-  /** @param known the content, if the node knows it without parsing; null: it does not */
+  /** @param known null: the node does not know the record */
   constructor(
     readonly position: Position,
-    readonly key: ShadowKey,
+    readonly thingHash: number,
     event: WatchEvent,
-    private readonly parse: ParseContent,
-    known: RecordContent | null = null,
+    private readonly source: RecordSource,
+    known: KnownRecord | null = null,
   ) {
     this.bytes = event.size;
     this.#event = event;
+    this.#key = known?.key ?? null;
     this.#content = known;
   }
 
+  get key(): ShadowKey {
+    return this.#key ?? (this.#key = this.source.key(this.#event!));
+  }
+
   keep(): void {
-    if (this.#content !== null) this.#event = null;
+    if (this.#content !== null) this.#release();
   }
 
   forget(): void {
@@ -58,11 +75,16 @@ export class StoredRecord implements FeedRecord {
   #look(): RecordContent | null {
     const event = this.#event;
     if (event !== null && this.#content === null) {
-      // Its bytes lie with those of a whole revision: one parsed record must not keep them all in memory.
-      this.#event = null;
-      this.#content = this.parse(event, this.key);
+      this.#release();
+      this.#content = this.source.content(event, this.key);
     }
     return this.#content;
+  }
+
+  /** Its bytes lie with those of a whole revision: one parsed record must not keep them all in memory. */
+  #release(): void {
+    this.#key = this.key;
+    this.#event = null;
   }
 
   #read(): RecordContent {

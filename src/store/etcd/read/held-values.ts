@@ -1,4 +1,5 @@
-import { randomInt } from 'node:crypto';
+import { hashOf } from '../../name-hash.js';
+import type { NameCounts } from '../../name-counts.js';
 import { OWN_WORDS, ValueBlocks, type Place } from './value-blocks.js';
 
 export interface HeldValue {
@@ -21,11 +22,12 @@ export class HeldValues {
   readonly #blocks = new ValueBlocks();
   /** First value of each list. */
   #lists = new Int32Array(FIRST_LISTS).fill(NONE);
-  /** Clients choose names: without it they could choose many with one hash. */
-  readonly #seed = randomInt(2 ** 32);
   #oldest: Place = NONE;
   #newest: Place = NONE;
   #size = 0;
+
+  /** @param names that of each value is counted in it */
+  constructor(private readonly names: NameCounts) {}
 
   get size(): number {
     return this.#size;
@@ -52,7 +54,9 @@ export class HeldValues {
     if (this.#size === this.#lists.length) this.#grow();
     const blocks = this.#blocks;
     const place = blocks.add(key, value, bytes, revision);
-    blocks.setWord(place, HASH, this.#hash(key));
+    const hash = hashOf(key);
+    this.names.add(hash);
+    blocks.setWord(place, HASH, hash);
     this.#enlist(place);
     blocks.setWord(place, OLDER, this.#newest);
     blocks.setWord(place, NEWER, NONE);
@@ -83,6 +87,9 @@ export class HeldValues {
 
   /** Removes all. No errors. */
   clear(): void {
+    for (let place = this.#oldest; place !== NONE; place = this.#blocks.word(place, NEWER)) {
+      this.names.remove(this.#blocks.word(place, HASH));
+    }
     this.#lists = new Int32Array(FIRST_LISTS).fill(NONE);
     this.#oldest = NONE;
     this.#newest = NONE;
@@ -93,7 +100,7 @@ export class HeldValues {
   #find(key: string): Place {
     if (this.#size === 0) return NONE;
     const blocks = this.#blocks;
-    const hash = this.#hash(key);
+    const hash = hashOf(key);
     let place = this.#lists[hash & (this.#lists.length - 1)]!;
     while (place !== NONE && !(blocks.word(place, HASH) === hash && blocks.isOf(place, key))) {
       place = blocks.word(place, LINK);
@@ -103,7 +110,9 @@ export class HeldValues {
 
   #remove(place: Place): number {
     const blocks = this.#blocks;
-    const list = blocks.word(place, HASH) & (this.#lists.length - 1);
+    const hash = blocks.word(place, HASH);
+    this.names.remove(hash);
+    const list = hash & (this.#lists.length - 1);
     const after = blocks.word(place, LINK);
     if (this.#lists[list] === place) this.#lists[list] = after;
     else {
@@ -131,14 +140,5 @@ export class HeldValues {
   #grow(): void {
     this.#lists = new Int32Array(2 * this.#lists.length).fill(NONE);
     for (let place = this.#oldest; place !== NONE; place = this.#blocks.word(place, NEWER)) this.#enlist(place);
-  }
-
-  #hash(key: string): number {
-    let hash = this.#seed;
-    for (let i = 0; i < key.length; i++) {
-      hash = Math.imul(hash ^ key.charCodeAt(i), 0x9e3779b1);
-      hash ^= hash >>> 15;
-    }
-    return hash | 0;
   }
 }

@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { NameCounts } from '../../name-counts.js';
 import { decodeRecord, encodeRecord } from '../codec.js';
 import { ParsedRecords, type CachedRecord } from './parsed-records.js';
 
@@ -20,7 +21,7 @@ function heapBytes(): number {
 /** Parsed records that are full, with a hand that has moved. @returns also the keys that had to go, in their order */
 function createFull(): { parsed: ParsedRecords; left: string[] } {
   const left: string[] = [];
-  const parsed = new ParsedRecords(1024 ** 2, ({ key }) => left.push(key));
+  const parsed = new ParsedRecords(1024 ** 2, new NameCounts(64), ({ key }) => left.push(key));
   for (let i = 0; left.length === 0; i++) parsed.add(`k${i}`, known);
   return { parsed, left };
 }

@@ -1,3 +1,5 @@
+import { hashOf } from '../../name-hash.js';
+import type { NameCounts } from '../../name-counts.js';
 import type { EtcdRecord } from '../codec.js';
 
 export interface CachedRecord {
@@ -15,13 +17,16 @@ export class ParsedRecord {
   /** Its neighbours on the way of the hand; null: there is none. */
   before: ParsedRecord | null = null;
   behind: ParsedRecord | null = null;
+  readonly hash: number;
 
   /** @param taken bytes that it counts in `ParsedRecords` */
   constructor(
     readonly key: string,
     public known: CachedRecord,
     public taken: number,
-  ) {}
+  ) {
+    this.hash = hashOf(key);
+  }
 }
 
 /** Bytes that a record takes beside its content: key, objects, and the place in the Map. */
@@ -60,9 +65,13 @@ export class ParsedRecords {
   #lastKey = '';
   #last: ParsedRecord | undefined = undefined;
 
-  /** @param onLeave called with each record that has to make room */
+  /**
+   * @param names that of each record is counted in it
+   * @param onLeave called with each record that has to make room
+   */
   constructor(
     private readonly maxBytes: number,
+    private readonly names: NameCounts,
     private readonly onLeave: (left: ParsedRecord) => void,
   ) {}
 
@@ -93,6 +102,7 @@ export class ParsedRecords {
     while (this.#records.size > 0 && this.#bytes + bytes > this.maxBytes) this.removeOne();
     const parsed = new ParsedRecord(key, known, bytes);
     this.#records.set(key, parsed);
+    this.names.add(parsed.hash);
     this.#link(parsed);
     this.#bytes += bytes;
     this.#lastKey = key;
@@ -112,6 +122,7 @@ export class ParsedRecords {
   /** Removes a record without calling `onLeave`. No errors. */
   delete(parsed: ParsedRecord): void {
     this.#records.delete(parsed.key);
+    this.names.remove(parsed.hash);
     this.#newcomers.delete(parsed);
     this.#bytes -= parsed.taken;
     if (this.#last === parsed) this.#last = undefined;
@@ -120,6 +131,7 @@ export class ParsedRecords {
 
   /** Removes all, without calling `onLeave`. No errors. */
   clear(): void {
+    for (const { hash } of this.#records.values()) this.names.remove(hash);
     this.#records.clear();
     this.#newcomers.clear();
     this.#first = this.#latest = this.#hand = null;

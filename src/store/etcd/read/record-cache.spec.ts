@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { hashOf } from '../../name-hash.js';
 import { decodeRecord, encodeRecord, type EtcdRecord } from '../codec.js';
 import { Lineage } from '../lineage.js';
 import { RecordCache } from './record-cache.js';
@@ -160,10 +161,12 @@ describe('record cache', () => {
           const held = what === 'get' ? cache.get(key) : undefined;
           if (held) expect(held).toEqual(newest.get(key));
           expect(cache.size).toBeLessThanOrEqual(Math.min(maxEntries, keys.length));
+          for (const each of keys) if (cache.follows(each)) expect(cache.mayFollow(hashOf(each))).toBe(true);
         }
         for (const key of keys) expect([undefined, newest.get(key)]).toContainEqual(cache.get(key));
         for (const key of keys) cache.forget(key);
         expect(cache.size).toBe(0);
+        expect(keys.filter((key) => cache.mayFollow(hashOf(key)))).toEqual([]);
         // Whatever went before, it holds as many as it is configured for.
         for (let i = 0; i < maxEntries; i++) cache.offer(`k${i}`, record(1), 1);
         expect(cache.size).toBe(maxEntries);
@@ -217,11 +220,11 @@ describe('record cache', () => {
       cache.offer('a', record(3), 6);
       cache.expect('a', own);
       drop();
-      expect(cache.follows('a')).toBe(true);
+      expect([cache.follows('a'), cache.mayFollow(hashOf('a'))]).toEqual([true, true]);
       expect(cache.observe('a', value, 7)).toBe(own);
       cache.unexpect('a');
       cache.forget('a');
-      expect(cache.follows('a')).toBe(false);
+      expect([cache.follows('a'), cache.mayFollow(hashOf('a'))]).toEqual([false, false]);
     }
   });
 

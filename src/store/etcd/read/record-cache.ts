@@ -7,6 +7,8 @@ import {
   writeIdOf,
   type EtcdRecord,
 } from '../codec.js';
+import { NameCounts } from '../../name-counts.js';
+import { hashOf } from '../../name-hash.js';
 import type { Lineage } from '../lineage.js';
 import type { RawRecord } from '../client/nested-txn.js';
 import { HeldValues } from './held-values.js';
@@ -26,6 +28,8 @@ const MAX_ENTRIES = 2 ** 23;
  * bytes for a cache of 100,000. They are the shadows of devices that report in turn.
  */
 const PARSED_SHARE = 5 / 8;
+/** Slots of `#names`, and so bytes: a cache of 100,000 entries fills a tenth of them. */
+const NAME_SLOTS = 2 ** 20;
 
 /**
  * The last known records of the shadows used last: those used very last parsed, all others as the bytes of their values,
@@ -35,9 +39,11 @@ const PARSED_SHARE = 5 / 8;
  */
 export class RecordCache {
   readonly #maxBytes: number;
+  /** Of all keys below. */
+  readonly #names = new NameCounts(NAME_SLOTS);
   readonly #parsed: ParsedRecords;
   /** Of shadows that are not in `#parsed`. */
-  readonly #values = new HeldValues();
+  readonly #values = new HeldValues(this.#names);
   /** What both count. */
   #bytes = 0;
   /** Own writes, that etcd has not answered yet, of shadows that were not in `#parsed`, or are no longer. */
@@ -50,7 +56,7 @@ export class RecordCache {
     private readonly history: Lineage,
   ) {
     this.#maxBytes = Math.min(maxEntries, MAX_ENTRIES) * LEAST_BYTES;
-    this.#parsed = new ParsedRecords(this.#maxBytes * PARSED_SHARE, (left) => this.#unparse(left));
+    this.#parsed = new ParsedRecords(this.#maxBytes * PARSED_SHARE, this.#names, (left) => this.#unparse(left));
     this.#history = history.entered;
   }
 
@@ -76,14 +82,14 @@ export class RecordCache {
   expect(key: string, record: EtcdRecord): void {
     const parsed = this.#parsed.get(key);
     if (parsed) parsed.expected = record;
-    else this.#expected.set(key, record);
+    else this.#expectUnparsed(key, record);
   }
 
   /** The write has been answered, with any outcome. */
   unexpect(key: string): void {
     const parsed = this.#parsed.get(key);
     if (parsed) parsed.expected = null;
-    if (this.#expected.size > 0) this.#expected.delete(key);
+    if (this.#expected.size > 0 && this.#expected.delete(key)) this.#names.remove(hashOf(key));
   }
 
   /**
@@ -115,6 +121,11 @@ export class RecordCache {
     const record = decodeRecord(value);
     if (this.#values.revisionOf(key) === revision) this.#hold(key, record, revision);
     return record;
+  }
+
+  /** False: `follows` is false for every key of this hash (name-hash.ts), as for most keys of the feed. No errors. */
+  mayFollow(hash: number): boolean {
+    return this.#names.mayHave(hash);
   }
 
   /** Whether `fromFeed` has a use for an event of the key: it is held, or an own write of it is under way. No errors. */
@@ -194,7 +205,12 @@ export class RecordCache {
   }
 
   #keepExpected({ key, expected }: ParsedRecord): void {
-    if (expected) this.#expected.set(key, expected);
+    if (expected) this.#expectUnparsed(key, expected);
+  }
+
+  #expectUnparsed(key: string, record: EtcdRecord): void {
+    if (!this.#expected.has(key)) this.#names.add(hashOf(key));
+    this.#expected.set(key, record);
   }
 
   #hold(key: string, record: EtcdRecord, revision: number): void {
