@@ -92,7 +92,9 @@ function numbersWithoutUnit({ callable, comment }: Described): string[] {
     .filter(({ type }) => type && /^number( \| (null|undefined))?$/.test(type.getText()))
     .map(({ name }) => name.getText())
     .filter(
-      (name) => !/(Ms|Seconds|Bytes)$/.test(name) && !/^(revision|version|index|count|epoch|pid|group|hash|character)$/.test(name),
+      (name) =>
+        !/(Ms|Seconds|Bytes)$/.test(name) &&
+        !/^(revision|version|index|count|epoch|pid|group|hash|character)$/.test(name),
     )
     .filter((name) => !new RegExp(`(@param ${name}\\b|\`${name}\`)`).test(comment ?? ''));
 }
