@@ -20,8 +20,10 @@ describe('Fifo', () => {
           } else if ('putBack' in each) {
             each.putBack.forEach((item) => fifo.putBack(item));
             model.unshift(...each.putBack.reverse());
-          } else if ('take' in each) for (let n = 0; n < each.take; n++) expect(fifo.take()).toBe(model.shift());
-          else {
+          } else if ('take' in each) {
+            const taken = Array.from({ length: each.take }, () => fifo.take());
+            expect(taken).toEqual(Array.from({ length: each.take }, () => model.shift()));
+          } else {
             fifo.clear();
             model = [];
           }
