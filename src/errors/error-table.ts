@@ -146,7 +146,11 @@ export const ERROR_TABLE = {
     aws: 'ConflictException',
     text: 'A condition of the request does not hold: {detail}',
   },
-  tooLarge: { http: 413, aws: 'RequestEntityTooLargeException', text: 'The payload exceeds the maximum size allowed' },
+  tooLarge: {
+    http: 413,
+    aws: 'RequestEntityTooLargeException',
+    text: 'The payload exceeds the maximum size allowed{detail}',
+  },
   // "documented" is AWS's own spelling (PROTOCOL 4.1).
   notUtf8: {
     http: 415,

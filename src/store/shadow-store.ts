@@ -1,6 +1,7 @@
 import type { Operation } from './operation.js';
 import type { ChangeRecord, ShadowState } from '../document/shadow-document.js';
 import type { Position } from './position.js';
+import type { Transacted, Transaction } from './transaction.js';
 
 /** Names one shadow. `name` is `null` for the classic one. Names are already checked against the AWS alphabets. */
 export interface ShadowKey {
@@ -122,6 +123,15 @@ export interface ShadowStore {
 
   /** As `update`, settled by a plain call instead of a promise. Changes of one shadow run in the order of both calls. */
   submit(operation: Operation): void;
+
+  /**
+   * Changes several shadows as one: all of them at one revision, or none. It takes its turn among the changes of each of
+   * them.
+   * @throws ServiceError as `change` and as `update`; tooManyRequests, too, when others were faster in every attempt;
+   * tooLarge when all records together are. GuardFailed, GuardedLeaseGone. RangeError for a transaction that breaks its
+   * own contract
+   */
+  transact(transaction: Transaction, options: RequestOptions): Promise<Transacted>;
 
   /**
    * Names of the named shadows of a thing in byte order, deleted ones left out. A page may be short.

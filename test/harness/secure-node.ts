@@ -74,8 +74,8 @@ export async function startSecureNode(options: SecureNodeOptions = {}): Promise<
   });
   const clock = new SettableClock();
   const logger = options.logger ?? SILENT_LOGGER;
-  const store = new MemoryShadowStore({ clock });
   const keys = options.keys ?? new MemoryClusterKeys();
+  const store = new MemoryShadowStore({ clock, ...(keys instanceof MemoryClusterKeys ? { clusterKeys: keys } : {}) });
   const storage = {
     store,
     feed: new MemoryShadowFeed(store),

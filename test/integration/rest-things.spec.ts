@@ -31,6 +31,7 @@ describe('things over HTTP', () => {
         listThings: store.listThings.bind(store),
         close: store.close.bind(store),
         submit: store.submit.bind(store),
+        transact: store.transact.bind(store),
         update: async (key, change, options) => {
           if (failing.has(key.name)) throw new ServiceError('storageUnavailable');
           return store.update(key, change, options);

@@ -3,6 +3,7 @@ import type { Logger } from '../../telemetry/logger.js';
 import { KnownShadow } from '../known-shadow.js';
 import { updateBySubmit, type Operation } from '../operation.js';
 import { sameHistory, type Position } from '../position.js';
+import type { Transacted, Transaction } from '../transaction.js';
 import type {
   Change,
   Fence,
@@ -23,10 +24,12 @@ import type { RecordCache } from './read/record-cache.js';
 import type { ShadowLister } from './read/shadow-lister.js';
 import { decodeStored } from './write/decode-stored.js';
 import type { ShadowWriter } from './write/shadow-writer.js';
+import type { Transactions } from './write/transactions.js';
 
 export interface StoreParts {
   readonly reads: ReadBatcher;
   readonly writer: ShadowWriter;
+  readonly transactions: Transactions;
   readonly cache: RecordCache;
   readonly lister: ShadowLister;
   /** Closes the parts and the connections that they share. */
@@ -66,6 +69,16 @@ export class EtcdShadowStore implements ShadowStore {
   submit(operation: Operation): void {
     const { fence } = operation;
     this.parts.writer.write(operation, this.#format(operation.key), fence && toFencedBy(this.context.prefix, fence));
+  }
+
+  transact(transaction: Transaction, options: RequestOptions): Promise<Transacted> {
+    const { prefix } = this.context;
+    const keys = {
+      shadows: transaction.keys.map((key) => this.#format(key)),
+      guarded: (transaction.guarded ?? []).map(({ key }) => `${clusterPrefix(prefix)}${key}`),
+      fence: options.fence && toFencedBy(prefix, options.fence),
+    };
+    return this.parts.transactions.run(transaction, keys, options);
   }
 
   listNames(

@@ -5,6 +5,7 @@ import type { Logger } from '../../telemetry/logger.js';
 import { ShadowQueue } from '../shadow-queue.js';
 import type { ShadowStore } from '../shadow-store.js';
 import type { Storage } from '../storage.js';
+import type { RecordFormat } from './codec.js';
 import { EtcdMembers, type MemberFactories } from './client/members.js';
 import { EtcdClusterKeys } from './etcd-cluster-keys.js';
 import { EtcdProbe } from './etcd-probe.js';
@@ -20,6 +21,7 @@ import { OwnRemovals } from './write/own-removals.js';
 import { QuotaGuard } from './write/quota-guard.js';
 import { ShadowWriter } from './write/shadow-writer.js';
 import { TombstoneLeases } from './write/tombstone-leases.js';
+import { Transactions } from './write/transactions.js';
 
 export interface EtcdStorageOptions {
   readonly config: Config;
@@ -32,7 +34,8 @@ export interface EtcdStorageOptions {
 /** The store and the feed of one etcd cluster. The endpoints must be known; etcd need not answer yet. No errors. */
 export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStorageOptions): Storage {
   const history = new Lineage();
-  const { store, cluster, commit, cache, guard, removals } = createEtcdStore({ config, history, logger, clock });
+  const opened = createEtcdStore({ config, history, logger, clock });
+  const { store, cluster, commit, transactions, cache, guard, removals } = opened;
   const times = watchTimes ?? WATCH_TIMES;
   const feed = new EtcdShadowFeed({
     config: config.etcd,
@@ -48,6 +51,7 @@ export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStora
       mayKnow: (hash) => cache.mayFollow(hash),
       take: (key, stored, at) => {
         if (commit.awaits(key)) commit.confirm(key, stored.value, at);
+        if (transactions.areWatched) transactions.confirm(key, stored.value, at);
         return cache.follows(key) ? cache.observe(key, stored.value, at.revision) : undefined;
       },
     },
@@ -82,6 +86,7 @@ export interface EtcdStore {
   readonly store: ShadowStore;
   readonly cluster: EtcdMembers;
   readonly commit: GroupCommit;
+  readonly transactions: Transactions;
   readonly cache: RecordCache;
   readonly guard: QuotaGuard;
   readonly removals: OwnRemovals;
@@ -105,19 +110,22 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
       ready.catch((error: unknown) => logger.debug({ err: error }, 'no lease for tombstones'));
     },
   });
-  const format = config.recordFormat === 1 ? 1 : 2;
+  const format: RecordFormat = config.recordFormat === 1 ? 1 : 2;
   const queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock));
-  const writer = new ShadowWriter({ queue, commit, reads, cache, leases, guard, removals, format, clock, logger });
+  const shared = { reads, cache, leases, guard, format, clock, logger };
+  const writer = new ShadowWriter({ ...shared, queue, commit, removals });
+  const transactions = new Transactions(queue, { ...shared, cluster, history });
   const lister = new ShadowLister(cluster, config.etcd.prefix, logger);
   const close = (): void => {
     guard.close();
     queue.close();
     commit.close();
+    transactions.close();
     reads.close();
     cluster.close();
   };
   const context = { prefix: config.etcd.prefix, history, logger };
-  const store = new EtcdShadowStore({ reads, writer, cache, lister, close }, context);
+  const store = new EtcdShadowStore({ reads, writer, transactions, cache, lister, close }, context);
   guard.start();
-  return { store, cluster, commit, cache, guard, removals, close: () => store.close() };
+  return { store, cluster, commit, transactions, cache, guard, removals, close: () => store.close() };
 }

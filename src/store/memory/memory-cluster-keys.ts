@@ -26,6 +26,11 @@ export class MemoryClusterKeys implements ClusterKeys {
     return this.memory.revision;
   }
 
+  /** Whether the lease has not ended. No errors. */
+  hasLease(lease: string): boolean {
+    return this.memory.leases.has(lease);
+  }
+
   grant(_leaseSeconds: number): Promise<string> {
     const lease = `lease-${this.memory.leases.size + 1}-${Math.random()}`;
     this.memory.leases.add(lease);

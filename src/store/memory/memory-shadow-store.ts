@@ -8,6 +8,7 @@ import { submitByUpdate, type Operation } from '../operation.js';
 import { ShadowQueue } from '../shadow-queue.js';
 import type {
   Change,
+  Changed,
   NamePage,
   Reading,
   RequestOptions,
@@ -16,10 +17,26 @@ import type {
   ShadowStore,
   ThingPage,
 } from '../shadow-store.js';
+import {
+  checkTransaction,
+  GuardedLeaseGone,
+  GuardFailed,
+  type GuardedKey,
+  type Transacted,
+  type Transaction,
+} from '../transaction.js';
 import { ChangeLog } from './change-log.js';
+import { MemoryClusterKeys } from './memory-cluster-keys.js';
 
 const idOf = (key: ShadowKey): string => `${key.tenant}/${key.thing}/${key.name === null ? 'c' : `n:${key.name}`}`;
 const byBytes = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+export interface MemoryStoreOptions {
+  readonly clock?: Clock;
+  readonly maxQueuedPerShadow?: number;
+  /** What the guarded keys of transactions are; their root, not a view below a path. */
+  readonly clusterKeys?: MemoryClusterKeys;
+}
 
 /**
  * The store of tests, and the second implementation that keeps the contract honest. It keeps nothing beyond the
@@ -34,11 +51,13 @@ export class MemoryShadowStore implements ShadowStore {
   readonly #versions = new Map<string, ShadowRecord[]>();
   readonly #queue: ShadowQueue;
   readonly #clock: Clock;
+  readonly #clusterKeys: MemoryClusterKeys;
   #position: Position = { cluster: 'memory', epoch: 0, revision: 1 };
   #closed = false;
 
-  constructor(options: { readonly clock?: Clock; readonly maxQueuedPerShadow?: number } = {}) {
+  constructor(options: MemoryStoreOptions = {}) {
     this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#clusterKeys = options.clusterKeys ?? new MemoryClusterKeys();
     this.#queue = new ShadowQueue(options.maxQueuedPerShadow ?? 1000, new DeadlineSweep(this.#clock));
   }
 
@@ -66,18 +85,39 @@ export class MemoryShadowStore implements ShadowStore {
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
     return this.#queue.run(idOf(key), options.deadline, async () => {
       await this.#turn(options);
-      const { signal, fence } = options;
-      const lost = fence !== undefined && this.claims.get(fence.claim) !== fence.revision;
-      if (signal?.aborted || lost) throw new ServiceError('fenced');
-      const { state, change: made } = change(this.#current(key)?.state ?? null);
-      this.#position = { ...this.#position, revision: this.#position.revision + 1 };
-      const record: ShadowRecord = { key, state, change: made, position: this.#position };
-      const versions = this.#versions.get(idOf(key));
-      if (versions) versions.push(record);
-      else this.#versions.set(idOf(key), [record]);
-      this.log.append(record);
-      return record;
+      this.#checkFence(options);
+      const made = change(this.#current(key)?.state ?? null);
+      this.#advance();
+      return this.#store(key, made);
     });
+  }
+
+  async transact(transaction: Transaction, options: RequestOptions): Promise<Transacted> {
+    checkTransaction(transaction);
+    const order = transaction.keys.map(idOf).sort(byBytes);
+    const taken = (at: number): Promise<Transacted> => {
+      const id = order[at];
+      if (id !== undefined) return this.#queue.run(id, options.deadline, () => taken(at + 1));
+      return this.#turn(options).then(() => this.#transact(transaction, options));
+    };
+    return taken(0);
+  }
+
+  /** In one turn of the loop: nothing comes between. */
+  #transact({ keys, change, guarded = [] }: Transaction, options: RequestOptions): Transacted {
+    this.#checkFence(options);
+    for (const each of guarded) this.#checkGuard(each);
+    const made = change(keys.map((key) => this.#current(key)?.state ?? null));
+    const puts = guarded.flatMap(({ key, put }) => {
+      return put ? [{ key, value: put.value(made), ...(put.lease === undefined ? {} : { lease: put.lease }) }] : [];
+    });
+    if (puts.length > 0) void this.#clusterKeys.commit({ guards: [], puts });
+    if (puts.length > 0 || made.some((each) => each !== null)) this.#advance();
+    const records = keys.map((key, i) => {
+      const changed = made[i] ?? null;
+      return changed ? this.#store(key, changed) : this.#current(key);
+    });
+    return { position: this.#position, records };
   }
 
   submit(operation: Operation): void {
@@ -147,6 +187,31 @@ export class MemoryShadowStore implements ShadowStore {
 
   #current(key: ShadowKey): ShadowRecord | null {
     return this.#versions.get(idOf(key))?.at(-1) ?? null;
+  }
+
+  #checkFence({ signal, fence }: RequestOptions): void {
+    const lost = fence !== undefined && this.claims.get(fence.claim) !== fence.revision;
+    if (signal?.aborted || lost) throw new ServiceError('fenced');
+  }
+
+  #checkGuard({ key, revision, put }: GuardedKey): void {
+    const found = this.#clusterKeys.keys.get(key) ?? null;
+    if ((found?.revision ?? null) !== revision) throw new GuardFailed(key, found);
+    if (put?.lease === undefined || this.#clusterKeys.hasLease(put.lease)) return;
+    throw new GuardedLeaseGone('the lease of a guarded key has ended');
+  }
+
+  #advance(): void {
+    this.#position = { ...this.#position, revision: this.#position.revision + 1 };
+  }
+
+  #store(key: ShadowKey, { state, change }: Changed): ShadowRecord {
+    const record: ShadowRecord = { key, state, change, position: this.#position };
+    const versions = this.#versions.get(idOf(key));
+    if (versions) versions.push(record);
+    else this.#versions.set(idOf(key), [record]);
+    this.log.append(record);
+    return record;
   }
 
   #live(tenant: string): ShadowKey[] {

@@ -11,6 +11,7 @@ import type {
   ShadowStore,
   ThingPage,
 } from '../../../src/store/shadow-store.js';
+import type { Transacted } from '../../../src/store/transaction.js';
 import type { Storage } from '../../../src/store/storage.js';
 import { MemoryClusterKeys } from '../../harness/memory-cluster-keys.js';
 
@@ -53,6 +54,10 @@ export class EchoStore implements ShadowStore, ShadowFeed {
       return operation.failed(error);
     }
     operation.committed(record);
+  }
+
+  transact(): Promise<Transacted> {
+    throw new Error('nothing measures transactions here');
   }
 
   async listNames(): Promise<NamePage> {

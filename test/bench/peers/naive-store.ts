@@ -27,6 +27,7 @@ import type {
   ShadowStore,
   ThingPage,
 } from '../../../src/store/shadow-store.js';
+import type { Transacted, Transaction } from '../../../src/store/transaction.js';
 import type { Position } from '../../../src/store/position.js';
 import type { Storage } from '../../../src/store/storage.js';
 
@@ -72,6 +73,10 @@ export class NaiveShadowStore implements ShadowStore {
 
   read(key: ShadowKey, options: RequestOptions): Promise<Reading> {
     return this.rest.read(key, options);
+  }
+
+  transact(transaction: Transaction, options: RequestOptions): Promise<Transacted> {
+    return this.rest.transact(transaction, options);
   }
 
   listNames(

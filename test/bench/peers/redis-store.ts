@@ -23,6 +23,7 @@ import type {
   ShadowStore,
   ThingPage,
 } from '../../../src/store/shadow-store.js';
+import type { Transacted } from '../../../src/store/transaction.js';
 import type { Storage } from '../../../src/store/storage.js';
 import { MemoryClusterKeys } from '../../harness/memory-cluster-keys.js';
 import { connectRedis, position, STREAM } from './redis-connection.js';
@@ -81,6 +82,10 @@ export class RedisShadowStore implements ShadowStore {
 
   submit(operation: Operation): void {
     submitByUpdate(this, operation);
+  }
+
+  transact(): Promise<Transacted> {
+    throw new Error('nothing measures transactions here');
   }
 
   async listNames(

@@ -30,6 +30,15 @@ export interface GuardedPut {
 export type PutResult =
   { readonly won: true } | { readonly won: false; readonly current: RawRecord | null; readonly fenced: boolean };
 
+/** One key of a flat Txn, in which all guards must hold. */
+export interface FlatKey {
+  readonly key: string;
+  /** mod_revision that the key must have; 0: it must not exist. */
+  readonly guard: number;
+  /** null: the key is only compared. */
+  readonly put: { readonly value: string; readonly lease?: string | undefined } | null;
+}
+
 /** One key to read. */
 export interface KeyRead {
   readonly key: string;

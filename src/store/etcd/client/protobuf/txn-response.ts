@@ -30,7 +30,7 @@ export function decodeNestedTxn(
   puts: readonly Pick<GuardedPut, 'fence'>[],
 ): { readonly header: AnswerHeader; readonly results: readonly PutResult[] } {
   const results: PutResult[] = [];
-  const header = decodeTxn(answer, (kind) => {
+  const { header } = decodeTxn(answer, (kind) => {
     if (kind !== OPERATION.txn) throw new BadMessage('the answer to a write is not one of a Txn');
     if (results.length === puts.length) throw new BadMessage(`etcd answered more than ${puts.length} writes`);
     results.push(readResult(puts[results.length]!.fence?.revision));
@@ -51,7 +51,7 @@ export function decodeReads(
   count: number,
 ): { readonly header: AnswerHeader; readonly records: readonly (RawRecord | null)[] } {
   const records: (RawRecord | null)[] = [];
-  const header = decodeTxn(answer, (kind) => {
+  const { header } = decodeTxn(answer, (kind) => {
     if (kind !== OPERATION.range) throw new BadMessage('the answer to a read is not one of a range');
     if (records.length === count) throw new BadMessage(`etcd answered more than ${count} reads`);
     records.push(readRange());
@@ -60,13 +60,39 @@ export function decodeReads(
   return { header, records };
 }
 
+/**
+ * Whether all guards of a flat Txn held; if not, one record or null for each of its keys, in their order, as they were at
+ * the revision of the header. Values are views of `answer`.
+ * @param count keys of the request
+ * @throws BadMessage when it is not the answer to them
+ */
+export function decodeFlatTxn(
+  answer: Buffer,
+  count: number,
+): { readonly header: AnswerHeader; readonly won: boolean; readonly records: readonly (RawRecord | null)[] } {
+  const records: (RawRecord | null)[] = [];
+  const { header, succeeded } = decodeTxn(answer, (kind) => {
+    if (kind === OPERATION.range) records.push(readRange());
+    else if (kind !== OPERATION.put) throw new BadMessage('an answer of a flat Txn is neither of a put nor of a range');
+  });
+  if (records.length !== (succeeded ? 0 : count)) {
+    throw new BadMessage(`etcd answered ${records.length} of ${count} keys`);
+  }
+  return { header, won: succeeded, records };
+}
+
 /** Reads an outer Txn; `take` reads one of its answers, of the kind that its tag names. */
-function decodeTxn(answer: Buffer, take: (kind: number) => void): AnswerHeader {
+function decodeTxn(
+  answer: Buffer,
+  take: (kind: number) => void,
+): { readonly header: AnswerHeader; readonly succeeded: boolean } {
   let header: AnswerHeader | null = null;
+  let succeeded = false;
   reader.read(answer);
   while (reader.more) {
     const tag = reader.tag();
     if (tag === TXN.header) header = readHeader();
+    else if (tag === TXN.succeeded) succeeded = reader.varint() !== 0;
     else if (tag !== TXN.responses) reader.skip(tag);
     else {
       const outer = reader.enter();
@@ -79,7 +105,7 @@ function decodeTxn(answer: Buffer, take: (kind: number) => void): AnswerHeader {
     }
   }
   if (!header) throw new BadMessage('the answer has no header');
-  return header;
+  return { header, succeeded };
 }
 
 /** Goes to the content of an answer to one operation, whose tag is the result; 0: it has none. */

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import type { ITxnResponse } from 'etcd3';
 import { decodeMessage, encodeMessage } from '../../../../../test/harness/etcd-messages.js';
 import { HEAD_BYTES } from '../channel/grpc-message.js';
-import { toRawRecord, type GuardedPut, type KeyRead, type PutResult } from '../nested-txn.js';
+import { toRawRecord, type FlatKey, type GuardedPut, type KeyRead, type PutResult } from '../nested-txn.js';
 import { BadMessage } from './proto-reader.js';
-import { encodeNestedTxn, encodeReads, sizeOf } from './txn-request.js';
-import { decodeNestedTxn, decodeReads } from './txn-response.js';
+import { encodeFlatTxn, encodeNestedTxn, encodeReads, sizeOf, sizeOfFlat } from './txn-request.js';
+import { decodeFlatTxn, decodeNestedTxn, decodeReads } from './txn-response.js';
 
 const RUNS = { numRuns: 100 };
 const revision = fc.oneof(fc.nat(200), fc.nat({ max: Number.MAX_SAFE_INTEGER }));
@@ -86,6 +86,34 @@ describe('a Txn of guarded writes', () => {
 
   it('refuses a lease that is no number', () => {
     expect(() => encodeNestedTxn([{ key: 'a', guard: 0, value: 'v', lease: 'x' }], 0)).toThrow(SyntaxError);
+  });
+});
+
+describe('a flat Txn', () => {
+  const value = fc.record({ value: text, lease: signed64 }, { requiredKeys: ['value'] });
+  const flat: fc.Arbitrary<FlatKey> = fc.record({ key, guard: revision, put: fc.option(value) });
+
+  it('is what protobufjs reads as the same Txn, and takes no more than its size says', () => {
+    fc.assert(
+      fc.property(fc.array(flat, { minLength: 1, maxLength: 20 }), (keys) => {
+        const message = encodeFlatTxn(keys, 0);
+        const seen = decodeMessage('TxnRequest', unframed(message)) as Record<string, unknown>;
+        const ids = keys.map((each) => Buffer.from(each.key));
+        const puts = keys.flatMap(({ put: made }, i) => {
+          if (!made) return [];
+          return [{ request_put: { key: ids[i], ...made, value: Buffer.from(made.value) } }];
+        });
+        expect(seen).toEqual({
+          compare: keys.map(({ guard }, i) => ({ target: 'Mod', key: ids[i], mod_revision: String(guard) })),
+          ...(puts.length > 0 && { success: puts }),
+          failure: ids.map((id) => ({ request_range: { key: id } })),
+        });
+        const beyondAscii = keys.reduce((sum, each, i) => sum + 3 * (ids[i]!.length - each.key.length), 0);
+        const size = keys.reduce((sum, each) => sum + sizeOfFlat(each), 0);
+        expect(message.length - HEAD_BYTES).toBeLessThanOrEqual(size + beyondAscii);
+      }),
+      RUNS,
+    );
   });
 });
 
@@ -275,6 +303,29 @@ describe('an answer', () => {
       }),
       RUNS,
     );
+  });
+
+  it('to a flat Txn is won, or has each key as it was', () => {
+    fc.assert(
+      fc.property(reads, picks, (given, stream) => {
+        const pick = picker(stream);
+        const count = given.responses.length;
+        const lost = shuffled('TxnResponse', encodeMessage('TxnResponse', { ...given, succeeded: false }), pick);
+        const { header: seen, records } = decodeReads(lost, count);
+        expect(decodeFlatTxn(lost, count)).toEqual({ header: seen, won: false, records });
+        expect(() => decodeFlatTxn(lost, count + 1)).toThrow(BadMessage);
+        const puts = given.responses.map(() => ({ response_put: { header: {} } }));
+        const won = encodeMessage('TxnResponse', { ...given, responses: puts });
+        expect(decodeFlatTxn(shuffled('TxnResponse', won, pick), count)).toEqual({
+          header: seen,
+          won: true,
+          records: [],
+        });
+      }),
+      RUNS,
+    );
+    const strange = encodeMessage('TxnResponse', { header: {}, responses: [{ response_txn: {} }] });
+    expect(() => decodeFlatTxn(strange, 1)).toThrow(BadMessage);
   });
 
   it.each([
