@@ -10,7 +10,7 @@ import {
 } from './shadow-document.js';
 import { patchTextOf } from './stored-document.js';
 
-/** One change as every stream sends it: the data of `change` and `initial` events (docs/watch.md). */
+/** One change as every stream sends it: the data of `change` and `initial` events (docs/streams.md). */
 export interface ChangeEvent {
   readonly kind: 'updated' | 'deleted';
   readonly thing: string;

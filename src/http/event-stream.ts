@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
+import { DrainWait } from './drain-wait.js';
 
 export interface StreamOptions {
   /** Milliseconds for which a client may read nothing while data waits for it. */
@@ -18,23 +19,21 @@ const RETRY_MS = [1_000, 3_000] as const;
 export class EventStream {
   /** True when the client is gone or the stream has ended. */
   #closed = false;
-  #abandoned = false;
-  #wake: (() => void) | null = null;
   readonly #raw: ServerResponse;
-  readonly #stallMs: number;
+  readonly #drain: DrainWait;
   readonly #lingerMs: number;
 
   /** Sends the headers. From here on the reply belongs to the stream. */
   constructor(reply: FastifyReply, onClose: () => void, { stallMs = 30_000, lingerMs = 5_000 }: StreamOptions = {}) {
     reply.hijack();
     this.#raw = reply.raw;
-    this.#stallMs = stallMs;
+    this.#drain = new DrainWait(stallMs);
     this.#lingerMs = lingerMs;
-    this.#raw.on('drain', () => this.#wake?.());
+    this.#raw.on('drain', () => this.#drain.notify());
     this.#raw.on('error', () => this.#raw.destroy());
     this.#raw.once('close', () => {
       this.#closed = true;
-      this.#wake?.();
+      this.#drain.notify();
       onClose();
     });
     // The client may have left before this point, and then no 'close' follows.
@@ -56,13 +55,12 @@ export class EventStream {
    */
   write(frame: string): boolean | Promise<boolean> {
     if (this.#closed) return false;
-    return this.#raw.write(frame) || this.#untilDrained();
+    return this.#raw.write(frame) || this.#drain.next().then((isDrained) => isDrained && !this.#closed);
   }
 
   /** Ends a waiting `write` with false, because its frame is no longer needed. */
   abandon(): void {
-    this.#abandoned = true;
-    this.#wake?.();
+    this.#drain.abandon();
   }
 
   /** Sends a last frame and closes; a client that does not take it within `lingerMs` is cut off. */
@@ -72,17 +70,6 @@ export class EventStream {
     this.#raw.end(frame);
     const timer = setTimeout(() => this.#raw.destroy(), this.#lingerMs);
     this.#raw.once('close', () => clearTimeout(timer));
-  }
-
-  async #untilDrained(): Promise<boolean> {
-    if (this.#abandoned) return false;
-    let stalled = false;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => ((stalled = true), resolve()), this.#stallMs);
-      this.#wake = () => (clearTimeout(timer), resolve());
-    });
-    this.#wake = null;
-    return !stalled && !this.#closed && !this.#abandoned;
   }
 }
 

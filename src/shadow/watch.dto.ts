@@ -4,16 +4,21 @@ import {
   Equals,
   IsBoolean,
   IsIn,
+  IsInt,
   IsNotEmpty,
   IsOptional,
   IsString,
   Matches,
+  Max,
   MaxLength,
+  Min,
 } from 'class-validator';
+import { MAX_CREDIT } from './credit.js';
 import { FORMS, MAX_PATH, MAX_VALUES, type WatchFilter } from '../watch/watch-filter.js';
 
 const cursorMessage = 'cursor must be given once, as an event of the stream gave it';
 
+const creditMessage = `credit must be a whole number from 0 to ${MAX_CREDIT}`;
 const kindMessage = 'kind must be updated or deleted';
 const pathMessage = `path must be a JSON Pointer into the state of at most ${MAX_PATH} characters, such as /desired/led`;
 
@@ -22,6 +27,8 @@ const Values = (): PropertyDecorator =>
   Transform(({ value }: { value: unknown }) => (value === undefined ? undefined : [value].flat()));
 const Flag = (): PropertyDecorator =>
   Transform(({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value));
+const Whole = (): PropertyDecorator =>
+  Transform(({ value }: { value: unknown }) => (typeof value === 'string' && /^\d{1,9}$/.test(value) ? +value : value));
 const Bounded = (name: string): PropertyDecorator =>
   ArrayMaxSize(MAX_VALUES, { message: `${name} may be given ${MAX_VALUES} times at most` });
 
@@ -57,6 +64,14 @@ export class WatchQuery {
   @Flag()
   @Equals(true, { message: 'delta must be true, or be left out' })
   delta?: true;
+
+  /** Events that a client of a WebSocket takes before it grants more; without it any number. */
+  @IsOptional()
+  @Whole()
+  @Min(0, { message: creditMessage })
+  @Max(MAX_CREDIT, { message: creditMessage })
+  @IsInt({ message: creditMessage })
+  credit?: number;
 }
 
 /** Of the stream of one shadow, whose name is read with its thing. */

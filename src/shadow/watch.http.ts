@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { Describe } from '../http/openapi/describe.js';
 import { strictQueryOf } from '../http/query.js';
+import { Upgradable } from '../http/server/upgradable.js';
 import { FromTarget, type Target } from '../http/caller.js';
 import { watch } from './shadow.openapi.js';
 import { streamWatch } from './watch-stream.js';
@@ -15,6 +16,7 @@ export class WatchShadowController {
   constructor(private readonly shadows: WatchShadows) {}
 
   @Get()
+  @Upgradable()
   @Action('shadow:watch')
   @Describe(watch)
   async watch(

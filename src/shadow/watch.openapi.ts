@@ -3,6 +3,7 @@ import { ClientToken } from '../http/http.openapi.js';
 import type { OperationDescription, Tag } from '../http/openapi/describe.js';
 import { headerParameter, queryParameter } from '../http/openapi/parameters.js';
 import { FORMS, MAX_PATH, MAX_VALUES } from '../watch/watch-filter.js';
+import { MAX_CREDIT } from './credit.js';
 import { Data, METADATA, ShadowName, ShadowRead, Version } from './document.openapi.js';
 
 export const WATCH: Tag = {
@@ -34,6 +35,11 @@ export const STREAM_PARAMETERS = [
     type: 'boolean',
     enum: [true],
   }),
+  queryParameter(
+    'credit',
+    'Over a WebSocket: `change` and `initial` events that the client takes before it grants more. Without it any number.',
+    { type: 'integer', minimum: 0, maximum: MAX_CREDIT },
+  ),
 ];
 
 /** Of streams of all shadows of a thing. */
@@ -109,7 +115,7 @@ export const STREAM = {
   tag: WATCH,
   description: `Server-sent events: \`change\` for each change, in the order of the commits, without omissions; \`initial\`
 for each existing shadow, on request; \`bookmark\` from time to time; \`end\` with the reason. A client that sends the
-\`id\` of an event as \`Last-Event-ID\` resumes right after this event, on any node. See docs/watch.md.`,
+\`id\` of an event as \`Last-Event-ID\` resumes right after this event, on any node. See docs/streams.md.`,
   answers: {
     200: {
       description: 'Events',

@@ -126,3 +126,7 @@ export const END_MESSAGES: Readonly<Record<WatchEnd, string>> = {
   draining: 'The node is shutting down; connect again with the id of the last event',
   failed: 'The node could not continue the stream; connect again with the id of the last event',
 };
+
+/** The data of the last event of a stream. @param reload address of the same stream with the present state first */
+export const endText = (reason: string, message: string, reload: string): string =>
+  JSON.stringify({ reason, message, reload });

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { Describe } from '../http/openapi/describe.js';
 import { strictQueryOf } from '../http/query.js';
+import { Upgradable } from '../http/server/upgradable.js';
 import { FromCaller, FromThing, type Caller } from '../http/caller.js';
 import { streamWatch } from '../shadow/watch-stream.js';
 import { WatchThingQuery, WatchThingsQuery } from '../shadow/watch.dto.js';
@@ -15,6 +16,7 @@ export class WatchThingsController {
   constructor(private readonly shadows: WatchShadows) {}
 
   @Get()
+  @Upgradable()
   @Action('shadow:watch')
   @Describe(watchAll)
   async watch(
@@ -33,6 +35,7 @@ export class WatchThingController {
   constructor(private readonly shadows: WatchShadows) {}
 
   @Get()
+  @Upgradable()
   @Action('shadow:watch')
   @Describe(watchThing)
   async watch(

@@ -7,6 +7,7 @@ import type { ShadowStore } from '../../src/store/shadow-store.js';
 import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
 import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
+import { MessageReader } from '../harness/message-reader.js';
 import { TestClient } from '../harness/mqtt-node.js';
 import { freePort } from '../harness/ports.js';
 import { until } from '../harness/until.js';
@@ -94,8 +95,8 @@ describe('upgrades', () => {
     expect(await exchange(node.addresses.http, `GET /mqtt HTTP/1.1\r\n${headers}${asked}${rest}`)).toMatch(answer);
   });
 
-  it('to WebSocket are refused elsewhere than at /mqtt, and the connection ends', async () => {
-    const asked = `GET /v1/watch HTTP/1.1\r\n${upgrade('websocket', '')}\r\n`;
+  it('to WebSocket are refused elsewhere than at /mqtt and at streams, and the connection ends', async () => {
+    const asked = `GET /v1/things HTTP/1.1\r\n${upgrade('websocket', '')}\r\n`;
     expect(await exchange(node.addresses.http, asked)).toMatch(/^HTTP\/1\.1 404 /);
   });
 });
@@ -144,7 +145,7 @@ it('an HTTP listener that fails to accept does not end the process', async () =>
   }
 });
 
-it('WebSockets take no place of HTTP, and HTTP none of theirs', async () => {
+it('WebSockets of MQTT take no place of HTTP, and HTTP none of theirs; those of streams are HTTP', async () => {
   const node = await start(undefined, { maxConnections: 3 });
   const devices: TestClient[] = [];
   try {
@@ -156,7 +157,12 @@ it('WebSockets take no place of HTTP, and HTTP none of theirs', async () => {
     await Promise.all(idle.slice(0, 3).map((socket) => once(socket.resume(), 'close')));
     expect(devices.some(({ closed }) => closed)).toBe(false);
     devices.push(await TestClient.connect(url, { clientId: 'one-more' }));
-    for (const socket of idle) socket.destroy();
+    const streams: MessageReader[] = [];
+    for (let i = 0; i < 3; i++) streams.push(await MessageReader.open(`${http}/v1/watch`));
+    await Promise.all(idle.map((socket) => socket.destroyed || once(socket, 'close')));
+    await expect(MessageReader.open(`${http}/v1/watch`)).rejects.toThrow();
+    expect(devices.some(({ closed }) => closed)).toBe(false);
+    for (const stream of streams) stream.close();
   } finally {
     for (const { mqtt } of devices) mqtt.end(true);
     await node.drain();

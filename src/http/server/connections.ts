@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { upgradesOf } from './upgrades.js';
 
 /** Turns of the loop: one accepts a connection, the next one reads what it has sent, and either may be half over. */
 const TURNS = 3;
@@ -15,8 +16,10 @@ export class Connections {
   onCount: () => void = () => undefined;
   /** Connections without a request in flight, the one that has been so longest first. */
   readonly #quiet = new Set<Socket>();
-  /** Upgraded connections. The upgrade handler ends them. */
+  /** Upgraded connections that another door counts. The upgrade handler ends them. */
   readonly #upgraded = new Set<Duplex>();
+  /** Upgraded connections with a stream of ours, which Node no longer knows. */
+  readonly #streams = new Set<Duplex>();
   readonly #known = new WeakSet<Socket>();
   /** Sockets as the server accepted them, by their peer. */
   readonly #accepted = new Map<string, Socket>();
@@ -38,8 +41,11 @@ export class Connections {
       if (below) this.#quiet.delete(below);
       this.#rest(socket);
     });
-    // A listener makes Node leave every upgrade to it, so this one is added only to a server that has another.
-    if (server.listenerCount('upgrade') > 0) server.prependListener('upgrade', (_, socket) => this.#release(socket));
+    // Before the door counts it.
+    const upgrades = upgradesOf(server);
+    server.prependListener('upgrade', (request, socket) =>
+      this.#release(socket, upgrades.isStream(request) ? this.#streams : this.#upgraded),
+    );
     const rest = (socket: Socket): void => this.#rest(socket);
     const latest = this.#latest;
     // One function serves all requests; each response emits 'close' once. Others may be pipelined behind it.
@@ -85,17 +91,17 @@ export class Connections {
     this.#draining = true;
     const timer = setTimeout(() => {
       this.server.closeAllConnections();
-      for (const socket of this.#upgraded) socket.destroy();
+      for (const socket of [...this.#upgraded, ...this.#streams]) socket.destroy();
     }, graceMs);
     this.server.once('close', () => clearTimeout(timer));
     await turns();
     for (const socket of this.#quiet) socket.destroy();
   }
 
-  #release(socket: Duplex): void {
+  #release(socket: Duplex, upgraded: Set<Duplex>): void {
     this.#quiet.delete(socket as Socket);
     if (socket.destroyed) return;
-    this.#upgraded.add(socket);
+    upgraded.add(socket);
     this.onCount();
   }
 
@@ -113,6 +119,7 @@ export class Connections {
       if (this.#accepted.get(peer) === socket) this.#accepted.delete(peer);
       this.#quiet.delete(socket);
       this.#upgraded.delete(socket);
+      this.#streams.delete(socket);
       this.onCount();
     });
   }

@@ -25,6 +25,8 @@ import { answerLast } from './last-answer.js';
 import { closed, origin, secureServer } from './listeners.js';
 import { addRequestHooks, newRequestId } from './request-id.js';
 import { RouteTable } from './route-table.js';
+import { upgradablePaths } from './upgradable.js';
+import { upgradesOf } from './upgrades.js';
 import {
   KEEP_ALIVE_MS,
   MAX_HEADER_BYTES,
@@ -112,6 +114,7 @@ export class HttpServer {
     const parts = { clientErrors: this.#clientErrors, logger, asksForCertificates: isRequired };
     const secure = tlsPort !== null && config.tls ? secureServer(this.#fastify, { ...parts, files: config.tls }) : null;
     const servers = secure ? [plain, secure] : [plain];
+    const streams = upgradablePaths(app);
     const share = new AddressShare(isRequired ? config.rates.connectionsOfAddress : 0, logger);
     for (const server of servers) {
       // One more than RequestHeads takes, or Node would drop headers unseen.
@@ -120,6 +123,7 @@ export class HttpServer {
       share.watch(server);
       continueBodies(server, largestRequest(config.limits));
       attach(server);
+      upgradesOf(server).serve(streams);
     }
     this.#drainOnClose(servers, share);
     if (secure) this.#fastify.addHook('onClose', () => closed(secure));

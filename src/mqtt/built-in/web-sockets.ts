@@ -1,10 +1,11 @@
-import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from 'node:http';
+import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { Principal } from '../../access/principal.js';
 import { ServiceError } from '../../errors/service-error.js';
 import { isForeignOrigin } from '../../http/foreign-origin.js';
-import { excessOf, type RequestHeads } from '../../http/request-head.js';
+import type { RequestHeads } from '../../http/request-head.js';
+import { refuseUpgrade, upgradesOf } from '../../http/server/upgrades.js';
 import type { ConnectionLimit } from './connection-limit.js';
 import type { UpgradeGate } from './gates/upgrade-gate.js';
 import { MESSAGE_LIMITS, watchFrames } from './web-socket-frames.js';
@@ -41,17 +42,9 @@ export class MqttWebSockets {
     });
   }
 
-  /** Answers upgrades to WebSocket: at `/mqtt` with one, elsewhere with 404. Other upgrades are ignored. */
+  /** Takes the WebSockets at `/mqtt`. */
   attach(server: HttpServer): void {
-    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      const path = request.url?.split('?', 1)[0];
-      // Counted before some are left out below: a condition that Node has dropped would not be checked.
-      const excess = excessOf(request);
-      if (excess) refuse(socket, excess.status, excess.message);
-      else if (request.headers.upgrade?.toLowerCase() !== 'websocket') withoutUpgrade(server, request, socket, head);
-      else if (path === PATH) this.#upgrade(request, socket, head);
-      else refuse(socket, 404);
-    });
+    upgradesOf(server).take(PATH, (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
   stopAccepting(): void {
@@ -60,20 +53,20 @@ export class MqttWebSockets {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const closed = this.gate.closed(request);
-    if (closed) return refuse(socket, closed.status, closed.message);
-    if (!this.#accepting) return refuse(socket, 503);
+    if (closed) return refuseUpgrade(socket, closed.status, closed.message);
+    if (!this.#accepting) return refuseUpgrade(socket, 503);
     if (this.limit.isFull) {
       this.limit.refused();
-      return refuse(socket, 503);
+      return refuseUpgrade(socket, 503);
     }
     const fault = this.heads.faultOf(request);
-    if (fault) return refuse(socket, fault.status, fault.message);
-    if (isForeignOrigin(request.headers)) return refuse(socket, 403);
+    if (fault) return refuseUpgrade(socket, fault.status, fault.message);
+    if (isForeignOrigin(request.headers)) return refuseUpgrade(socket, 403);
     // MQTT-6.0.0-3: a client must offer a sub-protocol of MQTT.
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
-    if (!offered.some((name) => SUB_PROTOCOLS.includes(name))) return refuse(socket, 400);
+    if (!offered.some((name) => SUB_PROTOCOLS.includes(name))) return refuseUpgrade(socket, 400);
     const identity = this.gate.identify(request);
-    if (identity instanceof ServiceError) return refuse(socket, refusalStatus(identity), identity.message);
+    if (identity instanceof ServiceError) return refuseUpgrade(socket, refusalStatus(identity), identity.message);
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       const stream = webSocketStream(webSocket);
       this.accept(stream, request, identity);
@@ -82,36 +75,7 @@ export class MqttWebSockets {
   }
 }
 
-/**
- * Serves a request as if it had not asked to upgrade (RFC 9110 section 7.8): Java's HTTP client, for one, asks for h2c with
- * every first request. Node leaves all upgrades to a listener, so this hands the request to the server once more.
- */
-function withoutUpgrade(server: HttpServer, request: IncomingMessage, socket: Duplex, head: Buffer): void {
-  const { method = '', url = '', httpVersion, rawHeaders } = request;
-  const lines = [`${method} ${url} HTTP/${httpVersion}`];
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] ?? '';
-    const value = rawHeaders[i + 1] ?? '';
-    const lower = name.toLowerCase();
-    if (lower === 'connection')
-      lines.push(`${name}: ${/(?:^|,)\s*close\s*(?:,|$)/i.test(value) ? 'close' : 'keep-alive'}`);
-    else if (lower !== 'upgrade' && lower !== 'http2-settings') lines.push(`${name}: ${value}`);
-  }
-  // The server listens to it anew.
-  socket.removeAllListeners('timeout');
-  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
-  server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket);
-}
-
 /** Clients of AWS know 403 for whatever is wrong with a signed URL. */
 function refusalStatus({ status }: ServiceError): number {
   return status >= 500 ? status : 403;
-}
-
-function refuse(socket: Duplex, status: number, text = ''): void {
-  socket.on('error', () => socket.destroy());
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Type: text/plain`;
-  const answer = `${head}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
-  // A peer that keeps its half open must not keep ours.
-  socket.end(answer, () => socket.destroy());
 }

@@ -158,7 +158,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'a cursor that is always gone',
     'SIGTERM during load',
     [PROMISES.resume],
-    ['shadow/watch-stream.js', 'await throwIfGone(subscription, first);', "throw new ServiceError('cursorGone');"],
+    ['shadow/watch.sse.js', 'await throwIfGone(watch, first);', "throw new ServiceError('cursorGone');"],
   ),
   mutation(
     'SIGTERM ends at once',

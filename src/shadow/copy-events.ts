@@ -1,0 +1,47 @@
+import type { ShadowEvent } from '../watch/subscription.js';
+import type { PermittedWatch } from './watch.js';
+
+/** Milliseconds after which a stream that leaves changes out says how far it is: its cursor must not be compacted. */
+const SKIPPED_MS = 1_000;
+
+export type Events = AsyncIterator<ShadowEvent>;
+
+/** The way to a reader. */
+export interface EventWriter {
+  /** Asked before an event is taken, which waits in the bounded queue until then. False: it takes no more. */
+  ready(): boolean | Promise<boolean>;
+  /** False: it takes no more. A promise only where the reader must be waited for. */
+  write(event: ShadowEvent): boolean | Promise<boolean>;
+}
+
+/**
+ * Writes what the watch shows, and now and then a bookmark in place of what it does not. Resolves with true when the events
+ * ended, with false when the writer takes no more.
+ * @param first the first event, where it was asked for before
+ * @throws what the writer throws
+ */
+export async function copyEvents(
+  watch: PermittedWatch,
+  events: Events,
+  writer: EventWriter,
+  first?: ReturnType<Events['next']>,
+): Promise<boolean> {
+  let skippedSince: number | null = null;
+  for (let asked = first; ; asked = undefined) {
+    const ready = writer.ready();
+    if (ready !== true && !(await ready)) return false;
+    const { value: event, done } = await (asked ?? events.next());
+    if (done) return true;
+    const shown = watch.shows(event) ? event : bookmarkFor(event, (skippedSince ??= performance.now()));
+    if (shown === null) continue;
+    skippedSince = null;
+    const written = writer.write(shown);
+    if (written !== true && !(await written)) return false;
+  }
+}
+
+/** Of a change that is left out: the stream is not idle, so no other bookmark comes. */
+function bookmarkFor(event: ShadowEvent, since: number): ShadowEvent | null {
+  const isLate = event.kind === 'change' && performance.now() - since > SKIPPED_MS;
+  return isLate ? { kind: 'bookmark', cursor: event.cursor } : null;
+}

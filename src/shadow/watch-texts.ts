@@ -1,0 +1,64 @@
+import { changeEventText } from '../document/change-event.js';
+import { frame } from '../http/event-stream.js';
+import type { ShadowRecord } from '../store/shadow-store.js';
+import { encodeCursor } from '../watch/cursor.js';
+import type { Cursor, ShadowEvent } from '../watch/subscription.js';
+
+/** An event as a door writes it. */
+export type EventText = string | Buffer;
+
+/** Puts the name of an event, its data as JSON, and its cursor in a form. */
+type Form<Text extends EventText> = (name: string, data: string, id?: string) => Text;
+
+/** Server-sent events. No errors. */
+export const sentEvent = rememberingLast(frame);
+
+/** Messages of a WebSocket: `{"type":…,"id":…,"data":…}`. As bytes, which all its readers share. No errors. */
+export const message = rememberingLast((name, data, id) => Buffer.from(messageText(name, data, id)));
+
+/** No errors. */
+export function messageText(name: string, data: string, id?: string): string {
+  return `{"type":"${name}",${id === undefined ? '' : `"id":"${id}",`}"data":${data}}`;
+}
+
+/** One text per change for all streams, kept as long as the record itself. */
+const TEXTS = new WeakMap<ShadowRecord, string>();
+
+function dataOf(record: ShadowRecord): string {
+  const known = TEXTS.get(record);
+  if (known !== undefined) return known;
+  const text = changeEventText(record);
+  TEXTS.set(record, text);
+  return text;
+}
+
+/** Live readers of one event take it one after the other, so the last one is what the next reader wants. */
+function rememberingLast<Text extends EventText>(form: Form<Text>): (event: ShadowEvent) => Text {
+  let last: ShadowEvent | null = null;
+  let text: Text | null = null;
+  return (event) => {
+    if (event !== last || text === null) {
+      text = textOf(event, form);
+      last = event;
+    }
+    return text;
+  };
+}
+
+function textOf<Text extends EventText>(event: ShadowEvent, form: Form<Text>): Text {
+  switch (event.kind) {
+    case 'change':
+      return form('change', dataOf(event.record), encodeCursor(event.cursor));
+    case 'initial':
+      // Without an id, a client that is cut off before the bookmark starts over with the whole present state.
+      return form('initial', dataOf(event.record));
+    case 'bookmark':
+      return form('bookmark', JSON.stringify({ revision: wholeRevision(event.cursor) }), encodeCursor(event.cursor));
+    case 'gap':
+      // Only readers that asked for gaps get them; these streams end instead.
+      throw new Error('a stream got a gap');
+  }
+}
+
+/** In the middle of a revision, only those before it are complete. */
+const wholeRevision = ({ revision, seen }: Cursor): number => (seen === null ? revision : revision - 1);
