@@ -47,7 +47,9 @@ export const MESSAGE_EXPLANATIONS: readonly Explanation[] = [
         const our = mine.find((one) => bare(one) === bare(their));
         return our !== undefined && (our.qos >= their.qos || wasPublishedWithQos0(difference, their.payload));
       });
-      const extra = mine.filter((one) => !other.some((their) => bare(their) === bare(one)));
+      // Who subscribes with Retain As Published gets the flag from mosquitto.
+      const theirs = lines(difference.theirs);
+      const extra = mine.filter((one) => !theirs.some((their) => bare(their) === bare(one)));
       // A request of QoS 0 is kept for a session like every other.
       const isKept = extra.every(({ payload }) => wasPublishedWithQos0(difference, payload));
       const noForged = lines(difference.ours).every(({ payload, retain }) => payload !== FORGED && !retain);
