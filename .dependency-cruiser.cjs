@@ -31,6 +31,7 @@ const FLOORS = [
     'fleet',
     'health',
     'console',
+    'leases',
   ],
   ['mqtt', 'history', 'authorities', 'issuers', 'revocations', 'token-policy', 'route-lists'],
   ['shadow', 'transactions', 'presence'],

@@ -14,6 +14,7 @@ export type PolicyAction =
   | 'umbra:GetThing'
   | 'umbra:ListThings'
   | 'umbra:DeleteThing'
+  | 'umbra:Lease'
   /** Read the records of access of a tenant. */
   | 'umbra:AdminRead'
   /** Change them. */
@@ -31,6 +32,10 @@ export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, Poli
   'thing:get': 'umbra:GetThing',
   'thing:list': 'umbra:ListThings',
   'thing:delete': 'umbra:DeleteThing',
+  'lease:get': 'umbra:Lease',
+  'lease:list': 'umbra:Lease',
+  'lease:update': 'umbra:Lease',
+  'lease:delete': 'umbra:Lease',
   'principal:get': 'umbra:AdminRead',
   'principal:list': 'umbra:AdminRead',
   'principal:update': 'umbra:AdminWrite',

@@ -140,6 +140,22 @@ export const ERROR_TABLE = {
     aws: 'ConflictException',
     text: 'Another node has taken over from the one that held this request; nothing was written',
   },
+  leaseHeld: { http: 409, aws: 'ConflictException', text: 'Another lease is about {detail}' },
+  leaseEnded: {
+    http: 409,
+    aws: 'ConflictException',
+    text: 'The lease has ended, or was never taken; nothing was written',
+  },
+  leaseNotYours: {
+    http: 409,
+    aws: 'ConflictException',
+    text: 'The lease belongs to another principal; nothing was changed',
+  },
+  leaseNotCovering: {
+    http: 409,
+    aws: 'ConflictException',
+    text: 'The lease is not about {detail}; nothing was written',
+  },
   cursorGone: { http: 410, aws: 'ResourceNotFoundException', text: 'The cursor is no longer available: {detail}' },
   preconditionFailed: {
     http: 412,

@@ -6,7 +6,10 @@ import { tenantOf } from './record-request.js';
 
 export type Asked = Exclude<ActionName, 'public'>;
 
-/** What policies are asked about: a stream of everything is asked about nothing, and brings what policies allow. */
+/**
+ * What policies are asked about. A stream of everything is asked about nothing, and brings what policies allow; so is a
+ * lease, whose route asks about each of its things.
+ */
 type About = 'all-tenants' | 'tenant' | 'things' | 'thing' | 'shadow' | 'nothing';
 
 /** What the caller of a route must be allowed to do. It is made once a route, not for each request. */
@@ -30,6 +33,7 @@ export function routeAccess(action: Asked, url: string): RouteAccess {
 function aboutOf(action: Asked, policyAction: PolicyAction | null, url: string): About {
   if (action === 'tenant:list' || OF_ALL_TENANTS.test(action)) return 'all-tenants';
   if (policyAction?.startsWith('umbra:Admin')) return 'tenant';
+  if (action.startsWith('lease:')) return 'nothing';
   if (!url.includes('/:thing')) return action === 'shadow:watch' ? 'nothing' : 'things';
   if (action.startsWith('thing:') || action === 'shadow:list') return 'thing';
   return action === 'shadow:watch' && !url.includes('/shadow/') ? 'nothing' : 'shadow';

@@ -20,6 +20,7 @@ export const UMBRA_ACTIONS = [
   'umbra:GetThing',
   'umbra:DeleteThing',
   'umbra:Transact',
+  'umbra:Lease',
 ] as const;
 /** Begins the names of all administrative actions, such as `umbra:AdminPolicies`. */
 export const ADMIN = 'umbra:Admin';

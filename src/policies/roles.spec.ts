@@ -76,6 +76,8 @@ describe('a built-in role', () => {
     ['umbra:Watch', 'thing/lamp', 'vsta'],
     ['umbra:ListThings', 'thing/', 'ovsta'],
     ['umbra:Transact', 'thing/lamp', 'ta'],
+    ['umbra:Lease', 'thing/lamp', 'osta'],
+    ['umbra:Lease', 'thing/lamp-*', 'osta'],
     ['umbra:AdminRead', 'tenant/acme', 'ta'],
     ['umbra:AdminWrite', 'tenant/acme', 'ta'],
     ['umbra:AdminWrite', 'tenant/acme2', 'a'],

@@ -46,7 +46,7 @@ const LIST_THINGS = allow('ListThings', 'umbra:ListThings', '*');
 const OPERATOR = [
   AS_PRINCIPAL,
   RENEW,
-  allow('Shadows', [...READ, ...WRITE, 'umbra:DeleteThing'], 'thing/*'),
+  allow('Shadows', [...READ, ...WRITE, 'umbra:DeleteThing', 'umbra:Lease'], 'thing/*'),
   allow('Publish', 'iot:Publish', ...requests('*', ['get', 'update', 'delete'])),
   ...FOLLOW,
   LIST_THINGS,

@@ -11,6 +11,7 @@ import { conditionsOf, preconditionOf } from '../http/conditions.js';
 import { Direct } from '../http/server/direct-handlers.js';
 import { Describe } from '../http/openapi/describe.js';
 import { bodyOf, targetOf } from '../http/caller.js';
+import { hasLease, LeasedWrites } from '../leases/leased-writes.js';
 import { DeleteShadow } from './delete.js';
 import { awsDelete, remove } from './shadow.openapi.js';
 
@@ -19,6 +20,7 @@ import { awsDelete, remove } from './shadow.openapi.js';
 export class AwsDeleteShadowController {
   constructor(
     private readonly shadow: DeleteShadow,
+    private readonly leases: LeasedWrites,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -29,7 +31,9 @@ export class AwsDeleteShadowController {
   async delete(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const call = targetOf(request);
     const token = parseClientToken(bodyOf(request), this.config.limits);
-    const { state, change, position } = await this.shadow.delete(call, token);
+    const { state, change, position } = await (hasLease(request)
+      ? this.leases.under(request, [call.key.thing], (fence) => this.shadow.delete({ ...call, fence }, token))
+      : this.shadow.delete(call, token));
     sayRevision(reply, position.revision);
     sendJsonText(reply, deleteAcceptedText(state, change));
   }
@@ -39,6 +43,7 @@ export class AwsDeleteShadowController {
 export class DeleteShadowController {
   constructor(
     private readonly shadow: DeleteShadow,
+    private readonly leases: LeasedWrites,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -49,7 +54,10 @@ export class DeleteShadowController {
   async delete(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const call = { ...targetOf(request), precondition: preconditionOf(conditionsOf(request)) };
     const token = parseClientToken(bodyOf(request), this.config.limits);
-    const { state, change, position } = await echoToken(token, this.shadow.delete(call, token));
+    const deleted = hasLease(request)
+      ? this.leases.under(request, [call.key.thing], (fence) => this.shadow.delete({ ...call, fence }, token))
+      : this.shadow.delete(call, token);
+    const { state, change, position } = await echoToken(token, deleted);
     sayRevision(reply, position.revision);
     sendJsonText(reply, deleteAcceptedText(state, change));
   }

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { LeasesModule } from '../leases/leases.module.js';
 import { WatchModule } from '../watch/watch.module.js';
 import { AwsDeleteShadowController, DeleteShadowController } from './delete.http.js';
 import { DeleteShadow } from './delete.js';
@@ -18,7 +19,7 @@ const USE_CASES = [GetShadow, UpdateShadow, DeleteShadow, ListShadows, WatchShad
 
 /** The operations on shadows, and every door to them. */
 @Module({
-  imports: [WatchModule],
+  imports: [WatchModule, LeasesModule],
   controllers: [
     AwsGetShadowController,
     GetShadowController,

@@ -14,6 +14,7 @@ import { conditionsOf, preconditionOf } from '../http/conditions.js';
 import { Direct } from '../http/server/direct-handlers.js';
 import { Describe } from '../http/openapi/describe.js';
 import { bodyOf, targetOf } from '../http/caller.js';
+import { hasLease, LeasedWrites } from '../leases/leased-writes.js';
 import { awsUpdate, update, updateDesired, updateReported } from './shadow.openapi.js';
 import { sendDocument } from './send-document.js';
 import { UpdateShadow } from './update.js';
@@ -23,6 +24,7 @@ import { UpdateShadow } from './update.js';
 export class AwsUpdateShadowController {
   constructor(
     private readonly shadow: UpdateShadow,
+    private readonly leases: LeasedWrites,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -34,7 +36,9 @@ export class AwsUpdateShadowController {
   async update(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const call = targetOf(request);
     const update = parseUpdate(bodyOf(request), this.config.limits);
-    const { state, change, position } = await this.shadow.update(call, update);
+    const { state, change, position } = await (hasLease(request)
+      ? this.leases.under(request, [call.key.thing], (fence) => this.shadow.update({ ...call, fence }, update))
+      : this.shadow.update(call, update));
     sayRevision(reply, position.revision);
     sendJsonText(reply, updateAcceptedText(state, change));
   }
@@ -47,6 +51,7 @@ const SECTION_PATHS = '; to change members of one section, send them to …/shad
 export class UpdateShadowController {
   constructor(
     private readonly shadow: UpdateShadow,
+    private readonly leases: LeasedWrites,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -80,7 +85,10 @@ export class UpdateShadowController {
     const call = { deadline, principal, key, precondition: preconditionOf(conditionsOf(request)) };
     const body = bodyOf(request);
     const update = section ? parseUpdate(this.#asUpdate(section, body), this.config.limits) : this.#parse(body);
-    const { state, change, position } = await echoToken(update.clientToken, this.shadow.update(call, update));
+    const updated = hasLease(request)
+      ? this.leases.under(request, [key.thing], (fence) => this.shadow.update({ ...call, fence }, update))
+      : this.shadow.update(call, update);
+    const { state, change, position } = await echoToken(update.clientToken, updated);
     sayRevision(reply, position.revision);
     sendDocument(reply, state, change, change.at, change.clientToken);
   }

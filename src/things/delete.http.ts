@@ -13,14 +13,16 @@ import { ProblemError } from '../http/problem-error.js';
 import { queryOf } from '../http/query.js';
 import { sayRevision } from '../http/revision.js';
 import { json } from '../http/send-json.js';
+import { hasLease, LeasedWrites } from '../leases/leased-writes.js';
 import { deletedShadow } from './shadow-views.js';
-import { DeleteThing } from './delete.js';
+import { DeleteThing, type DeleteThingCall } from './delete.js';
 import { removeThing, type ThingDeleted } from './things.openapi.js';
 
 @Controller('v1/things/:thing')
 export class DeleteThingController {
   constructor(
     private readonly things: DeleteThing,
+    private readonly leases: LeasedWrites,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -38,15 +40,18 @@ export class DeleteThingController {
     withoutConditions(request);
     const clientToken = parseClientToken(bodyOf(request), this.config.limits);
     const call = { ...options, principal, thing, ...(after !== undefined && { after }) };
-    const result = pageAfter('after', this.things.delete(call, clientToken));
-    const { records, errors, next, revision } = await echoToken(clientToken, result);
+    const result = hasLease(request)
+      ? this.leases.under(request, [thing], (fence) => this.#delete({ ...call, fence }, clientToken, reply))
+      : this.#delete(call, clientToken, reply);
+    return json(reply, await echoToken(clientToken, pageAfter('after', result)));
+  }
+
+  async #delete(call: DeleteThingCall, clientToken: string | undefined, reply: FastifyReply): Promise<ThingDeleted> {
+    const { records, errors, next, revision } = await this.things.delete(call, clientToken);
     sayRevision(reply, revision);
     const deleted = records.map(deletedShadow);
     const [error] = errors;
-    if (errors.length > 0) {
-      throw error instanceof ServiceError ? new ProblemError(error.withToken(clientToken), { deleted }) : error;
-    }
-    const body: ThingDeleted = { thing, deleted, ...(next !== undefined && { next }) };
-    return json(reply, body);
+    if (errors.length > 0) throw error instanceof ServiceError ? new ProblemError(error, { deleted }) : error;
+    return { thing: call.thing, deleted, ...(next !== undefined && { next }) };
   }
 }

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { LeasesModule } from '../leases/leases.module.js';
 import { ShadowModule } from '../shadow/shadow.module.js';
 import { DeleteThingController } from './delete.http.js';
 import { DeleteThing } from './delete.js';
@@ -9,7 +10,7 @@ import { ListThings } from './list.js';
 import { WatchThingController, WatchThingsController } from './watch.http.js';
 
 @Module({
-  imports: [ShadowModule],
+  imports: [ShadowModule, LeasesModule],
   controllers: [
     ListThingsController,
     GetThingController,

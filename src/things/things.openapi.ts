@@ -2,6 +2,7 @@ import Type, { type Static } from 'typebox';
 import { AFTER, LIMIT, Timestamp } from '../http/http.openapi.js';
 import { REVISION } from '../http/revision.js';
 import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription, type Tag } from '../http/openapi/describe.js';
+import { LEASE_ERRORS, UMBRA_LEASE } from '../leases/leases.openapi.js';
 import {
   ChangedAt,
   Data,
@@ -125,7 +126,7 @@ export const removeThing: OperationDescription = {
   summary: 'Delete a thing: all its shadows',
   description:
     'Deletes each shadow separately, the classic one and up to 100 named ones in one request. If the answer has `next`, repeat the request with its value as `after`. If some shadows cannot be deleted, the error lists the deleted ones; repeat the request.',
-  parameters: [THING_TO_DELETE, AFTER],
+  parameters: [THING_TO_DELETE, AFTER, UMBRA_LEASE],
   body: { schema: Token, required: false, examples: { token: { clientToken: 'app-17' } } },
   answers: {
     200: {
@@ -135,7 +136,7 @@ export const removeThing: OperationDescription = {
       examples: { deleted: { thing: 'lamp-1', deleted: [{ name: null, version: 4, timestamp: 1700000000 }] } },
     },
   },
-  errors: { ...THING_ERRORS, ...WRITE_ERRORS },
+  errors: { ...THING_ERRORS, ...LEASE_ERRORS, ...WRITE_ERRORS },
 };
 
 export const watchAll: OperationDescription = {

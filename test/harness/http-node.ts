@@ -11,6 +11,7 @@ import { HealthRegistry } from '../../src/health/health-registry.js';
 import type { BodyBudget } from '../../src/http/server/body-budget.js';
 import { HttpServer } from '../../src/http/server/http-server.js';
 import { ShadowModule } from '../../src/shadow/shadow.module.js';
+import { MemoryClusterKeys } from '../../src/store/memory/memory-cluster-keys.js';
 import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
 import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js';
 import { StoreModule } from '../../src/store/store.module.js';
@@ -73,7 +74,8 @@ class HttpNodeModule {
 
 export async function startHttpNode(options: HttpNodeOptions = {}): Promise<HttpNode> {
   const clock = options.clock ?? new SettableClock();
-  const store = options.store ?? new MemoryShadowStore({ clock });
+  const clusterKeys = new MemoryClusterKeys();
+  const store = options.store ?? new MemoryShadowStore({ clock, clusterKeys });
   const port = await freePort();
   const base = loadConfig({});
   const config: Config = {
@@ -88,6 +90,7 @@ export async function startHttpNode(options: HttpNodeOptions = {}): Promise<Http
   const storage: Storage = options.open?.({ config, logger, clock }) ?? {
     store: wrappedStore(store, options.wrap),
     feed: new MemoryShadowFeed(store),
+    clusterKeys,
     health: options.storageHealth ?? (() => ({ ok: true, reason: 'in memory' })),
     close: () => store.close(),
   };

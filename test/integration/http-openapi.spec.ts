@@ -59,12 +59,15 @@ describe('the description of the API', () => {
         .sort(),
     ).toEqual([
       'DELETE /things/{thing}/shadow',
+      'DELETE /v1/leases/{lease}',
       'DELETE /v1/things/{thing}',
       'DELETE /v1/things/{thing}/shadow',
       'GET /api/things/shadow/ListNamedShadowsForThing/{thing}',
       'GET /health/live',
       'GET /health/ready',
       'GET /things/{thing}/shadow',
+      'GET /v1/leases',
+      'GET /v1/leases/{lease}',
       'GET /v1/things',
       'GET /v1/things/{thing}',
       'GET /v1/things/{thing}/shadow',
@@ -76,6 +79,8 @@ describe('the description of the API', () => {
       'PATCH /v1/things/{thing}/shadow/desired',
       'PATCH /v1/things/{thing}/shadow/reported',
       'POST /things/{thing}/shadow',
+      'POST /v1/leases',
+      'PUT /v1/leases/{lease}',
     ]);
     const known = (node.app.getHttpAdapter().getInstance() as unknown as FastifyInstance).printRoutes({
       commonPrefix: false,
@@ -161,7 +166,8 @@ describe('the description of the API', () => {
       const [first] = Object.values(content.examples ?? {});
       const thing = operation.operationId;
       const sent = { method, body: JSON.stringify(first?.value) };
-      expect([route, (await fetch(node.url + path.replace('{thing}', thing), sent)).status]).toEqual([route, 200]);
+      const made = 201 in operation.responses ? 201 : 200;
+      expect([route, (await fetch(node.url + path.replace('{thing}', thing), sent)).status]).toEqual([route, made]);
     }
     const things = operations().flatMap(({ operation }) => operation.parameters ?? []);
     expect(things.find(({ name }) => name === 'thing')).toMatchObject({ schema: { example: 'lamp-1' } });
@@ -198,9 +204,10 @@ describe('the description of the API', () => {
     const deletes = operations().filter(({ route }) => route.startsWith('DELETE '));
     expect(deletes.length).toBeGreaterThanOrEqual(2);
     for (const { route, operation } of deletes) {
-      const thing = operation.parameters?.find(({ name }) => name === 'thing');
-      expect([route, thing]).toEqual([route, expect.objectContaining({ name: 'thing', in: 'path', required: true })]);
-      expect([route, JSON.stringify(thing)]).toEqual([route, expect.not.stringContaining('example')]);
+      const [, noun = ''] = /\{(\w+)\}/.exec(route) ?? [];
+      const named = operation.parameters?.find(({ name }) => name === noun);
+      expect([route, named]).toEqual([route, expect.objectContaining({ name: noun, in: 'path', required: true })]);
+      expect([route, JSON.stringify(named)]).toEqual([route, expect.not.stringContaining('example')]);
     }
   });
 

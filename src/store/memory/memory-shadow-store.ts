@@ -34,7 +34,7 @@ const byBytes = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 export interface MemoryStoreOptions {
   readonly clock?: Clock;
   readonly maxQueuedPerShadow?: number;
-  /** What the guarded keys of transactions are; their root, not a view below a path. */
+  /** What fences and the guarded keys of transactions name; their root, not a view below a path. */
   readonly clusterKeys?: MemoryClusterKeys;
 }
 
@@ -45,7 +45,7 @@ export interface MemoryStoreOptions {
 export class MemoryShadowStore implements ShadowStore {
   /** The log that a feed of this store follows. */
   readonly log = new ChangeLog();
-  /** Claims that fences name, each with its revision; tests set them. */
+  /** Claims that fences name besides the cluster keys, each with its revision; tests set them. */
   readonly claims = new Map<string, number>();
   /** Every version of every shadow, oldest first, for getBefore. */
   readonly #versions = new Map<string, ShadowRecord[]>();
@@ -189,8 +189,12 @@ export class MemoryShadowStore implements ShadowStore {
     return this.#versions.get(idOf(key))?.at(-1) ?? null;
   }
 
+  #revisionOf(claim: string): number | undefined {
+    return this.claims.get(claim) ?? this.#clusterKeys.keys.get(claim)?.revision;
+  }
+
   #checkFence({ signal, fence }: RequestOptions): void {
-    const lost = fence !== undefined && this.claims.get(fence.claim) !== fence.revision;
+    const lost = fence !== undefined && this.#revisionOf(fence.claim) !== fence.revision;
     if (signal?.aborted || lost) throw new ServiceError('fenced');
   }
 

@@ -1,0 +1,32 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
+import { ServiceError } from '../errors/service-error.js';
+import { noLease, type Lease } from './lease-table.js';
+
+/** Who may take and see which leases. A prefix is asked about as it is written: `thing/lamp-*`. */
+@Injectable()
+export class LeaseAccess {
+  constructor(@Inject(AUTHORIZER) private readonly authorizer: Authorizer) {}
+
+  /** @throws ServiceError notAllowed, for the first thing that the caller may not lease */
+  checkTaking(request: FastifyRequest, things: readonly string[]): void {
+    const refused = things.find((each) => !this.#mayLease(request, each));
+    if (refused !== undefined) throw new ServiceError('notAllowed', `umbra:Lease on thing/${refused}`);
+  }
+
+  /** Whether the caller holds the lease, or may lease all that it is about. No errors. */
+  maySee(request: FastifyRequest, { record }: Lease): boolean {
+    return record.principal === request.principal.id || record.things.every((each) => this.#mayLease(request, each));
+  }
+
+  /** @throws ServiceError leaseNotYours; noRecord when the caller may not see it either */
+  checkHeld(request: FastifyRequest, lease: Lease): void {
+    if (lease.record.principal === request.principal.id) return;
+    throw this.maySee(request, lease) ? new ServiceError('leaseNotYours') : noLease();
+  }
+
+  #mayLease({ principal, ip: address }: FastifyRequest, thing: string): boolean {
+    return this.authorizer.allows(principal, 'umbra:Lease', `thing/${thing}`, { address });
+  }
+}

@@ -1,0 +1,67 @@
+import fc from 'fast-check';
+import { covers, leaseOf, leaseText, parseLeaseRequest, sharedWith } from './lease-record.js';
+
+const textOf = (body: Record<string, unknown>): string => {
+  try {
+    return JSON.stringify(parseLeaseRequest(body));
+  } catch (error) {
+    return (error as Error).message;
+  }
+};
+
+describe('what a caller asks for', () => {
+  it.each([
+    [{ things: ['lamp'] }, '{"things":["lamp"],"ttlSeconds":30}'],
+    [{ things: ['lamp', 'b-*', 'lamp', '*'], ttlSeconds: 10 }, '{"things":["lamp","b-*","*"],"ttlSeconds":10}'],
+    [{ things: ['lamp'], ttlSeconds: 300 }, '{"things":["lamp"],"ttlSeconds":300}'],
+    [{ things: ['lamp'], ttlSeconds: 9 }, 'ttlSeconds must be a whole number from 10 to 300'],
+    [{ things: ['lamp'], ttlSeconds: 301 }, 'ttlSeconds must be a whole number from 10 to 300'],
+    [{ things: ['lamp'], ttlSeconds: 10.5 }, 'ttlSeconds must be a whole number from 10 to 300'],
+    [{ things: ['lamp'], ttlSeconds: null }, 'ttlSeconds must be a whole number from 10 to 300'],
+    [{ things: [] }, expect.stringContaining('a list of 1 to 100 names')],
+    [{}, expect.stringContaining('a list of 1 to 100 names')],
+    [{ things: 'lamp' }, expect.stringContaining('a list of 1 to 100 names')],
+    [{ things: Array(101).fill('lamp') }, expect.stringContaining('a list of 1 to 100 names')],
+    [{ things: ['lamp', 'a/b'] }, expect.stringMatching(/^things\[1\] must be/)],
+    [{ things: ['a*b'] }, expect.stringMatching(/^things\[0\] must be/)],
+    [{ things: ['**'] }, expect.stringMatching(/^things\[0\] must be/)],
+    [{ things: [''] }, expect.stringMatching(/^things\[0\] must be/)],
+    [{ things: [1] }, expect.stringMatching(/^things\[0\] must be/)],
+    [{ things: ['lamp'], exclusive: true }, expect.stringMatching(/^There is no member "exclusive"/)],
+  ])('%j: %s', (body, expected) => {
+    expect(textOf(body)).toEqual(expected);
+  });
+});
+
+describe('the things of leases', () => {
+  const entry = fc
+    .tuple(fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 3 }), fc.boolean())
+    .map(([name, isPrefix]) => (isPrefix || name === '' ? `${name}*` : name));
+  const set = fc.array(entry, { minLength: 1, maxLength: 4 });
+  /** Every name of up to four letters: a prefix has no more than three, so it covers one of them. */
+  const longer = (name: string): string[] =>
+    name.length === 4 ? [name] : [name, ...longer(`${name}a`), ...longer(`${name}b`)];
+  const names = ['a', 'b'].flatMap(longer);
+
+  it('are shared exactly if one thing can be in both', () => {
+    fc.assert(
+      fc.property(set, set, (ours, theirs) => {
+        const isShared = names.some((name) => covers({ things: ours }, name) && covers({ things: theirs }, name));
+        expect(sharedWith(ours, theirs) !== null).toBe(isShared);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('cover names and what begins with a prefix', () => {
+    const things = ['lamp', 'door-*'];
+    expect(['lamp', 'door-', 'door-1'].filter((thing) => covers({ things }, thing))).toHaveLength(3);
+    expect(['lamp2', 'lam', 'door', 'LAMP', 'door*'].filter((thing) => covers({ things }, thing))).toEqual([]);
+    expect(covers({ things: ['*'] }, 'x')).toBe(true);
+  });
+});
+
+it('reads a lease as it was written', () => {
+  const lease = { principal: 'ann "x"', things: ['a', 'b-*'], ttlSeconds: 30, createdAtMs: 1_700_000_000_123 };
+  expect(leaseOf(leaseText(lease))).toEqual(lease);
+});

@@ -1,0 +1,12 @@
+import type { Lease, LiveLease } from './lease-table.js';
+import type { LeaseView, TakenLease } from './leases.openapi.js';
+
+export function leaseView({ id, token, record }: Lease): LeaseView {
+  const { principal, things, ttlSeconds, createdAtMs } = record;
+  const createdAt = new Date(createdAtMs).toISOString();
+  return { lease: id, token, principal, things: [...things], ttlSeconds, createdAt };
+}
+
+export function takenLease(lease: LiveLease): TakenLease {
+  return { ...leaseView(lease), expiresAt: new Date(lease.expiresAtMs).toISOString() };
+}
