@@ -157,6 +157,12 @@ export const ERROR_TABLE = {
     text: 'The lease is not about {detail}; nothing was written',
   },
   cursorGone: { http: 410, aws: 'ResourceNotFoundException', text: 'The cursor is no longer available: {detail}' },
+  revisionAhead: {
+    http: 409,
+    aws: 'ConflictException',
+    text: 'The store has not reached revision {detail}; take the revision from an answer of this store',
+  },
+  revisionGone: { http: 410, aws: 'ResourceNotFoundException', text: 'The store no longer has {detail}' },
   preconditionFailed: {
     http: 412,
     aws: 'ConflictException',

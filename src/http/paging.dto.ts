@@ -1,5 +1,6 @@
 import { Transform } from 'class-transformer';
 import { PageTokenError } from '../store/page-token.js';
+import { IsRevision } from './revision.js';
 import { QueryError } from './query.js';
 import { IsInt, IsNotEmpty, IsOptional, IsString, Max, Min } from 'class-validator';
 
@@ -29,6 +30,12 @@ export class PageQuery {
   @IsString({ message: tokenMessage })
   @IsNotEmpty({ message: tokenMessage })
   after?: string;
+}
+
+/** A page of a list of shadows, which may have to be as new as an earlier answer. */
+export class ShadowPageQuery extends PageQuery {
+  @IsRevision()
+  minRevision?: number;
 }
 
 /** The start of a page whose size is fixed. */

@@ -1,8 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isTombstone, type ShadowDocument } from '../document/shadow-document.js';
 import { ServiceError } from '../errors/service-error.js';
+import { CLOCK, type Clock } from '../resilience/clock.js';
 import { displayName } from '../document/shadow-name.js';
-import { SHADOW_STORE, type Reading, type ShadowRecord, type ShadowStore } from '../store/shadow-store.js';
+import {
+  SHADOW_STORE,
+  type Reading,
+  type ShadowKey,
+  type ShadowRecord,
+  type ShadowStore,
+} from '../store/shadow-store.js';
+import { findVersion, type VersionWanted } from './find-version.js';
 import type { ShadowCall } from './shadow-call.js';
 
 /** A record whose shadow exists. */
@@ -13,19 +21,38 @@ export interface LiveRecord extends ShadowRecord {
 /** Reads one shadow, linearizably. */
 @Injectable()
 export class GetShadow {
-  constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}
+  constructor(
+    @Inject(SHADOW_STORE) private readonly store: ShadowStore,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
 
-  /** The shadow, deleted or not, with the position that was read. @throws ServiceError what the store throws */
-  read({ key, deadline }: Pick<ShadowCall, 'key' | 'deadline'>): Promise<Reading> {
-    return this.store.read(key, { deadline });
+  /**
+   * The shadow as it is or was, deleted or not, with the position that it was found at.
+   * @throws as findVersion
+   */
+  find({ key, deadline }: Pick<ShadowCall, 'key' | 'deadline'>, wanted: VersionWanted): Promise<Reading> {
+    return findVersion(this.store, key, wanted, { deadline }, this.clock);
+  }
+
+  /**
+   * A version of the shadow; `readAt` of the record is the revision that it was found at.
+   * @throws ServiceError notFound when it did not exist then; as findVersion
+   */
+  async getVersion(call: Pick<ShadowCall, 'key' | 'deadline'>, wanted: VersionWanted): Promise<LiveRecord> {
+    const { record, position } = await this.find(call, wanted);
+    if (record === null || isTombstone(record.state)) throw noShadow(call.key);
+    return { ...(record as LiveRecord), readAt: position.revision };
   }
 
   /** @throws ServiceError notFound; what the store throws */
   async get(call: Pick<ShadowCall, 'key' | 'deadline'>): Promise<LiveRecord> {
     const { key } = call;
     const record = await this.store.get(key, call);
-    if (record === null || isTombstone(record.state))
-      throw new ServiceError('notFound', displayName(key.thing, key.name));
+    if (record === null || isTombstone(record.state)) throw noShadow(key);
     return record as LiveRecord;
   }
+}
+
+function noShadow({ thing, name }: ShadowKey): ServiceError {
+  return new ServiceError('notFound', displayName(thing, name));
 }

@@ -2,13 +2,13 @@ import { Controller, Get, Inject, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Action } from '../access/action.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
-import { isTombstone } from '../document/shadow-document.js';
 import { sayRevision } from '../http/revision.js';
 import { json } from '../http/send-json.js';
 import { Describe } from '../http/openapi/describe.js';
-import { AwsPageQuery, pageAfter, PageQuery } from '../http/paging.dto.js';
+import { AwsPageQuery, pageAfter, ShadowPageQuery } from '../http/paging.dto.js';
 import { queryOf } from '../http/query.js';
 import { FromCaller, FromThing, type Caller } from '../http/caller.js';
+import { existed } from './find-version.js';
 import { GetShadow } from './get.js';
 import { ListShadows } from './list.js';
 import { awsList, list, type AwsNames, type Shadows } from './shadow.openapi.js';
@@ -52,18 +52,18 @@ export class ListShadowsController {
   async list(
     @FromThing() thing: string,
     @FromCaller() caller: Caller,
-    @Query(queryOf(PageQuery)) { limit, after }: PageQuery,
+    @Query(queryOf(ShadowPageQuery)) { limit, after, minRevision }: ShadowPageQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const query = { tenant: caller.principal.tenant, thing, limit, ...(after !== undefined && { after }) };
+    const query = { tenant: caller.principal.tenant, thing, limit, minRevision, ...(after !== undefined && { after }) };
     const key = { tenant: caller.principal.tenant, thing, name: null };
     const [{ names, next, revision }, { record, position }] = await Promise.all([
       pageAfter('after', this.shadows.list(query, caller.options)),
-      this.shadow.read({ key, ...caller.options }),
+      this.shadow.find({ key, ...caller.options }, minRevision === undefined ? {} : { minRevision }),
     ]);
     sayRevision(reply, Math.min(revision, position.revision));
     // The classic shadow has no name, so the list shows it as a member of its own.
-    const classic = record !== null && !isTombstone(record.state);
+    const classic = existed({ record });
     const body: Shadows = { thing, classic, names: [...names], ...(next !== undefined && { next }) };
     return json(reply, body);
   }

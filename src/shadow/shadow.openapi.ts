@@ -12,9 +12,10 @@ import {
 import type { EchoMetadata } from '../document/metadata.js';
 import type { StatePatch } from '../document/shadow-document.js';
 import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription, type Tag } from '../http/openapi/describe.js';
-import { REVISION } from '../http/revision.js';
+import { MIN_REVISION, REVISION } from '../http/revision.js';
 import { LEASE_ERRORS, UMBRA_LEASE } from '../leases/leases.openapi.js';
 import { AwsShadow, Data, METADATA, NAME, Shadow, THING, THING_TO_DELETE, Token, Version } from './document.openapi.js';
+import { VERSION_PARAMETERS } from './version-query.js';
 import { STREAM, STREAM_PARAMETERS } from './watch.openapi.js';
 
 const AWS: Tag = {
@@ -108,6 +109,7 @@ const PATCH_ERRORS = {
   ...STORE_ERRORS,
   ...WRITE_ERRORS,
 } as const;
+const REVISION_ERRORS = { revisionAhead: '1300: it is at 1207' } as const;
 const CONDITION_ERRORS = { preconditionFailed: 'the shadow is at version 4' } as const;
 
 const ACCEPTED = {
@@ -134,12 +136,14 @@ export const get: OperationDescription = {
   id: 'getShadow',
   tag: SHADOWS,
   summary: 'The document of one shadow',
-  parameters: [THING, NAME, IF_MATCH, IF_NONE_MATCH],
+  parameters: [THING, NAME, IF_MATCH, IF_NONE_MATCH, ...VERSION_PARAMETERS],
   answers: {
     200: { description: 'The document', schema: Shadow, headers: VERSIONED, examples: { shadow: OUR_SHADOW } },
     304: { description: 'The caller has this version', headers: ETAG },
   },
-  errors: { ...READ_ERRORS, ...CONDITION_ERRORS },
+  description: `The present document, or with \`revision\` or \`at\` an earlier one, as far as the history of the store reaches;
+a 410 has the oldest revision there is as \`oldestRevision\`.`,
+  errors: { ...READ_ERRORS, ...CONDITION_ERRORS, ...REVISION_ERRORS, revisionGone: 'revision 7: the oldest is 1207' },
 };
 
 export const awsUpdate: OperationDescription = {
@@ -244,7 +248,7 @@ export const list: OperationDescription = {
   tag: SHADOWS,
   summary: 'The shadows of a thing',
   description: 'Names in byte order; `classic` says on every page whether the unnamed one exists.',
-  parameters: [THING, LIMIT, AFTER],
+  parameters: [THING, LIMIT, AFTER, MIN_REVISION],
   answers: {
     200: {
       description: 'A page; without `next` the last one',
@@ -256,6 +260,7 @@ export const list: OperationDescription = {
   errors: {
     invalidRequest: 'limit must be given once, as a whole number from 1 to 100',
     invalidThingName: '',
+    ...REVISION_ERRORS,
     ...STORE_ERRORS,
   },
 };

@@ -113,6 +113,14 @@ export interface ShadowStore {
   read(key: ShadowKey, options: RequestOptions): Promise<Reading>;
 
   /**
+   * The record as it was at a revision of the present history; the position of the answer has that revision.
+   * @param revision 1 or more
+   * @throws RevisionGone when the history was compacted; ServiceError revisionAhead when the store has not reached it;
+   * storageUnavailable
+   */
+  readAsOf(key: ShadowKey, revision: number, options: RequestOptions): Promise<Reading>;
+
+  /**
    * Applies `change` exactly once and returns the committed record. Changes of one shadow run in the order of their
    * calls.
    * @throws ServiceError as `change`; storageUnavailable when nothing was written; outcomeUnknown when it may have been

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { Action } from '../access/action.js';
 import { FromCaller, FromThing, type Caller } from '../http/caller.js';
 import { Describe } from '../http/openapi/describe.js';
-import { pageAfter, PageQuery } from '../http/paging.dto.js';
+import { pageAfter, ShadowPageQuery } from '../http/paging.dto.js';
 import { queryOf } from '../http/query.js';
 import { sayRevision } from '../http/revision.js';
 import { json } from '../http/send-json.js';
@@ -21,10 +21,10 @@ export class GetThingController {
   async get(
     @FromThing() thing: string,
     @FromCaller() { principal, options }: Caller,
-    @Query(queryOf(PageQuery)) { limit, after }: PageQuery,
+    @Query(queryOf(ShadowPageQuery)) { limit, after, minRevision }: ShadowPageQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const query = { tenant: principal.tenant, thing, limit, ...(after !== undefined && { after }) };
+    const query = { tenant: principal.tenant, thing, limit, minRevision, ...(after !== undefined && { after }) };
     const { records, next, revision } = await pageAfter('after', this.things.get(query, options));
     sayRevision(reply, revision);
     const body: Thing = { thing, shadows: records.map(storedShadow), ...(next !== undefined && { next }) };

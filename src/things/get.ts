@@ -1,7 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ServiceError } from '../errors/service-error.js';
 import type { LiveRecord } from '../shadow/get.js';
-import { SHADOW_STORE, type RequestOptions, type ShadowStore } from '../store/shadow-store.js';
+import { CLOCK, type Clock } from '../resilience/clock.js';
+import { asNewAs, revisionOfPage } from '../store/as-new-as.js';
+import { SHADOW_STORE, type NamePage, type RequestOptions, type ShadowStore } from '../store/shadow-store.js';
 import { readShadows } from './read-shadows.js';
 
 export interface ThingQuery {
@@ -10,6 +12,8 @@ export interface ThingQuery {
   /** Named shadows of one page, 1 to 100. */
   readonly limit: number;
   readonly after?: string;
+  /** The page shows everything up to this revision of the store. */
+  readonly minRevision?: number | undefined;
 }
 
 export interface ShadowPage {
@@ -24,13 +28,18 @@ export interface ShadowPage {
 /** Reads a thing with all its shadows, page by page. */
 @Injectable()
 export class GetThing {
-  constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}
+  constructor(
+    @Inject(SHADOW_STORE) private readonly store: ShadowStore,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
 
   /**
-   * @throws ServiceError notFound for a thing without a shadow; invalidRequest for a bad `after`; what the store throws
+   * @throws ServiceError notFound for a thing without a shadow; invalidRequest for a bad `after`; revisionAhead; what the store throws
    */
-  async get({ tenant, thing, limit, after }: ThingQuery, options: RequestOptions): Promise<ShadowPage> {
-    const { names, next, revision } = await this.store.listNames(tenant, thing, limit, after, options);
+  async get({ tenant, thing, limit, after, minRevision }: ThingQuery, options: RequestOptions): Promise<ShadowPage> {
+    const wait = { minRevision, deadline: options.deadline, clock: this.clock };
+    const list = (): Promise<NamePage> => this.store.listNames(tenant, thing, limit, after, options);
+    const { names, next, revision } = await asNewAs(wait, list, revisionOfPage);
     const all = after === undefined ? [null, ...names] : names;
     const records = await readShadows(
       this.store,

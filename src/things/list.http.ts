@@ -4,7 +4,7 @@ import { Action } from '../access/action.js';
 import { sayRevision } from '../http/revision.js';
 import { json } from '../http/send-json.js';
 import { Describe } from '../http/openapi/describe.js';
-import { pageAfter, PageQuery } from '../http/paging.dto.js';
+import { pageAfter, ShadowPageQuery } from '../http/paging.dto.js';
 import { queryOf } from '../http/query.js';
 import { FromCaller, type Caller } from '../http/caller.js';
 import { ListThings } from './list.js';
@@ -20,10 +20,10 @@ export class ListThingsController {
   @Describe(listThings)
   async list(
     @FromCaller() { principal, options }: Caller,
-    @Query(queryOf(PageQuery)) { limit, after }: PageQuery,
+    @Query(queryOf(ShadowPageQuery)) { limit, after, minRevision }: ShadowPageQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const query = { tenant: principal.tenant, limit, ...(after !== undefined && { after }) };
+    const query = { tenant: principal.tenant, limit, minRevision, ...(after !== undefined && { after }) };
     const { things, next, revision } = await pageAfter('after', this.things.list(query, options));
     sayRevision(reply, revision);
     const rows = things.map(({ thing, records, truncated }) => ({

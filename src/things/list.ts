@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { LiveRecord } from '../shadow/get.js';
 import { encodeThingPage } from '../store/page-token.js';
+import { CLOCK, type Clock } from '../resilience/clock.js';
+import { asNewAs, revisionOfPage } from '../store/as-new-as.js';
 import { SHADOW_STORE, type ListedThing, type RequestOptions, type ShadowStore } from '../store/shadow-store.js';
 import { readShadows } from './read-shadows.js';
 
@@ -9,6 +11,8 @@ export interface ListThingsQuery {
   /** 1 to 100. */
   readonly limit: number;
   readonly after?: string;
+  /** The page shows everything up to this revision of the store. */
+  readonly minRevision?: number | undefined;
 }
 
 export interface ThingRecords {
@@ -36,11 +40,18 @@ const MAX_READ_BYTES = 4 * 1024 * 1024;
 /** Lists the things that have a shadow. No other registry of things exists (PROTOCOL 1.1). */
 @Injectable()
 export class ListThings {
-  constructor(@Inject(SHADOW_STORE) private readonly store: ShadowStore) {}
+  constructor(
+    @Inject(SHADOW_STORE) private readonly store: ShadowStore,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
 
-  /** @throws ServiceError invalidRequest for a bad `after`; what the store throws */
-  async list({ tenant, limit, after }: ListThingsQuery, options: RequestOptions): Promise<ThingRecordPage> {
-    const page = await this.store.listThings(tenant, limit, after, options);
+  /** @throws ServiceError invalidRequest for a bad `after`; revisionAhead; what the store throws */
+  async list(
+    { tenant, limit, after, minRevision }: ListThingsQuery,
+    options: RequestOptions,
+  ): Promise<ThingRecordPage> {
+    const wait = { minRevision, deadline: options.deadline, clock: this.clock };
+    const page = await asNewAs(wait, () => this.store.listThings(tenant, limit, after, options), revisionOfPage);
     const { revision } = page;
     const things: ThingRecords[] = [];
     const left = [...page.things];

@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { AFTER, LIMIT, Timestamp } from '../http/http.openapi.js';
-import { REVISION } from '../http/revision.js';
+import { MIN_REVISION, REVISION } from '../http/revision.js';
 import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription, type Tag } from '../http/openapi/describe.js';
 import { LEASE_ERRORS, UMBRA_LEASE } from '../leases/leases.openapi.js';
 import {
@@ -60,6 +60,7 @@ export const ThingDeleted = Type.Object({ thing: Type.String(), deleted, next },
 export type ThingDeleted = Static<typeof ThingDeleted>;
 
 const NEXT = 'MDMubGFtcC0x';
+const AHEAD = '1300: it is at 1207';
 const CHANGED = '2023-11-14T22:13:20.000Z';
 const SHADOWS = [
   { name: null, version: 4, changedAt: CHANGED },
@@ -72,7 +73,7 @@ export const listThings: OperationDescription = {
   summary: 'Things that have a shadow',
   description:
     'The order is stable but not alphabetical. A thing is listed with its first 100 shadows; `truncated` says that it has more.',
-  parameters: [LIMIT, AFTER],
+  parameters: [LIMIT, AFTER, MIN_REVISION],
   answers: {
     200: {
       description: 'A page; without `next` the last one',
@@ -83,7 +84,11 @@ export const listThings: OperationDescription = {
       },
     },
   },
-  errors: { invalidRequest: 'limit must be given once, as a whole number from 1 to 100', ...STORE_ERRORS },
+  errors: {
+    invalidRequest: 'limit must be given once, as a whole number from 1 to 100',
+    revisionAhead: AHEAD,
+    ...STORE_ERRORS,
+  },
 };
 
 const THING_ERRORS = {
@@ -98,7 +103,7 @@ export const getThing: OperationDescription = {
   tag: THINGS,
   summary: 'A thing with all its shadows',
   description: 'The classic shadow comes first, on the first page; the named ones follow in byte order.',
-  parameters: [THING, LIMIT, AFTER],
+  parameters: [THING, LIMIT, AFTER, MIN_REVISION],
   answers: {
     200: {
       description: 'A page; without `next` the last one',
@@ -117,7 +122,7 @@ export const getThing: OperationDescription = {
       },
     },
   },
-  errors: THING_ERRORS,
+  errors: { ...THING_ERRORS, revisionAhead: AHEAD },
 };
 
 export const removeThing: OperationDescription = {

@@ -26,6 +26,7 @@ describe('things over HTTP', () => {
           return store.get(key, options);
         },
         read: store.read.bind(store),
+        readAsOf: store.readAsOf.bind(store),
         getBefore: store.getBefore.bind(store),
         listNames: store.listNames.bind(store),
         listThings: store.listThings.bind(store),

@@ -16,7 +16,8 @@ testShadowStore('memory', async () => {
 
 testStoreReads('memory', async () => {
   const store = new MemoryShadowStore();
-  return { one: store, other: store, close: () => store.close() };
+  const compact = async (revision: number) => store.log.compactTo(revision);
+  return { one: store, other: store, compact, close: () => store.close() };
 });
 
 let server: EtcdServer;
@@ -49,6 +50,7 @@ testStoreReads('etcd', async () => {
   return {
     one: one.store,
     other: other.store,
+    compact: async (revision) => void (await server.client.kv.compact({ revision: String(revision), physical: true })),
     close: async () => void (await Promise.all([one.close(), other.close()])),
   };
 });

@@ -16,6 +16,7 @@ import type {
   ThingPage,
 } from '../shadow-store.js';
 import type { EtcdRecord } from './codec.js';
+import type { PastReads } from './read/past-reads.js';
 import type { ReadBatcher, ReadResult } from './read/read-batcher.js';
 import type { Lineage } from './lineage.js';
 import { clusterPrefix, formatKey } from './keys.js';
@@ -28,6 +29,8 @@ import type { Transactions } from './write/transactions.js';
 
 export interface StoreParts {
   readonly reads: ReadBatcher;
+  /** For readAsOf. */
+  readonly past: PastReads;
   readonly writer: ShadowWriter;
   readonly transactions: Transactions;
   readonly cache: RecordCache;
@@ -60,6 +63,11 @@ export class EtcdShadowStore implements ShadowStore {
     const etcdKey = this.#format(key);
     const { current, position } = await this.parts.reads.get(etcdKey, deadline);
     return { record: current && this.#present(key, etcdKey, current, position), position };
+  }
+
+  async readAsOf(key: ShadowKey, revision: number, { deadline }: RequestOptions): Promise<Reading> {
+    const result = await this.parts.past.get(this.#format(key), deadline, revision);
+    return { record: this.#toRecord(key, result), position: { ...result.position, revision } };
   }
 
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {

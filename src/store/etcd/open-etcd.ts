@@ -13,6 +13,7 @@ import { EtcdShadowStore } from './etcd-shadow-store.js';
 import { EtcdShadowFeed } from './feed/etcd-shadow-feed.js';
 import { WATCH_TIMES, type WatchTimes } from './feed/watch-session.js';
 import { Lineage } from './lineage.js';
+import { PastReads } from './read/past-reads.js';
 import { ReadBatcher } from './read/read-batcher.js';
 import { RecordCache } from './read/record-cache.js';
 import { ShadowLister } from './read/shadow-lister.js';
@@ -100,6 +101,7 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
   const cluster = new EtcdMembers(config.etcd, clock, logger, options.factories);
   const commit = new GroupCommit(cluster, history, clock, logger, options.commit);
   const reads = new ReadBatcher(cluster, history, clock, logger);
+  const past = new PastReads(new ReadBatcher(cluster, history, clock, logger), history);
   const cache = new RecordCache(config.cacheEntries, history);
   const leases = new TombstoneLeases(cluster, clock);
   const removals = new OwnRemovals();
@@ -122,10 +124,11 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
     commit.close();
     transactions.close();
     reads.close();
+    past.close();
     cluster.close();
   };
   const context = { prefix: config.etcd.prefix, history, logger };
-  const store = new EtcdShadowStore({ reads, writer, transactions, cache, lister, close }, context);
+  const store = new EtcdShadowStore({ reads, past, writer, transactions, cache, lister, close }, context);
   guard.start();
   return { store, cluster, commit, transactions, cache, guard, removals, close: () => store.close() };
 }

@@ -3,7 +3,9 @@ import { isTombstone } from '../../document/shadow-document.js';
 import { ServiceError } from '../../errors/service-error.js';
 import { DeadlineSweep } from '../../resilience/deadline-sweep.js';
 import { decodeNamePage, decodeThingPage, encodeNamePage, encodeThingPage, MAX_LISTED_SHADOWS } from '../page-token.js';
+import { revisionAhead } from '../as-new-as.js';
 import { sameHistory, type Position } from '../position.js';
+import { RevisionGone } from '../revision-gone.js';
 import { submitByUpdate, type Operation } from '../operation.js';
 import { ShadowQueue } from '../shadow-queue.js';
 import type {
@@ -80,6 +82,15 @@ export class MemoryShadowStore implements ShadowStore {
   async read(key: ShadowKey, options: RequestOptions): Promise<Reading> {
     await this.#turn(options);
     return { record: this.#current(key), position: this.#position };
+  }
+
+  async readAsOf(key: ShadowKey, revision: number, options: RequestOptions): Promise<Reading> {
+    await this.#turn(options);
+    const { compacted } = this.log;
+    if (revision > this.#position.revision) throw revisionAhead(revision, this.#position.revision);
+    if (revision < compacted) throw new RevisionGone(`revision ${revision}`, compacted);
+    const record = this.#versions.get(idOf(key))?.findLast((each) => each.position.revision <= revision) ?? null;
+    return { record, position: { ...this.#position, revision } };
   }
 
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {

@@ -42,6 +42,10 @@ export class EchoStore implements ShadowStore, ShadowFeed {
     return { record: await this.get(key), position: this.#position };
   }
 
+  readAsOf(key: ShadowKey): Promise<Reading> {
+    return this.read(key);
+  }
+
   async update(key: ShadowKey, change: Change): Promise<ShadowRecord> {
     return this.#apply(key, change);
   }

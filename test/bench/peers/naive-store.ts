@@ -79,6 +79,10 @@ export class NaiveShadowStore implements ShadowStore {
     return this.rest.transact(transaction, options);
   }
 
+  readAsOf(key: ShadowKey, revision: number, options: RequestOptions): Promise<Reading> {
+    return this.rest.readAsOf(key, revision, options);
+  }
+
   listNames(
     tenant: string,
     thing: string,

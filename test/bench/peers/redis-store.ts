@@ -75,6 +75,11 @@ export class RedisShadowStore implements ShadowStore {
     return { record: await this.get(key, options), position: head };
   }
 
+  async readAsOf(key: ShadowKey, revision: number, options: RequestOptions): Promise<Reading> {
+    if (revision >= (await this.#head())) return this.read(key, options);
+    return { record: await this.getBefore(key, position(revision + 1), options), position: position(revision) };
+  }
+
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
     const id = shadowId(key);
     return this.#queue.run(id, options.deadline, () => this.#write(key, id, change, options));
