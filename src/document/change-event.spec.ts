@@ -1,7 +1,7 @@
-import { changeEvent, type ChangedShadow } from './change-event.js';
+import { changeEvent, withPreviousText, type ChangedShadow } from './change-event.js';
 
 const shadow: ChangedShadow = {
-  key: { thing: 'lamp', name: null },
+  key: { tenant: 'home', thing: 'lamp', name: null },
   state: { version: 3, desired: { led: 'on' }, reported: { led: 'off' }, metadata: {} },
   change: { kind: 'update', patch: { desired: { led: 'on' } }, principal: 'app', at: 1_700_000_000_000 },
   position: { revision: 17 },
@@ -11,12 +11,14 @@ describe('changeEvent', () => {
   it('has the change, the difference and the document after it', () => {
     expect(changeEvent(shadow)).toEqual({
       kind: 'updated',
+      tenant: 'home',
       thing: 'lamp',
       shadow: null,
       version: 3,
       revision: 17,
       time: '2023-11-14T22:13:20.000Z',
       patch: { desired: { led: 'on' } },
+      removed: [],
       delta: { led: 'on' },
       document: { state: { desired: { led: 'on' }, reported: { led: 'off' } }, metadata: {}, version: 3 },
       principal: 'app',
@@ -35,6 +37,36 @@ describe('changeEvent', () => {
       state: { deleted: true, version: 3, deletedAt: 1_700_000_000 },
       change: { kind: 'delete', principal: 'app', at: 1_700_000_000_000 },
     });
-    expect(event).toMatchObject({ kind: 'deleted', version: 3, patch: null, delta: null, document: null });
+    expect(event).toMatchObject({
+      kind: 'deleted',
+      version: 3,
+      patch: null,
+      removed: [''],
+      delta: null,
+      document: null,
+    });
+  });
+
+  it('names what its patch removes', () => {
+    const change = { ...shadow.change, patch: { desired: { led: null, net: { ssid: null } }, reported: null } };
+    expect(changeEvent({ ...shadow, change })).toMatchObject({
+      removed: ['/desired/led', '/desired/net/ssid', '/reported'],
+    });
+  });
+});
+
+describe('withPreviousText', () => {
+  const event = '{"kind":"updated"}';
+  it.each<[string, Parameters<typeof withPreviousText>[1], object]>([
+    [
+      'the document',
+      shadow.state,
+      { previous: { state: { desired: { led: 'on' }, reported: { led: 'off' } }, metadata: {}, version: 3 } },
+    ],
+    ['that there was none', null, { previous: null }],
+    ['that it was deleted', { deleted: true, version: 3, deletedAt: 1 }, { previous: null }],
+    ['that the storage no longer has it', 'compacted', { previousMissing: 'compacted' }],
+  ])('adds %s', (_what, previous, added) => {
+    expect(JSON.parse(withPreviousText(event, previous))).toEqual({ kind: 'updated', ...added });
   });
 });

@@ -8,11 +8,13 @@ import {
   type ShadowState,
   type StatePatch,
 } from './shadow-document.js';
+import { removedMembers } from './removed-members.js';
 import { patchTextOf } from './stored-document.js';
 
 /** One change as every stream sends it: the data of `change` and `initial` events (docs/streams.md). */
 export interface ChangeEvent {
   readonly kind: 'updated' | 'deleted';
+  readonly tenant: string;
   readonly thing: string;
   /** null is the classic shadow. */
   readonly shadow: string | null;
@@ -23,16 +25,25 @@ export interface ChangeEvent {
   readonly time: string;
   /** As the client sent it; null also for a delete. */
   readonly patch: StatePatch;
+  /** Of removed-members.ts. */
+  readonly removed: string[] | null;
   /** The members of desired that differ from reported; null when none does. */
   readonly delta: JsonObject | null;
   readonly document: Snapshot | null;
+  /** The document before, null if there was none; only for readers that ask for it. */
+  readonly previous?: Snapshot | null;
+  /** Why it is not there although the reader has asked for it. */
+  readonly previousMissing?: PreviousMissing;
   readonly clientToken?: string;
   readonly principal: string;
 }
 
+/** `compacted`: the storage no longer has it. `unavailable`: the storage has not answered in time. */
+export type PreviousMissing = 'compacted' | 'unavailable';
+
 /** The parts of a stored record that an event is made of. */
 export interface ChangedShadow {
-  readonly key: { readonly thing: string; readonly name: string | null };
+  readonly key: { readonly tenant: string; readonly thing: string; readonly name: string | null };
   readonly state: ShadowState;
   readonly change: ChangeRecord;
   readonly position: { readonly revision: number };
@@ -43,12 +54,14 @@ export function changeEvent({ key, state, change, position }: ChangedShadow): Ch
   const document = isTombstone(state) ? null : state;
   return {
     kind: document ? 'updated' : 'deleted',
+    tenant: key.tenant,
     thing: key.thing,
     shadow: key.name,
     version: state.version,
     revision: position.revision,
     time: new Date(change.at).toISOString(),
     patch: change.patch ?? null,
+    removed: removedMembers(change.patch ?? null, document === null),
     delta: document && (computeDelta(document)?.state ?? null),
     document: document && documentsMessage(null, document, change).current,
     ...(change.clientToken !== undefined && { clientToken: change.clientToken }),
@@ -60,11 +73,27 @@ export function changeEvent({ key, state, change, position }: ChangedShadow): Ch
 export function changeEventText({ key, state, change, position }: ChangedShadow): string {
   const document = isTombstone(state) ? null : state;
   const delta = document && deltaState(document);
+  const removed = removedMembers(change.patch ?? null, document === null);
   const token = change.clientToken === undefined ? '' : `"clientToken":${JSON.stringify(change.clientToken)},`;
   return (
-    `{"kind":"${document ? 'updated' : 'deleted'}","thing":${JSON.stringify(key.thing)},` +
+    `{"kind":"${document ? 'updated' : 'deleted'}","tenant":${JSON.stringify(key.tenant)},` +
+    `"thing":${JSON.stringify(key.thing)},` +
     `"shadow":${JSON.stringify(key.name)},"version":${state.version},"revision":${position.revision},` +
-    `"time":"${new Date(change.at).toISOString()}","patch":${patchTextOf(change)},"delta":${JSON.stringify(delta)},` +
+    `"time":"${new Date(change.at).toISOString()}","patch":${patchTextOf(change)},` +
+    `"removed":${JSON.stringify(removed)},"delta":${JSON.stringify(delta)},` +
     `"document":${document ? snapshotText(document) : 'null'},${token}"principal":${JSON.stringify(change.principal)}}`
   );
+}
+
+/**
+ * The text of an event with the document before.
+ * @param previous its state; or why it is not known. No errors.
+ */
+export function withPreviousText(event: string, previous: ShadowState | null | PreviousMissing): string {
+  return `${event.slice(0, -1)},${previousText(previous)}}`;
+}
+
+function previousText(previous: ShadowState | null | PreviousMissing): string {
+  if (typeof previous === 'string') return `"previousMissing":"${previous}"`;
+  return `"previous":${previous === null || isTombstone(previous) ? 'null' : snapshotText(previous)}`;
 }

@@ -83,7 +83,7 @@ describe('a document with texts', () => {
         expect(texts.documentsText(previous, document, change)).toBe(
           JSON.stringify(messages.documentsMessage(before, reference, old)),
         );
-        const where = { key: { thing: 'T', name: token ?? null }, position: { revision: 7 } };
+        const where = { key: { tenant: 'ten', thing: 'T', name: token ?? null }, position: { revision: 7 } };
         expect(changeEventText({ ...where, state: document, change })).toBe(
           JSON.stringify(changeEvent({ ...where, state: reference, change: old })),
         );
@@ -102,7 +102,12 @@ describe('a document with texts', () => {
     expect(texts.deleteAcceptedText(tombstone, change)).toBe(
       JSON.stringify(messages.deleteAccepted(tombstone, change)),
     );
-    const event = { key: { thing: 'T', name: null }, state: tombstone, change, position: { revision: 7 } };
+    const event = {
+      key: { tenant: 'ten', thing: 'T', name: null },
+      state: tombstone,
+      change,
+      position: { revision: 7 },
+    };
     expect(changeEventText(event)).toBe(JSON.stringify(changeEvent(event)));
     expect(texts.documentsText(tombstone, play([['{"state":{}}', 0]]).document, change)).toBe(
       JSON.stringify(messages.documentsMessage(tombstone, { version: 1, metadata: {} }, change)),

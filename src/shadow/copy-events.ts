@@ -1,5 +1,5 @@
 import type { ShadowEvent } from '../watch/subscription.js';
-import type { PermittedWatch } from './watch.js';
+import type { EventDetail, PermittedWatch } from './watch.js';
 
 /** Milliseconds after which a stream that leaves changes out says how far it is: its cursor must not be compacted. */
 const SKIPPED_MS = 1_000;
@@ -11,7 +11,7 @@ export interface EventWriter {
   /** Asked before an event is taken, which waits in the bounded queue until then. False: it takes no more. */
   ready(): boolean | Promise<boolean>;
   /** False: it takes no more. A promise only where the reader must be waited for. */
-  write(event: ShadowEvent): boolean | Promise<boolean>;
+  write(event: ShadowEvent, detail: EventDetail): boolean | Promise<boolean>;
 }
 
 /**
@@ -27,15 +27,17 @@ export async function copyEvents(
   first?: ReturnType<Events['next']>,
 ): Promise<boolean> {
   let skippedSince: number | null = null;
-  for (let asked = first; ; asked = undefined) {
+  for (let begun = first; ; begun = undefined) {
     const ready = writer.ready();
     if (ready !== true && !(await ready)) return false;
-    const { value: event, done } = await (asked ?? events.next());
+    const { value: event, done } = await (begun ?? events.next());
     if (done) return true;
-    const shown = watch.shows(event) ? event : bookmarkFor(event, (skippedSince ??= performance.now()));
+    const asked = watch.shows(event) ? watch.detail(event) : null;
+    const detail = asked instanceof Promise ? await asked : asked;
+    const shown = detail ? event : bookmarkFor(event, (skippedSince ??= performance.now()));
     if (shown === null) continue;
     skippedSince = null;
-    const written = writer.write(shown);
+    const written = writer.write(shown, detail ?? {});
     if (written !== true && !(await written)) return false;
   }
 }

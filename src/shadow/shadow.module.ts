@@ -5,6 +5,7 @@ import { AwsDeleteShadowController, DeleteShadowController } from './delete.http
 import { DeleteShadow } from './delete.js';
 import { DeleteShadowMqtt } from './delete.mqtt.js';
 import { AwsGetShadowController, GetShadowController } from './get.http.js';
+import { DocumentsBefore } from './documents-before.js';
 import { GetShadow } from './get.js';
 import { GetShadowMqtt } from './get.mqtt.js';
 import { AwsListShadowsController, ListShadowsController } from './list.http.js';
@@ -34,7 +35,7 @@ const USE_CASES = [GetShadow, UpdateShadow, DeleteShadow, ListShadows, WatchShad
     UpdateShadowMqtt,
     DeleteShadowMqtt,
   ],
-  providers: USE_CASES,
+  providers: [...USE_CASES, DocumentsBefore],
   exports: USE_CASES,
 })
 export class ShadowModule {}

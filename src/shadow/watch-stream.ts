@@ -36,7 +36,9 @@ export async function streamWatch(
   if (request.method === 'HEAD') return void reply.header('content-type', 'text/event-stream').send();
   const { principal, ip: address } = request;
   const start = { ...(cursor !== undefined && { cursor }), initial };
-  const watch = shadows.watch({ principal, address }, { filter, content: contentFilter(wanted) }, start);
+  const { real = false, previous = false } = query;
+  const watched = { filter, content: contentFilter(wanted), real, previous };
+  const watch = shadows.watch({ principal, address }, watched, start);
   const reload = reloadUrl(request);
   try {
     if (upgrade === null) await serveSentEvents(watch, { resumes: cursor !== undefined, reload }, reply);

@@ -1,8 +1,10 @@
-import { changeEventText } from '../document/change-event.js';
+import { changeEventText, withPreviousText } from '../document/change-event.js';
 import { frame } from '../http/event-stream.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import { encodeCursor } from '../watch/cursor.js';
 import type { Cursor, ShadowEvent } from '../watch/subscription.js';
+import type { Before } from './documents-before.js';
+import type { EventDetail } from './watch.js';
 
 /** An event as a door writes it. */
 export type EventText = string | Buffer;
@@ -33,10 +35,12 @@ function dataOf(record: ShadowRecord): string {
 }
 
 /** Live readers of one event take it one after the other, so the last one is what the next reader wants. */
-function rememberingLast<Text extends EventText>(form: Form<Text>): (event: ShadowEvent) => Text {
+function rememberingLast<Text extends EventText>(form: Form<Text>): (event: ShadowEvent, detail?: EventDetail) => Text {
   let last: ShadowEvent | null = null;
   let text: Text | null = null;
-  return (event) => {
+  return (event, { previous } = {}) => {
+    // Few ask for it, and what they get is longer than all else.
+    if (previous !== undefined) return textOf(event, form, previous);
     if (event !== last || text === null) {
       text = textOf(event, form);
       last = event;
@@ -45,10 +49,13 @@ function rememberingLast<Text extends EventText>(form: Form<Text>): (event: Shad
   };
 }
 
-function textOf<Text extends EventText>(event: ShadowEvent, form: Form<Text>): Text {
+function textOf<Text extends EventText>(event: ShadowEvent, form: Form<Text>, previous?: Before): Text {
   switch (event.kind) {
-    case 'change':
-      return form('change', dataOf(event.record), encodeCursor(event.cursor));
+    case 'change': {
+      const data = dataOf(event.record);
+      const whole = previous === undefined ? data : withPreviousText(data, previous);
+      return form('change', whole, encodeCursor(event.cursor));
+    }
     case 'initial':
       // Without an id, a client that is cut off before the bookmark starts over with the whole present state.
       return form('initial', dataOf(event.record));

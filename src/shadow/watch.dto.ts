@@ -65,6 +65,18 @@ export class WatchQuery {
   @Equals(true, { message: 'delta must be true, or be left out' })
   delta?: true;
 
+  /** Leave out changes that have changed no value. */
+  @IsOptional()
+  @Flag()
+  @Equals(true, { message: 'real must be true, or be left out' })
+  real?: true;
+
+  /** Bring the document before each change. */
+  @IsOptional()
+  @Flag()
+  @Equals(true, { message: 'previous must be true, or be left out' })
+  previous?: true;
+
   /** Events that a client of a WebSocket takes before it grants more; without it any number. */
   @IsOptional()
   @Whole()

@@ -36,6 +36,15 @@ export const STREAM_PARAMETERS = [
     enum: [true],
   }),
   queryParameter(
+    'real',
+    'Only changes that have changed a value of desired or reported, created or deleted a shadow.',
+    {
+      type: 'boolean',
+      enum: [true],
+    },
+  ),
+  queryParameter('previous', 'Each change comes with the document before it.', { type: 'boolean', enum: [true] }),
+  queryParameter(
     'credit',
     'Over a WebSocket: `change` and `initial` events that the client takes before it grants more. Without it any number.',
     { type: 'integer', minimum: 0, maximum: MAX_CREDIT },
@@ -57,6 +66,7 @@ export const THING_FILTER = values('thing', 'Only this thing; with `*` at its en
 export const WatchEvent = Type.Object(
   {
     kind: Type.Enum(['updated', 'deleted']),
+    tenant: Type.String(),
     thing: Type.String(),
     shadow: ShadowName,
     version: Version,
@@ -69,8 +79,18 @@ export const WatchEvent = Type.Object(
       }),
       Type.Null(),
     ]),
+    removed: Type.Union([Type.Array(Type.String()), Type.Null()], {
+      description:
+        'JSON Pointers of the members that the patch removes by null; of a deletion the empty one. null: too long to be told.',
+    }),
     delta: Type.Union([Data, Type.Null()]),
     document: Type.Union([ShadowRead, Type.Null()]),
+    previous: Type.Optional(
+      Type.Union([ShadowRead, Type.Null()], { description: 'The document before, only with ?previous=true.' }),
+    ),
+    previousMissing: Type.Optional(
+      Type.Enum(['compacted', 'unavailable'], { description: 'Why there is no previous although it was asked for.' }),
+    ),
     clientToken: Type.Optional(ClientToken),
     principal: Type.String(),
   },
@@ -86,12 +106,14 @@ const Events = Type.String({
 
 export const CHANGE_EXAMPLE = {
   kind: 'updated',
+  tenant: 'default',
   thing: 'lamp-1',
   shadow: null,
   version: 4,
   revision: 1207,
   time: '2023-11-14T22:13:20.000Z',
   patch: { desired: { led: 'on' } },
+  removed: [],
   delta: { led: 'on' },
   document: { state: { desired: { led: 'on' }, reported: { led: 'off' } }, metadata: METADATA, version: 4 },
   clientToken: 'app-17',

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { ServiceError } from '../errors/service-error.js';
 import { EventStream, frame } from '../http/event-stream.js';
-import { copyEvents, type Events } from './copy-events.js';
+import { copyEvents, type Events, type EventWriter } from './copy-events.js';
 import { sentEvent } from './watch-texts.js';
 import { END_MESSAGES, endText, type PermittedWatch, type WatchEnd } from './watch.js';
 
@@ -33,10 +33,7 @@ export async function serveSentEvents(
     reason = ended;
     stream.abandon();
   });
-  const writer = {
-    ready: () => true,
-    write: (event: Parameters<typeof sentEvent>[0]) => stream.write(sentEvent(event)),
-  };
+  const writer: EventWriter = { ready: () => true, write: (event, detail) => stream.write(sentEvent(event, detail)) };
   try {
     if (await copyEvents(watch, events, writer, first)) reason = await watch.ended;
     const end = reason ?? 'too-slow';

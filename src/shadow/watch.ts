@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
 import type { Principal } from '../access/principal.js';
 import type { ShadowFilter } from '../store/shadow-feed.js';
-import type { ShadowKey } from '../store/shadow-store.js';
+import type { ShadowKey, ShadowRecord } from '../store/shadow-store.js';
 import { decodeCursor } from '../watch/cursor.js';
 import {
   WATCH_HUB,
@@ -12,6 +12,7 @@ import {
   type WatchHub,
 } from '../watch/subscription.js';
 import type { ContentFilter } from '../watch/watch-filter.js';
+import { DocumentsBefore, isRealChange, type Before } from './documents-before.js';
 
 export interface WatchStart {
   /** The `id` of an event. The stream begins with the change after it. Overrides `initial`. */
@@ -25,6 +26,10 @@ export interface Watched {
   readonly filter: ShadowFilter;
   /** Which of these changes, by what is in them; null: all. */
   readonly content: ContentFilter | null;
+  /** Leave out changes that have changed no value (isRealChange). */
+  readonly real?: boolean;
+  /** Bring the document before each change too. */
+  readonly previous?: boolean;
 }
 
 /** Who reads a stream, and from where. */
@@ -43,17 +48,27 @@ export class WatchShadows {
   constructor(
     @Inject(WATCH_HUB) private readonly hub: WatchHub,
     @Inject(AUTHORIZER) private readonly authorizer: Authorizer,
+    private readonly documents: DocumentsBefore,
   ) {}
 
   /**
    * Brings the changes that policies let the watcher see, each by what they say at that time.
    * @throws ServiceError invalidRequest for a malformed cursor; tooManyRequests; draining
    */
-  watch(watcher: Watcher, { filter, content }: Watched, start: WatchStart): PermittedWatch {
+  watch(watcher: Watcher, watched: Watched, start: WatchStart): PermittedWatch {
     const from = start.cursor !== undefined ? decodeCursor(start.cursor) : start.initial ? 'initial' : 'now';
-    return new PermittedWatch(this.hub.subscribe({ filter, from }), watcher, content, this.authorizer);
+    const subscription = this.hub.subscribe({ filter: watched.filter, from });
+    return new PermittedWatch(subscription, watcher, watched, this.authorizer, this.documents);
   }
 }
+
+/** What a reader gets beside an event. */
+export interface EventDetail {
+  /** What was before the change; absent: the reader has not asked for it. */
+  readonly previous?: Before;
+}
+
+const PLAIN: EventDetail = {};
 
 /** `forbidden`: policies no longer let its principal watch anything, or it may no longer act. */
 export type WatchEnd = EndReason | 'forbidden';
@@ -68,8 +83,9 @@ export class PermittedWatch {
   constructor(
     private readonly subscription: Subscription,
     private readonly watcher: Watcher,
-    private readonly content: ContentFilter | null,
+    private readonly watched: Omit<Watched, 'filter'>,
     private readonly authorizer: Authorizer,
+    private readonly documents: DocumentsBefore,
   ) {
     const review = (): void => this.#review();
     const isEnding = watcher.principal.expiresAt !== undefined;
@@ -92,7 +108,23 @@ export class PermittedWatch {
   /** Whether policies let the watcher see this event now, and it wants it. No errors. */
   shows(event: ShadowEvent): boolean {
     if (event.kind !== 'change' && event.kind !== 'initial') return true;
-    return this.#allows(event.record.key) && (this.content === null || this.content(event.record, event.kind));
+    const { content } = this.watched;
+    return this.#allows(event.record.key) && (content === null || content(event.record, event.kind));
+  }
+
+  /**
+   * To be asked for each event that it shows: what the reader gets of it beside the event. Null: nothing, the change is
+   * none to it. A promise only for readers that want to know what was before. It rejects only for an error of the node.
+   */
+  detail(event: ShadowEvent): EventDetail | null | Promise<EventDetail | null> {
+    const { real = false, previous = false } = this.watched;
+    return event.kind !== 'change' || (!real && !previous) ? PLAIN : this.#detail(event.record, real, previous);
+  }
+
+  async #detail(record: ShadowRecord, real: boolean, previous: boolean): Promise<EventDetail | null> {
+    const before = await this.documents.of(record);
+    if (real && !isRealChange(before, record.state)) return null;
+    return previous ? { previous: before } : PLAIN;
   }
 
   close(): void {

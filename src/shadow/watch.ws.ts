@@ -1,8 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { MessageStream, type MessageListener } from '../http/message-stream.js';
 import type { Upgrade } from '../http/server/upgrades.js';
-import type { ShadowEvent } from '../watch/subscription.js';
-import { copyEvents } from './copy-events.js';
+import { copyEvents, type EventWriter } from './copy-events.js';
 import { Credit, MAX_CREDIT, readGrant } from './credit.js';
 import { message, messageText } from './watch-texts.js';
 import { END_MESSAGES, endText, type PermittedWatch, type WatchEnd } from './watch.js';
@@ -62,12 +61,12 @@ export async function serveMessages(
   }
 }
 
-function writerTo(stream: MessageStream, credit: Credit) {
+function writerTo(stream: MessageStream, credit: Credit): EventWriter {
   return {
     ready: () => credit.available(),
-    write: (event: ShadowEvent) => {
+    write: (event, detail) => {
       if (event.kind !== 'bookmark') credit.spend();
-      return stream.write(message(event));
+      return stream.write(message(event, detail));
     },
   };
 }

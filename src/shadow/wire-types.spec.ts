@@ -30,14 +30,19 @@ describe('the schemas of the wire', () => {
 
   it('fit every kind of change event, and its example', () => {
     const check = new Ajv2020({ strict: false, validateFormats: false }).compile(WatchEvent as AnySchema);
-    const key = { thing: 't', name: 'n' };
+    const key = { tenant: 'h', thing: 't', name: 'n' };
     const position = { revision: 7 };
     const update = { kind: 'update', patch: { desired: { a: 1 }, reported: null }, principal: 'p', at: 1 } as const;
     const document = { version: 1, desired: { a: 1 }, metadata: { desired: { a: { timestamp: 0 } } } };
     const events = [
       CHANGE_EXAMPLE,
       changeEvent({ key, state: document, change: { ...update, clientToken: 'k' }, position }),
-      changeEvent({ key: { thing: 't', name: null }, state: document, change: { ...update, patch: null }, position }),
+      changeEvent({
+        key: { tenant: 'h', thing: 't', name: null },
+        state: document,
+        change: { ...update, patch: null },
+        position,
+      }),
       changeEvent({
         key,
         state: { deleted: true, version: 1, deletedAt: 0 },

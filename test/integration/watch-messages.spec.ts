@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { ServiceError } from '../../src/errors/service-error.js';
 import { EventReader } from '../harness/event-reader.js';
 import { startHttpNode, type HttpNode, type HttpNodeOptions } from '../harness/http-node.js';
 import { MessageReader, type StreamMessage } from '../harness/message-reader.js';
@@ -70,6 +71,52 @@ describe('the watch streams over WebSocket', () => {
     expect((await again.nextOf('change')).data['version']).toBe(4);
   });
 
+  it('bring the document before, and only real changes, to who asks for it', async () => {
+    const [events, messages] = [
+      await listen('/things/p/watch?previous=true&real=true'),
+      await watch('/things/p/watch?previous=true&real=true'),
+    ];
+    const plain = await watch('/things/p/watch');
+    const bodies = [{ a: 1, b: 1 }, { a: 1 }, { b: null }, { none: null }];
+    for (const reported of bodies) await update(shared, 'p', { state: { reported } });
+    await fetch(`${shared.url}/things/p/shadow`, { method: 'DELETE' });
+    await update(shared, 'p', { state: { desired: { c: 1 } } });
+    const facts = ({ data }: { data: any }) => [data.version, data.removed, data.previous?.state ?? data.previous]; // eslint-disable-line
+    const expected = [
+      [1, [], null],
+      [3, ['/reported/b'], { reported: { a: 1, b: 1 } }],
+      [4, [''], { reported: { a: 1 } }],
+      [6, [], null],
+    ];
+    const got: unknown[] = [];
+    while (got.length < expected.length) {
+      const event = await events.nextOf('change');
+      got.push(facts(event));
+      const { type, id, data } = await messages.nextOf('change');
+      expect([type, id, data]).toEqual([event.event, event.id, event.data]);
+    }
+    expect(got).toEqual(expected);
+    expect(await versions(plain, 6)).toEqual([1, 2, 3, 4, 4, 6]);
+  });
+
+  it('say that the document before is no longer there, and leave no change out for that', async () => {
+    const node = await start({});
+    node.store.getBefore = (_key, { revision }) =>
+      Promise.reject(new ServiceError(revision % 2 === 0 ? 'cursorGone' : 'storageUnavailable'));
+    const reader = await watch('/things/m/watch?previous=true&real=true', node);
+    for (let i = 0; i < 3; i++) await update(node, 'm', changeOf(1));
+    const missing: unknown[] = [];
+    while (missing.length < 3) {
+      const { data } = await reader.nextOf('change');
+      missing.push([data['previous'], data['previousMissing']]);
+    }
+    expect(missing[0]).toEqual([null, undefined]);
+    expect(missing.slice(1).sort()).toEqual([
+      [undefined, 'compacted'],
+      [undefined, 'unavailable'],
+    ]);
+  });
+
   it('send what was granted, then wait for more, and end a reader whose queue is full', async () => {
     const node = await start({ watch: { maxQueued: 10, bookmarkMs: 20 } });
     const reader = await watch('/things/c/watch?credit=2', node);
@@ -127,8 +174,10 @@ describe('the watch streams over WebSocket', () => {
     await until('the end of the streams', () => streams(shared) === 0);
   });
 
-  it('keep a node from nobody while one reader takes nothing', async () => {
-    const node = await start({ watch: { maxQueued: 20 } });
+  it('keep nobody from their changes while one reader takes nothing', async () => {
+    // Sockets take megabytes before the node feels it.
+    const limits = { maxDocumentBytes: 1_000_000, maxRequestBytes: 1_000_000 };
+    const node = await start({ watch: { maxQueued: 20 }, limits });
     const silent = await watch('/things/s/watch', node);
     silent.socket.pause();
     const seen: StreamMessage[] = [];
@@ -136,10 +185,10 @@ describe('the watch streams over WebSocket', () => {
     void (async () => {
       for (;;) seen.push(await other.nextOf('change'));
     })().catch(() => undefined);
-    const blob = 'x'.repeat(7_000);
+    const blob = 'x'.repeat(100_000);
     let total = 0;
     while (streams(node) === 2) {
-      if (++total > 5_000) throw new Error('it is never ended');
+      if (++total > 500) throw new Error('it is never ended');
       await update(node, 's', { state: { reported: { blob, n: total } } });
     }
     await until('every change at the other reader', () => seen.length === total);

@@ -48,12 +48,14 @@ describe('the watch streams', () => {
     const leaf = { timestamp: Math.floor(node.clock.now() / 1000) };
     expect(data).toEqual({
       kind: 'updated',
+      tenant: 'default',
       thing: 't',
       shadow: null,
       version: 1,
       revision: expect.any(Number),
       time: new Date(node.clock.now()).toISOString(),
       patch: { desired: { led: 'on' }, reported: { led: 'off' } },
+      removed: [],
       delta: { led: 'on' },
       document: {
         state: { desired: { led: 'on' }, reported: { led: 'off' } },
