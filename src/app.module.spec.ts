@@ -9,11 +9,11 @@ import { SILENT_LOGGER } from './telemetry/logger.js';
 
 describe('AppModule', () => {
   it.each([
-    ['alone', {}, ['draining', 'etcd', 'feed', 'mqtt']],
+    ['alone', {}, ['draining', 'etcd', 'feed', 'mqtt', 'presence']],
     [
       'with an external broker',
       { UMBRA_BROKER_URL: 'mqtt://127.0.0.1:1883' },
-      ['broker', 'draining', 'etcd', 'feed', 'mqtt'],
+      ['broker', 'draining', 'etcd', 'feed', 'mqtt', 'presence'],
     ],
   ])('%s has the health of each part', async (_what, environment, names) => {
     const store = new MemoryShadowStore();

@@ -18,6 +18,7 @@ import { MqttTransport } from './mqtt/built-in/transport.js';
 import { ExternalBrokerModule } from './mqtt/external/external.module.js';
 import { ExternalTransport } from './mqtt/external/transport.js';
 import { PoliciesModule } from './policies/policies.module.js';
+import { PresenceModule } from './presence/presence.module.js';
 import { PrincipalsModule } from './principals/principals.module.js';
 import { RevocationsModule } from './revocations/revocations.module.js';
 import { SYSTEM_CLOCK, type Clock } from './resilience/clock.js';
@@ -65,6 +66,7 @@ export class AppModule {
         MqttModule,
         ...(access === undefined ? [] : administration(access)),
         ...(config.externalBroker === null ? [] : [ExternalBrokerModule]),
+        ...(config.presence.isOn && storage.clusterKeys ? [PresenceModule] : []),
         ShadowModule,
         ThingsModule,
       ],

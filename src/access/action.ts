@@ -14,6 +14,7 @@ export type ActionName =
   | 'lease:list'
   | 'lease:update'
   | 'lease:delete'
+  | 'presence:get'
   | 'principal:get'
   | 'principal:list'
   | 'principal:update'

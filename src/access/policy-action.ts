@@ -15,6 +15,7 @@ export type PolicyAction =
   | 'umbra:ListThings'
   | 'umbra:DeleteThing'
   | 'umbra:Lease'
+  | 'umbra:GetPresence'
   /** Read the records of access of a tenant. */
   | 'umbra:AdminRead'
   /** Change them. */
@@ -36,6 +37,7 @@ export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, Poli
   'lease:list': 'umbra:Lease',
   'lease:update': 'umbra:Lease',
   'lease:delete': 'umbra:Lease',
+  'presence:get': 'umbra:GetPresence',
   'principal:get': 'umbra:AdminRead',
   'principal:list': 'umbra:AdminRead',
   'principal:update': 'umbra:AdminWrite',

@@ -255,6 +255,24 @@ export const SECTIONS = {
       meaning: 'Deadline of one call to one etcd member; then the next member is tried.',
     }),
   },
+  Presence: {
+    UMBRA_PRESENCE: flag('presence.isOn', true, {
+      meaning: 'Keep in etcd which MQTT clients are connected, and tell of those that come and go, see presence.md.',
+    }),
+    UMBRA_PRESENCE_LEASE_SECONDS: integer('presence.leaseSeconds', 10, {
+      ...{ min: 2, max: 300, unit: 's' },
+      meaning: 'Silence of a node after which the other nodes mark its clients as disconnected.',
+    }),
+    UMBRA_PRESENCE_DAYS: integer('presence.days', 30, {
+      ...{ min: 1, max: 3650, unit: 'days' },
+      meaning: 'How long a client is remembered after its last connection.',
+    }),
+    UMBRA_PRESENCE_MAX_CLIENTS: integer('presence.maxClients', 200_000, {
+      ...{ min: 1, max: 10_000_000, unit: 'clients' },
+      meaning:
+        'Clients that are remembered, connected or not; each takes about 0.5 KB in etcd and in the memory of every node. Further ones are served, but not recorded.',
+    }),
+  },
   'Watch streams': {
     UMBRA_WATCH_HISTORY_RECORDS: integer('watch.historyRecords', 10_000, {
       ...{ min: 0, max: 10_000_000, unit: 'records' },

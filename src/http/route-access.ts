@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { ActionName } from '../access/action.js';
 import { POLICY_ACTIONS, type PolicyAction } from '../access/policy-action.js';
 import { targetOf, thingOf } from './caller.js';
-import { tenantOf } from './record-request.js';
+import { parameterOf, tenantOf } from './record-request.js';
 
 export type Asked = Exclude<ActionName, 'public'>;
 
@@ -10,7 +10,7 @@ export type Asked = Exclude<ActionName, 'public'>;
  * What policies are asked about. A stream of everything is asked about nothing, and brings what policies allow; so is a
  * lease, whose route asks about each of its things.
  */
-type About = 'all-tenants' | 'tenant' | 'things' | 'thing' | 'shadow' | 'nothing';
+type About = 'all-tenants' | 'tenant' | 'things' | 'thing' | 'shadow' | 'client' | 'nothing';
 
 /** What the caller of a route must be allowed to do. It is made once a route, not for each request. */
 export interface RouteAccess {
@@ -34,6 +34,7 @@ function aboutOf(action: Asked, policyAction: PolicyAction | null, url: string):
   if (action === 'tenant:list' || OF_ALL_TENANTS.test(action)) return 'all-tenants';
   if (policyAction?.startsWith('umbra:Admin')) return 'tenant';
   if (action.startsWith('lease:')) return 'nothing';
+  if (action.startsWith('presence:')) return 'client';
   if (!url.includes('/:thing')) return action === 'shadow:watch' ? 'nothing' : 'things';
   if (action.startsWith('thing:') || action === 'shadow:list') return 'thing';
   return action === 'shadow:watch' && !url.includes('/shadow/') ? 'nothing' : 'shadow';
@@ -50,6 +51,7 @@ export function resourceOf(about: About, request: FastifyRequest): string | null
   }
   if (about === 'all-tenants') return 'tenant/*';
   if (about === 'tenant') return `tenant/${tenantOf(request)}`;
+  if (about === 'client') return `client/${parameterOf(request, 'clientId')}`;
   if (about === 'things') return 'thing/*';
   return about === 'thing' ? `thing/${thingOf(request)}` : null;
 }

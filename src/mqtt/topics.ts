@@ -20,6 +20,12 @@ export const MAX_TOPIC_BYTES = 256;
 /** What connected clients publish a newer access token to. Policies are not asked, and nobody is sent it. */
 export const RENEW_TOPIC = '$umbra/session/renew';
 
+/** What tells of clients that come and go, as on AWS; the client identifier follows, which may have slashes. */
+export const PRESENCE_TOPICS = {
+  connected: '$aws/events/presence/connected/',
+  disconnected: '$aws/events/presence/disconnected/',
+} as const;
+
 const ROOT = '$aws/things/';
 
 export interface ShadowNames {

@@ -19,6 +19,7 @@ export const UMBRA_ACTIONS = [
   'umbra:ListThings',
   'umbra:GetThing',
   'umbra:DeleteThing',
+  'umbra:GetPresence',
   'umbra:Transact',
   'umbra:Lease',
 ] as const;

@@ -44,7 +44,7 @@ describe('a document is refused with its place', () => {
     ],
     [
       statement({ Action: 'umbra:Wach' }),
-      'Statement[1].Action: the action "umbra:Wach" is unknown; with this prefix there are umbra:Watch, umbra:ListThings, umbra:GetThing, umbra:DeleteThing, umbra:Transact, umbra:Lease, umbra:Admin*',
+      'Statement[1].Action: the action "umbra:Wach" is unknown; with this prefix there are umbra:Watch, umbra:ListThings, umbra:GetThing, umbra:DeleteThing, umbra:GetPresence, umbra:Transact, umbra:Lease, umbra:Admin*',
     ],
     [
       statement({ Resource: ['*', 'topic/x'] }),

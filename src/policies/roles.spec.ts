@@ -65,6 +65,11 @@ describe('a built-in role', () => {
     ['iot:Receive', `topic/${OWN}/name/mode/update/accepted`, 'dovsta'],
     ['iot:Receive', `topic/${FOREIGN}/update/delta`, 'ovsta'],
     ['iot:Receive', 'topic/anything', 'ta'],
+    ['iot:Subscribe', 'topicfilter/$aws/events/presence/connected/+', 'ovsta'],
+    ['iot:Subscribe', 'topicfilter/$aws/events/#', 'ta'],
+    ['iot:Receive', 'topic/$aws/events/presence/disconnected/lamp', 'ovsta'],
+    ['umbra:GetPresence', 'client/lamp', 'dovsta'],
+    ['umbra:GetPresence', 'client/pump', 'ovsta'],
     ['iot:GetThingShadow', 'thing/lamp', 'dovsta'],
     ['iot:GetThingShadow', 'thing/lamp/mode', 'dovsta'],
     ['iot:ListNamedShadowsForThing', 'thing/lamp', 'dovsta'],
@@ -98,6 +103,8 @@ describe('a built-in role', () => {
       ['iot:Subscribe', `topicfilter/${OWN}/#`],
       ['iot:GetThingShadow', 'thing/lamp'],
       ['iot:GetThingShadow', 'thing/'],
+      ['umbra:GetPresence', 'client/lamp'],
+      ['umbra:GetPresence', 'client/'],
     ];
     expect(asked.filter(([action, resource]) => allows('device', action, resource, NOBODY))).toEqual([]);
   });

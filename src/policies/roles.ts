@@ -37,8 +37,9 @@ const requests = (thing: string, operations: readonly string[]): string[] =>
 const READ = ['iot:GetThingShadow', 'iot:ListNamedShadowsForThing', 'umbra:GetThing'];
 const WRITE = ['iot:UpdateThingShadow', 'iot:DeleteThingShadow'];
 const FOLLOW = [
-  allow('Subscribe', 'iot:Subscribe', 'topicfilter/$aws/things/*/shadow/*'),
-  allow('Receive', 'iot:Receive', 'topic/$aws/things/*/shadow/*'),
+  allow('Subscribe', 'iot:Subscribe', 'topicfilter/$aws/things/*/shadow/*', 'topicfilter/$aws/events/presence/*'),
+  allow('Receive', 'iot:Receive', 'topic/$aws/things/*/shadow/*', 'topic/$aws/events/presence/*'),
+  allow('Presence', 'umbra:GetPresence', 'client/*'),
 ];
 const WATCH = allow('Watch', 'umbra:Watch', 'thing/*');
 const LIST_THINGS = allow('ListThings', 'umbra:ListThings', '*');
@@ -60,6 +61,7 @@ const STATEMENTS: Readonly<Record<RoleName, readonly Statement[]>> = {
     allow('Subscribe', 'iot:Subscribe', `topicfilter/$aws/things/${OWN}/shadow/*`),
     allow('Receive', 'iot:Receive', `topic/$aws/things/${OWN}/shadow/*`),
     allow('Shadows', [...READ, ...WRITE], `thing/${OWN}`, `thing/${OWN}/*`),
+    allow('Presence', 'umbra:GetPresence', `client/${OWN}`),
   ],
   viewer: [
     AS_PRINCIPAL,

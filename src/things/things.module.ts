@@ -7,6 +7,7 @@ import { GetThingController } from './get.http.js';
 import { GetThing } from './get.js';
 import { ListThingsController } from './list.http.js';
 import { ListThings } from './list.js';
+import { PresenceOfThings } from './presence-of-things.js';
 import { WatchThingController, WatchThingsController } from './watch.http.js';
 
 @Module({
@@ -18,6 +19,6 @@ import { WatchThingController, WatchThingsController } from './watch.http.js';
     WatchThingController,
     WatchThingsController,
   ],
-  providers: [ListThings, GetThing, DeleteThing],
+  providers: [ListThings, GetThing, DeleteThing, PresenceOfThings],
 })
 export class ThingsModule {}

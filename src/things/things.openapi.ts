@@ -13,11 +13,18 @@ import {
   Token,
   Version,
 } from '../shadow/document.openapi.js';
+import { EXAMPLE as PRESENT, PresenceOf } from '../presence/presence.openapi.js';
 import { SHADOW_FILTER, STREAM, STREAM_PARAMETERS, THING_FILTER } from '../shadow/watch.openapi.js';
 
 const THINGS: Tag = { name: 'Things', description: 'The things that have a shadow', place: 30 };
 
 const next = Type.Optional(Type.String());
+const presence = Type.Optional(
+  Type.Union([PresenceOf, Type.Null()], {
+    description:
+      'Of the MQTT client whose identifier is the name of the thing; null: none is remembered. Absent where presence is off or not known, and for callers who may not see it.',
+  }),
+);
 const summary = { name: ShadowName, version: Version, changedAt: ChangedAt };
 
 export const ShadowSummary = Type.Object(summary);
@@ -28,6 +35,7 @@ export const Things = Type.Object(
     things: Type.Array(
       Type.Object({
         thing: Type.String(),
+        presence,
         classic: Type.Boolean(),
         names: Type.Array(Type.String()),
         shadows: Type.Array(ShadowSummary),
@@ -47,7 +55,10 @@ export const StoredShadow = Type.Object({
 });
 export type StoredShadow = Static<typeof StoredShadow>;
 
-export const Thing = Type.Object({ thing: Type.String(), shadows: Type.Array(StoredShadow), next }, { $id: 'Thing' });
+export const Thing = Type.Object(
+  { thing: Type.String(), presence, shadows: Type.Array(StoredShadow), next },
+  { $id: 'Thing' },
+);
 export type Thing = Static<typeof Thing>;
 
 export const DeletedShadow = Type.Object({ name: ShadowName, version: Version, timestamp: Timestamp });
@@ -80,7 +91,10 @@ export const listThings: OperationDescription = {
       schema: Things,
       headers: REVISION,
       examples: {
-        page: { things: [{ thing: 'lamp-1', classic: true, names: ['door'], shadows: SHADOWS }], next: NEXT },
+        page: {
+          things: [{ thing: 'lamp-1', presence: PRESENT, classic: true, names: ['door'], shadows: SHADOWS }],
+          next: NEXT,
+        },
       },
     },
   },
@@ -112,6 +126,7 @@ export const getThing: OperationDescription = {
       examples: {
         page: {
           thing: 'lamp-1',
+          presence: PRESENT,
           shadows: SHADOWS.map((shadow) => ({
             ...shadow,
             state: { reported: { led: 'off' } },

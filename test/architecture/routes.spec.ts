@@ -127,16 +127,18 @@ function routesOf(handler: object, prefix: unknown): Route[] {
 
 function parts(): AppParts {
   const store = new MemoryShadowStore();
+  const keys = new MemoryClusterKeys();
   const storage = {
     store,
     feed: new MemoryShadowFeed(store),
+    clusterKeys: keys,
     health: () => ({ ok: true, reason: '' }),
     close: () => store.close(),
   };
   // With authentication, which brings routes of its own.
   const config = loadConfig({ UMBRA_DATA_DIR: join(tmpdir(), `umbra-routes-${process.pid}`) });
   const clock = SYSTEM_CLOCK;
-  const access = new AccessControl({ config, keys: new MemoryClusterKeys(), clock, logger: SILENT_LOGGER });
+  const access = new AccessControl({ config, keys, clock, logger: SILENT_LOGGER });
   return { config, logger: SILENT_LOGGER, storage, access };
 }
 

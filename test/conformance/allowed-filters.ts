@@ -1,6 +1,7 @@
 /** The topics of docs/topics.md, written down once more: the door's own table is what is tested. */
 const TAILS = ['get', 'get/accepted', 'get/rejected', 'update', 'update/delta', 'update/documents', 'update/accepted', 'update/rejected', 'delete', 'delete/accepted', 'delete/rejected']; // prettier-ignore
-const TOPICS = TAILS.flatMap((tail) => [`$aws/things/T/shadow/${tail}`, `$aws/things/T/shadow/name/N/${tail}`]);
+const PRESENCE = ['connected', 'disconnected'].flatMap((change) => ['T', 'T/T', 'T/T/T'].map((id) => `$aws/events/presence/${change}/${id}`)); // prettier-ignore
+const TOPICS = TAILS.flatMap((tail) => [`$aws/things/T/shadow/${tail}`, `$aws/things/T/shadow/name/N/${tail}`]).concat(PRESENCE); // prettier-ignore
 
 /** Whether a filter can match a topic of docs/topics.md (MQTT 4.7). */
 export function canMatch(filter: string): boolean {

@@ -62,6 +62,10 @@ export class MqttBroker implements Door {
   /** A client has subscribed, or resumed a session with subscriptions; `hasMissed`: changes in between are no longer available. */
   onSubscribed: (connection: Connection, filters: readonly string[], hasMissed: boolean) => void = () => {};
   onUnsubscribed: (connection: Connection, filters: readonly string[]) => void = () => {};
+  /** A client is connected, and has said its own identifier; set before the first connection. */
+  onConnected: (connection: Connection) => void = () => {};
+  /** Any client has left; the reason is null when the network has ended it, and success when its client has. */
+  onLeft: (connection: Connection, reason: number | null) => void = () => {};
   /** Answers requests; set before the first connection. */
   handle: RequestHandler = (request) => request.settle('withheld');
   readonly #subscribers = new Subscribers();
@@ -73,7 +77,7 @@ export class MqttBroker implements Door {
   #connected = 0;
 
   constructor(
-    @Inject(CONFIG) { mqtt }: Config,
+    @Inject(CONFIG) { mqtt, presence }: Config,
     @Inject(CLOCK) clock: Clock,
     @Inject(LOGGER) readonly logger: Logger,
     @Inject(ACCESS) { authenticator, authorizer, audit, sessions: limits }: Access,
@@ -94,7 +98,7 @@ export class MqttBroker implements Door {
     const { sessions, wills } = this;
     const shared = { config: mqtt, budget, sessions, wills, logger };
     this.#connectGate = new ConnectGate({ ...shared, authenticator, authorizer, audit });
-    this.#subscribeGate = new SubscribeGate(mqtt, sessions, authorizer);
+    this.#subscribeGate = new SubscribeGate(mqtt, sessions, authorizer, presence.isOn);
     this.#publishGate = new PublishGate(authorizer);
     this.#renewalGate = new RenewalGate(authenticator, authorizer, logger);
     this.#review = new AccessReview(sessions, this.#subscribeGate, authorizer, this.#mayGet, logger);
@@ -243,7 +247,10 @@ export class MqttBroker implements Door {
   // What connections ask of the door.
 
   connect(connection: Connection, packet: ConnectPacket): void {
-    this.#connectGate.admit(connection, packet, (opened) => this.#greet(connection, opened));
+    this.#connectGate.admit(connection, packet, (opened) => {
+      if (packet.clientId !== '') this.onConnected(connection);
+      this.#greet(connection, opened);
+    });
   }
 
   #greet(connection: Connection, { session, isPresent }: Opened): void {
@@ -303,8 +310,10 @@ export class MqttBroker implements Door {
     }
   }
 
-  left(connection: Connection): void {
-    if (connection.session !== null) this.#connected--;
+  left(connection: Connection, reason: number | null): void {
+    if (connection.session === null) return;
+    this.#connected--;
+    this.onLeft(connection, reason);
   }
 }
 

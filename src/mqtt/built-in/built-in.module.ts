@@ -31,6 +31,6 @@ import { MqttPublisher } from './publisher.js';
     MqttTransport,
     MqttHealth,
   ],
-  exports: [MqttTransport],
+  exports: [MqttBroker, MqttTransport],
 })
 export class MqttModule {}

@@ -51,6 +51,8 @@ export class Connection implements PacketHandler, RequestOwner {
   heldBytes = 0;
   /** Of the current deltas that it was sent; null: of none. */
   deltaRevisions: DeltaRevisions | null = null;
+  /** Milliseconds of the deadlines' clock: its begin, the last bytes, or its end, according to the phase. */
+  since: number;
   #phase: Phase = 'opening';
   #route: Route | null = null;
   /** In the order of arrival, in which they are acknowledged (MQTT-4.6.0-2). */
@@ -59,8 +61,6 @@ export class Connection implements PacketHandler, RequestOwner {
   #isDirty = false;
   #isPaused = false;
   #waitsForTurn = false;
-  /** Milliseconds of the deadlines' clock: its begin, the last bytes, or its end, according to the phase. */
-  #since: number;
   #discarded = 0;
   #hasLeft = false;
   readonly outbox: Outbox;
@@ -74,7 +74,7 @@ export class Connection implements PacketHandler, RequestOwner {
   ) {
     this.#reader = new PacketReader(this, door.readerOptions);
     this.outbox = new Outbox(stream, door);
-    this.#since = door.deadlines.now;
+    this.since = door.deadlines.now;
     door.deadlines.add(this);
   }
 
@@ -112,7 +112,7 @@ export class Connection implements PacketHandler, RequestOwner {
       return this.fail(error);
     }
     // No time more for a CONNECT that comes byte by byte.
-    if (this.#phase === 'open') this.#since = this.door.deadlines.now;
+    if (this.#phase === 'open') this.since = this.door.deadlines.now;
     this.#countHeld();
   }
 
@@ -138,7 +138,7 @@ export class Connection implements PacketHandler, RequestOwner {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
     this.door.deadlines.remove(this);
-    this.#leave('closed by its peer');
+    this.#leave('closed by its peer', null);
   }
 
   /** The stream is broken; its end follows. */
@@ -293,7 +293,7 @@ export class Connection implements PacketHandler, RequestOwner {
 
   checkDeadlines(): void {
     const { now } = this.door.deadlines;
-    const waited = now - this.#since;
+    const waited = now - this.since;
     if (this.#phase === 'opening') {
       if (waited > CONNECT_TIMEOUT_MS) this.end(REASON.unspecified, 'no CONNECT');
     } else if (this.#phase === 'ending') {
@@ -336,7 +336,7 @@ export class Connection implements PacketHandler, RequestOwner {
       !this.#isHeld && !this.#waitsForTurn && !this.outbox.isBlocked && (this.#requests?.size ?? 0) < MAX_IN_FLIGHT;
     if (!this.#isPaused || !mayRead || (this.#phase !== 'open' && this.#phase !== 'opening')) return;
     this.#isPaused = false;
-    this.#since = this.door.deadlines.now;
+    this.since = this.door.deadlines.now;
     try {
       this.#reader.resume();
     } catch (error) {
@@ -362,13 +362,13 @@ export class Connection implements PacketHandler, RequestOwner {
     if (this.#phase === 'ending' || this.#phase === 'closed') return;
     const wasOpen = this.#phase === 'open';
     this.#phase = 'ending';
-    this.#since = this.door.deadlines.now;
     this.outbox.level = this.#reader.level || 4;
     this.#reader.close();
     // The session may have another connection by now, which is to get what waits.
     if (this.session?.connection !== this) this.outbox.session = null;
     if (wasOpen) this.outbox.flush();
-    this.#leave(why);
+    this.#leave(why, reason ?? REASON.success);
+    this.since = this.door.deadlines.now;
     // On a full socket a last packet would wait for a peer that does not read.
     if (this.outbox.isBlocked) return void this.stream.destroy();
     const cameConnect = this.#reader.level !== 0 || reason === REASON.unsupportedProtocolVersion;
@@ -382,7 +382,7 @@ export class Connection implements PacketHandler, RequestOwner {
   }
 
   /** Gives back what the connection had, once. */
-  #leave(why: string): void {
+  #leave(why: string, reason: number | null): void {
     const { session, will, door } = this;
     if (this.#hasLeft) return;
     this.#hasLeft = true;
@@ -392,7 +392,7 @@ export class Connection implements PacketHandler, RequestOwner {
     if (session !== null && session.connection === this) door.sessions.left(session);
     if (session !== null && will !== null) door.wills.left(session, will);
     this.will = null;
-    door.left(this);
+    door.left(this, reason);
     door.logger.debug({ clientId: this.clientId, reason: why }, 'client disconnected');
   }
 }

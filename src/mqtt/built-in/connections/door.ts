@@ -37,5 +37,6 @@ export interface Door {
   unsubscribe(connection: Connection, packet: UnsubscribePacket): void;
   /** The connection holds more or less of a packet that is not complete. */
   heldChanged(connection: Connection, bytes: number): void;
-  left(connection: Connection): void;
+  /** @param reason with which it was ended; success: its client has ended it; null: the network has */
+  left(connection: Connection, reason: number | null): void;
 }

@@ -8,16 +8,20 @@ import { REASON } from '../packets/reason-codes.js';
 import type { Session } from '../sessions/session.js';
 import type { SessionStore } from '../sessions/session-store.js';
 import { GrantedFilter } from '../subscriptions/granted-filter.js';
-import { canMatchShadowTopic } from '../subscriptions/topic-filter.js';
+import { canMatchPresenceTopic, canMatchShadowTopic } from '../subscriptions/topic-filter.js';
 
 const SHARED = '$share/';
 
-/** What clients may subscribe to: filters that can match a shadow topic. Others fail in the SUBACK, each on its own. */
+/**
+ * What clients may subscribe to: filters that can match a topic of shadows, or of presence where the node tells it. Others
+ * fail in the SUBACK, each on its own.
+ */
 export class SubscribeGate {
   constructor(
     private readonly config: Pick<MqttConfig, 'maxSubscriptions'>,
     private readonly sessions: SessionStore,
     private readonly authorizer: Authorizer,
+    private readonly tellsPresence: boolean,
   ) {}
 
   /** The reason code of the SUBACK. @param identifier 0: none */
@@ -42,13 +46,17 @@ export class SubscribeGate {
       if (noLocal) throw new ProtocolError(REASON.protocolError, 'No Local on a shared subscription');
       return REASON.sharedSubscriptionsNotSupported;
     }
-    if (!canMatchShadowTopic(filter) || !this.admits(session, filter)) return REASON.notAuthorized;
+    if (!this.#canMatch(filter) || !this.admits(session, filter)) return REASON.notAuthorized;
     if (session.granted.length >= this.config.maxSubscriptions && session.grantedFor(filter) === undefined)
       return REASON.quotaExceeded;
     // There is no QoS 2 here: the highest that can be granted is 1 (MQTT-3.9.3).
     const granted = new GrantedFilter(session, filter, qos === 0 ? 0 : 1, noLocal, identifier);
     if (!this.sessions.subscribe(granted)) return REASON.quotaExceeded;
     return granted.qos;
+  }
+
+  #canMatch(filter: string): boolean {
+    return canMatchShadowTopic(filter) || (this.tellsPresence && canMatchPresenceTopic(filter));
   }
 }
 

@@ -1,4 +1,4 @@
-import { canMatchShadowTopic, deltaCover, filterMatches } from './topic-filter.js';
+import { canMatchPresenceTopic, canMatchShadowTopic, deltaCover, filterMatches } from './topic-filter.js';
 
 describe('filters', () => {
   it.each([
@@ -32,6 +32,24 @@ describe('filters', () => {
     '__proto__',
     `$aws/things/${'x'.repeat(260)}/shadow/#`,
   ])('%s cannot', (filter) => expect(canMatchShadowTopic(filter)).toBe(false));
+
+  it.each([
+    ['$aws/events/presence/connected/+', true],
+    ['$aws/events/presence/+/lamp', true],
+    ['$aws/events/presence/disconnected/a/b', true],
+    ['$aws/events/presence/#', true],
+    ['$aws/events/#', true],
+    ['$aws/#', true],
+    ['$aws/+/+/connected/#', true],
+    ['$aws/events/presence/connected', false],
+    ['$aws/events/presence/connected/', false],
+    ['$aws/events/presence/lost/lamp', false],
+    ['$aws/events/presence', false],
+    ['$aws/things/+/shadow/#', false],
+    ['+/events/presence/connected/+', false],
+    ['#', false],
+    [`$aws/events/presence/connected/${'x'.repeat(260)}`, false],
+  ])('%s can match a topic of presence: %p', (filter, can) => expect(canMatchPresenceTopic(filter)).toBe(can));
 
   it.each([
     ['$aws/things/T/shadow/#', '$aws/things/T/shadow', true],

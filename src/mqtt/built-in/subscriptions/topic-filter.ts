@@ -1,5 +1,5 @@
 import { CHANGE_TAILS, type ChangeTail } from '../../../document/change-messages.js';
-import { isWithinLimits, shadowTopic, TAILS, type ShadowNames, type Tail } from '../../topics.js';
+import { isWithinLimits, PRESENCE_TOPICS, shadowTopic, TAILS, type ShadowNames, type Tail } from '../../topics.js';
 
 /** null stands for any name. */
 type Levels = readonly (string | null)[];
@@ -21,6 +21,25 @@ export function canMatchShadowTopic(filter: string): boolean {
   if (!isWithinLimits(filter)) return false;
   const levels = filter.split('/');
   return levels[0] === '$aws' && SHADOW_TOPICS.some((topic) => canMatch(levels, topic));
+}
+
+/** Levels of a topic of presence before the client identifier. */
+const PRESENCE = Object.values(PRESENCE_TOPICS).map((topic) => topic.split('/').slice(0, -1));
+
+/** Whether a filter can match any topic of presence. A client identifier may have slashes, but it is not empty. */
+export function canMatchPresenceTopic(filter: string): boolean {
+  if (!isWithinLimits(filter)) return false;
+  const levels = filter.split('/');
+  return levels[0] === '$aws' && PRESENCE.some((topic) => canBeginWith(levels, topic));
+}
+
+function canBeginWith(levels: readonly string[], topic: readonly string[]): boolean {
+  for (const [i, wanted] of topic.entries()) {
+    if (levels[i] === '#') return true;
+    if (levels[i] !== '+' && levels[i] !== wanted) return false;
+  }
+  const rest = levels.slice(topic.length);
+  return rest.length > 1 || (rest.length === 1 && rest[0] !== '');
 }
 
 /** Whether `filter` matches `topic` (MQTT 4.7), for topics that begin with `$`. */
@@ -52,7 +71,7 @@ export function changeCover(filter: string): ChangeCover | null {
 /** Whether a filter can match other topics than those of changes. */
 export function canMatchOthers(filter: string): boolean {
   const levels = filter.split('/');
-  return OTHER_TOPICS.some((topic) => canMatch(levels, topic));
+  return OTHER_TOPICS.some((topic) => canMatch(levels, topic)) || canMatchPresenceTopic(filter);
 }
 
 /** The change whose message has this topic; null when it is none. */

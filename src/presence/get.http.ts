@@ -1,0 +1,26 @@
+import { Controller, Get, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Action } from '../access/action.js';
+import { ServiceError } from '../errors/service-error.js';
+import { Describe } from '../http/openapi/describe.js';
+import { parameterOf } from '../http/record-request.js';
+import { json } from '../http/send-json.js';
+import { Presence } from './presence.js';
+import { getPresence, type ClientPresence } from './presence.openapi.js';
+
+@Controller('v1/presence/:clientId')
+export class GetPresenceController {
+  constructor(private readonly presence: Presence) {}
+
+  @Get()
+  @Action('presence:get')
+  @Describe(getPresence)
+  get(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): string {
+    const clientId = parameterOf(request, 'clientId');
+    const found = this.presence.of({ tenant: request.principal.tenant, clientId });
+    if (found === null) throw new ServiceError('noRecord', `client '${clientId}'`);
+    const body: ClientPresence = { clientId, ...found };
+    void reply.header('cache-control', 'no-store');
+    return json(reply, body);
+  }
+}

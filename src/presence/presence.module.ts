@@ -1,0 +1,15 @@
+import { Global, Module } from '@nestjs/common';
+import { MqttModule } from '../mqtt/built-in/built-in.module.js';
+import { GetPresenceController } from './get.http.js';
+import { Presence } from './presence.js';
+import { PresenceHealth } from './presence.health.js';
+
+/** Follows the built-in broker. Without this module nothing does. */
+@Global()
+@Module({
+  imports: [MqttModule],
+  controllers: [GetPresenceController],
+  providers: [Presence, PresenceHealth],
+  exports: [Presence],
+})
+export class PresenceModule {}

@@ -1,0 +1,60 @@
+import Type, { type Static } from 'typebox';
+import type { OperationDescription, Tag } from '../http/openapi/describe.js';
+import { pathParameter } from '../http/openapi/parameters.js';
+import { DISCONNECT_REASONS, type DisconnectReason } from './disconnect-reason.js';
+
+const PRESENCE: Tag = { name: 'Presence', description: 'Which MQTT clients are connected', place: 35 };
+
+const Time = Type.String({ format: 'date-time' });
+const reasons = Object.keys(DISCONNECT_REASONS) as DisconnectReason[];
+
+const members = {
+  connected: Type.Boolean(),
+  since: Type.String({ format: 'date-time', description: 'Since when it is so.' }),
+  lastSeen: Type.String({
+    format: 'date-time',
+    description:
+      'When the client was last heard. Exact on the node that has the connection; others know when it was recorded last.',
+  }),
+  nodeId: Type.String({ description: 'The node that has, or had, the connection.' }),
+  epoch: Type.Integer({ description: 'Rises with every connection of the client, on whatever node.' }),
+  session: Type.String({ description: 'Id of the connection.' }),
+  principal: Type.String(),
+  lastDisconnect: Type.Union([Type.Object({ reason: Type.Enum(reasons), at: Time }), Type.Null()], {
+    description: 'The last end of a connection that is known, or null.',
+  }),
+};
+
+export const PresenceOf = Type.Object(members, { $id: 'PresenceOf' });
+export type PresenceOf = Static<typeof PresenceOf>;
+
+export const ClientPresence = Type.Object({ clientId: Type.String(), ...members }, { $id: 'ClientPresence' });
+export type ClientPresence = Static<typeof ClientPresence>;
+
+/** Of a lamp that came back a minute after its connection was lost. */
+export const EXAMPLE: PresenceOf = {
+  connected: true,
+  since: '2023-11-14T22:13:20.000Z',
+  lastSeen: '2023-11-14T22:19:02.300Z',
+  nodeId: 'umbra-1',
+  epoch: 1207,
+  session: '0b0a9b0e-5c51-4f6c-9d0e-6b8f5c1f5d3a',
+  principal: 'lamp-1',
+  lastDisconnect: { reason: 'connection-lost', at: '2023-11-14T22:12:20.000Z' },
+};
+
+export const getPresence: OperationDescription = {
+  id: 'getPresence',
+  tag: PRESENCE,
+  summary: 'Whether an MQTT client is connected',
+  description: 'As the nodes have told each other through etcd: a state is a few milliseconds old.',
+  parameters: [pathParameter('clientId', 'Client identifier of MQTT, percent-encoded.', { maxLength: 128 })],
+  answers: {
+    200: {
+      description: 'The client',
+      schema: ClientPresence,
+      examples: { connected: { clientId: 'lamp-1', ...EXAMPLE } },
+    },
+  },
+  errors: { noRecord: "client 'lamp-1'", storageUnavailable: '', draining: '' },
+};

@@ -1,0 +1,129 @@
+import type { MqttClient } from 'mqtt';
+import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
+import { until } from '../harness/until.js';
+
+/** Who may know which clients are connected. Nodes that lose each other are in test/e2e/presence.spec.ts. */
+
+let node: SecureNode;
+const ALL = '$aws/events/presence/+/+';
+const KEPT = { clean: false, properties: { sessionExpiryInterval: 3600 } };
+
+beforeAll(async () => {
+  node = await startSecureNode();
+});
+afterAll(() => node.stop());
+
+/** What the SUBACK says. */
+const granted = (client: MqttClient, filter: string): Promise<unknown> =>
+  new Promise((resolve) =>
+    client.subscribe(filter, { qos: 1 }, (_error, _granted, suback) => resolve(suback?.granted[0])),
+  );
+
+/** The client identifiers of the events that a client gets from now on. */
+function heardBy(client: MqttClient): string[] {
+  const heard: string[] = [];
+  client.on('message', (topic, payload) => {
+    const { clientId, eventType } = JSON.parse(payload.toString()) as { clientId: string; eventType: string };
+    expect(topic).toBe(`$aws/events/presence/${eventType}/${clientId}`);
+    heard.push(`${clientId} ${eventType}`);
+  });
+  return heard;
+}
+
+const known = (key: string, path: string, connected: boolean): Promise<unknown> =>
+  until(`${path} ${connected}`, async () => {
+    const { body } = await node.ask('GET', path, key);
+    return body.connected === connected && body;
+  });
+
+it('tenants do not see each other, though their clients have the same identifiers', async () => {
+  for (const tenant of ['red', 'blue']) await node.ask('PUT', `/v1/tenants/${tenant}`, node.admin, {});
+  const keyOf = (tenant: string, role: string, id: string): Promise<string> =>
+    node.make(id, { kind: 'service', roles: [role] }, tenant);
+  const [red, blue] = [await keyOf('red', 'tenant-admin', 'plant'), await keyOf('blue', 'tenant-admin', 'plant')];
+  const followers = [await node.connect('red-follower', red), await node.connect('blue-follower', blue)];
+  const [inRed, inBlue] = followers.map(heardBy);
+  for (const follower of followers) expect(await granted(follower, ALL)).toBe(1);
+  const lamp = await node.connect('lamp', red);
+  await known(red, '/v1/presence/lamp', true);
+  expect((await node.ask('GET', '/v1/presence/lamp', blue)).status).toBe(404);
+  await lamp.endAsync();
+  await known(red, '/v1/presence/lamp', false);
+  // Its own events come after those of the other tenant would have.
+  await (await node.connect('last', blue)).endAsync();
+  await until('the last event', () => inBlue?.includes('last disconnected'));
+  expect(inBlue?.filter((each) => each.startsWith('lamp'))).toEqual([]);
+  expect(inRed).toEqual(expect.arrayContaining(['lamp connected', 'lamp disconnected']));
+  expect(inRed?.filter((each) => each.startsWith('last'))).toEqual([]);
+});
+
+it('policies say who may subscribe, who receives which event, and who may ask', async () => {
+  const policy = {
+    Version: '2012-10-17',
+    Statement: [
+      { Effect: 'Allow', Action: ['iot:Connect', 'iot:Subscribe', 'iot:Receive', 'umbra:GetThing'], Resource: '*' },
+      { Effect: 'Deny', Action: 'iot:Receive', Resource: 'arn:aws:iot:*:*:topic/$aws/events/presence/*/secret*' },
+      { Effect: 'Allow', Action: 'umbra:GetPresence', Resource: 'arn:aws:iot:*:*:client/public' },
+    ],
+  };
+  expect((await node.ask('PUT', '/v1/policies/half', node.admin, policy)).status).toBe(201);
+  const half = await node.make('half', { kind: 'service', policies: ['half'] });
+  const device = await node.make('secret-lamp', { thing: 'secret-lamp', roles: ['device'] });
+  const service = await node.make('service', { kind: 'service', roles: ['service'] });
+
+  const follower = await node.connect('half', half);
+  const heard = heardBy(follower);
+  expect(await granted(follower, ALL)).toBe(1);
+  const lamp = await node.connect('secret-lamp', device, KEPT);
+  expect(await granted(lamp, ALL)).toBe(0x87);
+  await known(service, '/v1/presence/secret-lamp', true);
+  const open = await node.connect('public', service).catch(() => null);
+  expect(open).toBeNull();
+  const seen = await node.connect('service:public', service);
+  await until('the other event', () => heard.includes('service:public connected'));
+  expect(heard).toEqual(['service:public connected']);
+
+  const asked = async (key: string, id: string): Promise<number> =>
+    (await node.ask('GET', `/v1/presence/${encodeURIComponent(id)}`, key)).status;
+  expect(await asked(half, 'secret-lamp')).toBe(403);
+  expect(await asked(half, 'public')).toBe(404);
+  expect(await asked(device, 'secret-lamp')).toBe(200);
+  expect(await asked(device, 'service:public')).toBe(403);
+  expect(await asked(service, 'service:public')).toBe(200);
+
+  // The thing is shown to who may see it, its presence to who may see that.
+  const shadow = '/v1/things/secret-lamp/shadow';
+  expect((await node.ask('PATCH', shadow, device, { state: { reported: { on: true } } })).status).toBe(200);
+  const thing = async (key: string): Promise<object> =>
+    (await node.ask('GET', '/v1/things/secret-lamp', key)).body as object;
+  expect(await thing(device)).toMatchObject({ presence: { connected: true, principal: 'secret-lamp' } });
+  const hidden = await thing(half);
+  expect(hidden).toMatchObject({ thing: 'secret-lamp' });
+  expect(hidden).not.toHaveProperty('presence');
+  await seen.endAsync();
+});
+
+it('a client without an identifier of its own has no presence', async () => {
+  const follower = await node.connect('default-follower', node.admin);
+  const heard = heardBy(follower);
+  expect(await granted(follower, ALL)).toBe(1);
+  const nameless = await node.connect('', node.admin);
+  const named = await node.connect('named', node.admin);
+  await until('the named one', () => heard.includes('named connected'));
+  expect(heard.filter((each) => !/^(?:named|default-follower) /.test(each))).toEqual([]);
+  await Promise.all([nameless.endAsync(), named.endAsync()]);
+});
+
+it('switched off, there is no route, no topic and no member', async () => {
+  const off = await startSecureNode({ environment: { UMBRA_PRESENCE: 'false' } });
+  try {
+    const client = await off.connect('lamp', off.admin);
+    expect(await granted(client, ALL)).toBe(0x87);
+    expect((await off.ask('GET', '/v1/presence/lamp', off.admin)).status).toBe(404);
+    const shadow = '/v1/things/lamp/shadow';
+    expect((await off.ask('PATCH', shadow, off.admin, { state: { reported: { on: true } } })).status).toBe(200);
+    expect((await off.ask('GET', '/v1/things/lamp', off.admin)).body).not.toHaveProperty('presence');
+  } finally {
+    await off.stop();
+  }
+});
