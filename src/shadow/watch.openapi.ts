@@ -1,10 +1,12 @@
 import Type from 'typebox';
 import { ClientToken } from '../http/http.openapi.js';
+import type { StreamDescription } from '../http/openapi/channels.js';
 import type { OperationDescription, Tag } from '../http/openapi/describe.js';
 import { headerParameter, queryParameter } from '../http/openapi/parameters.js';
 import { FORMS, MAX_PATH, MAX_VALUES } from '../watch/watch-filter.js';
 import { MAX_CREDIT } from './credit.js';
 import { Data, METADATA, ShadowName, ShadowRead, Version } from './document.openapi.js';
+import { END_MESSAGES } from './watch.js';
 
 export const WATCH: Tag = {
   name: 'Watch',
@@ -132,6 +134,42 @@ data: {"revision":1211}
 
 `;
 
+const Bookmark = Type.Object(
+  { revision: Type.Integer() },
+  { $id: 'Bookmark', description: 'All up to here was sent.' },
+);
+const StreamEnd = Type.Object(
+  { reason: Type.Enum([...Object.keys(END_MESSAGES), 'bad-message']), message: Type.String(), reload: Type.String() },
+  { $id: 'StreamEnd', description: 'reload is the address of the same stream with the present state first.' },
+);
+const Credit = Type.Object(
+  { type: Type.Literal('credit'), events: Type.Integer({ minimum: 1, maximum: MAX_CREDIT }) },
+  { $id: 'Credit', description: 'So many more events of the types change and initial may come.' },
+);
+
+/** Of a WebSocket, and of server-sent events. */
+const EVENTS = [
+  ...[{ event: 'change', name: 'Change', summary: 'One change', data: WatchEvent, hasId: true }],
+  ...[{ event: 'initial', name: 'Initial', summary: 'A shadow as it is', data: WatchEvent, hasId: false }],
+  ...[{ event: 'bookmark', name: 'Bookmark', summary: 'How far the stream is', data: Bookmark, hasId: true }],
+  ...[{ event: 'end', name: 'End', summary: 'Why the stream ends', data: StreamEnd, hasId: false }],
+];
+
+/** What goes over a stream. */
+const MESSAGES: StreamDescription = {
+  sends: EVENTS.map(({ event, name, summary, data, hasId }) => ({
+    name,
+    summary,
+    schema: Type.Object({ type: Type.Literal(event), ...(hasId && { id: Type.String() }), data }),
+  })),
+  receives: [{ name: 'Credit', summary: 'Takes more events', schema: Credit }],
+  events: EVENTS.map(({ event, name, summary, data }) => ({
+    name: `${name}Event`,
+    summary: `${summary}: the data of the event ${event}`,
+    schema: data,
+  })),
+};
+
 /** The common part of the descriptions of all streams. */
 export const STREAM = {
   tag: WATCH,
@@ -146,6 +184,7 @@ for each existing shadow, on request; \`bookmark\` from time to time; \`end\` wi
       examples: { stream: STREAM_EXAMPLE },
     },
   },
+  stream: MESSAGES,
   errors: {
     invalidRequest: 'Invalid cursor: send one back exactly as it was received',
     cursorGone: 'The changes after the cursor are no longer kept; load the present state',

@@ -3,13 +3,17 @@ import type { Static } from 'typebox';
 import { changeEvent, type ChangeEvent } from '../document/change-event.js';
 import type {
   DeleteAccepted as Deleted,
+  DeltaMessage,
+  DocumentsMessage,
   GetAccepted,
+  Rejected as Refusal,
   Snapshot,
   UpdateAccepted as Updated,
 } from '../document/messages.js';
 import type { UpdateRequest } from '../document/parse-request.js';
 import type { AwsShadow, ShadowRead } from './document.openapi.js';
 import type { DeleteAccepted, Update, UpdateAccepted } from './shadow.openapi.js';
+import type { Delta, Documents, Rejected } from './topics.asyncapi.js';
 import { CHANGE_EXAMPLE, WatchEvent } from './watch.openapi.js';
 
 /** Whether each type can stand for the other. `tsc` judges it; a difference does not compile. */
@@ -23,7 +27,10 @@ const same: readonly [
   Same<Static<typeof ShadowRead>, Snapshot>,
   Same<Static<typeof WatchEvent>, ChangeEvent>,
   Same<Static<typeof Update>, UpdateRequest>,
-] = [true, true, true, true, true, true];
+  Same<Static<typeof Delta>, DeltaMessage>,
+  Same<Static<typeof Documents>, DocumentsMessage>,
+  Same<Static<typeof Rejected>, Refusal>,
+] = [true, true, true, true, true, true, true, true, true];
 
 describe('the schemas of the wire', () => {
   it('say the same as the types of the core', () => expect(same).not.toContain(false));

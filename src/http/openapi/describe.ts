@@ -5,6 +5,7 @@ import type { ServiceErrorCode } from '../../errors/error-table.js';
 import { ServiceError } from '../../errors/service-error.js';
 import { awsError, problem } from '../error-body.js';
 import { AwsError, Problem } from '../http.openapi.js';
+import type { StreamDescription } from './channels.js';
 import { schemaOf } from './components.js';
 import type { Parameter } from './parameters.js';
 
@@ -46,6 +47,8 @@ export interface OperationDescription {
   readonly answers: Readonly<Record<number, AnswerDescription>>;
   /** Rows of the error table that the operation answers with; `detail` fills the text of the example. */
   readonly errors?: Readonly<Partial<Record<ServiceErrorCode, string>>>;
+  /** What goes over it, where it is a stream: /asyncapi.json has it. */
+  readonly stream?: StreamDescription;
 }
 
 /** Placeholder for the id that every answer carries in its headers. */

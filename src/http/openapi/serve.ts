@@ -3,6 +3,7 @@ import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swag
 import type { FastifyInstance } from 'fastify';
 import { VERSION } from '../../telemetry/version.js';
 import { controllerMethods } from '../server/controller-methods.js';
+import { asyncApiOf } from './async-api.js';
 import { componentsOf } from './components.js';
 import { DESCRIPTION, schemasIn, type OperationDescription } from './describe.js';
 import { ASSETS, assetOf, PAGE, PAGE_POLICY, START_SCRIPT } from './docs-page.js';
@@ -33,7 +34,7 @@ function descriptions(app: NestFastifyApplication): OperationDescription[] {
 }
 
 /**
- * Serves /openapi.json, and /docs to read it. All files come from this process, and the page may call no other host.
+ * Serves /openapi.json, /asyncapi.json, and /docs to read the former. All files come from this process, and the page may call no other host.
  * SwaggerModule.setup() would need @fastify/static, a whole folder and a wildcard route for the same.
  */
 export function serveOpenApi(app: NestFastifyApplication, server: FastifyInstance): void {
@@ -42,6 +43,11 @@ export function serveOpenApi(app: NestFastifyApplication, server: FastifyInstanc
   server.get('/openapi.json', open, (_request, reply) => {
     description ??= Buffer.from(JSON.stringify(openApiOf(app)));
     return reply.header('content-type', 'application/json').send(description);
+  });
+  let channels: Buffer | undefined;
+  server.get('/asyncapi.json', open, (_request, reply) => {
+    channels ??= Buffer.from(JSON.stringify(asyncApiOf(app)));
+    return reply.header('content-type', 'application/json').send(channels);
   });
   // A person who opens only the address of the node finds the page.
   server.get('/', open, (_request, reply) => reply.redirect('/docs'));
