@@ -6,6 +6,7 @@ import type { Random } from '../plans/random.js';
 import { askReady, readOverHttp, writeOverHttp, type Target } from './rest-caller.js';
 import type { Topology } from '../topology.js';
 import { Watcher } from './watcher.js';
+import { EVERYTHING, VIEWS } from '../model/stream-view.js';
 
 export interface TrafficOptions {
   readonly shadows: number;
@@ -13,6 +14,8 @@ export interface TrafficOptions {
   readonly intervalMs: number;
   /** Bytes of text in desired that no device reports, so that every delta has them. */
   readonly padding?: number;
+  /** Further readers of streams, of all transports and filters, that come and go; 4 unless told otherwise. */
+  readonly readers?: number;
   /** Devices and applications also delete their shadow now and then; so unless told otherwise. */
   readonly deletes?: boolean;
 }
@@ -37,6 +40,7 @@ export class Traffic {
   /** Without a device: its application creates it and deletes it, and leaves it alone for a while in between. */
   readonly #guest: string | null;
   readonly watchers: Watcher[] = [];
+  readonly #restless: Watcher[] = [];
   readonly #devices: Device[] = [];
   readonly #observers: Observer[] = [];
   readonly #callers: Promise<void>[] = [];
@@ -67,6 +71,7 @@ export class Traffic {
       // One prefix may begin with another.
       this.watchers.push(new Watcher(`watch-${index}`, history, `${prefix}-`, rotated(targets, index)));
     }
+    for (let i = 0; i < (options.readers ?? VIEWS.length); i++) this.#restless.push(this.#restlessReader(i, targets));
     doors.forEach((door, i) => this.#observers.push(new Observer(`${prefix}-obs-${i}`, history, door, `${prefix}-`)));
     this.shadows.forEach((shadow, i) => {
       if (shadow === this.#guest) return;
@@ -77,7 +82,7 @@ export class Traffic {
       this.#devices.push(device);
     });
     // Readers first: what they are to see begins after they have begun.
-    await Promise.all([...this.watchers, ...this.#observers].map((actor) => actor.start()));
+    await Promise.all([...this.watchers, ...this.#restless, ...this.#observers].map((actor) => actor.start()));
     await Promise.all(this.#devices.map((actor) => actor.start()));
     this.shadows.forEach((shadow, i) => {
       if (shadow === this.#guest) this.#callers.push(this.#comeAndGo(shadow, this.random.fork('guest')));
@@ -126,7 +131,8 @@ export class Traffic {
     // Messages that are on their way to observers.
     await pause(300);
     this.#running = false;
-    await Promise.all([...this.watchers, ...this.#observers, ...this.#devices].map((actor) => actor.stop()));
+    const readers = [...this.watchers, ...this.#restless, ...this.#observers];
+    await Promise.all([...readers, ...this.#devices].map((actor) => actor.stop()));
     await this.#sampler;
   }
 
@@ -244,6 +250,18 @@ export class Traffic {
         }),
       );
     while (behind() && this.history.now() - from < BOUND_MS) await pause(50);
+    const last = Math.max(...this.watchers.map(({ position }) => position));
+    // Of changes that it leaves out a stream tells by bookmarks.
+    while (this.#restless.some(({ position }) => position < last) && this.history.now() - from < BOUND_MS)
+      await pause(50);
+  }
+
+  #restlessReader(index: number, targets: readonly Target[]): Watcher {
+    const view = VIEWS[index % VIEWS.length] ?? EVERYTHING;
+    const transport = Math.floor(index / VIEWS.length) % 2 === index % 2 ? 'websocket' : 'sse';
+    const unrest = this.random.fork(`reader of streams ${index}`);
+    const name = `${view.name}-${transport}-${index}`;
+    return new Watcher(name, this.history, `${this.prefix}-`, rotated(targets, index), { view, transport, unrest });
   }
 }
 

@@ -1,7 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { EventReader, type StreamEvent } from '../../harness/event-reader.js';
 import { shadowId, stepOf, type Change, type History, type Section } from '../model/history.js';
+import { EVERYTHING, type StreamView } from '../model/stream-view.js';
+import type { Random } from '../plans/random.js';
 import { toldOf, type Target } from './rest-caller.js';
+import { openStream, type Stream, type StreamItem, type Transport } from './stream.js';
 
 interface Data {
   readonly thing: string;
@@ -15,14 +17,26 @@ interface Data {
   readonly document: Parameters<typeof toldOf>[0] | null;
 }
 
-/** One reader of every change. It resumes from the last id that it saw, on whichever node answers. */
+export interface WatcherOptions {
+  readonly transport?: Transport;
+  readonly view?: StreamView;
+  /** Makes it leave, or stop reading for a while, again and again; absent: it stays as long as it can. */
+  readonly unrest?: Random;
+}
+
+/** Milliseconds between two of its pranks, and for which it stops reading. */
+const PRANK_MS = { least: 500, most: 4_000 };
+const FREEZE_MS = 1_500;
+
+/** One reader of changes. It resumes from the last id that it saw, on whichever node answers. */
 export class Watcher {
   /** Sees changes of things with this prefix. */
   readonly #last = new Map<string, { readonly step: number; readonly deleted: boolean }>();
   #segment = 0;
   #lastId: string | null = null;
   #stopped = false;
-  #reader: EventReader | null = null;
+  #reader: Stream | null = null;
+  #prankAt = Infinity;
   #done: Promise<void> | null = null;
 
   constructor(
@@ -30,7 +44,14 @@ export class Watcher {
     private readonly history: History,
     private readonly prefix: string,
     private readonly targets: readonly Target[],
-  ) {}
+    private readonly how: WatcherOptions = {},
+  ) {
+    if (how.view) history.views.set(name, how.view);
+  }
+
+  get view(): StreamView {
+    return this.how.view ?? EVERYTHING;
+  }
 
   /** Ends when the stream has its first position: from here on nothing may be missed. */
   async start(): Promise<void> {
@@ -67,9 +88,8 @@ export class Watcher {
     for (let turn = 0; !this.#stopped; turn++) {
       const { url } = this.targets[turn % this.targets.length] as Target;
       try {
-        const initial = this.#lastId === null && this.#segment > 0 ? '?initial=true' : '';
-        const headers: Record<string, string> = this.#lastId === null ? {} : { 'last-event-id': this.#lastId };
-        this.#reader = await EventReader.open(`${url}/v1/watch${initial}`, headers);
+        this.#reader = await openStream(this.how.transport ?? 'sse', url, this.#query());
+        this.#planPrank();
         await this.#follow(this.#reader, positioned);
       } catch (error) {
         if (!this.#stopped && String(error).includes('status 410')) this.#startOver('cursor gone (410)');
@@ -79,19 +99,38 @@ export class Watcher {
     }
   }
 
-  async #follow(reader: EventReader, positioned: () => void): Promise<void> {
+  #query(): string {
+    const from = this.#segment > 0 ? 'initial=true' : '';
+    return [this.view.query, this.#lastId === null ? from : `cursor=${this.#lastId}`].filter(Boolean).join('&');
+  }
+
+  #planPrank(): void {
+    const { unrest } = this.how;
+    if (unrest) this.#prankAt = performance.now() + unrest.int(PRANK_MS.least, PRANK_MS.most);
+  }
+
+  /** Leaves without a word, or takes nothing for a while. */
+  async #prank(reader: Stream): Promise<void> {
+    if (performance.now() < this.#prankAt || this.#stopped) return;
+    this.#planPrank();
+    if ((this.how.unrest?.next() ?? 1) < 0.5) reader.close();
+    else await pause(FREEZE_MS);
+  }
+
+  async #follow(reader: Stream, positioned: () => void): Promise<void> {
     for (let event = await reader.next(); event !== null; event = await reader.next()) {
       if (event.id !== undefined) {
         this.#lastId = event.id;
         this.position = Math.max(this.position, Number(event.data['revision']));
         positioned();
       }
-      if (event.event === 'end') return this.#end(event);
-      else if (event.event === 'change' || event.event === 'initial') this.#change(event.event, event);
+      if (event.type === 'end') return this.#end(event);
+      else if (event.type === 'change' || event.type === 'initial') this.#change(event.type, event);
+      await this.#prank(reader);
     }
   }
 
-  #end({ data }: StreamEvent): void {
+  #end({ data }: StreamItem): void {
     const reason = String(data['reason']);
     this.history.endings.push({ stream: this.name, at: this.history.now(), reason });
     if (reason === 'compacted' || reason === 'epoch-changed') this.#startOver(reason);
@@ -104,7 +143,7 @@ export class Watcher {
     this.#lastId = null;
   }
 
-  #change(kind: 'change' | 'initial', event: StreamEvent): void {
+  #change(kind: 'change' | 'initial', event: StreamItem): void {
     const data = event.data as unknown as Data;
     if (!data.thing.startsWith(this.prefix)) return;
     const shadow = shadowId(data.thing, data.shadow);

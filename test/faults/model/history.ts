@@ -1,3 +1,5 @@
+import type { StreamView } from './stream-view.js';
+
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [member: string]: Json };
 export type Section = { readonly [member: string]: Json };
 
@@ -112,6 +114,8 @@ export interface Ending {
 
 /** Everything that was seen. Only appended to while traffic runs. */
 export class History {
+  /** What a stream was asked for, by its name; one that is not here was asked for everything. */
+  readonly views = new Map<string, StreamView>();
   readonly updates: UpdateOp[] = [];
   readonly reads: ReadOp[] = [];
   readonly lists: ListOp[] = [];

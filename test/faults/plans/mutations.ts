@@ -57,6 +57,36 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   ),
   mutation(
+    'a filter that leaves deletions out',
+    'calm, 3 nodes',
+    [PROMISES.filters],
+    [
+      'watch/watch-filter.js touches',
+      'if (!isObject(at))\n            return true;',
+      'if (!isObject(at))\n            return false;',
+    ],
+  ),
+  mutation(
+    'an event is lost while a reader has no credit',
+    'calm, 3 nodes',
+    [PROMISES.feed, PROMISES.filters, PROMISES.document],
+    [
+      'shadow/copy-events.js',
+      'if (ready !== true && !(await ready))',
+      'if (ready !== true) await events.next(); if (ready !== true && !(await ready))',
+    ],
+  ),
+  mutation(
+    'a bookmark past what was left out',
+    'calm, 3 nodes',
+    [PROMISES.filters],
+    [
+      'shadow/copy-events.js',
+      "{ kind: 'bookmark', cursor: event.cursor }",
+      "{ kind: 'bookmark', cursor: { ...event.cursor, revision: event.cursor.revision + 5, seen: null } }",
+    ],
+  ),
+  mutation(
     'serializable reads on whatever member answers',
     'leader partitioned from its peers',
     [PROMISES.reads],
@@ -186,17 +216,18 @@ export const MUTATIONS: readonly Mutation[] = [
     'a delete that only answers',
     'calm, 1 node',
     [PROMISES.deleted],
+    ['shadow/delete.http.js', ': this.shadow.delete(call, token);', ': Promise.resolve();'],
     [
       'shadow/delete.http.js',
-      'await echoToken(token, this.shadow.delete(call, token));',
-      'await this.shadow.store.get(call.key, call).then((found) => ({ state: { version: 0, ...found?.state }, change: { at: Date.now(), clientToken: token } }));',
+      'await echoToken(token, deleted);',
+      'await this.shadow.store.get(call.key, call).then((found) => ({ state: { version: 0, ...found?.state }, change: { at: Date.now(), clientToken: token }, position: { revision: 1 } }));',
     ],
   ),
   mutation(
     'a deleted shadow that can still be read',
     'calm, 1 node',
     [PROMISES.deleted],
-    ['shadow/get.js', 'if (record === null || isTombstone(record.state))', 'if (record === null)'],
+    ['shadow/get.js', 'throw noShadow(key);', 'if (record === null) throw noShadow(key);'],
     ['shadow/get.js', 'return record;', 'return { ...record, state: { metadata: {}, ...record.state } };'],
   ),
   mutation(

@@ -2,10 +2,12 @@ import type { Applied } from '../model/applied.js';
 import { groupBy, type Report } from './findings.js';
 import { stepOf, type Change, type History, type Told, type UpdateOp } from '../model/history.js';
 import { same } from '../model/model.js';
+import { EVERYTHING } from '../model/stream-view.js';
 import { PROMISES, type Expectations } from './promises.js';
 
 /** The last state, and that without any stream's help: how many steps it counts, and the last of each writer. */
 export function checkFinal(history: History, applied: Applied, expectations: Expectations, report: Report): void {
+  const { views } = history;
   const byShadow = groupBy(history.updates, ({ shadow }) => shadow);
   const streams = groupBy(history.changes, ({ stream }) => stream);
   for (const [shadow, states] of history.final) {
@@ -18,7 +20,10 @@ export function checkFinal(history: History, applied: Applied, expectations: Exp
     if (final || !isUnsure) checkCount(shadow, ops, final, applied, expectations, report);
     if (final && !isUnsure) checkWriters(ops, final, applied, expectations, report);
     if (expectations.reloads) continue;
-    for (const [stream, changes] of streams) checkEnd(stream, changes, shadow, final, report);
+    for (const [stream, changes] of streams) {
+      const { isWhole, covers } = views.get(stream) ?? EVERYTHING;
+      if (isWhole && covers(shadow)) checkEnd(stream, changes, shadow, final, report);
+    }
   }
 }
 

@@ -1,11 +1,13 @@
 import { Applied } from '../model/applied.js';
 import { stepOf, type Change, type History } from '../model/history.js';
+import { EVERYTHING } from '../model/stream-view.js';
 import { groupBy, type Report } from './findings.js';
 import { checkFinal } from './final.js';
 import { checkMessages } from './messages.js';
 import { checkReads } from './reads.js';
 import { difference, merge, same } from '../model/model.js';
 import { PROMISES, type Expectations, type Violation } from './promises.js';
+import { checkViews } from './views.js';
 
 /** At most this many violations of one promise are told; one cause often shows hundreds of times. */
 const MAX_TOLD = 5;
@@ -21,6 +23,7 @@ export function validate(history: History, expectations: Expectations): Violatio
   };
   for (const { promise, text } of history.remarks) report(promise, text);
   checkStreams(history, expectations, report);
+  checkViews(history, expectations, report);
   const applied = new Applied(history);
   checkFinal(history, applied, expectations, report);
   checkFates(history, applied, expectations, report);
@@ -38,13 +41,16 @@ function checkStreams(history: History, { reloads }: Expectations, report: Repor
     let revision = 0;
     const last = new Map<string, Change>();
     const fresh = stream.endsWith('#0');
+    const isWhole = (history.views.get(changes[0]?.stream ?? '') ?? EVERYTHING).isWhole;
     for (const change of changes) {
       const before = last.get(change.shadow);
       const at = `${stream}: ${change.shadow} ${change.deleted ? 'deleted at' : 'version'} ${change.version}`;
       if (change.kind === 'change') {
         if (change.revision < revision) report(PROMISES.feed, `${at} of revision ${change.revision} after ${revision}`);
         revision = Math.max(revision, change.revision);
-        checkNext(change, before, fresh, at, report);
+        if (isWhole) checkNext(change, before, fresh, at, report);
+        else if (before && stepOf(change) <= stepOf(before))
+          report(PROMISES.feed, `${at} came after step ${stepOf(before)}`);
       }
       if (!same(change.delta, difference(change.desired, change.reported))) {
         report(PROMISES.delta, `${at}: delta ${JSON.stringify(change.delta)} is not the difference`);

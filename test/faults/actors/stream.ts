@@ -1,0 +1,47 @@
+import { EventReader } from '../../harness/event-reader.js';
+import { MessageReader } from '../../harness/message-reader.js';
+
+export type Transport = 'sse' | 'websocket';
+
+/** An event of a stream, whatever brought it. */
+export interface StreamItem {
+  readonly type: string;
+  readonly id: string | undefined;
+  readonly data: Record<string, unknown>;
+}
+
+export interface Stream {
+  /** The next event, or null when the stream has ended. */
+  next(): Promise<StreamItem | null>;
+  close(): void;
+}
+
+/** Events that a WebSocket is granted at once: less than arrives within a turn of the lab, so that credit runs out. */
+const CREDIT = 20;
+
+/** @param query of the stream, without `?`. @throws an error whose text begins with the status of a refusal */
+export function openStream(transport: Transport, url: string, query: string): Promise<Stream> {
+  return transport === 'sse' ? openEvents(url, query) : openMessages(url, query);
+}
+
+async function openEvents(url: string, query: string): Promise<Stream> {
+  const reader = await EventReader.open(`${url}/v1/watch?${query}`);
+  return {
+    next: async () => {
+      const event = await reader.next();
+      return event && { type: event.event, id: event.id, data: event.data };
+    },
+    close: () => reader.close(),
+  };
+}
+
+async function openMessages(url: string, query: string): Promise<Stream> {
+  const reader = await MessageReader.open(`${url}/v1/watch?${query}&credit=${CREDIT}`, ['umbra.v1']);
+  const next = async (): Promise<StreamItem | null> => {
+    const message = await reader.next();
+    if (message === null) return null;
+    if (message.type === 'change' || message.type === 'initial') reader.grant(1);
+    return { type: message.type, id: message.id, data: message.data };
+  };
+  return { next, close: () => reader.close() };
+}
