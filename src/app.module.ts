@@ -30,6 +30,7 @@ import type { Logger } from './telemetry/logger.js';
 import { TenantsModule } from './tenants/tenants.module.js';
 import { ThingsModule } from './things/things.module.js';
 import { TokenPolicyModule } from './token-policy/token-policy.module.js';
+import { TransactionsModule } from './transactions/transactions.module.js';
 import { WATCH_HUB, type WatchHub } from './watch/subscription.js';
 import { WatchModule } from './watch/watch.module.js';
 
@@ -68,6 +69,7 @@ export class AppModule {
         ...(config.externalBroker === null ? [] : [ExternalBrokerModule]),
         ...(config.presence.isOn && storage.clusterKeys ? [PresenceModule] : []),
         ShadowModule,
+        TransactionsModule,
         ThingsModule,
       ],
     };

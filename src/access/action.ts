@@ -15,6 +15,7 @@ export type ActionName =
   | 'lease:update'
   | 'lease:delete'
   | 'presence:get'
+  | 'transaction:update'
   | 'principal:get'
   | 'principal:list'
   | 'principal:update'

@@ -59,7 +59,26 @@ export function parseClientToken(payload: Uint8Array, limits: Limits): string | 
     if (error instanceof ServiceError) return undefined;
     throw error;
   }
-  const token = isObject(request) ? (own(request, 'clientToken') ?? undefined) : undefined;
+  return isObject(request) ? clientTokenOf(request, limits) : undefined;
+}
+
+/**
+ * Checks the `state` of an update that is a part of a larger request.
+ * @param maxDepth levels of a section
+ * @throws ServiceError stateNotObject, invalidStateNode, desiredNotObject, reportedNotObject, tooDeep, nullInArray,
+ * numberTooLarge
+ */
+export function checkState(state: Json, maxDepth: number): asserts state is StatePatch & Json {
+  checkShape(state);
+  checkDepth(state, maxDepth);
+}
+
+/**
+ * The client token of a request, if it has one; null counts as none.
+ * @throws ServiceError invalidClientToken
+ */
+export function clientTokenOf(request: JsonObject, limits: Limits): string | undefined {
+  const token = own(request, 'clientToken') ?? undefined;
   if (token === undefined || isClientToken(token, limits)) return token;
   throw new ServiceError('invalidClientToken');
 }

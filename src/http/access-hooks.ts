@@ -12,7 +12,7 @@ import { AUDIT, type Audit } from '../access/audit.js';
 import { AUTHENTICATOR, type Authenticator, type Credentials, type Identity } from '../access/authenticator.js';
 import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
 import type { Principal } from '../access/principal.js';
-import { covers } from '../access/scopes.js';
+import { notAllowed } from '../access/refusal.js';
 import { IN_FLIGHT_LIMITS, STREAM_LIMITS, type InFlightLimits } from '../access/in-flight-limits.js';
 import { RATE_LIMITS, type RateLimits } from '../access/rate-limits.js';
 import type { RequestSignatures } from '../access/request-signatures.js';
@@ -171,9 +171,7 @@ function faultOf(
     resource === null
       ? authorizer.mayEver(principal, policyAction)
       : authorizer.allows(principal, policyAction, resource, { address: request.ip });
-  if (isAllowed) return null;
-  if (!covers(principal.scopes, policyAction)) return new ServiceError('scopeTooSmall', policyAction);
-  return new ServiceError('notAllowed', `${policyAction} on ${resource ?? 'anything'}`);
+  return isAllowed ? null : notAllowed(principal, policyAction, resource ?? 'anything');
 }
 
 /** What callers may ask for a second, and at once. */

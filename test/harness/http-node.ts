@@ -19,6 +19,7 @@ import type { ShadowStore } from '../../src/store/shadow-store.js';
 import type { Storage } from '../../src/store/storage.js';
 import type { Health } from '../../src/telemetry/health.js';
 import { SILENT_LOGGER, type Logger } from '../../src/telemetry/logger.js';
+import { TransactionsModule } from '../../src/transactions/transactions.module.js';
 import { ThingsModule } from '../../src/things/things.module.js';
 import { WATCH_HUB, type WatchHub } from '../../src/watch/subscription.js';
 import { SettableClock } from './clock.js';
@@ -66,6 +67,7 @@ class HttpNodeModule {
       HealthModule,
       StoreModule.forRoot(storage),
       ShadowModule,
+      TransactionsModule,
       ThingsModule,
     ];
     return { module: HttpNodeModule, imports };

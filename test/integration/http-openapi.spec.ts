@@ -80,6 +80,7 @@ describe('the description of the API', () => {
       'PATCH /v1/things/{thing}/shadow/reported',
       'POST /things/{thing}/shadow',
       'POST /v1/leases',
+      'POST /v1/transactions',
       'PUT /v1/leases/{lease}',
     ]);
     const known = (node.app.getHttpAdapter().getInstance() as unknown as FastifyInstance).printRoutes({

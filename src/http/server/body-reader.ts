@@ -14,6 +14,8 @@ const FIRST_BYTES = 1024;
 export interface BodyLimits {
   /** Bytes of one body. */
   readonly maxBytes: number;
+  /** Bytes of one body of routes that take more, by path. */
+  readonly larger: ReadonlyMap<string, number>;
   readonly budget: BodyBudget;
 }
 
@@ -23,10 +25,16 @@ export type BodyTaker = (error: ServiceError | null, body?: Buffer | ServiceErro
 /** Called when a client leaves before its body has ended, with the bytes that came. */
 export type AbortListener = (received: number) => void;
 
+/** Bytes that the body of a request may have. It is asked only for a body that is large. */
+function mostOf({ url = '' }: IncomingMessage, { maxBytes, larger }: Omit<BodyLimits, 'budget'>): number {
+  return larger.get(url.split('?', 1)[0]!) ?? maxBytes;
+}
+
 /** Tells a client that waits with its body to send it, unless it says itself that the body is too large. */
-export function continueBodies(server: Server, maxBytes: number): void {
+export function continueBodies(server: Server, limits: Omit<BodyLimits, 'budget'>): void {
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    if (!(Number(request.headers['content-length']) > maxBytes)) writeContinue(response);
+    const bytes = Number(request.headers['content-length']);
+    if (!(bytes > limits.maxBytes && bytes > mostOf(request, limits))) writeContinue(response);
     server.emit('request', request, response);
   });
 }
@@ -63,7 +71,7 @@ export class BodyReader implements OpenBody {
     private readonly onAbort: AbortListener,
   ) {
     this.#declared = Number(payload.headers['content-length'] ?? NaN);
-    if (this.#declared > limits.maxBytes) this.#refuse(new ServiceError('tooLarge'));
+    if (this.#isTooLarge(this.#declared)) this.#refuse(new ServiceError('tooLarge'));
     else payload.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError);
   }
 
@@ -77,7 +85,7 @@ export class BodyReader implements OpenBody {
 
   #take(piece: Buffer): void {
     const length = this.#length + piece.length;
-    if (length > this.limits.maxBytes) return this.#refuse(new ServiceError('tooLarge'));
+    if (this.#isTooLarge(length)) return this.#refuse(new ServiceError('tooLarge'));
     if (++this.#pieces > MAX_PIECES) {
       return this.#refuse(new ServiceError('invalidRequest', `A body may come in ${MAX_PIECES} pieces at most`));
     }
@@ -89,9 +97,13 @@ export class BodyReader implements OpenBody {
     if (length !== this.#declared) this.limits.budget.hold(this);
   }
 
+  #isTooLarge(bytes: number): boolean {
+    return bytes > this.limits.maxBytes && bytes > mostOf(this.payload, this.limits);
+  }
+
   #append(piece: Buffer, length: number): void {
     if (length > this.#bytes.length) {
-      const most = this.#declared || this.limits.maxBytes;
+      const most = this.#declared || mostOf(this.payload, this.limits);
       const grown = Buffer.allocUnsafeSlow(Math.min(most, Math.max(FIRST_BYTES, 2 * length)));
       this.#bytes.copy(grown, 0, 0, this.#length);
       this.#bytes = grown;

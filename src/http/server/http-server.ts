@@ -16,6 +16,7 @@ import { addRouteHook } from '../route-hook.js';
 import { originForm, MAX_HEADERS, RequestHeads } from '../request-head.js';
 import { BodyBudget } from './body-budget.js';
 import { BodyReader, continueBodies, type BodyLimits, type BodyTaker } from './body-reader.js';
+import { largeBodies } from './large-body.js';
 import { ClientErrors } from './client-error.js';
 import { AddressShare } from './address-share.js';
 import { ConnectionLimit } from './connection-limit.js';
@@ -58,6 +59,8 @@ export class HttpServer {
   readonly adapter: FastifyAdapter;
   readonly #fastify: FastifyInstance;
   readonly #filter: HttpErrorFilter;
+  readonly #largeBodies = new Map<string, number>();
+  readonly #bodies: BodyLimits;
   readonly #clientErrors = new ClientErrors();
 
   constructor(private readonly parts: HttpServerParts) {
@@ -79,7 +82,11 @@ export class HttpServer {
     this.#fastify = this.adapter.getInstance<FastifyInstance>();
     this.#filter = new HttpErrorFilter(new RouteTable(this.#fastify), logger);
     this.#fastify.removeAllContentTypeParsers();
-    this.#readBodies({ maxBytes: largestRequest(config.limits), budget: parts.bodies ?? new BodyBudget() });
+    this.#bodies = {
+      ...{ maxBytes: largestRequest(config.limits), larger: this.#largeBodies },
+      budget: parts.bodies ?? new BodyBudget(),
+    };
+    this.#readBodies();
   }
 
   /**
@@ -93,6 +100,7 @@ export class HttpServer {
     addRequestHooks(this.#fastify, { timeoutMs: config.requestTimeoutMs, heads, clock, logger });
     addRouteHook(app, this.#fastify);
     addAccessHooks(app, this.#fastify);
+    for (const [path, bytes] of largeBodies(app)) this.#largeBodies.set(path, bytes);
     serveDirectly(app, this.#fastify);
     serveOpenApi(app, this.#fastify);
   }
@@ -121,7 +129,7 @@ export class HttpServer {
       server.maxHeadersCount = MAX_HEADERS + 1;
       this.#clientErrors.watch(server);
       share.watch(server);
-      continueBodies(server, largestRequest(config.limits));
+      continueBodies(server, this.#bodies);
       attach(server);
       upgradesOf(server).serve(streams);
     }
@@ -137,8 +145,9 @@ export class HttpServer {
     return { http: origin('http', host, plain), https: secure && origin('https', host, secure) };
   }
 
-  #readBodies(limits: BodyLimits): void {
+  #readBodies(): void {
     const { logger } = this.parts;
+    const limits = this.#bodies;
     this.#fastify.addContentTypeParser('*', (request, payload, done) => {
       const onAbort = (received: number): void =>
         logger.debug({ requestId: request.id, received, reason: 'aborted' }, 'http upload ended early');
