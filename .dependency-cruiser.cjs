@@ -32,6 +32,7 @@ const FLOORS = [
     'health',
     'console',
     'leases',
+    'idempotency',
   ],
   ['mqtt', 'history', 'authorities', 'issuers', 'revocations', 'token-policy', 'route-lists'],
   ['shadow', 'transactions', 'presence'],

@@ -179,6 +179,11 @@ export const ERROR_TABLE = {
     aws: 'UnsupportedDocumentEncodingException',
     text: 'Unsupported documented encoding; supported encoding is UTF-8',
   },
+  idempotencyKeyReused: {
+    http: 422,
+    aws: 'InvalidRequestException',
+    text: 'The Idempotency-Key was sent with another request before; make a new one for each request',
+  },
   tooManyRequests: { http: 429, aws: 'ThrottlingException', text: 'Too many requests: {detail}' },
   rateExceeded: {
     http: 429,

@@ -11,8 +11,11 @@ import { conditionsOf, preconditionOf } from '../http/conditions.js';
 import { Direct } from '../http/server/direct-handlers.js';
 import { Describe } from '../http/openapi/describe.js';
 import { bodyOf, targetOf } from '../http/caller.js';
+import { hasIdempotencyKey } from '../idempotency/idempotency-key.js';
 import { hasLease, LeasedWrites } from '../leases/leased-writes.js';
 import { DeleteShadow } from './delete.js';
+import { IdempotentChange } from './idempotent-change.js';
+import { deleteAnswer } from './send-document.js';
 import { awsDelete, remove } from './shadow.openapi.js';
 
 /** DeleteThingShadow of the AWS data plane (PROTOCOL 4.2). */
@@ -21,6 +24,7 @@ export class AwsDeleteShadowController {
   constructor(
     private readonly shadow: DeleteShadow,
     private readonly leases: LeasedWrites,
+    private readonly idempotent: IdempotentChange,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -31,6 +35,10 @@ export class AwsDeleteShadowController {
   async delete(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const call = targetOf(request);
     const token = parseClientToken(bodyOf(request), this.config.limits);
+    if (hasIdempotencyKey(request)) {
+      const once = this.shadow.changeOf(call, token);
+      return this.idempotent.answer(request, reply, call, once, deleteAnswer);
+    }
     const { state, change, position } = await (hasLease(request)
       ? this.leases.under(request, [call.key.thing], (fence) => this.shadow.delete({ ...call, fence }, token))
       : this.shadow.delete(call, token));
@@ -44,6 +52,7 @@ export class DeleteShadowController {
   constructor(
     private readonly shadow: DeleteShadow,
     private readonly leases: LeasedWrites,
+    private readonly idempotent: IdempotentChange,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -54,6 +63,10 @@ export class DeleteShadowController {
   async delete(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const call = { ...targetOf(request), precondition: preconditionOf(conditionsOf(request)) };
     const token = parseClientToken(bodyOf(request), this.config.limits);
+    if (hasIdempotencyKey(request)) {
+      const once = this.shadow.changeOf(call, token);
+      return echoToken(token, this.idempotent.answer(request, reply, call, once, deleteAnswer));
+    }
     const deleted = hasLease(request)
       ? this.leases.under(request, [call.key.thing], (fence) => this.shadow.delete({ ...call, fence }, token))
       : this.shadow.delete(call, token);

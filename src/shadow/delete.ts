@@ -3,7 +3,7 @@ import { CLOCK, type Clock } from '../resilience/clock.js';
 import { applyDelete } from '../document/apply-delete.js';
 import type { ShadowState, Tombstone } from '../document/shadow-document.js';
 import { displayName } from '../document/shadow-name.js';
-import { SHADOW_STORE, type Changed, type ShadowRecord, type ShadowStore } from '../store/shadow-store.js';
+import { SHADOW_STORE, type Change, type Changed, type ShadowRecord, type ShadowStore } from '../store/shadow-store.js';
 import type { ShadowCall } from './shadow-call.js';
 
 export interface DeletedRecord extends ShadowRecord {
@@ -20,17 +20,20 @@ export class DeleteShadow {
 
   /** @throws ServiceError notFound; what the precondition and the store throw */
   async delete(call: ShadowCall, clientToken: string | undefined): Promise<DeletedRecord> {
-    const { key, principal, precondition } = call;
+    return (await this.store.update(call.key, this.changeOf(call, clientToken), call)) as DeletedRecord;
+  }
+
+  /** The same delete as a change, for a transaction. */
+  changeOf({ key, principal, precondition }: ShadowCall, clientToken: string | undefined): Change {
     const at = this.clock.now();
     const name = displayName(key.thing, key.name);
     const token = clientToken === undefined ? {} : { clientToken };
-    const change = (current: ShadowState | null): Changed => {
+    return (current: ShadowState | null): Changed => {
       precondition?.(current);
       return {
         state: applyDelete(current, { now: at, displayName: name }),
         change: { kind: 'delete', ...token, principal: principal.id, at },
       };
     };
-    return (await this.store.update(key, change, call)) as DeletedRecord;
   }
 }

@@ -1,9 +1,11 @@
 import type { FastifyReply } from 'fastify';
-import { acceptedHead } from '../document/message-texts.js';
+import { acceptedHead, deleteAcceptedText, updateAcceptedText } from '../document/message-texts.js';
 import { epochSeconds } from '../document/metadata.js';
-import type { ChangeRecord, ShadowDocument } from '../document/shadow-document.js';
+import type { ChangeRecord, ShadowDocument, Tombstone } from '../document/shadow-document.js';
 import { entityTag } from '../http/conditions.js';
 import { sendJsonText } from '../http/send-json.js';
+import type { Answer } from '../idempotency/kept-answer.js';
+import type { Changed } from '../store/shadow-store.js';
 
 /** The time of the last change in the form of our own API: ISO 8601, UTC, in milliseconds. */
 export const changedAt = ({ at }: ChangeRecord): string => new Date(at).toISOString();
@@ -19,10 +21,31 @@ export function sendDocument(
   nowMs: number,
   clientToken?: string,
 ): void {
-  const { version } = document;
-  void reply.header('etag', entityTag(version)).header('last-modified', new Date(change.at).toUTCString());
-  const head = headOf(document, clientToken);
-  sendJsonText(reply, `${head}${epochSeconds(nowMs)},"changedAt":"${changedAt(change)}"}`);
+  void reply.header('etag', entityTag(document.version)).header('last-modified', lastModified(change));
+  sendJsonText(reply, documentText(document, change, nowMs, clientToken));
+}
+
+/** The answer to an update of our own API, to be kept. @param made a document, not a tombstone. No errors. */
+export function updateAnswer({ state, change }: Changed): Answer {
+  const document = state as ShadowDocument;
+  const headers = { etag: entityTag(document.version), 'last-modified': lastModified(change) };
+  return { status: 200, headers, body: documentText(document, change, change.at, change.clientToken) };
+}
+
+/** The answer to an update of the AWS data plane, to be kept. @param made as of updateAnswer. No errors. */
+export function awsUpdateAnswer({ state, change }: Changed): Answer {
+  return { status: 200, headers: {}, body: updateAcceptedText(state as ShadowDocument, change) };
+}
+
+/** The answer to a delete, to be kept. @param made a tombstone. No errors. */
+export function deleteAnswer({ state, change }: Changed): Answer {
+  return { status: 200, headers: {}, body: deleteAcceptedText(state as Tombstone, change) };
+}
+
+const lastModified = ({ at }: ChangeRecord): string => new Date(at).toUTCString();
+
+function documentText(document: ShadowDocument, change: ChangeRecord, nowMs: number, clientToken?: string): string {
+  return `${headOf(document, clientToken)}${epochSeconds(nowMs)},"changedAt":"${changedAt(change)}"}`;
 }
 
 /** The document up to the value of its timestamp. Our own API has the client token before the version. */

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { IdempotencyModule } from '../idempotency/idempotency.module.js';
 import { LeasesModule } from '../leases/leases.module.js';
 import { WatchModule } from '../watch/watch.module.js';
 import { AwsDeleteShadowController, DeleteShadowController } from './delete.http.js';
@@ -9,6 +10,7 @@ import { DocumentsBefore } from './documents-before.js';
 import { GetShadow } from './get.js';
 import { GetShadowMqtt } from './get.mqtt.js';
 import { AwsListShadowsController, ListShadowsController } from './list.http.js';
+import { IdempotentChange } from './idempotent-change.js';
 import { ListShadows } from './list.js';
 import { AwsUpdateShadowController, UpdateShadowController } from './update.http.js';
 import { UpdateShadow } from './update.js';
@@ -16,11 +18,11 @@ import { UpdateShadowMqtt } from './update.mqtt.js';
 import { WatchShadowController } from './watch.http.js';
 import { WatchShadows } from './watch.js';
 
-const USE_CASES = [GetShadow, UpdateShadow, DeleteShadow, ListShadows, WatchShadows];
+const USE_CASES = [GetShadow, UpdateShadow, DeleteShadow, ListShadows, WatchShadows, IdempotentChange];
 
 /** The operations on shadows, and every door to them. */
 @Module({
-  imports: [WatchModule, LeasesModule],
+  imports: [WatchModule, LeasesModule, IdempotencyModule],
   controllers: [
     AwsGetShadowController,
     GetShadowController,

@@ -13,6 +13,7 @@ import type { EchoMetadata } from '../document/metadata.js';
 import type { StatePatch } from '../document/shadow-document.js';
 import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription, type Tag } from '../http/openapi/describe.js';
 import { MIN_REVISION, REVISION } from '../http/revision.js';
+import { IDEMPOTENCY_ERRORS, IDEMPOTENCY_KEY } from '../idempotency/idempotency.openapi.js';
 import { LEASE_ERRORS, UMBRA_LEASE } from '../leases/leases.openapi.js';
 import { AwsShadow, Data, METADATA, NAME, Shadow, THING, THING_TO_DELETE, Token, Version } from './document.openapi.js';
 import { VERSION_PARAMETERS } from './version-query.js';
@@ -104,6 +105,7 @@ const PATCH_ERRORS = {
   ...NAME_ERRORS,
   versionConflict: '',
   ...LEASE_ERRORS,
+  ...IDEMPOTENCY_ERRORS,
   tooLarge: '',
   notUtf8: '',
   ...STORE_ERRORS,
@@ -150,7 +152,7 @@ export const awsUpdate: OperationDescription = {
   id: 'UpdateThingShadow',
   tag: AWS,
   summary: 'Merge a patch into one shadow, or create it',
-  parameters: [THING, NAME, UMBRA_LEASE],
+  parameters: [THING, NAME, UMBRA_LEASE, IDEMPOTENCY_KEY],
   body: { schema: Update, required: true, examples: UPDATES },
   answers: {
     200: {
@@ -168,7 +170,7 @@ export const update: OperationDescription = {
   tag: SHADOWS,
   summary: 'Merge a patch into one shadow, or create it',
   description: 'The body is the body of the AWS update. If-Match and If-None-Match are checked before its `version`.',
-  parameters: [THING, NAME, IF_MATCH, IF_NONE_MATCH, UMBRA_LEASE],
+  parameters: [THING, NAME, IF_MATCH, IF_NONE_MATCH, UMBRA_LEASE, IDEMPOTENCY_KEY],
   body: { schema: Update, required: true, examples: UPDATES },
   answers: {
     200: { description: 'The whole document', schema: Shadow, headers: VERSIONED, examples: { shadow: OUR_SHADOW } },
@@ -200,7 +202,7 @@ export const awsDelete: OperationDescription = {
   tag: AWS,
   summary: 'Delete one shadow',
   description: 'A shadow that is created again within 48 hours continues its version numbers.',
-  parameters: [THING_TO_DELETE, NAME, UMBRA_LEASE],
+  parameters: [THING_TO_DELETE, NAME, UMBRA_LEASE, IDEMPOTENCY_KEY],
   answers: {
     200: {
       description: 'The version that was deleted',
@@ -209,16 +211,16 @@ export const awsDelete: OperationDescription = {
       examples: { deleted: DELETED },
     },
   },
-  errors: { ...READ_ERRORS, ...LEASE_ERRORS, ...WRITE_ERRORS },
+  errors: { ...READ_ERRORS, ...LEASE_ERRORS, ...IDEMPOTENCY_ERRORS, ...WRITE_ERRORS },
 };
 
 export const remove: OperationDescription = {
   ...awsDelete,
   id: 'deleteShadow',
   tag: SHADOWS,
-  parameters: [THING_TO_DELETE, NAME, IF_MATCH, IF_NONE_MATCH, UMBRA_LEASE],
+  parameters: [THING_TO_DELETE, NAME, IF_MATCH, IF_NONE_MATCH, UMBRA_LEASE, IDEMPOTENCY_KEY],
   body: { schema: Token, required: false, examples: { token: { clientToken: 'app-17' } } },
-  errors: { ...READ_ERRORS, ...LEASE_ERRORS, ...WRITE_ERRORS, ...CONDITION_ERRORS },
+  errors: { ...READ_ERRORS, ...LEASE_ERRORS, ...IDEMPOTENCY_ERRORS, ...WRITE_ERRORS, ...CONDITION_ERRORS },
 };
 
 export const awsList: OperationDescription = {

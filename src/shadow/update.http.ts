@@ -14,9 +14,11 @@ import { conditionsOf, preconditionOf } from '../http/conditions.js';
 import { Direct } from '../http/server/direct-handlers.js';
 import { Describe } from '../http/openapi/describe.js';
 import { bodyOf, targetOf } from '../http/caller.js';
+import { hasIdempotencyKey } from '../idempotency/idempotency-key.js';
 import { hasLease, LeasedWrites } from '../leases/leased-writes.js';
 import { awsUpdate, update, updateDesired, updateReported } from './shadow.openapi.js';
-import { sendDocument } from './send-document.js';
+import { IdempotentChange } from './idempotent-change.js';
+import { awsUpdateAnswer, sendDocument, updateAnswer } from './send-document.js';
 import { UpdateShadow } from './update.js';
 
 /** UpdateThingShadow of the AWS data plane (PROTOCOL 4.2). */
@@ -25,6 +27,7 @@ export class AwsUpdateShadowController {
   constructor(
     private readonly shadow: UpdateShadow,
     private readonly leases: LeasedWrites,
+    private readonly idempotent: IdempotentChange,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -36,6 +39,10 @@ export class AwsUpdateShadowController {
   async update(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const call = targetOf(request);
     const update = parseUpdate(bodyOf(request), this.config.limits);
+    if (hasIdempotencyKey(request)) {
+      const once = this.shadow.changeOf(call, update);
+      return this.idempotent.answer(request, reply, call, once, awsUpdateAnswer);
+    }
     const { state, change, position } = await (hasLease(request)
       ? this.leases.under(request, [call.key.thing], (fence) => this.shadow.update({ ...call, fence }, update))
       : this.shadow.update(call, update));
@@ -52,6 +59,7 @@ export class UpdateShadowController {
   constructor(
     private readonly shadow: UpdateShadow,
     private readonly leases: LeasedWrites,
+    private readonly idempotent: IdempotentChange,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -85,6 +93,10 @@ export class UpdateShadowController {
     const call = { deadline, principal, key, precondition: preconditionOf(conditionsOf(request)) };
     const body = bodyOf(request);
     const update = section ? parseUpdate(this.#asUpdate(section, body), this.config.limits) : this.#parse(body);
+    if (hasIdempotencyKey(request)) {
+      const once = this.shadow.changeOf(call, update);
+      return echoToken(update.clientToken, this.idempotent.answer(request, reply, call, once, updateAnswer));
+    }
     const updated = hasLease(request)
       ? this.leases.under(request, [key.thing], (fence) => this.shadow.update({ ...call, fence }, update))
       : this.shadow.update(call, update);

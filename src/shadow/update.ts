@@ -10,6 +10,7 @@ import { ServiceError } from '../errors/service-error.js';
 import type { Operation } from '../store/operation.js';
 import {
   SHADOW_STORE,
+  type Change,
   type Changed,
   type Fence,
   type ShadowKey,
@@ -33,6 +34,12 @@ export class UpdateShadow {
     return new Promise((committed, failed) => this.begin(call, request, { committed, failed }));
   }
 
+  /** The same update as a change, for a transaction. */
+  changeOf(call: ShadowCall, request: UpdateRequest): Change {
+    const operation = new UpdateOperation(call, request, NOBODY, this.clock.now(), this.config.limits);
+    return (current) => operation.change(current);
+  }
+
   /** As `update`; settles `outcome` once, perhaps before it returns. No errors. */
   begin(call: ShadowCall, request: UpdateRequest, outcome: UpdateOutcome): void {
     // One clock reading for the whole update: accepted, delta, documents and the kept leaves agree (PROTOCOL 2.3).
@@ -46,6 +53,9 @@ export interface UpdateOutcome {
   /** @param error as UpdateShadow.update throws it */
   failed(error: unknown): void;
 }
+
+/** Of an update whose end is that of its transaction. */
+const NOBODY: UpdateOutcome = { committed: () => undefined, failed: () => undefined };
 
 /** An update on its way, and the context that it is computed in. */
 class UpdateOperation implements Operation, UpdateContext {

@@ -94,6 +94,11 @@ export interface ClusterKeys {
    */
   list(prefix: string): Promise<ReadonlyMap<string, StoredKey>>;
   /**
+   * How many keys start with `prefix`, as of now (linearizable); a watch on them may have added one.
+   * @throws ServiceError storageUnavailable, draining
+   */
+  count(prefix: string): Promise<number>;
+  /**
    * One key, as of now (linearizable); null: there is none.
    * @throws ServiceError storageUnavailable, draining
    */

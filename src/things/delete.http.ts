@@ -13,6 +13,7 @@ import { ProblemError } from '../http/problem-error.js';
 import { queryOf } from '../http/query.js';
 import { sayRevision } from '../http/revision.js';
 import { json } from '../http/send-json.js';
+import { withoutIdempotencyKey } from '../idempotency/idempotency-key.js';
 import { hasLease, LeasedWrites } from '../leases/leased-writes.js';
 import { deletedShadow } from './shadow-views.js';
 import { DeleteThing, type DeleteThingCall } from './delete.js';
@@ -38,6 +39,7 @@ export class DeleteThingController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     withoutConditions(request);
+    withoutIdempotencyKey(request);
     const clientToken = parseClientToken(bodyOf(request), this.config.limits);
     const call = { ...options, principal, thing, ...(after !== undefined && { after }) };
     const result = hasLease(request)

@@ -92,6 +92,11 @@ export function clusterKeysSuite(name: string, open: () => Promise<ClusterKeysFi
       expect(await keys.get('a/b')).toBeNull();
     });
 
+    it('counts the keys that start with a prefix', async () => {
+      for (const key of ['n/1', 'n/2', 'm', 'na']) await put(key, 'x');
+      expect([await keys.count('n/'), await keys.count('none/')]).toEqual([2, 0]);
+    });
+
     it('tells what is there, and then each change with its revision', async () => {
       const first = await put('a/1', 'one');
       const last = await put('a/2', 'two');

@@ -74,6 +74,13 @@ export class EtcdClusterKeys implements ClusterKeys {
     );
   }
 
+  async count(prefix: string): Promise<number> {
+    const from = `${this.#root}${prefix}`;
+    const range = { key: Buffer.from(from), range_end: rangeEnd(from), count_only: true };
+    const { count } = await this.#cluster.read((client, call) => client.kv.range(range, call), this.#due());
+    return Number(count);
+  }
+
   async get(key: string): Promise<StoredKey | null> {
     const range = { key: this.#key(key) };
     const { kvs } = await this.#cluster.read((client, call) => client.kv.range(range, call), this.#due());

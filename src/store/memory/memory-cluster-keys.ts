@@ -53,6 +53,10 @@ export class MemoryClusterKeys implements ClusterKeys {
     return Promise.resolve(this.#below(prefix));
   }
 
+  count(prefix: string): Promise<number> {
+    return Promise.resolve(this.#below(prefix).size);
+  }
+
   get(key: string): Promise<StoredKey | null> {
     return Promise.resolve(this.keys.get(this.path + key) ?? null);
   }

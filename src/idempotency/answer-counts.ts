@@ -1,0 +1,63 @@
+import { LRUCache } from 'lru-cache';
+import { ServiceError } from '../errors/service-error.js';
+import type { Clock } from '../resilience/clock.js';
+import type { ClusterKeys } from '../store/cluster-keys.js';
+import { folderOf } from './idempotency-key.js';
+
+/** Answers that are kept for one tenant: about 100 MB of small shadows. */
+const MAX_KEPT = 50_000;
+/** Milliseconds until the answers of a tenant are counted again: other nodes keep some, and some end. */
+const COUNTED_MS = 30_000;
+/** Tenants whose count is remembered. */
+const MAX_TENANTS = 10_000;
+
+interface Count {
+  /** Those that were there, and those of this node since. */
+  kept: number;
+  /** Milliseconds of the monotonic clock. */
+  readonly countedAt: number;
+}
+
+/**
+ * Bounds the answers that are kept for a tenant. Each node counts for itself, and again from time to time: n nodes may
+ * together keep as many more as come within that time.
+ */
+export class AnswerCounts {
+  readonly #counts = new LRUCache<string, Count>({ max: MAX_TENANTS });
+  readonly #counting = new Map<string, Promise<Count>>();
+
+  constructor(
+    private readonly keys: Pick<ClusterKeys, 'count'>,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Whether there is room for one more answer. @throws ServiceError tooManyRequests, storageUnavailable, draining */
+  async check(tenant: string): Promise<void> {
+    let count = this.#counts.get(tenant);
+    if (count === undefined || this.clock.monotonic() - count.countedAt >= COUNTED_MS)
+      count = await (this.#counting.get(tenant) ?? this.#count(tenant));
+    if (count.kept >= MAX_KEPT) {
+      const kept = `${MAX_KEPT} answers to requests of the tenant with an Idempotency-Key are kept, each for 24 hours`;
+      throw new ServiceError('tooManyRequests', kept);
+    }
+  }
+
+  /** One more answer is kept. No errors. */
+  add(tenant: string): void {
+    const count = this.#counts.get(tenant);
+    if (count) count.kept++;
+  }
+
+  #count(tenant: string): Promise<Count> {
+    const counting = this.#read(tenant).finally(() => this.#counting.delete(tenant));
+    this.#counting.set(tenant, counting);
+    return counting;
+  }
+
+  async #read(tenant: string): Promise<Count> {
+    const countedAt = this.clock.monotonic();
+    const count = { kept: await this.keys.count(folderOf(tenant)), countedAt };
+    this.#counts.set(tenant, count);
+    return count;
+  }
+}

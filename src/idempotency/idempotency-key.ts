@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
+import { ServiceError } from '../errors/service-error.js';
+import { bodyOf } from '../http/caller.js';
+
+/** Visible ASCII characters; quotes are a part of the key. */
+const KEY = /^[\x21-\x7e]{1,255}$/;
+
+/** Whether a request has an Idempotency-Key. No errors. */
+export const hasIdempotencyKey = ({ headers }: FastifyRequest): boolean => headers['idempotency-key'] !== undefined;
+
+/**
+ * For a route that keeps no answers: a key that nobody looks at must not pass for one that was kept.
+ * @throws ServiceError invalidRequest when the request carries a key
+ */
+export function withoutIdempotencyKey(request: FastifyRequest): void {
+  if (!hasIdempotencyKey(request)) return;
+  throw new ServiceError('invalidRequest', 'This request takes no Idempotency-Key; send it without one');
+}
+
+/**
+ * Where the answer to a request is kept below the cluster's own keys. Principals share no keys.
+ * @throws ServiceError invalidRequest
+ */
+export function placeOf({ headers, principal }: FastifyRequest): string {
+  const key = headers['idempotency-key'];
+  if (typeof key !== 'string' || !KEY.test(key))
+    throw new ServiceError(
+      'invalidRequest',
+      'Idempotency-Key must be given once, as 1 to 255 visible ASCII characters',
+    );
+  return `${folderOf(principal.tenant)}${digest([principal.id, key])}`;
+}
+
+/** Prefix of all answers that are kept for a tenant. No errors. */
+export const folderOf = (tenant: string): string => `idempotency/${tenant}/`;
+
+/**
+ * What makes two requests the same one: method, path with query, conditions, content type and body. Not the lease: a
+ * controller may have another one when it repeats a request.
+ * @throws ServiceError tooLarge for a body that was refused
+ */
+export function fingerprintOf(request: FastifyRequest): string {
+  const { method, url, headers } = request;
+  const head = [method, url, headers['if-match'], headers['if-none-match'], headers['content-type']];
+  return digest([...head.map((each) => each ?? null), Buffer.from(bodyOf(request)).toString('base64')]);
+}
+
+function digest(parts: readonly (string | null)[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
+}

@@ -1,0 +1,9 @@
+import { headerParameter } from '../http/openapi/parameters.js';
+
+/** The header of requests that are carried out once. */
+export const IDEMPOTENCY_KEY = headerParameter(
+  'Idempotency-Key',
+  '1 to 255 visible ASCII characters. The same request with the same key gets the first answer for 24 hours, with Idempotent-Replayed: true. Another request with it: 422.',
+);
+/** Errors of such requests. */
+export const IDEMPOTENCY_ERRORS = { idempotencyKeyReused: '' } as const;

@@ -1,0 +1,26 @@
+import { randomBytes } from 'node:crypto';
+
+/** An answer to a request that was carried out, apart from what differs each time it is sent. */
+export interface Answer {
+  readonly status: number;
+  /** By their names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** JSON. */
+  readonly body: string;
+}
+
+/** An answer as it is stored. */
+export interface KeptAnswer extends Answer {
+  /** Of the request that was carried out. */
+  readonly fingerprint: string;
+}
+
+/** The text that is stored. No two are equal, so that a transaction finds its own again. No errors. */
+export function keptText({ status, headers, body, fingerprint }: KeptAnswer): string {
+  return JSON.stringify({ fingerprint, status, headers, body, id: randomBytes(9).toString('base64url') });
+}
+
+/** Reads what keptText has written. @throws SyntaxError for what it has not */
+export function keptAnswer(text: string): KeptAnswer {
+  return JSON.parse(text) as KeptAnswer;
+}

@@ -1,0 +1,44 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { IdempotentWrites } from '../idempotency/idempotent-writes.js';
+import type { Answer } from '../idempotency/kept-answer.js';
+import { hasLease, LeasedWrites } from '../leases/leased-writes.js';
+import { SHADOW_STORE, type Change, type Changed, type Fence, type ShadowStore } from '../store/shadow-store.js';
+import type { GuardedKey, Transacted } from '../store/transaction.js';
+import type { ShadowCall } from './shadow-call.js';
+
+/** Changes of one shadow whose requests have an Idempotency-Key; those without one go past this. */
+@Injectable()
+export class IdempotentChange {
+  constructor(
+    private readonly idempotent: IdempotentWrites,
+    private readonly leases: LeasedWrites,
+    @Inject(SHADOW_STORE) private readonly store: ShadowStore,
+  ) {}
+
+  /**
+   * Carries the change out once, and sends the answer to it.
+   * @param answerOf makes the answer, and is pure
+   * @throws ServiceError as IdempotentWrites.answer
+   */
+  answer(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { key, deadline }: ShadowCall,
+    change: Change,
+    answerOf: (made: Changed) => Answer,
+  ): Promise<void> {
+    const transact = (answer: GuardedKey, fence?: Fence): Promise<Transacted> =>
+      this.store.transact(
+        { keys: [key], change: ([current]) => [change(current ?? null)], guarded: [answer] },
+        { deadline, fence },
+      );
+    return this.idempotent.answer(request, reply, {
+      answer: ([made]) => answerOf(made!),
+      transact: (answer) =>
+        hasLease(request)
+          ? this.leases.under(request, [key.thing], (fence) => transact(answer, fence))
+          : transact(answer),
+    });
+  }
+}
