@@ -70,6 +70,8 @@ export class MessageStream {
   ): Promise<MessageStream | null> {
     const { request, socket, head } = upgrade;
     reply.hijack();
+    // For the line in the log.
+    reply.raw.statusCode = 101;
     const opened = new Promise<MessageStream>((resolve) =>
       server.handleUpgrade(request, socket, head, (webSocket) =>
         resolve(new MessageStream(webSocket, upgrade, listener, options)),

@@ -10,6 +10,7 @@ import { pino } from 'pino';
 import type { SignedRequest } from '../../src/auth/aws-signature/canonical-request.js';
 import { presign, SDK_V1, signRequest, type Plain, type Signer } from '../harness/aws-signer.js';
 import { createAuthority, type Authority } from '../harness/certificates.js';
+import { MessageReader } from '../harness/message-reader.js';
 import { freePort } from '../harness/ports.js';
 import { runClient } from '../harness/sdk-client.js';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
@@ -260,6 +261,19 @@ const cli = existsSync('/usr/bin/aws')
     expect(JSON.parse(readFileSync(answer, 'utf8'))).toMatchObject({ state: { desired: { text: 'grün' } } });
     rmSync(folder, { recursive: true });
   });
+});
+
+it('a signed request opens a stream over WebSocket', async () => {
+  await node.make('reader', { kind: 'service', roles: ['service'] });
+  const { headers } = signed({ path: '/v1/watch' }, await accessKey('reader'));
+  const sent = Object.fromEntries(headers.flatMap((name, at) => (at % 2 === 0 ? [[name, headers[at + 1]]] : [])));
+  const reader = await MessageReader.open(`${node.url}/v1/watch`, [], { headers: sent });
+  await node.ask('POST', SHADOW, node.admin, { state: { reported: { a: 1 } } });
+  expect((await reader.nextOf('change')).data).toMatchObject({ thing: 'lamp' });
+  reader.close();
+  const other = { ...sent, Authorization: String(sent['Authorization'] ?? sent['authorization']).replace(/.$/, '!') };
+  delete (other as Record<string, unknown>)['authorization'];
+  await expect(MessageReader.open(`${node.url}/v1/watch`, [], { headers: other })).rejects.toThrow(/^status 40[013]: /);
 });
 
 describe('a signed URL of a WebSocket', () => {

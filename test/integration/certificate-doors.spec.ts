@@ -4,6 +4,7 @@ import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import { fingerprintOf } from '../../src/auth/certificates/fingerprint.js';
 import { CertifiedNode } from '../harness/certified-node.js';
 import { until } from '../harness/until.js';
+import { MessageReader } from '../harness/message-reader.js';
 import * as x509 from '../harness/x509.js';
 
 const HOUR_MS = 3_600_000;
@@ -111,6 +112,20 @@ describe('a certificate', () => {
     await good.endAsync();
     const bad = open(certified.device(foreignCa, 'lamp'));
     expect(await new Promise((resolve) => bad.once('error', resolve))).toMatchObject({ code: 0x86 });
+  });
+
+  it('counts for streams over WebSocket', async () => {
+    const open = (shown: x509.Issued | null, headers = {}): Promise<MessageReader> =>
+      MessageReader.open(`${certified.node.httpsUrl}/v1/things/lamp/shadow/watch`, [], {
+        ...{ rejectUnauthorized: false, headers },
+        ...(shown && { cert: shown.pem, key: shown.key }),
+      });
+    // The role of devices may not watch.
+    await expect(open(device('lamp'))).rejects.toThrow(/^status 403: .*umbra:Watch on thing\/lamp/);
+    await expect(open(certified.device(foreignCa, 'lamp'))).rejects.toThrow(/^status 401: /);
+    const reader = await open(null, { authorization: `Bearer ${certified.node.admin}` });
+    expect((await reader.next())?.type).toBe('bookmark');
+    reader.close();
   });
 });
 
