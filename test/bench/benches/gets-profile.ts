@@ -3,7 +3,8 @@ import { cpuProfile } from '../cpu-profile.js';
 import type { Lab, Measured } from '../lab.js';
 import { note, perSecond, ratio, row, type Result } from '../result.js';
 import { shares } from '../shares.js';
-import { bareFastify, fill, overHttp } from './gets.js';
+import { bareServer } from './bare-server.js';
+import { fill, overHttp } from './gets.js';
 
 /** Where the node's time goes at saturation with linearizable GETs over HTTP. */
 export async function getsProfile(lab: Lab): Promise<Result> {
@@ -27,7 +28,7 @@ export async function getsAgainst(lab: Lab): Promise<Result> {
   const etcd = [await lab.etcd()];
   const after = await lab.node('umbra', { etcd });
   const before = await lab.node('umbra', { etcd, main: other });
-  const bare = await bareFastify(lab);
+  const bare = await bareServer(lab, 'bare-fastify');
   for (const { httpPort } of [after, before]) await fill(httpPort);
   const found = await lab.alternate({
     after: await overHttp(lab, after.httpPort, { node: after.process.pid }),

@@ -1,11 +1,9 @@
-import { join } from 'node:path';
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import type { Lab, Peer, Side } from '../lab.js';
 import { Calls } from '../load/calls.js';
 import { HttpConnection, type Showing } from '../load/http-connection.js';
 import { connectMany, topicBytes } from '../load/mqtt-device.js';
 import { atLeast, note, perSecond, ratio, type Result } from '../result.js';
+import { bareServer } from './bare-server.js';
 
 const CONNECTIONS = 50;
 const THINGS = 50;
@@ -17,7 +15,7 @@ export async function gets(lab: Lab): Promise<Result> {
   const umbra = await lab.node('umbra', { etcd });
   const naive = await lab.node('naive', { etcd });
   const echo = await lab.node('echo');
-  const bare = await bareFastify(lab);
+  const bare = await bareServer(lab, 'bare-fastify');
   for (const { httpPort } of [umbra, naive, echo]) await fill(httpPort);
   const found = await lab.alternate({
     http: await overHttp(lab, umbra.httpPort, { node: umbra.process.pid, etcd: etcd[0]?.pid ?? -1 }),
@@ -80,15 +78,4 @@ async function overMqtt(lab: Lab, peer: Peer, port: number, pids: Record<string,
   );
   lab.onEnd(() => load.end());
   return lab.loaded(load, pids);
-}
-
-export async function bareFastify(lab: Lab): Promise<{ port: number; pid: number }> {
-  const program = join(fileURLToPath(import.meta.url), '..', '..', 'peers', 'bare-fastify.js');
-  const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });
-  lab.onEnd(() => void child.kill('SIGKILL'));
-  const port = await new Promise<number>((resolve, reject) => {
-    child.stdout.once('data', (text: Buffer) => resolve(Number(text.toString())));
-    child.once('exit', () => reject(new Error('bare Fastify ended')));
-  });
-  return { port, pid: child.pid ?? -1 };
 }

@@ -18,6 +18,7 @@ import { profile } from './profile.js';
 import { reconnect } from './reconnect.js';
 import { storeAlone } from './store.js';
 import { stored } from './stored.js';
+import { streams } from './streams.js';
 import { tenants } from './tenants.js';
 import { updates } from './updates.js';
 import { withdrawal } from './withdrawal.js';
@@ -74,6 +75,7 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   idle: { title: 'latency at 500 updates/s', table: true, run: idle },
   desired: { title: 'desired through REST, delta to the device, 50 of each', run: desired },
   'fan-out': { title: 'one shadow, 1 to 10,000 subscribers', run: fanOut },
+  streams: { title: 'one shadow, 1,000 and 10,000 readers of its stream', run: streams },
   policies: { title: 'decisions of policies, 10,000 principals, 1,000 statements', run: policies },
   'watch-lag': { title: 'the feed of another node at 10,000 updates/s', run: watchLag },
   stored: { title: '10 k, 100 k and 1 M stored shadows', run: stored },
