@@ -1,9 +1,11 @@
 import { Module } from '@nestjs/common';
+import { LeasesModule } from '../leases/leases.module.js';
 import { TransactionController } from './update.http.js';
 import { CommitTransaction } from './update.js';
 
 /** Changes of several shadows as one, and every door to them. */
 @Module({
+  imports: [LeasesModule],
   controllers: [TransactionController],
   providers: [CommitTransaction],
   exports: [CommitTransaction],

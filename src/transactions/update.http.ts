@@ -14,12 +14,13 @@ import { sayRevision } from '../http/revision.js';
 import { sendJsonText } from '../http/send-json.js';
 import { Direct } from '../http/server/direct-handlers.js';
 import { LargeBody } from '../http/server/large-body.js';
+import { hasLease, LeasedWrites } from '../leases/leased-writes.js';
 import { OperationRefused } from './operation-refused.js';
 import { parseTransaction } from './parse-transaction.js';
 import { committedText, refusedMembers } from './transaction-texts.js';
-import { MAX_REQUEST_BYTES } from './transaction-request.js';
+import { changedBy, MAX_REQUEST_BYTES, type TransactionRequest } from './transaction-request.js';
 import { transact } from './transactions.openapi.js';
-import { CommitTransaction, type TransactionCall } from './update.js';
+import { CommitTransaction, type Committed, type TransactionCall } from './update.js';
 
 @Controller('v1/transactions')
 export class TransactionController {
@@ -27,6 +28,7 @@ export class TransactionController {
 
   constructor(
     private readonly transactions: CommitTransaction,
+    private readonly leases: LeasedWrites,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(AUDIT) audit: Audit,
   ) {
@@ -45,12 +47,19 @@ export class TransactionController {
     const call = { principal, deadline, address };
     const body = parseTransaction(bodyOf(request), this.config.limits);
     try {
-      const committed = await echoToken(body.clientToken, this.transactions.commit(call, body));
+      const committed = await echoToken(body.clientToken, this.#commit(request, call, body));
       sayRevision(reply, committed.position.revision);
       sendJsonText(reply, committedText(committed, body));
     } catch (error) {
       throw error instanceof OperationRefused ? this.#problem(error, call, request) : error;
     }
+  }
+
+  /** A lease is only about what is written. */
+  #commit(request: FastifyRequest, call: TransactionCall, body: TransactionRequest): Promise<Committed> {
+    if (!hasLease(request)) return this.transactions.commit(call, body);
+    const things = new Set(body.operations.flatMap(changedBy).map(({ thing }) => thing));
+    return this.leases.under(request, [...things], (fence) => this.transactions.commit({ ...call, fence }, body));
   }
 
   /** Shows the shadow that an operation was refused on to who may read it. */
