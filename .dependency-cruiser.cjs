@@ -14,7 +14,7 @@ const onlyFrom = (name, comment, from, to) => ({
 const FLOORS = [
   ['errors', 'resilience'],
   ['access', 'document', 'telemetry'],
-  ['config'],
+  ['config', 'tls'],
   ['store'],
   ['directory', 'breakers'],
   ['cluster', 'watch', 'http', 'grpc'],
@@ -72,7 +72,13 @@ module.exports = {
       'only-store-etcd-imports-etcd3',
       'etcd and its traps stay behind the store contract.',
       '^(src/store/etcd/|test/)',
-      'node_modules/(etcd3|@grpc)/',
+      'node_modules/etcd3/',
+    ),
+    onlyFrom(
+      'only-the-grpc-door-imports-grpc',
+      'The library of gRPC stays behind its door; the store has it as the transport of etcd.',
+      '^(src/store/etcd/|src/grpc/|test/)',
+      'node_modules/(@grpc|grpc-health-check)/',
     ),
     onlyFrom(
       'only-breakers-imports-cockatiel',
@@ -96,7 +102,7 @@ module.exports = {
       name: 'doors-do-not-know-storage',
       comment: 'Doors call use cases; only modules wire implementations.',
       severity: 'error',
-      from: { path: '^src/(shadow|things|mqtt|http|health)/', pathNot: '(\\.module|\\.spec)\\.ts$' },
+      from: { path: '^src/(shadow|things|mqtt|http|grpc|health)/', pathNot: '(\\.module|\\.spec)\\.ts$' },
       to: { path: '^src/store/(etcd|memory)/' },
     },
     {

@@ -8,6 +8,8 @@ import { BreakersModule } from './breakers/breakers.module.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { DirectoryModule } from './directory/directory.module.js';
+import { GrpcModule } from './grpc/grpc.module.js';
+import { GrpcTransport } from './grpc/grpc-transport.js';
 import { GroupsModule } from './groups/groups.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HealthRegistry } from './health/health-registry.js';
@@ -24,6 +26,7 @@ import { RevocationsModule } from './revocations/revocations.module.js';
 import { SYSTEM_CLOCK, type Clock } from './resilience/clock.js';
 import { RouteListsModule } from './route-lists/route-lists.module.js';
 import { ShadowModule } from './shadow/shadow.module.js';
+import { SHADOW_PROTO } from './shadow/shadow-proto.js';
 import { StoreModule } from './store/store.module.js';
 import type { Storage } from './store/storage.js';
 import type { Logger } from './telemetry/logger.js';
@@ -53,6 +56,8 @@ export class AppModule {
     @Inject(MqttTransport) readonly mqtt: MqttTransport,
     /** Absent without an external broker. */
     @Optional() @Inject(ExternalTransport) readonly external?: ExternalTransport,
+    /** Absent without a port for gRPC. */
+    @Optional() @Inject(GrpcTransport) readonly grpc?: GrpcTransport,
   ) {}
 
   static forRoot({ config, logger, storage, access, clock = SYSTEM_CLOCK }: AppParts): DynamicModule {
@@ -68,6 +73,7 @@ export class AppModule {
         ...(access === undefined ? [] : administration(access)),
         ...(config.externalBroker === null ? [] : [ExternalBrokerModule]),
         ...(config.presence.isOn && storage.clusterKeys ? [PresenceModule] : []),
+        ...(config.grpc.port === null && config.grpc.tlsPort === null ? [] : [GrpcModule.forRoot(SHADOW_PROTO)]),
         ShadowModule,
         TransactionsModule,
         ThingsModule,

@@ -2,12 +2,15 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule, type AppParts } from './app.module.js';
 import type { HealthRegistry } from './health/health-registry.js';
+import type { GrpcAddresses } from './grpc/grpc-server.js';
 import { HttpServer, type HttpAddresses } from './http/server/http-server.js';
 import type { MqttAddresses } from './mqtt/built-in/listeners.js';
 import { SYSTEM_CLOCK } from './resilience/clock.js';
 import { NestLogger } from './telemetry/nest-logger.js';
 
-export interface NodeAddresses extends HttpAddresses, MqttAddresses {}
+export interface NodeAddresses extends HttpAddresses, GrpcAddresses, MqttAddresses {}
+
+const NO_GRPC: GrpcAddresses = { grpc: null, grpcs: null };
 
 /** One running node: every door is open, and the hub follows the store. */
 export interface UmbraNode {
@@ -34,10 +37,14 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
     bodyParser: false,
     abortOnError: false,
   });
-  const { health, hub, mqtt, external } = app.get(AppModule);
+  const { health, hub, mqtt, external, grpc } = app.get(AppModule);
   server.configure(app);
   app.connectMicroservice({ strategy: mqtt }, { inheritAppConfig: false });
   if (external) app.connectMicroservice({ strategy: external }, { inheritAppConfig: false });
+  if (grpc) {
+    grpc.isReady = () => health.report().ready;
+    app.connectMicroservice({ strategy: grpc }, { inheritAppConfig: false });
+  }
   let http: HttpAddresses;
   try {
     await app.startAllMicroservices();
@@ -47,7 +54,7 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
     throw error;
   }
   return {
-    addresses: { ...http, ...mqtt.addresses() },
+    addresses: { ...http, ...(grpc?.addresses() ?? NO_GRPC), ...mqtt.addresses() },
     health,
     app,
     drain: async () => {

@@ -5,7 +5,7 @@ import { NodeName } from './cluster/node-name.js';
 import { SYSTEM_CLOCK } from './resilience/clock.js';
 import type { Config } from './config/config.js';
 import { readEnvironment } from './config/environment.js';
-import { needsCredentials } from './config/needs-credentials.js';
+import { hostsOf, needsCredentials } from './config/needs-credentials.js';
 import { configWarnings, loadConfig } from './config/load-config.js';
 import { Shutdown, stopOnSignals, stopOnUncaught } from './shutdown.js';
 import { sayFirstKey } from './first-key.js';
@@ -76,8 +76,8 @@ async function start(running: Running, config: Config, logger: Logger): Promise<
     );
     await running.name.claim();
   }
-  const { http, mqtt, auth, insecure } = config;
-  if (needsCredentials(auth.mode, insecure, [http.host, mqtt.host])) {
+  const { auth, insecure } = config;
+  if (needsCredentials(auth.mode, insecure, hostsOf(config))) {
     const { clusterKeys } = running.storage;
     if (!clusterKeys) throw new Error('this storage has no place for records of access');
     running.access = new AccessControl({ config, keys: clusterKeys, clock: SYSTEM_CLOCK, logger });
@@ -109,6 +109,8 @@ function announce(node: UmbraNode, config: Config, isSecure: boolean, logger: Lo
       httpsUrl: addresses.https,
       mqttUrl: addresses.mqtt,
       mqttsUrl: addresses.mqtts,
+      grpcUrl: addresses.grpc,
+      grpcsUrl: addresses.grpcs,
       isSecure,
     };
     process.stdout.write(readyMessage({ ...urls, etcd, nodeId: config.nodeId, version: VERSION }));

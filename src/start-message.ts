@@ -10,6 +10,8 @@ export interface ReadyNode {
   readonly httpsUrl?: string | null;
   readonly mqttUrl: string;
   readonly mqttsUrl?: string | null;
+  readonly grpcUrl?: string | null;
+  readonly grpcsUrl?: string | null;
   readonly etcd: 'local' | 'endpoints';
   readonly nodeId: string;
   readonly version: string;
@@ -24,6 +26,7 @@ export function readyMessage(node: ReadyNode): string {
   const http = new URL(node.httpUrl);
   http.hostname = reachable(http.hostname);
   const etcd = node.etcd === 'local' ? 'a local one, which stops with this node' : 'that of UMBRA_ETCD_ENDPOINTS';
+  const grpc = [node.grpcUrl, node.grpcsUrl].filter(Boolean).join('  ');
   const key = node.isSecure ? ' -u x -P $KEY' : '';
   const bearer = node.isSecure ? '-H "Authorization: Bearer $KEY" ' : '';
   const clients = node.isSecure ? 'need credentials: $KEY below is a key, see docs/security.md' : 'need no credentials';
@@ -32,6 +35,7 @@ export function readyMessage(node: ReadyNode): string {
     `Umbra ${node.version} is ready (node ${node.nodeId}). Ctrl-C stops it.`,
     `  HTTP   ${[node.httpUrl, node.httpsUrl].filter(Boolean).join('  ')}`,
     `  MQTT   ${[node.mqttUrl, node.mqttsUrl].filter(Boolean).join('  ')}`,
+    ...(grpc === '' ? [] : [`  gRPC   ${grpc}`]),
     `  etcd   ${etcd}`,
     `  Clients ${clients}`,
     '',
@@ -90,6 +94,8 @@ function variableOfPort(port: number | undefined, config: Config | null): string
   const variables: readonly (readonly [string, number | null | undefined])[] = [
     ['UMBRA_HTTP_PORT', config?.http.port],
     ['UMBRA_HTTPS_PORT', config?.http.tlsPort],
+    ['UMBRA_GRPC_PORT', config?.grpc.port],
+    ['UMBRA_GRPCS_PORT', config?.grpc.tlsPort],
     ['UMBRA_MQTT_PORT', config?.mqtt.port],
     ['UMBRA_MQTTS_PORT', config?.mqtt.tlsPort],
   ];
@@ -98,6 +104,7 @@ function variableOfPort(port: number | undefined, config: Config | null): string
 
 function hostVariable(portVariable: string): string {
   if (portVariable.includes(' or ')) return 'UMBRA_HTTP_HOST or UMBRA_MQTT_HOST';
+  if (portVariable.startsWith('UMBRA_GRPC')) return 'UMBRA_GRPC_HOST';
   return portVariable.startsWith('UMBRA_HTTP') ? 'UMBRA_HTTP_HOST' : 'UMBRA_MQTT_HOST';
 }
 

@@ -14,6 +14,7 @@ type Tree<R extends { path: string }> = {
 type Given = Tree<Row>;
 
 export type HttpConfig = Given['http'];
+export type GrpcConfig = Given['grpc'];
 export type MqttConfig = Given['mqtt'];
 export type EtcdConfig = Given['etcd'];
 export type WatchConfig = Given['watch'];

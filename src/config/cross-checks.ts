@@ -21,8 +21,8 @@ export function crossChecks(env: Values): ConfigProblem[] {
 
 function checkHosts(env: Values, add: Add): void {
   if (env.UMBRA_INSECURE || env.UMBRA_AUTH !== 'off') return;
-  for (const name of ['UMBRA_HTTP_HOST', 'UMBRA_MQTT_HOST'] as const) {
-    if (isLoopback(env[name])) continue;
+  for (const name of ['UMBRA_HTTP_HOST', 'UMBRA_GRPC_HOST', 'UMBRA_MQTT_HOST'] as const) {
+    if (isLoopback(env[name]) || (name === 'UMBRA_GRPC_HOST' && !hasGrpc(env))) continue;
     add(
       name,
       `is "${env[name]}", but with UMBRA_AUTH=off the node authenticates nobody and therefore listens on loopback only; ` +
@@ -31,8 +31,12 @@ function checkHosts(env: Values, add: Add): void {
   }
 }
 
+/** Whether the node listens for gRPC at all. */
+const hasGrpc = (env: Values): boolean => env.UMBRA_GRPC_PORT !== null || env.UMBRA_GRPCS_PORT !== null;
+
 function checkAuth(env: Values, add: Add): void {
-  if (!needsCredentials(env.UMBRA_AUTH, env.UMBRA_INSECURE, [env.UMBRA_HTTP_HOST, env.UMBRA_MQTT_HOST])) return;
+  const hosts = [env.UMBRA_HTTP_HOST, env.UMBRA_MQTT_HOST, ...(hasGrpc(env) ? [env.UMBRA_GRPC_HOST] : [])];
+  if (!needsCredentials(env.UMBRA_AUTH, env.UMBRA_INSECURE, hosts)) return;
   if (env.UMBRA_MASTER_KEY !== null || env.UMBRA_ETCD_ENDPOINTS.length === 0) return;
   add(
     'UMBRA_MASTER_KEY',
@@ -40,9 +44,14 @@ function checkAuth(env: Values, add: Add): void {
   );
 }
 
+const PORTS = [
+  ...(['UMBRA_HTTP_PORT', 'UMBRA_HTTPS_PORT', 'UMBRA_GRPC_PORT', 'UMBRA_GRPCS_PORT'] as const),
+  ...(['UMBRA_MQTT_PORT', 'UMBRA_MQTTS_PORT'] as const),
+];
+
 function checkPorts(env: Values, add: Add): void {
   const taken = new Map<number, string>();
-  for (const name of ['UMBRA_HTTP_PORT', 'UMBRA_HTTPS_PORT', 'UMBRA_MQTT_PORT', 'UMBRA_MQTTS_PORT'] as const) {
+  for (const name of PORTS) {
     const port = env[name];
     if (port === null || port === 0) continue;
     const other = taken.get(port);
@@ -52,7 +61,9 @@ function checkPorts(env: Values, add: Add): void {
 }
 
 function checkTls(env: Values, add: Add): void {
-  const port = (['UMBRA_HTTPS_PORT', 'UMBRA_MQTTS_PORT'] as const).find((name) => env[name] !== null);
+  const port = (['UMBRA_HTTPS_PORT', 'UMBRA_GRPCS_PORT', 'UMBRA_MQTTS_PORT'] as const).find(
+    (name) => env[name] !== null,
+  );
   for (const [name, path, example] of [
     ['UMBRA_TLS_CERT', env.UMBRA_TLS_CERT, '/etc/umbra/tls.crt'],
     ['UMBRA_TLS_KEY', env.UMBRA_TLS_KEY, '/etc/umbra/tls.key'],

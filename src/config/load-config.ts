@@ -5,7 +5,7 @@ import { ConfigError, type ConfigProblem } from './config-error.js';
 import type { Config } from './config.js';
 import { crossChecks } from './cross-checks.js';
 import { isLoopback } from './loopback.js';
-import { needsCredentials } from './needs-credentials.js';
+import { hostsOf, needsCredentials } from './needs-credentials.js';
 import { nearestName } from './nearest-name.js';
 import { VARIABLE_NAMES, VARIABLES, type Values, type VariableName } from './variables.js';
 
@@ -36,17 +36,16 @@ export function loadConfig(source: Source): Config {
 
 /** Warnings that the node logs at every start. */
 const CLEAR =
-  'Without TLS everybody on the way reads the keys of clients: set UMBRA_TLS_CERT, UMBRA_TLS_KEY, UMBRA_HTTPS_PORT and ' +
-  'UMBRA_MQTTS_PORT, unless something in front of this node ends TLS.';
+  'Without TLS everybody on the way reads the keys of clients: set UMBRA_TLS_CERT, UMBRA_TLS_KEY, UMBRA_HTTPS_PORT, ' +
+  'UMBRA_MQTTS_PORT and UMBRA_GRPCS_PORT, unless something in front of this node ends TLS.';
 
 export function configWarnings(config: Config): string[] {
-  const open = [
-    { name: 'UMBRA_HTTP_HOST', host: config.http.host },
-    { name: 'UMBRA_MQTT_HOST', host: config.mqtt.host },
-  ].filter(({ host }) => !isLoopback(host));
+  const names = ['UMBRA_HTTP_HOST', 'UMBRA_MQTT_HOST', 'UMBRA_GRPC_HOST'];
+  const hosts = hostsOf(config);
+  const open = hosts.map((host, i) => ({ name: names[i], host })).filter(({ host }) => !isLoopback(host));
   if (open.length === 0) return [];
-  const { auth, insecure, http, mqtt } = config;
-  if (needsCredentials(auth.mode, insecure, [http.host, mqtt.host])) return config.tls === null ? [CLEAR] : [];
+  const { auth, insecure } = config;
+  if (needsCredentials(auth.mode, insecure, hosts)) return config.tls === null ? [CLEAR] : [];
   const where = open.map(({ name, host }) => `${name}=${host}`).join(' and ');
   return [
     `UMBRA_INSECURE=true with ${where}: ANYONE who reaches this address can read, change and delete every shadow. ` +

@@ -1,3 +1,4 @@
+import type { Config } from './config.js';
 import { isLoopback } from './loopback.js';
 
 /**
@@ -8,4 +9,10 @@ import { isLoopback } from './loopback.js';
 export function needsCredentials(mode: 'auto' | 'on' | 'off', isInsecure: boolean, hosts: readonly string[]): boolean {
   if (mode !== 'auto') return mode === 'on';
   return !isInsecure && !hosts.every(isLoopback);
+}
+
+/** Addresses that the node listens on. No errors. */
+export function hostsOf({ http, mqtt, grpc }: Pick<Config, 'http' | 'mqtt' | 'grpc'>): string[] {
+  const hasGrpc = grpc.port !== null || grpc.tlsPort !== null;
+  return [http.host, mqtt.host, ...(hasGrpc ? [grpc.host] : [])];
 }

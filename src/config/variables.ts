@@ -62,6 +62,22 @@ export const SECTIONS = {
         'Names by which clients reach this node over HTTP and WebSocket, such as that of a proxy or a Kubernetes service. Addresses, localhost and UMBRA_HTTP_HOST are always allowed; a request to any other name is answered with 400.',
     }),
   },
+  gRPC: {
+    UMBRA_GRPC_HOST: host('grpc.host', 'Address of the gRPC service, where a port for it is given.'),
+    UMBRA_GRPC_PORT: optionalPort('grpc.port', {
+      meaning: 'gRPC without TLS, see grpc.md.',
+      example: '9090',
+    }),
+    UMBRA_GRPCS_PORT: optionalPort('grpc.tlsPort', {
+      meaning: 'gRPC with TLS; needs UMBRA_TLS_CERT and UMBRA_TLS_KEY.',
+      example: '9443',
+    }),
+    UMBRA_GRPC_MAX_CONNECTIONS: integer('grpc.maxConnections', 1000, {
+      ...{ min: 1, max: 1_000_000, unit: 'connections' },
+      meaning:
+        'gRPC connections at once; beyond them the one that has been without a call longest is closed, or the new one where none is. They take file descriptors beside those of HTTP.',
+    }),
+  },
   MQTT: {
     UMBRA_MQTT_HOST: host('mqtt.host', 'Address of the MQTT broker.'),
     UMBRA_MQTT_PORT: port('mqtt.port', 1883, { meaning: 'MQTT without TLS.' }),

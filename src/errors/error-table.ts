@@ -4,12 +4,47 @@ export interface ErrorRow {
   readonly text: string;
   /** Code of a refusal by identity, policies or limits, the same at all doors. */
   readonly code?: `AUTH_${number}`;
+  /** Where the status of GRPC_BY_HTTP would tell clients the wrong thing; none: it is that. */
+  readonly grpc?: GrpcStatusName;
 }
+
+/** Names of google.rpc.Code that errors end with. */
+export type GrpcStatusName =
+  | 'UNKNOWN'
+  | 'INVALID_ARGUMENT'
+  | 'NOT_FOUND'
+  | 'PERMISSION_DENIED'
+  | 'RESOURCE_EXHAUSTED'
+  | 'FAILED_PRECONDITION'
+  | 'ABORTED'
+  | 'OUT_OF_RANGE'
+  | 'UNIMPLEMENTED'
+  | 'INTERNAL'
+  | 'UNAVAILABLE'
+  | 'UNAUTHENTICATED';
+
+/** The status of gRPC for a status of HTTP; any other is INTERNAL. */
+export const GRPC_BY_HTTP: Readonly<Record<number, GrpcStatusName>> = {
+  400: 'INVALID_ARGUMENT',
+  401: 'UNAUTHENTICATED',
+  403: 'PERMISSION_DENIED',
+  404: 'NOT_FOUND',
+  405: 'UNIMPLEMENTED',
+  409: 'ABORTED',
+  410: 'OUT_OF_RANGE',
+  412: 'FAILED_PRECONDITION',
+  413: 'INVALID_ARGUMENT',
+  415: 'INVALID_ARGUMENT',
+  422: 'INVALID_ARGUMENT',
+  429: 'RESOURCE_EXHAUSTED',
+  500: 'INTERNAL',
+  503: 'UNAVAILABLE',
+};
 
 /**
  * The errors of the whole service: a caller gets no other code, status or text. Doors translate rows into answers.
  *
- * `http` is the HTTP status and the MQTT `code`. `aws` is the value of the `x-amzn-ErrorType` header (PROTOCOL 4.2).
+ * `http` is the HTTP status and the MQTT `code`; the status of gRPC follows from it. `aws` is the value of the `x-amzn-ErrorType` header (PROTOCOL 4.2).
  * `text` is for the caller and says what to change; the detail of an error replaces `{detail}`.
  */
 export const ERROR_TABLE = {
@@ -132,7 +167,7 @@ export const ERROR_TABLE = {
   forbidden: { http: 403, aws: 'ForbiddenException', text: 'Forbidden' },
   notFound: { http: 404, aws: 'ResourceNotFoundException', text: "No shadow exists with name: '{detail}'" },
   noRecord: { http: 404, aws: 'ResourceNotFoundException', text: 'There is no {detail}' },
-  noRoute: { http: 404, aws: 'ResourceNotFoundException', text: 'No such path: {detail}' },
+  noRoute: { http: 404, grpc: 'UNIMPLEMENTED', aws: 'ResourceNotFoundException', text: 'No such path: {detail}' },
   methodNotAllowed: { http: 405, aws: 'MethodNotAllowedException', text: 'Method not allowed; use {detail}' },
   versionConflict: { http: 409, aws: 'ConflictException', text: 'Version conflict' },
   fenced: {
@@ -233,12 +268,15 @@ export const ERROR_TABLE = {
   },
   storageFull: {
     http: 503,
+    grpc: 'RESOURCE_EXHAUSTED',
     aws: 'ServiceUnavailableException',
     text: 'The storage is full; updates are refused, reads and deletes go on',
   },
   // The request may have been applied, so the answer must not say that it was not.
   outcomeUnknown: {
     http: 503,
+    // Clients repeat what is UNAVAILABLE by themselves.
+    grpc: 'UNKNOWN',
     aws: 'ServiceUnavailableException',
     text: 'The outcome of the request is unknown; read the shadow before sending it again',
   },

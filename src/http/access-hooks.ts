@@ -12,6 +12,7 @@ import { AUDIT, type Audit } from '../access/audit.js';
 import { AUTHENTICATOR, type Authenticator, type Credentials, type Identity } from '../access/authenticator.js';
 import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
 import type { Principal } from '../access/principal.js';
+import { bearerOf } from '../access/bearer.js';
 import { notAllowed } from '../access/refusal.js';
 import { IN_FLIGHT_LIMITS, STREAM_LIMITS, type InFlightLimits } from '../access/in-flight-limits.js';
 import { RATE_LIMITS, type RateLimits } from '../access/rate-limits.js';
@@ -25,7 +26,7 @@ import { RequestPlaces } from './request-places.js';
 import { resourceOf, routeAccess, type Asked, type RouteAccess } from './route-access.js';
 import { controllerMethods, routesOf } from './server/controller-methods.js';
 import { answerLast } from './server/last-answer.js';
-import { keptCertificateOf } from './tls/peer-certificate.js';
+import { keptCertificateOf } from '../tls/peer-certificate.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -33,9 +34,6 @@ declare module 'fastify' {
     action?: ActionName;
   }
 }
-
-/** RFC 6750 section 2.1. */
-const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
 
 /**
  * Finds out who sends a request, and asks whether it may do what its route declares, before its body is read. A signature
@@ -150,7 +148,7 @@ function credentialsOf({ headers, raw, ip }: FastifyRequest): Credentials {
   return {
     userName: null,
     password: null,
-    bearer: authorization === undefined ? null : (BEARER.exec(authorization)?.[1] ?? ''),
+    bearer: bearerOf(authorization),
     certificate: keptCertificateOf(raw.socket),
     address: ip,
   };
@@ -203,8 +201,7 @@ function excessOf(
 function refuse({ status, code }: ServiceError, request: FastifyRequest, reply: FastifyReply): void {
   const { authorization } = request.headers;
   // RFC 6750 sections 3 and 3.1: without a token no error is named. Clients get a new token when they read this one.
-  const challenge =
-    authorization !== undefined && BEARER.test(authorization) ? 'Bearer error="invalid_token"' : 'Bearer';
+  const challenge = bearerOf(authorization) ? 'Bearer error="invalid_token"' : 'Bearer';
   if (status === 401) void reply.header('www-authenticate', challenge);
   if (code === 'scopeTooSmall') void reply.header('www-authenticate', 'Bearer error="insufficient_scope"');
   if (hasBody(request.raw)) answerLast(request, reply);

@@ -1,12 +1,9 @@
 import type { FastifyReply } from 'fastify';
-import { ServiceError } from '../errors/service-error.js';
 import { EventStream, frame } from '../http/event-stream.js';
-import { copyEvents, type Events, type EventWriter } from './copy-events.js';
+import { copyEvents, type EventWriter } from './copy-events.js';
+import { throwIfGone } from './gone-cursor.js';
 import { sentEvent } from './watch-texts.js';
 import { END_MESSAGES, endText, type PermittedWatch, type WatchEnd } from './watch.js';
-
-/** Milliseconds for which a resuming stream waits for the fate of its cursor: a lost one gets a 410 and no stream. */
-const KNOWN_GONE_MS = 250;
 
 export interface SentEventsStart {
   /** Whether it begins behind a cursor. */
@@ -41,15 +38,4 @@ export async function serveSentEvents(
   } finally {
     stream.end('');
   }
-}
-
-async function throwIfGone(watch: PermittedWatch, first: ReturnType<Events['next']>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<null>((resolve) => (timer = setTimeout(resolve, KNOWN_GONE_MS, null)));
-  // The events of a stream that has ended end too, perhaps before its reason is known.
-  const begun = first.then(({ done }) => (done ? watch.ended : null));
-  const ended = await Promise.race([watch.ended, begun, patience]);
-  clearTimeout(timer);
-  if (ended === 'compacted' || ended === 'epoch-changed') throw new ServiceError('cursorGone', END_MESSAGES[ended]);
-  if (ended === 'draining') throw new ServiceError('draining');
 }

@@ -6,6 +6,7 @@ import { DeleteThing } from './delete.js';
 import { GetThingController } from './get.http.js';
 import { GetThing } from './get.js';
 import { ListThingsController } from './list.http.js';
+import { ListThingsGrpc } from './list.grpc.js';
 import { ListThings } from './list.js';
 import { PresenceOfThings } from './presence-of-things.js';
 import { WatchThingController, WatchThingsController } from './watch.http.js';
@@ -18,6 +19,7 @@ import { WatchThingController, WatchThingsController } from './watch.http.js';
     DeleteThingController,
     WatchThingController,
     WatchThingsController,
+    ListThingsGrpc,
   ],
   providers: [ListThings, GetThing, DeleteThing, PresenceOfThings],
 })

@@ -169,6 +169,7 @@ const QUIET = new Set([
     'node:zlib',
   ],
   ...['@nestjs/common', '@nestjs/core', '@nestjs/microservices', '@nestjs/platform-fastify', '@nestjs/swagger'],
+  ...['@grpc/proto-loader', '@grpc/reflection', 'grpc-health-check'],
   ...[
     'class-transformer',
     'class-validator',

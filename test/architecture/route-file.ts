@@ -8,11 +8,13 @@
  * 4. The last noun is the folder, in its singular where that is the folder's name. A route without a noun is about
  *    `things`.
  * 5. The transport is the suffix.
+ * Of a method of gRPC, `umbra.v1.Shadows/Get`, the service is the noun.
  * Names that standards of OAuth fix stand for ours: `jwks.json` for `auth/jwks`, `oauth-authorization-server` for
  * `auth/metadata`.
  */
 export function fileOf(route: Route, folders: ReadonlySet<string>): string {
-  const words = route.path.split('/').flatMap((word) => FIXED[word] ?? (word === '' ? [] : [word]));
+  const path = route.path.replace(/^\/umbra\.v1\.(\w+)\//, (_, service: string) => `/${service.toLowerCase()}/`);
+  const words = path.split('/').flatMap((word) => FIXED[word] ?? (word === '' ? [] : [word]));
   const plain = words.filter((word, i) => !isDropped(word, words[i - 1], words[i + 1]));
   const verb = verbOf(plain.at(-1));
   const nouns = verb === null ? plain : plain.slice(0, -1);

@@ -11,9 +11,12 @@ import { AppModule, type AppParts } from '../../src/app.module.js';
 import { ACTION } from '../../src/access/action.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { DIRECT } from '../../src/http/server/direct-handlers.js';
+import { GRPC_DOOR } from '../../src/grpc/grpc-call.js';
+import { loadServices } from '../../src/grpc/grpc-methods.js';
 import { HttpServer } from '../../src/http/server/http-server.js';
 import { requestPatterns } from '../../src/mqtt/mqtt-request.js';
 import { OPERATIONS } from '../../src/mqtt/topics.js';
+import { SHADOW_PROTO } from '../../src/shadow/shadow-proto.js';
 import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
 import { MemoryClusterKeys } from '../../src/store/memory/memory-cluster-keys.js';
 import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
@@ -29,10 +32,10 @@ const SOURCES = readdirSync(`${ROOT}src`, { recursive: true, encoding: 'utf8' })
   .map((file) => `src/${file.replaceAll('\\', '/')}`)
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts'))
   .sort();
-const FILES = SOURCES.filter((file) => /\.(?:http|mqtt)\.ts$/.test(file));
+const FILES = SOURCES.filter((file) => /\.(?:http|mqtt|grpc)\.ts$/.test(file));
 /** What makes a class or a method answer something. */
 const DOORS =
-  /@(?:Controller|Get|Post|Put|Patch|Delete|Options|Head|All|Search|Sse|MessagePattern|EventPattern|GrpcMethod|GrpcStreamMethod|WebSocketGateway|SubscribeMessage)\(/g;
+  /@(?:Controller|Get|Post|Put|Patch|Delete|Options|Head|All|Search|Sse|MessagePattern|EventPattern|GrpcMethod|GrpcStreamMethod|Rpc|WebSocketGateway|SubscribeMessage)\(/g;
 
 /** What Nest's pipeline asks, and a direct handler goes past; MQTT doors have their own means. */
 const ASKED =
@@ -112,15 +115,17 @@ function directOf(type: Class, member: string, handler: object): Direct {
 function routesOf(handler: object, prefix: unknown): Route[] {
   const method: unknown = Reflect.getMetadata('method', handler);
   const topics = (Reflect.getMetadata('microservices:pattern', handler) ?? []) as unknown[];
-  const mqtt = topics.map((topic) => ({ path: String(topic), method: null, transport: 'mqtt' as const }));
-  if (typeof method !== 'number') return mqtt;
+  const isGrpc = Reflect.getMetadata('microservices:transport', handler) === GRPC_DOOR;
+  const transport = isGrpc ? ('grpc' as const) : ('mqtt' as const);
+  const called = topics.map((topic) => ({ path: String(topic), method: null, transport }));
+  if (typeof method !== 'number') return called;
   const paths = [prefix]
     .flat()
     .flatMap((first) =>
       [Reflect.getMetadata('path', handler) as unknown].flat().map((second) => urlOf(String(first), String(second))),
     );
   return [
-    ...mqtt,
+    ...called,
     ...paths.map((path) => ({ path, method: RequestMethod[method] ?? null, transport: 'http' as const })),
   ];
 }
@@ -218,6 +223,8 @@ describe('the file of a route', () => {
     ['http', 'GET', '/v1/things/:thing/desired', 'src/desired/get.http.ts'],
     ['http', 'GET', '/v1/policies/:policy/update-history', 'src/update-history/get.http.ts'],
     ['mqtt', null, '$aws/things/+/shadow/get', 'src/shadow/get.mqtt.ts'],
+    ['grpc', null, '/umbra.v1.Shadows/Watch', 'src/shadow/watch.grpc.ts'],
+    ['grpc', null, '/umbra.v1.Things/List', 'src/things/list.grpc.ts'],
     ['mqtt', null, '$aws/things/+/shadow/name/+/update', 'src/shadow/update.mqtt.ts'],
   ] as const)('%s %s %s is %s', (transport, method, path, file) => {
     // Folders that are planned count here as those that exist.
@@ -277,6 +284,8 @@ describe('the file of a route', () => {
       expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
       const topics = all.flatMap(({ transport, path }) => (transport === 'mqtt' ? [path] : []));
       expect(topics.sort()).toEqual(OPERATIONS.flatMap(requestPatterns).sort());
+      const rpcs = all.flatMap(({ transport, path }) => (transport === 'grpc' ? [path] : []));
+      expect(rpcs.sort()).toEqual([...loadServices(SHADOW_PROTO).methods.keys()].sort());
     });
 
     it('by a route that Nest does not know, but for the description of the API', async () => {

@@ -22,6 +22,9 @@ export interface SecureNode {
   /** Null without ports for TLS in `environment`. */
   readonly httpsUrl: string | null;
   readonly mqttsUrl: string | null;
+  /** Null without a port for gRPC in `environment`. */
+  readonly grpcUrl: string | null;
+  readonly grpcsUrl: string | null;
   readonly clock: SettableClock;
   readonly access: AccessControl;
   /** The key of the first administrator. */
@@ -116,6 +119,8 @@ export async function startSecureNode(options: SecureNodeOptions = {}): Promise<
     mqttPort: mqtt,
     httpsUrl: node.addresses.https,
     mqttsUrl: node.addresses.mqtts,
+    grpcUrl: node.addresses.grpc,
+    grpcsUrl: node.addresses.grpcs,
     clock,
     access,
     admin,

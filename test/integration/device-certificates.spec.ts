@@ -7,7 +7,7 @@ import type { AuthorityRecord } from '../../src/auth/certificates/authority.js';
 import { CaRegistry } from '../../src/auth/certificates/ca-registry.js';
 import { checkDevice, type Trust } from '../../src/auth/certificates/device-certificate.js';
 import { Revocations, revocationOf, type RevocationRecord } from '../../src/auth/certificates/revocations.js';
-import { ASK_FOR_CERTIFICATES, certificateOf } from '../../src/http/tls/peer-certificate.js';
+import { ASK_FOR_CERTIFICATES, certificateOf } from '../../src/tls/peer-certificate.js';
 import { createAuthority } from '../harness/certificates.js';
 import * as x509 from '../harness/x509.js';
 

@@ -5,8 +5,8 @@ import { isIPv6, type AddressInfo, type Server as NetServer, type Socket } from 
 import type { FastifyInstance } from 'fastify';
 import type { TlsFiles } from '../../config/config.js';
 import type { Logger } from '../../telemetry/logger.js';
-import { NodeCertificate } from '../tls/node-certificate.js';
-import { ASK_FOR_CERTIFICATES } from '../tls/peer-certificate.js';
+import { NodeCertificate } from '../../tls/node-certificate.js';
+import { ASK_FOR_CERTIFICATES } from '../../tls/peer-certificate.js';
 import type { ClientErrors } from './client-error.js';
 import { SERVER_OPTIONS, SOCKET_IDLE_MS } from './server-options.js';
 

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Credentials } from '../../../access/authenticator.js';
-import { certificateOf } from '../../../http/tls/peer-certificate.js';
+import { certificateOf } from '../../../tls/peer-certificate.js';
 import type { ConnectPacket } from '../packets/packet.js';
 
 /** Bytes; the limit of AWS IoT. */

@@ -6,9 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
-import { until } from '../../../test/harness/until.js';
-import * as x509 from '../../../test/harness/x509.js';
-import { createLogger } from '../../telemetry/logger.js';
+import { until } from '../../test/harness/until.js';
+import * as x509 from '../../test/harness/x509.js';
+import { createLogger } from '../telemetry/logger.js';
 import { NodeCertificate } from './node-certificate.js';
 
 const PERIOD_MS = 20;

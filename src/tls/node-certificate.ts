@@ -2,8 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions, type Server } from 'node:tls';
-import type { Logger } from '../../telemetry/logger.js';
-import { reasonOf } from '../../telemetry/reason.js';
+import type { Logger } from '../telemetry/logger.js';
+import { reasonOf } from '../telemetry/reason.js';
 
 /** Paths of PEM files. */
 export interface CertificateFiles {

@@ -1,0 +1,232 @@
+import { randomUUID } from 'node:crypto';
+import {
+  Metadata,
+  ServerInterceptingCall,
+  status,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+} from '@grpc/grpc-js';
+import { actorOf, type Audit } from '../access/audit.js';
+import type { Authenticator, Credentials, Identity } from '../access/authenticator.js';
+import type { Authorizer } from '../access/authorizer.js';
+import { bearerOf } from '../access/bearer.js';
+import { POLICY_ACTIONS } from '../access/policy-action.js';
+import type { Principal } from '../access/principal.js';
+import { notAllowed } from '../access/refusal.js';
+import { ServiceError } from '../errors/service-error.js';
+import type { Clock } from '../resilience/clock.js';
+import type { Logger } from '../telemetry/logger.js';
+import type { GrpcConnection, GrpcConnections } from './grpc-connections.js';
+import { statusOf } from './grpc-error.js';
+import type { DeclaredMethod } from './grpc-handlers.js';
+
+type Ending = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
+
+/** Milliseconds for the message of a call, and for a call that needs no credentials and is no health watch. */
+const RECEIVE_MS = 20_000;
+/** Bytes of the metadata of a call, as at the door of HTTP. */
+const MAX_METADATA_BYTES = 16_384;
+/** Calls that may stay open although nobody asks who makes them: balancers follow the health of a node. */
+const ENDLESS = '/grpc.health.v1.Health/Watch';
+
+/** Whose a call is, for its handler. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly address: string;
+  readonly requestId: string;
+  readonly connection: GrpcConnection;
+}
+
+export interface GateParts {
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly audit: Audit;
+  readonly connections: GrpcConnections;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Finds out who makes a call before its message is read. A call of a method that nobody has declared is one of
+ * reflection or health, which everybody may make.
+ */
+export class GrpcGate {
+  /** By the metadata of the call, which is the same object in its handler. */
+  readonly #callers = new WeakMap<Metadata, Caller>();
+
+  /** @param methods by path */
+  constructor(
+    private readonly parts: GateParts,
+    private readonly methods: ReadonlyMap<string, DeclaredMethod>,
+  ) {}
+
+  readonly intercept: ServerInterceptor = ({ path }, call) => {
+    const method = this.methods.get(path);
+    const gated = new GatedCall(call, path, this.parts.logger);
+    return gated.begin((metadata, go) => this.#receive(gated, method, metadata, go));
+  };
+
+  /** @throws Error for a call that did not pass the gate: a defect */
+  callerOf(metadata: Metadata): Caller {
+    const caller = this.#callers.get(metadata);
+    if (caller === undefined) throw new Error('a call has passed by the gate');
+    return caller;
+  }
+
+  #receive(call: GatedCall, method: DeclaredMethod | undefined, metadata: Metadata, go: () => void): void {
+    if (bytesOf(metadata) > MAX_METADATA_BYTES)
+      return call.refuse(new ServiceError('invalidRequest', `Metadata may have ${MAX_METADATA_BYTES} bytes`));
+    const connection = this.parts.connections.of(call.ends);
+    // It has closed: nobody hears an answer.
+    if (connection === undefined) return call.refuse(new ServiceError('draining'));
+    if (method === undefined) {
+      if (call.path !== ENDLESS) call.endWithin(RECEIVE_MS);
+      return go();
+    }
+    const judge = (identity: Identity): void => {
+      const fault = identity instanceof ServiceError ? identity : this.#faultOf(identity, method);
+      if (fault !== null) return this.#refuse(call, method, fault, identity);
+      const principal = identity as Principal;
+      if (principal.graceFrom !== undefined && principal.graceFrom <= this.parts.clock.now()) call.saysRenew = true;
+      const { address, requestId } = call;
+      this.#callers.set(metadata, { principal, address, requestId, connection });
+      call.onEnd(this.parts.connections.enter(connection));
+      call.awaitMessage(RECEIVE_MS);
+      go();
+    };
+    try {
+      const identity = this.parts.authenticator.authenticate(credentialsOf(metadata, connection, call.address));
+      if (!(identity instanceof Promise)) return judge(identity);
+      identity.then(judge).catch((error: unknown) => call.fail(error));
+    } catch (error) {
+      call.fail(error);
+    }
+  }
+
+  /** What is known without the message: more is asked when that is there. */
+  #faultOf(principal: Principal, { action }: DeclaredMethod): ServiceError | null {
+    const { authorizer } = this.parts;
+    const asked = POLICY_ACTIONS[action];
+    if (asked === null || authorizer.mayEver(principal, asked)) return null;
+    return notAllowed(principal, asked, 'anything');
+  }
+
+  #refuse(call: GatedCall, { action }: DeclaredMethod, fault: ServiceError, identity: Identity): void {
+    const actor = identity instanceof ServiceError ? null : actorOf(identity);
+    const { path: target, address, requestId } = call;
+    const code = fault.authCode ?? fault.code;
+    this.parts.audit.record({
+      ...{ action, actor, tenant: actor?.tenant ?? null, target, address, outcome: 'refused', code, requestId },
+    });
+    call.refuse(fault);
+  }
+}
+
+/** One call on its way in: its id, its end, and the time for its message. */
+class GatedCall {
+  readonly requestId = randomUUID();
+  saysRenew = false;
+  #timer: NodeJS.Timeout | null = null;
+  #leave: (() => void) | null = null;
+  #isOver = false;
+  readonly #since = performance.now();
+
+  constructor(
+    private readonly call: ServerInterceptingCallInterface,
+    readonly path: string,
+    private readonly logger: Logger,
+  ) {}
+
+  get ends(): ReturnType<ServerInterceptingCallInterface['getConnectionInfo']> {
+    return this.call.getConnectionInfo();
+  }
+
+  get address(): string {
+    return this.ends.remoteAddress ?? '';
+  }
+
+  begin(receive: (metadata: Metadata, go: () => void) => void): ServerInterceptingCall {
+    return new ServerInterceptingCall(this.call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata: (metadata, go) => receive(metadata, () => go(metadata)),
+          onReceiveHalfClose: (go) => {
+            if (this.#leave !== null) this.#clearTimer();
+            go();
+          },
+          onCancel: () => this.#end(status.CANCELLED),
+        }),
+      sendStatus: (ending, next) => {
+        const metadata = ending.metadata ?? new Metadata();
+        metadata.set('x-request-id', this.requestId);
+        if (this.saysRenew) metadata.set('umbra-token', 'renew');
+        next({ ...ending, metadata });
+        this.#end(ending.code);
+      },
+    });
+  }
+
+  refuse(error: ServiceError): void {
+    this.#send(statusOf(error, this.requestId));
+  }
+
+  fail(error: unknown): void {
+    this.logger.error({ err: error, requestId: this.requestId, path: this.path }, 'gRPC call failed');
+    this.refuse(new ServiceError('internal'));
+  }
+
+  onEnd(leave: () => void): void {
+    this.#leave = leave;
+    if (this.#isOver) leave();
+  }
+
+  /** The message must have come by then; `onReceiveHalfClose` says that it has. */
+  awaitMessage(ms: number): void {
+    this.endWithin(ms);
+  }
+
+  endWithin(ms: number): void {
+    if (this.#isOver) return;
+    const late = { code: status.DEADLINE_EXCEEDED, details: 'The call did not arrive in time', metadata: null };
+    this.#timer = setTimeout(() => this.#send(late), ms).unref();
+  }
+
+  #send(ending: Ending): void {
+    if (this.#isOver) return;
+    this.call.sendStatus(ending);
+    this.#end(ending.code);
+  }
+
+  #clearTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #end(code: status): void {
+    this.#clearTimer();
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#leave?.();
+    if (!this.logger.isLevelEnabled('debug')) return;
+    const ms = Math.round((performance.now() - this.#since) * 100) / 100;
+    this.logger.debug({ requestId: this.requestId, path: this.path, status: status[code], ms }, 'gRPC call');
+  }
+}
+
+function credentialsOf(metadata: Metadata, connection: GrpcConnection, address: string): Credentials {
+  const given = metadata.get('authorization');
+  // Of several none is sure to be the caller's.
+  const authorization = given.length > 1 ? '' : given[0];
+  return {
+    ...{ userName: null, password: null, certificate: connection.certificate, address },
+    bearer: bearerOf(authorization === undefined ? undefined : String(authorization)),
+  };
+}
+
+function bytesOf(metadata: Metadata): number {
+  let bytes = 0;
+  for (const [key, values] of Object.entries(metadata.toHttp2Headers())) {
+    for (const value of [values].flat()) bytes += key.length + String(value).length;
+  }
+  return bytes;
+}
