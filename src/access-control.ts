@@ -67,6 +67,10 @@ export class AccessControl implements Access {
   readonly streams: RequestsInFlight;
   readonly sessions: TenantSessionLimits;
   readonly routes: LiveRouteLists;
+  /** Seals secrets of sinks. */
+  readonly sinkSecrets: SecretSeal;
+  /** Keys of the cluster, for what nodes divide among themselves. */
+  readonly keys: ClusterKeys;
 
   /** @throws MasterKeyError */
   constructor(private readonly parts: AccessControlParts) {
@@ -75,6 +79,8 @@ export class AccessControl implements Access {
     const { issuer } = config.auth;
     const masterKey = openMasterKey(config.auth.masterKey, config.dataDir);
     const seal = new SecretSeal(masterKey, ACCESS_KEY_PURPOSE);
+    this.keys = keys;
+    this.sinkSecrets = new SecretSeal(masterKey, 'sinks');
     this.secretKeys = new SecretKeys(masterKey);
     this.registrationCodes = new RegistrationCodes(masterKey);
     this.accessKeys = { make: () => createAccessKey(seal) };

@@ -27,6 +27,8 @@ import { SYSTEM_CLOCK, type Clock } from './resilience/clock.js';
 import { RouteListsModule } from './route-lists/route-lists.module.js';
 import { ShadowModule } from './shadow/shadow.module.js';
 import { SHADOW_PROTO } from './shadow/shadow-proto.js';
+import { SinkManager } from './sinks/sink-manager.js';
+import { SinksModule } from './sinks/sinks.module.js';
 import { StoreModule } from './store/store.module.js';
 import type { Storage } from './store/storage.js';
 import type { Logger } from './telemetry/logger.js';
@@ -58,6 +60,8 @@ export class AppModule {
     @Optional() @Inject(ExternalTransport) readonly external?: ExternalTransport,
     /** Absent without a port for gRPC. */
     @Optional() @Inject(GrpcTransport) readonly grpc?: GrpcTransport,
+    /** Absent without authentication. */
+    @Optional() @Inject(SinkManager) readonly sinks?: SinkManager,
   ) {}
 
   static forRoot({ config, logger, storage, access, clock = SYSTEM_CLOCK }: AppParts): DynamicModule {
@@ -100,5 +104,6 @@ function administration(access: AccessControl): DynamicModule['imports'] & {} {
     AuthoritiesModule.forRoot(trust, registrationCodes),
     IssuersModule.forRoot(access.issuers),
     RevocationsModule.forRoot(trust),
+    SinksModule.forRoot(access.keys, access.sinkSecrets),
   ];
 }

@@ -37,7 +37,7 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
     bodyParser: false,
     abortOnError: false,
   });
-  const { health, hub, mqtt, external, grpc } = app.get(AppModule);
+  const { health, hub, mqtt, external, grpc, sinks } = app.get(AppModule);
   server.configure(app);
   app.connectMicroservice({ strategy: mqtt }, { inheritAppConfig: false });
   if (external) app.connectMicroservice({ strategy: external }, { inheritAppConfig: false });
@@ -62,7 +62,7 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
       // All doors drain at once, because they share one time limit. The hub continues until MQTT has published what it
       // committed. Then its end ends the streams, and HTTP waits for these.
       const closed = app.close();
-      await Promise.all([mqtt.drain(), external?.drain()]);
+      await Promise.all([mqtt.drain(), external?.drain(), sinks?.stop()]);
       await hub.close();
       await closed;
     },

@@ -11,7 +11,8 @@ export const MOSQUITTO_CLIENTS = {
 };
 /** Runs the commands of docs/install.md. */
 export const ETCDCTL = { program: 'etcdctl', debian: 'etcd-client', fedora: 'etcd', macos: 'etcd' };
-/** A peer of the speed lab. */
+/** Sinks send to both; Redis is also a peer of the speed lab. */
+export const NATS = { program: 'nats-server', debian: 'nats-server', fedora: 'nats-server', macos: 'nats-server' };
 export const REDIS = { program: 'redis-server', debian: 'redis-server', fedora: 'redis', macos: 'redis' };
 export const CURL = { program: 'curl', debian: 'curl', fedora: 'curl', macos: 'curl' };
 export const OPENSSL = { program: 'openssl', debian: 'openssl', fedora: 'openssl', macos: 'openssl' };

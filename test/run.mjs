@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { checkNode, ensureDependencies } from '../src/launcher/dependencies.mjs';
 import { ensurePrograms, ETCD } from '../src/launcher/prerequisites.mjs';
 import { stopWith } from '../src/launcher/steps.mjs';
-import { CURL, ETCDCTL, MOSQUITTO, MOSQUITTO_CLIENTS, OPENSSL, PAHO, REDIS, widePath } from './programs.mjs';
+import { CURL, ETCDCTL, MOSQUITTO, MOSQUITTO_CLIENTS, NATS, OPENSSL, PAHO, REDIS, widePath } from './programs.mjs';
 
 /** A test run that hangs ends with a failure. A machine that does much else beside it takes several times as long. */
 const LIMIT_MS = 50 * 60_000;
@@ -25,7 +25,7 @@ try {
   checkNode();
   ensureDependencies(root);
   process.env.PATH = widePath();
-  ensurePrograms([ETCD, ETCDCTL, MOSQUITTO, MOSQUITTO_CLIENTS, OPENSSL, REDIS, CURL, PAHO]);
+  ensurePrograms([ETCD, ETCDCTL, MOSQUITTO, MOSQUITTO_CLIENTS, NATS, OPENSSL, REDIS, CURL, PAHO]);
   mkdirSync(cache, { recursive: true });
   rmSync(results, { force: true });
   runJest(process.argv.slice(2));

@@ -55,6 +55,10 @@ export type ActionName =
   | 'route-list:list'
   | 'route-list:update'
   | 'route-list:delete'
+  | 'sink:get'
+  | 'sink:list'
+  | 'sink:update'
+  | 'sink:delete'
   | 'auth:get'
   /** Allowed for every caller, with or without authentication. */
   | 'public';

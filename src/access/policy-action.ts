@@ -79,5 +79,9 @@ export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, Poli
   'route-list:list': 'umbra:AdminTenants',
   'route-list:update': 'umbra:AdminTenants',
   'route-list:delete': 'umbra:AdminTenants',
+  'sink:get': 'umbra:AdminRead',
+  'sink:list': 'umbra:AdminRead',
+  'sink:update': 'umbra:AdminWrite',
+  'sink:delete': 'umbra:AdminWrite',
   'auth:get': null,
 };

@@ -8,6 +8,7 @@ import { checkNames, decodeRecord, keyOf, type RecordKind } from './records/reco
 import { RecordFault } from './records/record-reader.js';
 import { REVOCATION } from './records/revocation-record.js';
 import { ROUTE_LISTS } from './records/route-lists-record.js';
+import { SINK } from './records/sink-record.js';
 import { TENANT } from './records/tenant-record.js';
 import { TOKEN_POLICY } from './records/token-policy-record.js';
 
@@ -26,6 +27,7 @@ export const RECORD_KINDS = {
   revocation: REVOCATION,
   routeLists: ROUTE_LISTS,
   tokenPolicy: TOKEN_POLICY,
+  sink: SINK,
 };
 
 export type KindName = keyof typeof RECORD_KINDS;

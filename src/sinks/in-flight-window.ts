@@ -5,6 +5,8 @@ import { sameHistory, type Position } from '../store/position.js';
 interface Entry {
   position: Position;
   open: number;
+  /** When the first change of it was committed, in epoch milliseconds; 0: not known. */
+  at: number;
   /** Whether everything at this position has been added. */
   whole: boolean;
 }
@@ -32,15 +34,28 @@ export class InFlightWindow {
     return this.#done;
   }
 
-  /** @param work must not reject */
-  add(position: Position, work: Promise<void>): void {
+  /** Changes that are not safe yet. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** When the oldest change that is not safe yet was committed, in epoch milliseconds; null: everything is safe. */
+  get oldestAt(): number | null {
+    return this.#open > 0 ? (this.#entries.peek()?.at ?? null) : null;
+  }
+
+  /**
+   * @param work must not reject
+   * @param at when the change was committed, in epoch milliseconds
+   */
+  add(position: Position, work: Promise<void>, at = 0): void {
     let entry = this.#entries.last();
-    if (!entry || entry.whole) this.#entries.push((entry = { position, open: 0, whole: false }));
+    if (!entry || entry.whole) this.#entries.push((entry = { position, open: 0, at, whole: false }));
     entry.open++;
     this.#open++;
-    const at = entry;
+    const mine = entry;
     void work.then(() => {
-      at.open--;
+      mine.open--;
       this.#open--;
       this.#advance();
       this.#changed.notify();
@@ -52,7 +67,7 @@ export class InFlightWindow {
     const last = this.#entries.last();
     // Nothing was added since: moving the last entry keeps a stuck sink from gathering entries without end.
     if (last && (!last.whole || last.open === 0)) Object.assign(last, { position, whole: true });
-    else this.#entries.push({ position, open: 0, whole: true });
+    else this.#entries.push({ position, open: 0, at: 0, whole: true });
     this.#advance();
   }
 

@@ -7,7 +7,7 @@ import type { ShadowRecord } from '../store/shadow-store.js';
 import type { Health } from '../telemetry/health.js';
 import type { Logger } from '../telemetry/logger.js';
 import { SinkCursors } from './sink-cursors.js';
-import { SinkRunner } from './sink-runner.js';
+import { SinkRunner, type ChangeFilter, type SinkLag } from './sink-runner.js';
 import type { Sink } from './sink.js';
 
 /** Shards of one sink; each is 16 of the 256 buckets. The division is part of the cursors and must not change. */
@@ -24,9 +24,15 @@ export interface SinkHostOptions {
   /** What must hold for the claim of this node on a shard; null: the node does not hold it. */
   readonly guard: (shard: string) => Guard | null;
   readonly tenants: readonly string[];
+  /** Which of their changes are sent; absent: all. */
+  readonly filter?: ChangeFilter;
   readonly maxInFlight: number;
   readonly logger: Logger;
 }
+
+/** Names of the shards of a sink. No errors. */
+export const shardsOf = (prefix: string): readonly string[] =>
+  Array.from({ length: SHARDS }, (_, number) => prefix + number.toString(16));
 
 /** One sink of this node: how it is divided into shards, and the sending of those that this node holds. */
 export class SinkHost implements ShardWorker {
@@ -35,7 +41,7 @@ export class SinkHost implements ShardWorker {
   readonly #runner: SinkRunner;
 
   constructor({ name, prefix, keys, guard, ...options }: SinkHostOptions) {
-    this.shards = Array.from({ length: SHARDS }, (_, number) => prefix + number.toString(16));
+    this.shards = shardsOf(prefix);
     this.#cursors = new SinkCursors(keys, name, guard);
     const shardOf = ({ key }: ShadowRecord): string => this.shards[bucketOf(key.tenant, key.thing) % SHARDS] as string;
     this.#runner = new SinkRunner({ ...options, cursors: this.#cursors, shardOf });
@@ -43,6 +49,11 @@ export class SinkHost implements ShardWorker {
 
   get health(): Health {
     return this.#runner.health;
+  }
+
+  /** How far the shards of this node are behind. No errors. */
+  get lag(): SinkLag {
+    return this.#runner.lag;
   }
 
   /** To be called before the first change is accepted: every later one has a cursor that lies before it. */

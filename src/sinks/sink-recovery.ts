@@ -5,6 +5,7 @@ import type { ShadowFeed } from '../store/shadow-feed.js';
 import type { ShadowKey, ShadowRecord } from '../store/shadow-store.js';
 import type { Logger } from '../telemetry/logger.js';
 import { reasonOf } from '../telemetry/reason.js';
+import type { ContentFilter, KeyFilter } from '../watch/watch-filter.js';
 import type { Sink } from './sink.js';
 
 export interface RecoveryOptions {
@@ -12,6 +13,8 @@ export interface RecoveryOptions {
   readonly sink: Sink;
   readonly shardOf: (record: ShadowRecord) => string;
   readonly tenants: readonly string[];
+  /** Which of their shadows are sent; absent: all. */
+  readonly filter?: { readonly key: KeyFilter | null; readonly content: ContentFilter | null } | undefined;
   /** Records of the present state that may be on their way to the sink at once. */
   readonly maxInFlight: number;
   readonly logger: Logger;
@@ -119,7 +122,9 @@ export class SinkRecovery {
   }
 
   #isDue(hole: Hole, record: ShadowRecord): boolean {
-    if (!hole.shards.has(this.options.shardOf(record))) return false;
+    const { shardOf, filter } = this.options;
+    if (!hole.shards.has(shardOf(record)) || filter?.key?.(record.key) === false) return false;
+    if (filter?.content?.(record, 'initial') === false) return false;
     // A record from after the hole comes, or came, as a live change.
     return record.position.revision <= hole.since.revision && !this.#live.has(idOf(record));
   }
@@ -140,7 +145,7 @@ export class SinkRecovery {
     const { sent, since } = hole;
     this.options.logger.warn(
       { sent, shards, position: since },
-      'changes were missed; the present deltas were sent instead',
+      'changes were missed; the present state was sent instead',
     );
     this.options.onRecovered(shards);
   }

@@ -39,7 +39,8 @@ class Log implements ShadowFeed {
   }
 
   record(revision: number): ShadowRecord {
-    return { key: { tenant: 't', thing: String(revision), name: null }, position: at(revision) } as ShadowRecord;
+    const key = { tenant: 't', thing: String(revision), name: null };
+    return { key, position: at(revision), change: { at: 0 } } as ShadowRecord;
   }
 }
 

@@ -5,10 +5,29 @@ import type { ShadowRecord } from '../store/shadow-store.js';
 import type { Health } from '../telemetry/health.js';
 import type { Logger } from '../telemetry/logger.js';
 import { reasonOf } from '../telemetry/reason.js';
+import type { ContentFilter, KeyFilter } from '../watch/watch-filter.js';
 import { InFlightWindow } from './in-flight-window.js';
 import type { SinkCursors } from './sink-cursors.js';
 import { SinkRecovery } from './sink-recovery.js';
 import type { Sink } from './sink.js';
+
+/** Which changes a sink gets; null members ask for any. */
+export interface ChangeFilter {
+  readonly key: KeyFilter | null;
+  readonly content: ContentFilter | null;
+}
+
+/** How far a sink is behind, as this node knows it. */
+export interface SinkLag {
+  /** Everything up to this revision is safe in the sink; null: this node sends nothing. */
+  readonly confirmed: number | null;
+  /** Changes that were given to the sink and are not safe there. */
+  readonly inFlight: number;
+  /** Revisions from the confirmed one to the last that was read; more may wait in etcd while the sink is full. */
+  readonly revisions: number;
+  /** When the oldest change that is not safe was committed, in epoch milliseconds; null: there is none. */
+  readonly oldestAt: number | null;
+}
 
 export interface SinkRunnerOptions {
   readonly feed: ShadowFeed;
@@ -17,6 +36,8 @@ export interface SinkRunnerOptions {
   readonly shardOf: (record: ShadowRecord) => string;
   /** Tenants whose shadows are sent; an output has no place for the tenant. */
   readonly tenants: readonly string[];
+  /** Which of their changes are sent; absent: all. */
+  readonly filter?: ChangeFilter | undefined;
   /** Changes that may be on their way to the sink at once. While they are, the feed is not read, and etcd waits. */
   readonly maxInFlight: number;
   /** Milliseconds after which a cursor is moved although nothing was sent; a minute unless given. */
@@ -57,6 +78,8 @@ export class SinkRunner {
   #savedAt = 0;
   #saved: Position | null = null;
   #trouble: string | null = null;
+  /** The last revision that was read. */
+  #read = 0;
 
   constructor(private readonly options: SinkRunnerOptions) {
     this.#recovery = new SinkRecovery({
@@ -75,6 +98,15 @@ export class SinkRunner {
     const { size } = this.#recovery.shards;
     const missed = size === 0 ? '' : `, and the present state of ${size} whose changes were missed`;
     return { ok: true, reason: `sends ${this.#from.size} shards${missed}` };
+  }
+
+  /** How far the shards that this node holds are behind. No errors. */
+  get lag(): SinkLag {
+    const window = this.#run?.window;
+    if (!window) return { confirmed: null, inFlight: 0, revisions: 0, oldestAt: null };
+    const confirmed = window.done.revision;
+    const revisions = window.open > 0 ? Math.max(0, this.#read - confirmed) : 0;
+    return { confirmed, inFlight: window.open, revisions, oldestAt: window.oldestAt };
   }
 
   take(shards: readonly string[]): Promise<void> {
@@ -188,22 +220,29 @@ export class SinkRunner {
   async #deliver(run: Run): Promise<void> {
     const { signal } = run.abort;
     for await (const { position, records } of this.options.feed.after(run.window.done, signal)) {
+      this.#read = position.revision;
       for (const record of records) {
-        if (!this.#isDue(record) || !isReadable(record)) continue;
+        if (!this.#isDue(record) || !isReadable(record) || !this.#isWanted(record)) continue;
         await run.window.room();
         if (signal.aborted) return;
         this.#sent = true;
         this.#recovery.passed(record);
-        run.window.add(position, this.options.sink.deliver(record));
+        run.window.add(position, this.options.sink.deliver(record), record.change.at);
       }
       run.window.whole(position);
     }
   }
 
   #isDue(record: ShadowRecord): boolean {
-    if (!this.options.tenants.includes(record.key.tenant)) return false;
+    const { tenants, filter } = this.options;
+    if (!tenants.includes(record.key.tenant) || filter?.key?.(record.key) === false) return false;
     const from = this.#from.get(this.options.shardOf(record));
     return from !== undefined && (!sameHistory(from, record.position) || record.position.revision > from.revision);
+  }
+
+  /** Asked last: it has the record parsed. */
+  #isWanted(record: ShadowRecord): boolean {
+    return this.options.filter?.content?.(record, 'change') !== false;
   }
 
   #isOneHistory(): boolean {

@@ -135,6 +135,17 @@ const OUTGOING: Readonly<Record<string, Outgoing>> = {
       [SILENT, 'a broker whose TLS says nothing'],
     ],
   },
+  'src/sinks/nats.sink.ts @nats-io/transport-node.connect': {
+    // A change has no deadline of its own: it is sent again until the stream confirms it, and the cursor waits.
+    to: 'NATS: connecting, showing life, a confirmation',
+    limits: [
+      ['src/sinks/nats.sink.ts', 'ANSWER_MS = 5_000'],
+      ['src/sinks/nats.sink.ts', 'timeout: this.answerMs,'],
+      ['src/sinks/nats.sink.ts', 'pingInterval: PING_MS'],
+      ['src/sinks/nats.sink.ts', '{ timeout: this.answerMs }'],
+    ],
+    heldBy: [['test/integration/nats-sink.spec.ts', 'leaves a server that takes connections and says nothing']],
+  },
 };
 
 /** Names that open something from this node; every other name of these modules does not. */
@@ -151,6 +162,7 @@ const CONNECTS: Readonly<Record<string, readonly string[]>> = {
   mqtt: ['connect', 'connectAsync', 'MqttClient'],
   etcd3: ['Etcd3'],
   ws: ['WebSocket'],
+  '@nats-io/transport-node': ['connect', 'wsconnect'],
   '@grpc/grpc-js': ['Client', 'makeClientConstructor', 'loadPackageDefinition', 'Channel'],
 };
 /** Modules that open nothing by themselves. One that is in neither list fails: whoever adds it says what it does. */
@@ -181,6 +193,8 @@ const QUIET = new Set([
     'pino',
   ],
   ...['pino-pretty', 'reflect-metadata', 'rxjs', 'swagger-ui-dist', 'typebox', 'yaml'],
+  // Speaks over a connection that others have opened.
+  '@nats-io/jetstream',
 ]);
 /** What comes from outside and is only wrapped. */
 const INCOMING = new Set(['src/mqtt/built-in/connections/shared-reads.ts node:net.Socket']);

@@ -124,6 +124,25 @@ const limits = fc.array(fc.tuple(matching(/^[a-zA-Z]{1,20}$/), fc.nat()), { maxL
 const pattern = matching(/^([A-Z]{1,16}|\*) \/[\x21-\x7e]{0,60}$/);
 const routeList = fc.record({ allow: nullable(several(pattern)), deny: several(pattern) });
 
+const filterValues = nullable(several(matching(/^[ -~]{1,40}$/)));
+const sink: fc.Arbitrary<NamedRecord<'sink'>> = fc
+  .record({
+    tenant: tenantName,
+    name: matching(/^[a-z][a-z0-9-]{0,63}$/),
+    id: matching(/^[0-9a-f]{16}$/),
+    kind: matching(/^[a-z]{1,32}$/),
+    settings: text(200),
+    sealedSecrets: nullable(secret),
+    filter: fc.record({
+      ...{ things: filterValues, shadows: filterValues, kinds: filterValues, paths: filterValues },
+      delta: fc.boolean(),
+    }),
+    isPaused: fc.boolean(),
+    pauseReason: text(100),
+    createdAtMs: time,
+  })
+  .map((record) => ({ kind: 'sink' as const, names: [record.tenant, record.name], record }));
+
 /** A record of every kind. */
 export const ARBITRARIES: { readonly [Name in KindName]: fc.Arbitrary<NamedRecord<Name>> } = {
   tenant: named(
@@ -174,6 +193,7 @@ export const ARBITRARIES: { readonly [Name in KindName]: fc.Arbitrary<NamedRecor
     }),
   ),
   tokenPolicy: named('tokenPolicy', [], fc.record({ yaml: text(500) })),
+  sink,
 };
 
 /** A record of any kind. */

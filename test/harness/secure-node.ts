@@ -59,6 +59,8 @@ export interface SecureNodeOptions {
   readonly logger?: Logger;
   /** Of another node of the same cluster. */
   readonly keys?: ClusterKeys;
+  /** Of another node of the same cluster, which closes it. */
+  readonly store?: MemoryShadowStore;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -78,7 +80,8 @@ export async function startSecureNode(options: SecureNodeOptions = {}): Promise<
   const clock = new SettableClock();
   const logger = options.logger ?? SILENT_LOGGER;
   const keys = options.keys ?? new MemoryClusterKeys();
-  const store = new MemoryShadowStore({ clock, ...(keys instanceof MemoryClusterKeys ? { clusterKeys: keys } : {}) });
+  const own = { clock, ...(keys instanceof MemoryClusterKeys ? { clusterKeys: keys } : {}) };
+  const store = options.store ?? new MemoryShadowStore(own);
   const storage = {
     store,
     feed: new MemoryShadowFeed(store),
@@ -145,7 +148,7 @@ export async function startSecureNode(options: SecureNodeOptions = {}): Promise<
       for (const client of clients) client.end(true);
       await node.drain();
       access.close();
-      await store.close();
+      if (options.store === undefined) await store.close();
       rmSync(dataDir, { recursive: true });
     },
   };

@@ -84,3 +84,13 @@ export const ROUTE_PATTERN = rule(
   /^([A-Z]{1,16}|\*) \/[\x21-\x7e]{0,511}$/,
   'a method or *, a space, and a path of at most 512 characters',
 );
+
+/** Of a sink, as its tenant calls it. */
+export const SINK_NAME = rule(
+  /^[a-z][a-z0-9-]{0,63}$/,
+  '1 to 64 characters of a-z, 0-9, hyphen, and begin with a letter',
+);
+export const SINK_ID = rule(/^[0-9a-f]{16}$/, '16 digits of hexadecimal');
+export const SINK_KIND = rule(/^[a-z]{1,32}$/, 'the name of a kind of sinks, such as nats');
+/** One name, beginning of a name, or path of a filter; who makes the sink is told more. */
+export const FILTER_VALUE = rule(/^[^\p{Cc}\p{Cs}]{1,1024}$/u, '1 to 1024 printable characters');

@@ -47,6 +47,11 @@ export class RecordReader {
     throw this.#fault(member, `must be text of at most ${maxLength} characters`);
   }
 
+  /** @throws RecordFault unless the member is null or as text() demands */
+  textOrNull(member: string, maxLength: number): string | null {
+    return this.#take(member) === null ? null : this.text(member, maxLength);
+  }
+
   /** @throws RecordFault unless the member is true or false */
   flag(member: string): boolean {
     const value = this.#take(member);

@@ -1,0 +1,35 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { CONFIG, type Config } from '../config/config.js';
+import type { ClusterKeys } from '../store/cluster-keys.js';
+import { DeleteSinkController } from './delete.http.js';
+import { DeleteSink } from './delete.js';
+import { GetSinkController } from './get.http.js';
+import { ListSinksController } from './list.http.js';
+import { SINKS_PATH } from './sink-keys.js';
+import { sinkKinds } from './sink-kinds.js';
+import { SinkManager } from './sink-manager.js';
+import { SINK_MEANS } from './sink-means.js';
+import { SinkSecrets, type SecretBox } from './sink-secrets.js';
+import { SinksHealth } from './sinks.health.js';
+import { UpdateSinkController } from './update.http.js';
+import { UpdateSink } from './update.js';
+
+/** Outputs that get the changes of tenants. Administration comes from the global DirectoryModule. */
+@Module({ controllers: [GetSinkController, ListSinksController, UpdateSinkController, DeleteSinkController] })
+export class SinksModule {
+  static forRoot(keys: ClusterKeys, box: SecretBox): DynamicModule {
+    const means = (config: Config) => ({
+      keys: keys.under(SINKS_PATH),
+      secrets: new SinkSecrets(box),
+      kinds: sinkKinds(config),
+    });
+    return {
+      module: SinksModule,
+      providers: [
+        { provide: SINK_MEANS, inject: [CONFIG], useFactory: means },
+        ...[SinkManager, UpdateSink, DeleteSink, SinksHealth],
+      ],
+      exports: [SinkManager],
+    };
+  }
+}
