@@ -16,12 +16,20 @@ export function pointerParts(pointer: string): readonly string[] | null {
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
+/** The element of an array that a part of a pointer names; null: it is no index. No errors. */
+export const indexIn = (part: string): number | null => (INDEX.test(part) ? Number(part) : null);
+
+/** The value to which a part of a pointer leads from the one above it; undefined: there is none. No errors. */
+export function childAt(value: Json | undefined, part: string): Json | undefined {
+  if (Array.isArray(value)) return INDEX.test(part) ? value[Number(part)] : undefined;
+  return isObject(value) ? own(value, part) : undefined;
+}
+
 /** The value to which a pointer leads; undefined: there is none. No errors. */
 export function valueAt(root: Json | undefined, parts: readonly string[]): Json | undefined {
   let value = root;
   for (const part of parts) {
-    if (Array.isArray(value)) value = INDEX.test(part) ? value[Number(part)] : undefined;
-    else value = isObject(value) ? own(value, part) : undefined;
+    value = childAt(value, part);
     if (value === undefined) return undefined;
   }
   return value;

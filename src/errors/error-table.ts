@@ -56,6 +56,7 @@ export const ERROR_TABLE = {
   invalidStateNode: { http: 400, aws: 'InvalidRequestException', text: "State contains an invalid node: '{detail}'" },
   invalidVersion: { http: 400, aws: 'InvalidRequestException', text: 'Invalid version' },
   invalidClientToken: { http: 400, aws: 'InvalidRequestException', text: 'Invalid clientToken' },
+  invalidPatch: { http: 400, aws: 'InvalidRequestException', text: 'Invalid JSON Patch: {detail}' },
   tooDeep: {
     http: 400,
     aws: 'InvalidRequestException',
@@ -192,6 +193,7 @@ export const ERROR_TABLE = {
     text: 'The lease is not about {detail}; nothing was written',
   },
   cursorGone: { http: 410, aws: 'ResourceNotFoundException', text: 'The cursor is no longer available: {detail}' },
+  patchFailed: { http: 409, aws: 'ConflictException', text: 'The JSON Patch does not apply; {detail}' },
   revisionAhead: {
     http: 409,
     aws: 'ConflictException',
@@ -218,6 +220,11 @@ export const ERROR_TABLE = {
     http: 422,
     aws: 'InvalidRequestException',
     text: 'The Idempotency-Key was sent with another request before; make a new one for each request',
+  },
+  unsupportedPatch: {
+    http: 415,
+    aws: 'InvalidRequestException',
+    text: 'Unsupported patch format {detail}; send application/merge-patch+json or application/json-patch+json',
   },
   tooManyRequests: { http: 429, aws: 'ThrottlingException', text: 'Too many requests: {detail}' },
   rateExceeded: {

@@ -1,5 +1,6 @@
 import type { ServiceError } from '../errors/service-error.js';
 import type { AwsError, Problem } from './http.openapi.js';
+import { ACCEPT_PATCH } from './patch-format.js';
 import { ProblemError } from './problem-error.js';
 
 /** A whole error answer, for either HTTP door. */
@@ -47,5 +48,6 @@ export function problem(error: ServiceError, requestId: string): ErrorAnswer<Pro
 }
 
 function hints(error: ServiceError): Record<string, string> {
+  if (error.code === 'unsupportedPatch') return ACCEPT_PATCH;
   return error.status === 429 || error.status === 503 ? { 'retry-after': RETRY_AFTER_S } : {};
 }

@@ -10,8 +10,10 @@ import {
   Timestamp,
 } from '../http/http.openapi.js';
 import type { EchoMetadata } from '../document/metadata.js';
+import { MAX_OPERATIONS } from '../document/json-patch.js';
 import type { StatePatch } from '../document/shadow-document.js';
 import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription, type Tag } from '../http/openapi/describe.js';
+import { JSON_PATCH } from '../http/patch-format.js';
 import { MIN_REVISION, REVISION } from '../http/revision.js';
 import { IDEMPOTENCY_ERRORS, IDEMPOTENCY_KEY } from '../idempotency/idempotency.openapi.js';
 import { LEASE_ERRORS, UMBRA_LEASE } from '../leases/leases.openapi.js';
@@ -57,6 +59,19 @@ const MergePatch = Type.Union([Data, Type.Null()], {
   $id: 'MergePatch',
   description: 'RFC 7396; null clears the section.',
 });
+const JsonPatch = Type.Array(
+  Type.Object({
+    op: Type.Enum(['add', 'remove', 'replace', 'move', 'copy', 'test']),
+    path: Type.String({ description: 'JSON Pointer (RFC 6901).' }),
+    from: Type.Optional(Type.String({ description: 'Of move and copy.' })),
+    value: Type.Optional(Type.Unknown({ description: 'Of add, replace and test; null only in test.' })),
+  }),
+  {
+    $id: 'JsonPatch',
+    maxItems: MAX_OPERATIONS,
+    description: 'RFC 6902: all operations apply, in turn, or none does.',
+  },
+);
 export const AwsNames = Type.Object(
   { results: Type.Array(Type.String()), nextToken: Type.Optional(Type.String()), timestamp: Timestamp },
   { $id: 'AwsNames' },
@@ -84,6 +99,17 @@ const UPDATES = {
 };
 /** Like UPDATES. No example may be `null`, because Swagger UI prefers it to all others. */
 const MERGE_PATCHES = { 'merge a member': { led: 'on' }, 'remove a member': { blink: null } };
+/** @param base where the paths of a patch begin: within the section, or with it */
+const jsonPatches = (base: '' | '/desired') => ({
+  schema: JsonPatch,
+  contentType: JSON_PATCH,
+  examples: {
+    'change an element': [
+      { op: 'test', path: `${base}/colors/0`, value: 'red' },
+      { op: 'replace', path: `${base}/colors/0`, value: 'blue' },
+    ],
+  },
+});
 const SHADOW = {
   state: { desired: { led: 'on' }, reported: { led: 'off' }, delta: { led: 'on' } },
   metadata: METADATA,
@@ -112,6 +138,11 @@ const PATCH_ERRORS = {
   ...WRITE_ERRORS,
 } as const;
 const REVISION_ERRORS = { revisionAhead: '1300: it is at 1207' } as const;
+const JSON_PATCH_ERRORS = {
+  invalidPatch: 'operation [0]: add needs a value',
+  patchFailed: 'operation [0], test /desired/colors/0: the value there is another',
+  unsupportedPatch: 'application/xml-patch+xml',
+} as const;
 const CONDITION_ERRORS = { preconditionFailed: 'the shadow is at version 4' } as const;
 
 const ACCEPTED = {
@@ -169,13 +200,14 @@ export const update: OperationDescription = {
   id: 'updateShadow',
   tag: SHADOWS,
   summary: 'Merge a patch into one shadow, or create it',
-  description: 'The body is the body of the AWS update. If-Match and If-None-Match are checked before its `version`.',
+  description: `The body is the body of the AWS update, or a JSON Patch of the state. If-Match and If-None-Match are checked
+before its \`version\`.`,
   parameters: [THING, NAME, IF_MATCH, IF_NONE_MATCH, UMBRA_LEASE, IDEMPOTENCY_KEY],
-  body: { schema: Update, required: true, examples: UPDATES },
+  body: { schema: Update, required: true, examples: UPDATES, or: jsonPatches('/desired') },
   answers: {
     200: { description: 'The whole document', schema: Shadow, headers: VERSIONED, examples: { shadow: OUR_SHADOW } },
   },
-  errors: { ...PATCH_ERRORS, ...CONDITION_ERRORS },
+  errors: { ...PATCH_ERRORS, ...JSON_PATCH_ERRORS, ...CONDITION_ERRORS },
 };
 
 function sectionUpdate(section: 'desired' | 'reported', id: string): OperationDescription {
@@ -183,12 +215,14 @@ function sectionUpdate(section: 'desired' | 'reported', id: string): OperationDe
     ...update,
     id,
     summary: `Merge a patch into ${section}`,
-    description: 'An RFC 7396 merge patch of the section alone; `null` as the whole body clears it.',
+    description:
+      'An RFC 7396 merge patch of the section alone, where `null` as the whole body clears it; or a JSON Patch of it.',
     body: {
       schema: MergePatch,
       required: true,
       contentType: 'application/merge-patch+json',
       examples: MERGE_PATCHES,
+      or: jsonPatches(''),
     },
     errors: { ...update.errors, [`${section}NotObject`]: '' },
   };

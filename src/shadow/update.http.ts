@@ -3,11 +3,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { parseJson } from '../document/json.js';
+import { parseJsonPatch, type JsonPatch } from '../document/json-patch.js';
 import { updateAcceptedText } from '../document/message-texts.js';
 import { parseUpdate, type UpdateRequest } from '../document/parse-request.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Section } from '../document/shadow-document.js';
 import { echoToken } from '../errors/echo-token.js';
+import { isJsonPatch } from '../http/patch-format.js';
 import { sayRevision } from '../http/revision.js';
 import { sendJsonText } from '../http/send-json.js';
 import { conditionsOf, preconditionOf } from '../http/conditions.js';
@@ -87,12 +89,11 @@ export class UpdateShadowController {
     return this.#update(request, reply, 'reported');
   }
 
-  /** @param section the section that the body is a merge patch of; without one the body is an update */
+  /** @param section the section that the body is a patch of; without one it is an update, or a JSON Patch of the state */
   async #update(request: FastifyRequest, reply: FastifyReply, section?: Section): Promise<void> {
     const { deadline, principal, key } = targetOf(request);
     const call = { deadline, principal, key, precondition: preconditionOf(conditionsOf(request)) };
-    const body = bodyOf(request);
-    const update = section ? parseUpdate(this.#asUpdate(section, body), this.config.limits) : this.#parse(body);
+    const update = this.#updateIn(request, section);
     if (hasIdempotencyKey(request)) {
       const once = this.shadow.changeOf(call, update);
       return echoToken(update.clientToken, this.idempotent.answer(request, reply, call, once, updateAnswer));
@@ -103,6 +104,12 @@ export class UpdateShadowController {
     const { state, change, position } = await echoToken(update.clientToken, updated);
     sayRevision(reply, position.revision);
     sendDocument(reply, state, change, change.at, change.clientToken);
+  }
+
+  #updateIn(request: FastifyRequest, section: Section | undefined): UpdateRequest | JsonPatch {
+    const body = bodyOf(request);
+    if (isJsonPatch(request)) return parseJsonPatch(body, section, this.config.limits);
+    return section ? parseUpdate(this.#asUpdate(section, body), this.config.limits) : this.#parse(body);
   }
 
   /** Names the section paths to a body without `state`, because it is most often a patch of one section. */

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { applyUpdate, type UpdateContext } from '../document/apply-update.js';
+import { JsonPatch } from '../document/json-patch.js';
 import type { Limits } from '../document/limits.js';
 import type { UpdateRequest } from '../document/parse-request.js';
 import type { ShadowState } from '../document/shadow-document.js';
@@ -29,19 +30,19 @@ export class UpdateShadow {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** @throws ServiceError versionConflict, tooLarge, tooDeep; what the precondition and the store throw */
-  update(call: ShadowCall, request: UpdateRequest): Promise<LiveRecord> {
+  /** @throws ServiceError versionConflict, tooLarge, tooDeep; as JsonPatch.updateOf; what the precondition and the store throw */
+  update(call: ShadowCall, request: UpdateRequest | JsonPatch): Promise<LiveRecord> {
     return new Promise((committed, failed) => this.begin(call, request, { committed, failed }));
   }
 
   /** The same update as a change, for a transaction. */
-  changeOf(call: ShadowCall, request: UpdateRequest): Change {
+  changeOf(call: ShadowCall, request: UpdateRequest | JsonPatch): Change {
     const operation = new UpdateOperation(call, request, NOBODY, this.clock.now(), this.config.limits);
     return (current) => operation.change(current);
   }
 
   /** As `update`; settles `outcome` once, perhaps before it returns. No errors. */
-  begin(call: ShadowCall, request: UpdateRequest, outcome: UpdateOutcome): void {
+  begin(call: ShadowCall, request: UpdateRequest | JsonPatch, outcome: UpdateOutcome): void {
     // One clock reading for the whole update: accepted, delta, documents and the kept leaves agree (PROTOCOL 2.3).
     this.store.submit(new UpdateOperation(call, request, outcome, this.clock.now(), this.config.limits));
   }
@@ -61,7 +62,7 @@ const NOBODY: UpdateOutcome = { committed: () => undefined, failed: () => undefi
 class UpdateOperation implements Operation, UpdateContext {
   constructor(
     private readonly call: ShadowCall,
-    private readonly request: UpdateRequest,
+    private readonly request: UpdateRequest | JsonPatch,
     private readonly outcome: UpdateOutcome,
     /** Epoch milliseconds. */
     readonly now: number,
@@ -85,8 +86,9 @@ class UpdateOperation implements Operation, UpdateContext {
   }
 
   change(current: ShadowState | null): Changed {
-    const { request, call } = this;
+    const { call } = this;
     call.precondition?.(current);
+    const request = this.request instanceof JsonPatch ? this.request.updateOf(current, this.limits) : this.request;
     const state = applyUpdate(current, request, this);
     const text = patchTextFor(request.state, state);
     const change = new StoredUpdate(request.state, request.clientToken, call.principal.id, this.now, text);

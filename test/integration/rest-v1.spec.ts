@@ -103,6 +103,55 @@ describe('our own API over HTTP', () => {
     });
   });
 
+  describe('JSON Patches', () => {
+    const JSON_PATCH = { 'content-type': 'application/json-patch+json; charset=utf-8' };
+    const patch = (path: string, operations: unknown, headers = {}) =>
+      send('PATCH', path, operations, { ...JSON_PATCH, ...headers });
+
+    it('change elements of arrays, under conditions, and answer with the document', async () => {
+      const path = '/things/json-patch/shadow';
+      const added = await patch(`${path}/desired`, [{ op: 'add', path: '/colors', value: ['red', 'blue'] }]);
+      expect([added.status, added.headers.get('etag')]).toEqual([200, '"1"']);
+      const operations = [
+        { op: 'test', path: '/desired/colors/0', value: 'red' },
+        { op: 'replace', path: '/desired/colors/0', value: 'green' },
+        { op: 'copy', from: '/desired/colors', path: '/reported/colors' },
+      ];
+      expect((await patch(path, operations, { 'if-match': '"2"' })).status).toBe(412);
+      const { state } = await bodyOf(await patch(path, operations, { 'if-match': '"1"' }));
+      expect(state).toEqual({ desired: { colors: ['green', 'blue'] }, reported: { colors: ['green', 'blue'] } });
+      const refused = await patch(path, operations);
+      const detail = expect.stringContaining('operation [0], test /desired/colors/0') as unknown;
+      expect([refused.status, await bodyOf(refused)]).toMatchObject([
+        409,
+        { type: 'urn:umbra:problem:patch-failed', detail },
+      ]);
+      expect((await send('GET', path)).headers.get('etag')).toBe('"2"');
+    });
+
+    it('are computed on the document that they replace', async () => {
+      const path = '/things/json-patches/shadow/reported';
+      await patch(path, [{ op: 'add', path: '/list', value: [] }]);
+      const numbers = Array.from({ length: 20 }, (_, i) => i);
+      await Promise.all(numbers.map((value) => patch(path, [{ op: 'add', path: '/list/-', value }])));
+      const { state } = await bodyOf(await send('GET', '/things/json-patches/shadow'));
+      const { list } = (state as { reported: { list: number[] } }).reported;
+      expect(list.sort((a, b) => a - b)).toEqual(numbers);
+    });
+
+    it('are the only other format', async () => {
+      for (const type of ['application/xml-patch+xml', 'application/json-patch']) {
+        const response = await send('PATCH', '/things/formats/shadow/desired', {}, { 'content-type': type });
+        expect([response.status, response.headers.get('accept-patch')]).toEqual([
+          415,
+          'application/merge-patch+json, application/json-patch+json',
+        ]);
+      }
+      const invalid = await patch('/things/formats/shadow/desired', { a: 1 });
+      expect([invalid.status, (await bodyOf(invalid))['type']]).toEqual([400, 'urn:umbra:problem:invalid-patch']);
+    });
+  });
+
   describe('conditions', () => {
     it.each([
       // header, tag, GET, PATCH, DELETE

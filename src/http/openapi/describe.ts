@@ -43,6 +43,8 @@ export interface OperationDescription {
     readonly required: boolean;
     readonly contentType?: string;
     readonly examples: Examples;
+    /** Another form of the body. */
+    readonly or?: { readonly schema: TSchema; readonly contentType: string; readonly examples: Examples };
   };
   readonly answers: Readonly<Record<number, AnswerDescription>>;
   /** Rows of the error table that the operation answers with; `detail` fills the text of the example. */
@@ -84,8 +86,15 @@ export function Describe(operation: OperationDescription): MethodDecorator {
 }
 
 // ApiBody accepts no examples of a content type; ApiOperation does.
-function requestBody({ schema, required, contentType, examples }: NonNullable<OperationDescription['body']>): never {
-  return { required, content: content(contentType, schema, examples) } as never;
+function requestBody({
+  schema,
+  required,
+  contentType,
+  examples,
+  or,
+}: NonNullable<OperationDescription['body']>): never {
+  const other = or && content(or.contentType, or.schema, or.examples);
+  return { required, content: { ...content(contentType, schema, examples), ...other } } as never;
 }
 
 function parameter({ in: place, ...options }: Parameter): MethodDecorator {
@@ -116,7 +125,7 @@ function content(contentType = 'application/json', schema: TSchema, examples: Ex
 
 /** Every schema that a description uses. */
 export function schemasIn({ answers, body, tag }: OperationDescription): TSchema[] {
-  const used = [...Object.values(answers), body].flatMap((part) => part?.schema ?? []);
+  const used = [...Object.values(answers), body, body?.or].flatMap((part) => part?.schema ?? []);
   return [...used, tag.awsErrors ? AwsError : Problem];
 }
 

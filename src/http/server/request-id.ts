@@ -16,6 +16,8 @@ declare module 'fastify' {
     principal: Principal;
     /** What http/caller.ts has found in its path and query; null: nobody has asked. */
     target: Target | null;
+    /** Content type as sent; null: none. */
+    sentType: string | null;
   }
 }
 
@@ -44,11 +46,16 @@ export function addRequestHooks(server: FastifyInstance, { timeoutMs, heads, clo
   // Fastify wants no object that all requests share.
   server.decorateRequest('principal', null as never);
   server.decorateRequest('target', null);
+  server.decorateRequest('sentType', null);
   server.addHook('onRequest', (request, reply, done) => {
     // Its answer never comes; the connection closes before.
     if (hasLastAnswer(request.raw.socket)) return void reply.hijack();
-    // No handler uses the type, and Fastify would reject a malformed one before a handler sees the body.
-    if (request.headers['content-type'] !== undefined) delete request.headers['content-type'];
+    // Fastify would reject a malformed type before a handler sees the body.
+    const type = request.headers['content-type'];
+    if (type !== undefined) {
+      request.sentType = type;
+      delete request.headers['content-type'];
+    }
     // Fastify rejects a QUERY without a type before it finds that no route has the method.
     if (request.method === 'QUERY') request.headers['content-type'] = 'application/octet-stream';
     request.deadline = clock.monotonic() + timeoutMs;
