@@ -6,7 +6,8 @@ import { MemoryClusterKeys } from '../../src/store/memory/memory-cluster-keys.js
 import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
 import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js';
 import type { ShadowFeed } from '../../src/store/shadow-feed.js';
-import type { ShadowKey } from '../../src/store/shadow-store.js';
+import type { Change, ShadowKey } from '../../src/store/shadow-store.js';
+import type { JointChange } from '../../src/store/transaction.js';
 import { documentOf, increment, remove, report, shadow, within } from '../harness/changes.js';
 import { etcdKeys } from '../harness/etcd-cluster-keys.js';
 import { etcdFeed } from '../harness/etcd-feed.js';
@@ -15,7 +16,7 @@ import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { EtcdRecorder, interceptTxns } from '../harness/recorder.js';
 import { TcpProxy } from '../harness/tcp-proxy.js';
 import { until } from '../harness/until.js';
-import { each, testTransactions } from '../suites/transactions.suite.js';
+import { countOf, each, move, testTransactions } from '../suites/transactions.suite.js';
 
 const PREFIX = '/test/v1/';
 let server: EtcdServer;
@@ -197,6 +198,38 @@ describe('transactions in doubt', () => {
     const { kvs } = await server.client.kv.range({ key: Buffer.from(`${PREFIX}cluster/${name}`) });
     expect(Number(kvs[0]!.version)).toBe(1);
   });
+
+  it('keep a sum, and are each applied once or not at all, while answers are lost again and again', async () => {
+    const node = open(proxy.endpoint);
+    const keys = [0, 1, 2, 3].map((i) => shadow(`sum-${i}`));
+    const ledger = shadow('sum-ledger');
+    await direct.store.transact({ keys, change: each(...keys.map(() => report({ count: 10 }))) }, within());
+    const moves = Array.from({ length: 80 }, async (_, i) => {
+      const { store } = i % 2 ? node : direct;
+      const pair = [keys[i % 4]!, keys[(i + 1 + (i % 3)) % 4]!];
+      const change: JointChange = (current) => [...move(current), increment(current[2] ?? null)];
+      const code = await codeOf(store.transact({ keys: [...pair, ledger], change }, within(20_000)));
+      // The next answer to this node is lost, whether it is that to a read, to a commit or to a lost attempt.
+      if (i % 2) proxy.set('cut-on-response');
+      return code;
+    });
+    const singles = Array.from({ length: 20 }, async (_, i) => {
+      const touch: Change = (current) => report({ count: countOf(current) })(current);
+      return codeOf(direct.store.update(keys[i % 4]!, touch, within(20_000)));
+    });
+    const codes = await Promise.all(moves);
+    await Promise.all(singles);
+    heal();
+    const counts = await Promise.all(
+      [...keys, ledger].map(async (key) => countOf((await direct.store.get(key, within()))!.state)),
+    );
+    const applied = counts.pop();
+    expect(proxy.cuts).toBeGreaterThan(20);
+    expect(counts.reduce((sum, count) => sum + count)).toBe(40);
+    // A move that finds nothing left is refused, and not applied; with time enough no outcome stays unknown.
+    expect(applied).toBe(codes.filter((code) => code === 'none').length);
+    expect(new Set(codes)).toEqual(new Set(applied === 80 ? ['none'] : ['none', 'preconditionFailed']));
+  }, 30_000);
 
   it('are fenced when the claim went to another while nothing was heard', async () => {
     const node = open(proxy.endpoint);

@@ -27,7 +27,8 @@ export const each =
   (current) =>
     changes.map((change, i) => change && change(current[i] ?? null));
 
-const countOf = (state: ShadowState | null | undefined): number =>
+/** Its `reported.count`; 0 without one. */
+export const countOf = (state: ShadowState | null | undefined): number =>
   state && !isTombstone(state) ? Number(state.reported?.count ?? 0) : 0;
 
 /** Moves one from the first shadow to the second, and refuses to go below zero. */
