@@ -11,7 +11,7 @@ import { GuardedLeaseGone, GuardFailed, type GuardedKey, type Transacted } from 
 import { AnswerCounts } from './answer-counts.js';
 import { AnswerLeases } from './answer-leases.js';
 import { fingerprintOf, placeOf } from './idempotency-key.js';
-import { keptAnswer, keptText, type Answer } from './kept-answer.js';
+import { keptAnswer, keptText, sentBody, type Answer } from './kept-answer.js';
 
 /** Leases of answers that may turn out to be gone, one after the other, before a request fails. */
 const MAX_LEASES = 3;
@@ -82,7 +82,7 @@ export class IdempotentWrites {
     if (isReplayed) void reply.header('idempotent-replayed', 'true');
     sayRevision(reply, revision);
     void reply.code(answer.status).headers(answer.headers);
-    sendJsonText(reply, answer.body);
+    sendJsonText(reply, sentBody(answer, revision));
   }
 
   async #carryOut(

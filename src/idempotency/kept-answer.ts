@@ -7,6 +7,8 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>;
   /** JSON. */
   readonly body: string;
+  /** Where in the body the revision of the commit belongs, which is not known before it; absent: nowhere. */
+  readonly revisionAt?: number;
 }
 
 /** An answer as it is stored. */
@@ -16,11 +18,17 @@ export interface KeptAnswer extends Answer {
 }
 
 /** The text that is stored. No two are equal, so that a transaction finds its own again. No errors. */
-export function keptText({ status, headers, body, fingerprint }: KeptAnswer): string {
-  return JSON.stringify({ fingerprint, status, headers, body, id: randomBytes(9).toString('base64url') });
+export function keptText({ status, headers, body, revisionAt, fingerprint }: KeptAnswer): string {
+  const id = randomBytes(9).toString('base64url');
+  return JSON.stringify({ fingerprint, status, headers, body, revisionAt, id });
 }
 
 /** Reads what keptText has written. @throws SyntaxError for what it has not */
 export function keptAnswer(text: string): KeptAnswer {
   return JSON.parse(text) as KeptAnswer;
+}
+
+/** The body as it is sent. @param revision of the commit. No errors. */
+export function sentBody({ body, revisionAt }: Answer, revision: number): string {
+  return revisionAt === undefined ? body : `${body.slice(0, revisionAt)}${revision}${body.slice(revisionAt)}`;
 }

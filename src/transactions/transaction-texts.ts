@@ -1,38 +1,65 @@
 import { snapshotText } from '../document/message-texts.js';
-import { isTombstone } from '../document/shadow-document.js';
+import { isTombstone, type ShadowState } from '../document/shadow-document.js';
 import { StoredDocument } from '../document/stored-document.js';
-import type { ShadowRecord } from '../store/shadow-store.js';
+import type { Answer } from '../idempotency/kept-answer.js';
 import type { OperationRefused } from './operation-refused.js';
-import { placeName, type TransactionOperation, type TransactionRequest } from './transaction-request.js';
+import {
+  placeName,
+  type ShadowPlace,
+  type TransactionOperation,
+  type TransactionRequest,
+} from './transaction-request.js';
 import type { Committed } from './update.js';
 
 /** The answer to a transaction, put together from the texts of its documents. No errors. */
 export function committedText({ position, shadows, records }: Committed, request: TransactionRequest): string {
-  const byName = new Map(shadows.map((place, i) => [placeName(place), records[i] ?? null]));
-  const results = request.operations.map((operation) => {
-    const record = byName.get(placeName(operation))!;
+  const states = records.map((record) => record?.state ?? null);
+  return `${HEAD}${position.revision}${tailOf(shadows, states, request)}`;
+}
+
+/**
+ * The same answer before its commit, to be kept.
+ * @param states of the shadows, as the transaction leaves them. No errors.
+ */
+export function transactionAnswer(
+  shadows: readonly ShadowPlace[],
+  states: readonly (ShadowState | null)[],
+  request: TransactionRequest,
+): Answer {
+  return { status: 200, headers: {}, body: HEAD + tailOf(shadows, states, request), revisionAt: HEAD.length };
+}
+
+/** The revision comes after it. */
+const HEAD = '{"revision":';
+
+function tailOf(
+  shadows: readonly ShadowPlace[],
+  states: readonly (ShadowState | null)[],
+  { operations, clientToken }: TransactionRequest,
+): string {
+  const byName = new Map(shadows.map((place, i) => [placeName(place), states[i] ?? null]));
+  const results = operations.map((operation) => {
     const from = operation.op === 'promote' ? `,"from":${fromText(operation, byName)}` : '';
-    return `{"op":"${operation.op}",${namesText(operation)},${recordText(record)}${from}}`;
+    return `{"op":"${operation.op}",${namesText(operation)},${stateText(byName.get(placeName(operation))!)}${from}}`;
   });
-  const token = request.clientToken === undefined ? '' : `,"clientToken":${JSON.stringify(request.clientToken)}`;
-  return `{"revision":${position.revision},"results":[${results.join(',')}]${token}}`;
+  const token = clientToken === undefined ? '' : `,"clientToken":${JSON.stringify(clientToken)}`;
+  return `,"results":[${results.join(',')}]${token}}`;
 }
 
 const namesText = ({ thing, shadow }: Pick<TransactionOperation, 'thing' | 'shadow'>): string =>
   `"thing":${JSON.stringify(thing)},"shadow":${JSON.stringify(shadow)}`;
 
-function recordText(record: ShadowRecord | null): string {
-  if (record === null) return '"version":null';
-  const { state } = record;
+function stateText(state: ShadowState | null): string {
+  if (state === null) return '"version":null';
   // Without its braces: members beside others.
   return isTombstone(state) ? `"version":${state.version},"deleted":true` : snapshotText(state).slice(1, -1);
 }
 
 function fromText(
   { from }: Extract<TransactionOperation, { op: 'promote' }>,
-  byName: ReadonlyMap<string, ShadowRecord | null>,
+  byName: ReadonlyMap<string, ShadowState | null>,
 ): string {
-  return `{"shadow":${JSON.stringify(from.shadow)},"version":${byName.get(placeName(from))!.state.version}}`;
+  return `{"shadow":${JSON.stringify(from.shadow)},"version":${byName.get(placeName(from))!.version}}`;
 }
 
 /** What the problem of a refused transaction has beside its text. No errors. */

@@ -1,11 +1,12 @@
 import { Module } from '@nestjs/common';
+import { IdempotencyModule } from '../idempotency/idempotency.module.js';
 import { LeasesModule } from '../leases/leases.module.js';
 import { TransactionController } from './update.http.js';
 import { CommitTransaction } from './update.js';
 
 /** Changes of several shadows as one, and every door to them. */
 @Module({
-  imports: [LeasesModule],
+  imports: [LeasesModule, IdempotencyModule],
   controllers: [TransactionController],
   providers: [CommitTransaction],
   exports: [CommitTransaction],

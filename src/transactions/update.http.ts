@@ -14,13 +14,15 @@ import { sayRevision } from '../http/revision.js';
 import { sendJsonText } from '../http/send-json.js';
 import { Direct } from '../http/server/direct-handlers.js';
 import { LargeBody } from '../http/server/large-body.js';
+import { hasIdempotencyKey } from '../idempotency/idempotency-key.js';
+import { IdempotentWrites } from '../idempotency/idempotent-writes.js';
 import { hasLease, LeasedWrites } from '../leases/leased-writes.js';
 import { OperationRefused } from './operation-refused.js';
 import { parseTransaction } from './parse-transaction.js';
-import { committedText, refusedMembers } from './transaction-texts.js';
+import { committedText, refusedMembers, transactionAnswer } from './transaction-texts.js';
 import { changedBy, MAX_REQUEST_BYTES, type TransactionRequest } from './transaction-request.js';
 import { transact } from './transactions.openapi.js';
-import { CommitTransaction, type Committed, type TransactionCall } from './update.js';
+import { CommitTransaction, type Basis, type Committed, type TransactionCall } from './update.js';
 
 @Controller('v1/transactions')
 export class TransactionController {
@@ -29,6 +31,7 @@ export class TransactionController {
   constructor(
     private readonly transactions: CommitTransaction,
     private readonly leases: LeasedWrites,
+    private readonly idempotent: IdempotentWrites,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(AUDIT) audit: Audit,
   ) {
@@ -47,6 +50,7 @@ export class TransactionController {
     const call = { principal, deadline, address };
     const body = parseTransaction(bodyOf(request), this.config.limits);
     try {
+      if (hasIdempotencyKey(request)) return await echoToken(body.clientToken, this.#once(request, reply, call, body));
       const committed = await echoToken(body.clientToken, this.#commit(request, call, body));
       sayRevision(reply, committed.position.revision);
       sendJsonText(reply, committedText(committed, body));
@@ -60,6 +64,21 @@ export class TransactionController {
     if (!hasLease(request)) return this.transactions.commit(call, body);
     const things = new Set(body.operations.flatMap(changedBy).map(({ thing }) => thing));
     return this.leases.under(request, [...things], (fence) => this.transactions.commit({ ...call, fence }, body));
+  }
+
+  /** As #commit, and the answer is kept for the next request with this Idempotency-Key, or found. */
+  #once(request: FastifyRequest, reply: FastifyReply, call: TransactionCall, body: TransactionRequest): Promise<void> {
+    let basis: Basis = { shadows: [], states: [] };
+    const see = (before: Basis): void => void (basis = before);
+    return this.idempotent.answer(request, reply, {
+      answer: (made) => {
+        const { shadows, states } = basis;
+        // What is only checked stays as it was.
+        const after = shadows.map((_, i) => made[i]?.state ?? states[i] ?? null);
+        return transactionAnswer(shadows, after, body);
+      },
+      transact: (answer) => this.#commit(request, { ...call, guarded: [answer], see }, body),
+    });
   }
 
   /** Shows the shadow that an operation was refused on to who may read it. */

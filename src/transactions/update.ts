@@ -5,6 +5,7 @@ import type { Principal } from '../access/principal.js';
 import { RATE_LIMITS, type RateLimits } from '../access/rate-limits.js';
 import { refusalOf } from '../access/refusal.js';
 import { CONFIG, type Config } from '../config/config.js';
+import type { ShadowState } from '../document/shadow-document.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { SHADOW_STORE, type RequestOptions, type ShadowKey, type ShadowStore } from '../store/shadow-store.js';
 import type { GuardedKey, Transacted } from '../store/transaction.js';
@@ -21,6 +22,14 @@ export interface TransactionCall extends RequestOptions {
   readonly address: string;
   /** Keys beside the shadows that are guarded and put with them. */
   readonly guarded?: readonly GuardedKey[];
+  /** Is told what each attempt is computed on, just before. */
+  readonly see?: (basis: Basis) => void;
+}
+
+/** Shadows as they are before a transaction. */
+export interface Basis {
+  readonly shadows: readonly ShadowPlace[];
+  readonly states: readonly (ShadowState | null)[];
 }
 
 /** A committed transaction, with the shadows that it names. */
@@ -61,8 +70,10 @@ export class CommitTransaction {
     const context = { now: this.clock.now(), limits: this.config.limits, principal, clientToken };
     const transaction = {
       keys: shadows.map(({ thing, shadow: name }): ShadowKey => ({ tenant, thing, name })),
-      change: (current: Parameters<typeof applyOperations>[2]) =>
-        applyOperations(operations, shadows, current, context),
+      change: (states: Basis['states']) => {
+        call.see?.({ shadows, states });
+        return applyOperations(operations, shadows, states, context);
+      },
       ...(call.guarded && { guarded: call.guarded }),
     };
     return { ...(await this.store.transact(transaction, call)), shadows };

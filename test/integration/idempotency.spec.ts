@@ -186,6 +186,51 @@ describe('requests with an Idempotency-Key', () => {
     expect([first.status, isReplayed(await send(b.url, 'PATCH', path, body, withKey(key)))]).toEqual([200, true]);
   });
 
+  it('are carried out once as transactions, with the answer of the first at its revision', async () => {
+    const body = JSON.stringify({
+      operations: [
+        {
+          op: 'update',
+          thing: 'tx-a',
+          state: { desired: { n: 1 } },
+          conditions: [{ path: '/desired/n', exists: false }],
+        },
+        { op: 'replace', thing: 'tx-b', section: 'reported', value: { n: 1 } },
+        { op: 'check', thing: 'tx-c' },
+        { op: 'check', thing: 'tx-none' },
+      ],
+      clientToken: 't',
+    });
+    await send(b.url, 'PATCH', '/v1/things/tx-c/shadow/desired', '{"n":0}', {});
+    const key = newKey();
+    const all = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => send((i % 2 ? a : b).url, 'POST', '/v1/transactions', body, withKey(key))),
+    );
+    const first = all.find((each) => !isReplayed(each))!;
+    expect(all.map((each) => shown(each))).toEqual(Array(6).fill(shown(first)));
+    const answer = JSON.parse(first.text) as { revision: number; results: object[]; clientToken: string };
+    expect([first.status, first.headers.get('umbra-revision')]).toEqual([200, String(answer.revision)]);
+    expect(answer).toMatchObject({
+      results: [
+        { op: 'update', thing: 'tx-a', version: 1, state: { desired: { n: 1 } } },
+        { op: 'replace', thing: 'tx-b', version: 1, state: { reported: { n: 1 } } },
+        { op: 'check', thing: 'tx-c', version: 1, state: { desired: { n: 0 } } },
+        { op: 'check', thing: 'tx-none', version: null },
+      ],
+      clientToken: 't',
+    });
+    await send(b.url, 'PATCH', '/v1/things/tx-c/shadow/desired', '{"n":5}', {});
+    expect(shown(await send(a.url, 'POST', '/v1/transactions', body, withKey(key)))).toEqual(shown(first));
+    const anew = await send(b.url, 'POST', '/v1/transactions', body, withKey(newKey()));
+    expect([anew.status, JSON.parse(anew.text)]).toEqual([412, expect.objectContaining({ operation: 0 })]);
+    const checks = JSON.stringify({ operations: [{ op: 'check', thing: 'tx-c' }] });
+    const look = newKey();
+    const seen = await send(a.url, 'POST', '/v1/transactions', checks, withKey(look));
+    await send(b.url, 'PATCH', '/v1/things/tx-c/shadow/desired', '{"n":6}', {});
+    expect(shown(await send(b.url, 'POST', '/v1/transactions', checks, withKey(look)))).toEqual(shown(seen));
+    expect([await versionOf('tx-a'), await versionOf('tx-b'), await versionOf('tx-c')]).toEqual([1, 1, 3]);
+  });
+
   it('are refused with a bad key, and where nothing is kept', async () => {
     for (const key of ['a b', 'x'.repeat(256), '']) {
       const bad = await send(a.url, 'PATCH', '/v1/things/bad/shadow/desired', '{"n":1}', withKey(key));
