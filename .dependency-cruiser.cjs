@@ -34,7 +34,7 @@ const FLOORS = [
     'leases',
     'idempotency',
   ],
-  ['mqtt', 'history', 'authorities', 'issuers', 'revocations', 'token-policy', 'route-lists'],
+  ['mqtt', 'history', 'authorities', 'issuers', 'revocations', 'token-policy', 'route-lists', 'dead-letters'],
   ['shadow', 'transactions', 'presence'],
   ['things'],
 ];

@@ -7,6 +7,7 @@ import { AuthModule } from './auth/auth.module.js';
 import { BreakersModule } from './breakers/breakers.module.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
+import { DeadLettersModule } from './dead-letters/dead-letters.module.js';
 import { DirectoryModule } from './directory/directory.module.js';
 import { GrpcModule } from './grpc/grpc.module.js';
 import { GrpcTransport } from './grpc/grpc-transport.js';
@@ -105,5 +106,6 @@ function administration(access: AccessControl): DynamicModule['imports'] & {} {
     IssuersModule.forRoot(access.issuers),
     RevocationsModule.forRoot(trust),
     SinksModule.forRoot(access.keys, access.sinkSecrets),
+    DeadLettersModule,
   ];
 }

@@ -59,6 +59,9 @@ export type ActionName =
   | 'sink:list'
   | 'sink:update'
   | 'sink:delete'
+  | 'dead-letter:list'
+  | 'dead-letter:delete'
+  | 'dead-letter:replay'
   | 'auth:get'
   /** Allowed for every caller, with or without authentication. */
   | 'public';

@@ -83,5 +83,8 @@ export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, Poli
   'sink:list': 'umbra:AdminRead',
   'sink:update': 'umbra:AdminWrite',
   'sink:delete': 'umbra:AdminWrite',
+  'dead-letter:list': 'umbra:AdminRead',
+  'dead-letter:delete': 'umbra:AdminWrite',
+  'dead-letter:replay': 'umbra:AdminWrite',
   'auth:get': null,
 };

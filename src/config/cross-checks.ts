@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { ConfigProblem } from './config-error.js';
 import { isLoopback } from './loopback.js';
@@ -14,7 +15,7 @@ type Add = (variable: VariableName, problem: string) => void;
 export function crossChecks(env: Values): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const add: Add = (variable, problem) => problems.push({ variable, problem });
-  for (const check of [checkHosts, checkAuth, checkPorts, checkTls, checkEtcd, checkBroker, checkSizes])
+  for (const check of [checkHosts, checkAuth, checkPorts, checkTls, checkEtcd, checkBroker, checkSinks, checkSizes])
     check(env, add);
   return problems;
 }
@@ -42,6 +43,12 @@ function checkAuth(env: Values, add: Add): void {
     'UMBRA_MASTER_KEY',
     'is missing: nodes that share an etcd need the same master key; make one with  openssl rand -hex 32  and give its file',
   );
+}
+
+function checkSinks({ UMBRA_SINK_ADDRESSES: ranges }: Values, add: Add): void {
+  const wrong = ranges.find((range) => isIP(range.replace(/\/.*$/, '')) === 0);
+  if (wrong !== undefined)
+    add('UMBRA_SINK_ADDRESSES', `has "${wrong}", which is no range of addresses; write one as in 10.0.0.0/8`);
 }
 
 const PORTS = [

@@ -2,6 +2,7 @@ import { DEFAULT_LIMITS } from '../document/limits.js';
 import { LOG_LEVELS } from '../telemetry/logger.js';
 import { CALLER_LIMITS } from './caller-limits.js';
 import { choice, file, flag, integer, list, optionalPort, port, text, type Variable } from './kinds.js';
+import { SINK_VARIABLES } from './sink-variables.js';
 
 const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
@@ -228,25 +229,7 @@ export const SECTIONS = {
       meaning: 'Silence of a node after which the other nodes take over its work at the external broker.',
     }),
   },
-  Sinks: {
-    UMBRA_SINK_HOSTS: list('sinks.hosts', {
-      type: 'comma-separated host names',
-      pattern: /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})$/,
-      problem: 'must be host names or addresses without scheme and port, separated by commas',
-      max: 100,
-      example: 'nats.example.com,redis.example.com',
-      defaultText: 'empty',
-      meaning: 'Servers of NATS and Redis to which sinks of tenants may connect, see sinks.md. Empty: none.',
-    }),
-    UMBRA_SINK_MAX_IN_FLIGHT: integer('sinks.maxInFlight', 1000, {
-      ...{ min: 1, max: 10_000, unit: 'changes' },
-      meaning: 'Changes that may be on their way to one sink from one node; further ones wait in etcd.',
-    }),
-    UMBRA_SINK_TAKEOVER_SECONDS: integer('sinks.takeoverSeconds', 5, {
-      ...{ min: 2, max: 300, unit: 's' },
-      meaning: 'Silence of a node after which the other nodes take over its part of the sinks.',
-    }),
-  },
+  Sinks: SINK_VARIABLES,
   etcd: {
     UMBRA_ETCD_ENDPOINTS: list('etcd.endpoints', {
       type: 'comma-separated URLs',

@@ -60,6 +60,27 @@ describe('InFlightWindow', () => {
     expect(window.done).toEqual(at(49));
   });
 
+  it('stays small behind one change that is stuck, and moves past all when that is done', async () => {
+    const { window } = openWindow(4);
+    const stuck = work();
+    window.add(at(2), stuck.promise);
+    window.whole(at(2));
+    let open = work();
+    for (let revision = 3; revision < 100; revision++) {
+      const next = work();
+      window.add(at(revision), next.promise);
+      window.whole(at(revision));
+      if (revision > 3) await open.finish();
+      open = next;
+      expect(window.size).toBeLessThanOrEqual(9);
+    }
+    expect(window.done).toEqual(at(1));
+    await stuck.finish();
+    expect(window.done.revision).toBeLessThan(99);
+    await open.finish();
+    expect(window.done).toEqual(at(99));
+  });
+
   it('has room below its limit, and lets go at the end', async () => {
     const { window, abort } = openWindow(1);
     const a = work();

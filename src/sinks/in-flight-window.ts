@@ -34,6 +34,11 @@ export class InFlightWindow {
     return this.#done;
   }
 
+  /** Places in the feed that are remembered: at most twice the limit, and one. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
   /** Changes that are not safe yet. */
   get open(): number {
     return this.#open;
@@ -50,7 +55,10 @@ export class InFlightWindow {
    */
   add(position: Position, work: Promise<void>, at = 0): void {
     let entry = this.#entries.last();
-    if (!entry || entry.whole) this.#entries.push((entry = { position, open: 0, at, whole: false }));
+    if (!entry || entry.whole) {
+      if (this.#entries.size >= 2 * this.limit) this.#compact();
+      this.#entries.push((entry = { position, open: 0, at, whole: false }));
+    }
     entry.open++;
     this.#open++;
     const mine = entry;
@@ -88,6 +96,13 @@ export class InFlightWindow {
   /** Resolves when everything up to `revision` is safe, after `limitMs`, or at the end. */
   async reached(revision: number, limitMs: number): Promise<void> {
     await this.#changed.until(() => this.#done.revision >= revision, { limitMs, signal: this.signal });
+  }
+
+  /** Behind one change that is stuck, those that are done must not gather without end: only what is open counts. */
+  #compact(): void {
+    const open = [...this.#entries].filter((entry) => entry.open > 0);
+    this.#entries.clear();
+    for (const entry of open) this.#entries.push(entry);
   }
 
   #advance(): void {

@@ -57,6 +57,8 @@ const RETRY_MS = 500;
 /** One reading of the feed, from the oldest cursor of the shards that are held. */
 interface Run {
   readonly abort: AbortController;
+  /** Ends with the run, or when its window is given up. */
+  reading: AbortController;
   window: InFlightWindow;
   ended: Promise<unknown>;
 }
@@ -137,7 +139,7 @@ export class SinkRunner {
 
   lose(shards: readonly string[]): void {
     this.#drop(shards);
-    if (this.#from.size === 0) this.#run?.abort.abort();
+    if (this.#from.size === 0 && this.#run) cut(this.#run);
   }
 
   #drop(shards: readonly string[]): void {
@@ -168,7 +170,7 @@ export class SinkRunner {
     if (start === null) return;
     const abort = new AbortController();
     const window = new InFlightWindow(start, this.options.maxInFlight, abort.signal);
-    const run: Run = { abort, window, ended: Promise.resolve() };
+    const run: Run = { abort, reading: new AbortController(), window, ended: Promise.resolve() };
     run.ended = Promise.all([this.#follow(run), this.#recovery.run(abort.signal)]);
     this.#run = run;
     this.#saved = null;
@@ -180,7 +182,7 @@ export class SinkRunner {
     const run = this.#run;
     if (!run) return;
     clearInterval(this.#timer);
-    run.abort.abort();
+    cut(run);
     await run.ended;
     await run.window.settled(SETTLE_MS);
     await this.#saving;
@@ -227,7 +229,7 @@ export class SinkRunner {
         if (signal.aborted) return;
         this.#sent = true;
         this.#recovery.passed(record);
-        run.window.add(position, this.options.sink.deliver(record), record.change.at);
+        run.window.add(position, this.options.sink.deliver(record, run.reading.signal), record.change.at);
       }
       run.window.whole(position);
     }
@@ -263,6 +265,8 @@ export class SinkRunner {
     for (const shard of missed) this.#from.set(shard, head);
     this.#recovery.begin(missed, head);
     const start = oldest([...this.#from.values()]) ?? head;
+    run.reading.abort();
+    run.reading = new AbortController();
     run.window = new InFlightWindow(start, this.options.maxInFlight, run.abort.signal);
   }
 
@@ -290,6 +294,11 @@ export class SinkRunner {
       this.#savedAt = performance.now();
     } else this.#sent = true;
   }
+}
+
+function cut({ abort, reading }: Run): void {
+  abort.abort();
+  reading.abort();
 }
 
 function oldest(positions: readonly Position[]): Position | null {

@@ -1,4 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { BREAKERS, type Breakers } from '../breakers/breakers.js';
 import { CONFIG, type Config } from '../config/config.js';
 import type { ClusterKeys } from '../store/cluster-keys.js';
 import { DeleteSinkController } from './delete.http.js';
@@ -18,18 +19,19 @@ import { UpdateSink } from './update.js';
 @Module({ controllers: [GetSinkController, ListSinksController, UpdateSinkController, DeleteSinkController] })
 export class SinksModule {
   static forRoot(keys: ClusterKeys, box: SecretBox): DynamicModule {
-    const means = (config: Config) => ({
+    const means = (config: Config, breakers: Breakers) => ({
       keys: keys.under(SINKS_PATH),
       secrets: new SinkSecrets(box),
-      kinds: sinkKinds(config),
+      kinds: sinkKinds(config, breakers),
     });
     return {
       module: SinksModule,
+      global: true,
       providers: [
-        { provide: SINK_MEANS, inject: [CONFIG], useFactory: means },
+        { provide: SINK_MEANS, inject: [CONFIG, BREAKERS], useFactory: means },
         ...[SinkManager, UpdateSink, DeleteSink, SinksHealth],
       ],
-      exports: [SinkManager],
+      exports: [SinkManager, SINK_MEANS],
     };
   }
 }

@@ -36,6 +36,23 @@ const CONNECTION: Outgoing = {
   ],
 };
 
+const ENDPOINT: Outgoing = {
+  // A message is tried for long, and then a dead letter: src/sinks/webhooks/webhook-sink.ts.
+  to: 'the endpoint of a webhook: its name, its connection, one request',
+  limits: [
+    ['src/sinks/webhooks/endpoint-client.ts', 'connectMs: 5_000, totalMs: 15_000'],
+    ['src/sinks/webhooks/endpoint-client.ts', 'setTimeout(() => give(`no answer within ${totalMs} ms`), totalMs)'],
+    [
+      'src/sinks/webhooks/endpoint-client.ts',
+      'setTimeout(() => give(`no connection within ${connectMs} ms`), connectMs)',
+    ],
+  ],
+  heldBy: [
+    ['test/integration/webhook-sink.spec.ts', 'gives up an endpoint that says nothing, whatever it speaks'],
+    ['test/integration/webhook-sink.spec.ts', 'reads so much of an answer and no more'],
+  ],
+};
+
 const OUTGOING: Readonly<Record<string, Outgoing>> = {
   'src/auth/tokens/bounded-fetch.ts fetch': {
     to: 'an issuer of tokens',
@@ -120,6 +137,12 @@ const OUTGOING: Readonly<Record<string, Outgoing>> = {
       [LINES, 'keeps a quiet stream alive by pings, and ends it when the line is dead'],
     ],
   },
+  ...Object.fromEntries(
+    ['dns.lookup', 'http.Agent', 'http.request', 'https.Agent', 'https.request'].map((name) => [
+      `src/sinks/webhooks/endpoint-client.ts node:${name}`,
+      ENDPOINT,
+    ]),
+  ),
   'src/mqtt/external/client.ts mqtt.connect': {
     // A message has no deadline of its own: it is kept over lost connections and sent again, at least once and in order.
     // A request that waits for it ends at its own.

@@ -34,7 +34,7 @@ export interface Route {
 const DROPPED = new Set(['v1', 'api', '$aws', '.well-known', 'me']);
 const VERBS = new Set([
   ...['get', 'update', 'delete', 'list', 'watch', 'live', 'ready', 'login', 'refresh', 'revoke', 'commit', 'query'],
-  ...['check', 'metrics', 'explain', 'rollback', 'token', 'introspect', 'jwks', 'metadata'],
+  ...['check', 'metrics', 'explain', 'rollback', 'replay', 'token', 'introspect', 'jwks', 'metadata'],
 ]);
 const FIXED: Readonly<Record<string, readonly string[]>> = {
   'jwks.json': ['auth', 'jwks'],

@@ -6,7 +6,7 @@ import { natsKind } from '../../src/sinks/nats.sink.js';
 import type { CheckedSettings } from '../../src/sinks/sink-kind.js';
 import { startNats } from '../harness/nats.js';
 import { until } from '../harness/until.js';
-import { changeOf, sinkParts, sinkSuite, type Taken } from '../suites/sink.suite.js';
+import { changeOf, READING, sinkParts, sinkSuite, type Taken } from '../suites/sink.suite.js';
 
 const kind = natsKind(['127.0.0.1']);
 const checked = (given: Record<string, unknown>): CheckedSettings =>
@@ -63,7 +63,7 @@ describe('the stream of a NATS sink', () => {
     const sink = kind.open(checked({ servers: [server.url], stream: 'OWN', createStream: false }), sinkParts());
     const connection = await connect({ servers: server.url });
     try {
-      const sent = sink.deliver(changeOf(7, 'lamp', '$a:b'));
+      const sent = sink.deliver(changeOf(7, 'lamp', '$a:b'), READING);
       await until('it is missing', () => sink.health.reason.includes('there is no stream OWN'));
       const { streams } = await jetstreamManager(connection);
       await streams.add({ name: 'OWN', subjects: ['umbra.other.>'] });

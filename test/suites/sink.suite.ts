@@ -27,6 +27,9 @@ export interface SinkServer {
   stop(): Promise<void>;
 }
 
+/** A reading of the feed that does not end. */
+export const READING = new AbortController().signal;
+
 /** What a sink may use in a test. */
 export const sinkParts = (tenant = 'acme'): SinkParts => ({
   ...{ tenant, sink: 'events', id: 'a'.repeat(16), keys: new MemoryClusterKeys(), clock: SYSTEM_CLOCK },
@@ -70,9 +73,9 @@ export function sinkSuite(kind: string, startServer: () => Promise<SinkServer>):
 
     it('has what it says is safe: updates, deletes, classic and named shadows', async () => {
       await Promise.all([
-        sink.deliver(changeOf(1, 'lamp')),
-        sink.deliver(changeOf(2, 'lamp', 'settings')),
-        sink.deliver(changeOf(3, 'lamp', null, true)),
+        sink.deliver(changeOf(1, 'lamp'), READING),
+        sink.deliver(changeOf(2, 'lamp', 'settings'), READING),
+        sink.deliver(changeOf(3, 'lamp', null, true), READING),
       ]);
       const taken = await server.taken();
       expect(taken.filter(({ shadow }) => shadow === null)).toMatchObject([
@@ -89,7 +92,7 @@ export function sinkSuite(kind: string, startServer: () => Promise<SinkServer>):
       const sent: Promise<void>[] = [];
       const give = (from: number, to: number): void => {
         for (let n = from; n < to; n++)
-          for (const thing of things) sent.push(sink.deliver(changeOf(n, thing)).then(() => void confirmed++));
+          for (const thing of things) sent.push(sink.deliver(changeOf(n, thing), READING).then(() => void confirmed++));
       };
       give(100, 130);
       await until('some are confirmed', () => confirmed > 100);
@@ -114,11 +117,11 @@ export function sinkSuite(kind: string, startServer: () => Promise<SinkServer>):
       await server.kill9();
       const other = server.open(sinkParts());
       let safe = 0;
-      void other.deliver(changeOf(200, 'late')).then(() => safe++);
+      void other.deliver(changeOf(200, 'late'), READING).then(() => safe++);
       await until('it is cut off', () => !other.health.ok);
       await other.close();
       await server.start();
-      await sink.deliver(changeOf(201, 'late'));
+      await sink.deliver(changeOf(201, 'late'), READING);
       expect(safe).toBe(0);
       expect(firsts(await server.taken(), 'late')).toEqual([201]);
     });
