@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { QueryError } from '../http/query.js';
+import { sayRevision } from '../http/revision.js';
 import { upgradeOf } from '../http/server/upgrades.js';
 import type { ShadowFilter } from '../store/shadow-feed.js';
 import { contentFilter, keyFilter } from '../watch/watch-filter.js';
@@ -28,16 +29,21 @@ export async function streamWatch(
     ...(only !== null && { only }),
   };
   const upgrade = upgradeOf(request.raw);
-  const { initial, credit = null } = query;
+  const { initial, minRevision, credit = null } = query;
   if (credit !== null && upgrade === null)
     throw new QueryError([{ parameter: 'credit', message: 'credit is for streams over WebSocket; leave it out' }]);
   // A browser that connects again repeats the address, query string included, and adds the header.
   const cursor = lastEventId(request) ?? query.cursor;
   if (request.method === 'HEAD') return void reply.header('content-type', 'text/event-stream').send();
   const { principal, ip: address } = request;
-  const start = { ...(cursor !== undefined && { cursor }), initial };
+  const start =
+    cursor === undefined && minRevision !== undefined
+      ? await shadows.startBehind(minRevision, initial, request.deadline)
+      : { ...(cursor !== undefined && { cursor }), initial };
   const { real = false, previous = false } = query;
   const watched = { filter, content: contentFilter(wanted), real, previous };
+  const revision = shadows.revisionOf(start);
+  if (revision !== null) sayRevision(reply, revision);
   const watch = shadows.watch({ principal, address }, watched, start);
   const reload = reloadUrl(request);
   try {

@@ -13,6 +13,7 @@ import {
   MaxLength,
   Min,
 } from 'class-validator';
+import { IsRevision } from '../http/revision.js';
 import { MAX_CREDIT } from './credit.js';
 import { FORMS, MAX_PATH, MAX_VALUES, type WatchFilter } from '../watch/watch-filter.js';
 
@@ -44,6 +45,10 @@ export class WatchQuery {
   @Flag()
   @IsBoolean({ message: 'initial must be true or false' })
   initial: boolean = false;
+
+  /** The stream begins behind this revision of the store. Has no effect on one that resumes. */
+  @IsRevision()
+  minRevision?: number;
 
   @IsOptional()
   @Values()

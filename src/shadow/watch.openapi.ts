@@ -2,6 +2,7 @@ import Type from 'typebox';
 import { ClientToken } from '../http/http.openapi.js';
 import type { StreamDescription } from '../http/openapi/channels.js';
 import type { OperationDescription, Tag } from '../http/openapi/describe.js';
+import { REVISION, REVISION_SCHEMA } from '../http/revision.js';
 import { headerParameter, queryParameter } from '../http/openapi/parameters.js';
 import { FORMS, MAX_PATH, MAX_VALUES } from '../watch/watch-filter.js';
 import { MAX_CREDIT } from './credit.js';
@@ -28,6 +29,11 @@ export const STREAM_PARAMETERS = [
     type: 'boolean',
     default: false,
   }),
+  queryParameter(
+    'minRevision',
+    'Umbra-Revision of an earlier answer: the stream begins behind it. Has no effect on a stream that resumes.',
+    REVISION_SCHEMA,
+  ),
   values('kind', 'Only changes of this kind.', { enum: ['updated', 'deleted'] }),
   values('path', 'JSON Pointer (RFC 6901) into the state, such as `/desired/led`: only changes that touch it.', {
     pattern: FORMS.path.source,
@@ -181,12 +187,14 @@ for each existing shadow, on request; \`bookmark\` from time to time; \`end\` wi
       description: 'Events',
       schema: Events,
       contentType: 'text/event-stream',
+      headers: REVISION,
       examples: { stream: STREAM_EXAMPLE },
     },
   },
   stream: MESSAGES,
   errors: {
     invalidRequest: 'Invalid cursor: send one back exactly as it was received',
+    revisionAhead: '1300: it is at 1207',
     cursorGone: 'The changes after the cursor are no longer kept; load the present state',
     tooManyRequests: 'the node has its greatest number of streams',
     internal: '',

@@ -1,9 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
 import type { Principal } from '../access/principal.js';
-import type { ShadowFilter } from '../store/shadow-feed.js';
+import { ServiceError } from '../errors/service-error.js';
+import { CLOCK, type Clock } from '../resilience/clock.js';
+import { asNewAs, revisionOfPage } from '../store/as-new-as.js';
+import { SHADOW_FEED, type ShadowFeed, type ShadowFilter } from '../store/shadow-feed.js';
 import type { ShadowKey, ShadowRecord } from '../store/shadow-store.js';
-import { decodeCursor } from '../watch/cursor.js';
+import { decodeCursor, encodeCursor } from '../watch/cursor.js';
 import {
   WATCH_HUB,
   type EndReason,
@@ -49,7 +52,37 @@ export class WatchShadows {
     @Inject(WATCH_HUB) private readonly hub: WatchHub,
     @Inject(AUTHORIZER) private readonly authorizer: Authorizer,
     private readonly documents: DocumentsBefore,
+    @Inject(SHADOW_FEED) private readonly feed: ShadowFeed,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
+
+  /**
+   * The start of a stream that is as new as a revision, though this node may lag behind: one that begins now begins at the
+   * present end of the store's history, from a linearizable read. The present state always comes from such a read.
+   * @param deadline milliseconds of the monotonic clock
+   * @throws ServiceError revisionAhead, storageUnavailable
+   */
+  async startBehind(minRevision: number, initial: boolean, deadline: number): Promise<WatchStart> {
+    const { clock, feed } = this;
+    const signal = AbortSignal.timeout(Math.max(1, Math.ceil(deadline - clock.monotonic())));
+    try {
+      const head = await asNewAs({ minRevision, deadline, clock }, () => feed.head(signal), revisionOfPage);
+      return initial ? { initial } : { cursor: encodeCursor({ ...head, seen: null }) };
+    } catch (error) {
+      throw error instanceof ServiceError ? error : new ServiceError('storageUnavailable');
+    }
+  }
+
+  /**
+   * The revision of the store behind which a stream begins, or at which its present state is at least; null: the node does
+   * not know it yet.
+   * @throws ServiceError invalidRequest for a malformed cursor
+   */
+  revisionOf({ cursor }: WatchStart): number | null {
+    if (cursor === undefined) return this.hub.position?.revision ?? null;
+    const { revision, seen } = decodeCursor(cursor);
+    return seen === null ? revision : revision - 1;
+  }
 
   /**
    * Brings the changes that policies let the watcher see, each by what they say at that time.

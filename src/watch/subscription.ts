@@ -59,6 +59,8 @@ export interface WatchHub {
   subscribe(options: SubscribeOptions): Subscription;
   /** For readers inside the process that keep up by construction, such as the MQTT publisher. Returns its end. */
   follow(listener: FeedListener): () => void;
+  /** How far the hub is: a reader from `now` on gets what comes after it. null: not known yet. */
+  readonly position: Position | null;
   /** Whether changes arrive; else why not. */
   readonly health: Health;
   /** Ends every subscription with `draining`, and the stream from the store. No errors. */

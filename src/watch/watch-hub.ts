@@ -3,6 +3,7 @@ import type { WatchConfig } from '../config/config.js';
 import { ServiceError } from '../errors/service-error.js';
 import { BackOff } from '../resilience/back-off.js';
 import { Signal } from '../resilience/signal.js';
+import type { Position } from '../store/position.js';
 import { FeedGap, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
 import type { Health } from '../telemetry/health.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -72,6 +73,10 @@ export class ShadowWatchHub implements WatchHub {
       relieve: () => this.#endSilent(),
       join: (queue, cursor) => this.#join(queue, cursor),
     };
+  }
+
+  get position(): Position | null {
+    return this.#history?.position ?? null;
   }
 
   get health(): Health {

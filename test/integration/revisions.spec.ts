@@ -1,4 +1,8 @@
+import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
+import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js';
+import type { ShadowFeed } from '../../src/store/shadow-feed.js';
 import type { ShadowStore } from '../../src/store/shadow-store.js';
+import { EventReader } from '../harness/event-reader.js';
 import { until } from '../harness/until.js';
 import { startHttpNode, type HttpNode } from '../harness/http-node.js';
 
@@ -131,7 +135,63 @@ describe('revisions over HTTP', () => {
     expect(await ledOf(`revision=${third.revision + 1_000}`)).toEqual([409, undefined, null]);
   });
 
+  it('are what a stream begins behind, also on a node that lags', async () => {
+    let release = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    const store = new MemoryShadowStore();
+    const feed = new MemoryShadowFeed(store);
+    const after = async function* (...place: Parameters<ShadowFeed['after']>) {
+      for await (const batch of feed.after(...place)) {
+        await gate;
+        yield batch;
+      }
+    };
+    const lagging = new Proxy<ShadowFeed>(feed, {
+      get: (target, member) => {
+        const value = member === 'after' ? after : (Reflect.get(target, member, target) as unknown);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const health = () => ({ ok: true, reason: 'in memory' });
+    const slow = await startHttpNode({ open: () => ({ store, feed: lagging, health, close: () => store.close() }) });
+    const readers: EventReader[] = [];
+    try {
+      const patch = async (n: number) => {
+        const body = JSON.stringify({ state: { reported: { n } } });
+        const response = await fetch(`${slow.url}/v1/things/t/shadow`, { method: 'PATCH', body });
+        return Number(response.headers.get('umbra-revision'));
+      };
+      const revision = await patch(1);
+      const open = async (query: string) => {
+        const reader = await EventReader.open(`${slow.url}/v1/things/t/watch${query}`);
+        readers.push(reader);
+        return reader;
+      };
+      const [plain, behind, initial] = [
+        await open(''),
+        await open(`?minRevision=${revision}`),
+        await open(`?minRevision=${revision}&initial=true`),
+      ];
+      expect(plain.response.headers.get('umbra-revision')).toBe(String(revision - 1));
+      expect(behind.response.headers.get('umbra-revision')).toBe(String(revision));
+      const later = await patch(2);
+      release();
+      expect((await plain.nextOf('change')).data['revision']).toBe(revision);
+      expect((await behind.nextOf('change')).data['revision']).toBe(later);
+      expect((await initial.nextOf('initial')).data['revision']).toBeGreaterThanOrEqual(revision);
+      const waits = fetch(`${slow.url}/v1/watch?minRevision=${later + 1}`);
+      const next = patch(3);
+      expect([(await waits).status, await next]).toEqual([200, later + 1]);
+      await (await waits).body?.cancel();
+    } finally {
+      for (const reader of readers) reader.close();
+      release();
+      await slow.stop();
+    }
+  });
+
   it.each([
+    ['/watch?minRevision=0', 'minRevision'],
     ['/shadow?minRevision=0', 'minRevision'],
     ['/shadow?minRevision=1&minRevision=2', 'minRevision'],
     ['/shadow?revision=', 'revision'],
