@@ -158,6 +158,14 @@ const OUTGOING: Readonly<Record<string, Outgoing>> = {
       [SILENT, 'a broker whose TLS says nothing'],
     ],
   },
+  'src/sinks/redis-streams.sink.ts ioredis.Redis': {
+    to: 'Redis: connecting, a confirmation',
+    limits: [
+      ['src/sinks/redis-streams.sink.ts', 'ANSWER_MS = 5_000'],
+      ['src/sinks/redis-streams.sink.ts', 'connectTimeout: this.answerMs, commandTimeout: this.answerMs'],
+    ],
+    heldBy: [['test/integration/redis-sink.spec.ts', 'leaves a server that takes connections and says nothing']],
+  },
   'src/sinks/nats.sink.ts @nats-io/transport-node.connect': {
     // A change has no deadline of its own: it is sent again until the stream confirms it, and the cursor waits.
     to: 'NATS: connecting, showing life, a confirmation',
@@ -185,6 +193,7 @@ const CONNECTS: Readonly<Record<string, readonly string[]>> = {
   mqtt: ['connect', 'connectAsync', 'MqttClient'],
   etcd3: ['Etcd3'],
   ws: ['WebSocket'],
+  ioredis: ['Redis', 'Cluster', 'default'],
   '@nats-io/transport-node': ['connect', 'wsconnect'],
   '@grpc/grpc-js': ['Client', 'makeClientConstructor', 'loadPackageDefinition', 'Channel'],
 };

@@ -1,40 +1,36 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { memoryFolder } from './memory-folder.js';
 import { freePort } from './ports.js';
-import { until } from './until.js';
+import { ServerProcess } from './server-process.js';
 
 export interface RedisServer {
   readonly port: number;
   readonly pid: number;
   stop(): Promise<void>;
+  kill9(): Promise<void>;
+  /** After kill9(): on the same port, with what it had. */
+  start(): Promise<void>;
 }
 
 /** A Redis that has every write on the disk before it answers (appendfsync always), in a folder of its own. */
 export async function startRedis(): Promise<RedisServer> {
   const port = await freePort();
-  const dir = await mkdtemp(join(tmpdir(), 'umbra-redis-'));
+  const dir = await mkdtemp(join(memoryFolder(), 'umbra-redis-'));
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--appendonly', 'yes'];
   args.push('--appendfsync', 'always', '--save', '', '--daemonize', 'no', '--loglevel', 'warning');
-  const child = spawn('redis-server', args, { stdio: 'ignore' });
-  const killAtExit = (): void => void child.kill('SIGKILL');
-  process.once('exit', killAtExit);
-  const failed = once(child, 'error').then(([error]) => Promise.reject(error as Error));
-  failed.catch(() => undefined);
-  await Promise.race([until('Redis answers', () => answers(port)), failed]);
+  const server = new ServerProcess('redis-server', args, () => answers(port));
+  await server.start();
   return {
     port,
-    pid: child.pid ?? -1,
+    get pid() {
+      return server.pid;
+    },
+    kill9: () => server.end('SIGKILL'),
+    start: () => server.start(),
     async stop() {
-      process.removeListener('exit', killAtExit);
-      if (child.exitCode === null && child.signalCode === null) {
-        const ended = once(child, 'exit');
-        child.kill('SIGTERM');
-        await ended;
-      }
+      await server.stop();
       await rm(dir, { recursive: true, force: true });
     },
   };
