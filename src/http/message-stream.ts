@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { DrainWait } from './drain-wait.js';
@@ -45,6 +46,10 @@ const server = new WebSocketServer({
   handleProtocols: (offered) => offered.has(STREAM_PROTOCOL) && STREAM_PROTOCOL,
 });
 
+/** Headers of the answer to an upgrade beside those of WebSocket, such as its id. */
+const headersOf = new WeakMap<IncomingMessage, readonly string[]>();
+server.on('headers', (headers, request) => headers.push(...(headersOf.get(request) ?? [])));
+
 /** Messages over one WebSocket, with the back-pressure of an EventStream: at most one more waits in the socket. */
 export class MessageStream {
   #isClosed = false;
@@ -69,6 +74,10 @@ export class MessageStream {
     options: MessageOptions = {},
   ): Promise<MessageStream | null> {
     const { request, socket, head } = upgrade;
+    headersOf.set(
+      request,
+      Object.entries(reply.getHeaders()).map(([name, value]) => `${name}: ${String(value)}`),
+    );
     reply.hijack();
     // For the line in the log.
     reply.raw.statusCode = 101;

@@ -2,9 +2,11 @@ import { Controller, Get, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { ServiceError } from '../errors/service-error.js';
+import { DescribeTopics } from '../http/openapi/channels.js';
 import { Describe } from '../http/openapi/describe.js';
 import { parameterOf } from '../http/record-request.js';
 import { json } from '../http/send-json.js';
+import { PRESENCE_EVENTS } from './events.asyncapi.js';
 import { Presence } from './presence.js';
 import { getPresence, type ClientPresence } from './presence.openapi.js';
 
@@ -15,6 +17,7 @@ export class GetPresenceController {
   @Get()
   @Action('presence:get')
   @Describe(getPresence)
+  @DescribeTopics(PRESENCE_EVENTS)
   get(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): string {
     const clientId = parameterOf(request, 'clientId');
     const found = this.presence.of({ tenant: request.principal.tenant, clientId });

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { IncomingHttpHeaders } from 'node:http';
 import { WebSocket, type ClientOptions } from 'ws';
 
 export interface StreamMessage {
@@ -13,6 +14,8 @@ export class MessageReader {
   readonly #closed: Promise<{ code: number; reason: string }>;
   #isClosed = false;
   #wake: (() => void) | null = null;
+  /** Of the answer that opened it. */
+  headers: IncomingHttpHeaders = {};
 
   private constructor(readonly socket: WebSocket) {
     socket.on('message', (data: Buffer) => {
@@ -27,6 +30,7 @@ export class MessageReader {
       }),
     );
     socket.on('error', () => undefined);
+    socket.once('upgrade', ({ headers }) => (this.headers = headers));
   }
 
   /** Connects; an answer that opens no WebSocket is thrown, status first. @param url of HTTP */

@@ -53,6 +53,7 @@ describe('the watch streams over WebSocket', () => {
     const query = '/things/both/watch?initial=true&path=/reported/n';
     const messages = await watch(query, shared, ['umbra.v1']);
     expect(messages.socket.protocol).toBe('umbra.v1');
+    expect(messages.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
     const events = await listen(query);
     const sent: unknown[] = [];
     const got: unknown[] = [];

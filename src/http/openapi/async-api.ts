@@ -22,6 +22,7 @@ const SERVERS = {
 const PARAMETERS: Readonly<Record<string, object>> = {
   thing: { description: 'The thing.', examples: ['lamp-1'] },
   shadow: { description: 'A named shadow.', examples: ['network'] },
+  clientId: { description: 'Client identifier of MQTT.', examples: ['lamp-1'] },
 };
 
 interface Stream {
