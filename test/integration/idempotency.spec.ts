@@ -143,6 +143,19 @@ describe('requests with an Idempotency-Key', () => {
     expect([isReplayed(again), shown(again)]).toEqual([true, shown(first)]);
   });
 
+  it('are carried out once as JSON Patches, which would be refused the second time', async () => {
+    const [key, path] = [newKey(), '/v1/things/patched/shadow/desired'];
+    await send(b.url, 'PATCH', path, '{"n":1}', {});
+    const body = '[{"op":"test","path":"/n","value":1},{"op":"replace","path":"/n","value":2}]';
+    const type = { 'content-type': 'application/json-patch+json' };
+    const first = await send(a.url, 'PATCH', path, body, withKey(key, type));
+    expect([first.status, isReplayed(first)]).toEqual([200, false]);
+    const again = await send(b.url, 'PATCH', path, body, withKey(key, type));
+    expect([isReplayed(again), shown(again)]).toEqual([true, shown(first)]);
+    expect((await send(b.url, 'PATCH', path, body, withKey(newKey(), type))).status).toBe(409);
+    expect(await versionOf('patched')).toBe(2);
+  });
+
   it('keep no refusal: what was refused may be tried again', async () => {
     const [key, path] = [newKey(), '/v1/things/late/shadow/desired'];
     const headers = withKey(key, { 'if-match': '"2"' });
