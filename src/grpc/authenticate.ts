@@ -26,6 +26,11 @@ type Ending = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
 const RECEIVE_MS = 20_000;
 /** Bytes of the metadata of a call, as at the door of HTTP. */
 const MAX_METADATA_BYTES = 16_384;
+/** Calls whose message is on its way, and milliseconds after which the oldest beyond them gives way to others. */
+const MAX_AWAITED = 256;
+const AWAITED_MS = 1_000;
+/** Conditions of HTTP that nobody would check here; they must not pass for some that held. */
+const UNHEEDED = ['if-match', 'if-none-match', 'umbra-lease', 'idempotency-key'];
 /** Calls that may stay open although nobody asks who makes them: balancers follow the health of a node. */
 const ENDLESS = '/grpc.health.v1.Health/Watch';
 
@@ -53,6 +58,9 @@ export interface GateParts {
 export class GrpcGate {
   /** By the metadata of the call, which is the same object in its handler. */
   readonly #callers = new WeakMap<Metadata, Caller>();
+
+  /** Those whose message is on its way, in the order in which they came: half of a message takes memory. */
+  readonly #awaited = new Set<GatedCall>();
 
   /** @param methods by path */
   constructor(
@@ -83,6 +91,9 @@ export class GrpcGate {
       if (call.path !== ENDLESS) call.endWithin(RECEIVE_MS);
       return go();
     }
+    const unheeded = UNHEEDED.find((name) => metadata.get(name).length > 0);
+    if (unheeded !== undefined)
+      return call.refuse(new ServiceError('invalidRequest', `gRPC takes no ${unheeded}: leave it out, or use HTTP`));
     const judge = (identity: Identity): void => {
       const fault = identity instanceof ServiceError ? identity : this.#faultOf(identity, method);
       if (fault !== null) return this.#refuse(call, method, fault, identity);
@@ -91,7 +102,7 @@ export class GrpcGate {
       const { address, requestId } = call;
       this.#callers.set(metadata, { principal, address, requestId, connection });
       call.onEnd(this.parts.connections.enter(connection));
-      call.awaitMessage(RECEIVE_MS);
+      this.#await(call);
       go();
     };
     try {
@@ -103,11 +114,21 @@ export class GrpcGate {
     }
   }
 
+  #await(call: GatedCall): void {
+    this.#awaited.add(call);
+    call.awaitMessage(RECEIVE_MS, () => this.#awaited.delete(call));
+    for (const oldest of this.#awaited) {
+      if (this.#awaited.size <= MAX_AWAITED || oldest.ageMs < AWAITED_MS) return;
+      oldest.refuse(new ServiceError('overloaded', 'too many messages are on their way'));
+    }
+  }
+
   /** What is known without the message: more is asked when that is there. */
   #faultOf(principal: Principal, { action }: DeclaredMethod): ServiceError | null {
     const { authorizer } = this.parts;
     const asked = POLICY_ACTIONS[action];
-    if (asked === null || authorizer.mayEver(principal, asked)) return null;
+    if (asked === null) return authorizer.isActive(principal) ? null : new ServiceError('credentialsRevoked');
+    if (authorizer.mayEver(principal, asked)) return null;
     return notAllowed(principal, asked, 'anything');
   }
 
@@ -128,6 +149,7 @@ class GatedCall {
   saysRenew = false;
   #timer: NodeJS.Timeout | null = null;
   #leave: (() => void) | null = null;
+  #onMessage: (() => void) | null = null;
   #isOver = false;
   readonly #since = performance.now();
 
@@ -151,7 +173,7 @@ class GatedCall {
         next({
           onReceiveMetadata: (metadata, go) => receive(metadata, () => go(metadata)),
           onReceiveHalfClose: (go) => {
-            if (this.#leave !== null) this.#clearTimer();
+            if (this.#onMessage !== null) this.#clearTimer();
             go();
           },
           onCancel: () => this.#end(status.CANCELLED),
@@ -180,8 +202,14 @@ class GatedCall {
     if (this.#isOver) leave();
   }
 
-  /** The message must have come by then; `onReceiveHalfClose` says that it has. */
-  awaitMessage(ms: number): void {
+  get ageMs(): number {
+    return performance.now() - this.#since;
+  }
+
+  /** @param onMessage called once, when the whole message has come, or never will */
+  awaitMessage(ms: number, onMessage: () => void): void {
+    this.#onMessage = onMessage;
+    if (this.#isOver) return this.#clearTimer();
     this.endWithin(ms);
   }
 
@@ -200,6 +228,8 @@ class GatedCall {
   #clearTimer(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    this.#onMessage?.();
+    this.#onMessage = null;
   }
 
   #end(code: status): void {
@@ -208,7 +238,7 @@ class GatedCall {
     this.#isOver = true;
     this.#leave?.();
     if (!this.logger.isLevelEnabled('debug')) return;
-    const ms = Math.round((performance.now() - this.#since) * 100) / 100;
+    const ms = Math.round(this.ageMs * 100) / 100;
     this.logger.debug({ requestId: this.requestId, path: this.path, status: status[code], ms }, 'gRPC call');
   }
 }

@@ -30,7 +30,14 @@ export const reasonOfCode = (code: string): string => code.replace(/[A-Z]/g, '_$
 
 function richStatus(code: status, details: string, error: ServiceError, requestId: string): Buffer {
   const { authCode, clientToken } = error;
-  const facts = { requestId, ...(authCode !== undefined && { code: authCode }), ...(clientToken && { clientToken }) };
+  // Of a refused transaction: the place of the operation.
+  const { operation } = error as { operation?: unknown };
+  const facts = {
+    requestId,
+    ...(authCode !== undefined && { code: authCode }),
+    ...(clientToken !== undefined && { clientToken }),
+    ...(typeof operation === 'number' && { operation: String(operation) }),
+  };
   const info = Buffer.concat([
     field(1, reasonOfCode(error.code)),
     field(2, DOMAIN),

@@ -13,7 +13,6 @@ import type { ServiceDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { protoPath as healthProto } from 'grpc-health-check';
 import type { Config, TlsFiles } from '../config/config.js';
-import { largestRequest } from '../document/limits.js';
 import type { Logger } from '../telemetry/logger.js';
 import { NodeCertificate } from '../tls/node-certificate.js';
 import { ASK_FOR_CERTIFICATES } from '../tls/peer-certificate.js';
@@ -30,8 +29,8 @@ const PING_MS = 60_000;
 const PONG_MS = 20_000;
 /** Calls at once on one connection; clients keep further ones back. */
 const MAX_CALLS = 1_000;
-/** Bytes of a message beside a request of the largest size: names, and the filters of a stream. */
-const ENVELOPE_BYTES = 256 * 1024;
+/** Bytes of a message: a transaction of 1 MiB, and what is around it. */
+const MAX_MESSAGE_BYTES = 1280 * 1024;
 /** Bytes of headers, frames and messages of one connection that are held; more calls on it are refused meanwhile. */
 const SESSION_MIB = 32;
 
@@ -63,12 +62,12 @@ export class GrpcServer {
   #secure: NetServer | null = null;
 
   constructor(private readonly parts: GrpcServerParts) {
-    const { config, services, intercept, health } = parts;
+    const { services, intercept, health } = parts;
     // The library writes metadata that it cannot read to stderr, keys of clients among them.
     setLogVerbosity(logVerbosity.NONE);
     this.#server = new Server({
       'grpc.enable_channelz': 0,
-      'grpc.max_receive_message_length': largestRequest(config.limits) + ENVELOPE_BYTES,
+      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
       'grpc.max_send_message_length': -1,
       'grpc.max_concurrent_streams': MAX_CALLS,
       'grpc.max_connection_idle_ms': IDLE_MS,

@@ -8,12 +8,28 @@ const DEFAULT_PAGE = 25;
 export interface PageMessage {
   readonly pageSize?: number;
   readonly pageToken?: string;
+  /** A page that is as new as this revision of the store. */
+  readonly minRevision?: number;
 }
 
-/** @throws ServiceError invalidRequest for a size that no page has */
-export function pageOf({ pageSize: limit = DEFAULT_PAGE, pageToken }: PageMessage): { limit: number; after?: string } {
+/** As the use cases take it. */
+export interface Page {
+  readonly limit: number;
+  readonly after?: string;
+  readonly minRevision?: number;
+}
+
+/** @throws ServiceError invalidRequest for a size that no page has, and what is no revision */
+export function pageOf({ pageSize: limit = DEFAULT_PAGE, pageToken, minRevision }: PageMessage): Page {
   if (limit < 1 || limit > MAX_PAGE) {
     throw new ServiceError('invalidRequest', `page_size must be a whole number from 1 to ${MAX_PAGE}`);
   }
-  return { limit, ...(pageToken !== undefined && { after: pageToken }) };
+  if (minRevision !== undefined && !(Number.isSafeInteger(minRevision) && minRevision > 0)) {
+    throw new ServiceError('invalidRequest', 'min_revision must be a revision of the storage, as an answer gave it');
+  }
+  return {
+    limit,
+    ...(pageToken !== undefined && { after: pageToken }),
+    ...(minRevision !== undefined && { minRevision }),
+  };
 }

@@ -3,8 +3,9 @@ import { constants, type ServerHttp2Stream } from 'node:http2';
 
 /** A call of the library, as far as it has been looked into: it offers no way to end a call whose peer reads nothing. */
 interface Inside {
-  readonly cancelled: boolean;
-  readonly call?: { readonly nextCall?: { readonly stream?: ServerHttp2Stream } };
+  /** Present below an interceptor. */
+  readonly nextCall?: Inside;
+  readonly stream?: ServerHttp2Stream;
 }
 
 /**
@@ -15,7 +16,9 @@ export function resetUnlessTaken(answered: EventEmitter & { readonly cancelled: 
   // So the library calls every end of a call, also one with a status.
   if (answered.cancelled) return;
   const timer = setTimeout(() => {
-    (answered as unknown as Inside).call?.nextCall?.stream?.close(constants.NGHTTP2_CANCEL);
+    let call = (answered as { call?: Inside }).call;
+    while (call?.nextCall) call = call.nextCall;
+    call?.stream?.close(constants.NGHTTP2_CANCEL);
   }, ms).unref();
   answered.once('cancelled', () => clearTimeout(timer));
 }

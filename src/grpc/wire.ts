@@ -31,9 +31,11 @@ export function fieldNumbers(bytes: Buffer): Set<number> | null {
       const byte = bytes[at++]!;
       // Only the low 32 bits matter: tags and lengths have no more.
       if (shift < 32) value |= (byte & 0x7f) << shift;
-      if (byte < 0x80) break;
+      if (byte < 0x80) return value >>> 0;
     }
-    return value >>> 0;
+    // It ends in the middle of a number.
+    at = Infinity;
+    return 0;
   };
   while (at < bytes.length) {
     const tag = next();

@@ -4,6 +4,13 @@ import { aboutShadow, keyOf, Rpc, type GrpcCall, type NamesShadow } from '../grp
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { GetShadow } from './get.js';
 import { shadowMessage, type ShadowMessage } from './shadow-messages.js';
+import { versionWanted } from './version-query.js';
+
+interface GetMessage extends NamesShadow {
+  readonly minRevision?: number;
+  readonly revision?: number;
+  readonly at?: string;
+}
 
 @Controller()
 export class GetShadowGrpc {
@@ -14,8 +21,15 @@ export class GetShadowGrpc {
 
   @Rpc('Shadows', 'Get', aboutShadow)
   @Action('shadow:get')
-  async get(call: GrpcCall<NamesShadow>): Promise<ShadowMessage> {
-    const record = await this.shadow.get({ key: keyOf(call), deadline: call.deadline });
+  async get(call: GrpcCall<GetMessage>): Promise<ShadowMessage> {
+    const target = { key: keyOf(call), deadline: call.deadline };
+    const wanted = versionWanted(queryOf(call.request), this.clock);
+    const record = await (wanted === null ? this.shadow.get(target) : this.shadow.getVersion(target, wanted));
     return shadowMessage(record, this.clock.now());
   }
+}
+
+/** The parameters of HTTP, which are text. */
+function queryOf({ minRevision, revision, at }: GetMessage): object {
+  return { minRevision: minRevision?.toString(), revision: revision?.toString(), at };
 }

@@ -31,9 +31,14 @@ export class ListShadowsGrpc {
     const { request, deadline } = call;
     const { tenant } = call.principal;
     const { thing } = request;
+    const page = pageOf(request);
+    const { minRevision } = page;
     const [{ names, next, revision }, { record, position }] = await Promise.all([
-      this.shadows.list({ tenant, thing, ...pageOf(request) }, { deadline }),
-      this.shadow.find({ key: { tenant, thing, name: null }, deadline }, {}),
+      this.shadows.list({ tenant, thing, ...page }, { deadline }),
+      this.shadow.find(
+        { key: { tenant, thing, name: null }, deadline },
+        { ...(minRevision !== undefined && { minRevision }) },
+      ),
     ]);
     const oldest = Math.min(revision, position.revision);
     // The classic shadow has no name, so the list shows it as a member of its own.

@@ -68,6 +68,44 @@ describe('a client made of the reflection', () => {
   });
 });
 
+describe('what follows from revisions', () => {
+  it('is read as it was, or as new as an answer', async () => {
+    const first = await update('past', { reported: { n: 1 } });
+    const second = await update('past', { reported: { n: 2 } });
+    const get = (more: object): Promise<Message> => client.ask('Shadows/Get', { thing: 'past', ...more }, admin);
+    expect([
+      (await get({ revision: first.revision })).version,
+      (await get({ minRevision: second.revision })).version,
+    ]).toEqual([1, 2]);
+    expect(await client.failure('Shadows/Get', { thing: 'past', revision: 1, at: '1' }, admin)).toMatchObject({
+      reason: 'INVALID_REQUEST',
+    });
+    const list = { thing: 'past', minRevision: second.revision };
+    expect((await client.ask('Shadows/List', list, admin)).revision).toBeGreaterThanOrEqual(second.revision);
+  });
+
+  it('changes several shadows as one, or none of them', async () => {
+    const transaction = (version?: number): object => ({
+      transaction: JSON.stringify({
+        clientToken: 't',
+        operations: [
+          { op: 'update', thing: 't1', state: { reported: { n: 1 } } },
+          { op: 'update', thing: 't2', state: { reported: { n: 1 } }, version },
+        ],
+      }),
+    });
+    const { revision, result } = await client.ask('Transactions/Update', transaction(), admin);
+    expect(JSON.parse(result)).toMatchObject({ revision, results: [{ version: 1 }, { version: 1 }], clientToken: 't' });
+    expect((await client.ask('Shadows/Get', { thing: 't1' }, admin)).revision).toBe(revision);
+    const refused = await client.failure('Transactions/Update', transaction(7), admin);
+    expect(refused).toMatchObject({ reason: 'VERSION_CONFLICT', facts: { operation: '1', clientToken: 't' } });
+    expect(await client.failure('Transactions/Update', transaction(1), lamp)).toMatchObject({
+      ...{ status: 'PERMISSION_DENIED', facts: { operation: '0' } },
+    });
+    expect((await client.ask('Shadows/Get', { thing: 't1' }, admin)).version).toBe(1);
+  });
+});
+
 describe('an error', () => {
   const bearer = (key: string): Metadata => {
     const metadata = new Metadata();
@@ -152,6 +190,13 @@ describe('an error', () => {
     expect(failure.status).toBe(status);
     expect(failure.facts.code).toMatch(new RegExp(`^${code}`));
     expect(failure.details).not.toContain('nobody');
+  });
+
+  it.each(['if-match', 'umbra-lease', 'idempotency-key'])('is what %s gets, which nobody would heed', async (name) => {
+    const metadata = bearer(`Bearer ${admin}`);
+    metadata.set(name, '"1"');
+    const outcome = await client.try('Shadows/Update', { thing: 'a', patch: '{}' }, metadata, {});
+    expect(outcome).toMatchObject({ failure: { status: 'INVALID_ARGUMENT', reason: 'INVALID_REQUEST' } });
   });
 
   it('refuses a caller without a key, and what policies do not allow', async () => {
