@@ -11,7 +11,8 @@ import { serveMessages } from './watch.ws.js';
 
 /**
  * Writes one subscription as server-sent events, or over a WebSocket where that is asked for, until either side ends it.
- * @throws ServiceError, before anything was sent: invalidRequest, tooManyRequests, cursorGone, draining
+ * @throws ServiceError, before anything was sent: invalidRequest, tooManyRequests, cursorGone, revisionAhead,
+ * storageUnavailable, draining
  */
 export async function streamWatch(
   shadows: WatchShadows,
