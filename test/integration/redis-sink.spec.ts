@@ -5,7 +5,7 @@ import { redisKind } from '../../src/sinks/redis-streams.sink.js';
 import type { CheckedSettings } from '../../src/sinks/sink-kind.js';
 import { startRedis } from '../harness/redis.js';
 import { until } from '../harness/until.js';
-import { changeOf, sinkParts, sinkSuite, type Taken } from '../suites/sink.suite.js';
+import { changeOf, READING, sinkParts, sinkSuite, type Taken } from '../suites/sink.suite.js';
 
 const kind = redisKind(['127.0.0.1']);
 const checked = (given: Record<string, unknown>, filter = {}): CheckedSettings =>
@@ -64,22 +64,22 @@ describe('a Redis sink', () => {
     const cached = (): Promise<Record<string, string>> =>
       asked(server.port, (redis) => redis.hgetall('doc:acme/lamp/'));
     try {
-      await early.deliver(changeOf(10, 'lamp'));
-      await late.deliver(changeOf(9, 'lamp'));
+      await early.deliver(changeOf(10, 'lamp'), READING);
+      await late.deliver(changeOf(9, 'lamp'), READING);
       const { document = '', ...rest } = await cached();
       expect(rest).toEqual({ epoch: '0', revision: '10', version: '10' });
       expect(JSON.parse(document)).toMatchObject({ state: { reported: { n: 10 } }, version: 10 });
-      await early.deliver(changeOf(12, 'lamp', null, true));
-      await late.deliver(changeOf(11, 'lamp'));
+      await early.deliver(changeOf(12, 'lamp', null, true), READING);
+      await late.deliver(changeOf(11, 'lamp'), READING);
       expect(await cached()).toEqual({ epoch: '0', revision: '12', version: '12' });
       expect(await asked(server.port, (redis) => redis.ttl('doc:acme/lamp/'))).toBeGreaterThan(86_000);
-      await early.deliver(changeOf(13, 'lamp'));
+      await early.deliver(changeOf(13, 'lamp'), READING);
       expect(await cached()).toMatchObject({ revision: '13', document: expect.any(String) });
       expect(await asked(server.port, (redis) => redis.ttl('doc:acme/lamp/'))).toBe(-1);
       // A restored backup: its revisions begin again, and count all the same.
       const restored = { ...changeOf(5, 'lamp'), position: { cluster: 'c', epoch: 1, revision: 5 } };
-      await late.deliver(restored);
-      await early.deliver(changeOf(14, 'lamp'));
+      await late.deliver(restored, READING);
+      await early.deliver(changeOf(14, 'lamp'), READING);
       expect(await cached()).toMatchObject({ epoch: '1', revision: '5' });
       // The stream has all of them, late ones too: its readers look at the revision.
       const revisions = (await entries(server.port, 's')).map(({ revision }) => revision);
