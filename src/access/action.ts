@@ -15,6 +15,7 @@ export type ActionName =
   | 'lease:update'
   | 'lease:delete'
   | 'presence:get'
+  | 'presence:watch'
   | 'transaction:update'
   | 'principal:get'
   | 'principal:list'

@@ -38,6 +38,7 @@ export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, Poli
   'lease:update': 'umbra:Lease',
   'lease:delete': 'umbra:Lease',
   'presence:get': 'umbra:GetPresence',
+  'presence:watch': 'umbra:GetPresence',
   // Each operation is asked for what it does, on its own shadow.
   'transaction:update': null,
   'principal:get': 'umbra:AdminRead',

@@ -33,7 +33,7 @@ export function routeAccess(action: Asked, url: string): RouteAccess {
 function aboutOf(action: Asked, policyAction: PolicyAction | null, url: string): About {
   if (action === 'tenant:list' || OF_ALL_TENANTS.test(action)) return 'all-tenants';
   if (policyAction?.startsWith('umbra:Admin')) return 'tenant';
-  if (action.startsWith('lease:')) return 'nothing';
+  if (action.startsWith('lease:') || action === 'presence:watch') return 'nothing';
   if (action.startsWith('presence:')) return 'client';
   if (!url.includes('/:thing')) return action === 'shadow:watch' ? 'nothing' : 'things';
   if (action.startsWith('thing:') || action === 'shadow:list') return 'thing';

@@ -23,6 +23,7 @@ export class KnownPresence implements KeyListener {
   /** Keys of clients that are connected, by the instance that has them. */
   #connected = new Map<string, Set<string>>();
   #isReady = false;
+  #revision = 0;
   readonly #followers: RecordFollower[] = [];
   readonly #listeners = new Set<(event: PresenceEvent) => void>();
   /** Set when the watch is opened. */
@@ -36,6 +37,11 @@ export class KnownPresence implements KeyListener {
     return this.#isReady;
   }
 
+  /** The revision up to which the records are known. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   get size(): number {
     return this.#records.size;
   }
@@ -43,6 +49,11 @@ export class KnownPresence implements KeyListener {
   /** @param key as recordKey() makes it. No errors. */
   get(key: string): Stored | null {
     return this.#records.get(key) ?? null;
+  }
+
+  /** Of all clients; those that change meanwhile come at the end. No errors. */
+  keys(): IterableIterator<string> {
+    return this.#records.keys();
   }
 
   /** Instances that have clients, by their records. No errors. */
@@ -67,7 +78,8 @@ export class KnownPresence implements KeyListener {
   }
 
   /** The watch calls it. No errors. */
-  snapshot(keys: ReadonlyMap<string, StoredKey>): void {
+  snapshot(keys: ReadonlyMap<string, StoredKey>, revision: number): void {
+    this.#revision = revision;
     const before = this.#records;
     const wasReady = this.#isReady;
     this.#records = new Map();
@@ -85,6 +97,7 @@ export class KnownPresence implements KeyListener {
 
   /** The watch calls it. No errors. */
   change({ key: whole, value, revision }: KeyUpdate): void {
+    this.#revision = revision;
     const key = whole.slice(this.prefix.length);
     const before = this.#records.get(key)?.record ?? null;
     this.#unset(key);

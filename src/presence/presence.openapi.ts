@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox';
 import type { OperationDescription, Tag } from '../http/openapi/describe.js';
-import { pathParameter } from '../http/openapi/parameters.js';
+import { pathParameter, queryParameter } from '../http/openapi/parameters.js';
+import { MAX_VALUES } from '../watch/watch-filter.js';
 import { DISCONNECT_REASONS, type DisconnectReason } from './disconnect-reason.js';
 
 const PRESENCE: Tag = { name: 'Presence', description: 'Which MQTT clients are connected', place: 35 };
@@ -31,6 +32,18 @@ export type PresenceOf = Static<typeof PresenceOf>;
 export const ClientPresence = Type.Object({ clientId: Type.String(), ...members }, { $id: 'ClientPresence' });
 export type ClientPresence = Static<typeof ClientPresence>;
 
+/** The data of an event of the stream. */
+export const PresenceChanged = Type.Object(
+  { kind: Type.Literal('presence'), clientId: Type.String(), ...members },
+  { $id: 'PresenceChanged' },
+);
+export type PresenceChanged = Static<typeof PresenceChanged>;
+
+const PresenceEvents = Type.String({
+  $id: 'PresenceEvents',
+  description: 'The data of each event is PresenceChanged.',
+});
+
 /** Of a lamp that came back a minute after its connection was lost. */
 export const EXAMPLE: PresenceOf = {
   connected: true,
@@ -57,4 +70,44 @@ export const getPresence: OperationDescription = {
     },
   },
   errors: { noRecord: "client 'lamp-1'", storageUnavailable: '', draining: '' },
+};
+
+const STREAM_EXAMPLE = `retry: 1830
+
+event: initial
+data: ${JSON.stringify({ kind: 'presence', clientId: 'lamp-1', ...EXAMPLE } satisfies PresenceChanged)}
+
+event: bookmark
+data: {"revision":1207}
+
+`;
+
+export const watchPresence: OperationDescription = {
+  id: 'watchPresence',
+  tag: PRESENCE,
+  summary: 'Which MQTT clients are connected, and every change of it',
+  description: `Server-sent events: \`initial\` for each client as it is, then a \`bookmark\`, then \`change\` for each client
+that comes or goes, in the order of the epochs of each; \`bookmark\` from time to time; \`end\` with the reason. There is no
+cursor: a stream that begins again begins with the present state. See docs/presence.md.`,
+  parameters: [
+    queryParameter('clientId', 'Only this client; with `*` at its end, all whose identifiers begin so.', {
+      type: 'array',
+      items: { type: 'string', minLength: 1, maxLength: 128 },
+      maxItems: MAX_VALUES,
+    }),
+  ],
+  answers: {
+    200: {
+      description: 'Events',
+      schema: PresenceEvents,
+      contentType: 'text/event-stream',
+      examples: { stream: STREAM_EXAMPLE },
+    },
+  },
+  errors: {
+    invalidRequest: 'clientId must be a client identifier, or the beginning of one with * behind it',
+    tooManyRequests: 'this node serves 10000 streams at most; try another',
+    storageUnavailable: '',
+    draining: '',
+  },
 };

@@ -102,9 +102,17 @@ export class Presence implements OnModuleInit, OnApplicationShutdown {
 
   /** As `of`; undefined when this node does not know. No errors. */
   peek(client: ClientName): PresenceOf | null | undefined {
+    return this.isCurrent ? this.shown(recordKey(client)) : undefined;
+  }
+
+  /** Whether this node knows all records, and has been told everything for some seconds. */
+  get isCurrent(): boolean {
     const staleMs = this.known.watch?.staleMs ?? null;
-    if (!this.known.isReady || staleMs === null || staleMs > STALE_MS) return undefined;
-    const key = recordKey(client);
+    return this.known.isReady && staleMs !== null && staleMs <= STALE_MS;
+  }
+
+  /** What is known under a key, however old. No errors. */
+  shown(key: string): PresenceOf | null {
     const stored = this.known.get(key);
     if (!stored?.record) return null;
     const { record, revision } = stored;

@@ -1,17 +1,23 @@
 import type { MqttClient } from 'mqtt';
+import { EventReader, type StreamEvent } from '../harness/event-reader.js';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
 
 /** Who may know which clients are connected. Nodes that lose each other are in test/e2e/presence.spec.ts. */
 
 let node: SecureNode;
+/** Open until the node stops. */
+let lasting: EventReader | null = null;
 const ALL = '$aws/events/presence/+/+';
 const KEPT = { clean: false, properties: { sessionExpiryInterval: 3600 } };
 
 beforeAll(async () => {
   node = await startSecureNode();
 });
-afterAll(() => node.stop());
+afterAll(async () => {
+  await node.stop();
+  expect((await lasting?.nextOf('end'))?.data).toMatchObject({ reason: 'draining' });
+});
 
 /** What the SUBACK says. */
 const granted = (client: MqttClient, filter: string): Promise<unknown> =>
@@ -114,12 +120,59 @@ it('a client without an identifier of its own has no presence', async () => {
   await Promise.all([nameless.endAsync(), named.endAsync()]);
 });
 
+it('a stream brings what its reader may see: the present state, then every change, until policies end it', async () => {
+  const policy = {
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Action: 'umbra:GetPresence', Resource: 'arn:aws:iot:*:*:client/s-*' }],
+  };
+  expect((await node.ask('PUT', '/v1/policies/s-only', node.admin, policy)).status).toBe(201);
+  const key = await node.make('s-reader', { kind: 'service', policies: ['s-only'] });
+  for (const id of ['s-1', 's-2', 't-1']) {
+    const client = await node.connect(id, node.admin);
+    await known(node.admin, `/v1/presence/${id}`, true);
+    if (id === 's-2') await client.endAsync();
+  }
+  await known(node.admin, '/v1/presence/s-2', false);
+  const open = (query: string, by: string): Promise<EventReader> =>
+    EventReader.open(`${node.url}/v1/presence/watch${query}`, { authorization: `Bearer ${by}` });
+  const [all, some] = [await open('', key), await open('?clientId=s-2&clientId=t-*', node.admin)];
+  const words = ({ event, data }: StreamEvent): string =>
+    [event, data['clientId'], data['connected']].filter((each) => each !== undefined).join(' ');
+  const present = async (reader: EventReader): Promise<string[]> => {
+    const found = [words(await reader.nextOf('initial', 'bookmark'))];
+    while (found.at(-1) !== 'bookmark') found.push(words(await reader.nextOf('initial', 'bookmark')));
+    return found.sort();
+  };
+  const told = async (reader: EventReader): Promise<string> => words(await reader.nextOf('change'));
+  expect(await present(all)).toEqual(['bookmark', 'initial s-1 true', 'initial s-2 false']);
+  expect(await present(some)).toEqual(['bookmark', 'initial s-2 false', 'initial t-1 true']);
+
+  const client = await node.connect('t-2', node.admin);
+  expect(await told(some)).toBe('change t-2 true');
+  await client.endAsync();
+  expect(await told(some)).toBe('change t-2 false');
+  await node.connect('s-2', node.admin);
+  expect([await told(some), await told(all)]).toEqual(['change s-2 true', 'change s-2 true']);
+
+  expect((await node.ask('GET', '/v1/presence/watch', await node.make('nobody', { kind: 'service' }))).status).toBe(
+    403,
+  );
+  expect((await node.ask('GET', '/v1/presence/watch?client=s-1', node.admin)).status).toBe(400);
+  expect((await node.ask('GET', '/v1/presence/watch?clientId=', node.admin)).status).toBe(400);
+  expect(
+    (await node.ask('PUT', '/v1/principals/s-reader', node.admin, { kind: 'service' }, { 'if-match': '*' })).status,
+  ).toBe(200);
+  expect((await all.nextOf('end')).data).toMatchObject({ reason: 'forbidden' });
+  lasting = some;
+});
+
 it('switched off, there is no route, no topic and no member', async () => {
   const off = await startSecureNode({ environment: { UMBRA_PRESENCE: 'false' } });
   try {
     const client = await off.connect('lamp', off.admin);
     expect(await granted(client, ALL)).toBe(0x87);
-    expect((await off.ask('GET', '/v1/presence/lamp', off.admin)).status).toBe(404);
+    for (const path of ['lamp', 'watch'])
+      expect((await off.ask('GET', `/v1/presence/${path}`, off.admin)).status).toBe(404);
     const shadow = '/v1/things/lamp/shadow';
     expect((await off.ask('PATCH', shadow, off.admin, { state: { reported: { on: true } } })).status).toBe(200);
     expect((await off.ask('GET', '/v1/things/lamp', off.admin)).body).not.toHaveProperty('presence');
