@@ -11,7 +11,7 @@ export function tell({ scenario, seed, violations, skipped, figures, faults }: R
   const head = violations.length === 0 ? 'ok   ' : 'FAIL ';
   const f = figures;
   const numbers = f
-    ? `${f.seconds} s, ${f.acked} acked (${f.deletions} deletions), ${f.rejected} rejected, ${f.maybe} in doubt, ${f.reads} reads, ${f.lists} lists, ${f.messages} messages, ` +
+    ? `${f.seconds} s, ${f.acked} acked (${f.deletions} deletions), ${f.rejected} rejected, ${f.maybe} in doubt, ${f.reads} reads, ${f.lists} lists, ${f.transactions} transactions, ${f.messages} messages, ` +
       `${f.changes} changes, gap ${f.longestGapMs} ms, ${f.maxMemoryMb} MB`
     : '';
   say(`${head} ${scenario} (seed ${seed}): ${numbers} [${faults.join('; ')}]`);
@@ -48,6 +48,7 @@ export function summarize(results: readonly Result[]): Summary {
     deletions: sum(({ figures }) => figures?.deletions),
     reads: sum(({ figures }) => figures?.reads),
     lists: sum(({ figures }) => figures?.lists),
+    transactions: sum(({ figures }) => figures?.transactions),
     changes: sum(({ figures }) => figures?.changes),
     messages: sum(({ figures }) => figures?.messages),
   };

@@ -23,6 +23,8 @@ export interface Figures {
   readonly deletions: number;
   readonly reads: number;
   readonly lists: number;
+  /** Acknowledged transactions. */
+  readonly transactions: number;
   readonly messages: number;
   readonly changes: number;
   readonly reloads: number;
@@ -159,6 +161,7 @@ function figuresOf(history: History): Figures {
     deletions: history.updates.filter(({ kind, outcome }) => kind === 'delete' && outcome === 'acked').length,
     reads: history.reads.length,
     lists: history.lists.length,
+    transactions: history.bank?.moved ?? 0,
     messages: history.messages.length,
     changes: history.changes.length,
     reloads: history.endings.filter(({ reason }) => reason.startsWith('starts over')).length,

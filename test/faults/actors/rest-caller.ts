@@ -3,9 +3,9 @@ import { stepOf, type History, type Outcome, type Section, type Told, type Updat
 /** Milliseconds for an answer: beyond what a node itself waits (UMBRA_REQUEST_TIMEOUT_MS). */
 const ANSWER_MS = 8_000;
 /** Problems that say that nothing was applied. */
-const NOT_APPLIED = new Set([400, 404, 405, 409, 412, 413, 415, 429]);
+const NOT_APPLIED = new Set([400, 404, 405, 409, 412, 413, 415, 422, 429]);
 
-interface Problem {
+export interface Problem {
   readonly type?: string;
 }
 
@@ -48,7 +48,8 @@ export async function writeOverHttp(history: History, { url }: Target, op: Updat
   }
 }
 
-function outcomeOf(status: number, { type = '' }: Problem): Outcome {
+/** What is known of a write after its answer. */
+export function outcomeOf(status: number, { type = '' }: Problem): Outcome {
   if (status === 200) return 'acked';
   if (NOT_APPLIED.has(status)) return 'rejected';
   return status === 503 && !type.endsWith('outcome-unknown') ? 'rejected' : 'maybe';

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { shadowId, type History, type UpdateOp } from '../model/history.js';
+import { Bank } from './bank.js';
 import { Lister } from './lister.js';
 import { Device, Observer } from './mqtt-actors.js';
 import type { Random } from '../plans/random.js';
@@ -41,6 +42,7 @@ export class Traffic {
   readonly #guest: string | null;
   readonly watchers: Watcher[] = [];
   readonly #restless: Watcher[] = [];
+  readonly #bank: Bank;
   readonly #devices: Device[] = [];
   readonly #observers: Observer[] = [];
   readonly #callers: Promise<void>[] = [];
@@ -61,6 +63,8 @@ export class Traffic {
     );
     this.#guest = options.deletes === false ? null : shadowId(`${prefix}-0`, 'guest');
     this.shadows = this.#guest === null ? shadows : [...shadows, this.#guest];
+    this.#bank = new Bank(prefix, this.#targets(), random.fork('bank'));
+    history.bank = this.#bank.history;
   }
 
   async start(): Promise<void> {
@@ -84,6 +88,7 @@ export class Traffic {
     // Readers first: what they are to see begins after they have begun.
     await Promise.all([...this.watchers, ...this.#restless, ...this.#observers].map((actor) => actor.start()));
     await Promise.all(this.#devices.map((actor) => actor.start()));
+    await this.#bank.start(options.intervalMs, () => this.#mayWrite());
     this.shadows.forEach((shadow, i) => {
       if (shadow === this.#guest) this.#callers.push(this.#comeAndGo(shadow, this.random.fork('guest')));
       else this.#callers.push(this.#application(shadow, `${prefix}-${i}-a`, this.random.fork(`app${i}`)));
@@ -122,6 +127,7 @@ export class Traffic {
     this.#writing = false;
     for (const device of this.#devices) device.quiet();
     await Promise.all(this.#callers);
+    await this.#bank.finish(BOUND_MS);
     const from = this.history.now();
     await Promise.all(this.shadows.map((shadow) => this.#converge(shadow, from)));
     await Promise.all(this.#devices.map((device) => device.rest()));

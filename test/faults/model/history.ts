@@ -1,3 +1,4 @@
+import type { BankHistory } from './bank.js';
 import type { StreamView } from './stream-view.js';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [member: string]: Json };
@@ -116,6 +117,8 @@ export interface Ending {
 export class History {
   /** What a stream was asked for, by its name; one that is not here was asked for everything. */
   readonly views = new Map<string, StreamView>();
+  /** Of transactions; null: there are none. */
+  bank: BankHistory | null = null;
   readonly updates: UpdateOp[] = [];
   readonly reads: ReadOp[] = [];
   readonly lists: ListOp[] = [];

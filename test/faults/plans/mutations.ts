@@ -87,6 +87,33 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   ),
   mutation(
+    'a transaction that writes its first shadow alone',
+    'calm, 3 nodes',
+    [PROMISES.whole, PROMISES.lost],
+    [
+      'store/etcd/write/multi-shadow-txn.js',
+      'put: { value: record.text, lease } });',
+      'put: i === 0 ? { value: record.text, lease } : null });',
+    ],
+  ),
+  mutation(
+    'an Idempotency-Key that nobody remembers',
+    'responses lost after commit',
+    [PROMISES.rejected, PROMISES.twice],
+    [
+      'idempotency/idempotent-writes.js',
+      'const place = placeOf(request);',
+      'const place = placeOf(request) + Math.random();',
+    ],
+    // The doubt would be settled within the first request.
+    [
+      'store/etcd/write/multi-shadow-txn.js',
+      'if (won) return this.#succeed(attempt, won);',
+      "if (won) throw new ServiceError('outcomeUnknown');",
+    ],
+    ['store/etcd/open-etcd.js', 'commit.confirm(key, stored.value, at);', ';'],
+  ),
+  mutation(
     'serializable reads on whatever member answers',
     'leader partitioned from its peers',
     [PROMISES.reads],

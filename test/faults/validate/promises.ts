@@ -8,6 +8,7 @@ export const PROMISES = {
   delta: 'the delta is true at its version',
   feed: 'a watch stream is gapless, ordered and without duplicates',
   resume: 'a watch stream can be resumed',
+  whole: 'a transaction is seen whole or not at all',
   filters: 'a watch stream with a filter brings what fits it, and all of it',
   deleted: 'an acknowledged delete is seen by reads and streams',
   lists: 'a list has the shadows that exist and no others',

@@ -7,6 +7,7 @@ import { checkMessages } from './messages.js';
 import { checkReads } from './reads.js';
 import { difference, merge, same } from '../model/model.js';
 import { PROMISES, type Expectations, type Violation } from './promises.js';
+import { checkTotals } from './bank.js';
 import { checkViews } from './views.js';
 
 /** At most this many violations of one promise are told; one cause often shows hundreds of times. */
@@ -24,6 +25,12 @@ export function validate(history: History, expectations: Expectations): Violatio
   for (const { promise, text } of history.remarks) report(promise, text);
   checkStreams(history, expectations, report);
   checkViews(history, expectations, report);
+  if (history.bank) {
+    for (const { promise, text } of history.bank.remarks) report(promise, text);
+    checkStreams(history.bank, expectations, report);
+    checkFates(history.bank, new Applied(history.bank), expectations, report);
+    checkTotals(history.bank, report);
+  }
   const applied = new Applied(history);
   checkFinal(history, applied, expectations, report);
   checkFates(history, applied, expectations, report);
