@@ -32,6 +32,7 @@ export interface Summary {
   readonly deletions: number;
   readonly reads: number;
   readonly lists: number;
+  readonly transactions: number;
   readonly changes: number;
   readonly messages: number;
 }
