@@ -71,13 +71,18 @@ export class NatsSink implements OpenSink {
     return { ok: true, reason: `connected to ${this.#server}` };
   }
 
-  deliver(record: ShadowRecord): Promise<void> {
-    return this.#order.run(shadowId(record), () => this.#publish(record));
+  async deliver(record: ShadowRecord, reading: AbortSignal): Promise<void> {
+    let isSafe = false;
+    await this.#order.run(shadowId(record), async () => {
+      isSafe = await this.#publish(record, reading);
+    });
+    // What is not safe must not look so; later changes of the shadow go on.
+    if (!isSafe) await new Promise(() => undefined);
   }
 
   /** The present state is the last change once more, under its own id. */
   converge(record: ShadowRecord): Promise<void> {
-    return this.deliver(record);
+    return this.deliver(record, this.#abort.signal);
   }
 
   async close(): Promise<void> {
@@ -87,29 +92,28 @@ export class NatsSink implements OpenSink {
     if (isConnected) await this.#ended;
   }
 
-  /** Resolves when the stream has the message, and never after the end. */
-  async #publish(record: ShadowRecord): Promise<void> {
+  /** True: the stream has the message. False: the reading has ended before, or the sink. */
+  async #publish(record: ShadowRecord, reading: AbortSignal): Promise<boolean> {
     const { signal } = this.#abort;
     const backOff = new BackOff(BACK_OFF);
     const options = { msgID: eventId(record), timeout: this.answerMs, expect: { streamName: this.settings.stream } };
     const subject = subjectOf(this.settings.prefix, record);
-    while (!signal.aborted) {
+    while (!signal.aborted && !reading.aborted) {
       const stream = this.#stream;
       if (stream === null) {
-        await this.#changed.until(() => this.#stream !== null, { signal });
+        await this.#changed.until(() => this.#stream !== null, { signal, limitMs: BACK_OFF.longest });
         continue;
       }
       try {
         await stream.publish(subject, changeEventText(record), options);
         if (this.#stream === stream) this.#trouble = null;
-        return;
+        return true;
       } catch (error) {
         if (this.#stream === stream) this.#trouble = `the stream does not confirm: ${reasonOf(error)}`;
         await pause(backOff.next(), undefined, { signal }).catch(() => undefined);
       }
     }
-    // What is not safe must not look so.
-    return new Promise(() => undefined);
+    return false;
   }
 
   /** Keeps a connection, as long as the sink is open. Never rejects. */

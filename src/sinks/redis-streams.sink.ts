@@ -31,6 +31,8 @@ export function redisKind(hosts: readonly string[], answerMs = ANSWER_MS): SinkK
 
 interface Waiting {
   readonly record: ShadowRecord;
+  /** When it ends, the change is not written any more: it comes again, here or to another node. */
+  readonly reading: AbortSignal;
   readonly confirm: () => void;
 }
 
@@ -68,16 +70,16 @@ export class RedisStreamsSink implements OpenSink {
     return { ok: true, reason: `connected to ${host}:${port}` };
   }
 
-  deliver(record: ShadowRecord): Promise<void> {
+  deliver(record: ShadowRecord, reading: AbortSignal): Promise<void> {
     return new Promise((confirm) => {
-      this.#waiting.push({ record, confirm });
+      this.#waiting.push({ record, reading, confirm });
       this.#changed.notify();
     });
   }
 
   /** The present state is the last change once more. */
   converge(record: ShadowRecord): Promise<void> {
-    return this.deliver(record);
+    return this.deliver(record, this.#abort.signal);
   }
 
   async close(): Promise<void> {
@@ -103,10 +105,12 @@ export class RedisStreamsSink implements OpenSink {
   }
 
   /** Until Redis has the batch, and confirms it then; not after the end. */
-  async #write(batch: readonly Waiting[]): Promise<void> {
+  async #write(all: readonly Waiting[]): Promise<void> {
     const { signal } = this.#abort;
     const backOff = new BackOff(BACK_OFF);
     while (!signal.aborted) {
+      const batch = all.filter(({ reading }) => !reading.aborted);
+      if (batch.length === 0) return;
       try {
         const transaction = this.#redis.multi();
         for (const { record } of batch) this.#add(transaction, record);
