@@ -1,6 +1,14 @@
 import type { KeyListener, KeyUpdate, KeyWatch, StoredKey } from '../store/cluster-keys.js';
-import { parseRecordKey, readRecord, type ClientName, type PresenceRecord, type Stored } from './presence-record.js';
 import { changeBetween, type PresenceChange } from './next-record.js';
+import {
+  parseRecordKey,
+  readRecord,
+  tenantOf,
+  type ClientName,
+  type PresenceRecord,
+  type Stored,
+} from './presence-record.js';
+import { PresenceWalk, type Placed } from './presence-walk.js';
 
 /** A client has come or gone. */
 export interface PresenceEvent extends ClientName {
@@ -19,7 +27,10 @@ export interface RecordFollower {
 
 /** The records of all clients in the memory of this node, as a watch tells them, and the events that follow from them. */
 export class KnownPresence implements KeyListener {
-  #records = new Map<string, Stored>();
+  /** By tenant and key, so that nobody pays for the clients of other tenants. No map is empty. */
+  #tenants = new Map<string, Map<string, Placed>>();
+  #size = 0;
+  #places = 0;
   /** Keys of clients that are connected, by the instance that has them. */
   #connected = new Map<string, Set<string>>();
   #isReady = false;
@@ -42,18 +53,29 @@ export class KnownPresence implements KeyListener {
     return this.#revision;
   }
 
+  /** Clients of all tenants. */
   get size(): number {
-    return this.#records.size;
+    return this.#size;
+  }
+
+  /** How many tenants have clients. */
+  get tenants(): number {
+    return this.#tenants.size;
+  }
+
+  /** Clients of one tenant. No errors. */
+  sizeOf(tenant: string): number {
+    return this.#tenants.get(tenant)?.size ?? 0;
   }
 
   /** @param key as recordKey() makes it. No errors. */
   get(key: string): Stored | null {
-    return this.#records.get(key) ?? null;
+    return this.#tenants.get(tenantOf(key))?.get(key) ?? null;
   }
 
-  /** Of all clients; those that change meanwhile come at the end. No errors. */
-  keys(): IterableIterator<string> {
-    return this.#records.keys();
+  /** Over the clients of a tenant, from now on. No errors. */
+  walk(tenant: string): PresenceWalk {
+    return new PresenceWalk(this.#tenants.get(tenant) ?? NOBODY);
   }
 
   /** Instances that have clients, by their records. No errors. */
@@ -80,16 +102,17 @@ export class KnownPresence implements KeyListener {
   /** The watch calls it. No errors. */
   snapshot(keys: ReadonlyMap<string, StoredKey>, revision: number): void {
     this.#revision = revision;
-    const before = this.#records;
+    const before = this.#tenants;
     const wasReady = this.#isReady;
-    this.#records = new Map();
+    this.#tenants = new Map();
+    this.#size = 0;
     this.#connected = new Map();
     for (const [whole, { value, revision: at }] of keys) {
       const key = whole.slice(this.prefix.length);
       const stored = { record: readRecord(value), revision: at };
       this.#set(key, stored);
       // What the gap has swallowed is told now: of several changes of a client the last one.
-      if (wasReady) this.#tell(key, before.get(key)?.record ?? null, stored);
+      if (wasReady) this.#tell(key, before.get(tenantOf(key))?.get(key)?.record ?? null, stored);
     }
     this.#isReady = true;
     for (const follower of this.#followers) follower.recordsReplaced();
@@ -99,10 +122,11 @@ export class KnownPresence implements KeyListener {
   change({ key: whole, value, revision }: KeyUpdate): void {
     this.#revision = revision;
     const key = whole.slice(this.prefix.length);
-    const before = this.#records.get(key)?.record ?? null;
-    this.#unset(key);
+    const before = this.get(key)?.record ?? null;
+    this.#disconnect(key, before);
     const stored = value === null ? null : { record: readRecord(value), revision };
-    if (stored !== null) {
+    if (stored === null) this.#delete(key);
+    else {
       this.#set(key, stored);
       this.#tell(key, before, stored);
     }
@@ -110,16 +134,25 @@ export class KnownPresence implements KeyListener {
   }
 
   #set(key: string, stored: Stored): void {
-    this.#records.set(key, stored);
-    const { record } = stored;
+    const { record, revision } = stored;
+    const tenant = tenantOf(key);
+    const records = this.#tenants.get(tenant) ?? new Map<string, Placed>();
+    const known = records.get(key);
+    if (known === undefined) this.#size++;
+    this.#tenants.set(tenant, records.set(key, { record, revision, place: known?.place ?? ++this.#places }));
     if (record === null || !record.connected) return;
     const keys = this.#connected.get(record.instance) ?? new Set();
     this.#connected.set(record.instance, keys.add(key));
   }
 
-  #unset(key: string): void {
-    const record = this.#records.get(key)?.record;
-    this.#records.delete(key);
+  #delete(key: string): void {
+    const tenant = tenantOf(key);
+    const records = this.#tenants.get(tenant);
+    if (records?.delete(key)) this.#size--;
+    if (records?.size === 0) this.#tenants.delete(tenant);
+  }
+
+  #disconnect(key: string, record: PresenceRecord | null): void {
     if (!record?.connected) return;
     const keys = this.#connected.get(record.instance);
     keys?.delete(key);
@@ -136,3 +169,4 @@ export class KnownPresence implements KeyListener {
 }
 
 const NONE: ReadonlySet<string> = new Set();
+const NOBODY: ReadonlyMap<string, Placed> = new Map();

@@ -13,6 +13,7 @@ export class LocalSession implements Session {
   readonly address: string;
   readonly since: number;
   end: SessionEnd | null = null;
+  isRecorded = false;
   /** What this node has stored for the client last, which the watch may not have told yet; null: nothing. */
   stored: Stored | null = null;
   /** When another node has recorded another connection of the client, on the clock of connections; null: none has since. */
@@ -22,7 +23,7 @@ export class LocalSession implements Session {
     readonly key: string,
     /** null: it is of a record that no connection belongs to. */
     readonly connection: Heard | null,
-    session: Omit<Session, 'end'>,
+    session: Omit<Session, 'end' | 'isRecorded'>,
   ) {
     this.id = session.id;
     this.instance = session.instance;

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../resilience/clock.js';
+import { hasRoom } from './client-room.js';
 import { disconnectReason } from './disconnect-reason.js';
 import type { KnownPresence, RecordFollower } from './known-presence.js';
 import { clientOf, LocalSession, type ClientConnection } from './local-session.js';
-import { recordKey, type PresenceRecord, type Stored } from './presence-record.js';
+import { recordKey, type ClientName, type PresenceRecord, type Stored } from './presence-record.js';
 
 /** Milliseconds between two looks for signs of life. */
 const LOOK_MS = 1_000;
@@ -50,10 +51,11 @@ export class LocalSessions implements RecordFollower {
 
   /** A client has connected. No errors. */
   connected(connection: ClientConnection): void {
-    const { instance, clock, known, maxClients, onFull } = this.options;
-    const key = recordKey(clientOf(connection));
+    const { instance, clock, onFull } = this.options;
+    const client = clientOf(connection);
+    const key = recordKey(client);
     const before = this.#sessions.get(key);
-    if (before === undefined && known.get(key) === null && known.size >= maxClients) return onFull();
+    if (before === undefined && !this.#mayRecord(key, client)) return onFull();
     if (before !== undefined) this.#remove(before);
     const { principal, address } = connection;
     const start = { id: randomUUID(), instance, principal: principal.id, address, since: clock.now() };
@@ -107,6 +109,7 @@ export class LocalSessions implements RecordFollower {
     // A newer connection of the client is written over it.
     present.stored = { record, revision };
     if (present !== session) return;
+    session.isRecorded = true;
     this.#calm(session);
     this.#forgetIfDone(session);
   }
@@ -122,6 +125,8 @@ export class LocalSessions implements RecordFollower {
   recordChanged(key: string, stored: Stored | null, revision: number): void {
     const session = this.#sessions.get(key);
     if (session === undefined) return this.#disown(key, stored);
+    // The answer to the write may have been lost.
+    if (stored?.record?.session === session.id) session.isRecorded = true;
     if (session.stored !== null && revision <= session.stored.revision) return this.#forgetIfDone(session);
     if (session.end !== null) return this.#dirty.has(key) ? undefined : this.#remove(session);
     this.#compare(session, stored);
@@ -137,6 +142,7 @@ export class LocalSessions implements RecordFollower {
       // What this node has stored may belong to a history that is gone. If it is only newer than what was read, the guard
       // of the next write fails, and etcd is asked.
       session.stored = isOwn ? stored : null;
+      if (stored?.record?.session === session.id) session.isRecorded = true;
       if (!isOwn && isOpen) this.#compare(session, stored);
       else if (!isOwn) this.#mark(session);
       else if (!isOpen && !this.#dirty.has(session.key)) this.#remove(session);
@@ -148,6 +154,12 @@ export class LocalSessions implements RecordFollower {
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
+  }
+
+  #mayRecord(key: string, { tenant }: ClientName): boolean {
+    const { known, maxClients } = this.options;
+    if (known.get(key) !== null) return true;
+    return hasRoom({ all: known.size, tenants: known.tenants, own: known.sizeOf(tenant) }, maxClients);
   }
 
   /** Compares an open session with a record that is not of its own making. */
@@ -192,6 +204,7 @@ export class LocalSessions implements RecordFollower {
     if (!record?.connected || record.instance !== this.options.instance) return;
     const { session: id, instance, principal, address, since, lastSeen } = record;
     const session = new LocalSession(key, null, { id, instance, principal, address, since });
+    session.isRecorded = true;
     this.#sessions.set(key, session);
     this.#end(session, { at: this.options.clock.now(), lastSeen, reason: 'connection-lost' });
   }

@@ -95,12 +95,25 @@ export class LostNodes {
         })),
       });
       if (revision !== null) marked += batch.length;
-      else if (batch.length === 1 && (await keys.get(INSTANCES + instance)) !== null) return marked;
+      else if (batch.length === 1 && (await this.#isBack(instance, batch[0]!))) return marked;
       if (revision !== null || batch.length === 1) for (const each of batch) done.set(each.key, each.revision);
       most = revision === null ? Math.max(1, batch.length >> 1) : Math.min(MOST_IN_COMMIT, most * 2);
       await pause(PAUSE_MS, undefined, { ref: false });
     }
     return marked;
+  }
+
+  /**
+   * Why the mark of one client was refused.
+   * @throws Error when neither the node nor the client explains it; ServiceError storageUnavailable, draining
+   */
+  async #isBack(instance: string, { key, revision }: Lost): Promise<boolean> {
+    const { keys } = this.options;
+    if ((await keys.get(INSTANCES + instance)) !== null) return true;
+    const found = await keys.get(RECORDS + key);
+    // After the restore of a backup etcd does not know it.
+    if (found?.revision === revision) throw new Error('a lease has ended');
+    return false;
   }
 
   #clientsOf(instance: string, done: ReadonlyMap<string, number>, most: number): Lost[] {

@@ -3,7 +3,7 @@ import { changeBetween, lostRecord, nextRecord, type Session } from './next-reco
 import type { PresenceRecord, Stored } from './presence-record.js';
 
 const open = (id: string, instance = 'a.00000001'): Session => {
-  return { id, instance, principal: 'lamp', address: '10.0.0.1', since: 1_000, end: null };
+  return { id, instance, principal: 'lamp', address: '10.0.0.1', since: 1_000, isRecorded: false, end: null };
 };
 const ended = (id: string, instance?: string): Session => ({
   ...open(id, instance),
@@ -55,6 +55,16 @@ describe('what is written of the end of a session', () => {
     ['its own end', at7({ ...gone('s1'), ended: { reason: 'client', at: 950 } })],
     ['its own end by the loss of its node', at7(gone('s1'))],
   ])('is nothing over %s', (_what, stored) => expect(nextRecord(ended('s1'), stored)).toBeNull());
+
+  it.each<[string, Stored | null, number | null | undefined]>([
+    ['a newer one of another node', at7(connected('s2', B)), undefined],
+    ['the end of a newer one of another node', at7(gone('s2', B)), undefined],
+    ['its own record', at7(connected('s1')), 7],
+    ['nothing, after the restore of a backup', null, null],
+    ['an earlier one of this node, after the restore of a backup', at7(connected('s0')), null],
+  ])('once that was recorded: over %s', (_what, stored, epoch) =>
+    expect(nextRecord({ ...ended('s1'), isRecorded: true }, stored)?.epoch).toBe(epoch),
+  );
 });
 
 it('a lost node: the record keeps its session, its epoch and when the client was last heard', () => {

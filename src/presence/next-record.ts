@@ -8,6 +8,8 @@ export interface Session {
   readonly principal: string;
   readonly address: string;
   readonly since: number;
+  /** Whether a record of it is known to have been stored: what is stored of another node since is newer. */
+  readonly isRecorded: boolean;
   /** null: it is open. */
   readonly end: SessionEnd | null;
 }
@@ -23,10 +25,10 @@ export interface SessionEnd {
  * client has come since. The write must be guarded by what is stored. Pure.
  *
  * An open session is always written: of two connections at once the one that is recorded last counts. The end of a session
- * is written only over its own record or that of an earlier connection, so it never hides a newer one.
+ * is written only over its own record or that of an earlier connection, so it never hides a newer one, nor the end of one.
  */
 export function nextRecord(session: Session, stored: Stored | null): PresenceRecord | null {
-  const { id, instance, principal, address, since, end } = session;
+  const { id, instance, principal, address, since, isRecorded, end } = session;
   const before = stored?.record ?? null;
   const isOwn = before?.session === id;
   const base = { instance, session: id, principal, address };
@@ -35,7 +37,8 @@ export function nextRecord(session: Session, stored: Stored | null): PresenceRec
     return { connected: true, since, lastSeen: since, ...base, epoch: null, ended: endBefore(before, since) };
   }
   // Of this life of the node only the newest session of a client is asked about: another one is older.
-  if (before !== null && (isOwn ? !before.connected : before.connected && before.instance !== instance)) return null;
+  const isElsewhere = before !== null && before.instance !== instance;
+  if (isOwn ? !before.connected : isElsewhere && (isRecorded || before.connected)) return null;
   const { at, lastSeen, reason } = end;
   const epoch = isOwn && stored !== null ? stored.revision : null;
   return { connected: false, since: at, lastSeen, ...base, epoch, ended: { reason, at } };

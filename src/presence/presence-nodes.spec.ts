@@ -7,6 +7,7 @@ import { ServiceError } from '../errors/service-error.js';
 import { SILENT_LOGGER } from '../telemetry/logger.js';
 import { SettableClock } from '../../test/harness/clock.js';
 import { until } from '../../test/harness/until.js';
+import { hasRoom, type Remembered } from './client-room.js';
 import { KnownPresence, type PresenceEvent } from './known-presence.js';
 import type { ClientConnection } from './local-session.js';
 import { LocalSessions } from './local-sessions.js';
@@ -78,8 +79,9 @@ class TestNode {
     this.#abort.abort();
   }
 
-  connect(clientId: string): TestConnection {
-    const connection = { isOpen: true, since: this.heardNow, clientId, principal: ANONYMOUS, address: '127.0.0.1' };
+  connect(clientId: string, tenant = ANONYMOUS.tenant): TestConnection {
+    const principal = { ...ANONYMOUS, tenant };
+    const connection = { isOpen: true, since: this.heardNow, clientId, principal, address: '127.0.0.1' };
     this.sessions.connected(connection);
     return connection;
   }
@@ -167,18 +169,24 @@ it('the end of a session keeps its epoch, and every connection has a higher one'
   expect(recordOf('lamp')?.ended).toEqual({ reason: 'client', at });
 });
 
-it('the end of an older connection on another node hides no newer one', async () => {
+it('the end of an older connection on another node hides no newer one, nor the end of one', async () => {
   const [a, b] = [await new TestNode(A).join(), await new TestNode(B).join()];
-  const old = a.connect('lamp');
+  const [old, older] = [a.connect('lamp'), a.connect('door')];
   await a.settled();
   b.connect('lamp');
+  const newer = b.connect('door');
+  await b.settled();
+  b.sessions.left(newer, 0);
   await b.settled();
   const before = a.commits.length;
-  a.sessions.left(old, 0x8d);
+  const ended = recordOf('door');
+  for (const each of [old, older]) a.sessions.left(each, 0x8d);
   await a.settled();
+  expect(ended).toMatchObject({ connected: false, instance: B });
+  expect(recordOf('door')).toEqual(ended);
   expect(recordOf('lamp')).toMatchObject({ connected: true, instance: B, ended: { reason: 'taken-over' } });
   expect(a.commits).toHaveLength(before);
-  expect(b.events).toEqual(['lamp connected', 'lamp connected']);
+  expect(b.events.filter((each) => each.startsWith('lamp'))).toEqual(['lamp connected', 'lamp connected']);
 });
 
 it('nor does one that is written at the same time, and the others of its transaction are written all the same', async () => {
@@ -243,6 +251,25 @@ it('marks the clients of a lost node in bounded batches, but none that has come 
   const marks = b.commits.slice(before).map(({ puts }) => puts?.length ?? 0);
   expect(Math.max(...marks)).toBe(100);
   expect(marks.length).toBeLessThan(20);
+});
+
+it('marks the clients of a lost node also when the lease of its records is gone, as after the restore of a backup', async () => {
+  const [a, b] = [await new TestNode(A).join(), await new TestNode(B).join()];
+  a.connect('lamp');
+  await a.settled();
+  b.sessions.left(b.connect('door'), 0);
+  await b.settled();
+  await cluster.revoke(cluster.keys.get(`${RECORDS}default/door`)?.lease ?? '');
+  await a.die();
+  await until(
+    'the mark',
+    () => {
+      // Each view of the cluster shows it anew.
+      b.lost.see({ live: [B] });
+      return recordOf('lamp')?.ended?.reason === 'node-lost';
+    },
+    5_000,
+  );
 });
 
 it('marks no client of a node that has joined again', async () => {
@@ -316,3 +343,29 @@ it('records no more clients than it may, and serves the known ones', async () =>
   await a.settled();
   expect([a.full, a.sessions.size, recordOf('c2')]).toEqual([1, 2, null]);
 });
+
+it('a tenant whose clients change their identifiers keeps no other from being recorded', async () => {
+  const a = await new TestNode(A, 4).join();
+  for (const id of ['r0', 'r1', 'r2', 'r3']) a.connect(id, 'red');
+  await a.settled();
+  a.connect('r4', 'red');
+  for (const id of ['b0', 'b1']) a.connect(id, 'blue');
+  await a.settled();
+  a.connect('b2', 'blue');
+  a.connect('g0', 'green');
+  await a.settled();
+  const keys = [...cluster.keys.keys()]
+    .filter((key) => key.startsWith(RECORDS))
+    .map((key) => key.slice(RECORDS.length));
+  expect(keys).toEqual(['red/r0', 'red/r1', 'red/r2', 'red/r3', 'blue/b0', 'blue/b1', 'green/g0']);
+  expect([a.full, a.known.sizeOf('blue'), a.known.tenants]).toEqual([2, 2, 3]);
+});
+
+it.each<[Remembered, boolean]>([
+  [{ all: 9, tenants: 1, own: 9 }, true],
+  [{ all: 10, tenants: 1, own: 10 }, false],
+  [{ all: 10, tenants: 1, own: 0 }, true],
+  [{ all: 14, tenants: 2, own: 4 }, true],
+  [{ all: 15, tenants: 2, own: 5 }, false],
+  [{ all: 20, tenants: 9, own: 0 }, false],
+])('room for one more of 10 clients (%#)', (remembered, is) => expect(hasRoom(remembered, 10)).toBe(is));

@@ -53,6 +53,9 @@ export const nodeOf = ({ instance }: PresenceRecord): string => instance.slice(0
 export const recordKey = ({ tenant, clientId }: ClientName): string =>
   `${tenant}/${encodeURIComponent(clientId).replaceAll('~', '%7E')}`;
 
+/** The tenant of the client that a key names; empty: it names none. No errors. */
+export const tenantOf = (key: string): string => key.slice(0, Math.max(0, key.indexOf('/')));
+
 /** The client that a key names; null: it names none. No errors. */
 export function parseRecordKey(key: string): ClientName | null {
   const at = key.indexOf('/');

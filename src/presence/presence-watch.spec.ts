@@ -1,8 +1,9 @@
 import { OPEN_ACCESS } from '../access/open-access.js';
 import { ANONYMOUS } from '../access/principal.js';
 import { KnownPresence } from './known-presence.js';
-import { PresenceWatch, type PresenceWatchParts } from './presence-watch.js';
+import { PresenceWatch, type AskedClients, type PresenceWatchParts } from './presence-watch.js';
 import { recordKey, writeRecord } from './presence-record.js';
+import { askedOf } from './watch.dto.js';
 
 let known: KnownPresence;
 let revision: number;
@@ -15,9 +16,10 @@ const value = (): string =>
   });
 const change = (clientId: string, tenant = 'default'): void =>
   known.change({ key: recordKey({ tenant, clientId }), value: value(), revision: ++revision });
+const ALL: AskedClients = { names: null, has: () => true };
 const open = (parts: Partial<PresenceWatchParts> = {}): PresenceWatch =>
   new PresenceWatch({
-    ...{ known, authorizer: OPEN_ACCESS, principal: ANONYMOUS, address: '::1', wants: () => true, maxQueued: 3 },
+    ...{ known, authorizer: OPEN_ACCESS, principal: ANONYMOUS, address: '::1', asked: ALL, maxQueued: 3 },
     ...parts,
   });
 const taken = (watch: PresenceWatch): string[] => {
@@ -33,24 +35,64 @@ beforeEach(() => {
 });
 
 it('tells what there is, and then of each client the last change, in the order of the changes', () => {
-  const watch = open();
   for (const id of ['a', 'b', 'a', 'c']) change(id);
   change('a', 'other');
-  expect([...watch.present()]).toEqual(['default/old', 'default/b', 'default/a', 'default/c']);
-  expect(taken(watch)).toEqual(['default/b', 'default/a', 'default/c']);
-  change('old');
-  expect(taken(watch)).toEqual(['default/old']);
-  expect(known.revision).toBe(7);
+  const watch = open();
+  expect([...watch.present()]).toEqual(['default/old', 'default/a', 'default/b', 'default/c']);
+  for (const id of ['a', 'b', 'a', 'old']) change(id);
+  change('a', 'other');
+  expect(taken(watch)).toEqual(['default/b', 'default/a', 'default/old']);
+  expect(known.revision).toBe(11);
 });
 
-it('leaves out what its reader does not ask for', () => {
-  const watch = open({ wants: (id) => id === 'b' });
+it('looks at no client of another tenant, and only at those that are asked for by name', () => {
+  for (let i = 0; i < 5; i++) change(`c${i}`, 'other');
   for (const id of ['a', 'b']) change(id);
-  expect([[...watch.present()], taken(watch)]).toEqual([['default/b'], ['default/b']]);
+  expect([...open().present()]).toEqual(['default/old', 'default/a', 'default/b']);
+  const asked = askedOf({ clientId: ['b', 'gone', 'b'] });
+  const watch = open({ asked });
+  for (const id of ['a', 'b']) change(id);
+  expect([[...watch.present()], taken(watch)]).toEqual([['default/b'], []]);
+  for (const id of ['a', 'gone']) change(id);
+  expect([taken(watch), watch.shown('default/a')]).toEqual([['default/gone'], null]);
+});
+
+it('shows what begins as its reader asks, of all that it looks at', () => {
+  for (const id of ['a-1', 'b', 'a-2', 'c']) change(id);
+  const watch = open({ asked: askedOf({ clientId: ['a-*', 'c'] }) });
+  const shown = [...watch.present()].map((key) => watch.shown(key)).filter((each) => each !== null);
+  expect(shown).toEqual(['a-1', 'a-2', 'c']);
+});
+
+it('what changes before its state is told is told once, and does not make the reader too slow', () => {
+  for (let i = 0; i < 6; i++) change(`c${i}`);
+  const watch = open();
+  const told: string[] = [];
+  for (const key of watch.present()) {
+    told.push(key);
+    if (key !== 'default/c1') continue;
+    for (const id of ['c0', 'c3', 'c4', 'c5', 'new', 'c3']) change(id);
+  }
+  expect(told).toEqual(['old', 'c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'new'].map((id) => `default/${id}`));
+  expect([watch.ended, taken(watch)]).toEqual([null, ['default/c0']]);
+  for (const id of ['c2', 'c3', 'c4', 'c5']) change(id);
+  expect(watch.ended).toBe('too-slow');
+});
+
+it('tells what a snapshot in between has changed', () => {
+  for (const id of ['a', 'b']) change(id);
+  const watch = open();
+  const present = watch.present();
+  expect([present.next().value, present.next().value]).toEqual(['default/old', 'default/a']);
+  const after = ['a', 'b', 'c'].map((id) => [`default/${id}`, { value: value(), revision: 9, lease: null }] as const);
+  known.snapshot(new Map(after), 9);
+  expect([...present]).toEqual(['default/b']);
+  expect(taken(watch)).toEqual(['default/a', 'default/c']);
 });
 
 it('ends a reader that takes nothing, and keeps nothing for it afterwards', async () => {
   const watch = open();
+  expect([...watch.present()]).toEqual(['default/old']);
   const ends: unknown[] = [];
   watch.onEnd = () => ends.push(watch.ended);
   for (const id of ['a', 'b', 'c', 'a']) change(id);
@@ -64,6 +106,7 @@ it('ends a reader that takes nothing, and keeps nothing for it afterwards', asyn
 
 it('wakes its reader for a change, and for the end', async () => {
   const watch = open();
+  expect([...watch.present()]).toEqual(['default/old']);
   const changed = watch.wait(60_000);
   change('a');
   await changed;

@@ -3,11 +3,19 @@ import type { Principal } from '../access/principal.js';
 import { Signal } from '../resilience/signal.js';
 import type { KnownPresence } from './known-presence.js';
 import { parseRecordKey, recordKey } from './presence-record.js';
+import type { PresenceWalk } from './presence-walk.js';
 
 /** Milliseconds after which an expired credential ends its stream, at most: nothing else changes when it expires. */
 const EXPIRY_MS = 5_000;
 
 export type PresenceEnd = 'closed' | 'too-slow' | 'draining' | 'forbidden';
+
+/** The clients that a reader asks for. */
+export interface AskedClients {
+  /** All of them by their identifiers; null: there may be others. */
+  readonly names: readonly string[] | null;
+  readonly has: (clientId: string) => boolean;
+}
 
 export interface PresenceWatchParts {
   readonly known: KnownPresence;
@@ -15,8 +23,7 @@ export interface PresenceWatchParts {
   readonly principal: Principal;
   /** IP address of the reader. */
   readonly address: string;
-  /** Whether the reader asks for this client. */
-  readonly wants: (clientId: string) => boolean;
+  readonly asked: AskedClients;
   /** Clients whose change may wait for the reader. */
   readonly maxQueued: number;
 }
@@ -29,20 +36,25 @@ export class PresenceWatch {
   readonly #changed = new Set<string>();
   readonly #more = new Signal();
   readonly #offs: (() => void)[];
+  /** Over what the reader has not been told yet; null: it has been told everything, or asks for a few clients by name. */
+  #walk: PresenceWalk | null;
   #end: PresenceEnd | null = null;
   /** Called once, with the end. */
   onEnd: () => void = () => undefined;
 
   constructor(private readonly parts: PresenceWatchParts) {
-    const { known, authorizer, principal, wants, maxQueued } = parts;
+    const { known, authorizer, principal, asked, maxQueued } = parts;
+    this.#walk = asked.names === null ? known.walk(principal.tenant) : null;
     const review = (): void => this.#review();
     const timer = principal.expiresAt === undefined ? undefined : setInterval(review, EXPIRY_MS).unref();
     this.#offs = [
       () => clearInterval(timer),
       authorizer.onChange(review),
       known.onEvent(({ tenant, clientId }) => {
-        if (tenant !== principal.tenant || !wants(clientId)) return;
+        if (tenant !== principal.tenant || !asked.has(clientId)) return;
         const key = recordKey({ tenant, clientId });
+        // It is told as it is then: a reader is not too slow for what it has not been told yet.
+        if (this.#walk?.isToCome(key)) return;
         this.#changed.delete(key);
         this.#changed.add(key);
         if (this.#changed.size > maxQueued) this.end('too-slow');
@@ -56,12 +68,18 @@ export class PresenceWatch {
     return this.#end;
   }
 
-  /** Keys of all clients that are known now. No errors. */
+  /**
+   * Keys of the clients that the reader may be told, to be called once, before take(). Each comes once, also if it changes
+   * meanwhile. The reader may ask for none of many: whoever iterates gives the loop a turn now and then. No errors.
+   */
   *present(): IterableIterator<string> {
-    const { known, principal, wants } = this.parts;
-    for (const key of known.keys()) {
-      const client = key.startsWith(`${principal.tenant}/`) ? parseRecordKey(key) : null;
-      if (client !== null && wants(client.clientId)) yield key;
+    const { known, principal, asked } = this.parts;
+    if (this.#walk !== null) yield* this.#walk.keys();
+    this.#walk = null;
+    for (const clientId of asked.names ?? []) {
+      const key = recordKey({ tenant: principal.tenant, clientId });
+      this.#changed.delete(key);
+      if (known.get(key) !== null) yield key;
     }
   }
 
@@ -74,11 +92,12 @@ export class PresenceWatch {
     return null;
   }
 
-  /** The client that a key names, unless policies hide it from the reader. No errors. */
+  /** The client that a key names; null: the reader does not ask for it, or policies hide it. No errors. */
   shown(key: string): string | null {
-    const { authorizer, principal, address } = this.parts;
+    const { authorizer, principal, address, asked } = this.parts;
     const clientId = parseRecordKey(key)?.clientId ?? null;
-    if (clientId === null || !authorizer.isRequired) return clientId;
+    if (clientId === null || !asked.has(clientId)) return null;
+    if (!authorizer.isRequired) return clientId;
     return authorizer.allows(principal, 'umbra:GetPresence', `client/${clientId}`, { address }) ? clientId : null;
   }
 

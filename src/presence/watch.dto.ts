@@ -1,6 +1,7 @@
 import { Transform } from 'class-transformer';
 import { ArrayMaxSize, IsOptional, Matches } from 'class-validator';
 import { MAX_VALUES } from '../watch/watch-filter.js';
+import type { AskedClients } from './presence-watch.js';
 
 /** Of a client identifier, or of the beginning of one. */
 export const CLIENT_FORM = /^.{1,128}$/su;
@@ -17,9 +18,11 @@ export class WatchPresenceQuery {
 }
 
 /** Which clients a reader asks for; without a parameter all. No errors. */
-export function wantsOf({ clientId: asked }: WatchPresenceQuery): (clientId: string) => boolean {
-  if (asked === undefined) return () => true;
+export function askedOf({ clientId: asked }: WatchPresenceQuery): AskedClients {
+  if (asked === undefined) return { names: null, has: () => true };
   const names = new Set(asked);
   const beginnings = asked.filter((each) => each.endsWith('*')).map((each) => each.slice(0, -1));
-  return (clientId) => names.has(clientId) || beginnings.some((each) => clientId.startsWith(each));
+  const has = (clientId: string): boolean =>
+    names.has(clientId) || beginnings.some((each) => clientId.startsWith(each));
+  return { names: beginnings.length === 0 ? [...names] : null, has };
 }

@@ -7,10 +7,10 @@ import { strictQueryOf } from '../http/query.js';
 import { Presence } from './presence.js';
 import type { PresenceEnd, PresenceWatch } from './presence-watch.js';
 import { watchPresence, type PresenceChanged } from './presence.openapi.js';
-import { wantsOf, WatchPresenceQuery } from './watch.dto.js';
+import { askedOf, WatchPresenceQuery } from './watch.dto.js';
 import { WatchPresence } from './watch.js';
 
-/** Clients that are written in one turn of the loop. */
+/** Clients that are looked at, and written, in one turn of the loop. */
 const AT_ONCE = 200;
 
 @Controller('v1/presence/watch')
@@ -30,7 +30,7 @@ export class WatchPresenceController {
   ): Promise<void> {
     if (request.method === 'HEAD') return void reply.header('content-type', 'text/event-stream').send();
     const { principal, ip: address } = request;
-    const watch = this.watches.watch({ principal, address, wants: wantsOf(query) });
+    const watch = this.watches.watch({ principal, address, asked: askedOf(query) });
     try {
       await this.#serve(watch, reply);
     } finally {
@@ -52,11 +52,11 @@ export class WatchPresenceController {
 
   /** @returns false: the reader takes no more */
   async #writePresent(watch: PresenceWatch, stream: EventStream): Promise<boolean> {
-    let written = 0;
+    let seen = 0;
     for (const key of watch.present()) {
       if (watch.ended !== null) return true;
-      if (++written % AT_ONCE === 0) await new Promise(setImmediate);
       if (!(await this.#write(watch, stream, 'initial', key))) return false;
+      if (++seen % AT_ONCE === 0) await new Promise(setImmediate);
     }
     return stream.write(this.#bookmark());
   }

@@ -5,7 +5,7 @@ import { ServiceError } from '../errors/service-error.js';
 import { Presence } from './presence.js';
 import { PresenceWatch, type PresenceWatchParts } from './presence-watch.js';
 
-export type PresenceReader = Pick<PresenceWatchParts, 'principal' | 'address' | 'wants'>;
+export type PresenceReader = Pick<PresenceWatchParts, 'principal' | 'address' | 'asked'>;
 
 /** Opens the streams of presence; the door only writes their events. */
 @Injectable()
