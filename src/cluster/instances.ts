@@ -19,6 +19,8 @@ export interface ClusterView {
   /** When the question was sent, by performance.now(): the view shows nothing that was done since. */
   readonly askedAt: number;
   readonly live: readonly string[];
+  /** What each live instance says of itself. */
+  readonly said: ReadonlyMap<string, string>;
   /** By shard. */
   readonly claims: ReadonlyMap<string, Claim>;
 }
@@ -29,6 +31,8 @@ export interface InstancesOptions {
   readonly leaseSeconds: number;
   /** Whether this instance can do the work: one that cannot must leave it to the others. */
   readonly eligible: () => boolean;
+  /** What the others see of this instance, asked at each look; its id unless given. */
+  readonly says?: () => string;
   readonly onView: (view: ClusterView) => void;
   /** The lease has ended, or may have: other instances may own the shards of this one by now. */
   readonly onLost: () => void;
@@ -55,6 +59,8 @@ export class Instances {
   /** Another life of the same node is another instance. */
   readonly id: string;
   #lease: string | null = null;
+  /** What was put under this lease. */
+  #said: string | null = null;
   /** Milliseconds of the monotonic clock. */
   #validUntil = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -132,14 +138,25 @@ export class Instances {
     if (this.lease === null) {
       before = clock.monotonic();
       const lease = await this.keys.grant(leaseSeconds);
-      const key = INSTANCES + this.id;
-      const joined = await this.keys.commit({ guards: [], puts: [{ key, value: this.id, lease }] });
-      if (joined === null) throw new Error('the lease ended at once');
+      await this.#say(lease);
       this.#lease = lease;
     }
     this.#validUntil = before + leaseSeconds * 1000;
     clearTimeout(this.#expiry);
     this.#expiry = setTimeout(() => this.#lose(MAYBE_ENDED), this.#validUntil - clock.monotonic()).unref();
+    const lease = this.lease;
+    if (lease !== null && this.#said !== this.#words) await this.#say(lease);
+  }
+
+  get #words(): string {
+    return this.options.says?.() ?? this.id;
+  }
+
+  async #say(lease: string): Promise<void> {
+    const value = this.#words;
+    const put = await this.keys.commit({ guards: [], puts: [{ key: INSTANCES + this.id, value, lease }] });
+    if (put === null) throw new Error('the lease ended at once');
+    this.#said = value;
   }
 
   async #leave(reason = 'left'): Promise<void> {
@@ -171,6 +188,7 @@ export async function readView(keys: ClusterKeys): Promise<ClusterView> {
   return {
     askedAt,
     live: [...instances.keys()].map((key) => key.slice(INSTANCES.length)),
+    said: new Map([...instances].map(([key, { value }]) => [key.slice(INSTANCES.length), value])),
     claims: new Map(
       [...claims].map(([key, { value: holder, lease, revision }]) => [
         key.slice(CLAIMS.length),

@@ -16,9 +16,9 @@ function work(): { promise: Promise<void>; finish: () => Promise<void> } {
   };
 }
 
-const openWindow = (limit = 10) => {
+const openWindow = (limit = 10, limitBytes?: number) => {
   const abort = new AbortController();
-  return { abort, window: new InFlightWindow(at(1), limit, abort.signal) };
+  return { abort, window: new InFlightWindow(at(1), limit, abort.signal, limitBytes) };
 };
 
 describe('InFlightWindow', () => {
@@ -35,6 +35,20 @@ describe('InFlightWindow', () => {
     expect(window.done).toEqual(at(1));
     await b.finish();
     expect(window.done).toEqual(at(3));
+  });
+
+  it('has no room while the records in flight are as large as they may be', async () => {
+    const { window } = openWindow(10, 100);
+    const [a, b] = [work(), work()];
+    window.add(at(2), a.promise, 0, 60);
+    await window.room();
+    window.add(at(3), b.promise, 0, 60);
+    let hasRoom = false;
+    const room = window.room().then(() => (hasRoom = true));
+    await Promise.resolve();
+    expect(hasRoom).toBe(false);
+    await a.finish();
+    await room;
   });
 
   it('is not done with a position of which more may come', async () => {

@@ -18,14 +18,20 @@ interface Entry {
 export class InFlightWindow {
   readonly #entries = new Fifo<Entry>();
   #open = 0;
+  #bytes = 0;
   #done: Position;
   readonly #changed = new Signal();
 
-  /** @param signal ends all waiting */
+  /**
+   * @param limit changes
+   * @param signal ends all waiting
+   * @param limitBytes of their records together; the last one may go beyond it
+   */
   constructor(
     start: Position,
     private readonly limit: number,
     private readonly signal: AbortSignal,
+    private readonly limitBytes = Infinity,
   ) {
     this.#done = start;
   }
@@ -52,8 +58,9 @@ export class InFlightWindow {
   /**
    * @param work must not reject
    * @param at when the change was committed, in epoch milliseconds
+   * @param bytes of its record
    */
-  add(position: Position, work: Promise<void>, at = 0): void {
+  add(position: Position, work: Promise<void>, at = 0, bytes = 0): void {
     let entry = this.#entries.last();
     if (!entry || entry.whole) {
       if (this.#entries.size >= 2 * this.limit) this.#compact();
@@ -61,10 +68,12 @@ export class InFlightWindow {
     }
     entry.open++;
     this.#open++;
+    this.#bytes += bytes;
     const mine = entry;
     void work.then(() => {
       mine.open--;
       this.#open--;
+      this.#bytes -= bytes;
       this.#advance();
       this.#changed.notify();
     });
@@ -81,7 +90,8 @@ export class InFlightWindow {
 
   /** Resolves when one more may be added, or at the end. */
   async room(): Promise<void> {
-    await this.#changed.until(() => this.#open < this.limit, { signal: this.signal });
+    const hasRoom = (): boolean => this.#open < this.limit && this.#bytes < this.limitBytes;
+    await this.#changed.until(hasRoom, { signal: this.signal });
   }
 
   /**

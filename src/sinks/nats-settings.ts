@@ -39,7 +39,7 @@ export function checkNats(
   { tenant, before }: SettingsContext,
   hosts: readonly string[],
 ): CheckedSettings {
-  const { rest, secrets } = splitSecrets(given, SECRETS, before);
+  const { rest, secrets } = splitSecrets(given, SECRETS, before, 'servers');
   const settings = {
     ...{
       stream: `umbra-${tenant}`,

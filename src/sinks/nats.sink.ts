@@ -18,6 +18,7 @@ import { eventId, shadowId } from './event-id.js';
 import { InOrder } from './in-order.js';
 import { checkNats, natsSettings, type NatsSettings } from './nats-settings.js';
 import { subjectOf, subjectsOf, takes } from './nats-subject.js';
+import { checkHosts } from './server-address.js';
 import type { OpenSink, SinkKind, SinkParts } from './sink-kind.js';
 
 /** Milliseconds for an answer of the server. */
@@ -39,7 +40,12 @@ export function natsKind(hosts: readonly string[], answerMs = ANSWER_MS): SinkKi
   return {
     name: 'nats',
     check: (given, context) => checkNats(given, context, hosts),
-    open: (stored, parts) => new NatsSink(natsSettings(stored), parts, answerMs),
+    open: (stored, parts) => {
+      const settings = natsSettings(stored);
+      // Those of this node, now: its operator may have taken one away.
+      checkHosts(settings.servers, hosts);
+      return new NatsSink(settings, parts, answerMs);
+    },
   };
 }
 
@@ -53,7 +59,10 @@ export class NatsSink implements OpenSink {
   readonly #changed = new Signal();
   readonly #ended: Promise<void>;
   #stream: JetStreamClient | null = null;
+  /** Of the connection. */
   #trouble: string | null = 'connecting';
+  /** Why messages are not confirmed, until they are: others that go well must not hide one that never does. */
+  readonly #stuck = new Map<ShadowRecord, string>();
   #server = '';
 
   constructor(
@@ -67,14 +76,16 @@ export class NatsSink implements OpenSink {
   }
 
   get health(): Health {
-    if (this.#trouble !== null) return { ok: false, reason: this.#trouble };
+    const [stuck = null] = this.#stuck.values();
+    const trouble = this.#trouble ?? stuck;
+    if (trouble !== null) return { ok: false, reason: trouble };
     return { ok: true, reason: `connected to ${this.#server}` };
   }
 
   async deliver(record: ShadowRecord, reading: AbortSignal): Promise<void> {
     let isSafe = false;
     await this.#order.run(shadowId(record), async () => {
-      isSafe = await this.#publish(record, reading);
+      isSafe = await this.#publish(record, reading).finally(() => this.#stuck.delete(record));
     });
     // What is not safe must not look so; later changes of the shadow go on.
     if (!isSafe) await new Promise(() => undefined);
@@ -106,10 +117,9 @@ export class NatsSink implements OpenSink {
       }
       try {
         await stream.publish(subject, changeEventText(record), options);
-        if (this.#stream === stream) this.#trouble = null;
         return true;
       } catch (error) {
-        if (this.#stream === stream) this.#trouble = `the stream does not confirm: ${reasonOf(error)}`;
+        this.#stuck.set(record, `the stream does not confirm ${eventId(record)}: ${reasonOf(error)}`);
         await pause(backOff.next(), undefined, { signal }).catch(() => undefined);
       }
     }

@@ -37,7 +37,7 @@ export function checkRedis(
   { tenant, before, filter }: SettingsContext,
   hosts: readonly string[],
 ): CheckedSettings {
-  const { rest, secrets } = splitSecrets(given, SECRETS, before);
+  const { rest, secrets } = splitSecrets(given, SECRETS, before, 'server');
   const settings = {
     ...{ database: 0, user: null, stream: `umbra:${tenant}`, maxLength: 1_000_000 },
     ...{ cachePrefix: null, cacheSeconds: 0, tombstoneSeconds: 86_400 },

@@ -8,9 +8,10 @@ import { Signal } from '../resilience/signal.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import type { Health } from '../telemetry/health.js';
 import { reasonOf } from '../telemetry/reason.js';
-import { eventId } from './event-id.js';
+import { eventId, shadowId } from './event-id.js';
 import { cacheArguments, WRITE_FORWARD } from './redis-cache.js';
 import { checkRedis, redisSettings, type RedisSettings } from './redis-settings.js';
+import { checkHosts } from './server-address.js';
 import type { OpenSink, SinkKind, SinkParts } from './sink-kind.js';
 
 /** Milliseconds for a connection, and for the answer to a batch. */
@@ -25,7 +26,12 @@ export function redisKind(hosts: readonly string[], answerMs = ANSWER_MS): SinkK
   return {
     name: 'redis',
     check: (given, context) => checkRedis(given, context, hosts),
-    open: (stored, parts) => new RedisStreamsSink(redisSettings(stored), parts, answerMs),
+    open: (stored, parts) => {
+      const settings = redisSettings(stored);
+      // Those of this node, now: its operator may have taken one away.
+      checkHosts([String(stored.settings['server'])], hosts);
+      return new RedisStreamsSink(settings, parts, answerMs);
+    },
   };
 }
 
@@ -38,16 +44,22 @@ interface Waiting {
 
 /**
  * Changes as entries of a stream, and if wanted the present documents beside it. They are written in batches, each a
- * transaction of Redis: all of it or nothing, one after the other. A batch without an answer is written again, and its
- * entries are then there twice, in the same order.
+ * transaction of Redis, one after the other. A batch without an answer is written again, and its entries are then there
+ * twice, in the same order. A document that Redis refuses is tried again alone, and holds up no other change.
  */
 export class RedisStreamsSink implements OpenSink {
   readonly #waiting = new Fifo<Waiting>();
+  /** Changes that are in the stream, and whose documents are not written. The window of the runner bounds them. */
+  readonly #uncached = new Fifo<Waiting>();
   readonly #abort = new AbortController();
   readonly #changed = new Signal();
+  readonly #connecting = new BackOff(BACK_OFF);
   readonly #redis: Redis;
-  readonly #ended: Promise<void>;
+  readonly #ended: Promise<unknown>;
+  /** Whether the connection stands, at the right database. */
+  #isOpen = false;
   #trouble: string | null = 'connecting';
+  #cacheTrouble: string | null = null;
 
   constructor(
     private readonly settings: RedisSettings,
@@ -56,17 +68,18 @@ export class RedisStreamsSink implements OpenSink {
   ) {
     this.#redis = new Redis(this.#options(parts));
     this.#redis.on('error', (error: unknown) => (this.#trouble = `not connected: ${reasonOf(error)}`));
-    this.#redis.on('close', () => (this.#trouble ??= 'not connected: the connection has ended'));
-    this.#redis.on('ready', () => {
-      this.#trouble = null;
-      this.#changed.notify();
+    this.#redis.on('close', () => {
+      this.#isOpen = false;
+      this.#trouble ??= 'not connected: the connection has ended';
     });
-    this.#ended = this.#work();
+    this.#redis.on('ready', () => void this.#enter());
+    this.#ended = Promise.all([this.#work(), this.#repair()]);
   }
 
   get health(): Health {
     const { host, port } = this.settings;
-    if (this.#trouble !== null) return { ok: false, reason: this.#trouble };
+    const trouble = this.#trouble ?? this.#cacheTrouble;
+    if (trouble !== null) return { ok: false, reason: trouble };
     return { ok: true, reason: `connected to ${host}:${port}` };
   }
 
@@ -88,49 +101,114 @@ export class RedisStreamsSink implements OpenSink {
     await this.#ended;
   }
 
+  /** Opens the gate for a connection that stands, when it is at its database. Never rejects. */
+  async #enter(): Promise<void> {
+    const { database } = this.settings;
+    try {
+      // The library goes on when its own SELECT fails: everything would be written to database 0.
+      if (database !== 0) await this.#redis.select(database);
+    } catch (error) {
+      this.#trouble = `database ${database} cannot be selected: ${reasonOf(error)}`;
+      if (!this.#abort.signal.aborted) this.#redis.disconnect(true);
+      return;
+    }
+    if (this.#redis.status !== 'ready') return;
+    this.#connecting.reset();
+    this.#trouble = null;
+    this.#isOpen = true;
+    this.#changed.notify();
+  }
+
   /** Writes batch after batch, as long as the sink is open. Never rejects. */
   async #work(): Promise<void> {
     const { signal } = this.#abort;
     while (!signal.aborted) {
-      const isReady = (): boolean => this.#redis.status === 'ready' && this.#waiting.peek() !== undefined;
-      await this.#changed.until(isReady, { signal });
-      if (signal.aborted) return;
-      const batch: Waiting[] = [];
-      for (let next = this.#waiting.take(); next !== undefined; next = this.#waiting.take()) {
-        batch.push(next);
-        if (batch.length === MAX_BATCH) break;
-      }
-      await this.#write(batch);
+      await this.#changed.until(() => this.#isOpen && this.#waiting.size > 0, { signal });
+      if (!signal.aborted) await this.#write(takeSome(this.#waiting));
     }
   }
 
-  /** Until Redis has the batch, and confirms it then; not after the end. */
+  /** Until the stream has the batch; not after the end. */
   async #write(all: readonly Waiting[]): Promise<void> {
     const { signal } = this.#abort;
     const backOff = new BackOff(BACK_OFF);
+    let left = all;
     while (!signal.aborted) {
-      const batch = all.filter(({ reading }) => !reading.aborted);
-      if (batch.length === 0) return;
+      left = left.filter(({ reading }) => !reading.aborted);
+      if (left.length === 0) return;
       try {
-        const transaction = this.#redis.multi();
-        for (const { record } of batch) this.#add(transaction, record);
-        const answers = await transaction.exec();
-        const failed =
-          answers === null ? new Error('the transaction was given up') : answers.find(([error]) => error)?.[0];
-        if (failed) throw failed;
+        const refused = await this.#commit(left);
+        left = refused.map(({ waiting }) => waiting);
+        if (refused[0]) throw refused[0].error;
         this.#trouble = null;
-        for (const { confirm } of batch) confirm();
         return;
       } catch (error) {
         this.#trouble = `Redis does not confirm: ${reasonOf(error)}`;
         await pause(backOff.next(), undefined, { signal }).catch(() => undefined);
-        await this.#changed.until(() => this.#redis.status === 'ready', { signal });
+        await this.#changed.until(() => this.#isOpen, { signal });
       }
     }
   }
 
-  #add(transaction: ChainableCommander, record: ShadowRecord): void {
-    const { stream, maxLength, cachePrefix } = this.settings;
+  /**
+   * One transaction. Redis takes nothing back when one of its commands fails, so each change has its own outcome, and
+   * what is in the stream is not written there again.
+   * @returns the changes that the stream did not take
+   * @throws Error when nothing was done, or when that is not known
+   */
+  async #commit(batch: readonly Waiting[]): Promise<readonly { waiting: Waiting; error: Error }[]> {
+    const transaction = this.#redis.multi();
+    for (const { record } of batch) {
+      this.#add(transaction, record);
+      this.#cache(transaction, record);
+    }
+    const answers = await transaction.exec();
+    if (answers === null) throw new Error('the transaction was given up');
+    const width = this.settings.cachePrefix === null ? 1 : 2;
+    return batch.flatMap((waiting, i) => {
+      const [added, cached] = answers.slice(i * width, (i + 1) * width).map(([error]) => error);
+      // Its document goes once more with it, which changes nothing.
+      if (added) return [{ waiting, error: added }];
+      if (cached) this.#setAside(waiting, cached);
+      else waiting.confirm();
+      return [];
+    });
+  }
+
+  #setAside(waiting: Waiting, error: Error): void {
+    const key = (this.settings.cachePrefix ?? '') + shadowId(waiting.record);
+    this.#cacheTrouble = `Redis does not take the document ${key}: ${reasonOf(error)}`;
+    this.#uncached.push(waiting);
+    this.#changed.notify();
+  }
+
+  /** Writes the documents that Redis has refused again, as long as the sink is open. Never rejects. */
+  async #repair(): Promise<void> {
+    const { signal } = this.#abort;
+    const backOff = new BackOff(BACK_OFF);
+    while (!signal.aborted) {
+      await this.#changed.until(() => this.#isOpen && this.#uncached.size > 0, { signal });
+      if (signal.aborted) return;
+      const batch = takeSome(this.#uncached).filter(({ reading }) => !reading.aborted);
+      const pipeline = this.#redis.pipeline();
+      for (const { record } of batch) this.#cache(pipeline, record);
+      const answers = await pipeline.exec().catch((error: Error) => batch.map(() => [error] as const));
+      const failed = batch.filter((waiting, i) => {
+        const [error] = answers?.[i] ?? [new Error('no answer')];
+        if (error) this.#setAside(waiting, error);
+        else waiting.confirm();
+        return error !== null;
+      });
+      if (this.#uncached.size === 0) {
+        this.#cacheTrouble = null;
+        backOff.reset();
+      }
+      if (failed.length > 0) await pause(backOff.next(), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  #add(commands: ChainableCommander, record: ShadowRecord): void {
+    const { stream, maxLength } = this.settings;
     const { key, state, position } = record;
     const trim = maxLength === 0 ? [] : ['MAXLEN', '~', String(maxLength)];
     const fields = {
@@ -138,23 +216,37 @@ export class RedisStreamsSink implements OpenSink {
       ...{ tenant: key.tenant, thing: key.thing, shadow: key.name ?? '' },
       ...{ kind: isTombstone(state) ? 'deleted' : 'updated', event: changeEventText(record) },
     };
-    transaction.call('XADD', stream, ...trim, '*', ...Object.entries(fields).flat());
+    commands.call('XADD', stream, ...trim, '*', ...Object.entries(fields).flat());
+  }
+
+  #cache(commands: ChainableCommander, record: ShadowRecord): void {
+    const { cachePrefix } = this.settings;
     if (cachePrefix === null) return;
-    transaction.eval(WRITE_FORWARD, 1, ...cacheArguments(cachePrefix, record, this.settings));
+    commands.eval(WRITE_FORWARD, 1, ...cacheArguments(cachePrefix, record, this.settings));
   }
 
   #options({ tenant, sink }: SinkParts) {
     const { host, port, tls, database, user, password } = this.settings;
-    const backOff = new BackOff(BACK_OFF);
     return {
       ...{ host, port, db: database, connectTimeout: this.answerMs, commandTimeout: this.answerMs },
       connectionName: `umbra:${tenant}/${sink}`,
       // What is not confirmed is written again here, in its order; the library would do it too, out of it.
       ...{ enableOfflineQueue: false, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 },
-      retryStrategy: () => backOff.next(),
+      retryStrategy: () => this.#connecting.next(),
       ...(tls && { tls: {} }),
       ...(user !== null && { username: user }),
       ...(password !== null && { password }),
     };
   }
+}
+
+/** Takes one batch at most. */
+function takeSome(queue: Fifo<Waiting>): Waiting[] {
+  const batch: Waiting[] = [];
+  while (batch.length < MAX_BATCH) {
+    const next = queue.take();
+    if (next === undefined) break;
+    batch.push(next);
+  }
+  return batch;
 }

@@ -20,6 +20,13 @@ export interface RunningParts {
   readonly logger: Logger;
 }
 
+/** What a node says of itself: the ids of the sinks that it has open. No errors. */
+export const saidOf = (sinks: Iterable<RunningSink>): string =>
+  [...sinks].map(({ entry }) => entry.record.id).join(' ');
+
+/** The ids in it. No errors. */
+const openSinks = (said = ''): readonly string[] => said.split(' ');
+
 /** One configured sink on this node, and the shards of it that this node holds. */
 export class RunningSink implements ShardWorker {
   readonly #host: SinkHost;
@@ -63,9 +70,10 @@ export class RunningSink implements ShardWorker {
     return { ok, reason };
   }
 
-  /** The cluster as it is: claims what this node should own. No errors. */
+  /** The cluster as it is: claims what this node should own among those that have the sink open. No errors. */
   see(view: ClusterView): void {
-    void this.#claims.see(view);
+    const { id } = this.entry.record;
+    void this.#claims.see({ ...view, live: view.live.filter((node) => openSinks(view.said.get(node)).includes(id)) });
   }
 
   /** The lease of this node has ended. No errors. */

@@ -9,7 +9,7 @@ import { SHADOW_FEED, type ShadowFeed } from '../store/shadow-feed.js';
 import type { Health } from '../telemetry/health.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { reasonOf } from '../telemetry/reason.js';
-import { RunningSink } from './running-sink.js';
+import { RunningSink, saidOf } from './running-sink.js';
 import { forgetSink, ownKeys } from './sink-keys.js';
 import { SINK_MEANS, type SinkMeans } from './sink-means.js';
 import { SinkReports, type SinkReport } from './sink-reports.js';
@@ -26,6 +26,8 @@ type Entry = AccessEntry<SinkRecord>;
 @Injectable()
 export class SinkManager implements OnApplicationBootstrap {
   readonly #running = new Map<string, RunningSink>();
+  /** The last record of each place that was open here: what it names goes when the sink does. */
+  readonly #known = new Map<string, Entry>();
   /** Why a sink is not open on this node. */
   readonly #faults = new Map<string, string>();
   /** One change of a sink waits for the other. */
@@ -50,6 +52,8 @@ export class SinkManager implements OnApplicationBootstrap {
       nodeId: config.nodeId,
       leaseSeconds: config.sinks.takeoverSeconds,
       eligible: () => this.#running.size > 0,
+      // A node that cannot open a sink must leave its shards to the others.
+      says: () => saidOf(this.#running.values()),
       onView: (view) => this.#running.forEach((sink) => sink.see(view)),
       onLost: () => this.#running.forEach((sink) => sink.lost()),
       ...{ clock, logger },
@@ -99,8 +103,7 @@ export class SinkManager implements OnApplicationBootstrap {
   }
 
   #reconcile(): void {
-    const places = new Set(this.#running.keys());
-    for (const place of this.#faults.keys()) places.add(place);
+    const places = new Set([...this.#running.keys(), ...this.#known.keys(), ...this.#faults.keys()]);
     for (const { record } of this.administration.directory.list('sink')) places.add(`${record.tenant}/${record.name}`);
     for (const place of places) this.#turn(place);
   }
@@ -125,10 +128,21 @@ export class SinkManager implements OnApplicationBootstrap {
     if (before) {
       await before.close();
       this.#running.delete(place);
-      if (entry?.record.id !== before.entry.record.id) await forgetSink(this.means.keys, before.entry.record.id);
+    }
+    const known = this.#known.get(place);
+    if (known && isGone(known, entry)) {
+      await this.#forget(known);
+      this.#known.delete(place);
     }
     this.#faults.delete(place);
     if (wanted !== null && !this.#stopped) this.#open(place, wanted);
+  }
+
+  async #forget({ record: { tenant, name, id } }: Entry): Promise<void> {
+    await forgetSink(this.means.keys, id).catch((error: unknown) => {
+      const reason = reasonOf(error);
+      this.logger.warn({ sink: `${tenant}/${name}`, reason }, 'cursors of a deleted sink are left over');
+    });
   }
 
   #mayRun({ fault, record }: Entry): boolean {
@@ -154,6 +168,7 @@ export class SinkManager implements OnApplicationBootstrap {
       logger.error({ reason: reasonOf(error) }, 'a sink cannot be opened on this node');
       return;
     }
+    this.#known.set(place, entry);
     this.#instances.hurry();
     this.#timer ??= setInterval(() => void this.#report(), REPORT_MS).unref();
   }
@@ -181,4 +196,9 @@ export class SinkManager implements OnApplicationBootstrap {
       .catch((error: unknown) => this.logger.warn({ reason: reasonOf(error) }, 'the state of sinks is not published'))
       .finally(() => (this.#reporting = false));
   }
+}
+
+/** Whether a sink is deleted or replaced. A record that this version cannot read says neither. */
+function isGone({ record }: Entry, now: Entry | null): boolean {
+  return now === null || (now.fault === null && now.record.id !== record.id);
 }

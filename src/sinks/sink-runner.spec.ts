@@ -161,6 +161,16 @@ describe('SinkRunner', () => {
     expect(cursor('p/0')).toBe(100);
   });
 
+  it('saves its cursors soon again when etcd did not take them', async () => {
+    const a = start('a');
+    await a.take(...SHARDS);
+    const commit = jest.spyOn(keys, 'commit').mockRejectedValueOnce(new Error('etcd is away'));
+    log.revision = 102;
+    await until('saved', () => cursor('p/0') === 102);
+    expect(commit).toHaveBeenCalledTimes(2);
+    commit.mockRestore();
+  });
+
   it('after a hole it sends the present state and then what follows', async () => {
     const a = start('a');
     log.revision = 200;

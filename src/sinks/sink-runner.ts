@@ -45,6 +45,8 @@ export interface SinkRunnerOptions {
   readonly logger: Logger;
 }
 
+/** Bytes of the records in flight: large documents must not fill the memory of a node whose sink takes nothing. */
+const MAX_IN_FLIGHT_BYTES = 32 * 1024 * 1024;
 /** Milliseconds between two saves of the cursors: what another node sends again after the death of this one. */
 const SAVE_MS = 500;
 /** Milliseconds after which the cursor of an idle sink follows the feed: it must stay within the store's history. */
@@ -169,7 +171,7 @@ export class SinkRunner {
     const start = oldest([...this.#from.values()]);
     if (start === null) return;
     const abort = new AbortController();
-    const window = new InFlightWindow(start, this.options.maxInFlight, abort.signal);
+    const window = this.#window(start, abort.signal);
     const run: Run = { abort, reading: new AbortController(), window, ended: Promise.resolve() };
     run.ended = Promise.all([this.#follow(run), this.#recovery.run(abort.signal)]);
     this.#run = run;
@@ -229,7 +231,7 @@ export class SinkRunner {
         if (signal.aborted) return;
         this.#sent = true;
         this.#recovery.passed(record);
-        run.window.add(position, this.options.sink.deliver(record, run.reading.signal), record.change.at);
+        run.window.add(position, this.options.sink.deliver(record, run.reading.signal), record.change.at, record.bytes);
       }
       run.window.whole(position);
     }
@@ -267,7 +269,11 @@ export class SinkRunner {
     const start = oldest([...this.#from.values()]) ?? head;
     run.reading.abort();
     run.reading = new AbortController();
-    run.window = new InFlightWindow(start, this.options.maxInFlight, run.abort.signal);
+    run.window = this.#window(start, run.abort.signal);
+  }
+
+  #window(start: Position, signal: AbortSignal): InFlightWindow {
+    return new InFlightWindow(start, this.options.maxInFlight, signal, MAX_IN_FLIGHT_BYTES);
   }
 
   async #tick(): Promise<void> {
@@ -289,10 +295,16 @@ export class SinkRunner {
     const positions = new Map([...this.#from].filter(([shard]) => !recovering.has(shard)));
     if (positions.size === 0) return;
     this.#sent = false;
-    if (await this.options.cursors.save(positions)) {
-      this.#saved = done;
-      this.#savedAt = performance.now();
-    } else this.#sent = true;
+    let isSaved = false;
+    try {
+      isSaved = await this.options.cursors.save(positions);
+    } finally {
+      // What failed is tried again at the next tick, not after the pause of an idle sink.
+      if (!isSaved) this.#sent = true;
+    }
+    if (!isSaved) return;
+    this.#saved = done;
+    this.#savedAt = performance.now();
   }
 }
 

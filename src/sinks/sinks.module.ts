@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { BREAKERS, type Breakers } from '../breakers/breakers.js';
 import { CONFIG, type Config } from '../config/config.js';
 import type { ClusterKeys } from '../store/cluster-keys.js';
+import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { DeleteSinkController } from './delete.http.js';
 import { DeleteSink } from './delete.js';
 import { GetSinkController } from './get.http.js';
@@ -19,16 +20,16 @@ import { UpdateSink } from './update.js';
 @Module({ controllers: [GetSinkController, ListSinksController, UpdateSinkController, DeleteSinkController] })
 export class SinksModule {
   static forRoot(keys: ClusterKeys, box: SecretBox): DynamicModule {
-    const means = (config: Config, breakers: Breakers) => ({
+    const means = (config: Config, breakers: Breakers, logger: Logger) => ({
       keys: keys.under(SINKS_PATH),
       secrets: new SinkSecrets(box),
-      kinds: sinkKinds(config, breakers),
+      kinds: sinkKinds(config, breakers, logger),
     });
     return {
       module: SinksModule,
       global: true,
       providers: [
-        { provide: SINK_MEANS, inject: [CONFIG, BREAKERS], useFactory: means },
+        { provide: SINK_MEANS, inject: [CONFIG, BREAKERS, LOGGER], useFactory: means },
         ...[SinkManager, UpdateSink, DeleteSink, SinksHealth],
       ],
       exports: [SinkManager, SINK_MEANS],

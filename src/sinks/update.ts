@@ -55,7 +55,9 @@ export class UpdateSink {
     const [tenant, name] = names;
     this.administration.get('tenant', [tenant]);
     checkMembers(members);
-    const before = this.administration.find('sink', names);
+    const stored = this.administration.find('sink', names);
+    // One that cannot be read has an id that nobody knows here: what takes its place is another sink.
+    const before = stored?.fault === null ? stored : null;
     const id = before?.record.id ?? randomBytes(ID_BYTES).toString('hex');
     const { kind = before?.record.kind, settings = {}, filter = {}, paused = false, initial = false } = members;
     if (typeof initial !== 'boolean') throw refused('initial must be true or false');
@@ -70,14 +72,18 @@ export class UpdateSink {
     const sealedSecrets = this.means.secrets.seal(draft, checked.secrets);
     const record = { ...draft, settings: JSON.stringify(checked.settings), sealedSecrets };
     const put = () => this.administration.put('sink', names, record, expected);
+    if (stored === null) this.#checkCount(tenant);
     const revision = before === null ? await this.#create(record, initial, put) : await put();
     return { entry: { names, record, revision, fault: null }, shown: checked.shown ?? {} };
   }
 
-  /** Its cursors stand before the first change that anybody may expect to be sent. */
-  async #create({ tenant, id }: SinkRecord, initial: boolean, put: () => Promise<number>): Promise<number> {
+  #checkCount(tenant: string): void {
     if (this.administration.directory.countIn('sink', tenant) >= MAX_OF_TENANT)
       throw refused(`A tenant has ${MAX_OF_TENANT} sinks at most; delete some first`);
+  }
+
+  /** Its cursors stand before the first change that anybody may expect to be sent. */
+  async #create({ id }: SinkRecord, initial: boolean, put: () => Promise<number>): Promise<number> {
     const { keys } = this.means;
     const head = await this.feed.head(AbortSignal.timeout(HEAD_MS));
     const from: Position = initial ? { ...head, epoch: BEFORE_ALL } : head;
@@ -96,7 +102,7 @@ export class UpdateSink {
     const { kinds } = this.means;
     const found = kinds.get(kind);
     if (!found) throw refused(`kind must be one of ${[...kinds.keys()].join(', ')}`);
-    if (before !== null && before.fault === null && before.record.kind !== kind)
+    if (before !== null && before.record.kind !== kind)
       throw refused(`The sink is of the kind ${before.record.kind}; delete it, and make another`);
     return found;
   }

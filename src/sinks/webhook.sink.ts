@@ -1,5 +1,6 @@
 import type { Breakers } from '../breakers/breakers.js';
 import type { Health } from '../telemetry/health.js';
+import type { Logger } from '../telemetry/logger.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import type { CheckedSettings, OpenSink, SettingsContext, SinkKind, SinkParts, StoredSettings } from './sink-kind.js';
 import { ReachableAddresses } from './webhooks/addresses.js';
@@ -30,6 +31,7 @@ export class WebhookKind implements SinkKind {
   constructor(
     addresses: readonly string[],
     private readonly breakers: Breakers,
+    private readonly logger: Logger,
   ) {
     this.#reachable = new ReachableAddresses(addresses);
   }
@@ -49,7 +51,9 @@ export class WebhookKind implements SinkKind {
   endpoint(stored: StoredSettings, owner: EndpointOwner, limits: ClientLimits = CLIENT_LIMITS): OpenEndpoint {
     const settings = webhookSettings(stored);
     const { tenant, sink, clock } = owner;
-    const client = new EndpointClient(new URL(settings.url), this.#reachable, limits);
+    const tell = (reason: string): void =>
+      this.logger.warn({ sink: `${tenant}/${sink}`, reason }, 'a webhook cannot be sent to this address');
+    const client = new EndpointClient(new URL(settings.url), this.#reachable, limits, tell);
     return {
       post: (body, headers) => client.post(body, headers),
       keys: () => signingKeys(settings, clock.now()),

@@ -57,6 +57,33 @@ describe('a NATS sink', () => {
   });
 });
 
+it('a NATS sink says which message the stream refuses, however well others go', async () => {
+  const server = await startNats();
+  const sink = kind.open(checked({ servers: [server.url], stream: 'SMALL', createStream: false }), sinkParts());
+  const connection = await connect({ servers: server.url });
+  const reading = new AbortController();
+  try {
+    const { streams } = await jetstreamManager(connection);
+    await streams.add({ name: 'SMALL', subjects: ['umbra.acme.>'], max_msg_size: 1_000 });
+    const large = { version: 1, reported: { text: 'x'.repeat(2_000) }, metadata: {} };
+    void sink.deliver({ ...changeOf(1, 'large'), state: large }, reading.signal);
+    await until('it is refused', () => sink.health.reason.includes('does not confirm acme/large//1: '));
+    await sink.deliver(changeOf(2, 'small'), READING);
+    expect(sink.health).toEqual({ ok: false, reason: expect.stringContaining('acme/large//1') });
+    reading.abort();
+    await until('it is given up', () => sink.health.ok);
+  } finally {
+    await sink.close();
+    await connection.close();
+    await server.stop();
+  }
+});
+
+it('a NATS sink opens no server that this node does not allow', () => {
+  const stored = checked({ servers: ['nats://127.0.0.1:4222'] });
+  expect(() => natsKind(['10.0.0.1']).open(stored, sinkParts())).toThrow('127.0.0.1 is not among the servers');
+});
+
 describe('the stream of a NATS sink', () => {
   it('is told by name when it is missing or takes no changes, and used as soon as it is right', async () => {
     const server = await startNats();

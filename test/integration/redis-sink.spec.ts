@@ -90,6 +90,54 @@ describe('a Redis sink', () => {
     }
   });
 
+  it('writes again only the document that Redis refuses, says which, and goes on with others', async () => {
+    const server = await startRedis();
+    const stored = checked({
+      server: `redis://127.0.0.1:${server.port}`,
+      database: 3,
+      stream: 's',
+      cachePrefix: 'doc:',
+    });
+    const sink = kind.open(stored, sinkParts());
+    const other = kind.open({ ...stored, settings: { ...stored.settings, database: 99 } }, sinkParts());
+    const ids = (database: number): Promise<string[]> =>
+      asked(server.port, async (redis) => {
+        await redis.select(database);
+        return (await redis.xrange('s', '-', '+')).map(([, fields]) => fields[1] ?? '');
+      });
+    const atThree = <T>(ask: (redis: Redis) => Promise<T>): Promise<T> =>
+      asked(server.port, async (redis) => {
+        await redis.select(3);
+        return ask(redis);
+      });
+    try {
+      await atThree((redis) => redis.set('doc:acme/bad/', 'a text'));
+      let isSafe = false;
+      const bad = sink.deliver(changeOf(1, 'bad'), READING).then(() => (isSafe = true));
+      await sink.deliver(changeOf(2, 'good'), READING);
+      await until('it says which', () => sink.health.reason.includes('the document doc:acme/bad/: '));
+      await sink.deliver(changeOf(3, 'good'), READING);
+      expect([isSafe, sink.health.ok]).toEqual([false, false]);
+      await atThree((redis) => redis.del('doc:acme/bad/'));
+      await bad;
+      await until('it is well', () => sink.health.ok);
+      expect(await atThree((redis) => redis.hget('doc:acme/bad/', 'revision'))).toBe('1');
+      expect(await ids(3)).toEqual(['acme/bad//1', 'acme/good//2', 'acme/good//3']);
+      // A database that there is not: nothing is written into another one.
+      void other.deliver(changeOf(4, 'lost'), READING);
+      await until('it says so', () => other.health.reason.includes('database 99 cannot be selected'));
+      expect(await ids(0)).toEqual([]);
+    } finally {
+      await Promise.all([sink.close(), other.close()]);
+      await server.stop();
+    }
+  });
+
+  it('opens no server that this node does not allow', () => {
+    const stored = checked({ server: 'redis://127.0.0.1:6379' });
+    expect(() => redisKind(['10.0.0.1']).open(stored, sinkParts())).toThrow('127.0.0.1 is not among the servers');
+  });
+
   it('has no cache that would miss changes', () => {
     const settings = { server: 'redis://127.0.0.1:6379', cachePrefix: 'doc:' };
     for (const filter of [{ kinds: ['updated'] }, { paths: ['/desired'] }, { delta: true }])

@@ -105,7 +105,7 @@ it('has one holder, in the order in which there were two: old lease, new lease, 
   await b.join();
   await keys.revoke(old);
   // A view in which nobody holds the shard and it is for b to have: all that is left is the guard of its claim.
-  await b.sees({ askedAt: performance.now(), live: ['b'], claims: new Map() });
+  await b.sees({ askedAt: performance.now(), live: ['b'], said: new Map(), claims: new Map() });
   expect({ a: a.working.size, b: b.working.size }).toEqual({ a: 1, b: 0 });
 });
 

@@ -22,8 +22,8 @@ const MASTER = 'ab'.repeat(32);
 let folder: string;
 let masterKey: string;
 
-const start = (): Promise<SecureNode> =>
-  startSecureNode({ keys, store, environment: { UMBRA_SINK_HOSTS: '127.0.0.1', UMBRA_MASTER_KEY: masterKey } });
+const start = (hosts = '127.0.0.1,127.0.0.2'): Promise<SecureNode> =>
+  startSecureNode({ keys, store, environment: { UMBRA_SINK_HOSTS: hosts, UMBRA_MASTER_KEY: masterKey } });
 const put = (sink: string, body: object, headers = {}, key = node.admin): Promise<Asked> =>
   node.ask('PUT', `/v1/sinks/${sink}`, key, body, headers);
 const get = (sink: string): Promise<Asked> => node.ask('GET', `/v1/sinks/${sink}`, node.admin);
@@ -178,25 +178,59 @@ describe('a sink', () => {
   });
 
   it('is divided among the nodes, and the rest goes on when one leaves', async () => {
-    const other = await start();
+    const two = { servers: [nats.url, 'nats://127.0.0.2:1'], stream: 'TWO', prefix: 'two' };
+    expect((await put('two', { kind: 'nats', settings: two })).status).toBe(201);
+    const other = await start('127.0.0.1');
     const shardsOf = async (): Promise<number[]> =>
       (await get('all')).body.owners.map(({ shards }: { shards: string[] }) => shards.length);
     await until('both have some', async () => {
       const [a = 0, b = 0] = await shardsOf();
       return a > 0 && b > 0 && a + b === 16;
     });
+    // A sink that the other one may not open is sent whole by the first.
+    const { body } = await other.ask('GET', '/v1/sinks/two', node.admin);
+    expect(body.fault).toContain('127.0.0.2 is not among the servers');
+    for (let n = 0; n < 20; n++) await update(`each-${n}`, 1);
+    await until('all are sent', async () => (await sent('TWO')).length === 20);
     const before = (await sent('ALL')).length;
     const updates = Array.from({ length: 40 }, (_, i) => update(`many-${i}`, 1));
     await other.stop();
     await Promise.all(updates);
-    await until('all are sent', async () => new Set((await sent('ALL')).slice(before)).size === 40);
+    const many = async (): Promise<string[]> => (await sent('ALL')).slice(before).filter((each) => /^many/.test(each));
+    await until('all are sent', async () => new Set(await many()).size === 40);
     await until('one has all', async () => (await shardsOf())[0] === 16);
+  });
+
+  it('keeps its place while its record cannot be read, and is another sink when it is replaced then', async () => {
+    const below = (path: string): string[] => [...keys.keys.keys()].filter((key) => key.startsWith(`sinks/${path}`));
+    const members = { kind: 'nats', settings: { servers: [nats.url], stream: 'LATER', prefix: 'later' } };
+    await put('later', members);
+    const [place, { value }] = [...keys.keys].find(([key]) => key.endsWith('sinks/default/later'))!;
+    const { id } = JSON.parse(value) as { id: string };
+    const store = (text: string) => keys.commit({ guards: [], puts: [{ key: place, value: text }] });
+    const claimed = (count: number) => until(`${count} are claimed`, () => below(`claims/${id}.`).length === count);
+    await claimed(16);
+    // As a later version writes it.
+    const foreign = value.replace('"format":1', '"format":2');
+    await store(foreign);
+    await claimed(0);
+    await store(value);
+    await claimed(16);
+    expect(below(`cursors/${id}/`)).toHaveLength(16);
+    await store(foreign);
+    await claimed(0);
+    const { headers, body } = await get('later');
+    expect(body.fault).toContain('format 2');
+    expect((await put('later', members, { 'if-match': headers.get('etag') })).status).toBe(200);
+    await until('the old one is gone', () => below(`cursors/${id}/`).length === 0);
+    await update('lamp-9', 1);
+    await until('the new one is sent', async () => (await sent('LATER')).length === 1);
   });
 
   it('leaves nothing behind when it is deleted', async () => {
     const left = (): string[] => [...keys.keys.keys()].filter((key) => /^sinks\/(cursors|status|of|claims)/.test(key));
     expect(left()).not.toEqual([]);
-    for (const sink of ['all', 'events']) {
+    for (const sink of ['all', 'events', 'two', 'later']) {
       expect((await node.ask('DELETE', `/v1/sinks/${sink}`, node.admin)).status).toBe(204);
       expect((await get(sink)).status).toBe(404);
     }

@@ -40,8 +40,11 @@ async function receive(...args: Parameters<typeof WebhookReceiver.start>): Promi
   return receiver;
 }
 
+/** What clients told the operator. */
+const told: string[] = [];
+
 function client(url: string, limits: Partial<ClientLimits> = {}, reachable = LOOPBACK): EndpointClient {
-  const one = new EndpointClient(new URL(url), reachable, { ...LIMITS, ...limits });
+  const one = new EndpointClient(new URL(url), reachable, { ...LIMITS, ...limits }, (reason) => told.push(reason));
   ends.push(() => one.close());
   return one;
 }
@@ -261,7 +264,11 @@ describe('the client of an endpoint', () => {
     const cutting = await receive((response) => void response.socket?.destroy());
     expect(await post(client(cutting.url))).toMatch(/socket hang up|ECONNRESET/);
     const nobody = await freePort();
-    expect(await post(client(`http://127.0.0.1:${nobody}/`))).toContain('ECONNREFUSED');
+    for (const host of ['127.0.0.1', 'localhost']) {
+      told.length = 0;
+      expect(await post(client(`http://${host}:${nobody}/`))).toBe('connect ECONNREFUSED');
+      expect(told).toEqual([expect.stringContaining(`127.0.0.1:${nobody}`)]);
+    }
   });
 
   it('reads so much of an answer and no more; its status counts', async () => {
@@ -293,13 +300,28 @@ describe('the client of an endpoint', () => {
     expect([requests, receiver.connections]).toEqual([3, 2]);
   });
 
+  it('sends nothing more when it is closed, not even what a kept connection has lost by that', async () => {
+    const receiver = await receive((response, _, nth) => {
+      if (nth === 2) one.close();
+      else response.writeHead(204).end();
+    });
+    const one = client(receiver.url);
+    await post(one);
+    expect(await post(one)).toBe('the endpoint closed the connection');
+    expect(await post(one)).toBe('the sink is closed');
+    expect(receiver.received).toHaveLength(2);
+  });
+
   it('connects to no address that is refused, whatever name leads there', async () => {
     const receiver = await receive();
     const port = String(receiver.port);
     const one = client(`https://localhost:${port}/`, {}, new ReachableAddresses());
-    expect(await post(one)).toMatch(/is a loopback address, to which webhooks are not sent/);
+    told.length = 0;
+    for (let n = 0; n < 2; n++)
+      expect(await post(one)).toMatch(/^the name of the endpoint means an address that is not public, to which/);
+    expect(told).toEqual([expect.stringMatching(/^(127\.0\.0\.1|::1): .* is a loopback address/)]);
     const plain = client(`http://localhost:${port}/`, {}, new ReachableAddresses(['10.0.0.0/8']));
-    expect(await post(plain)).toContain('loopback');
+    expect(await post(plain)).toContain('is not public');
     expect(receiver.connections).toBe(0);
     expect(await post(client(`http://localhost:${port}/`))).toMatchObject({ status: 204 });
   });

@@ -2,6 +2,7 @@ import { lookup as resolve, type LookupAddress } from 'node:dns';
 import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
+import { reasonOf } from '../../telemetry/reason.js';
 import { VERSION } from '../../telemetry/version.js';
 import type { ReachableAddresses } from './addresses.js';
 import type { EndpointAnswer } from './answer.js';
@@ -22,6 +23,10 @@ export const CLIENT_LIMITS: ClientLimits = { connectMs: 5_000, totalMs: 15_000, 
 const IDLE_MS = 30_000;
 /** Unused connections that are kept. */
 const MAX_FREE = 8;
+
+/** Which address it is would tell a tenant about the network of the nodes. */
+const NOT_PUBLIC =
+  'the name of the endpoint means an address that is not public, to which webhooks are not sent unless the operator allows it';
 
 /** The URL must not be called. The message says why and what to change. */
 export class RefusedUrl extends Error {
@@ -51,12 +56,18 @@ export function endpointUrl(text: string, reachable: ReachableAddresses): URL {
 export class EndpointClient {
   readonly #agent: HttpAgent;
   readonly #request: typeof httpRequest;
+  #closed = false;
+  #told = '';
 
-  /** @throws RefusedUrl as `endpointUrl` */
+  /**
+   * @param tell hears, for the operator alone, to which address requests cannot go and why; once for each reason
+   * @throws RefusedUrl as `endpointUrl`
+   */
   constructor(
     private readonly url: URL,
     private readonly reachable: ReachableAddresses,
     private readonly limits = CLIENT_LIMITS,
+    private readonly tell: (reason: string) => void = () => undefined,
   ) {
     endpointUrl(url.href, reachable);
     const isTls = url.protocol === 'https:';
@@ -69,7 +80,8 @@ export class EndpointClient {
   /**
    * One request.
    * @param headers of the message; those of every request are added
-   * @throws Error whose message is for the operator: no answer in time, no connection, an address that is refused
+   * @throws Error whose message is for the tenant and names no address: no answer in time, no connection, one that is
+   *   refused, a client that is closed
    */
   async post(body: string, headers: Readonly<Record<string, string>>): Promise<EndpointAnswer> {
     const bytes = Buffer.from(body);
@@ -83,17 +95,19 @@ export class EndpointClient {
       return await send();
     } catch (error) {
       // The endpoint closed a kept connection as the request left (RFC 9112 section 9.3.1): it says nothing about it.
-      if (error instanceof StaleConnection) return await send();
+      if (error instanceof StaleConnection && !this.#closed) return await send();
       throw error;
     }
   }
 
-  /** Ends kept connections, and requests under way. No errors. */
+  /** Ends kept connections, and requests under way; nothing more is sent. No errors. */
   close(): void {
+    this.#closed = true;
     this.#agent.destroy();
   }
 
   #exchange(body: Buffer, headers: Record<string, string | number>): Promise<EndpointAnswer> {
+    if (this.#closed) return Promise.reject(new Error('the sink is closed'));
     return new Promise((resolve, reject) => {
       const { connectMs, totalMs } = this.limits;
       const request = this.#request(this.url, { method: 'POST', headers, agent: this.#agent, lookup: this.#lookup });
@@ -107,7 +121,11 @@ export class EndpointClient {
         // Of an answer whose body fails or does not end the status counts.
         if (answer) resolve(answer);
         else
-          reject(isStale(request, error) ? new StaleConnection() : (error ?? new Error('the connection was closed')));
+          reject(
+            isStale(request, error)
+              ? new StaleConnection()
+              : this.#shown(error ?? new Error('the connection was closed')),
+          );
       };
       whenConnected(request, () => clearTimeout(connect));
       request.on('error', end);
@@ -143,6 +161,20 @@ export class EndpointClient {
     });
   };
 
+  /** Without the address that errors of Node name: a name may lead into the network of the nodes. */
+  #shown(error: Error): Error {
+    const { code, syscall = 'connect' } = error as NodeJS.ErrnoException;
+    if (!('address' in error) && !(error instanceof AggregateError)) return error;
+    this.#tell(error instanceof AggregateError ? error.errors.map(reasonOf).join(', ') : error.message);
+    return new Error(`${syscall} ${code}`, { cause: error });
+  }
+
+  #tell(reason: string): void {
+    if (this.#told === reason) return;
+    this.#told = reason;
+    this.tell(reason);
+  }
+
   #refusal(address: string): string | null {
     try {
       checkAddress(address, this.url.protocol, this.reachable);
@@ -153,7 +185,10 @@ export class EndpointClient {
   }
 
   #refused([first]: readonly LookupAddress[]): Error {
-    return new RefusedUrl(first ? (this.#refusal(first.address) ?? '') : 'the name of the endpoint has no address');
+    if (!first) return new RefusedUrl('the name of the endpoint has no address');
+    const reason = this.#refusal(first.address) ?? '';
+    this.#tell(`${first.address}: ${reason}`);
+    return new RefusedUrl(this.reachable.refusalOf(first.address) === null ? reason : NOT_PUBLIC);
   }
 }
 
