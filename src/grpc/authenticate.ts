@@ -19,13 +19,18 @@ import type { Logger } from '../telemetry/logger.js';
 import type { GrpcConnection, GrpcConnections } from './grpc-connections.js';
 import { statusOf } from './grpc-error.js';
 import type { DeclaredMethod } from './grpc-handlers.js';
+import { limitMessages, reset, stopSending } from './inside-call.js';
 
 type Ending = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
 
-/** Milliseconds for the message of a call, and for a call that needs no credentials and is no health watch. */
+/** Milliseconds for the message of a call, and for the whole of one without credentials that is no health watch. */
 const RECEIVE_MS = 20_000;
+/** Milliseconds for a peer to take the status of a call that was ended here. */
+const TAKE_MS = 1_000;
 /** Bytes of the metadata of a call, as at the door of HTTP. */
 const MAX_METADATA_BYTES = 16_384;
+/** Bytes of a message of reflection or health. */
+const MAX_PUBLIC_BYTES = 4_096;
 /** Calls whose message is on its way, and milliseconds after which the oldest beyond them gives way to others. */
 const MAX_AWAITED = 256;
 const AWAITED_MS = 1_000;
@@ -51,6 +56,13 @@ export interface GateParts {
   readonly logger: Logger;
 }
 
+export interface GateTimes {
+  /** Milliseconds for the message of a call. */
+  readonly receiveMs?: number;
+  /** Milliseconds for a peer to take the status of a call that the gate ends. */
+  readonly takeMs?: number;
+}
+
 /**
  * Finds out who makes a call before its message is read. A call of a method that nobody has declared is one of
  * reflection or health, which everybody may make.
@@ -61,16 +73,19 @@ export class GrpcGate {
 
   /** Those whose message is on its way, in the order in which they came: half of a message takes memory. */
   readonly #awaited = new Set<GatedCall>();
+  /** Those of unknown callers, who keep none of the others out. */
+  readonly #awaitedPublic = new Set<GatedCall>();
 
   /** @param methods by path */
   constructor(
     private readonly parts: GateParts,
     private readonly methods: ReadonlyMap<string, DeclaredMethod>,
+    private readonly times: GateTimes = {},
   ) {}
 
   readonly intercept: ServerInterceptor = ({ path }, call) => {
     const method = this.methods.get(path);
-    const gated = new GatedCall(call, path, this.parts.logger);
+    const gated = new GatedCall(call, path, this.parts.logger, this.times.takeMs ?? TAKE_MS);
     return gated.begin((metadata, go) => this.#receive(gated, method, metadata, go));
   };
 
@@ -88,7 +103,8 @@ export class GrpcGate {
     // It has closed: nobody hears an answer.
     if (connection === undefined) return call.refuse(new ServiceError('draining'));
     if (method === undefined) {
-      if (call.path !== ENDLESS) call.endWithin(RECEIVE_MS);
+      call.isPublic(call.path !== ENDLESS);
+      this.#await(call, this.#awaitedPublic);
       return go();
     }
     const unheeded = UNHEEDED.find((name) => metadata.get(name).length > 0);
@@ -102,7 +118,7 @@ export class GrpcGate {
       const { address, requestId } = call;
       this.#callers.set(metadata, { principal, address, requestId, connection });
       call.onEnd(this.parts.connections.enter(connection));
-      this.#await(call);
+      this.#await(call, this.#awaited);
       go();
     };
     try {
@@ -114,11 +130,11 @@ export class GrpcGate {
     }
   }
 
-  #await(call: GatedCall): void {
-    this.#awaited.add(call);
-    call.awaitMessage(RECEIVE_MS, () => this.#awaited.delete(call));
-    for (const oldest of this.#awaited) {
-      if (this.#awaited.size <= MAX_AWAITED || oldest.ageMs < AWAITED_MS) return;
+  #await(call: GatedCall, awaited: Set<GatedCall>): void {
+    awaited.add(call);
+    call.awaitMessage(this.times.receiveMs ?? RECEIVE_MS, () => awaited.delete(call));
+    for (const oldest of awaited) {
+      if (awaited.size <= MAX_AWAITED || oldest.ageMs < AWAITED_MS) return;
       oldest.refuse(new ServiceError('overloaded', 'too many messages are on their way'));
     }
   }
@@ -147,9 +163,14 @@ export class GrpcGate {
 class GatedCall {
   readonly requestId = randomUUID();
   saysRenew = false;
+  /** Until the message is there, the call is answered, or its status taken: one after the other. */
   #timer: NodeJS.Timeout | null = null;
   #leave: (() => void) | null = null;
   #onMessage: (() => void) | null = null;
+  /** Whether all that the peer sends has come. */
+  #isWhole = false;
+  /** Whether the timer is for the whole call, until its status is taken. */
+  #isBrief = false;
   #isOver = false;
   readonly #since = performance.now();
 
@@ -157,6 +178,7 @@ class GatedCall {
     private readonly call: ServerInterceptingCallInterface,
     readonly path: string,
     private readonly logger: Logger,
+    private readonly takeMs: number,
   ) {}
 
   get ends(): ReturnType<ServerInterceptingCallInterface['getConnectionInfo']> {
@@ -173,10 +195,11 @@ class GatedCall {
         next({
           onReceiveMetadata: (metadata, go) => receive(metadata, () => go(metadata)),
           onReceiveHalfClose: (go) => {
-            if (this.#onMessage !== null) this.#clearTimer();
+            this.#isWhole = true;
+            this.#arrived();
             go();
           },
-          onCancel: () => this.#end(status.CANCELLED),
+          onCancel: () => this.#gone(),
         }),
       sendStatus: (ending, next) => {
         const metadata = ending.metadata ?? new Metadata();
@@ -206,36 +229,59 @@ class GatedCall {
     return performance.now() - this.#since;
   }
 
+  /** @param isBrief whether it ends after the time for its message, whatever the peer takes of its answers */
+  isPublic(isBrief: boolean): void {
+    this.#isBrief = isBrief;
+    limitMessages(this.call, MAX_PUBLIC_BYTES);
+  }
+
   /** @param onMessage called once, when the whole message has come, or never will */
   awaitMessage(ms: number, onMessage: () => void): void {
     this.#onMessage = onMessage;
-    if (this.#isOver) return this.#clearTimer();
-    this.endWithin(ms);
+    if (this.#isOver) return this.#arrived();
+    this.#wait(ms);
   }
 
-  endWithin(ms: number): void {
-    if (this.#isOver) return;
-    const late = { code: status.DEADLINE_EXCEEDED, details: 'The call did not arrive in time', metadata: null };
-    this.#timer = setTimeout(() => this.#send(late), ms).unref();
+  #wait(ms: number): void {
+    this.#clearTimer();
+    this.#timer = setTimeout(() => this.#expire(), ms).unref();
+  }
+
+  #expire(): void {
+    if (this.#isOver) return reset(this.call);
+    this.#send({ code: status.DEADLINE_EXCEEDED, details: 'The call did not arrive in time', metadata: null });
   }
 
   #send(ending: Ending): void {
     if (this.#isOver) return;
     this.call.sendStatus(ending);
     this.#end(ending.code);
+    // It stands behind answers that the peer may never take.
+    this.#wait(this.takeMs);
+  }
+
+  #arrived(): void {
+    if (!this.#isBrief) this.#clearTimer();
+    this.#onMessage?.();
+    this.#onMessage = null;
   }
 
   #clearTimer(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#onMessage?.();
-    this.#onMessage = null;
+  }
+
+  /** The status is taken, or the peer has gone. What it has sent of a message is kept while the stream is open. */
+  #gone(): void {
+    this.#end(status.CANCELLED);
+    this.#clearTimer();
+    if (!this.#isWhole) stopSending(this.call);
   }
 
   #end(code: status): void {
-    this.#clearTimer();
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#arrived();
     this.#leave?.();
     if (!this.logger.isLevelEnabled('debug')) return;
     const ms = Math.round(this.ageMs * 100) / 100;

@@ -14,6 +14,7 @@ export interface ConnectionBounds {
 
 /** By what a call tells its connection. */
 export interface Ends {
+  readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
@@ -22,6 +23,8 @@ export interface Ends {
 /** One connection, and the calls on it whose callers are known. */
 export class GrpcConnection {
   calls = 0;
+  /** Whether it counts no more: it has closed, or given way. */
+  hasLeft = false;
   #stream: Socket;
 
   constructor(
@@ -53,6 +56,8 @@ export class GrpcConnection {
  * need no credentials, keep nobody out. A new one is closed before a byte of it is read where all are in use.
  */
 export class GrpcConnections {
+  readonly #all = new Set<GrpcConnection>();
+  /** For calls, which know no more of their connection. */
   readonly #byEnds = new Map<string, GrpcConnection>();
   readonly #quiet = new Set<GrpcConnection>();
   readonly #networks = new NetworkCounts();
@@ -68,7 +73,7 @@ export class GrpcConnections {
   }
 
   get count(): number {
-    return this.#byEnds.size;
+    return this.#all.size;
   }
 
   /** To be called before the server listens. */
@@ -87,7 +92,7 @@ export class GrpcConnections {
     connection.calls++;
     this.#quiet.delete(connection);
     return () => {
-      if (--connection.calls === 0 && this.#byEnds.get(connection.name) === connection) this.#quiet.add(connection);
+      if (--connection.calls === 0 && !connection.hasLeft) this.#quiet.add(connection);
     };
   }
 
@@ -97,12 +102,14 @@ export class GrpcConnections {
   }
 
   destroyAll(): void {
-    for (const connection of this.#byEnds.values()) connection.destroy();
+    for (const connection of this.#all) connection.destroy();
   }
 
   #take(socket: Socket): void {
-    const name = nameOf(socket);
-    const network = networkOf(socket.remoteAddress ?? '');
+    const { remoteAddress } = socket;
+    // It was reset before it was accepted, and may have no end to be noticed by.
+    if (remoteAddress === undefined) return void socket.destroy();
+    const network = networkOf(remoteAddress);
     const { max, ofNetwork } = this.bounds;
     const isShareUsed = ofNetwork > 0 && this.#networks.of(network) >= ofNetwork;
     if (isShareUsed || (this.count >= max && !this.#makeRoom())) {
@@ -110,8 +117,9 @@ export class GrpcConnections {
       socket.destroy();
       return;
     }
-    const connection = new GrpcConnection(socket, name, network);
-    this.#byEnds.set(name, connection);
+    const connection = new GrpcConnection(socket, nameOf(socket), network);
+    this.#all.add(connection);
+    this.#byEnds.set(connection.name, connection);
     this.#quiet.add(connection);
     this.#networks.entered(network);
     socket.once('close', () => this.#leave(connection));
@@ -129,12 +137,15 @@ export class GrpcConnections {
 
   /** At its end, or before where it gives way. */
   #leave(connection: GrpcConnection): void {
-    if (this.#byEnds.get(connection.name) !== connection) return;
-    this.#byEnds.delete(connection.name);
+    if (connection.hasLeft) return;
+    connection.hasLeft = true;
+    this.#all.delete(connection);
+    // A new one may have the same ends before the close of this one is told.
+    if (this.#byEnds.get(connection.name) === connection) this.#byEnds.delete(connection.name);
     this.#quiet.delete(connection);
     this.#networks.left(connection.network);
   }
 }
 
-const nameOf = ({ localPort, remoteAddress, remotePort }: Ends): string =>
-  `${localPort} ${remoteAddress} ${remotePort}`;
+const nameOf = ({ localAddress, localPort, remoteAddress, remotePort }: Ends): string =>
+  `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`;

@@ -10,7 +10,6 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { ServiceDefinition } from '@grpc/proto-loader';
-import { ReflectionService } from '@grpc/reflection';
 import { protoPath as healthProto } from 'grpc-health-check';
 import type { Config, TlsFiles } from '../config/config.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -19,6 +18,7 @@ import { ASK_FOR_CERTIFICATES } from '../tls/peer-certificate.js';
 import type { GrpcConnections } from './grpc-connections.js';
 import type { GrpcHealth } from './grpc-health.js';
 import { loadDefinition, type Method, type Services } from './grpc-methods.js';
+import { addReflection } from './grpc-reflection.js';
 
 /** Milliseconds for a TLS handshake. */
 const HANDSHAKE_MS = 10_000;
@@ -77,7 +77,7 @@ export class GrpcServer {
       interceptors: [intercept],
     });
     const healthDefinition = loadDefinition(healthProto);
-    new ReflectionService({ ...services.definition, ...healthDefinition }).addToServer(this.#server);
+    addReflection(this.#server, { ...services.definition, ...healthDefinition });
     health.addTo(this.#server, healthDefinition['grpc.health.v1.Health'] as ServiceDefinition);
   }
 

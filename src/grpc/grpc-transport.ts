@@ -16,7 +16,7 @@ import { GrpcHealth } from './grpc-health.js';
 import { GrpcMethods, type Method } from './grpc-methods.js';
 import { GrpcServer, type GrpcAddresses } from './grpc-server.js';
 import { MessageStream } from './message-stream.js';
-import { resetUnlessTaken } from './reset-call.js';
+import { resetUnlessTaken } from './inside-call.js';
 
 /** Milliseconds after the last call for connections to close by themselves. */
 const LINGER_MS = 1_000;

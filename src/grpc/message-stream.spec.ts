@@ -3,7 +3,7 @@ import { connect, type ClientHttp2Session } from 'node:http2';
 import { createServer, type AddressInfo, type Server as NetServer } from 'node:net';
 import { Server, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js';
 import { MessageStream } from './message-stream.js';
-import { resetUnlessTaken } from './reset-call.js';
+import { resetUnlessTaken } from './inside-call.js';
 
 type Call = ServerWritableStream<Buffer, Buffer>;
 
