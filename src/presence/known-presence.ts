@@ -1,14 +1,11 @@
 import type { KeyListener, KeyUpdate, KeyWatch, StoredKey } from '../store/cluster-keys.js';
 import { changeBetween, type PresenceChange } from './next-record.js';
-import {
-  parseRecordKey,
-  readRecord,
-  tenantOf,
-  type ClientName,
-  type PresenceRecord,
-  type Stored,
-} from './presence-record.js';
-import { PresenceWalk, type Placed } from './presence-walk.js';
+import { parseRecordKey, readRecord, type ClientName, type PresenceRecord, type Stored } from './presence-record.js';
+import { PresenceRecords } from './presence-records.js';
+import type { PresenceWalk } from './presence-walk.js';
+
+/** Records of a snapshot that are read in one turn of the loop: 200,000 at once would take the better part of a second. */
+const AT_ONCE = 1_000;
 
 /** A client has come or gone. */
 export interface PresenceEvent extends ClientName {
@@ -25,15 +22,22 @@ export interface RecordFollower {
   recordChanged(key: string, stored: Stored | null, revision: number): void;
 }
 
+/** A snapshot that is being read. */
+interface Reading {
+  readonly left: Iterator<[string, StoredKey]>;
+  readonly records: PresenceRecords;
+  readonly revision: number;
+  /** Keys of clients that have come or gone in the gap before it: of several changes of a client the last one is told. */
+  readonly swallowed: string[];
+  /** What has come after it, of each key the last. */
+  readonly changes: Map<string, KeyUpdate>;
+}
+
 /** The records of all clients in the memory of this node, as a watch tells them, and the events that follow from them. */
 export class KnownPresence implements KeyListener {
-  /** By tenant and key, so that nobody pays for the clients of other tenants. No map is empty. */
-  #tenants = new Map<string, Map<string, Placed>>();
-  #size = 0;
-  #places = 0;
-  /** Keys of clients that are connected, by the instance that has them. */
-  #connected = new Map<string, Set<string>>();
-  #isReady = false;
+  #records = new PresenceRecords();
+  #wasRead = false;
+  #reading: Reading | null = null;
   #revision = 0;
   readonly #followers: RecordFollower[] = [];
   readonly #listeners = new Set<(event: PresenceEvent) => void>();
@@ -43,9 +47,9 @@ export class KnownPresence implements KeyListener {
   /** @param prefix of the records among the watched keys */
   constructor(private readonly prefix: string) {}
 
-  /** Whether all records were read. */
+  /** Whether all records were read, and no newer snapshot of them is being read. */
   get isReady(): boolean {
-    return this.#isReady;
+    return this.#wasRead && this.#reading === null;
   }
 
   /** The revision up to which the records are known. */
@@ -55,37 +59,37 @@ export class KnownPresence implements KeyListener {
 
   /** Clients of all tenants. */
   get size(): number {
-    return this.#size;
+    return this.#records.size;
   }
 
   /** How many tenants have clients. */
   get tenants(): number {
-    return this.#tenants.size;
+    return this.#records.tenants;
   }
 
   /** Clients of one tenant. No errors. */
   sizeOf(tenant: string): number {
-    return this.#tenants.get(tenant)?.size ?? 0;
+    return this.#records.sizeOf(tenant);
   }
 
   /** @param key as recordKey() makes it. No errors. */
   get(key: string): Stored | null {
-    return this.#tenants.get(tenantOf(key))?.get(key) ?? null;
+    return this.#records.get(key);
   }
 
   /** Over the clients of a tenant, from now on. No errors. */
   walk(tenant: string): PresenceWalk {
-    return new PresenceWalk(this.#tenants.get(tenant) ?? NOBODY);
+    return this.#records.walk(tenant);
   }
 
   /** Instances that have clients, by their records. No errors. */
   instances(): readonly string[] {
-    return [...this.#connected.keys()];
+    return this.#records.instances();
   }
 
   /** Keys of the clients that an instance has. No errors. */
   connectedAt(instance: string): ReadonlySet<string> {
-    return this.#connected.get(instance) ?? NONE;
+    return this.#records.connectedAt(instance);
   }
 
   /** Has what is stored told; to be called before the watch is opened. */
@@ -99,74 +103,72 @@ export class KnownPresence implements KeyListener {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** The watch calls it. No errors. */
+  /** The watch calls it. A large one is read in several turns of the loop; until then what was known before stays. No errors. */
   snapshot(keys: ReadonlyMap<string, StoredKey>, revision: number): void {
-    this.#revision = revision;
-    const before = this.#tenants;
-    const wasReady = this.#isReady;
-    this.#tenants = new Map();
-    this.#size = 0;
-    this.#connected = new Map();
-    for (const [whole, { value, revision: at }] of keys) {
-      const key = whole.slice(this.prefix.length);
-      const stored = { record: readRecord(value), revision: at };
-      this.#set(key, stored);
-      // What the gap has swallowed is told now: of several changes of a client the last one.
-      if (wasReady) this.#tell(key, before.get(tenantOf(key))?.get(key)?.record ?? null, stored);
-    }
-    this.#isReady = true;
-    for (const follower of this.#followers) follower.recordsReplaced();
+    const read = { records: new PresenceRecords(), swallowed: [], changes: new Map<string, KeyUpdate>() };
+    this.#reading = { left: keys.entries(), revision, ...read };
+    this.#read(this.#reading);
   }
 
   /** The watch calls it. No errors. */
-  change({ key: whole, value, revision }: KeyUpdate): void {
+  change(update: KeyUpdate): void {
+    if (this.#reading === null) return this.#apply(update);
+    const { changes } = this.#reading;
+    changes.delete(update.key);
+    changes.set(update.key, update);
+  }
+
+  /** Reads no further; to be called after the watch has ended. No errors. */
+  stop(): void {
+    this.#reading = null;
+  }
+
+  #read(reading: Reading): void {
+    for (let i = 0; i < AT_ONCE; i++) {
+      const next = reading.left.next();
+      if (next.done) return this.#replace(reading);
+      const [whole, { value, revision }] = next.value;
+      const key = whole.slice(this.prefix.length);
+      const record = readRecord(value);
+      reading.records.set(key, { record, revision });
+      if (this.#wasRead && record && changeBetween(this.get(key)?.record ?? null, record)) reading.swallowed.push(key);
+    }
+    setImmediate(() => {
+      if (this.#reading === reading) this.#read(reading);
+    });
+  }
+
+  #replace({ records, revision, swallowed, changes }: Reading): void {
+    const before = this.#records;
+    this.#records = records;
+    this.#revision = revision;
+    this.#wasRead = true;
+    this.#reading = null;
+    for (const key of swallowed) this.#tell(key, before.get(key)?.record ?? null, records.get(key));
+    for (const follower of this.#followers) follower.recordsReplaced();
+    for (const update of changes.values()) this.#apply(update);
+  }
+
+  #apply({ key: whole, value, revision }: KeyUpdate): void {
+    const records = this.#records;
     this.#revision = revision;
     const key = whole.slice(this.prefix.length);
-    const before = this.get(key)?.record ?? null;
-    this.#disconnect(key, before);
+    const before = records.get(key)?.record ?? null;
     const stored = value === null ? null : { record: readRecord(value), revision };
-    if (stored === null) this.#delete(key);
+    if (stored === null) records.delete(key);
     else {
-      this.#set(key, stored);
+      records.set(key, stored);
       this.#tell(key, before, stored);
     }
     for (const follower of this.#followers) follower.recordChanged(key, stored, revision);
   }
 
-  #set(key: string, stored: Stored): void {
-    const { record, revision } = stored;
-    const tenant = tenantOf(key);
-    const records = this.#tenants.get(tenant) ?? new Map<string, Placed>();
-    const known = records.get(key);
-    if (known === undefined) this.#size++;
-    this.#tenants.set(tenant, records.set(key, { record, revision, place: known?.place ?? ++this.#places }));
-    if (record === null || !record.connected) return;
-    const keys = this.#connected.get(record.instance) ?? new Set();
-    this.#connected.set(record.instance, keys.add(key));
-  }
-
-  #delete(key: string): void {
-    const tenant = tenantOf(key);
-    const records = this.#tenants.get(tenant);
-    if (records?.delete(key)) this.#size--;
-    if (records?.size === 0) this.#tenants.delete(tenant);
-  }
-
-  #disconnect(key: string, record: PresenceRecord | null): void {
-    if (!record?.connected) return;
-    const keys = this.#connected.get(record.instance);
-    keys?.delete(key);
-    if (keys?.size === 0) this.#connected.delete(record.instance);
-  }
-
-  #tell(key: string, before: PresenceRecord | null, { record, revision }: Stored): void {
+  #tell(key: string, before: PresenceRecord | null, stored: Stored | null): void {
+    const { record, revision } = stored ?? { record: null, revision: 0 };
     const change = record && changeBetween(before, record);
-    if (!record || !change || this.#listeners.size === 0) return;
+    if (!change || this.#listeners.size === 0) return;
     const client = parseRecordKey(key);
     if (client === null) return;
     for (const listener of this.#listeners) listener({ ...client, change, record, revision });
   }
 }
-
-const NONE: ReadonlySet<string> = new Set();
-const NOBODY: ReadonlyMap<string, Placed> = new Map();

@@ -148,6 +148,8 @@ export class LocalSessions implements RecordFollower {
       else if (!isOpen && !this.#dirty.has(session.key)) this.#remove(session);
     }
     for (const key of known.connectedAt(instance)) if (!this.#sessions.has(key)) this.#disown(key, known.get(key));
+    // What came while the records were read waits for the writer.
+    if (this.#dirty.size > 0) this.options.onDirty();
   }
 
   /** No errors. */

@@ -134,6 +134,7 @@ export class Presence implements OnModuleInit, OnApplicationShutdown {
     }
     await Promise.all([this.#writer.stop(), this.#lost.stop()]);
     this.#abort.abort();
+    this.known.stop();
     this.#sessions.stop();
     this.#full.stop();
     await this.#instances.stop();
