@@ -58,7 +58,8 @@ export class PatchedState {
       case 'replace':
         return this.#put(operation.path, operation.value, false);
       case 'remove':
-        return this.#remove(operation.path);
+        this.#remove(operation.path);
+        return;
       case 'copy': {
         const value = this.#find(operation.from);
         this.#copyable -= weightOf(value, this.#copyable);
@@ -66,8 +67,7 @@ export class PatchedState {
         return this.#put(operation.path, value, true);
       }
       case 'move': {
-        const value = this.#find(operation.from);
-        this.#remove(operation.from);
+        const value = this.#remove(operation.from);
         return this.#put(operation.path, value, true);
       }
     }
@@ -98,13 +98,17 @@ export class PatchedState {
     return array.toSpliced(index, adds ? 0 : 1, value);
   }
 
-  #remove(path: readonly string[]): void {
+  /** What it has removed. */
+  #remove(path: readonly string[]): Json {
+    // First: a path of any length may be sent, and what is touched is kept.
+    const value = this.#find(path);
     this.#touch(path);
-    if (path.length === 0) return void (this.#state = undefined);
-    this.#edit(path, (parent, part) => {
-      if (childAt(parent, part) === undefined) return this.#fail('there is nothing at this place');
-      return Array.isArray(parent) ? parent.toSpliced(Number(part), 1) : withoutMember(parent, part);
-    });
+    if (path.length === 0) this.#state = undefined;
+    else
+      this.#edit(path, (parent, part) =>
+        Array.isArray(parent) ? parent.toSpliced(Number(part), 1) : withoutMember(parent, part),
+      );
+    return value;
   }
 
   /** Puts what `edit` makes of the parent of a place where the parent was. */

@@ -14,10 +14,24 @@ function countsOf(kept: Record<string, number>, clock = { at: 0 }) {
 it('lets a tenant have its number of answers, and others theirs', async () => {
   const { counts } = countsOf({ 'idempotency/acme/': LIMIT - 1 });
   await counts.check('acme');
-  counts.add('acme');
+  counts.add('acme', 100);
   await expect(counts.check('acme')).rejects.toMatchObject({ code: 'tooManyRequests' });
   await expect(counts.check('acme')).rejects.toThrow('each for 24 hours');
   await counts.check('other');
+});
+
+it('bounds the bytes of a day too, for each tenant', async () => {
+  const clock = { at: 5 };
+  const { counts } = countsOf({}, clock);
+  const half = 128 * 1024 * 1024;
+  counts.add('acme', half);
+  clock.at += 24 * 60 * 60_000 - 1;
+  await counts.check('acme');
+  counts.add('acme', half);
+  await expect(counts.check('acme')).rejects.toThrow('268435456 bytes of answers');
+  await counts.check('other');
+  clock.at += 1;
+  await counts.check('acme');
 });
 
 it('counts once for all who ask meanwhile, and again after half a minute', async () => {

@@ -6,10 +6,19 @@ import { folderOf } from './idempotency-key.js';
 
 /** Answers that are kept for one tenant: about 100 MB of small shadows. */
 const MAX_KEPT = 50_000;
+/** Bytes of the answers that one node keeps for a tenant in a day. */
+const MAX_BYTES = 256 * 1024 * 1024;
+const DAY_MS = 24 * 60 * 60_000;
 /** Milliseconds until the answers of a tenant are counted again: other nodes keep some, and some end. */
 const COUNTED_MS = 30_000;
 /** Tenants whose count is remembered. */
 const MAX_TENANTS = 10_000;
+
+interface Volume {
+  bytes: number;
+  /** Milliseconds of the monotonic clock. */
+  readonly since: number;
+}
 
 interface Count {
   /** Those that were there, and those of this node since. */
@@ -20,10 +29,11 @@ interface Count {
 
 /**
  * Bounds the answers that are kept for a tenant. Each node counts for itself, and again from time to time: n nodes may
- * together keep as many more as come within that time.
+ * together keep as many more as come within that time. etcd counts keys alone, so each node bounds the bytes of its own.
  */
 export class AnswerCounts {
   readonly #counts = new LRUCache<string, Count>({ max: MAX_TENANTS });
+  readonly #volumes = new LRUCache<string, Volume>({ max: MAX_TENANTS });
   readonly #counting = new Map<string, Promise<Count>>();
 
   constructor(
@@ -40,12 +50,25 @@ export class AnswerCounts {
       const kept = `${MAX_KEPT} answers to requests of the tenant with an Idempotency-Key are kept, each for 24 hours`;
       throw new ServiceError('tooManyRequests', kept);
     }
+    if ((this.#volumeOf(tenant)?.bytes ?? 0) >= MAX_BYTES) {
+      const kept = `${MAX_BYTES} bytes of answers to requests of the tenant with an Idempotency-Key were kept in a day`;
+      throw new ServiceError('tooManyRequests', kept);
+    }
   }
 
   /** One more answer is kept. No errors. */
-  add(tenant: string): void {
+  add(tenant: string, bytes: number): void {
     const count = this.#counts.get(tenant);
     if (count) count.kept++;
+    const volume = this.#volumeOf(tenant);
+    if (volume) volume.bytes += bytes;
+    else this.#volumes.set(tenant, { bytes, since: this.clock.monotonic() });
+  }
+
+  /** Of the day that began with its first answer; undefined: that is over. */
+  #volumeOf(tenant: string): Volume | undefined {
+    const volume = this.#volumes.get(tenant);
+    return volume && this.clock.monotonic() - volume.since < DAY_MS ? volume : undefined;
   }
 
   #count(tenant: string): Promise<Count> {

@@ -18,7 +18,7 @@ const MAX_LEASES = 3;
 /** Refusals that may come before it is seen that the request was carried out. */
 const EARLY: ReadonlySet<ServiceErrorCode> = new Set([
   ...(['fenced', 'leaseEnded', 'leaseNotYours', 'leaseNotCovering'] as const),
-  ...(['storageFull', 'tooManyRequests'] as const),
+  ...(['storageFull', 'tooManyRequests', 'tooLarge'] as const),
 ]);
 
 /** A write that is carried out once, however often its request comes. */
@@ -98,8 +98,9 @@ export class IdempotentWrites {
       const value = (made: readonly (Changed | null)[]): string => keptText({ ...write.answer(made), fingerprint });
       try {
         const { position, records } = await write.transact({ key: place, revision: null, put: { value, lease } });
-        this.#counts.add(tenant);
-        return { answer: write.answer(records), revision: position.revision, isReplayed: false };
+        const answer = write.answer(records);
+        this.#counts.add(tenant, Buffer.byteLength(answer.body));
+        return { answer, revision: position.revision, isReplayed: false };
       } catch (error) {
         if (error instanceof GuardFailed && error.key === place) return replayed(error.current, fingerprint);
         if (!(error instanceof GuardedLeaseGone)) throw error;

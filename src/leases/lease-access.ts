@@ -2,9 +2,16 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
 import { ServiceError } from '../errors/service-error.js';
+import { isPrefix, stem } from './lease-record.js';
 import { noLease, type Lease } from './lease-table.js';
 
-/** Who may take and see which leases. A prefix is asked about as it is written: `thing/lamp-*`. */
+/**
+ * Stands for all names behind a prefix. It is longer than the resource of a policy may be (2,048 UTF-16 units), so no
+ * number of `?` fills it, and of characters that nobody writes in one: only a `*` does.
+ */
+const ANY_NAME = '\u0000'.repeat(2_049);
+
+/** Who may take and see which leases. A prefix is asked about as it is written, `thing/lamp-*`, and must be all allowed. */
 @Injectable()
 export class LeaseAccess {
   constructor(@Inject(AUTHORIZER) private readonly authorizer: Authorizer) {}
@@ -26,7 +33,8 @@ export class LeaseAccess {
     throw this.maySee(request, lease) ? new ServiceError('leaseNotYours') : noLease();
   }
 
-  #mayLease({ principal, ip: address }: FastifyRequest, thing: string): boolean {
-    return this.authorizer.allows(principal, 'umbra:Lease', `thing/${thing}`, { address });
+  #mayLease({ principal, ip: address }: FastifyRequest, entry: string): boolean {
+    const names = isPrefix(entry) ? [entry, stem(entry) + ANY_NAME] : [entry];
+    return names.every((name) => this.authorizer.allows(principal, 'umbra:Lease', `thing/${name}`, { address }));
   }
 }

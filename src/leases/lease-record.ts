@@ -46,6 +46,12 @@ export function sharedWith(ours: readonly string[], theirs: readonly string[]): 
   return theirs.find((their) => ours.some((our) => meet(our, their))) ?? null;
 }
 
+/** Whether a lease names all things that begin so. No errors. */
+export const isPrefix = (each: string): boolean => each.endsWith('*');
+
+/** A prefix without its asterisk. No errors. */
+export const stem = (prefix: string): string => prefix.slice(0, -1);
+
 /** The text that is stored. No errors. */
 export function leaseText({ principal, things, ttlSeconds, createdAtMs }: LeaseRecord): string {
   return JSON.stringify({ principal, things, ttlSeconds, createdAtMs });
@@ -57,9 +63,6 @@ export function leaseOf(text: string): LeaseRecord {
 }
 
 const bad = (detail: string): ServiceError => new ServiceError('invalidRequest', detail);
-const isPrefix = (each: string): boolean => each.endsWith('*');
-const stem = (prefix: string): string => prefix.slice(0, -1);
-
 function isEntry(value: unknown): boolean {
   if (typeof value !== 'string') return false;
   if (!isPrefix(value)) return isThingName(value);

@@ -5,6 +5,7 @@ import type { Changed } from '../store/shadow-store.js';
 import { applyOperations } from './apply-operations.js';
 import { OperationRefused } from './operation-refused.js';
 import { parseTransaction, placesOf } from './parse-transaction.js';
+import { SchemaSteps } from './schema-steps.js';
 import { placeName } from './transaction-request.js';
 
 const NOW = 1_700_000_000_000;
@@ -13,11 +14,15 @@ const made = (state: StatePatch): ShadowState => applyUpdate(null, { state }, co
 const desired = (members: JsonObject): ShadowState => made({ desired: members });
 
 /** What operations make of shadows by name; those that are not given do not exist. */
-function apply(operations: object[], before: Record<string, ShadowState> = {}): Record<string, Changed | null> {
+function apply(
+  operations: object[],
+  before: Record<string, ShadowState> = {},
+  steps = new SchemaSteps(),
+): Record<string, Changed | null> {
   const request = parseTransaction(Buffer.from(JSON.stringify({ operations })), DEFAULT_LIMITS);
   const places = [...new Map(request.operations.flatMap(placesOf).map((place) => [placeName(place), place])).values()];
   const current = places.map((place) => before[placeName(place)] ?? null);
-  const changed = applyOperations(request.operations, places, current, context);
+  const changed = applyOperations(request.operations, places, current, context, steps);
   return Object.fromEntries(places.map((place, i) => [placeName(place), changed[i]!]));
 }
 
@@ -222,12 +227,17 @@ describe('operations of a transaction', () => {
   });
 
   it('end when their schemas would take too long', () => {
-    const schema = { anyOf: Array.from({ length: 1_000 }, () => true) };
+    const schema = { prefixItems: Array.from({ length: 60 }, () => true) };
     const promotes = ['a', 'b', 'c'].map((thing) => ({ op: 'promote', thing, from: 's', schema }));
     const staged = desired({ list: Array.from({ length: 400 }, (_, i) => i) });
     expect(refusal(promotes, { 'a/s': staged, 'b/s': staged, 'c/s': staged })).toMatchObject({
       code: 'invalidRequest',
       operation: 2,
     });
+    // A run that begins anew has its steps again, but not without end.
+    const steps = new SchemaSteps();
+    const again = () => apply(promotes.slice(1), { 'b/s': staged, 'c/s': staged }, steps);
+    for (let run = 0; run < 4; run++) again();
+    expect(again).toThrow(/others changed the shadows/);
   });
 });

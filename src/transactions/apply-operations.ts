@@ -11,11 +11,9 @@ import { ServiceError } from '../errors/service-error.js';
 import type { Changed } from '../store/shadow-store.js';
 import { faultBySchema, sizeOf } from './guard-schema.js';
 import { OperationRefused } from './operation-refused.js';
+import type { SchemaSteps } from './schema-steps.js';
 import { placeName, type Condition, type PromoteOperation, type ShadowPlace } from './transaction-request.js';
 import type { TransactionOperation } from './transaction-request.js';
-
-/** Steps that the schemas of one transaction may take: each part of a schema meets each part of a document once. */
-const MAX_SCHEMA_STEPS = 1_000_000;
 
 export interface ApplyContext extends UpdateContext {
   /** Id of the principal. */
@@ -25,8 +23,9 @@ export interface ApplyContext extends UpdateContext {
 
 /**
  * What the operations make of the shadows, in their order: each one sees what those before it have made. However many
- * of them change a shadow, it gets one version and one change. Pure: it may run again on fresher data.
+ * of them change a shadow, it gets one version and one change. Pure but for `steps`: it may run again on fresher data.
  * @param shadows that the operations name, in the order of `current`
+ * @param steps of all runs for one request
  * @returns null for a shadow that no operation changes
  * @throws OperationRefused
  */
@@ -35,19 +34,22 @@ export function applyOperations(
   shadows: readonly ShadowPlace[],
   current: readonly (ShadowState | null)[],
   context: ApplyContext,
+  steps: SchemaSteps,
 ): readonly (Changed | null)[] {
+  steps.begin();
   const working = new Map(
     shadows.map((place, i) => [placeName(place), new WorkingShadow(place, current[i]!, context)]),
   );
-  const applied = new Application(working);
+  const applied = new Application(working, steps);
   operations.forEach((operation, i) => applied.apply(operation, i));
   return [...working.values()].map((shadow) => shadow.changed());
 }
 
 class Application {
-  #schemaSteps = 0;
-
-  constructor(private readonly shadows: ReadonlyMap<string, WorkingShadow>) {}
+  constructor(
+    private readonly shadows: ReadonlyMap<string, WorkingShadow>,
+    private readonly steps: SchemaSteps,
+  ) {}
 
   apply(operation: TransactionOperation, index: number): void {
     const target = this.#at(operation);
@@ -79,10 +81,7 @@ class Application {
 
   #checkSchema({ schema }: PromoteOperation, staged: WorkingShadow, desired: JsonObject): void {
     if (!schema) return;
-    this.#schemaSteps += schema.size * sizeOf(desired);
-    if (this.#schemaSteps > MAX_SCHEMA_STEPS) {
-      throw new ServiceError('invalidRequest', 'the schemas of the transaction are too large for these documents');
-    }
+    this.steps.take(schema.steps * sizeOf(desired));
     const fault = faultBySchema(schema, desired);
     if (fault !== null) throw failed(staged, `has a desired section that its schema refuses: ${fault}`);
   }

@@ -62,6 +62,10 @@ describe('a schema that guards a promotion', () => {
     ['{"maxLength":-1}', /must be a whole number/],
     ['{"type":"text"}', /must be one of null, boolean/],
     ['{"anyOf":[]}', /must be a list of schemas/],
+    [`{"not":{"anyOf":[${'{},'.repeat(5_000)}{}]}}`, /^s\.not\.anyOf: has 5001 schemas; 32 are the most$/],
+    [`{"allOf":[${'{},'.repeat(32)}{}]}`, /^s\.allOf: has 33 schemas/],
+    [`{"oneOf":[${'{},'.repeat(32)}{}]}`, /^s\.oneOf: has 33 schemas/],
+    [`{"anyOf":[${'{},'.repeat(31)}{}],"prefixItems":[${'{},'.repeat(99)}{}]}`, /^taken$/],
     ['{"items":[{}]}', /is an object, true or false/],
     ['{"enum":{}}', /must be a list of values/],
     ['{"dependentRequired":{"a":"b"}}', /must be an object of lists/],
@@ -70,7 +74,14 @@ describe('a schema that guards a promotion', () => {
     [`${'{"not":'.repeat(33)}{}${'}'.repeat(33)}`, /at most 32 levels/],
   ])('%.40s is refused', (schema, text) => expect(refusal(schema)).toMatch(text));
 
-  it('counts the values of a schema and of a document', () => {
+  it('takes more steps with schemas in it than with values', () => {
+    const steps = (schema: string): number => parseSchema(JSON.parse(schema) as Json, 's').steps;
+    expect([steps('{"enum":[1,2]}'), steps('{"allOf":[{},true,{"not":{}}],"properties":{"a":{}}}')]).toEqual([12, 56]);
+  });
+
+  it('counts the values of a schema and of a document, and long texts for what they take', () => {
     expect([sizeOf(1), sizeOf([1, [2]]), sizeOf({ a: { b: null } })]).toEqual([1, 4, 3]);
+    const long = 'x'.repeat(3_200);
+    expect([sizeOf(long), sizeOf({ [long]: 1 })]).toEqual([101, 102]);
   });
 });

@@ -8,9 +8,14 @@ import { ServiceError } from '../errors/service-error.js';
 const MAX_BYTES = 16 * 1024;
 /** Levels of schemas within schemas. */
 const MAX_LEVELS = 32;
+/** Schemas of one `allOf`, `anyOf` or `oneOf`: the library copies the list of those that match at each of them. */
+const MAX_BRANCHES = 32;
+/** UTF-16 units of a text that count as one value more: `maxLength` and `const` walk through it. */
+const UNITS_OF_STEP = 32;
 
 /** What the value of a keyword must be. */
-type Kind = 'schema' | 'schemas' | 'map' | 'number' | 'count' | 'names' | 'name-lists' | 'types' | 'values' | 'any';
+type Kind =
+  'schema' | 'schemas' | 'branches' | 'map' | 'number' | 'count' | 'names' | 'name-lists' | 'types' | 'values' | 'any';
 
 /**
  * The keywords of JSON Schema (2020-12) that a guard may use. Others are refused, since a guard that is not understood
@@ -24,16 +29,20 @@ const KEYWORDS: Readonly<Record<string, Kind>> = {
   ...{ prefixItems: 'schemas', items: 'schema', contains: 'schema', minContains: 'count', maxContains: 'count' },
   ...{ minItems: 'count', maxItems: 'count', minLength: 'count', maxLength: 'count' },
   ...{ minimum: 'number', maximum: 'number', exclusiveMinimum: 'number', exclusiveMaximum: 'number' },
-  ...{ multipleOf: 'number', allOf: 'schemas', anyOf: 'schemas', oneOf: 'schemas', not: 'schema' },
+  ...{ multipleOf: 'number', allOf: 'branches', anyOf: 'branches', oneOf: 'branches', not: 'schema' },
   ...{ if: 'schema', then: 'schema', else: 'schema' },
   ...{ title: 'any', description: 'any', $comment: 'any', default: 'any', examples: 'any', $schema: 'any' },
 };
 const TYPES = new Set<Json>(['null', 'boolean', 'object', 'array', 'number', 'integer', 'string']);
 
-/** A schema that is checked, and how many values it has. */
+/** Steps of one schema within a schema: the library looks for each keyword in it, which takes about 2 µs in all. */
+const STEPS_OF_SCHEMA = 8;
+
+/** A schema that is checked. */
 export interface GuardSchema {
   readonly schema: JsonObject;
-  readonly size: number;
+  /** Steps that it takes at most with each value of a document. */
+  readonly steps: number;
 }
 
 /**
@@ -44,15 +53,16 @@ export interface GuardSchema {
 export function parseSchema(schema: Json, place: string): GuardSchema {
   if (!isObject(schema)) throw bad(place, 'a schema is an object');
   if (jsonBytes(schema) > MAX_BYTES) throw bad(place, `a schema takes at most ${MAX_BYTES} bytes`);
-  checkSchema(schema, place, 0);
-  return { schema, size: sizeOf(schema) };
+  const schemas = checkSchema(schema, place, 0);
+  return { schema, steps: sizeOf(schema) + STEPS_OF_SCHEMA * schemas };
 }
 
-/** Values in a value, itself among them. No errors: it has a limit of depth. */
+/** Values in a value, itself among them, and more for long texts and names. No errors: it has a limit of depth. */
 export function sizeOf(value: Json): number {
+  if (typeof value === 'string') return 1 + Math.floor(value.length / UNITS_OF_STEP);
   if (typeof value !== 'object' || value === null) return 1;
   let size = 1;
-  for (const each of Object.values(value)) size += sizeOf(each);
+  for (const [name, each] of Object.entries(value)) size += Math.floor(name.length / UNITS_OF_STEP) + sizeOf(each);
   return size;
 }
 
@@ -76,28 +86,35 @@ function withoutInherited(value: Json): Json {
   return copy;
 }
 
-function checkSchema(schema: Json, place: string, level: number): void {
-  if (typeof schema === 'boolean') return;
+/** The number of schemas that it has, itself among them. */
+function checkSchema(schema: Json, place: string, level: number): number {
+  if (typeof schema === 'boolean') return 1;
   if (!isObject(schema)) throw bad(place, 'a schema is an object, true or false');
   if (level >= MAX_LEVELS) throw bad(place, `schemas are nested at most ${MAX_LEVELS} levels deep`);
+  let schemas = 1;
   for (const [keyword, value] of Object.entries(schema)) {
     const kind = Object.hasOwn(KEYWORDS, keyword) ? KEYWORDS[keyword]! : null;
     const at = `${place}.${quote(keyword)}`;
     if (kind === null) throw bad(at, 'this keyword is not supported; see docs/transactions.md for those that are');
-    checkKeyword(kind, value, at, level);
+    schemas += checkKeyword(kind, value, at, level);
   }
+  return schemas;
 }
 
-function checkKeyword(kind: Kind, value: Json, place: string, level: number): void {
+function checkKeyword(kind: Kind, value: Json, place: string, level: number): number {
   if (kind === 'schema') return checkSchema(value, place, level + 1);
-  if (kind === 'schemas' && Array.isArray(value) && value.length > 0) {
-    return value.forEach((each, i) => checkSchema(each, `${place}[${i}]`, level + 1));
+  if (kind === 'branches' && Array.isArray(value) && value.length > MAX_BRANCHES) {
+    throw bad(place, `has ${value.length} schemas; ${MAX_BRANCHES} are the most`);
+  }
+  if ((kind === 'schemas' || kind === 'branches') && Array.isArray(value) && value.length > 0) {
+    return value.reduce<number>((sum, each, i) => sum + checkSchema(each, `${place}[${i}]`, level + 1), 0);
   }
   if (kind === 'map' && isObject(value)) {
-    for (const [name, each] of Object.entries(value)) checkSchema(each, `${place}.${quote(name)}`, level + 1);
-    return;
+    const schemas = Object.entries(value);
+    return schemas.reduce((sum, [name, each]) => sum + checkSchema(each, `${place}.${quote(name)}`, level + 1), 0);
   }
   if (!isPlain(kind, value)) throw bad(place, EXPECTED[kind]);
+  return 0;
 }
 
 function isPlain(kind: Kind, value: Json): boolean {
@@ -116,6 +133,7 @@ const isListOfNames = (value: Json): boolean => Array.isArray(value) && value.ev
 const EXPECTED: Readonly<Record<Kind, string>> = {
   schema: 'must be a schema',
   schemas: 'must be a list of schemas',
+  branches: 'must be a list of schemas',
   map: 'must be an object of schemas',
   number: 'must be a number',
   count: 'must be a whole number from 0',

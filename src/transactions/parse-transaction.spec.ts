@@ -53,7 +53,7 @@ describe('the body of a transaction', () => {
         from: { thing: 'e', shadow: 'staging' },
         version: 3,
         fromVersion: 4,
-        schema: { size: 3 },
+        schema: { steps: 11 },
       },
     ]);
   });

@@ -11,14 +11,19 @@ import {
 } from './transaction-request.js';
 import type { Committed } from './update.js';
 
+/** Bytes of the documents of one answer. It may wait for a client that does not read. */
+const MAX_DOCUMENTS = 2 * 1024 * 1024;
+/** Bytes of them in an answer that is kept in etcd for a day. */
+const MAX_KEPT_DOCUMENTS = 32 * 1024;
+
 /** The answer to a transaction, put together from the texts of its documents. No errors. */
 export function committedText({ position, shadows, records }: Committed, request: TransactionRequest): string {
   const states = records.map((record) => record?.state ?? null);
-  return `${HEAD}${position.revision}${tailOf(shadows, states, request)}`;
+  return `${HEAD}${position.revision}${tailOf(shadows, states, request, MAX_DOCUMENTS)}`;
 }
 
 /**
- * The same answer before its commit, to be kept.
+ * The same answer before its commit, to be kept, with less of its documents.
  * @param states of the shadows, as the transaction leaves them. No errors.
  */
 export function transactionAnswer(
@@ -26,7 +31,8 @@ export function transactionAnswer(
   states: readonly (ShadowState | null)[],
   request: TransactionRequest,
 ): Answer {
-  return { status: 200, headers: {}, body: HEAD + tailOf(shadows, states, request), revisionAt: HEAD.length };
+  const tail = tailOf(shadows, states, request, MAX_KEPT_DOCUMENTS);
+  return { status: 200, headers: {}, body: HEAD + tail, revisionAt: HEAD.length };
 }
 
 /** The revision comes after it. */
@@ -36,11 +42,14 @@ function tailOf(
   shadows: readonly ShadowPlace[],
   states: readonly (ShadowState | null)[],
   { operations, clientToken }: TransactionRequest,
+  mostBytes: number,
 ): string {
+  const texts = new StateTexts(mostBytes);
   const byName = new Map(shadows.map((place, i) => [placeName(place), states[i] ?? null]));
   const results = operations.map((operation) => {
+    const name = placeName(operation);
     const from = operation.op === 'promote' ? `,"from":${fromText(operation, byName)}` : '';
-    return `{"op":"${operation.op}",${namesText(operation)},${stateText(byName.get(placeName(operation))!)}${from}}`;
+    return `{"op":"${operation.op}",${namesText(operation)},${texts.next(name, byName.get(name)!)}${from}}`;
   });
   const token = clientToken === undefined ? '' : `,"clientToken":${JSON.stringify(clientToken)}`;
   return `,"results":[${results.join(',')}]${token}}`;
@@ -49,10 +58,24 @@ function tailOf(
 const namesText = ({ thing, shadow }: Pick<TransactionOperation, 'thing' | 'shadow'>): string =>
   `"thing":${JSON.stringify(thing)},"shadow":${JSON.stringify(shadow)}`;
 
-function stateText(state: ShadowState | null): string {
-  if (state === null) return '"version":null';
-  // Without its braces: members beside others.
-  return isTombstone(state) ? `"version":${state.version},"deleted":true` : snapshotText(state).slice(1, -1);
+/** The members that show the shadows of one answer: each document once, and no more of them than there is room for. */
+class StateTexts {
+  readonly #shown = new Set<string>();
+
+  constructor(private bytesLeft: number) {}
+
+  next(name: string, state: ShadowState | null): string {
+    if (state === null) return '"version":null';
+    if (isTombstone(state)) return `"version":${state.version},"deleted":true`;
+    if (this.#shown.has(name)) return `"version":${state.version},"omitted":"shown-before"`;
+    // Without its braces: members beside others.
+    const text = snapshotText(state).slice(1, -1);
+    const bytes = Buffer.byteLength(text);
+    if (bytes > this.bytesLeft) return `"version":${state.version},"omitted":"too-large"`;
+    this.bytesLeft -= bytes;
+    this.#shown.add(name);
+    return text;
+  }
 }
 
 function fromText(

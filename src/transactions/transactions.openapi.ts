@@ -90,6 +90,11 @@ export const TransactionResult = Type.Object(
     deleted: Type.Optional(Type.Literal(true)),
     state: Type.Optional(Data),
     metadata: Type.Optional(Data),
+    omitted: Type.Optional(
+      Type.Union([Type.Literal('shown-before'), Type.Literal('too-large')], {
+        description: 'Why the document is not here: an earlier result has it, or the answer has no room for it.',
+      }),
+    ),
     from: Type.Optional(Type.Object({ shadow: Type.String(), version: Type.Integer() })),
   },
   { $id: 'TransactionResult', description: 'The shadow of an operation after the whole transaction.' },

@@ -67,7 +67,17 @@ export class TransactionController {
   }
 
   /** As #commit, and the answer is kept for the next request with this Idempotency-Key, or found. */
-  #once(request: FastifyRequest, reply: FastifyReply, call: TransactionCall, body: TransactionRequest): Promise<void> {
+  async #once(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    call: TransactionCall,
+    body: TransactionRequest,
+  ): Promise<void> {
+    // Else whoever may only read could fill the storage with answers.
+    if (body.operations.every(({ op }) => op === 'check'))
+      throw new ServiceError('invalidRequest', 'A transaction that only checks takes no Idempotency-Key');
+    // A kept answer has documents too, and may be found before the commit asks.
+    this.transactions.checkAllowed(call, body);
     let basis: Basis = { shadows: [], states: [] };
     const see = (before: Basis): void => void (basis = before);
     return this.idempotent.answer(request, reply, {

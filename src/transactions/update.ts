@@ -12,6 +12,7 @@ import type { GuardedKey, Transacted } from '../store/transaction.js';
 import { applyOperations } from './apply-operations.js';
 import { OperationRefused } from './operation-refused.js';
 import { placesOf } from './parse-transaction.js';
+import { SchemaSteps } from './schema-steps.js';
 import { placeName, type ShadowPlace, type TransactionOperation } from './transaction-request.js';
 import type { TransactionRequest } from './transaction-request.js';
 
@@ -61,22 +62,29 @@ export class CommitTransaction {
    * All operations, or none.
    * @throws OperationRefused; ServiceError rateExceeded; what the store throws
    */
-  async commit(call: TransactionCall, { operations, clientToken }: TransactionRequest): Promise<Committed> {
-    operations.forEach((operation, i) => this.#ask(call, operation, i));
+  async commit(call: TransactionCall, request: TransactionRequest): Promise<Committed> {
+    this.checkAllowed(call, request);
+    const { operations, clientToken } = request;
     const shadows = [...new Map(operations.flatMap(placesOf).map((place) => [placeName(place), place])).values()];
     this.#count(call.principal, shadows);
     const { tenant, id: principal } = call.principal;
+    const steps = new SchemaSteps();
     // One clock reading for the whole transaction.
     const context = { now: this.clock.now(), limits: this.config.limits, principal, clientToken };
     const transaction = {
       keys: shadows.map(({ thing, shadow: name }): ShadowKey => ({ tenant, thing, name })),
       change: (states: Basis['states']) => {
         call.see?.({ shadows, states });
-        return applyOperations(operations, shadows, states, context);
+        return applyOperations(operations, shadows, states, context, steps);
       },
       ...(call.guarded && { guarded: call.guarded }),
     };
     return { ...(await this.store.transact(transaction, call)), shadows };
+  }
+
+  /** Asks the policies for each operation. @throws OperationRefused for the first that the caller may not do */
+  checkAllowed(call: TransactionCall, { operations }: TransactionRequest): void {
+    operations.forEach((operation, i) => this.#ask(call, operation, i));
   }
 
   /** Whether the caller may see the document of a shadow. No errors. */

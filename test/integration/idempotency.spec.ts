@@ -237,11 +237,37 @@ describe('requests with an Idempotency-Key', () => {
     const anew = await send(b.url, 'POST', '/v1/transactions', body, withKey(newKey()));
     expect([anew.status, JSON.parse(anew.text)]).toEqual([412, expect.objectContaining({ operation: 0 })]);
     const checks = JSON.stringify({ operations: [{ op: 'check', thing: 'tx-c' }] });
-    const look = newKey();
-    const seen = await send(a.url, 'POST', '/v1/transactions', checks, withKey(look));
-    await send(b.url, 'PATCH', '/v1/things/tx-c/shadow/desired', '{"n":6}', {});
-    expect(shown(await send(b.url, 'POST', '/v1/transactions', checks, withKey(look)))).toEqual(shown(seen));
-    expect([await versionOf('tx-a'), await versionOf('tx-b'), await versionOf('tx-c')]).toEqual([1, 1, 3]);
+    const looking = await send(a.url, 'POST', '/v1/transactions', checks, withKey(newKey()));
+    expect([looking.status, looking.text]).toEqual([400, expect.stringContaining('only checks takes no Idempotency')]);
+    expect([await versionOf('tx-a'), await versionOf('tx-b'), await versionOf('tx-c')]).toEqual([1, 1, 2]);
+  });
+
+  it('get their first answer although the shadows have become too large for them together', async () => {
+    const names = Array.from({ length: 100 }, (_, i) => `tx-grown-${i}`);
+    const body = (things: string[], desired: object) =>
+      JSON.stringify({ operations: things.map((thing) => ({ op: 'update', thing, state: { desired } })) });
+    const [key, sent] = [newKey(), body(names, { a: 'x'.repeat(3_000) })];
+    const first = await send(a.url, 'POST', '/v1/transactions', sent, withKey(key));
+    expect(first.status).toBe(200);
+    for (const things of [names.slice(0, 50), names.slice(50)]) {
+      const grown = await send(a.url, 'POST', '/v1/transactions', body(things, { b: 'x'.repeat(4_900) }), {});
+      expect(grown.status).toBe(200);
+    }
+    expect((await send(a.url, 'POST', '/v1/transactions', sent, withKey(newKey()))).status).toBe(413);
+    expect(shown(await send(a.url, 'POST', '/v1/transactions', sent, withKey(key)))).toEqual(shown(first));
+  });
+
+  it('keep no more than 32 KiB of the documents of a transaction', async () => {
+    const state = { desired: { text: 'x'.repeat(7_000) } };
+    const operations = Array.from({ length: 6 }, (_, i) => ({ op: 'update', thing: `tx-kept-${i}`, state }));
+    const sent = [a.url, 'POST', '/v1/transactions', JSON.stringify({ operations }), withKey(newKey())] as const;
+    const first = await send(...sent);
+    const { results } = JSON.parse(first.text) as { results: { omitted?: string; version: number }[] };
+    expect(results.map(({ version, omitted }) => [version, omitted])).toEqual([
+      ...Array<unknown>(4).fill([1, undefined]),
+      ...Array<unknown>(2).fill([1, 'too-large']),
+    ]);
+    expect(shown(await send(...sent))).toEqual(shown(first));
   });
 
   it('are refused with a bad key, and where nothing is kept', async () => {

@@ -149,6 +149,12 @@ describe('leases of a node with authentication', () => {
     node = await startSecureNode();
     const statement = { Effect: 'Allow', Action: 'umbra:Lease', Resource: 'arn:aws:iot:eu:1:thing/lamp-*' };
     await node.ask('PUT', '/v1/policies/lease-lamps', node.admin, { Version: '2012-10-17', Statement: [statement] });
+    const short = {
+      ...statement,
+      Resource: ['lamp-?', 'valve-??', 'pump-*x'].map((each) => `arn:aws:iot:eu:1:thing/${each}`),
+    };
+    await node.ask('PUT', '/v1/policies/lease-short', node.admin, { Version: '2012-10-17', Statement: [short] });
+    keys['short'] = await node.make('short', { kind: 'service', policies: ['lease-short'] });
     keys['ann'] = await node.make('ann', { kind: 'service', roles: ['operator'] });
     keys['bob'] = await node.make('bob', { kind: 'service', roles: ['operator'] });
     keys['lamps'] = await node.make('lamps', { kind: 'service', policies: ['lease-lamps'] });
@@ -170,6 +176,14 @@ describe('leases of a node with authentication', () => {
     const [status, lease] = await take('lamps', 'lamp-*');
     expect(status).toBe(201);
     expect((await ask('lamps', 'DELETE', `/v1/leases/${lease}`)).status).toBe(204);
+  });
+
+  it('are for a prefix only where policies allow names of any length behind it', async () => {
+    for (const prefix of ['lamp-*', 'valve-1*', 'pump-*'])
+      expect([prefix, ...(await take('short', prefix))]).toEqual([prefix, 403, 'AUTH_202']);
+    const [status, lease] = await take('short', 'lamp-7', 'valve-12', 'pump-x');
+    expect(status).toBe(201);
+    expect((await ask('short', 'DELETE', `/v1/leases/${lease}`)).status).toBe(204);
   });
 
   it('belong to who took them', async () => {

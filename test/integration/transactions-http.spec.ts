@@ -99,7 +99,7 @@ describe('POST /v1/transactions', () => {
     await send(a, 'PATCH', `/v1/things/${door}/shadow/reported`, { door: 'closed' });
     expect(await transact(b, update(lamp, { on: true }), update(lamp, { locked: true }, closed))).toMatchObject({
       status: 200,
-      body: { results: [{ version: 1 }, { version: 1, state: { desired: { on: true, locked: true } } }] },
+      body: { results: [{ version: 1, state: { desired: { on: true, locked: true } } }, { version: 1 }] },
     });
     const late = await transact(b, update(lamp, { on: false }, { version: 7 }), update(door, { x: 1 }));
     expect(late).toMatchObject({ status: 409, body: { operation: 0, current: { version: 1 } } });
@@ -276,6 +276,27 @@ describe('access of a transaction', () => {
       200,
       [2, 2, 2],
     ]);
+  });
+
+  it('is asked before an answer that is kept is shown again', async () => {
+    const allow = { Effect: 'Allow', Action: ['iot:UpdateThingShadow', 'umbra:Lease'] };
+    const policy = (thing: string) => ({
+      Version: '2012-10-17',
+      Statement: [{ ...allow, Resource: `arn:aws:iot:*:*:thing/${thing}` }],
+    });
+    await node.ask('PUT', '/v1/policies/passing', node.admin, policy('kept'));
+    const key = await node.make('passing', { kind: 'service', policies: ['passing'] });
+    const taken = await node.ask('POST', '/v1/leases', key, { things: ['kept'] });
+    const headers = { 'umbra-lease': String(taken.body.lease), 'idempotency-key': 'k' };
+    const send = () => node.ask('POST', '/v1/transactions', key, { operations: [update('kept')] }, headers);
+    expect((await send()).status).toBe(200);
+    expect((await node.ask('DELETE', `/v1/leases/${taken.body.lease}`, key)).status).toBe(204);
+    expect((await send()).status).toBe(200);
+    const { headers: shown } = await node.ask('GET', '/v1/policies/passing', node.admin);
+    const withdrawn = { 'if-match': shown.get('etag')! };
+    expect((await node.ask('PUT', '/v1/policies/passing', node.admin, policy('other'), withdrawn)).status).toBe(200);
+    const refused = await send();
+    expect([refused.status, refused.body.results, refused.body.operation]).toEqual([403, undefined, 0]);
   });
 
   it('counts a request for each thing', async () => {

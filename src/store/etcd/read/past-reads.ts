@@ -14,7 +14,7 @@ export class PastReads {
   #history = 0;
 
   constructor(
-    private readonly reads: ReadBatcher,
+    private readonly reads: Pick<ReadBatcher, 'get' | 'close'>,
     private readonly lineage: Lineage,
   ) {}
 
@@ -45,6 +45,7 @@ export class PastReads {
    * @param head a revision that etcd had just now
    */
   async #searchOldest(key: string, deadline: number, gone: number, head: number): Promise<number> {
+    const history = this.lineage.entered;
     let low = gone;
     let high = head;
     while (high - low > 1) {
@@ -53,7 +54,8 @@ export class PastReads {
       else high = middle;
     }
     this.#checkHistory();
-    this.#oldest = Math.max(this.#oldest, high);
+    // What was found in a former history says nothing about this one.
+    if (this.#history === history) this.#oldest = Math.max(this.#oldest, high);
     return high;
   }
 
