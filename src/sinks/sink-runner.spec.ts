@@ -164,9 +164,12 @@ describe('SinkRunner', () => {
   it('saves its cursors soon again when etcd did not take them', async () => {
     const a = start('a');
     await a.take(...SHARDS);
-    const commit = jest.spyOn(keys, 'commit').mockRejectedValueOnce(new Error('etcd is away'));
     log.revision = 102;
+    // From here on a sink that has sent nothing saves once a minute.
     await until('saved', () => cursor('p/0') === 102);
+    const commit = jest.spyOn(keys, 'commit').mockRejectedValueOnce(new Error('etcd is away'));
+    log.revision = 104;
+    await until('saved again', () => cursor('p/0') === 104);
     expect(commit).toHaveBeenCalledTimes(2);
     commit.mockRestore();
   });

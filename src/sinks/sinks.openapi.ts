@@ -116,7 +116,7 @@ export const updateSink: OperationDescription = {
   tag: SINKS,
   summary: 'Make or replace a sink',
   description:
-    'A new sink gets every change that is committed after the answer, at least once, those of one shadow in their order. Members that are left out are those of a new sink; secrets that are left out stay. Replacing one takes If-Match.',
+    'A new sink gets every change that is committed after the answer, at least once, those of one shadow in their order. Members that are left out are those of a new sink; secrets that are left out stay while the servers do. Replacing one takes If-Match.',
   parameters: [SINK, IF_MATCH, IF_NONE_MATCH],
   body: { schema: SinkMembers, required: true, examples: { nats: GIVEN } },
   answers: {
