@@ -2,6 +2,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { anyCharacter } from '../../test/harness/any-character.js';
 import { createAuthority, type Authority } from '../../test/harness/certificates.js';
 import { ConfigError } from './config-error.js';
 import { needsCredentials } from './needs-credentials.js';
@@ -137,7 +138,7 @@ describe('loadConfig', () => {
       fc.string().map((s) => `UMBRA_${s}`),
     );
     const value = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      fc.string({ unit: anyCharacter }),
       fc.integer().map(String),
       fc.constantFrom('true', 'off', '/', ','),
     );

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { anyCharacter } from './any-character.js';
 import { TOKEN_ALGORITHMS } from '../../src/access/token-algorithms.js';
 import type { KindName, RecordTypes } from '../../src/directory/access-records.js';
 import { PRINCIPAL_KINDS, type PrincipalRecord } from '../../src/directory/records/principal-record.js';
@@ -31,7 +32,7 @@ const time = fc.nat();
 const nullable = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
 const several = (name: fc.Arbitrary<string>) => fc.uniqueArray(name, { maxLength: 4 });
 const text = (maxLength: number) =>
-  fc.string({ maxLength, unit: 'grapheme' }).filter((each) => each.length <= maxLength);
+  fc.string({ maxLength, unit: anyCharacter }).filter((each) => each.length <= maxLength);
 
 function named<Name extends KindName>(
   kind: Name,

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { anyCharacter } from '../../../../../test/harness/any-character.js';
 import type { ITxnResponse } from 'etcd3';
 import { decodeMessage, encodeMessage } from '../../../../../test/harness/etcd-messages.js';
 import { HEAD_BYTES } from '../channel/grpc-message.js';
@@ -9,9 +10,9 @@ import { decodeFlatTxn, decodeNestedTxn, decodeReads } from './txn-response.js';
 
 const RUNS = { numRuns: 100 };
 const revision = fc.oneof(fc.nat(200), fc.nat({ max: Number.MAX_SAFE_INTEGER }));
-const key = fc.oneof(fc.string({ minLength: 1, maxLength: 40 }), fc.string({ minLength: 1, unit: 'binary' }));
+const key = fc.oneof(fc.string({ minLength: 1, maxLength: 40 }), fc.string({ minLength: 1, unit: anyCharacter }));
 const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array));
-const text = fc.oneof(fc.string({ maxLength: 300 }), fc.string({ unit: 'binary', maxLength: 2_000 }));
+const text = fc.oneof(fc.string({ maxLength: 300 }), fc.string({ unit: anyCharacter, maxLength: 2_000 }));
 const signed64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String);
 const unsigned64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(String);
 
