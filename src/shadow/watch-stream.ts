@@ -30,17 +30,14 @@ export async function streamWatch(
     ...(only !== null && { only }),
   };
   const upgrade = upgradeOf(request.raw);
-  const { initial, minRevision, credit = null } = query;
+  const { credit = null } = query;
   if (credit !== null && upgrade === null)
     throw new QueryError([{ parameter: 'credit', message: 'credit is for streams over WebSocket; leave it out' }]);
   // A browser that connects again repeats the address, query string included, and adds the header.
   const cursor = lastEventId(request) ?? query.cursor;
   if (request.method === 'HEAD') return void reply.header('content-type', 'text/event-stream').send();
   const { principal, ip: address } = request;
-  const start =
-    cursor === undefined && minRevision !== undefined
-      ? await shadows.startBehind(minRevision, initial, request.deadline)
-      : { ...(cursor !== undefined && { cursor }), initial };
+  const start = await shadows.startOf({ ...query, cursor }, request.deadline);
   const { real = false, previous = false } = query;
   const watched = { filter, content: contentFilter(wanted), real, previous };
   const revision = shadows.revisionOf(start);

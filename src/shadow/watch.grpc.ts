@@ -20,6 +20,7 @@ export interface WatchMessage {
   readonly previous: boolean;
   readonly initial: boolean;
   readonly cursor?: string;
+  readonly minRevision?: number;
 }
 
 /** The rules of the query of HTTP: the members of the message have the names of its parameters. */
@@ -37,8 +38,8 @@ export class WatchShadowGrpc {
     const wanted = filterOf(query);
     const only = keyFilter(wanted);
     const filter: ShadowFilter = { tenant: principal.tenant, ...oneOf(request), ...(only !== null && { only }) };
-    const { cursor, initial, real = false, previous = false } = query;
-    const start = { ...(cursor !== undefined && { cursor }), initial };
+    const { cursor, real = false, previous = false } = query;
+    const start = await this.shadows.startOf(query, call.deadline);
     const watched = { filter, content: contentFilter(wanted), real, previous };
     const subscription = this.shadows.watch({ principal, address }, watched, start);
     try {
@@ -70,11 +71,12 @@ function oneOf({ thing, shadow }: WatchMessage): { thing?: string; name?: string
 const only = ([first, ...others]: readonly string[]): string | undefined =>
   others.length === 0 && first?.endsWith('*') === false ? first : undefined;
 
-function queryOf({ thing, shadow, kind, path, initial, cursor, delta, real, previous }: WatchMessage): object {
+function queryOf(request: WatchMessage): object {
+  const { thing, shadow, kind, path, initial, cursor, delta, real, previous } = request;
   const given = Object.entries({ thing, shadow, path, kind: kind.map((each) => String(each).toLowerCase()) });
   return {
     ...Object.fromEntries(given.filter(([, values]) => values.length > 0)),
     ...Object.fromEntries(Object.entries({ delta, real, previous }).filter(([, isSet]) => isSet)),
-    ...{ initial, cursor },
+    ...{ initial, cursor, minRevision: request.minRevision?.toString() },
   };
 }

@@ -24,6 +24,14 @@ export interface WatchStart {
   readonly initial?: boolean;
 }
 
+/** What a client may say of the start of a stream. */
+export interface StartQuery {
+  readonly cursor?: string | undefined;
+  readonly initial: boolean;
+  /** A stream that is as new as this revision. */
+  readonly minRevision?: number;
+}
+
 /** What a stream brings. */
 export interface Watched {
   readonly filter: ShadowFilter;
@@ -57,12 +65,20 @@ export class WatchShadows {
   ) {}
 
   /**
-   * The start of a stream that is as new as a revision, though this node may lag behind: one that begins now begins at the
-   * present end of the store's history, from a linearizable read. The present state always comes from such a read.
+   * The start that a query asks for; a cursor counts before all else.
    * @param deadline milliseconds of the monotonic clock
    * @throws ServiceError revisionAhead, storageUnavailable
    */
-  async startBehind(minRevision: number, initial: boolean, deadline: number): Promise<WatchStart> {
+  async startOf({ cursor, initial, minRevision }: StartQuery, deadline: number): Promise<WatchStart> {
+    if (cursor !== undefined) return { cursor, initial };
+    return minRevision === undefined ? { initial } : this.#startBehind(minRevision, initial, deadline);
+  }
+
+  /**
+   * The start of a stream that is as new as a revision, though this node may lag behind: one that begins now begins at the
+   * present end of the store's history, from a linearizable read. The present state always comes from such a read.
+   */
+  async #startBehind(minRevision: number, initial: boolean, deadline: number): Promise<WatchStart> {
     const { clock, feed } = this;
     const signal = AbortSignal.timeout(Math.max(1, Math.ceil(deadline - clock.monotonic())));
     try {

@@ -9,7 +9,7 @@ import { until } from '../harness/until.js';
 
 const cleanup = cleanupAfterAll();
 const LONG = process.env['UMBRA_E2E_LONG'] === '1';
-const PER_SECOND = LONG ? 1_000 : 500;
+const PER_SECOND = LONG ? 1_000 : 300;
 const LOAD_MS = LONG ? 15_000 : 4_000;
 const WAIT_MS = 60_000;
 

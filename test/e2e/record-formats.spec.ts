@@ -25,7 +25,9 @@ const start = async (env: Record<string, string>, main?: string): Promise<ReadyN
 /** The first bytes of every stored record. */
 async function formats(): Promise<string[]> {
   const all = await etcd.client.getAll().prefix('/umbra/v1/shadows/').strings();
-  return Object.values(all).map((value) => value.slice(0, '{"f":2'.length));
+  // The marker of the feeds is no record.
+  const records = Object.entries(all).filter(([key]) => key.endsWith('/c'));
+  return records.map(([, value]) => value.slice(0, '{"f":2'.length));
 }
 
 (hasOld ? describe : describe.skip)('an upgrade of a running service from records of format 1', () => {
