@@ -10,7 +10,7 @@ const cleanup = cleanupAfterAll();
 const LONG = process.env['UMBRA_E2E_LONG'] === '1';
 const PER_SECOND = LONG ? 1_000 : 300;
 const ROUND_MS = LONG ? 15_000 : 4_000;
-const KILLS = LONG ? 6 : 2;
+const KILLS = LONG ? 6 : 1;
 /** For what has piled up; the machine may be busy with other things. */
 const WAIT_MS = 120_000;
 const TAKEOVER_SECONDS = 3;

@@ -73,7 +73,10 @@ const accepted = (device: Device, clientToken: string): Promise<{ json: { versio
 const send = (device: Device, thing: string, x: number, clientToken: string): Promise<void> =>
   device.publish(topic(thing, 'update'), { state: { desired: { x } }, clientToken });
 
-it.each<ProxyMode>(['refuse', 'blackhole'])(
+/** The short form has the harder one: nothing tells the node that it is cut off. */
+const MODES: readonly ProxyMode[] = process.env['UMBRA_E2E_LONG'] === '1' ? ['refuse', 'blackhole'] : ['blackhole'];
+
+it.each(MODES)(
   'a node that is cut off from etcd alone (%s) leaves its requests to the node that took its lane over',
   async (mode) => {
     const undone: string[] = [];

@@ -9,7 +9,7 @@ import { CurlReader } from './steps/event-stream.js';
 import { Rest } from './steps/rest.js';
 import { until } from '../harness/until.js';
 
-const UPDATES = 3000;
+const UPDATES = 1500;
 /** Milliseconds between updates, all shadows together: 200 a second. */
 const INTERVAL_MS = 5;
 /** Events after which a reader is killed; varied, so that cuts fall everywhere. */

@@ -89,8 +89,8 @@ export class Watcher {
       const { url } = this.targets[turn % this.targets.length] as Target;
       try {
         this.#reader = await openStream(this.how.transport ?? 'sse', url, this.#query());
-        this.#planPrank();
-        await this.#follow(this.#reader, positioned);
+        // It may have been stopped while the stream opened, which nobody else would close.
+        if (!this.#stopped) await this.#follow(this.#reader, positioned);
       } catch (error) {
         if (!this.#stopped && String(error).includes('status 410')) this.#startOver('cursor gone (410)');
       }
@@ -118,6 +118,7 @@ export class Watcher {
   }
 
   async #follow(reader: Stream, positioned: () => void): Promise<void> {
+    this.#planPrank();
     for (let event = await reader.next(); event !== null; event = await reader.next()) {
       if (event.id !== undefined) {
         this.#lastId = event.id;

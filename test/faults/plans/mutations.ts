@@ -209,7 +209,11 @@ export const MUTATIONS: readonly Mutation[] = [
     'a stream that resumes at the present',
     'SIGTERM during load',
     [PROMISES.feed],
-    ['shadow/watch-stream.js', '...(cursor !== undefined && { cursor }), ', ''],
+    [
+      'shadow/watch-stream.js',
+      'startOf({ ...query, cursor }, request.deadline)',
+      'startOf({ initial: query.initial }, request.deadline)',
+    ],
   ),
   mutation(
     'a cursor that is always gone',
