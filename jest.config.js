@@ -8,6 +8,9 @@ const common = {
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
 };
 
+/** Files of tests that only the long run carries out, with UMBRA_E2E_LONG=1: an upgrade from a build that they compile first. */
+const LONG_RUN = process.env['UMBRA_E2E_LONG'] === '1' ? [] : ['/e2e/record-formats[.]spec'];
+
 /** One project per kind of test, so that `jest --selectProjects unit` needs no server at all. */
 export default {
   // A test that hangs ends; one that waits on a busy machine does not. Conditions have bounds of their own: harness/until.ts.
@@ -25,6 +28,7 @@ export default {
       ...common,
       displayName: 'e2e',
       testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'],
+      testPathIgnorePatterns: ['/node_modules/', ...LONG_RUN],
       setupFilesAfterEnv: ['<rootDir>/test/e2e/steps/build-first.ts'],
     },
   ],

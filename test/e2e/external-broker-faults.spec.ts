@@ -56,30 +56,33 @@ async function nothingMissing(traffic: ShadowTraffic, rest: Rest): Promise<void>
   expect(await traffic.missing(rest)).toEqual([]);
 }
 
-/** Of the long form alone: what they lose on a broker that restarts is what they lose on one that dies. */
+/** Of the long form alone: the fault lab and the tests of a crash and of a broker that dies go the same ways. */
 const inLong = LONG ? it : (): void => undefined;
 
-it('SIGTERM of the only node under load: what it committed it has told; the next one does the rest, and repeats nothing', async () => {
-  const { broker, env, node } = await site();
-  const leaving = await node();
-  const traffic = await load(broker.url, 'drain');
-  const flowing = traffic.run(PER_SECOND, LOAD_MS);
-  await until('the load flows', () => traffic.accepted >= PER_SECOND);
-  const start = performance.now();
-  expect(await leaving.stop()).toEqual({ code: 0, signal: null });
-  const took = Math.round(performance.now() - start);
-  await flowing;
-  const unanswered = traffic.unanswered.length;
+inLong(
+  'SIGTERM of the only node under load: what it committed it has told; the next one does the rest, and repeats nothing',
+  async () => {
+    const { broker, env, node } = await site();
+    const leaving = await node();
+    const traffic = await load(broker.url, 'drain');
+    const flowing = traffic.run(PER_SECOND, LOAD_MS);
+    await until('the load flows', () => traffic.accepted >= PER_SECOND);
+    const start = performance.now();
+    expect(await leaving.stop()).toEqual({ code: 0, signal: null });
+    const took = Math.round(performance.now() - start);
+    await flowing;
+    const unanswered = traffic.unanswered.length;
 
-  const reader = await node({ env: { UMBRA_BROKER_URL: undefined } });
-  await nothingMissing(traffic, new Rest(reader.httpUrl));
-  const next = await node({ env });
-  await allAccepted(traffic, new Rest(next.httpUrl));
-  await nothingMissing(traffic, new Rest(next.httpUrl));
-  tell('SIGTERM under load', { sent: traffic.sent, leftToTheNext: unanswered, repeated: traffic.repeated, took });
-  expect(traffic.rejected).toEqual([]);
-  expect(traffic.repeated).toBe(0);
-});
+    const reader = await node({ env: { UMBRA_BROKER_URL: undefined } });
+    await nothingMissing(traffic, new Rest(reader.httpUrl));
+    const next = await node({ env });
+    await allAccepted(traffic, new Rest(next.httpUrl));
+    await nothingMissing(traffic, new Rest(next.httpUrl));
+    tell('SIGTERM under load', { sent: traffic.sent, leftToTheNext: unanswered, repeated: traffic.repeated, took });
+    expect(traffic.rejected).toEqual([]);
+    expect(traffic.repeated).toBe(0);
+  },
+);
 
 it('SIGTERM while the broker says nothing: exit 0 within the bound of the drain, and nothing is lost', async () => {
   const { broker, node } = await site();
@@ -171,7 +174,7 @@ it('the broker dies under load: nothing accepted is lost, and everything after i
   });
 });
 
-it('four lanes, two nodes, kill -9 of one of them under load: nothing is lost', async () => {
+inLong('four lanes, two nodes, kill -9 of one of them under load: nothing is lost', async () => {
   const { broker, node } = await site();
   const env = { UMBRA_BROKER_LANES: '4', UMBRA_BROKER_TAKEOVER_SECONDS: '3' };
   const nodes = [await node({ env }), await node({ env })] as const;
