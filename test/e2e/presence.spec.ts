@@ -112,6 +112,7 @@ it('two connections on one node, one after the other, with one client id: one se
   expect(first.client.connected).toBe(false);
   await second.client.endAsync();
   await known('twin', false, 'a');
+  await until('the events', () => events('twin').length === 3);
   expect(events('twin').map(({ eventType }) => eventType)).toEqual(['connected', 'connected', 'disconnected']);
 });
 
@@ -148,6 +149,7 @@ it('a node that is killed: its clients are disconnected within its lease, and on
   expect(await presenceOf('mover')).toMatchObject({ connected: true, nodeId: 'b', epoch: after.epoch });
   await until('the event', () => events('loser').length === 2);
   expect(events('loser')[1]).toMatchObject({ eventType: 'disconnected', disconnectReason: 'SERVER_ERROR' });
+  await until('the events', () => events('mover').length >= 2);
   expect(events('mover').map(({ eventType }) => eventType)).toEqual(['connected', 'connected']);
   moved.client.end(true);
   lost.socket.destroy();
