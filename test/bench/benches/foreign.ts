@@ -8,7 +8,8 @@ import { HttpConnection } from '../load/http-connection.js';
 import { cpuSeconds } from '../load/process-usage.js';
 import type { Sample } from '../load/sample.js';
 import { atMost, note, ratio, row, type Result, type Row } from '../result.js';
-import { spread } from '../statistics.js';
+import { median, spread } from '../statistics.js';
+import { bareServer } from './bare-server.js';
 import { nodeCost } from './doors.js';
 
 /** Events of one revision. */
@@ -24,39 +25,73 @@ const REST = 0.01;
 /** What a node pays for an event of a shadow that nobody there listens to, by the events that one revision has. */
 export async function foreign(lab: Lab): Promise<Result> {
   const etcd = await lab.etcd();
-  const here = await listener(lab, etcd, '/foreign/');
+  const now = await listener(lab, etcd, '/foreign/');
+  const bare = await bareListener(lab, etcd, '/foreign-bare/', now.value);
   const before = lab.frozen === null ? null : await listener(lab, etcd, '/foreign-before/', lab.frozen);
   const sides: Record<string, Side> = {};
   for (const batch of BATCHES) {
-    sides[`${batch} a revision`] = here(batch);
-    if (before) sides[`frozen, ${batch} a revision`] = before(batch);
+    sides[`${batch} a revision`] = sideOf(lab, etcd, now, batch);
+    sides[`bare, ${batch} a revision`] = sideOf(lab, etcd, bare, batch);
+    if (before) sides[`frozen, ${batch} a revision`] = sideOf(lab, etcd, before, batch);
   }
   const found = await lab.alternate(sides);
   return {
-    rows: BATCHES.flatMap((batch) => rows(batch, found[`${batch} a revision`], found[`frozen, ${batch} a revision`])),
+    rows: BATCHES.flatMap((batch) =>
+      rows(batch, {
+        now: found[`${batch} a revision`] ?? [],
+        bare: found[`bare, ${batch} a revision`] ?? [],
+        frozen: found[`frozen, ${batch} a revision`] ?? [],
+      }),
+    ),
     notes: [...Object.entries(found).map(([name, samples]) => note(name, samples)), ...(before ? [] : [NOT_FROZEN])],
   };
 }
 
-function rows(batch: number, now: readonly Measured[] = [], frozen?: readonly Measured[]): Row[] {
+interface Found {
+  readonly now: readonly Measured[];
+  /** A process that throws the bytes of its watch away. */
+  readonly bare: readonly Measured[];
+  readonly frozen: readonly Measured[];
+}
+
+/** The node's own part is what it costs beyond hearing of the revision: no process could hear of it for less. */
+function rows(batch: number, { now, bare, frozen }: Found): Row[] {
+  const floor = median(bare.map(nodeCost));
+  const own = now.map((each) => nodeCost(each) - floor);
   return [
     row(`processor per foreign event, ${batch} a revision`, now.map(nodeCost), atMost(2), ' µs'),
-    ...(frozen ? [ratio(`over the frozen revision, ${batch} a revision`, now, frozen, nodeCost)] : []),
+    row(`the same of a bare watch, ${batch} a revision`, bare.map(nodeCost), undefined, ' µs'),
+    row(`the node's own part, ${batch} a revision`, own, atMost(2), ' µs'),
+    ...(frozen.length > 0 ? [ratio(`over the frozen revision, ${batch} a revision`, now, frozen, nodeCost)] : []),
   ];
 }
 
-/** A node without clients, and who writes beside it. */
-async function listener(lab: Lab, etcd: EtcdServer, prefix: string, main?: string): Promise<(batch: number) => Side> {
+/** A process that hears of what is written under a prefix. */
+interface Listener {
+  readonly pid: number;
+  readonly prefix: string;
+  readonly value: Buffer;
+}
+
+/** A node without clients. */
+async function listener(lab: Lab, etcd: EtcdServer, prefix: string, main?: string): Promise<Listener> {
   const node = await lab.node('umbra', { etcd: [etcd], prefix, ...(main === undefined ? {} : { main }) });
-  const value = await writtenBy(node, etcd, prefix);
+  return { pid: node.process.pid, prefix, value: await writtenBy(node, etcd, prefix) };
+}
+
+async function bareListener(lab: Lab, etcd: EtcdServer, prefix: string, value: Buffer): Promise<Listener> {
+  const { pid } = await bareServer(lab, 'bare-watcher', [etcd.endpoint, prefix]);
+  return { pid, prefix, value };
+}
+
+function sideOf(lab: Lab, etcd: EtcdServer, { pid, prefix, value }: Listener, batch: number): Side {
   const keys = Array.from({ length: SHADOWS }, (_, i) =>
     Buffer.from(formatKey(prefix, { tenant: 'default', thing: `foreign-${i}`, name: null })),
   );
-  const { pid } = node.process;
-  return (batch) => ({
+  return {
     run: () => write(etcd, { keys, value, batch, seconds: lab.scale.seconds, pid }),
     pids: { node: pid, etcd: etcd.pid },
-  });
+  };
 }
 
 /** A record as this build writes it: two builds need not write the same. */
