@@ -1,7 +1,9 @@
 import { EventReader } from '../../harness/event-reader.js';
 import { MessageReader } from '../../harness/message-reader.js';
 
-export type Transport = 'sse' | 'websocket';
+/** All that a reader can use. */
+export const TRANSPORTS = ['sse', 'websocket'] as const;
+export type Transport = (typeof TRANSPORTS)[number];
 
 /** An event of a stream, whatever brought it. */
 export interface StreamItem {
@@ -14,6 +16,9 @@ export interface Stream {
   /** The next event, or null when the stream has ended. */
   next(): Promise<StreamItem | null>;
   close(): void;
+  /** Stops reading the socket, and reads it again. Absent: a stream that nobody asks for events does not read it anyway. */
+  freeze?(): void;
+  thaw?(): void;
 }
 
 /** Events that a WebSocket is granted at once: less than arrives within a turn of the lab, so that credit runs out. */
@@ -43,5 +48,6 @@ async function openMessages(url: string, query: string): Promise<Stream> {
     if (message.type === 'change' || message.type === 'initial') reader.grant(1);
     return { type: message.type, id: message.id, data: message.data };
   };
-  return { next, close: () => reader.close() };
+  const { socket } = reader;
+  return { next, close: () => reader.close(), freeze: () => socket.pause(), thaw: () => socket.resume() };
 }
