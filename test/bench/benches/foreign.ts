@@ -88,10 +88,8 @@ function sideOf(lab: Lab, etcd: EtcdServer, { pid, prefix, value }: Listener, ba
   const keys = Array.from({ length: SHADOWS }, (_, i) =>
     Buffer.from(formatKey(prefix, { tenant: 'default', thing: `foreign-${i}`, name: null })),
   );
-  return {
-    run: () => write(etcd, { keys, value, batch, seconds: lab.scale.seconds, pid }),
-    pids: { node: pid, etcd: etcd.pid },
-  };
+  const load = { run: (seconds: number) => write(etcd, { keys, value, batch, seconds, pid }) };
+  return lab.loaded(load, { node: pid, etcd: etcd.pid });
 }
 
 /** A record as this build writes it: two builds need not write the same. */
