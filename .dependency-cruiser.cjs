@@ -58,7 +58,7 @@ module.exports = {
       comment: 'A new folder below src/ gets its place in FLOORS before anything imports it.',
       severity: 'error',
       from: {},
-      to: { path: '^src/[^/]+/', pathNot: `^src/(launcher|${FLOORS.flat().join('|')})/` },
+      to: { path: '^src/[^/]+/', pathNot: `^src/(launcher|sdk|${FLOORS.flat().join('|')})/` },
     },
     {
       name: 'document-is-pure',
@@ -89,13 +89,13 @@ module.exports = {
     onlyFrom(
       'only-mqtt-imports-brokers',
       'MQTT packets stay behind the MQTT door.',
-      '^(src/mqtt/|test/)',
+      '^(src/mqtt/|src/sdk/device/|test/)',
       'node_modules/(mqtt|mqtt-packet)/',
     ),
     onlyFrom(
       'only-the-external-door-imports-mqtt',
       'The built-in broker reads and writes its packets itself (ADR 0017); mqtt.js is a client.',
-      '^(src/mqtt/external/|test/|src/.*[.]spec[.]ts$)',
+      '^(src/mqtt/external/|src/sdk/device/|test/|src/.*[.]spec[.]ts$)',
       'node_modules/(mqtt|mqtt-packet|aedes|aedes-persistence|aedes-packet|mqemitter)/',
     ),
     {
@@ -104,6 +104,30 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/(shadow|things|mqtt|http|grpc|health)/', pathNot: '(\\.module|\\.spec)\\.ts$' },
       to: { path: '^src/store/(etcd|memory)/' },
+    },
+    onlyFrom(
+      'the-server-does-not-know-its-client',
+      'The client library is a package of its own, which the build of the server leaves out.',
+      '^(src/sdk/|test/)',
+      '^src/sdk/',
+    ),
+    {
+      name: 'the-client-stands-alone',
+      comment: 'What a device or a browser installs has nothing of the server in it.',
+      severity: 'error',
+      from: { path: '^src/sdk/', pathNot: '[.]spec[.]ts$' },
+      to: { path: '^(src|test)/', pathNot: '^src/sdk/' },
+    },
+    {
+      name: 'the-client-runs-in-browsers',
+      comment:
+        'Only its parts for devices and for Redis may need Node or a package; the rest needs the event-stream parser.',
+      severity: 'error',
+      from: { path: '^src/sdk/', pathNot: '(^src/sdk/(device|redis)/|[.]spec[.]ts$)' },
+      to: {
+        dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-peer', 'npm-optional'],
+        pathNot: 'node_modules/eventsource-parser/',
+      },
     },
     {
       name: 'no-cycles',
@@ -120,6 +144,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^src/sdk/dist/' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {

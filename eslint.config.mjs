@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'node_modules/**', 'data/**', 'coverage/**'] },
+  { ignores: ['dist/**', 'src/sdk/dist/**', 'node_modules/**', 'data/**', 'coverage/**'] },
   ...tseslint.configs.recommended,
   {
     files: ['src/**/*.ts', 'test/**/*.ts'],
@@ -38,6 +38,29 @@ export default tseslint.config(
       'no-restricted-properties': [
         'error',
         { object: 'process', property: 'env', message: 'Only src/config/environment.ts reads the environment.' },
+      ],
+    },
+  },
+  // The client library takes time, chance and network from its Platform, and runs in browsers.
+  {
+    files: ['src/sdk/**/*.ts'],
+    ignores: ['src/sdk/platform.ts', '**/*.spec.ts'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...['setTimeout', 'setInterval', 'setImmediate', 'performance', 'fetch', 'crypto'].map((name) => ({
+          name,
+          message: 'Take it from the Platform (src/sdk/platform.ts), so that users and tests can replace it.',
+        })),
+        ...['process', 'Buffer', 'window', 'document', 'localStorage'].map((name) => ({
+          name,
+          message: 'The library runs in Node and in browsers.',
+        })),
+      ],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Date', property: 'now', message: 'Take it from the Clock (src/sdk/platform.ts).' },
+        { object: 'Math', property: 'random', message: 'Take it from the Platform (src/sdk/platform.ts).' },
       ],
     },
   },

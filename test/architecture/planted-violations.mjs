@@ -35,6 +35,20 @@ const PLANTED = [
     says: 'no-cycles',
   },
   {
+    wall: 'the client library: a module of Node in what browsers load',
+    file: 'src/sdk/planted.ts',
+    text: "import { readFileSync } from 'node:fs';\nexport const planted = readFileSync;\n",
+    tool: layers,
+    says: 'the-client-runs-in-browsers',
+  },
+  {
+    wall: 'the client library: a timer that is not of the Platform',
+    file: 'src/sdk/planted.ts',
+    text: 'export const planted = (): unknown => setTimeout(() => undefined, 1);\n',
+    tool: lint('src/sdk/planted.ts'),
+    says: 'no-restricted-globals',
+  },
+  {
     wall: 'privacy: `private` instead of #',
     file: 'src/store/planted.ts',
     text: 'export class Planted {\n  private value = 1;\n  get all(): number {\n    return this.value;\n  }\n}\n',

@@ -1,0 +1,2 @@
+export type { Auth } from './auth.js';
+export { anonymous, bearer } from './bearer.js';

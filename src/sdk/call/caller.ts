@@ -1,0 +1,89 @@
+import type { Auth } from '../auth/auth.js';
+import type { Platform } from '../platform.js';
+import { clientError } from '../umbra-error.js';
+import { link, within } from '../within.js';
+import type { Answer, Call } from './call.js';
+import type { Chain } from './chain.js';
+import { bodyOf, queryOf, type Request } from './request.js';
+
+export interface CallerParts {
+  readonly platform: Platform;
+  readonly chain: Chain;
+  readonly auth: Auth;
+  /** Milliseconds for a call with all its attempts. */
+  readonly timeoutMs: number;
+  /** Whether writes carry an Idempotency-Key of their own. */
+  readonly hasKeys: boolean;
+}
+
+/** Makes calls out of requests and sends them through the chain. All parts of a client share one. */
+export class Caller {
+  readonly platform: Platform;
+  /** Aborts when the client is closed. */
+  readonly closed: AbortSignal;
+  readonly #parts: CallerParts;
+  readonly #closing = new AbortController();
+
+  constructor(parts: CallerParts) {
+    this.#parts = parts;
+    this.platform = parts.platform;
+    this.closed = this.#closing.signal;
+  }
+
+  /** @throws UmbraError */
+  call(request: Request): Promise<Answer> {
+    return this.#within(request, request.signal, (signal) => this.#run(request, signal, false));
+  }
+
+  /**
+   * A call whose answer is read as it comes. The time is for its beginning; it ends when the signal aborts, which its
+   * reader has to see to.
+   * @throws UmbraError
+   */
+  async stream(request: Request, signal: AbortSignal): Promise<Answer> {
+    const control = new AbortController();
+    const unlink = link([signal, this.closed], control, request.path);
+    control.signal.addEventListener('abort', unlink, { once: true });
+    try {
+      return await this.#within(request, control.signal, () => this.#run(request, control.signal, true));
+    } catch (error) {
+      control.abort(error);
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#closing.abort(clientError('closed', 'the client was closed'));
+    this.#parts.auth.close?.();
+  }
+
+  #within(
+    request: Request,
+    signal: AbortSignal | undefined,
+    task: (signal: AbortSignal) => Promise<Answer>,
+  ): Promise<Answer> {
+    const { clock } = this.platform;
+    const { method = 'GET', path, timeoutMs: ms = this.#parts.timeoutMs } = request;
+    return within({ clock, ms, what: `${method} ${path}`, signals: [signal, this.closed] }, task);
+  }
+
+  #run(request: Request, signal: AbortSignal, isStream: boolean): Promise<Answer> {
+    const { method = 'GET', name = method, path, query, timeoutMs = this.#parts.timeoutMs } = request;
+    const isWrite = method !== 'GET';
+    const key = isWrite ? this.#keyOf(request) : null;
+    const { headers, body } = bodyOf(request.body);
+    const call: Call = {
+      ...{ name, method, signal, isWrite, isStream, attempt: 1, isRepeatable: !isWrite || key !== null },
+      path: path + queryOf(query),
+      headers: { ...headers, ...(key !== null && { 'idempotency-key': key }), ...request.headers },
+      ...(body !== undefined && { body }),
+      deadline: this.platform.clock.monotonic() + timeoutMs,
+    };
+    return this.#parts.chain.run(call);
+  }
+
+  #keyOf({ idempotencyKey }: Request): string | null {
+    if (idempotencyKey !== undefined) return idempotencyKey;
+    return this.#parts.hasKeys ? this.platform.newId() : null;
+  }
+}

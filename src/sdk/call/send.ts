@@ -1,0 +1,109 @@
+import type { Clock, Fetch } from '../platform.js';
+import { clientError, type Outcome, UmbraError } from '../umbra-error.js';
+import { link, within } from '../within.js';
+import { refusalOf } from './refusal.js';
+import type { Answer, Call, Next } from './call.js';
+
+export interface SendParts {
+  /** Address of the service without a slash at its end; it may have a path. */
+  readonly url: string;
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+  /** Milliseconds for one attempt, its answer included; of a stream until its first byte. */
+  readonly attemptTimeoutMs: number;
+}
+
+/** Characters of an answer. The largest of the service have a few MiB. */
+const MAX_ANSWER = 33_554_432;
+
+/** Errors of connections that were never made: nothing was sent. */
+const NOT_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** The end of each chain: one request, and its answer as a value or as an error. */
+export function sender({ url, fetch, clock, attemptTimeoutMs }: SendParts): Next {
+  return async (call) => {
+    const ms = Math.min(attemptTimeoutMs, call.deadline - clock.monotonic());
+    const { path, method, signal } = call;
+    const what = `${method} ${path.split('?', 1)[0]}`;
+    try {
+      return await within({ clock, ms, signals: [signal], what }, async (attempt) => {
+        const response = await fetch(url + path, initOf(call, attempt));
+        return call.isStream && response.ok ? streamed(response) : await whole(response, call.isWrite);
+      });
+    } catch (error) {
+      throw failure(error, what, call.isWrite);
+    }
+  };
+}
+
+function initOf({ method, headers, body, signal, isStream }: Call, attempt: AbortSignal): RequestInit {
+  return {
+    ...{ method, headers, redirect: 'error', credentials: 'omit', cache: 'no-store' },
+    ...(body !== undefined && { body }),
+    signal: isStream ? eitherOf(signal, attempt) : attempt,
+  };
+}
+
+/** The signal of a stream ends it while it is read too, long after its attempt. Its reader aborts it in the end. */
+function eitherOf(...signals: AbortSignal[]): AbortSignal {
+  const control = new AbortController();
+  const unlink = link(signals, control, 'the stream');
+  control.signal.addEventListener('abort', unlink, { once: true });
+  return control.signal;
+}
+
+const streamed = ({ status, headers, body }: Response): Answer => ({ status, headers, text: '', body });
+
+/** @throws UmbraError for a refusal, and for an answer that is too large */
+async function whole(response: Response, isWrite: boolean): Promise<Answer> {
+  const { status, headers } = response;
+  const text = await textOf(response, isWrite);
+  if (response.ok || status === 304) return { status, headers, text, body: null };
+  throw refusalOf(status, headers, text, isWrite);
+}
+
+async function textOf({ body, status }: Response, isWrite: boolean): Promise<string> {
+  if (body === null) return '';
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    text += decoder.decode(value, { stream: true });
+    if (text.length <= MAX_ANSWER) continue;
+    void reader.cancel().catch(() => undefined);
+    const outcome = isWrite ? (status < 300 ? 'applied' : 'unknown') : 'not-applied';
+    throw clientError('bad-answer', `the answer has more than ${MAX_ANSWER} characters`, { status, outcome });
+  }
+}
+
+/** What went wrong on the way, as an UmbraError that says whether the request may have arrived. */
+function failure(error: unknown, what: string, isWrite: boolean): UmbraError {
+  const inDoubt: Outcome = isWrite ? 'unknown' : 'not-applied';
+  if (error instanceof UmbraError)
+    return error.code === 'timeout' || error.code === 'aborted' ? error.withOutcome(inDoubt) : error;
+  const code = codeOf(error);
+  const outcome = code !== null && NOT_SENT.has(code) ? 'not-applied' : inDoubt;
+  const why = code ?? (error instanceof Error ? error.message : String(error));
+  return clientError('unreachable', `${what}: no answer (${why})`, { retryable: true, outcome, cause: error });
+}
+
+/** The code of the error below that of fetch, if there is one: browsers tell none. */
+function codeOf(error: unknown): string | null {
+  for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++) {
+    const { code, errors } = at as { code?: unknown; errors?: unknown };
+    if (typeof code === 'string') return code;
+    // Of all addresses of a name that were tried.
+    const first: unknown = Array.isArray(errors) ? errors[0] : undefined;
+    if (first instanceof Error) return codeOf(first);
+  }
+  return null;
+}

@@ -1,0 +1,12 @@
+export { Umbra, type UmbraOptions } from './umbra.js';
+export { UmbraError, type ClientCode, type Outcome } from './umbra-error.js';
+export type { Auth } from './auth/auth.js';
+export { anonymous, bearer } from './auth/bearer.js';
+export type { Answer, Call, Link, Next } from './call/call.js';
+export type { BuiltInLink, Place } from './call/chain.js';
+export type { CallOptions, Query, QueryValue, Request } from './call/request.js';
+export type { RetryOptions } from './call/retry.js';
+export { log } from './call/log.js';
+export { renewal } from './call/renewal.js';
+export { retry } from './call/retry.js';
+export type { Clock, Fetch, Logger, Platform, Store } from './platform.js';

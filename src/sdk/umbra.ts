@@ -1,0 +1,70 @@
+import type { Auth } from './auth/auth.js';
+import { anonymous } from './auth/bearer.js';
+import { Caller } from './call/caller.js';
+import { Chain, type Place } from './call/chain.js';
+import type { Answer, Link } from './call/call.js';
+import { log } from './call/log.js';
+import { renewal } from './call/renewal.js';
+import { addressOf, type Request } from './call/request.js';
+import { retry, type RetryOptions } from './call/retry.js';
+import { sender } from './call/send.js';
+import { platformOf, type Platform } from './platform.js';
+
+export interface UmbraOptions extends Partial<Platform> {
+  /** Address of the service: `https://umbra.example`. It may have a path, and no query. */
+  readonly url: string;
+  /** Where the credential comes from; nothing, for nodes without authentication. */
+  readonly auth?: Auth;
+  /** Milliseconds for a call with all its attempts, unless it says otherwise. 30,000 by default. */
+  readonly timeoutMs?: number;
+  /** Milliseconds for one attempt. 10,000 by default; nodes answer within `UMBRA_REQUEST_TIMEOUT_MS`, 5,000. */
+  readonly attemptTimeoutMs?: number;
+  readonly retry?: RetryOptions;
+  /**
+   * Whether writes carry an Idempotency-Key, so that one whose outcome is unknown is sent again. By default they do. The
+   * service keeps 50,000 answers of a tenant for a day: a client that writes more often turns it off, and gets `unknown`.
+   */
+  readonly idempotencyKeys?: boolean;
+}
+
+/** A client of one service. It opens nothing until it is called. */
+export class Umbra {
+  readonly #chain: Chain;
+  readonly #caller: Caller;
+
+  /** @throws UmbraError invalid-argument for an address that is none */
+  constructor(options: UmbraOptions) {
+    const platform = platformOf(options);
+    const { auth = anonymous, timeoutMs = 30_000, attemptTimeoutMs = 10_000, idempotencyKeys = true } = options;
+    const links = [
+      { name: 'log', link: log(platform) },
+      { name: 'retry', link: retry(platform, options.retry) },
+      { name: 'renewal', link: renewal(auth) },
+    ];
+    const { fetch, clock } = platform;
+    this.#chain = new Chain(links, sender({ url: addressOf(options.url), fetch, clock, attemptTimeoutMs }));
+    this.#caller = new Caller({ platform, chain: this.#chain, auth, timeoutMs, hasKeys: idempotencyKeys });
+  }
+
+  /**
+   * Adds a link to the chain of all calls that begin from now on. Without a place it comes last.
+   * @throws UmbraError invalid-argument for a place that does not exist
+   */
+  use(link: Link, place?: Place): this {
+    this.#chain.use(link, place);
+    return this;
+  }
+
+  /**
+   * Calls any route of the service, for what has no method of its own.
+   * @throws UmbraError
+   */
+  call(request: Request): Promise<Answer> {
+    return this.#caller.call(request);
+  }
+
+  /** Ends all calls and streams with `closed`, and the source of the credential. */
+  close(): void {
+    this.#caller.close();
+  }
+}

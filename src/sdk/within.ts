@@ -1,0 +1,79 @@
+import type { Clock } from './platform.js';
+import { clientError, type UmbraError } from './umbra-error.js';
+
+export interface Limit {
+  readonly clock: Clock;
+  /** Milliseconds. */
+  readonly ms: number;
+  /** Each of them ends the wait too. */
+  readonly signals?: readonly (AbortSignal | undefined)[];
+  /** What the wait is for, as the subject of a sentence: `GET /v1/things`. */
+  readonly what: string;
+}
+
+/** The error of what a signal has ended: its reason, if that is one of ours. No errors. */
+export function aborted(what: string, { reason }: AbortSignal): UmbraError {
+  const isOurs = reason instanceof Error && reason.name === 'UmbraError';
+  return isOurs ? (reason as UmbraError) : clientError('aborted', `${what} was aborted`, { cause: reason as unknown });
+}
+
+/**
+ * Runs `task` for at most so long. Its signal aborts when the time is over or one of the signals does; the wait then
+ * ends, whether the task heeds its signal or not. Leaves no timer and no listener behind.
+ * @throws UmbraError timeout, aborted; what `task` throws
+ */
+export async function within<T>(limit: Limit, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { clock, ms, what } = limit;
+  const control = new AbortController();
+  const ended = new Promise<never>((_, reject) => {
+    control.signal.addEventListener('abort', () => reject(control.signal.reason as UmbraError), { once: true });
+  });
+  // The task may end first, and nobody waits for this promise then.
+  ended.catch(() => undefined);
+  const unlink = link(limit.signals ?? [], control, what);
+  const cancel = clock.after(ms, () =>
+    control.abort(clientError('timeout', `${what} took longer than ${Math.round(ms)} ms`, { retryable: true })),
+  );
+  try {
+    control.signal.throwIfAborted();
+    return await Promise.race([task(control.signal), ended]);
+  } finally {
+    cancel();
+    unlink();
+  }
+}
+
+/** Aborts `control` as soon as one of the signals aborts, until the function that it returns is called. No errors. */
+export function link(
+  signals: readonly (AbortSignal | undefined)[],
+  control: AbortController,
+  what: string,
+): () => void {
+  const links = signals.flatMap((signal) => {
+    if (!signal) return [];
+    const abort = (): void => control.abort(aborted(what, signal));
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    return [() => signal.removeEventListener('abort', abort)];
+  });
+  return () => links.forEach((unlink) => unlink());
+}
+
+/**
+ * Waits for so many milliseconds.
+ * @throws UmbraError aborted
+ */
+export async function pause(clock: Clock, ms: number, signal: AbortSignal, what: string): Promise<void> {
+  if (signal.aborted) throw aborted(what, signal);
+  await new Promise<void>((resolve, reject) => {
+    const abort = (): void => {
+      cancel();
+      reject(aborted(what, signal));
+    };
+    const cancel = clock.after(ms, () => {
+      signal.removeEventListener('abort', abort);
+      resolve();
+    });
+    signal.addEventListener('abort', abort, { once: true });
+  });
+}
