@@ -16,6 +16,7 @@ import { notAllowed } from '../access/refusal.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Clock } from '../resilience/clock.js';
 import type { Logger } from '../telemetry/logger.js';
+import { OF_WRITES } from './grpc-call.js';
 import type { GrpcConnection, GrpcConnections } from './grpc-connections.js';
 import { statusOf } from './grpc-error.js';
 import type { DeclaredMethod } from './grpc-handlers.js';
@@ -34,8 +35,8 @@ const MAX_PUBLIC_BYTES = 4_096;
 /** Calls whose message is on its way, and milliseconds after which the oldest beyond them gives way to others. */
 const MAX_AWAITED = 256;
 const AWAITED_MS = 1_000;
-/** Conditions of HTTP that nobody would check here; they must not pass for some that held. */
-const UNHEEDED = ['if-match', 'if-none-match', 'umbra-lease', 'idempotency-key'];
+/** Conditions of HTTP, which must not pass for some that held where nobody checks them. */
+const CONDITIONS = ['if-match', 'if-none-match', ...OF_WRITES];
 /** Calls that may stay open although nobody asks who makes them: balancers follow the health of a node. */
 const ENDLESS = '/grpc.health.v1.Health/Watch';
 
@@ -107,9 +108,9 @@ export class GrpcGate {
       this.#await(call, this.#awaitedPublic);
       return go();
     }
-    const unheeded = UNHEEDED.find((name) => metadata.get(name).length > 0);
+    const unheeded = CONDITIONS.find((name) => !method.heeds.includes(name) && metadata.get(name).length > 0);
     if (unheeded !== undefined)
-      return call.refuse(new ServiceError('invalidRequest', `gRPC takes no ${unheeded}: leave it out, or use HTTP`));
+      return call.refuse(new ServiceError('invalidRequest', `This method takes no ${unheeded}; call it without`));
     const judge = (identity: Identity): void => {
       const fault = identity instanceof ServiceError ? identity : this.#faultOf(identity, method);
       if (fault !== null) return this.#refuse(call, method, fault, identity);

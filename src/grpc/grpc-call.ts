@@ -1,13 +1,16 @@
 import { SetMetadata, applyDecorators } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
-import type { Principal } from '../access/principal.js';
+import type { CallHead } from '../access/call-head.js';
 import { checkShadowName, checkThingName } from '../document/shadow-name.js';
 import type { RequestOptions, ShadowKey } from '../store/shadow-store.js';
 
 /** Transport of every MessagePattern that GrpcTransport calls. Transports of Nest do not see these handlers (ADR 0025). */
 export const GRPC_DOOR = Symbol('grpc');
-/** Metadata key of an About. */
+/** Metadata keys of an About, and of the names that a method heeds. */
 export const ABOUT = 'umbra:grpc-about';
+export const HEEDS = 'umbra:grpc-heeds';
+/** Metadata of calls that write, with the meaning that the headers of HTTP have. */
+export const OF_WRITES: readonly string[] = ['idempotency-key', 'umbra-lease'];
 /** The package of the services, and the beginning of their paths. */
 export const PACKAGE = 'umbra.v1';
 
@@ -17,21 +20,38 @@ export const PACKAGE = 'umbra.v1';
  */
 export type About<Request = never> = (request: Request) => string | null;
 
-/** Declares that a handler answers a method of a service, and what its caller must be allowed to do it to. */
-export function Rpc<Request>(service: string, method: string, about: About<Request>): MethodDecorator {
+/**
+ * Declares that a handler answers a method of a service, and what its caller must be allowed to do it to.
+ * @param heeds names of metadata that it reads; others that would be a condition are refused
+ */
+export function Rpc<Request>(
+  service: string,
+  method: string,
+  about: About<Request>,
+  heeds: readonly string[] = [],
+): MethodDecorator {
   return applyDecorators(
     MessagePattern(`/${PACKAGE}.${service}/${method}`, GRPC_DOOR) as MethodDecorator,
     SetMetadata(ABOUT, about) as MethodDecorator,
+    SetMetadata(HEEDS, heeds) as MethodDecorator,
   );
 }
 
-/** What a handler of a method receives: the message, and whose it is. */
-export interface GrpcCall<Request> extends RequestOptions {
+/** What a handler of a method receives: the message, and whose it is. `headers` has what the method heeds. */
+export interface GrpcCall<Request> extends RequestOptions, CallHead {
   readonly request: Request;
-  readonly principal: Principal;
+  /** Of the method. */
+  readonly path: string;
   /** IP address of the peer. */
   readonly address: string;
   readonly requestId: string;
+  /** Adds to the metadata: of what follows the answer, and of a stream what goes before it, once. */
+  say(name: string, value: string): void;
+}
+
+/** Says the revision of the storage that an answer reflects, as `Umbra-Revision` of HTTP does. No errors. */
+export function sayRevision(call: Pick<GrpcCall<unknown>, 'say'>, revision: number): void {
+  call.say('umbra-revision', String(revision));
 }
 
 /** What a handler of a method with a stream of answers receives. It ends the stream by its return, or by its error. */

@@ -30,13 +30,14 @@ export const reasonOfCode = (code: string): string => code.replace(/[A-Z]/g, '_$
 
 function richStatus(code: status, details: string, error: ServiceError, requestId: string): Buffer {
   const { authCode, clientToken } = error;
-  // Of a refused transaction: the place of the operation.
-  const { operation } = error as { operation?: unknown };
+  // Of a refused transaction: the place of the operation. Of a version that is gone: the oldest revision that is left.
+  const { operation, oldest } = error as { operation?: unknown; oldest?: unknown };
   const facts = {
     requestId,
     ...(authCode !== undefined && { code: authCode }),
     ...(clientToken !== undefined && { clientToken }),
     ...(typeof operation === 'number' && { operation: String(operation) }),
+    ...(typeof oldest === 'number' && { oldestRevision: String(oldest) }),
   };
   const info = Buffer.concat([
     field(1, reasonOfCode(error.code)),

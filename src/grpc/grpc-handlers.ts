@@ -2,13 +2,15 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { PATTERN_METADATA, TRANSPORT_METADATA } from '@nestjs/microservices/constants.js';
 import { ACTION, type ActionName } from '../access/action.js';
-import { ABOUT, GRPC_DOOR, type About, type GrpcHandler } from './grpc-call.js';
+import { ABOUT, GRPC_DOOR, HEEDS, type About, type GrpcHandler } from './grpc-call.js';
 
 /** A method as its controller declares it. */
 export interface DeclaredMethod {
   readonly handler: GrpcHandler;
   readonly action: Exclude<ActionName, 'public'>;
   readonly about: About;
+  /** Names of metadata that the handler reads. */
+  readonly heeds: readonly string[];
 }
 
 /** Finds the handlers that controllers declare with `@Rpc` (ADR 0025). */
@@ -32,7 +34,8 @@ export class GrpcHandlers {
           const action = Reflect.getMetadata(ACTION, handler) as ActionName | undefined;
           if (action === undefined || action === 'public') throw new Error(`The method ${path} declares no action`);
           const about = Reflect.getMetadata(ABOUT, handler) as About;
-          methods.set(path, { handler: handler.bind(instance), action, about });
+          const heeds = Reflect.getMetadata(HEEDS, handler) as readonly string[];
+          methods.set(path, { handler: handler.bind(instance), action, about, heeds });
         }
       }
     }

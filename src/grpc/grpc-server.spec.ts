@@ -39,6 +39,7 @@ describe('a peer', () => {
       handler: async () => ({}),
       action: 'shadow:update',
       about: () => null,
+      heeds: [],
     } as unknown as DeclaredMethod;
     const parts = {
       ...{ connections, logger, clock: SYSTEM_CLOCK },

@@ -1,6 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
-import type { sendUnaryData, ServerUnaryCall, ServerWritableStream, UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  Metadata,
+  type sendUnaryData,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import { ACCESS, type Access } from '../access/access.module.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { ServiceError } from '../errors/service-error.js';
@@ -100,12 +106,15 @@ export class GrpcTransport implements CustomTransportStrategy {
     const caller = this.#gate!.callerOf(call.metadata);
     const gone = new AbortController();
     call.once('cancelled', () => gone.abort());
+    const trailer = new Metadata();
+    const say = (name: string, value: string): void => trailer.set(name, value);
     this.#open++;
     try {
       const places = this.#enter({ path, method, caller, isStream: false }, call.request);
       try {
-        const answer = await method.handler(this.#callOf(call, caller, gone.signal) as never);
-        done(null, answer as object);
+        const asked = { ...this.#callOf(call, path, method, caller), say, signal: gone.signal };
+        const answer = await method.handler(asked as never);
+        done(null, answer as object, trailer);
       } finally {
         places.leave();
       }
@@ -130,10 +139,10 @@ export class GrpcTransport implements CustomTransportStrategy {
     try {
       const places = this.#enter({ path, method, caller, isStream: true }, call.request);
       try {
-        const gone = new AbortController();
         const stream: GrpcStream<object> = {
-          ...this.#callOf(call, caller, gone.signal),
+          ...this.#callOf(call, path, method, caller),
           encode,
+          say: (name, value) => call.sendMetadata(metadataOf(name, value)),
           write: (answer) => messages.write(answer),
           abandon: () => messages.abandon(),
           onClose: (listener) => messages.onClose(listener),
@@ -160,14 +169,19 @@ export class GrpcTransport implements CustomTransportStrategy {
     return this.asked.enter({ ...call, request });
   }
 
-  #callOf(call: UnaryCall | StreamCall, caller: Caller, signal: AbortSignal): GrpcCall<object> {
-    const { principal, address, requestId } = caller;
+  #callOf(
+    call: UnaryCall | StreamCall,
+    path: string,
+    { heeds }: DeclaredMethod,
+    { principal, address, requestId }: Caller,
+  ): Omit<GrpcCall<object>, 'say'> {
     const own = this.config.requestTimeoutMs;
     const until = call.getDeadline();
     // Of the wall clock, as the library counts it. Infinity: the client waits for ever.
     const left = (until instanceof Date ? until.getTime() : until) - Date.now();
     const deadline = this.clock.monotonic() + Math.max(0, Math.min(own, left));
-    return { request: call.request as object, principal, address, requestId, deadline, signal };
+    const headers = headersOf(call.metadata, heeds);
+    return { request: call.request as object, path, headers, principal, address, requestId, deadline };
   }
 
   #statusOf(error: unknown, path: string, { requestId }: Caller): ReturnType<typeof statusOf> & Error {
@@ -189,6 +203,25 @@ export class GrpcTransport implements CustomTransportStrategy {
     await Promise.race([closed, pause(Math.min(LINGER_MS, withinMs))]);
     server.destroy();
   }
+}
+
+const NO_HEADERS = {};
+
+/** What a method heeds of its metadata. A name that is given several times has all values, as over HTTP. */
+function headersOf(metadata: Metadata, heeds: readonly string[]): GrpcCall<unknown>['headers'] {
+  if (heeds.length === 0) return NO_HEADERS;
+  const headers: Record<string, string> = {};
+  for (const name of heeds) {
+    const values = metadata.get(name);
+    if (values.length > 0) headers[name] = values.join(', ');
+  }
+  return headers;
+}
+
+function metadataOf(name: string, value: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set(name, value);
+  return metadata;
 }
 
 function pause(ms: number): Promise<void> {

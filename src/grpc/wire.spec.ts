@@ -1,4 +1,8 @@
+import type { ServiceError as CallError } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import { failureOf } from '../../test/harness/grpc-client.js';
+import { RevisionGone } from '../store/revision-gone.js';
+import { statusOf } from './grpc-error.js';
 import { field, fieldNumbers, varint } from './wire.js';
 
 const { root } = protobuf.parse(`syntax = "proto3";
@@ -6,6 +10,14 @@ const { root } = protobuf.parse(`syntax = "proto3";
 const All = root.lookupType('All');
 
 describe('what is written by hand', () => {
+  it('is a status that clients read', () => {
+    const status = statusOf(new RevisionGone('revision 7', 9), 'id');
+    expect(failureOf(status as CallError)).toMatchObject({
+      ...{ status: 'OUT_OF_RANGE', reason: 'REVISION_GONE' },
+      facts: { requestId: 'id', oldestRevision: '9' },
+    });
+  });
+
   it.each([0, 1, 127, 128, 300, 65_535, 2 ** 31 - 1])('is a number that others read: %d', (value) => {
     expect(protobuf.Reader.create(varint(value)).uint32()).toBe(value);
   });

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { fingerprintOf, folderOf, placeOf, withoutIdempotencyKey } from './idempotency-key.js';
+import { callFingerprintOf, fingerprintOf, folderOf, placeOf, withoutIdempotencyKey } from './idempotency-key.js';
 
 interface Parts {
   readonly key?: string | undefined;
@@ -67,5 +67,18 @@ describe('a fingerprint', () => {
   it('is the same for the same request under another lease and from another client', () => {
     const again = request({ headers: { 'umbra-lease': 'x', 'user-agent': 'curl' } });
     expect(fingerprintOf(again)).toBe(fingerprintOf(request({})));
+  });
+
+  it('of a call over gRPC is that of its method and message, in whatever order the members come', () => {
+    const path = '/umbra.v1.Shadows/Update';
+    const own = callFingerprintOf({ path, request: { thing: 'lamp', patch: '{}', version: 0, shadow: undefined } });
+    expect(callFingerprintOf({ path, request: { version: 0, patch: '{}', thing: 'lamp' } })).toBe(own);
+    const others = [
+      { path, request: { thing: 'lamp', patch: '{}' } },
+      { path, request: { thing: 'lamp', patch: '{ }', version: 0 } },
+      { path, request: { thing: 'lamp', patch: '{}', version: 0, shadow: '' } },
+      { path: '/umbra.v1.Shadows/Delete', request: { thing: 'lamp', patch: '{}', version: 0 } },
+    ];
+    expect(new Set([own, ...others.map(callFingerprintOf)]).size).toBe(5);
   });
 });

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
+import type { CallHead } from '../access/call-head.js';
 import { ServiceError } from '../errors/service-error.js';
+import type { GrpcCall } from '../grpc/grpc-call.js';
 import { bodyOf } from '../http/caller.js';
 
 /** Visible ASCII characters; quotes are a part of the key. */
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
 /** Whether a request has an Idempotency-Key. No errors. */
-export const hasIdempotencyKey = ({ headers }: FastifyRequest): boolean => headers['idempotency-key'] !== undefined;
+export const hasIdempotencyKey = ({ headers }: Pick<CallHead, 'headers'>): boolean =>
+  headers['idempotency-key'] !== undefined;
 
 /**
  * For a route that keeps no answers: a key that nobody looks at must not pass for one that was kept.
@@ -22,7 +25,7 @@ export function withoutIdempotencyKey(request: FastifyRequest): void {
  * Where the answer to a request is kept below the cluster's own keys. Principals share no keys.
  * @throws ServiceError invalidRequest
  */
-export function placeOf({ headers, principal }: FastifyRequest): string {
+export function placeOf({ headers, principal }: CallHead): string {
   const key = headers['idempotency-key'];
   if (typeof key !== 'string' || !KEY.test(key))
     throw new ServiceError(
@@ -36,14 +39,23 @@ export function placeOf({ headers, principal }: FastifyRequest): string {
 export const folderOf = (tenant: string): string => `idempotency/${tenant}/`;
 
 /**
- * What makes two requests the same one: method, path with query, conditions, content type and body. Not the lease: a
- * controller may have another one when it repeats a request.
+ * What makes two requests of HTTP the same one: method, path with query, conditions, content type and body. Not the
+ * lease: a controller may have another one when it repeats a request.
  * @throws ServiceError tooLarge for a body that was refused
  */
 export function fingerprintOf(request: FastifyRequest): string {
   const { method, url, headers } = request;
   const head = [method, url, headers['if-match'], headers['if-none-match'], headers['content-type']];
   return digest([...head.map((each) => each ?? null), Buffer.from(bodyOf(request)).toString('base64')]);
+}
+
+/**
+ * What makes two calls of gRPC the same one: method and message. Members that are absent count for nothing, so an optional
+ * one that is new in the description changes no call that goes without it. No errors.
+ */
+export function callFingerprintOf({ path, request }: Pick<GrpcCall<object>, 'path' | 'request'>): string {
+  const members = Object.entries(request).filter(([, value]) => value !== undefined);
+  return digest([path, JSON.stringify(members.sort(([a], [b]) => (a < b ? -1 : 1)))]);
 }
 
 function digest(parts: readonly (string | null)[]): string {

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { CallHead } from '../access/call-head.js';
 import type { ServiceErrorCode } from '../errors/error-table.js';
 import { ServiceError } from '../errors/service-error.js';
 import { sayRevision } from '../http/revision.js';
@@ -36,7 +37,7 @@ export interface IdempotentWrite {
 }
 
 /** A revision, and what was answered to the request that was committed there. */
-interface Carried {
+export interface Carried {
   readonly answer: Answer;
   readonly revision: number;
   readonly isReplayed: boolean;
@@ -67,31 +68,31 @@ export class IdempotentWrites {
    * which no answer is kept
    */
   async answer(request: FastifyRequest, reply: FastifyReply, write: IdempotentWrite): Promise<void> {
-    const place = placeOf(request);
-    const fingerprint = fingerprintOf(request);
-    let carried: Carried;
-    try {
-      carried = await this.#carryOut(request, write, place, fingerprint);
-    } catch (error) {
-      if (!(error instanceof ServiceError && EARLY.has(error.code))) throw error;
-      const stored = await this.keys.get(place);
-      if (stored === null) throw error;
-      carried = replayed(stored, fingerprint);
-    }
-    const { answer, revision, isReplayed } = carried;
+    const { answer, revision, isReplayed } = await this.carryOut(request, fingerprintOf(request), write);
     if (isReplayed) void reply.header('idempotent-replayed', 'true');
     sayRevision(reply, revision);
     void reply.code(answer.status).headers(answer.headers);
     sendJsonText(reply, sentBody(answer, revision));
   }
 
-  async #carryOut(
-    { principal }: FastifyRequest,
-    write: IdempotentWrite,
-    place: string,
-    fingerprint: string,
-  ): Promise<Carried> {
-    const { tenant } = principal;
+  /**
+   * Carries a request out, or finds the answer to it, for a door that sends that itself.
+   * @param fingerprint what makes two requests the same one
+   * @throws as `answer`
+   */
+  async carryOut(head: CallHead, fingerprint: string, write: IdempotentWrite): Promise<Carried> {
+    const place = placeOf(head);
+    try {
+      return await this.#carryOut(head.principal.tenant, write, place, fingerprint);
+    } catch (error) {
+      if (!(error instanceof ServiceError && EARLY.has(error.code))) throw error;
+      const stored = await this.keys.get(place);
+      if (stored === null) throw error;
+      return replayed(stored, fingerprint);
+    }
+  }
+
+  async #carryOut(tenant: string, write: IdempotentWrite, place: string, fingerprint: string): Promise<Carried> {
     await this.#counts.check(tenant);
     for (let lost = 1; ; lost++) {
       const lease = await this.#leases.acquire();

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
+import type { CallHead } from '../access/call-head.js';
 import { ServiceError } from '../errors/service-error.js';
 import { ProblemError } from '../http/problem-error.js';
 import type { Fence } from '../store/shadow-store.js';
@@ -15,12 +15,12 @@ export class LeasedWrites {
   constructor(private readonly table: LeaseTable) {}
 
   /**
-   * Writes under the lease that the header `Umbra-Lease` names.
+   * Writes under the lease that `Umbra-Lease` names, in the headers or the metadata.
    * @param things that are written
    * @throws ServiceError leaseEnded, leaseNotYours, leaseNotCovering, with nothing written; what `write` throws
    */
   async under<T>(
-    { headers, principal }: FastifyRequest,
+    { headers, principal }: CallHead,
     things: readonly string[],
     write: (fence: Fence) => Promise<T>,
   ): Promise<T> {
@@ -47,4 +47,4 @@ export class LeasedWrites {
 }
 
 /** Whether a request is to be carried out under a lease. No errors. */
-export const hasLease = ({ headers }: FastifyRequest): boolean => headers['umbra-lease'] !== undefined;
+export const hasLease = ({ headers }: Pick<CallHead, 'headers'>): boolean => headers['umbra-lease'] !== undefined;

@@ -1,6 +1,6 @@
 import { Controller, Inject } from '@nestjs/common';
 import { Action } from '../access/action.js';
-import { aboutShadow, keyOf, Rpc, type GrpcCall, type NamesShadow } from '../grpc/grpc-call.js';
+import { aboutShadow, keyOf, Rpc, sayRevision, type GrpcCall, type NamesShadow } from '../grpc/grpc-call.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { GetShadow } from './get.js';
 import { shadowMessage, type ShadowMessage } from './shadow-messages.js';
@@ -25,6 +25,7 @@ export class GetShadowGrpc {
     const target = { key: keyOf(call), deadline: call.deadline };
     const wanted = versionWanted(queryOf(call.request), this.clock);
     const record = await (wanted === null ? this.shadow.get(target) : this.shadow.getVersion(target, wanted));
+    sayRevision(call, record.readAt ?? record.position.revision);
     return shadowMessage(record, this.clock.now());
   }
 }

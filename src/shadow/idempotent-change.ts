@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { IdempotentWrites } from '../idempotency/idempotent-writes.js';
+import type { CallHead } from '../access/call-head.js';
+import { IdempotentWrites, type Carried, type IdempotentWrite } from '../idempotency/idempotent-writes.js';
 import type { Answer } from '../idempotency/kept-answer.js';
 import { hasLease, LeasedWrites } from '../leases/leased-writes.js';
 import { SHADOW_STORE, type Change, type Changed, type Fence, type ShadowStore } from '../store/shadow-store.js';
@@ -24,21 +25,39 @@ export class IdempotentChange {
   answer(
     request: FastifyRequest,
     reply: FastifyReply,
-    { key, deadline }: ShadowCall,
+    call: ShadowCall,
     change: Change,
     answerOf: (made: Changed) => Answer,
   ): Promise<void> {
+    return this.idempotent.answer(request, reply, this.#write(request, call, change, answerOf));
+  }
+
+  /** As `answer`, for a door that sends it itself. @param fingerprint what makes two requests the same one */
+  carryOut(
+    head: CallHead,
+    fingerprint: string,
+    call: ShadowCall,
+    change: Change,
+    answerOf: (made: Changed) => Answer,
+  ): Promise<Carried> {
+    return this.idempotent.carryOut(head, fingerprint, this.#write(head, call, change, answerOf));
+  }
+
+  #write(
+    head: CallHead,
+    { key, deadline, signal }: ShadowCall,
+    change: Change,
+    answerOf: (made: Changed) => Answer,
+  ): IdempotentWrite {
     const transact = (answer: GuardedKey, fence?: Fence): Promise<Transacted> =>
       this.store.transact(
         { keys: [key], change: ([current]) => [change(current ?? null)], guarded: [answer] },
-        { deadline, fence },
+        { deadline, fence, signal },
       );
-    return this.idempotent.answer(request, reply, {
+    return {
       answer: ([made]) => answerOf(made!),
       transact: (answer) =>
-        hasLease(request)
-          ? this.leases.under(request, [key.thing], (fence) => transact(answer, fence))
-          : transact(answer),
-    });
+        hasLease(head) ? this.leases.under(head, [key.thing], (fence) => transact(answer, fence)) : transact(answer),
+    };
   }
 }

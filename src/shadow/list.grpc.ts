@@ -1,6 +1,6 @@
 import { Controller, Inject } from '@nestjs/common';
 import { Action } from '../access/action.js';
-import { aboutThing, Rpc, type GrpcCall } from '../grpc/grpc-call.js';
+import { aboutThing, Rpc, sayRevision, type GrpcCall } from '../grpc/grpc-call.js';
 import { pageOf, type PageMessage } from '../grpc/page.js';
 import { existed } from './find-version.js';
 import { GetShadow } from './get.js';
@@ -41,6 +41,7 @@ export class ListShadowsGrpc {
       ),
     ]);
     const oldest = Math.min(revision, position.revision);
+    sayRevision(call, oldest);
     // The classic shadow has no name, so the list shows it as a member of its own.
     const classic = existed({ record });
     return { thing, classic, names, revision: oldest, ...(next !== undefined && { nextPageToken: next }) };

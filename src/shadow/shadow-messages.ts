@@ -2,9 +2,11 @@ import { acceptedHead, snapshotText } from '../document/message-texts.js';
 import { deltaState } from '../document/delta.js';
 import { epochSeconds } from '../document/metadata.js';
 import { removedMembers } from '../document/removed-members.js';
-import { isTombstone } from '../document/shadow-document.js';
+import { isTombstone, type ShadowDocument } from '../document/shadow-document.js';
 import { patchTextOf } from '../document/stored-document.js';
-import type { ShadowKey, ShadowRecord } from '../store/shadow-store.js';
+import type { Answer } from '../idempotency/kept-answer.js';
+import { keptMessage } from '../idempotency/message-answer.js';
+import type { Changed, ShadowKey, ShadowRecord } from '../store/shadow-store.js';
 import type { DeletedRecord } from './delete.js';
 import type { Before } from './documents-before.js';
 import type { LiveRecord } from './get.js';
@@ -45,13 +47,23 @@ export interface ChangeMessage {
 
 /** @param nowMs epoch milliseconds of the answer */
 export function shadowMessage(record: LiveRecord, nowMs: number, clientToken?: string): ShadowMessage {
-  const document = `${acceptedHead(record.state)}${epochSeconds(nowMs)}}`;
-  return { ...headOf(record), document, ...(clientToken !== undefined && { clientToken }) };
+  const { revision } = record.position;
+  return { ...headOf(record), revision, document: documentText(record.state, nowMs), ...tokenOf(clientToken) };
 }
 
 export function deletedMessage(record: DeletedRecord): DeletedMessage {
-  const { clientToken } = record.change;
-  return { ...headOf(record), ...(clientToken !== undefined && { clientToken }) };
+  return { ...headOf(record), revision: record.position.revision, ...tokenOf(record.change.clientToken) };
+}
+
+/** The answer to an update, to be kept. @param made a document, not a tombstone. No errors. */
+export function keptShadowMessage(key: ShadowKey, { state, change }: Changed): Answer {
+  const document = documentText(state as ShadowDocument, change.at);
+  return keptMessage({ ...headOf({ key, state, change }), document, ...tokenOf(change.clientToken) });
+}
+
+/** The answer to a delete, to be kept. No errors. */
+export function keptDeletedMessage(key: ShadowKey, { state, change }: Changed): Answer {
+  return keptMessage({ ...headOf({ key, state, change }), ...tokenOf(change.clientToken) });
 }
 
 /**
@@ -85,10 +97,16 @@ function previousOf(before: Before | undefined): Pick<ChangeMessage, 'previous' 
   return before === undefined || before === null || isTombstone(before) ? {} : { previous: snapshotText(before) };
 }
 
-function headOf({ key, state, change, position }: ShadowRecord): DeletedMessage {
-  const { version } = state;
-  return { ...nameOf(key), version, revision: position.revision, changedAt: timeOf(change.at) };
+type Head = Omit<DeletedMessage, 'revision' | 'clientToken'>;
+
+function headOf({ key, state, change }: Omit<ShadowRecord, 'position'>): Head {
+  return { ...nameOf(key), version: state.version, changedAt: timeOf(change.at) };
 }
+
+const documentText = (state: ShadowDocument, nowMs: number): string => `${acceptedHead(state)}${epochSeconds(nowMs)}}`;
+
+const tokenOf = (clientToken: string | undefined): { readonly clientToken?: string } =>
+  clientToken === undefined ? {} : { clientToken };
 
 const nameOf = ({ thing, name }: ShadowKey): { thing: string; shadow?: string } =>
   name === null ? { thing } : { thing, shadow: name };

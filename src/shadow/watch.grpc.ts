@@ -1,7 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import { Action } from '../access/action.js';
 import { checkShadowName, checkThingName } from '../document/shadow-name.js';
-import { Rpc, type GrpcStream } from '../grpc/grpc-call.js';
+import { Rpc, sayRevision, type GrpcStream } from '../grpc/grpc-call.js';
 import { strictQueryOf } from '../http/query.js';
 import type { ShadowFilter } from '../store/shadow-feed.js';
 import { CLASSIC, contentFilter, keyFilter } from '../watch/watch-filter.js';
@@ -41,7 +41,9 @@ export class WatchShadowGrpc {
     const { cursor, real = false, previous = false } = query;
     const start = await this.shadows.startOf(query, call.deadline);
     const watched = { filter, content: contentFilter(wanted), real, previous };
+    const revision = this.shadows.revisionOf(start);
     const subscription = this.shadows.watch({ principal, address }, watched, start);
+    if (revision !== null) sayRevision(call, revision);
     try {
       await writeWatch(call, subscription, cursor !== undefined);
     } finally {

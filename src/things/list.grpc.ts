@@ -1,6 +1,6 @@
 import { Controller, Inject } from '@nestjs/common';
 import { Action } from '../access/action.js';
-import { aboutThings, Rpc, type GrpcCall } from '../grpc/grpc-call.js';
+import { aboutThings, Rpc, sayRevision, type GrpcCall } from '../grpc/grpc-call.js';
 import { pageOf, type PageMessage } from '../grpc/page.js';
 import type { LiveRecord } from '../shadow/get.js';
 import { changedAt } from '../shadow/send-document.js';
@@ -29,8 +29,11 @@ export class ListThingsGrpc {
 
   @Rpc('Things', 'List', aboutThings)
   @Action('thing:list')
-  async list({ request, principal: { tenant }, deadline }: GrpcCall<PageMessage>): Promise<ThingsMessage> {
+  async list(call: GrpcCall<PageMessage>): Promise<ThingsMessage> {
+    const { request, principal, deadline } = call;
+    const { tenant } = principal;
     const { things, next, revision } = await this.things.list({ tenant, ...pageOf(request) }, { deadline });
+    sayRevision(call, revision);
     return {
       things: things.map(({ thing, records, truncated }) => ({ thing, shadows: records.map(summaryOf), truncated })),
       revision,

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { IdempotencyModule } from '../idempotency/idempotency.module.js';
 import { LeasesModule } from '../leases/leases.module.js';
+import { GuardedTransactions } from './guarded-transactions.js';
 import { TransactionGrpc } from './update.grpc.js';
 import { TransactionController } from './update.http.js';
 import { CommitTransaction } from './update.js';
@@ -9,7 +10,7 @@ import { CommitTransaction } from './update.js';
 @Module({
   imports: [LeasesModule, IdempotencyModule],
   controllers: [TransactionController, TransactionGrpc],
-  providers: [CommitTransaction],
+  providers: [CommitTransaction, GuardedTransactions],
   exports: [CommitTransaction],
 })
 export class TransactionsModule {}

@@ -9,6 +9,7 @@ import {
   type CallOptions,
   type ChannelCredentials,
   type ClientReadableStream,
+  type ClientUnaryCall,
   type ServiceError as CallError,
 } from '@grpc/grpc-js';
 import { loadFileDescriptorSetFromBuffer, loadSync } from '@grpc/proto-loader';
@@ -39,6 +40,12 @@ export interface Failure {
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look at any member of a message
 export type Message = any;
+
+export interface Carried {
+  readonly answer: Message;
+  readonly failure: Failure | null;
+  readonly trailer: Readonly<Record<string, unknown>>;
+}
 type Stubs = Record<
   string,
   Record<string, Record<string, new (host: string, tls: ChannelCredentials, options?: object) => Client>>
@@ -116,7 +123,25 @@ export class GrpcClient {
     });
   }
 
-  stream(method: string, request: object, key: string | null = null, options: CallOptions = {}): GrpcReader {
+  /** As `try`, with metadata beside the key; `trailer` is the metadata that follows the answer. */
+  carry(method: string, request: object, headers: Readonly<Record<string, string>>, key: string): Promise<Carried> {
+    const [service = '', name = ''] = method.split('/');
+    const metadata = metadataOf(key);
+    for (const [header, value] of Object.entries(headers)) metadata.set(header, value);
+    return new Promise((resolve) => {
+      const stub = this.#byService.get(service) as Message;
+      let answer: Message = null;
+      let failure: Failure | null = null;
+      const call = stub[name](request, metadata, (error: CallError | null, message: Message) => {
+        failure = error && failureOf(error);
+        answer = message ?? null;
+      }) as ClientUnaryCall;
+      // Comes last.
+      call.on('status', ({ metadata: trailer }) => resolve({ answer, failure, trailer: trailer.getMap() }));
+    });
+  }
+
+  stream(method: string, request: object, key: string | Metadata | null = null, options: CallOptions = {}): GrpcReader {
     const [service = '', name = ''] = method.split('/');
     const stub = this.#byService.get(service) as Message;
     return new GrpcReader(stub[name](request, metadataOf(key), options) as ClientReadableStream<Message>);

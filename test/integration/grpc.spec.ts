@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Metadata } from '@grpc/grpc-js';
 import { GrpcClient, type Failure, type Message } from '../harness/grpc-client.js';
 import { EventReader } from '../harness/event-reader.js';
@@ -77,6 +78,14 @@ describe('what follows from revisions', () => {
       (await get({ revision: first.revision })).version,
       (await get({ minRevision: second.revision })).version,
     ]).toEqual([1, 2]);
+    const { trailer } = await client.carry('Shadows/Get', { thing: 'past', revision: first.revision }, {}, admin);
+    expect(Number(trailer['umbra-revision'])).toBe(first.revision);
+    const ask = (method: string, request: object) => client.carry(method, request, {}, admin);
+    for (const { answer, trailer: said } of [
+      await ask('Shadows/List', { thing: 'past' }),
+      await ask('Things/List', {}),
+    ])
+      expect(Number(said['umbra-revision'])).toBe(answer.revision);
     expect(await client.failure('Shadows/Get', { thing: 'past', revision: 1, at: '1' }, admin)).toMatchObject({
       reason: 'INVALID_REQUEST',
     });
@@ -103,6 +112,89 @@ describe('what follows from revisions', () => {
       ...{ status: 'PERMISSION_DENIED', facts: { operation: '0' } },
     });
     expect((await client.ask('Shadows/Get', { thing: 't1' }, admin)).version).toBe(1);
+  });
+});
+
+describe('a write', () => {
+  const state = { desired: { n: 1 } };
+  const operations = [{ op: 'update', thing: 'once-3', state }];
+  const writes: readonly [string, object, object][] = [
+    ['Shadows/Update', { thing: 'once-1', patch: JSON.stringify(state), clientToken: 't' }, { clientToken: 'u' }],
+    ['Shadows/Delete', { thing: 'once-2', clientToken: 't' }, { version: 1 }],
+    [
+      'Transactions/Update',
+      { transaction: JSON.stringify({ operations }) },
+      { transaction: JSON.stringify({ operations, clientToken: 'u' }) },
+    ],
+  ];
+
+  /** Without the revision: the storage in memory counts that of an answer by itself. */
+  const ofFirst = ({ revision, result, ...others }: Message): object => ({
+    ...others,
+    ...(result !== undefined && { result: result.replace(revision, '') }),
+  });
+
+  it.each(writes)('with a key is carried out once: %s', async (method, request, other) => {
+    if (method.endsWith('Delete')) await update('once-2', state);
+    const { thing = 'once-3' } = request as { thing?: string };
+    const key = { 'idempotency-key': `key of ${thing}`.replaceAll(' ', '-') };
+    const first = await client.carry(method, request, key, admin);
+    const again = await client.carry(method, request, key, admin);
+    expect([first.failure, ofFirst(again.answer)]).toEqual([null, ofFirst(first.answer)]);
+    expect(first.answer).toMatchObject({
+      revision: expect.any(Number),
+      ...(method.startsWith('Shadows') && { thing }),
+    });
+    expect([first.trailer, again.trailer]).toMatchObject([
+      { 'umbra-revision': String(first.answer.revision) },
+      { 'umbra-revision': String(again.answer.revision), 'idempotent-replayed': 'true' },
+    ]);
+    expect(first.trailer).not.toHaveProperty('idempotent-replayed');
+    // An answer without a key has the same members.
+    const plain = await client.carry(method, method.endsWith('Delete') ? { ...request, thing: 'past' } : request, {}, admin); // prettier-ignore
+    expect(Object.keys(plain.answer).sort()).toEqual(Object.keys(first.answer).sort());
+    const reused = await client.carry(method, { ...request, ...other }, key, admin);
+    expect(reused.failure).toMatchObject({ status: 'INVALID_ARGUMENT', reason: 'IDEMPOTENCY_KEY_REUSED' });
+    const overHttp = await node.ask('PATCH', `/v1/things/${thing}/shadow/desired`, admin, { n: 2 }, key);
+    expect(overHttp.status).toBe(422);
+  });
+
+  it('under a lease counts while it lives, and only for its things', async () => {
+    const { lease } = (await node.ask('POST', '/v1/leases', admin, { things: ['held-*'] })).body;
+    const patch = { patch: '{"desired":{"n":1}}' };
+    const write = (thing: string, key = admin, more: object = {}) =>
+      client.carry('Shadows/Update', { thing, ...patch }, { 'umbra-lease': lease, ...more }, key);
+    const first = await write('held-1', admin, { 'idempotency-key': 'held' });
+    expect(first.answer).toMatchObject({ thing: 'held-1', version: 1 });
+    const transaction = JSON.stringify({
+      operations: ['held-1', 'held-2'].map((thing) => ({ op: 'update', thing, state: { desired: { n: 2 } } })),
+    });
+    const committed = await client.carry('Transactions/Update', { transaction }, { 'umbra-lease': lease }, admin);
+    expect(committed.failure).toBeNull();
+    const other = await node.make('other', { kind: 'service', roles: ['service'] });
+    expect((await write('free')).failure).toMatchObject({ status: 'ABORTED', reason: 'LEASE_NOT_COVERING' });
+    expect((await write('held-1', other)).failure).toMatchObject({ status: 'ABORTED', reason: 'LEASE_NOT_YOURS' });
+    await node.ask('DELETE', `/v1/leases/${lease}`, admin);
+    const ended = { status: 'ABORTED', reason: 'LEASE_ENDED', facts: { clientToken: 't' } };
+    for (const [method, request] of [
+      ['Shadows/Update', { thing: 'held-1', ...patch, clientToken: 't' }],
+      ['Shadows/Delete', { thing: 'held-1', clientToken: 't' }],
+      ['Transactions/Update', { transaction: transaction.replace('{', '{"clientToken":"t",') }],
+    ] as const) {
+      expect((await client.carry(method, request, { 'umbra-lease': lease }, admin)).failure).toMatchObject(ended);
+    }
+    expect((await write('held-1', admin, { 'idempotency-key': 'held' })).answer.version).toBe(1);
+    expect((await client.ask('Shadows/Get', { thing: 'held-1' }, admin)).version).toBe(2);
+  });
+
+  it.each(['a b', 'x'.repeat(256), ''])('is refused with the key %j', async (key) => {
+    const { failure } = await client.carry(
+      'Shadows/Update',
+      { thing: 'a', patch: '{}' },
+      { 'idempotency-key': key },
+      admin,
+    );
+    expect(failure?.details).toContain('1 to 255 visible ASCII characters');
   });
 });
 
@@ -192,11 +284,21 @@ describe('an error', () => {
     expect(failure.details).not.toContain('nobody');
   });
 
-  it.each(['if-match', 'umbra-lease', 'idempotency-key'])('is what %s gets, which nobody would heed', async (name) => {
+  it.each([
+    ['if-match', 'Shadows/Update'],
+    ['if-none-match', 'Transactions/Update'],
+    ['umbra-lease', 'Shadows/Get'],
+    ['idempotency-key', 'Shadows/Watch'],
+  ])('is what %s gets where nobody would heed it: %s', async (name, method) => {
     const metadata = bearer(`Bearer ${admin}`);
     metadata.set(name, '"1"');
-    const outcome = await client.try('Shadows/Update', { thing: 'a', patch: '{}' }, metadata, {});
-    expect(outcome).toMatchObject({ failure: { status: 'INVALID_ARGUMENT', reason: 'INVALID_REQUEST' } });
+    const failure = method.endsWith('Watch')
+      ? await client.stream(method, {}, metadata).ended
+      : await client
+          .try(method, { thing: 'a' }, metadata, {})
+          .then((outcome) => (outcome as { failure: Failure }).failure);
+    expect(failure).toMatchObject({ status: 'INVALID_ARGUMENT', reason: 'INVALID_REQUEST' });
+    expect(failure?.details).toContain(name);
   });
 
   it('refuses a caller without a key, and what policies do not allow', async () => {
@@ -221,13 +323,15 @@ describe('an error', () => {
 
 describe('a stream', () => {
   it('brings the present state, changes, and nothing else, and ends when its caller does', async () => {
-    await update('s1', { desired: { led: 'on' } });
+    const { revision } = await update('s1', { desired: { led: 'on' } });
     const reader = client.stream(
       'Shadows/Watch',
       { thing: ['s1'], shadow: ['.classic'], initial: true, previous: true },
       admin,
     );
+    const said = once(reader.call, 'metadata') as Promise<[Metadata]>;
     await until('the state', () => reader.of('bookmark').length > 0);
+    expect(Number((await said)[0].get('umbra-revision')[0])).toBeGreaterThanOrEqual(revision);
     await update('s2', { desired: { led: 'on' } });
     await update('s1', { reported: { led: 'on' } }, { clientToken: 'k' });
     await client.ask('Shadows/Delete', { thing: 's1' }, admin);

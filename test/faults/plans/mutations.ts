@@ -102,8 +102,8 @@ export const MUTATIONS: readonly Mutation[] = [
     [PROMISES.rejected, PROMISES.twice],
     [
       'idempotency/idempotent-writes.js',
-      'const place = placeOf(request);',
-      'const place = placeOf(request) + Math.random();',
+      'const place = placeOf(head);',
+      'const place = placeOf(head) + Math.random();',
     ],
     // The doubt would be settled within the first request.
     [
