@@ -1,4 +1,7 @@
 import { parseArgs } from 'node:util';
+import { EXACTNESS, TRANSACTIONS } from './plans/plan-names.js';
+import { runExactness, USUAL_EXACTNESS } from './plans/exactness.js';
+import { runTransactions, USUAL_TRANSACTIONS } from './plans/transactions.js';
 import { runMutations } from './plans/run-mutations.js';
 import { randomScenario, randomTopology, MATRIX, type Scenario } from './plans/scenarios.js';
 import { hasNamespaces, runOn, runScenario, verdict, type Result } from './run-scenario.js';
@@ -22,6 +25,9 @@ const { values } = parseArgs({
     nodes: { type: 'string' },
     broker: { type: 'string' },
     scenario: { type: 'string' },
+    plan: { type: 'string' },
+    readers: { type: 'string' },
+    rate: { type: 'string' },
     issue: { type: 'string' },
     mutation: { type: 'string' },
     mutations: { type: 'boolean', default: false },
@@ -41,13 +47,32 @@ async function main(): Promise<boolean> {
   say(`seed ${seed}; network namespaces: ${hasNamespaces() ? 'yes' : 'no, partitions are skipped'}`);
   if (values.rto) return measureRto(Number(values.trials), json);
   if (values.mutations || values.mutation !== undefined) return runMutations(values.mutation ?? null, seed, json);
-  const results = values.minutes === undefined ? await runChosen(chosen()) : await runRandom(Number(values.minutes));
+  const results = await run();
   const summary = summarize(results);
   json.write({ summary });
   say(`${JSON.stringify(summary)}`);
   for (const { scenario, seed } of results.filter(({ violations }) => violations.length > 0))
     say(`failed: ${scenario}, seed ${seed}`);
   return summary.failed === 0;
+}
+
+function run(): Promise<Result[]> {
+  if (values.plan !== undefined) return runPlan(values.plan);
+  return values.minutes === undefined ? runChosen(chosen()) : runRandom(Number(values.minutes));
+}
+
+/** One plan for as long as is wanted. */
+async function runPlan(plan: string): Promise<Result[]> {
+  const numbers = { minutes: values.minutes, readers: values.readers, rate: values.rate };
+  const given = Object.entries(numbers).flatMap(([name, text]) => (text === undefined ? [] : [[name, Number(text)]]));
+  const bad = given.find(([, value]) => !(Number(value) > 0));
+  if (bad) throw new Error(`--${bad[0]} is a number above 0`);
+  const more = { ...Object.fromEntries(given), ...(values.members === '1' && { members: 1 as const }) };
+  if (plan === 'exactness')
+    return [await safely(seed, EXACTNESS, () => runExactness(seed, { ...USUAL_EXACTNESS, ...more }))];
+  if (plan === 'transactions')
+    return [await safely(seed, TRANSACTIONS, () => runTransactions(seed, { ...USUAL_TRANSACTIONS, ...more }))];
+  throw new Error('--plan is exactness or transactions');
 }
 
 /** Names of what is to be run; the whole matrix unless told. */

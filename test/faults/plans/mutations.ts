@@ -1,5 +1,6 @@
 import { PROMISES } from '../validate/promises.js';
 import { ACCESS_MUTATIONS } from './access-mutations.js';
+import { FLEET_MUTATIONS } from './fleet-mutations.js';
 import { mutation, type Mutation } from './mutation.js';
 
 const BEGIN = 'this.shadow.begin(request, parseUpdate(request.payload, this.config.limits), ';
@@ -74,16 +75,6 @@ export const MUTATIONS: readonly Mutation[] = [
       'shadow/copy-events.js',
       'if (ready !== true && !(await ready))',
       'if (ready !== true) await events.next(); if (ready !== true && !(await ready))',
-    ],
-  ),
-  mutation(
-    'a bookmark past what was left out',
-    'calm, 3 nodes',
-    [PROMISES.filters],
-    [
-      'shadow/copy-events.js',
-      "{ kind: 'bookmark', cursor: event.cursor }",
-      "{ kind: 'bookmark', cursor: { ...event.cursor, revision: event.cursor.revision + 5, seen: null } }",
     ],
   ),
   mutation(
@@ -349,4 +340,5 @@ export const MUTATIONS: readonly Mutation[] = [
     ['store/etcd/feed/watch-session.js #askForMarker', 'if (!isSilent && !isBehind)', 'if (!isSilent)'],
   ),
   ...ACCESS_MUTATIONS,
+  ...FLEET_MUTATIONS,
 ];

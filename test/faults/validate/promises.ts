@@ -9,7 +9,13 @@ export const PROMISES = {
   feed: 'a watch stream is gapless, ordered and without duplicates',
   resume: 'a watch stream can be resumed',
   whole: 'a transaction is seen whole or not at all',
+  exact:
+    'what a reader is told is what etcd has kept, through its filter: without a gap, without a duplicate, in order',
+  compacted: 'a reader is told compacted where what it lacks is gone, and only there',
   filters: 'a watch stream with a filter brings what fits it, and all of it',
+  fenced: 'a write under a lease never lands after another lease was taken',
+  sameAnswer: 'the repetition of a request with its Idempotency-Key gets the first answer',
+  promoted: 'what a promotion makes live is what was staged at the versions that it was guarded by',
   deleted: 'an acknowledged delete is seen by reads and streams',
   lists: 'a list has the shadows that exist and no others',
   messages: 'MQTT messages come in order, once, and without gaps on one connection',

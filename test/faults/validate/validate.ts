@@ -1,7 +1,7 @@
 import { Applied } from '../model/applied.js';
 import { stepOf, type Change, type History } from '../model/history.js';
 import { EVERYTHING } from '../model/stream-view.js';
-import { groupBy, type Report } from './findings.js';
+import { groupBy, reporter, type Report } from './findings.js';
 import { checkFinal } from './final.js';
 import { checkMessages } from './messages.js';
 import { checkReads } from './reads.js';
@@ -10,18 +10,10 @@ import { PROMISES, type Expectations, type Violation } from './promises.js';
 import { checkTotals } from './bank.js';
 import { checkViews } from './views.js';
 
-/** At most this many violations of one promise are told; one cause often shows hundreds of times. */
-const MAX_TOLD = 5;
-
 /** Judges one history. Pure: the same history always gives the same verdict. */
 export function validate(history: History, expectations: Expectations): Violation[] {
   const violations: Violation[] = [];
-  const counts = new Map<string, number>();
-  const report: Report = (promise, text) => {
-    const count = (counts.get(promise) ?? 0) + 1;
-    counts.set(promise, count);
-    if (count <= MAX_TOLD) violations.push({ promise, text });
-  };
+  const report = reporter(violations);
   for (const { promise, text } of history.remarks) report(promise, text);
   checkStreams(history, expectations, report);
   checkViews(history, expectations, report);
