@@ -1,6 +1,6 @@
 import { Ajv2020, type AnySchema } from 'ajv/dist/2020.js';
 import { PRESENCE_TOPICS } from '../mqtt/topics.js';
-import { DISCONNECT_REASONS, type DisconnectReason } from './disconnect-reason.js';
+import { DISCONNECT_REASONS, type DisconnectReason } from '../store/disconnect-reasons.js';
 import { PRESENCE_EVENTS } from './events.asyncapi.js';
 import { eventText } from './presence-events.js';
 

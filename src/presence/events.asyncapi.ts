@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import type { TopicDescription } from '../http/openapi/channels.js';
 import { PRESENCE_TOPICS } from '../mqtt/topics.js';
-import { DISCONNECT_REASONS } from './disconnect-reason.js';
+import { DISCONNECT_REASONS } from '../store/disconnect-reasons.js';
 
 /** The members of AWS (docs/presence.md). */
 const common = {

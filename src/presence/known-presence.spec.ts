@@ -1,5 +1,5 @@
 import { KnownPresence } from './known-presence.js';
-import { writeRecord } from './presence-record.js';
+import { writeRecord } from '../store/presence-record.js';
 
 const MANY = 4_500;
 

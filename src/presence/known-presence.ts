@@ -1,6 +1,12 @@
 import type { KeyListener, KeyUpdate, KeyWatch, StoredKey } from '../store/cluster-keys.js';
 import { changeBetween, type PresenceChange } from './next-record.js';
-import { parseRecordKey, readRecord, type ClientName, type PresenceRecord, type Stored } from './presence-record.js';
+import {
+  parseRecordKey,
+  readRecord,
+  type ClientName,
+  type PresenceRecord,
+  type Stored,
+} from '../store/presence-record.js';
 import { PresenceRecords } from './presence-records.js';
 import type { PresenceWalk } from './presence-walk.js';
 

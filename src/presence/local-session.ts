@@ -1,6 +1,6 @@
 import type { Connection } from '../mqtt/built-in/connections/connection.js';
 import type { Session, SessionEnd } from './next-record.js';
-import type { ClientName, Stored } from './presence-record.js';
+import type { ClientName, Stored } from '../store/presence-record.js';
 
 /** What is asked of a connection. */
 export type Heard = Pick<Connection, 'isOpen' | 'since'>;

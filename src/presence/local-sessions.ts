@@ -4,7 +4,7 @@ import { hasRoom } from './client-room.js';
 import { disconnectReason } from './disconnect-reason.js';
 import type { KnownPresence, RecordFollower } from './known-presence.js';
 import { clientOf, LocalSession, type ClientConnection } from './local-session.js';
-import { recordKey, type ClientName, type PresenceRecord, type Stored } from './presence-record.js';
+import { recordKey, type ClientName, type PresenceRecord, type Stored } from '../store/presence-record.js';
 
 /** Milliseconds between two looks for signs of life. */
 const LOOK_MS = 1_000;

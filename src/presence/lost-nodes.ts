@@ -8,8 +8,8 @@ import type { Logger } from '../telemetry/logger.js';
 import { reasonOf } from '../telemetry/reason.js';
 import type { KnownPresence } from './known-presence.js';
 import { lostRecord } from './next-record.js';
-import { writeRecord, type PresenceRecord } from './presence-record.js';
-import { MOST_IN_COMMIT, RECORDS } from './presence-writer.js';
+import { RECORDS, writeRecord, type PresenceRecord } from '../store/presence-record.js';
+import { MOST_IN_COMMIT } from './presence-writer.js';
 import type { RecordLeases } from './record-leases.js';
 
 /** Milliseconds between two transactions: a node with 10,000 clients takes two seconds and leaves etcd to others. */

@@ -1,6 +1,6 @@
 import { disconnectReason } from './disconnect-reason.js';
 import { changeBetween, lostRecord, nextRecord, type Session } from './next-record.js';
-import type { PresenceRecord, Stored } from './presence-record.js';
+import type { PresenceRecord, Stored } from '../store/presence-record.js';
 
 const open = (id: string, instance = 'a.00000001'): Session => {
   return { id, instance, principal: 'lamp', address: '10.0.0.1', since: 1_000, isRecorded: false, end: null };

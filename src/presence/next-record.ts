@@ -1,5 +1,5 @@
-import type { DisconnectReason } from './disconnect-reason.js';
-import type { PresenceRecord, Stored } from './presence-record.js';
+import type { DisconnectReason } from '../store/disconnect-reasons.js';
+import type { PresenceRecord, Stored } from '../store/presence-record.js';
 
 /** A connection of this node, as far as its record needs it. Times are epoch milliseconds. */
 export interface Session {

@@ -1,8 +1,8 @@
 import type { MqttBroker } from '../mqtt/built-in/broker.js';
 import { PRESENCE_TOPICS } from '../mqtt/topics.js';
-import { DISCONNECT_REASONS } from './disconnect-reason.js';
+import { DISCONNECT_REASONS } from '../store/disconnect-reasons.js';
 import type { PresenceEvent } from './known-presence.js';
-import { epochOf } from './presence-record.js';
+import { epochOf } from '../store/presence-record.js';
 
 /** A topic has neither. AWS tells nothing of such clients either. */
 const WILDCARD = /[+#]/;

@@ -12,8 +12,8 @@ import { KnownPresence, type PresenceEvent } from './known-presence.js';
 import type { ClientConnection } from './local-session.js';
 import { LocalSessions } from './local-sessions.js';
 import { LostNodes } from './lost-nodes.js';
-import { readRecord, recordKey, type PresenceRecord } from './presence-record.js';
-import { PresenceWriter, RECORDS } from './presence-writer.js';
+import { readRecord, recordKey, RECORDS, type PresenceRecord } from '../store/presence-record.js';
+import { PresenceWriter } from './presence-writer.js';
 import { RecordLeases } from './record-leases.js';
 
 /** Nodes without doors, over keys in memory: what they write, and what they do not. */

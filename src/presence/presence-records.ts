@@ -1,4 +1,4 @@
-import { tenantOf, type PresenceRecord, type Stored } from './presence-record.js';
+import { tenantOf, type PresenceRecord, type Stored } from '../store/presence-record.js';
 import { PresenceWalk, type Placed } from './presence-walk.js';
 
 /** Records of clients by tenant, so that nobody pays for the clients of other tenants, and by the node that has them. */

@@ -1,4 +1,4 @@
-import type { Stored } from './presence-record.js';
+import type { Stored } from '../store/presence-record.js';
 
 export interface Placed extends Stored {
   /** Rises with every client that comes to be known, and stays while the client does: the order of the map. */

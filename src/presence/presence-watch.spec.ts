@@ -2,7 +2,7 @@ import { OPEN_ACCESS } from '../access/open-access.js';
 import { ANONYMOUS } from '../access/principal.js';
 import { KnownPresence } from './known-presence.js';
 import { PresenceWatch, type AskedClients, type PresenceWatchParts } from './presence-watch.js';
-import { recordKey, writeRecord } from './presence-record.js';
+import { recordKey, writeRecord } from '../store/presence-record.js';
 import { askedOf } from './watch.dto.js';
 
 let known: KnownPresence;

@@ -2,7 +2,7 @@ import type { Authorizer } from '../access/authorizer.js';
 import type { Principal } from '../access/principal.js';
 import { Signal } from '../resilience/signal.js';
 import type { KnownPresence } from './known-presence.js';
-import { parseRecordKey, recordKey } from './presence-record.js';
+import { parseRecordKey, recordKey } from '../store/presence-record.js';
 import type { PresenceWalk } from './presence-walk.js';
 
 /** Milliseconds after which an expired credential ends its stream, at most: nothing else changes when it expires. */

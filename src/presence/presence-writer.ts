@@ -8,11 +8,9 @@ import type { KnownPresence } from './known-presence.js';
 import type { LocalSession } from './local-session.js';
 import type { LocalSessions } from './local-sessions.js';
 import { nextRecord } from './next-record.js';
-import { readRecord, writeRecord, type PresenceRecord, type Stored } from './presence-record.js';
+import { readRecord, RECORDS, writeRecord, type PresenceRecord, type Stored } from '../store/presence-record.js';
 import type { RecordLeases } from './record-leases.js';
 
-/** Path of the records below the keys of presence. */
-export const RECORDS = 'records/';
 /** Records of one transaction: etcd takes 128 conditions, and one more is on the instance. */
 export const MOST_IN_COMMIT = 100;
 /** Attempts at one record that others write as well. */

@@ -1,40 +1,20 @@
 import Type, { type Static } from 'typebox';
 import type { OperationDescription, Tag } from '../http/openapi/describe.js';
 import { pathParameter, queryParameter } from '../http/openapi/parameters.js';
+import { PRESENCE_MEMBERS } from '../watch/presence-members.js';
 import { MAX_VALUES } from '../watch/watch-filter.js';
-import { DISCONNECT_REASONS, type DisconnectReason } from './disconnect-reason.js';
 
 const PRESENCE: Tag = { name: 'Presence', description: 'Which MQTT clients are connected', place: 35 };
 
-const Time = Type.String({ format: 'date-time' });
-const reasons = Object.keys(DISCONNECT_REASONS) as DisconnectReason[];
-
-const members = {
-  connected: Type.Boolean(),
-  since: Type.String({ format: 'date-time', description: 'Since when it is so.' }),
-  lastSeen: Type.String({
-    format: 'date-time',
-    description:
-      'When the client was last heard. Exact on the node that has the connection; others know when it was recorded last.',
-  }),
-  nodeId: Type.String({ description: 'The node that has, or had, the connection.' }),
-  epoch: Type.Integer({ description: 'Rises with every connection of the client, on whatever node.' }),
-  session: Type.String({ description: 'Id of the connection.' }),
-  principal: Type.String(),
-  lastDisconnect: Type.Union([Type.Object({ reason: Type.Enum(reasons), at: Time }), Type.Null()], {
-    description: 'The last end of a connection that is known, or null.',
-  }),
-};
-
-export const PresenceOf = Type.Object(members, { $id: 'PresenceOf' });
+export const PresenceOf = Type.Object(PRESENCE_MEMBERS, { $id: 'PresenceOf' });
 export type PresenceOf = Static<typeof PresenceOf>;
 
-export const ClientPresence = Type.Object({ clientId: Type.String(), ...members }, { $id: 'ClientPresence' });
+export const ClientPresence = Type.Object({ clientId: Type.String(), ...PRESENCE_MEMBERS }, { $id: 'ClientPresence' });
 export type ClientPresence = Static<typeof ClientPresence>;
 
 /** The data of an event of the stream. */
 export const PresenceChanged = Type.Object(
-  { kind: Type.Literal('presence'), clientId: Type.String(), ...members },
+  { kind: Type.Literal('presence'), clientId: Type.String(), ...PRESENCE_MEMBERS },
   { $id: 'PresenceChanged' },
 );
 export type PresenceChanged = Static<typeof PresenceChanged>;

@@ -12,14 +12,12 @@ import { KnownPresence } from './known-presence.js';
 import { LocalSessions } from './local-sessions.js';
 import { LostNodes } from './lost-nodes.js';
 import { publishEvent } from './presence-events.js';
-import { recordKey, type ClientName } from './presence-record.js';
-import { viewOf } from './presence-view.js';
-import { PresenceWriter, RECORDS } from './presence-writer.js';
+import { PRESENCE_PATH, recordKey, RECORDS, type ClientName } from '../store/presence-record.js';
+import { viewOf } from '../store/presence-view.js';
+import { PresenceWriter } from './presence-writer.js';
 import type { PresenceOf } from './presence.openapi.js';
 import { RecordLeases } from './record-leases.js';
 
-/** Path below the cluster's own keys. */
-const PATH = 'presence/';
 /** Milliseconds since this node was last known to have been told everything, after which it says nothing any more. */
 const STALE_MS = 15_000;
 /** Milliseconds of the shutdown for writing that its clients have left. What is not written then, others mark. */
@@ -47,7 +45,7 @@ export class Presence implements OnModuleInit, OnApplicationShutdown {
     @Inject(MqttBroker) broker: MqttBroker,
   ) {
     const { known } = this;
-    const keys = clusterKeys.under(PATH);
+    const keys = clusterKeys.under(PRESENCE_PATH);
     this.#keys = keys;
     this.#instances = new Instances(keys, {
       ...{ nodeId, leaseSeconds, clock, logger },

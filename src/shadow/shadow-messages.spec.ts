@@ -1,12 +1,21 @@
 import { loadDefinition } from '../grpc/grpc-methods.js';
 import { changeEvent } from '../document/change-event.js';
 import { MemoryShadowStore } from '../store/memory/memory-shadow-store.js';
-import { changeMessage } from './shadow-messages.js';
+import { presenceRecord } from '../../test/harness/presence-record.js';
+import { writeRecord } from '../store/presence-record.js';
+import { PresenceUpdate } from '../store/presence-update.js';
+import { thingPresenceEvent } from '../watch/event-text.js';
+import { changeMessage, presenceMessage } from './shadow-messages.js';
 import { SHADOW_PROTO } from './shadow-proto.js';
-import { SHADOW_FILTER, STREAM_PARAMETERS, THING_FILTER, WatchEvent } from './watch.openapi.js';
+import { SHADOW_FILTER, STREAM_PARAMETERS, THING_FILTER, ThingPresence, WatchEvent } from './watch.openapi.js';
 
 interface Described {
   readonly type: { readonly field: readonly { readonly name: string }[] };
+}
+
+interface Codec {
+  responseSerialize(answer: object): Buffer;
+  responseDeserialize(bytes: Buffer): { readonly presence: object };
 }
 
 /** Members of a message as programs see them. */
@@ -20,10 +29,28 @@ describe('the description of gRPC', () => {
     expect(fieldsOf('Change').sort()).toEqual(Object.keys(WatchEvent.properties).sort());
   });
 
+  it('has the members of an event of presence that OpenAPI has; the message is its kind', () => {
+    expect([...fieldsOf('Presence'), 'kind'].sort()).toEqual(Object.keys(ThingPresence.properties).sort());
+  });
+
   it('has the filters of a stream that HTTP has', () => {
     const parameters = [...STREAM_PARAMETERS, SHADOW_FILTER, THING_FILTER].map(({ name }) => name);
     // The header is for browsers, and credit for a WebSocket: gRPC has a window of its own.
     expect([...fieldsOf('WatchRequest'), 'Last-Event-ID', 'credit'].sort()).toEqual(parameters.sort());
+  });
+});
+
+describe('presence as a message', () => {
+  it.each([true, false])('says what its event says, of a client that is connected: %s', (connected) => {
+    const value = Buffer.from(writeRecord(presenceRecord('s', connected)));
+    const record = new PresenceUpdate('t', 'lamp', { cluster: 'c', epoch: 0, revision: 9 }, value);
+    const { responseSerialize, responseDeserialize } = (
+      loadDefinition(SHADOW_PROTO)['umbra.v1.Shadows'] as unknown as Record<string, Codec>
+    )['Watch']!;
+    const { presence } = responseDeserialize(responseSerialize({ presence: presenceMessage(record) }));
+    const { kind, lastDisconnect, ...event } = thingPresenceEvent(record);
+    expect(kind).toBe('presence');
+    expect(presence).toMatchObject({ ...event, ...(lastDisconnect && { lastDisconnect }) });
   });
 });
 

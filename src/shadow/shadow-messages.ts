@@ -7,6 +7,8 @@ import { patchTextOf } from '../document/stored-document.js';
 import type { Answer } from '../idempotency/kept-answer.js';
 import { keptMessage } from '../idempotency/message-answer.js';
 import type { Changed, ShadowKey, ShadowRecord } from '../store/shadow-store.js';
+import type { PresenceUpdate } from '../store/presence-update.js';
+import { thingPresenceEvent, type ThingPresenceEvent } from '../watch/event-text.js';
 import type { DeletedRecord } from './delete.js';
 import type { Before } from './documents-before.js';
 import type { LiveRecord } from './get.js';
@@ -43,6 +45,17 @@ export interface ChangeMessage {
   readonly previousMissing?: string;
   readonly clientToken?: string;
   readonly principal: string;
+}
+
+/** The kind is the message itself; null stands for no member. */
+export type PresenceMessage = Omit<ThingPresenceEvent, 'lastDisconnect' | 'kind'> & {
+  readonly lastDisconnect?: { readonly reason: string; readonly at: string };
+};
+
+/** @throws Error for a record that is not readable */
+export function presenceMessage(record: PresenceUpdate): PresenceMessage {
+  const { lastDisconnect, ...members } = thingPresenceEvent(record);
+  return { ...members, ...(lastDisconnect && { lastDisconnect }) };
 }
 
 /** @param nowMs epoch milliseconds of the answer */

@@ -1,13 +1,14 @@
 import { ServiceError } from '../errors/service-error.js';
 import type { GrpcStream } from '../grpc/grpc-call.js';
 import { field } from '../grpc/wire.js';
+import { PresenceUpdate } from '../store/presence-update.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import { encodeCursor } from '../watch/cursor.js';
 import type { Cursor, ShadowEvent } from '../watch/subscription.js';
 import { copyEvents, type EventWriter } from './copy-events.js';
 import type { Before } from './documents-before.js';
 import { throwIfGone } from './gone-cursor.js';
-import { changeMessage } from './shadow-messages.js';
+import { changeMessage, presenceMessage } from './shadow-messages.js';
 import { END_MESSAGES, type PermittedWatch, type WatchEnd } from './watch.js';
 
 /** Field of WatchResponse. Fields of a message may follow one another in any order, so one is added to kept bytes. */
@@ -72,7 +73,7 @@ function bytesOf(stream: Stream, event: ShadowEvent, before: Before | undefined)
       return Buffer.concat([changeBytes(stream, event.record, before), cursorField(event.cursor)]);
     case 'initial':
       // Without a cursor, a client that is cut off before the bookmark starts over with the whole present state.
-      return stream.encode({ initial: changeMessage(event.record) });
+      return initialBytes(stream, event.record);
     case 'bookmark':
       return bookmark(stream, event.cursor);
     case 'gap':
@@ -86,10 +87,20 @@ function changeBytes(stream: Stream, record: ShadowRecord, before: Before | unde
   if (before !== undefined) return stream.encode({ change: changeMessage(record, before) });
   let bytes = CHANGES.get(record);
   if (bytes === undefined) {
-    bytes = stream.encode({ change: changeMessage(record) });
+    bytes = stream.encode(
+      record instanceof PresenceUpdate ? { presence: presenceMessage(record) } : { change: changeMessage(record) },
+    );
     CHANGES.set(record, bytes);
   }
   return bytes;
+}
+
+function initialBytes(stream: Stream, record: ShadowRecord): Buffer {
+  return stream.encode(
+    record instanceof PresenceUpdate
+      ? { initialPresence: presenceMessage(record) }
+      : { initial: changeMessage(record) },
+  );
 }
 
 const cursorField = (cursor: Cursor): Buffer => field(CURSOR_FIELD, encodeCursor(cursor));

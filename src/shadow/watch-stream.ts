@@ -3,7 +3,7 @@ import { QueryError } from '../http/query.js';
 import { sayRevision } from '../http/revision.js';
 import { upgradeOf } from '../http/server/upgrades.js';
 import type { ShadowFilter } from '../store/shadow-feed.js';
-import { contentFilter, keyFilter } from '../watch/watch-filter.js';
+import { contentFilter, keyFilter, presenceFilter } from '../watch/watch-filter.js';
 import { filterOf, type WatchQuery } from './watch.dto.js';
 import type { WatchShadows } from './watch.js';
 import { serveSentEvents } from './watch.sse.js';
@@ -28,6 +28,7 @@ export async function streamWatch(
     ...(thing !== undefined && { thing }),
     ...(name !== undefined && { name }),
     ...(only !== null && { only }),
+    presence: presenceFilter(wanted),
   };
   const upgrade = upgradeOf(request.raw);
   const { credit = null } = query;

@@ -1,7 +1,8 @@
-import { changeEventText, withPreviousText } from '../document/change-event.js';
+import { withPreviousText } from '../document/change-event.js';
 import { frame } from '../http/event-stream.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import { encodeCursor } from '../watch/cursor.js';
+import { eventText } from '../watch/event-text.js';
 import type { Cursor, ShadowEvent } from '../watch/subscription.js';
 import type { Before } from './documents-before.js';
 import type { EventDetail } from './watch.js';
@@ -29,7 +30,7 @@ const TEXTS = new WeakMap<ShadowRecord, string>();
 function dataOf(record: ShadowRecord): string {
   const known = TEXTS.get(record);
   if (known !== undefined) return known;
-  const text = changeEventText(record);
+  const text = eventText(record);
   TEXTS.set(record, text);
   return text;
 }

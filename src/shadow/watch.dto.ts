@@ -15,12 +15,21 @@ import {
 } from 'class-validator';
 import { IsRevision } from '../http/revision.js';
 import { MAX_CREDIT } from './credit.js';
-import { FORMS, MAX_PATH, MAX_VALUES, type WatchFilter } from '../watch/watch-filter.js';
+import { QueryError } from '../http/query.js';
+import {
+  FORMS,
+  KINDS,
+  MAX_PATH,
+  MAX_VALUES,
+  uselessBeside,
+  type EventKind,
+  type WatchFilter,
+} from '../watch/watch-filter.js';
 
 const cursorMessage = 'cursor must be given once, as an event of the stream gave it';
 
 const creditMessage = `credit must be a whole number from 0 to ${MAX_CREDIT}`;
-const kindMessage = 'kind must be updated or deleted';
+const kindMessage = `kind must be one of ${KINDS.join(', ')}`;
 const pathMessage = `path must be a JSON Pointer into the state of at most ${MAX_PATH} characters, such as /desired/led`;
 
 /** A parameter that may be given several times. */
@@ -53,8 +62,8 @@ export class WatchQuery {
   @IsOptional()
   @Values()
   @Bounded('kind')
-  @IsIn(['updated', 'deleted'], { each: true, message: kindMessage })
-  kind?: ('updated' | 'deleted')[];
+  @IsIn(KINDS, { each: true, message: kindMessage })
+  kind?: EventKind[];
 
   /** JSON Pointers; a change passes that touches one of them. */
   @IsOptional()
@@ -121,8 +130,19 @@ export class WatchThingsQuery extends WatchThingQuery {
   thing?: string[];
 }
 
-/** What the filters of a stream ask for. No errors. */
+/** Names of parameters by the members of the filter. */
+const PARAMETERS = { shadows: 'shadow', paths: 'path', delta: 'delta' } as const;
+
+/**
+ * What the filters of a stream ask for.
+ * @throws QueryError for presence alone with a parameter that is about documents
+ */
 export function filterOf(query: WatchQuery & Partial<WatchThingsQuery>): WatchFilter {
   const { thing: things, shadow: shadows, kind: kinds, path: paths, delta } = query;
-  return { things, shadows, kinds, paths, delta };
+  const filter = { things, shadows, kinds, paths, delta };
+  const useless = uselessBeside(filter);
+  if (useless === null) return filter;
+  const parameter = PARAMETERS[useless];
+  const message = `${parameter} is about documents, and kind=presence brings none; leave it out, or add kind=updated`;
+  throw new QueryError([{ parameter, message }]);
 }

@@ -4,7 +4,7 @@ import { checkShadowName, checkThingName } from '../document/shadow-name.js';
 import { Rpc, sayRevision, type GrpcStream } from '../grpc/grpc-call.js';
 import { strictQueryOf } from '../http/query.js';
 import type { ShadowFilter } from '../store/shadow-feed.js';
-import { CLASSIC, contentFilter, keyFilter } from '../watch/watch-filter.js';
+import { CLASSIC, contentFilter, keyFilter, presenceFilter } from '../watch/watch-filter.js';
 import { writeWatch } from './watch-messages.js';
 import { filterOf, WatchThingsQuery } from './watch.dto.js';
 import { WatchShadows } from './watch.js';
@@ -37,7 +37,11 @@ export class WatchShadowGrpc {
     const query = (await RULES.transform(queryOf(request), { type: 'query' })) as WatchThingsQuery;
     const wanted = filterOf(query);
     const only = keyFilter(wanted);
-    const filter: ShadowFilter = { tenant: principal.tenant, ...oneOf(request), ...(only !== null && { only }) };
+    const filter: ShadowFilter = {
+      ...{ tenant: principal.tenant, presence: presenceFilter(wanted) },
+      ...oneOf(request),
+      ...(only !== null && { only }),
+    };
     const { cursor, real = false, previous = false } = query;
     const start = await this.shadows.startOf(query, call.deadline);
     const watched = { filter, content: contentFilter(wanted), real, previous };

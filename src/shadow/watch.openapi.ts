@@ -4,7 +4,8 @@ import type { StreamDescription } from '../http/openapi/channels.js';
 import type { OperationDescription, Tag } from '../http/openapi/describe.js';
 import { REVISION, REVISION_SCHEMA } from '../http/revision.js';
 import { headerParameter, queryParameter } from '../http/openapi/parameters.js';
-import { FORMS, MAX_PATH, MAX_VALUES } from '../watch/watch-filter.js';
+import { PRESENCE_MEMBERS } from '../watch/presence-members.js';
+import { FORMS, KINDS, MAX_PATH, MAX_VALUES } from '../watch/watch-filter.js';
 import { MAX_CREDIT } from './credit.js';
 import { Data, METADATA, ShadowName, ShadowRead, Version } from './document.openapi.js';
 import { END_MESSAGES } from './watch.js';
@@ -34,7 +35,7 @@ export const STREAM_PARAMETERS = [
     'Umbra-Revision of an earlier answer: the stream begins behind it. Has no effect on a stream that resumes.',
     REVISION_SCHEMA,
   ),
-  values('kind', 'Only changes of this kind.', { enum: ['updated', 'deleted'] }),
+  values('kind', 'Only events of this kind. Without it `updated` and `deleted`.', { enum: [...KINDS] }),
   values('path', 'JSON Pointer (RFC 6901) into the state, such as `/desired/led`: only changes that touch it.', {
     pattern: FORMS.path.source,
     maxLength: MAX_PATH,
@@ -105,11 +106,26 @@ export const WatchEvent = Type.Object(
   { $id: 'WatchEvent' },
 );
 
+/** The data of a `change` or `initial` event of a stream that asks for `kind=presence` (watch/event-text.ts). */
+export const ThingPresence = Type.Object(
+  {
+    kind: Type.Literal('presence'),
+    tenant: Type.String(),
+    thing: Type.String({ description: 'And the identifier of the client.' }),
+    revision: Type.Integer(),
+    ...PRESENCE_MEMBERS,
+  },
+  { $id: 'ThingPresence', description: 'Whether the client of a thing is connected.' },
+);
+
+const EventData = Type.Union([WatchEvent, ThingPresence], { $id: 'EventData' });
+
 const Events = Type.String({
   $id: 'Events',
-  description: 'Server-sent events; the data of change and initial is a WatchEvent.',
+  description:
+    'Server-sent events; the data of change and initial is a WatchEvent or, if it was asked for, a ThingPresence.',
   // Names the schema for readers of the description.
-  contentSchema: WatchEvent,
+  contentSchema: EventData,
 });
 
 export const CHANGE_EXAMPLE = {
@@ -155,8 +171,8 @@ const Credit = Type.Object(
 
 /** Of a WebSocket, and of server-sent events. */
 const EVENTS = [
-  ...[{ event: 'change', name: 'Change', summary: 'One change', data: WatchEvent, hasId: true }],
-  ...[{ event: 'initial', name: 'Initial', summary: 'A shadow as it is', data: WatchEvent, hasId: false }],
+  ...[{ event: 'change', name: 'Change', summary: 'One change', data: EventData, hasId: true }],
+  ...[{ event: 'initial', name: 'Initial', summary: 'A shadow as it is', data: EventData, hasId: false }],
   ...[{ event: 'bookmark', name: 'Bookmark', summary: 'How far the stream is', data: Bookmark, hasId: true }],
   ...[{ event: 'end', name: 'End', summary: 'Why the stream ends', data: StreamEnd, hasId: false }],
 ];

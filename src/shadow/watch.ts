@@ -1,10 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
 import type { Principal } from '../access/principal.js';
+import { CONFIG, type Config } from '../config/config.js';
 import { ServiceError } from '../errors/service-error.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { asNewAs, revisionOfPage } from '../store/as-new-as.js';
 import { SHADOW_FEED, type ShadowFeed, type ShadowFilter } from '../store/shadow-feed.js';
+import { PresenceUpdate } from '../store/presence-update.js';
 import type { ShadowKey, ShadowRecord } from '../store/shadow-store.js';
 import { decodeCursor, encodeCursor } from '../watch/cursor.js';
 import {
@@ -62,6 +64,7 @@ export class WatchShadows {
     private readonly documents: DocumentsBefore,
     @Inject(SHADOW_FEED) private readonly feed: ShadowFeed,
     @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'presence'>,
   ) {}
 
   /**
@@ -102,9 +105,12 @@ export class WatchShadows {
 
   /**
    * Brings the changes that policies let the watcher see, each by what they say at that time.
-   * @throws ServiceError invalidRequest for a malformed cursor; tooManyRequests; draining
+   * @throws ServiceError invalidRequest for a malformed cursor, or for presence where it is switched off;
+   * tooManyRequests; draining
    */
   watch(watcher: Watcher, watched: Watched, start: WatchStart): PermittedWatch {
+    if (watched.filter.presence !== undefined && !this.config.presence.isOn)
+      throw new ServiceError('invalidRequest', 'kind=presence: presence is switched off (UMBRA_PRESENCE)');
     const from = start.cursor !== undefined ? decodeCursor(start.cursor) : start.initial ? 'initial' : 'now';
     const subscription = this.hub.subscribe({ filter: watched.filter, from });
     return new PermittedWatch(subscription, watcher, watched, this.authorizer, this.documents);
@@ -157,6 +163,7 @@ export class PermittedWatch {
   /** Whether policies let the watcher see this event now, and it wants it. No errors. */
   shows(event: ShadowEvent): boolean {
     if (event.kind !== 'change' && event.kind !== 'initial') return true;
+    if (event.record instanceof PresenceUpdate) return this.#allowsPresence(event.record.key.thing);
     const { content } = this.watched;
     return this.#allows(event.record.key) && (content === null || content(event.record, event.kind));
   }
@@ -167,7 +174,8 @@ export class PermittedWatch {
    */
   detail(event: ShadowEvent): EventDetail | null | Promise<EventDetail | null> {
     const { real = false, previous = false } = this.watched;
-    return event.kind !== 'change' || (!real && !previous) ? PLAIN : this.#detail(event.record, real, previous);
+    if (event.kind !== 'change' || (!real && !previous) || event.record instanceof PresenceUpdate) return PLAIN;
+    return this.#detail(event.record, real, previous);
   }
 
   async #detail(record: ShadowRecord, real: boolean, previous: boolean): Promise<EventDetail | null> {
@@ -186,6 +194,13 @@ export class PermittedWatch {
     const { principal, address } = this.watcher;
     const resource = name === null ? `thing/${thing}` : `thing/${thing}/${name}`;
     return this.authorizer.allows(principal, 'umbra:Watch', resource, { address });
+  }
+
+  /** The client of a thing has its name. */
+  #allowsPresence(thing: string): boolean {
+    if (!this.authorizer.isRequired) return true;
+    const { principal, address } = this.watcher;
+    return this.authorizer.allows(principal, 'umbra:GetPresence', `client/${thing}`, { address });
   }
 
   #review(): void {

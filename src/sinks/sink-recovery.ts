@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Signal } from '../resilience/signal.js';
 import type { Position } from '../store/position.js';
-import type { ShadowFeed } from '../store/shadow-feed.js';
+import { PresenceUpdate } from '../store/presence-update.js';
+import type { ShadowFeed, ShadowFilter } from '../store/shadow-feed.js';
 import type { ShadowKey, ShadowRecord } from '../store/shadow-store.js';
 import type { Logger } from '../telemetry/logger.js';
 import { reasonOf } from '../telemetry/reason.js';
@@ -14,7 +15,13 @@ export interface RecoveryOptions {
   readonly shardOf: (record: ShadowRecord) => string;
   readonly tenants: readonly string[];
   /** Which of their shadows are sent; absent: all. */
-  readonly filter?: { readonly key: KeyFilter | null; readonly content: ContentFilter | null } | undefined;
+  readonly filter?:
+    | {
+        readonly key: KeyFilter | null;
+        readonly content: ContentFilter | null;
+        readonly presence?: ShadowFilter['presence'];
+      }
+    | undefined;
   /** Records of the present state that may be on their way to the sink at once. */
   readonly maxInFlight: number;
   readonly logger: Logger;
@@ -107,7 +114,11 @@ export class SinkRecovery {
     // Before the position is asked for: a live change that is not in the base must be remembered.
     this.#live.clear();
     const resume = hole.after && { position: await feed.head(signal), after: hole.after };
-    const { records } = await feed.base({ tenant }, signal, ...(resume ? [resume] : []));
+    const { records } = await feed.base(
+      { tenant, presence: this.options.filter?.presence },
+      signal,
+      ...(resume ? [resume] : []),
+    );
     let count = 0;
     for await (const record of records) {
       await this.#changed.until(() => this.#open < this.options.maxInFlight, { signal });
@@ -124,7 +135,7 @@ export class SinkRecovery {
   #isDue(hole: Hole, record: ShadowRecord): boolean {
     const { shardOf, filter } = this.options;
     if (!hole.shards.has(shardOf(record)) || filter?.key?.(record.key) === false) return false;
-    if (filter?.content?.(record, 'initial') === false) return false;
+    if (!(record instanceof PresenceUpdate) && filter?.content?.(record, 'initial') === false) return false;
     // A record from after the hole comes, or came, as a live change.
     return record.position.revision <= hole.since.revision && !this.#live.has(idOf(record));
   }

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { sameHistory, type Position } from '../store/position.js';
-import { FeedGap, isReadable, type ShadowFeed } from '../store/shadow-feed.js';
+import { PresenceUpdate } from '../store/presence-update.js';
+import { FeedGap, isOfKind, isReadable, type ShadowFeed, type ShadowFilter } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import type { Health } from '../telemetry/health.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -15,6 +16,8 @@ import type { Sink } from './sink.js';
 export interface ChangeFilter {
   readonly key: KeyFilter | null;
   readonly content: ContentFilter | null;
+  /** As in a filter of the feed. */
+  readonly presence?: ShadowFilter['presence'];
 }
 
 /** How far a sink is behind, as this node knows it. */
@@ -231,7 +234,7 @@ export class SinkRunner {
         if (signal.aborted) return;
         this.#sent = true;
         this.#recovery.passed(record);
-        run.window.add(position, this.options.sink.deliver(record, run.reading.signal), record.change.at, record.bytes);
+        run.window.add(position, this.options.sink.deliver(record, run.reading.signal), timeOf(record), record.bytes);
       }
       run.window.whole(position);
     }
@@ -239,14 +242,15 @@ export class SinkRunner {
 
   #isDue(record: ShadowRecord): boolean {
     const { tenants, filter } = this.options;
-    if (!tenants.includes(record.key.tenant) || filter?.key?.(record.key) === false) return false;
+    if (!tenants.includes(record.key.tenant) || !isOfKind(filter?.presence, record.key)) return false;
+    if (filter?.key?.(record.key) === false) return false;
     const from = this.#from.get(this.options.shardOf(record));
     return from !== undefined && (!sameHistory(from, record.position) || record.position.revision > from.revision);
   }
 
   /** Asked last: it has the record parsed. */
   #isWanted(record: ShadowRecord): boolean {
-    return this.options.filter?.content?.(record, 'change') !== false;
+    return record instanceof PresenceUpdate || this.options.filter?.content?.(record, 'change') !== false;
   }
 
   #isOneHistory(): boolean {
@@ -307,6 +311,10 @@ export class SinkRunner {
     this.#savedAt = performance.now();
   }
 }
+
+/** Epoch milliseconds at which what it tells has happened. */
+const timeOf = (record: ShadowRecord): number =>
+  record instanceof PresenceUpdate ? record.presence.since : record.change.at;
 
 function cut({ abort, reading }: Run): void {
   abort.abort();

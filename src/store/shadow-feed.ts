@@ -1,4 +1,5 @@
 import type { Position } from './position.js';
+import { PRESENCE, PresenceUpdate } from './presence-update.js';
 import type { ShadowKey, ShadowRecord } from './shadow-store.js';
 
 /** The shadows that a reader of the feed asks for; absent members mean "any". `name: null` is the classic shadow. */
@@ -6,8 +7,10 @@ export interface ShadowFilter {
   readonly tenant: string;
   readonly thing?: string;
   readonly name?: string | null;
-  /** Which of these shadows; absent: all of them. */
+  /** Which of these; absent: all of them. The key of a record of presence has PRESENCE for a name. */
   readonly only?: (key: ShadowKey) => boolean;
+  /** Records of presence of the things too, or nothing else; absent: none. `name` does not concern them. */
+  readonly presence?: 'too' | 'alone' | undefined;
 }
 
 /** Whether the filter includes the shadow. */
@@ -15,9 +18,18 @@ export function matches(filter: ShadowFilter, key: ShadowKey): boolean {
   return (
     filter.tenant === key.tenant &&
     (filter.thing === undefined || filter.thing === key.thing) &&
-    (filter.name === undefined || filter.name === key.name) &&
-    (filter.only === undefined || filter.only(key))
+    matchesOfThing(filter, key)
   );
+}
+
+/** Whether a reader that wants presence so gets records under the key at all. No errors. */
+export const isOfKind = (presence: ShadowFilter['presence'], key: Pick<ShadowKey, 'name'>): boolean =>
+  key.name === PRESENCE ? presence !== undefined : presence !== 'alone';
+
+/** The same for a key whose tenant and thing are known to match. */
+export function matchesOfThing({ name, only, presence }: ShadowFilter, key: ShadowKey): boolean {
+  const isNamed = name === undefined || name === key.name || key.name === PRESENCE;
+  return isNamed && isOfKind(presence, key) && (only === undefined || only(key));
 }
 
 /**
@@ -44,11 +56,20 @@ export interface FeedRecord extends ShadowRecord {
   forget?(): void;
 }
 
+/** The batch for a reader that wants no presence: its records are those of shadows. No errors. */
+export function withoutPresence(batch: FeedBatch): FeedBatch {
+  const { position, records } = batch;
+  const isPresence = (record: FeedRecord): boolean => record instanceof PresenceUpdate;
+  if (!records.some(isPresence)) return batch;
+  return { position, records: records.filter((record) => !isPresence(record)) };
+}
+
 /** Whether the record has a state and a change; asking may parse it. No errors. */
 export const isReadable = (record: FeedRecord): boolean => record.isReadable !== false;
 
 /**
  * All changes of one revision, in their order. Without records it is a bookmark: no shadow changed up to `position`.
+ * A record of presence is a PresenceUpdate, which has no document.
  */
 export interface FeedBatch {
   readonly position: Position;
@@ -83,7 +104,7 @@ export interface ShadowFeed {
   head(signal: AbortSignal): Promise<Position>;
 
   /**
-   * Every live record (tombstones left out) that `filter` matches, all as of the one position, in pages. While the
+   * Every live record (tombstones left out) that `filter` matches, those of presence last, all as of the one position, in pages. While the
    * store does not answer, the iteration waits for as long as `signal` allows.
    * @param resume continues a base of the same filter after the last record that was received, as of its position or of
    * a later one

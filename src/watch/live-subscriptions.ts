@@ -1,6 +1,6 @@
 import { NameCounts } from '../store/name-counts.js';
 import { hashOf } from '../store/name-hash.js';
-import type { FeedRecord, ShadowFilter } from '../store/shadow-feed.js';
+import { matchesOfThing, type FeedRecord, type ShadowFilter } from '../store/shadow-feed.js';
 import type { SubscriptionQueue } from './subscription-queue.js';
 
 /** Slots, and so bytes, that tell which things have readers of their own. */
@@ -51,8 +51,7 @@ export class LiveSubscriptions {
       const readers = this.#readers.get(place);
       if (!readers) continue;
       for (const queue of readers) {
-        const { name, only } = queue.filter;
-        if ((name === undefined || name === key.name) && (only === undefined || only(key))) visitor(queue);
+        if (matchesOfThing(queue.filter, key)) visitor(queue);
       }
     }
   }

@@ -12,7 +12,7 @@ export interface Cursor extends Position {
 }
 
 export type ShadowEvent =
-  /** A change after the start, in order. `cursor` resumes right behind it. */
+  /** A change after the start, in order. `cursor` resumes right behind it. Its record may be a PresenceUpdate. */
   | { readonly kind: 'change'; readonly record: ShadowRecord; readonly cursor: Cursor }
   /** Part of the present state, sent before the changes when it was asked for; all of it as of one revision. */
   | { readonly kind: 'initial'; readonly record: ShadowRecord; readonly cursor: Cursor | null }
@@ -43,7 +43,7 @@ export interface Subscription extends AsyncIterable<ShadowEvent> {
 
 /** Receives every change of every tenant as it is applied, synchronously: it must be quick. Its errors are logged. */
 export interface FeedListener {
-  /** A whole revision, after its records were handed to the subscriptions. */
+  /** A whole revision without records of presence, after its records were handed to the subscriptions. */
   batch(batch: FeedBatch): void;
   /** Changes were missed; the batches that follow are whole again. */
   gap(reason: GapReason): void;

@@ -5,7 +5,16 @@ import { isObject, own } from '../document/json.js';
 import { DEFAULT_LIMITS } from '../document/limits.js';
 import { parseUpdate } from '../document/parse-request.js';
 import type { ChangeRecord, Json, ShadowDocument, ShadowState, StatePatch } from '../document/shadow-document.js';
-import { contentFilter, keyFilter, stepsOf, touches, type WatchFilter } from './watch-filter.js';
+import { PRESENCE } from '../store/presence-update.js';
+import {
+  contentFilter,
+  keyFilter,
+  presenceFilter,
+  stepsOf,
+  touches,
+  uselessBeside,
+  type WatchFilter,
+} from './watch-filter.js';
 
 const now = 1_700_000_000_000;
 const limits = { ...DEFAULT_LIMITS, maxDocumentBytes: 1_000_000 };
@@ -30,6 +39,8 @@ describe('a filter by key', () => {
     ['both', { shadows: ['.classic', 'net'] }, 'lamp', 'net', true],
     ['every named shadow', { shadows: ['*'] }, 'lamp', 'net', true],
     ['the classic shadow beside every named one', { shadows: ['*'] }, 'lamp', null, false],
+    ['presence, of which only the thing counts', { things: ['lamp'], shadows: ['net'] }, 'lamp', PRESENCE, true],
+    ['presence of another thing', { things: ['lamp'], shadows: ['net'] }, 'door', PRESENCE, false],
     ['a thing with another shadow', { things: ['lamp'], shadows: ['net'] }, 'lamp', 'other', false],
   ])('tells %s', (_what, filter, thing, name, wanted) => {
     expect(keyFilter(filter)?.({ thing, name })).toBe(wanted);
@@ -37,6 +48,20 @@ describe('a filter by key', () => {
 
   it('is none where every shadow is wanted', () => {
     expect(keyFilter({ kinds: ['deleted'], delta: true })).toBeNull();
+  });
+});
+
+describe('a filter by kind', () => {
+  it.each<[WatchFilter, ReturnType<typeof presenceFilter>, ReturnType<typeof uselessBeside>]>([
+    [{ paths: ['/desired'] }, undefined, null],
+    [{ kinds: ['updated', 'deleted'], delta: true }, undefined, null],
+    [{ kinds: ['presence'], things: ['lamp'] }, 'alone', null],
+    [{ kinds: ['presence'], shadows: ['net'] }, 'alone', 'shadows'],
+    [{ kinds: ['presence', 'presence'], delta: true }, 'alone', 'delta'],
+    [{ kinds: ['presence', 'updated'], paths: ['/desired'] }, 'too', null],
+  ])('%j asks for presence %s', (filter, wanted, useless) => {
+    expect(presenceFilter(filter)).toBe(wanted);
+    expect(uselessBeside(filter)).toBe(useless);
   });
 });
 

@@ -1,6 +1,8 @@
 import { deltaState } from '../document/delta.js';
 import { isObject, own } from '../document/json.js';
 import { isTombstone, SECTIONS, type Json, type ShadowState, type StatePatch } from '../document/shadow-document.js';
+import { PRESENCE } from '../store/presence-update.js';
+import type { ShadowFilter } from '../store/shadow-feed.js';
 import type { ShadowKey, ShadowRecord } from '../store/shadow-store.js';
 
 /** The classic shadow in a filter: no named shadow has a dot in its name. */
@@ -17,13 +19,18 @@ export const FORMS = {
   path: /^\/(?:desired|reported)(?:\/(?:[^~/]|~[01])*)*$/,
 };
 
+/** Kinds of events; `presence` tells whether the client of a thing is connected. */
+export const KINDS = ['updated', 'deleted', 'presence'] as const;
+export type EventKind = (typeof KINDS)[number];
+
 /** What the reader of a stream asks for; an absent member asks for any. */
 export interface WatchFilter {
   /** Names of things; with `*` at the end, all that begin so. */
   readonly things?: readonly string[] | undefined;
   /** As `things`; CLASSIC is the classic shadow, and `*` every named one. */
   readonly shadows?: readonly string[] | undefined;
-  readonly kinds?: readonly ('updated' | 'deleted')[] | undefined;
+  /** Absent: changes of shadows, and no presence. */
+  readonly kinds?: readonly EventKind[] | undefined;
   /** JSON Pointers (RFC 6901) into `{desired, reported}`. */
   readonly paths?: readonly string[] | undefined;
   /** Only what leaves a difference between desired and reported. */
@@ -35,16 +42,33 @@ export type KeyFilter = (key: Pick<ShadowKey, 'thing' | 'name'>) => boolean;
 /** `change`: a change, of which a filter sees what it has touched; `initial`: a document as it is. */
 export type ContentFilter = (record: Pick<ShadowRecord, 'state' | 'change'>, as: 'change' | 'initial') => boolean;
 
-/** Whether a reader wants the changes of a shadow at all; null: those of every shadow. No errors. */
+/**
+ * Whether a reader wants the changes of a shadow at all; null: those of every shadow. Of presence only the thing counts.
+ * No errors.
+ */
 export function keyFilter({ things, shadows }: WatchFilter): KeyFilter | null {
   if (things === undefined && shadows === undefined) return null;
   const isThing = anyOf(things);
   const isShadow = anyOf(shadows?.filter((each) => each !== CLASSIC));
   const hasClassic = shadows === undefined || shadows.includes(CLASSIC);
-  return ({ thing, name }) => isThing(thing) && (name === null ? hasClassic : isShadow(name));
+  return ({ thing, name }) => isThing(thing) && (name === null ? hasClassic : name === PRESENCE || isShadow(name));
 }
 
-/** Whether a reader wants a change by what is in it; null: every one. No errors. */
+/** Whether a reader wants presence, as the feed knows it. No errors. */
+export function presenceFilter({ kinds }: WatchFilter): ShadowFilter['presence'] {
+  if (!kinds?.includes('presence')) return undefined;
+  return kinds.every((kind) => kind === 'presence') ? 'alone' : 'too';
+}
+
+/**
+ * What is said of documents in a filter that asks for presence alone, and so could never count; null: nothing. No errors.
+ */
+export function uselessBeside(filter: WatchFilter): 'shadows' | 'paths' | 'delta' | null {
+  if (presenceFilter(filter) !== 'alone') return null;
+  return (['shadows', 'paths', 'delta'] as const).find((member) => filter[member] !== undefined) ?? null;
+}
+
+/** Whether a reader wants a change of a shadow by what is in it; null: every one. No errors. */
 export function contentFilter({ kinds, paths, delta }: WatchFilter): ContentFilter | null {
   if (kinds === undefined && paths === undefined && delta === undefined) return null;
   const pointers = paths?.map(stepsOf);

@@ -1,11 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import type { WatchConfig } from '../config/config.js';
+import { presenceRecord } from '../../test/harness/presence-record.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Position } from '../store/position.js';
 import { FeedGap, type FeedBatch, type FeedRecord, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
+import { writeRecord } from '../store/presence-record.js';
+import { PRESENCE, PresenceUpdate } from '../store/presence-update.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import { SILENT_LOGGER } from '../telemetry/logger.js';
+import type { Cursor } from './subscription.js';
 import { SubscriptionQueue } from './subscription-queue.js';
 import { ShadowWatchHub } from './watch-hub.js';
 
@@ -126,6 +130,55 @@ describe('ShadowWatchHub over faults of its feed', () => {
     const late = hub.subscribe({ filter: { tenant: 't', thing: 'a' }, from: start })[Symbol.asyncIterator]();
     expect((await late.next()).value).toMatchObject({ kind: 'change', cursor: { revision: 5, seen: null } });
     expect(looks).toHaveBeenCalledTimes(2);
+  });
+
+  it('brings presence to readers that ask for it alone, in one order with changes, live and from the ring', async () => {
+    await hub.start();
+    const start = { ...feed.position, seen: null };
+    const told: number[] = [];
+    hub.follow({ batch: ({ records }) => told.push(records.length), gap: () => undefined });
+    const read = async (presence: 'too' | 'alone' | undefined, from: 'now' | Cursor, count: number) => {
+      const seen: unknown[] = [];
+      for await (const event of hub.subscribe({ filter: { tenant: 't', thing: 'a', presence }, from })) {
+        if (event.kind === 'change') seen.push([event.record.key.name, event.cursor.revision, event.cursor.seen]);
+        if (seen.length === count) break;
+      }
+      return seen;
+    };
+    const live = [read('too', 'now', 4), read('alone', 'now', 2), read(undefined, 'now', 2)];
+    const update = (thing: string, position: Position): PresenceUpdate =>
+      new PresenceUpdate('t', thing, position, Buffer.from(writeRecord(presenceRecord('s'))));
+    feed.change();
+    const position = { ...feed.position, revision: feed.position.revision + 1 };
+    feed.position = position;
+    feed.play({ position, records: [update('a', position), update('other', position), update('a', position)] });
+    feed.change();
+    const expected = [
+      [
+        [null, 2, null],
+        [PRESENCE, 3, 1],
+        [PRESENCE, 3, null],
+        [null, 4, null],
+      ],
+      [
+        [PRESENCE, 3, 1],
+        [PRESENCE, 3, null],
+      ],
+      [
+        [null, 2, null],
+        [null, 4, null],
+      ],
+    ];
+    expect(await Promise.all(live)).toEqual(expected);
+    expect(await Promise.all([read('too', start, 4), read('alone', start, 2), read(undefined, start, 2)])).toEqual(
+      expected,
+    );
+    const between = { ...position, seen: 1 };
+    expect(await read('too', between, 2)).toEqual([
+      [PRESENCE, 3, null],
+      [null, 4, null],
+    ]);
+    expect(told).toEqual([1, 0, 1]);
   });
 
   it('does not let the reader of a long list keep others from the store', async () => {

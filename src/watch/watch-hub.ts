@@ -4,7 +4,7 @@ import { ServiceError } from '../errors/service-error.js';
 import { BackOff } from '../resilience/back-off.js';
 import { Signal } from '../resilience/signal.js';
 import type { Position } from '../store/position.js';
-import { FeedGap, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
+import { FeedGap, withoutPresence, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
 import type { Health } from '../telemetry/health.js';
 import type { Logger } from '../telemetry/logger.js';
 import { reasonOf } from '../telemetry/reason.js';
@@ -182,7 +182,8 @@ export class ShadowWatchHub implements WatchHub {
   #apply(history: RecentChanges, batch: FeedBatch): void {
     history.append(batch);
     if (this.#live.size > 0) this.#deliver(batch);
-    this.#inform((listener) => listener.batch(batch));
+    const shadows = withoutPresence(batch);
+    this.#inform((listener) => listener.batch(shadows));
     for (const record of batch.records) record.forget?.();
   }
 

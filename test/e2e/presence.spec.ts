@@ -1,3 +1,4 @@
+import { EventReader, type StreamEvent } from '../harness/event-reader.js';
 import { RawMqtt } from '../harness/raw-mqtt.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { startNode, type ReadyNode } from '../harness/node-process.js';
@@ -12,6 +13,8 @@ const cleanup = cleanupAfterAll();
 let etcd: EtcdServer;
 let a: ReadyNode;
 let b: ReadyNode;
+const RESUMED = 'lamp-9';
+
 /** On B, which lives. */
 let follower: Device;
 
@@ -81,6 +84,51 @@ it('a client connects, moves to the other node and leaves: epochs rise, and the 
     ...{ sessionIdentifier: two.session, versionNumber: two.epoch, clientInitiatedDisconnect: true },
     disconnectReason: 'CLIENT_INITIATED_DISCONNECT',
   });
+});
+
+it('a stream of changes brings presence where it is asked for, and resumes on the other node without a gap', async () => {
+  const path = `/v1/things/${RESUMED}/watch?kind=presence&kind=updated`;
+  const write = (n: number) =>
+    http(`${b.httpUrl}/v1/things/${RESUMED}/shadow/reported`, { method: 'PATCH', body: `{"n":${n}}` });
+  const said = ({ data }: StreamEvent): unknown =>
+    data['kind'] === 'presence' ? [data['nodeId'], data['connected']] : (data['patch'] as object);
+  const take = async (reader: EventReader, count: number): Promise<StreamEvent[]> => {
+    const taken: StreamEvent[] = [];
+    while (taken.length < count) taken.push(await reader.nextOf('change', 'initial'));
+    reader.close();
+    return taken;
+  };
+  const onA = await EventReader.open(a.httpUrl + path);
+  const plain = await EventReader.open(`${a.httpUrl}/v1/things/${RESUMED}/watch`);
+  const first = await join(a, RESUMED);
+  const { clientId, ...one } = await known(RESUMED, true, 'a');
+  await write(1);
+  const before = await take(onA, 2);
+  expect(before.map(said)).toEqual([['a', true], { reported: { n: 1 } }]);
+  expect(before[0]?.data).toEqual({
+    kind: 'presence',
+    tenant: 'default',
+    thing: clientId,
+    revision: one.epoch,
+    ...one,
+  });
+  await first.client.endAsync();
+  await known(RESUMED, false, 'a');
+  await write(2);
+  const second = await join(b, RESUMED);
+  await known(RESUMED, true, 'b');
+  await second.client.endAsync();
+  await known(RESUMED, false, 'b');
+  const after = await take(await EventReader.open(b.httpUrl + path, { 'last-event-id': before[1]!.id! }), 4);
+  expect(after.map(said)).toEqual([['a', false], { reported: { n: 2 } }, ['b', true], ['b', false]]);
+  const revisions = [...before, ...after].map(({ data }) => Number(data['revision']));
+  expect(revisions).toEqual([...new Set(revisions)].sort((x, y) => x - y));
+  const again = await take(await EventReader.open(a.httpUrl + path, { 'last-event-id': before[0]!.id! }), 5);
+  expect(again.map(({ id }) => id)).toEqual([before[1]!, ...after].map(({ id }) => id));
+  const present = await take(await EventReader.open(`${b.httpUrl}${path}&initial=true`), 2);
+  expect(present.map(said)).toEqual([{ reported: { n: 2 } }, ['b', false]]);
+  // Who does not ask for it gets none.
+  expect((await take(plain, 2)).map(said)).toEqual([{ reported: { n: 1 } }, { reported: { n: 2 } }]);
 });
 
 it('a connection that is reset, and one that keeps silent, have reasons of their own', async () => {

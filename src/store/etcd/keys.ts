@@ -1,4 +1,5 @@
 import { bucketOf } from '../bucket.js';
+import { PRESENCE_PATH, RECORDS } from '../presence-record.js';
 import type { ShadowKey } from '../shadow-store.js';
 
 /**
@@ -9,11 +10,14 @@ import type { ShadowKey } from '../shadow-store.js';
 
 const hex = (bucket: number): string => bucket.toString(16).padStart(2, '0');
 
-/** Prefix of all shadows; feeds watch it. */
+/** Prefix of all shadows. Feeds watch it, and what lies from the records of presence up to it. */
 export const shadowsPrefix = (prefix: string): string => `${prefix}shadows/`;
 
 /** Prefix of the keys by which nodes divide their work: leases, claims, cursors. */
 export const clusterPrefix = (prefix: string): string => `${prefix}cluster/`;
+
+/** Prefix of the records of presence: behind all other keys of the cluster but marks of progress. */
+export const presencePrefix = (prefix: string): string => clusterPrefix(prefix) + PRESENCE_PATH + RECORDS;
 
 /** Last part of a key that shows watches how far they are. */
 const PROGRESS = '~progress';

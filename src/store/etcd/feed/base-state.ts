@@ -8,7 +8,9 @@ import { FeedGap, matches, type ShadowFilter } from '../../shadow-feed.js';
 import type { ShadowKey, ShadowRecord } from '../../shadow-store.js';
 import { BUCKETS, bucketOf } from '../../bucket.js';
 import { isCompacted, isFuture } from '../client/etcd-error.js';
-import { bucketPrefix, formatKey, rangeEnd, thingPrefix } from '../keys.js';
+import { recordKey } from '../../presence-record.js';
+import { PRESENCE } from '../../presence-update.js';
+import { bucketPrefix, formatKey, presencePrefix, rangeEnd, thingPrefix } from '../keys.js';
 import type { RecordDecoder } from './record-decoder.js';
 import { CALL_MS, type EtcdCalls } from './restore-detector.js';
 
@@ -64,6 +66,18 @@ export class BaseState {
     signal: AbortSignal,
     after?: ShadowKey,
   ): AsyncGenerator<ShadowRecord> {
+    const isAfterShadows = after?.name === PRESENCE;
+    if (filter.presence !== 'alone' && !isAfterShadows) yield* this.#shadows(filter, position, signal, after);
+    if (filter.presence !== undefined)
+      yield* this.#presence(filter, position, signal, isAfterShadows ? after : undefined);
+  }
+
+  async *#shadows(
+    filter: ShadowFilter,
+    position: Position,
+    signal: AbortSignal,
+    after?: ShadowKey,
+  ): AsyncGenerator<ShadowRecord> {
     const read: Reading = { revision: position.revision, signal, recordBytes: FIRST_GUESS_BYTES };
     const start = after && Buffer.from(formatKey(this.prefix, after));
     const bucket = after && filter.thing === undefined ? bucketOf(after.tenant, after.thing) : 0;
@@ -79,6 +93,31 @@ export class BaseState {
           const record = this.decoder.decodeRead(kv, position);
           if (record && !isTombstone(record.state) && matches(filter, record.key)) yield record;
         }
+      }
+    }
+  }
+
+  /** Of the clients that are things, as far as the filter matches them. */
+  async *#presence(
+    filter: ShadowFilter,
+    position: Position,
+    signal: AbortSignal,
+    after?: ShadowKey,
+  ): AsyncGenerator<ShadowRecord> {
+    const { tenant, thing } = filter;
+    const read: Reading = { revision: position.revision, signal, recordBytes: FIRST_GUESS_BYTES };
+    const prefix = presencePrefix(this.prefix);
+    const keyOf = (clientId: string): Buffer => Buffer.from(prefix + recordKey({ tenant, clientId }));
+    const all = { key: Buffer.from(`${prefix}${tenant}/`), end: rangeEnd(`${prefix}${tenant}/`) };
+    const range = thing === undefined ? all : { key: keyOf(thing), end: afterKey(keyOf(thing)) };
+    const rest = after ? { ...range, key: afterKey(keyOf(after.thing)) } : range;
+    if (Buffer.compare(rest.key, rest.end) >= 0) return;
+    for await (const kvs of this.#pages([rest], read)) {
+      for (const { key, value, mod_revision: revision } of kvs) {
+        if (signal.aborted) return;
+        const at = { ...position, revision: Number(revision) };
+        const record = this.decoder.decodePresence(key.toString(), () => value, at);
+        if (record?.isReadable && matches(filter, record.key)) yield record;
       }
     }
   }

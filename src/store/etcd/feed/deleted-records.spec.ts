@@ -1,4 +1,5 @@
 import { SILENT_LOGGER } from '../../../telemetry/logger.js';
+import { presencePrefix } from '../keys.js';
 import { DeletedRecords } from './deleted-records.js';
 import { RecordDecoder } from './record-decoder.js';
 
@@ -12,6 +13,14 @@ describe('the records before a deletion', () => {
     const revisions = [{ revision: 7, puts: [], deletes: [Buffer.from('/test/shadows/00/t/a/c')] }];
     const start = { cluster: 'c', epoch: 0, revision: 5 };
     await expect(deleted.of(revisions, start)).rejects.toMatchObject({ name: 'FeedGap', reason });
+  });
+
+  it('are not read for records of presence: a client that is forgotten has left long before', async () => {
+    const calls = { read: () => Promise.reject(new Error('asked')) };
+    const deleted = new DeletedRecords(calls, new RecordDecoder('/test/', SILENT_LOGGER), SILENT_LOGGER);
+    const deletes = [Buffer.from(`${presencePrefix('/test/')}t/lamp`)];
+    const start = { cluster: 'c', epoch: 0, revision: 5 };
+    expect(await deleted.of([{ revision: 7, puts: [], deletes }], start)).toEqual(new Map());
   });
 
   it('are not read for a mass deletion, which could fill the memory of every node', async () => {

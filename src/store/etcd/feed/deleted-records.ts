@@ -38,7 +38,9 @@ export class DeletedRecords {
    */
   async of(revisions: readonly RawRevision[], start: Position): Promise<Map<number, ShadowRecord[]>> {
     const found = new Map<number, ShadowRecord[]>();
-    for (const { revision, deletes } of revisions) {
+    for (const { revision, deletes: all } of revisions) {
+      // A record of presence that is gone is forgotten: its client has left long before.
+      const deletes = all.filter((key) => this.decoder.isBesideShadows(key.toString()));
       if (deletes.length > MAX_DELETES) {
         this.logger.warn({ revision, keys: deletes.length }, 'a mass deletion in etcd is not reported to readers');
         continue;

@@ -18,7 +18,7 @@ import type { ShadowRecord } from '../../shadow-store.js';
 import { withValidToken } from '../client/etcd-tokens.js';
 import type { Channel } from '../client/channel/etcd-channel.js';
 import type { Lineage } from '../lineage.js';
-import { shadowsPrefix } from '../keys.js';
+import { presencePrefix, shadowsPrefix } from '../keys.js';
 import { BaseState } from './base-state.js';
 import { DeletedRecords, type FindRemoval } from './deleted-records.js';
 import { ProgressMarker } from './progress-marker.js';
@@ -193,6 +193,7 @@ export class EtcdShadowFeed implements ShadowFeed {
     return WatchSession.open({
       channel,
       prefix: shadowsPrefix(this.options.config.prefix),
+      from: presencePrefix(this.options.config.prefix),
       cluster: follower.start.cluster,
       cursor: follower.cursor,
       times: this.#times,

@@ -5,7 +5,10 @@ import { watchEvents } from '../../../../test/harness/watch-events.js';
 import type { FeedRecord } from '../../shadow-feed.js';
 import { hashOf } from '../../name-hash.js';
 import { decodeRecord, encodeRecord } from '../codec.js';
-import { formatKey } from '../keys.js';
+import { presenceRecord } from '../../../../test/harness/presence-record.js';
+import { recordKey, writeRecord } from '../../presence-record.js';
+import { PRESENCE, PresenceUpdate } from '../../presence-update.js';
+import { formatKey, presencePrefix } from '../keys.js';
 import { RecordDecoder } from './record-decoder.js';
 
 const HISTORY = { cluster: 'c', epoch: 3 };
@@ -82,6 +85,21 @@ describe('RecordDecoder', () => {
     expect(put(PLACE, first)?.state.version).toBe(1);
     expect(put(PLACE, first.subarray(0, -1))).toBeNull();
     expect(lines).toHaveLength(1);
+  });
+
+  it('reads the presence of clients that are things, and passes over other clients without a word', () => {
+    const place = (clientId: string): string => presencePrefix('/p/') + recordKey({ tenant: 't', clientId });
+    const written = presenceRecord('s');
+    const found = put(place('lamp:1'), writeRecord(written)) as PresenceUpdate;
+    expect(found).toBeInstanceOf(PresenceUpdate);
+    expect(found).toMatchObject({ thingHash: hashOf('lamp:1'), presence: written, position: POSITION });
+    expect(found.key).toEqual({ tenant: 't', thing: 'lamp:1', name: PRESENCE });
+    expect(() => found.state).toThrow('no document');
+    expect(put(place('a/b'), writeRecord(written))).toBeNull();
+    expect(put(place('~progress'), '')).toBeNull();
+    expect(put('/p/epoch', '{"epoch":1}')).toBeNull();
+    expect(put(place('lamp'), 'damaged')?.isReadable).toBe(false);
+    expect(lines).toEqual([]);
   });
 
   it('takes what the node knows already', () => {

@@ -2,10 +2,13 @@ import type { IKeyValue } from 'etcd3';
 import type { Logger } from '../../../telemetry/logger.js';
 import { reasonOf } from '../../../telemetry/reason.js';
 import type { Position } from '../../position.js';
+import { isThingName } from '../../../document/shadow-name.js';
+import { parseRecordKey } from '../../presence-record.js';
+import { PresenceUpdate } from '../../presence-update.js';
 import type { FeedRecord } from '../../shadow-feed.js';
 import type { ShadowRecord } from '../../shadow-store.js';
 import { decodeRecord, isCurrentFormat, type EtcdRecord } from '../codec.js';
-import { isInBucket, parseKey, shadowsPrefix, splitKey } from '../keys.js';
+import { isInBucket, parseKey, presencePrefix, shadowsPrefix, splitKey } from '../keys.js';
 import { KeyBytes } from './key-bytes.js';
 import { StoredRecord, type RecordSource } from './stored-record.js';
 import type { WatchEvent } from './watch-event.js';
@@ -39,6 +42,8 @@ export class RecordDecoder {
   /** The key that feeds write to see their own progress. */
   readonly marker: string;
   readonly #keyBytes: KeyBytes;
+  readonly #presencePrefix: string;
+  readonly #shadowsPrefix: string;
   readonly #source: RecordSource = {
     key: ({ name }) => splitKey(this.prefix, name),
     content: (event, key) => {
@@ -58,7 +63,14 @@ export class RecordDecoder {
     private readonly known: KnownValues = NOTHING_KNOWN,
   ) {
     this.marker = `${shadowsPrefix(prefix)}marker`;
-    this.#keyBytes = new KeyBytes(shadowsPrefix(prefix));
+    this.#presencePrefix = presencePrefix(prefix);
+    this.#shadowsPrefix = shadowsPrefix(prefix);
+    this.#keyBytes = new KeyBytes(this.#shadowsPrefix);
+  }
+
+  /** Whether a key lies where shadows do. No errors. */
+  isBesideShadows(key: string): boolean {
+    return key.startsWith(this.#shadowsPrefix);
   }
 
   /**
@@ -70,7 +82,9 @@ export class RecordDecoder {
     const key = this.#keyBytes;
     if (!key.read(event.bytes, event.keyStart, event.keyEnd)) {
       const { name } = event;
-      if (name !== this.marker) this.#report(name, event.revision, new Error(NO_KEY));
+      const presence = this.decodePresence(name, () => event.value, position);
+      if (presence || name === this.marker || !this.isBesideShadows(name)) return presence;
+      this.#report(name, event.revision, new Error(NO_KEY));
       return null;
     }
     const { thingHash } = key;
@@ -99,6 +113,17 @@ export class RecordDecoder {
       this.#report(name, revision, error);
       return null;
     }
+  }
+
+  /**
+   * The record of presence under a key; null for any other key, and for that of a client whose identifier is not the name
+   * of a thing. No errors.
+   */
+  decodePresence(key: string, value: () => Buffer, position: Position): PresenceUpdate | null {
+    const prefix = this.#presencePrefix;
+    const client = key.startsWith(prefix) ? parseRecordKey(key.slice(prefix.length)) : null;
+    if (client === null || !isThingName(client.clientId)) return null;
+    return new PresenceUpdate(client.tenant, client.clientId, position, value());
   }
 
   #report(key: string, revision: number, error: unknown): void {

@@ -38,7 +38,10 @@ export class WatchEnd extends Error {
 export interface SessionOptions {
   /** Used by this session alone and closed with it: a doubtful connection is never used again. */
   readonly channel: Channel;
+  /** The keys that start with it are watched. */
   readonly prefix: string;
+  /** Prefix of the first keys that are watched, and of all from there on up to `prefix`; absent: none before it. */
+  readonly from?: string;
   readonly cluster: string;
   /** Last revision that the reader has received. */
   readonly cursor: number;
@@ -138,7 +141,7 @@ export class WatchSession {
   }
 
   async #start(): Promise<void> {
-    const { channel, prefix, cursor, times } = this.options;
+    const { channel, prefix, from = prefix, cursor, times } = this.options;
     const created = new Promise<void>((resolve, reject) => (this.#opening = { resolve, reject }));
     const late = setTimeout(() => {
       this.#finish(new WatchEnd('lost', `did not open a watch within ${times.openMs / 1000} s`));
@@ -148,7 +151,7 @@ export class WatchSession {
         onMessage: (message) => this.#read(message),
         onEnd: (error) => this.#finish(new WatchEnd('lost', reasonOf(error))),
       });
-      const key = Buffer.from(prefix);
+      const key = Buffer.from(from);
       this.#stream.write(createRequest({ key, rangeEnd: rangeEnd(prefix), startRevision: cursor + 1 }));
       await created;
     } finally {

@@ -1,4 +1,12 @@
-import { DISCONNECT_REASONS, type DisconnectReason } from './disconnect-reason.js';
+import { DISCONNECT_REASONS, type DisconnectReason } from './disconnect-reasons.js';
+
+/**
+ * Path of the keys of presence below the cluster's own keys. The tilde puts it behind all others there, next to the
+ * shadows: one watch has both in the order of their revisions (store/etcd/keys.ts).
+ */
+export const PRESENCE_PATH = '~presence/';
+/** Path of the records below the keys of presence. */
+export const RECORDS = 'records/';
 
 /** What etcd keeps of a client: one key for each client identifier of a tenant. Times are epoch milliseconds. */
 export interface PresenceRecord {
