@@ -192,6 +192,11 @@ export const ERROR_TABLE = {
     aws: 'ConflictException',
     text: 'The lease is not about {detail}; nothing was written',
   },
+  leaseExclusive: {
+    http: 409,
+    aws: 'ConflictException',
+    text: 'An exclusive lease keeps others from desired of {detail}; nothing was written',
+  },
   cursorGone: { http: 410, aws: 'ResourceNotFoundException', text: 'The cursor is no longer available: {detail}' },
   patchFailed: { http: 409, aws: 'ConflictException', text: 'The JSON Patch does not apply; {detail}' },
   revisionAhead: {

@@ -18,7 +18,7 @@ import { keptAnswer, keptText, sentBody, type Answer } from './kept-answer.js';
 const MAX_LEASES = 3;
 /** Refusals that may come before it is seen that the request was carried out. */
 const EARLY: ReadonlySet<ServiceErrorCode> = new Set([
-  ...(['fenced', 'leaseEnded', 'leaseNotYours', 'leaseNotCovering'] as const),
+  ...(['fenced', 'leaseEnded', 'leaseNotYours', 'leaseNotCovering', 'leaseExclusive'] as const),
   ...(['storageFull', 'tooManyRequests', 'tooLarge'] as const),
 ]);
 

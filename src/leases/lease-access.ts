@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
 import { ServiceError } from '../errors/service-error.js';
-import { isPrefix, stem } from './lease-record.js';
+import { isPrefix, stem } from '../store/claimed-things.js';
 import { noLease, type Lease } from './lease-table.js';
 
 /**

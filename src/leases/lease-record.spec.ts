@@ -1,5 +1,7 @@
 import fc from 'fast-check';
-import { covers, leaseOf, leaseText, parseLeaseRequest, sharedWith } from './lease-record.js';
+import { covers } from '../store/claimed-things.js';
+import { exclusiveClaimOf } from '../store/exclusive-claims.js';
+import { leaseOf, leaseText, parseLeaseRequest, sharedWith } from './lease-record.js';
 
 const textOf = (body: Record<string, unknown>): string => {
   try {
@@ -11,9 +13,12 @@ const textOf = (body: Record<string, unknown>): string => {
 
 describe('what a caller asks for', () => {
   it.each([
-    [{ things: ['lamp'] }, '{"things":["lamp"],"ttlSeconds":30}'],
-    [{ things: ['lamp', 'b-*', 'lamp', '*'], ttlSeconds: 10 }, '{"things":["lamp","b-*","*"],"ttlSeconds":10}'],
-    [{ things: ['lamp'], ttlSeconds: 300 }, '{"things":["lamp"],"ttlSeconds":300}'],
+    [{ things: ['lamp'] }, '{"things":["lamp"],"ttlSeconds":30,"exclusive":false}'],
+    [
+      { things: ['lamp', 'b-*', 'lamp', '*'], ttlSeconds: 10 },
+      '{"things":["lamp","b-*","*"],"ttlSeconds":10,"exclusive":false}',
+    ],
+    [{ things: ['lamp'], ttlSeconds: 300, exclusive: true }, '{"things":["lamp"],"ttlSeconds":300,"exclusive":true}'],
     [{ things: ['lamp'], ttlSeconds: 9 }, 'ttlSeconds must be a whole number from 10 to 300'],
     [{ things: ['lamp'], ttlSeconds: 301 }, 'ttlSeconds must be a whole number from 10 to 300'],
     [{ things: ['lamp'], ttlSeconds: 10.5 }, 'ttlSeconds must be a whole number from 10 to 300'],
@@ -27,7 +32,8 @@ describe('what a caller asks for', () => {
     [{ things: ['**'] }, expect.stringMatching(/^things\[0\] must be/)],
     [{ things: [''] }, expect.stringMatching(/^things\[0\] must be/)],
     [{ things: [1] }, expect.stringMatching(/^things\[0\] must be/)],
-    [{ things: ['lamp'], exclusive: true }, expect.stringMatching(/^There is no member "exclusive"/)],
+    [{ things: ['lamp'], exclusive: 1 }, 'exclusive must be true or false'],
+    [{ things: ['lamp'], shared: true }, expect.stringMatching(/^There is no member "shared"/)],
   ])('%j: %s', (body, expected) => {
     expect(textOf(body)).toEqual(expected);
   });
@@ -61,7 +67,9 @@ describe('the things of leases', () => {
   });
 });
 
-it('reads a lease as it was written', () => {
-  const lease = { principal: 'ann "x"', things: ['a', 'b-*'], ttlSeconds: 30, createdAtMs: 1_700_000_000_123 };
+it.each([true, false])('reads a lease as it was written; exclusive: %s', (exclusive) => {
+  const things = ['a', 'b-*'];
+  const lease = { principal: 'ann "x"', things, ttlSeconds: 30, exclusive, createdAtMs: 1_700_000_000_123 };
   expect(leaseOf(leaseText(lease))).toEqual(lease);
+  expect(exclusiveClaimOf(leaseText(lease))).toEqual(exclusive ? { things, ttlSeconds: 30 } : null);
 });

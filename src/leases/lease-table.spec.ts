@@ -7,7 +7,7 @@ import { LeaseTable } from './lease-table.js';
 
 const tableOf = (keys: ClusterKeys): LeaseTable => new LeaseTable(keys, SYSTEM_CLOCK, SILENT_LOGGER);
 const inTime = (): number => performance.now() + 10_000;
-const request = (...things: string[]) => ({ things, ttlSeconds: 30 });
+const request = (...things: string[]) => ({ things, ttlSeconds: 30, exclusive: false });
 const codeOf = (error: unknown): string => (error instanceof ServiceError ? error.code : String(error));
 
 /** Loses the answers to some commits, or calls back just before they are carried out. */

@@ -6,6 +6,7 @@ import { ServiceError } from '../errors/service-error.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { pauseAfter } from '../resilience/back-off.js';
 import { CLUSTER_KEYS, type ClusterKeys, type StoredKey } from '../store/cluster-keys.js';
+import { exclusiveTurn, leaseFolder, leaseKey } from '../store/exclusive-claims.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { leaseOf, leaseText, sharedWith, type LeaseRecord, type LeaseRequest } from './lease-record.js';
 
@@ -36,7 +37,8 @@ export interface LiveLease extends Lease {
 /**
  * The leases of all tenants: a key for each lease, which ends with a lease of etcd, and a key for each tenant that every
  * new lease puts. A new lease is committed only if that key is as it was when the others were read, so of two that share
- * a thing one comes second and sees the first. A lease that ends changes nothing for the others.
+ * a thing one comes second and sees the first. A lease that ends changes nothing for the others. An exclusive one puts a
+ * key more, which every write to `desired` compares (store/exclusive-claims.ts).
  */
 @Injectable()
 export class LeaseTable {
@@ -61,8 +63,8 @@ export class LeaseTable {
     let etcdLease: string | null = null;
     try {
       for (let failures = 0; ; failures++) {
-        const stored = await this.#keys.list(folder(tenant));
-        const own = stored.get(keyOf(tenant, id));
+        const stored = await this.#keys.list(leaseFolder(tenant));
+        const own = stored.get(leaseKey(tenant, id));
         // Committed, although its answer was lost.
         if (own !== undefined) return live(taken, own.revision);
         checkRoom(leasesIn(tenant, stored), request);
@@ -87,7 +89,7 @@ export class LeaseTable {
 
   /** All of a tenant, in the order of their ids. @throws ServiceError storageUnavailable, draining */
   async list(tenant: string): Promise<Lease[]> {
-    return leasesIn(tenant, await this.#keys.list(folder(tenant))).sort((a, b) => (a.id < b.id ? -1 : 1));
+    return leasesIn(tenant, await this.#keys.list(leaseFolder(tenant))).sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   /** Its time begins again. @throws ServiceError noRecord, storageUnavailable, draining */
@@ -113,7 +115,7 @@ export class LeaseTable {
    */
   async recall(tenant: string, id: string): Promise<Lease | null> {
     if (!ID.test(id)) return null;
-    const key = keyOf(tenant, id);
+    const key = leaseKey(tenant, id);
     const known = this.#remembered.get(key);
     if (known !== undefined) return known;
     const stored = await this.#keys.get(key);
@@ -125,7 +127,7 @@ export class LeaseTable {
 
   /** The lease has ended. No errors. */
   forget(tenant: string, id: string): void {
-    this.#remembered.delete(keyOf(tenant, id));
+    this.#remembered.delete(leaseKey(tenant, id));
   }
 
   get #keys(): ClusterKeys {
@@ -134,7 +136,7 @@ export class LeaseTable {
   }
 
   async #find(tenant: string, id: string): Promise<{ readonly lease: Lease; readonly etcdLease: string }> {
-    const stored = ID.test(id) ? await this.#keys.get(keyOf(tenant, id)) : null;
+    const stored = ID.test(id) ? await this.#keys.get(leaseKey(tenant, id)) : null;
     if (stored === null || stored.lease === null) throw noLease();
     return { lease: { id, token: stored.revision, record: leaseOf(stored.value) }, etcdLease: stored.lease };
   }
@@ -151,7 +153,8 @@ export class LeaseTable {
       guards: [guard],
       puts: [
         { key, value: id },
-        { key: keyOf(tenant, id), value: leaseText(record), lease },
+        ...(record.exclusive ? [{ key: exclusiveTurn(tenant), value: id }] : []),
+        { key: leaseKey(tenant, id), value: leaseText(record), lease },
       ],
     });
   }
@@ -164,10 +167,7 @@ export class LeaseTable {
   }
 }
 
-/** Key of the lease below the cluster's own keys, which fences name. */
-export const keyOf = (tenant: string, id: string): string => `${folder(tenant)}held/${id}`;
-const turnOf = (tenant: string): string => `${folder(tenant)}turn`;
-const folder = (tenant: string): string => `leases/${tenant}/`;
+const turnOf = (tenant: string): string => `${leaseFolder(tenant)}turn`;
 
 /** The answer about a lease that is not there for the caller. No errors. */
 export const noLease = (): ServiceError =>
@@ -180,7 +180,7 @@ function live(taken: Omit<Lease, 'token'>, token: number): LiveLease {
 }
 
 function leasesIn(tenant: string, stored: ReadonlyMap<string, StoredKey>): Lease[] {
-  const start = keyOf(tenant, '');
+  const start = leaseKey(tenant, '');
   return [...stored]
     .filter(([key]) => key.startsWith(start))
     .map(([key, { value, revision }]) => ({ id: key.slice(start.length), token: revision, record: leaseOf(value) }));

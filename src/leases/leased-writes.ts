@@ -2,9 +2,10 @@ import { Injectable } from '@nestjs/common';
 import type { CallHead } from '../access/call-head.js';
 import { ServiceError } from '../errors/service-error.js';
 import { ProblemError } from '../http/problem-error.js';
+import { covers } from '../store/claimed-things.js';
+import { leaseKey } from '../store/exclusive-claims.js';
 import type { Fence } from '../store/shadow-store.js';
-import { covers } from './lease-record.js';
-import { keyOf, LeaseTable, type Lease } from './lease-table.js';
+import { LeaseTable, type Lease } from './lease-table.js';
 
 /**
  * Writes that depend on a lease. Whether it is the caller's, and about the thing, cannot change and is checked first;
@@ -31,7 +32,7 @@ export class LeasedWrites {
     const other = things.find((thing) => !covers(lease.record, thing));
     if (other !== undefined) throw new ServiceError('leaseNotCovering', other);
     try {
-      return await write({ claim: keyOf(tenant, lease.id), revision: lease.token });
+      return await write({ claim: leaseKey(tenant, lease.id), revision: lease.token });
     } catch (error) {
       throw this.#named(error, tenant, lease);
     }

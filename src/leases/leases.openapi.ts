@@ -18,7 +18,15 @@ const ttlSeconds = Type.Integer({
   description: 'How long the lease lives after it was taken or renewed.',
 });
 
-const LeaseRequest = Type.Object({ things, ttlSeconds: Type.Optional(ttlSeconds) }, { $id: 'LeaseRequest' });
+const exclusive = Type.Boolean({
+  default: false,
+  description: "Whether it keeps everybody else's writes from `desired` of its things.",
+});
+
+const LeaseRequest = Type.Object(
+  { things, ttlSeconds: Type.Optional(ttlSeconds), exclusive: Type.Optional(exclusive) },
+  { $id: 'LeaseRequest' },
+);
 
 const members = {
   lease: Type.String({ description: 'Id, for the header Umbra-Lease.' }),
@@ -26,6 +34,7 @@ const members = {
   principal: Type.String({ description: 'Who holds it.' }),
   things,
   ttlSeconds,
+  exclusive,
   createdAt: Type.String({ description: 'RFC 3339.' }),
 };
 export const LeaseView = Type.Object(members, { $id: 'Lease' });
@@ -54,6 +63,7 @@ const LEASE: LeaseView = {
   principal: 'heating',
   things: ['boiler-1', 'valve-*'],
   ttlSeconds: 30,
+  exclusive: false,
   createdAt: '2023-11-14T22:13:20.000Z',
 };
 const TAKEN: TakenLease = { ...LEASE, expiresAt: '2023-11-14T22:13:50.000Z' };
@@ -74,14 +84,19 @@ export const UMBRA_LEASE = headerParameter(
   'Id of a lease of the caller: the write counts only while it lives. Else 409.',
 );
 /** Errors of writes under a lease. */
-export const LEASE_ERRORS = { leaseEnded: '', leaseNotYours: '', leaseNotCovering: 'lamp-1' } as const;
+export const LEASE_ERRORS = {
+  leaseEnded: '',
+  leaseNotYours: '',
+  leaseNotCovering: 'lamp-1',
+  leaseExclusive: 'lamp-1; it ends 30 s after its holder has renewed it last',
+} as const;
 
 export const takeLease: OperationDescription = {
   id: 'takeLease',
   tag: LEASES,
   summary: 'Take a lease of things',
   description:
-    'No other lease of the tenant is about any of these things. Repeat a request without an answer after ttlSeconds: its lease may live until then.',
+    'No other lease of the tenant is about any of these things. With `exclusive`, writes to their `desired` are refused unless they carry this lease. Repeat a request without an answer after ttlSeconds: its lease may live until then.',
   body: {
     schema: LeaseRequest,
     required: true,

@@ -2,14 +2,20 @@ import { GRPCResourceExhastedError, type ITxnRequest } from 'etcd3';
 import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
 import { createEtcdClient } from '../../src/store/etcd/client/etcd-client.js';
 import { EtcdMembers } from '../../src/store/etcd/client/members.js';
+import { LeaseTable, type LiveLease } from '../../src/leases/lease-table.js';
+import { leaseKey } from '../../src/store/exclusive-claims.js';
+import type { Change, ShadowKey } from '../../src/store/shadow-store.js';
 import { GroupCommit, LeaseGone } from '../../src/store/etcd/write/group-commit.js';
 import { Lineage } from '../../src/store/etcd/lineage.js';
 import type { CasWrite } from '../../src/store/etcd/write/pending-write.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 import { documentOf, increment, shadow, within } from '../harness/changes.js';
+import { etcdKeys } from '../harness/etcd-cluster-keys.js';
 import { etcdConfig, openChannel, openEtcdStore } from '../harness/etcd-store.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { EtcdRecorder, interceptTxns } from '../harness/recorder.js';
+import { until } from '../harness/until.js';
+import { tell, want } from '../suites/exclusive-leases.suite.js';
 
 /** Write Txns among the recorded calls, each as the keys it holds. */
 const batches = (recorder: EtcdRecorder): string[][] =>
@@ -179,6 +185,106 @@ describe('group commit', () => {
     );
     expect(gone).toMatchObject({ status: 'rejected', reason: expect.any(LeaseGone) });
     expect(others).toMatchObject([{ value: { kind: 'won' } }, { value: { kind: 'won' } }]);
+  });
+
+  describe('with an exclusive lease', () => {
+    const cluster = () => {
+      const fixture = etcdKeys([server.endpoint], { prefix: '/test/v1/' });
+      closers.push(() => fixture.close());
+      return new LeaseTable(fixture.keys, SYSTEM_CLOCK, SILENT_LOGGER);
+    };
+    const take = (table: LeaseTable, ...things: string[]) =>
+      table.take('acme', 'ann', { things, ttlSeconds: 60, exclusive: true }, performance.now() + 5_000);
+    const compares = () =>
+      recorder.calls
+        .map(({ request }) => request as ITxnRequest)
+        .filter(({ success }) => success?.[0]?.request_txn)
+        .map(({ compare }) => compare?.length ?? 0);
+    const many = Array.from({ length: 100 }, (_, i) => shadow(`x-${i}`));
+
+    it('compares one key for all writes to desired of a batch, and none for reports', async () => {
+      const { store } = openStore();
+      const write = (change: Change) => Promise.all(many.map((key) => store.update(key, change, within())));
+      await write(want('first'));
+      recorder.clear();
+      await write(want('second'));
+      expect(new Set(compares())).toEqual(new Set([1]));
+      expect(recorder.calls.length).toBeLessThanOrEqual(4);
+      recorder.clear();
+      await write(tell('device'));
+      expect(new Set(compares())).toEqual(new Set([0]));
+    });
+
+    it('sends the others of a batch again when it was taken meanwhile', async () => {
+      const { store } = openStore();
+      const table = cluster();
+      const keys = [...many, shadow('x-0', null, 'zoo'), shadow('reports')];
+      const change = (key: ShadowKey): Change => (key.thing === 'reports' ? tell('device') : want('plain'));
+      const write = () => Promise.allSettled(keys.map((key) => store.update(key, change(key), within())));
+      await write();
+      const lease = await take(table, 'x-7', 'x-9*');
+      const ends = await write();
+      const refused = ends.flatMap((end, i) => (end.status === 'rejected' ? [[many[i]!.thing, end.reason.code]] : []));
+      const held = many.map(({ thing }) => thing).filter((thing) => thing === 'x-7' || thing.startsWith('x-9'));
+      expect(refused).toEqual(held.map((thing) => [thing, 'leaseExclusive']));
+      await table.end('acme', lease.id);
+    });
+
+    it.each([
+      ['won that was applied before it was taken, although the answer was lost', true],
+      ['refused that was not', false],
+    ])('tells a write %s', async (_, isApplied) => {
+      const table = cluster();
+      const key = shadow(`doubt-${isApplied}`);
+      let lease: LiveLease | null = null;
+      let lose = false;
+      const createChannel = (host: string) =>
+        interceptTxns(openChannel(host), async (request, send) => {
+          if (!lose || !request.success?.some((op) => op.request_txn)) return send();
+          lose = false;
+          if (isApplied) await send();
+          lease = await take(table, key.thing);
+          throw new Error('the connection was cut');
+        });
+      const opened = openEtcdStore([server.endpoint], {}, { factories: { createChannel }, guardPeriodMs: 3_600_000 });
+      closers.push(() => opened.close());
+      await opened.store.update(key, want('first'), within());
+      lose = true;
+      const [end] = await Promise.allSettled([opened.store.update(key, want('second'), within())]);
+      expect(end.status === 'fulfilled' ? 'won' : end.reason.code).toBe(isApplied ? 'won' : 'leaseExclusive');
+      const { version, desired } = documentOf(await opened.store.get(key, within()));
+      expect([version, desired]).toEqual(isApplied ? [2, { by: 'second' }] : [1, { by: 'first' }]);
+      await table.end('acme', lease!.id);
+    });
+
+    it('never has a write of others to desired between the grant and the end', async () => {
+      const stores = [openStore().store, openStore().store];
+      const table = cluster();
+      const key = shadow('raced');
+      const landed: number[] = [];
+      let isOver = false;
+      const rivals = stores.map(async (store) => {
+        while (!isOver) {
+          const [end] = await Promise.allSettled([store.update(key, want('rival'), within())]);
+          if (end.status === 'fulfilled') landed.push(end.value.position.revision);
+        }
+      });
+      const held: [from: number, to: number][] = [];
+      for (let round = 0; round < 15; round++) {
+        const lease = await take(table, 'raced');
+        const fence = { claim: leaseKey('acme', lease.id), revision: lease.token };
+        let last = 0;
+        for (const store of stores)
+          last = (await store.update(key, want('holder'), { ...within(), fence })).position.revision;
+        held.push([lease.token, last]);
+        await table.end('acme', lease.id);
+        const before = landed.length;
+        await until('others write again', () => landed.length > before + 2);
+      }
+      isOver = true;
+      await Promise.all(rivals);
+      expect(landed.filter((at) => held.some(([from, to]) => at > from && at < to))).toEqual([]);
+    });
   });
 
   it('refuses more writes than may wait, and takes the others', async () => {

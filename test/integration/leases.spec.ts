@@ -55,6 +55,7 @@ describe('leases of nodes that share an etcd', () => {
         principal: 'anonymous',
         things: ['boiler', 'valve-*'],
         ttlSeconds: 60,
+        exclusive: false,
         createdAt: new Date(a.clock.now()).toISOString(),
         expiresAt: new Date(a.clock.now() + 60_000).toISOString(),
       },
@@ -111,6 +112,13 @@ describe('leases of nodes that share an etcd', () => {
     ['DELETE', '/things/T/shadow', undefined],
     ['DELETE', '/v1/things/T', undefined],
   ];
+  const transactions = [
+    { op: 'update', thing: 'T', state: { desired: { a: 2 } } },
+    { op: 'replace', thing: 'T', section: 'desired', value: {} },
+    { op: 'delete', thing: 'T' },
+    { op: 'promote', thing: 'T', from: 'staging' },
+  ].map((operation): (typeof routes)[number] => ['POST', '/v1/transactions', { operations: [operation] }]);
+  let exclusives = 0;
   it.each(routes)('are asked for by %s %s', async (method, path, body) => {
     const thing = `r-${routes.findIndex(([m, p]) => m === method && p === path)}`;
     const shadow = `/v1/things/${thing}/shadow`;
@@ -127,6 +135,32 @@ describe('leases of nodes that share an etcd', () => {
     expect([late.status, JSON.stringify(late.body)]).toEqual([409, expect.stringContaining('The lease has ended')]);
     expect((await ask(a, 'GET', shadow)).body.version).toBe(version);
   });
+
+  it.each([...routes.filter(([, path]) => !path.endsWith('reported')), ...transactions])(
+    'keep others from desired when they are exclusive: %s %s',
+    async (method, path, body) => {
+      const thing = `x-${++exclusives}`;
+      const named = (text: string): string => text.replaceAll('T', thing);
+      const shadow = `/v1/things/${thing}/shadow`;
+      await ask(a, 'PATCH', shadow, { state: { desired: { a: 1 }, reported: { b: 1 } } });
+      await ask(a, 'PATCH', `${shadow}?name=staging`, { state: { desired: { a: 3 } } });
+      const { status, body: lease } = await ask(b, 'POST', '/v1/leases', { things: [`${thing}*`], exclusive: true });
+      expect([status, lease.exclusive]).toEqual([201, true]);
+      const write = (by?: string) =>
+        ask(a, method, named(path), body && (JSON.parse(named(JSON.stringify(body))) as object), by);
+      const refused = await write();
+      expect(refused.status).toBe(409);
+      expect(JSON.stringify(refused.body)).toContain(
+        `An exclusive lease keeps others from desired of ${thing}; it ends`,
+      );
+      expect((await ask(a, 'GET', shadow)).body).toMatchObject({ version: 1, state: { desired: { a: 1 } } });
+      expect((await ask(a, 'PATCH', `${shadow}/reported`, { b: 2 })).status).toBe(200);
+      expect((await write(lease.lease)).status).toBe(200);
+      await ask(a, 'DELETE', `/v1/leases/${lease.lease}`);
+      const after = await ask(a, 'PATCH', `${shadow}/desired`, { a: 9 });
+      expect(after.status).toBe(200);
+    },
+  );
 
   it('end by themselves unless they are renewed', async () => {
     const lease = await take(a, 'clocked');

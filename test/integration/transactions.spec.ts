@@ -16,20 +16,20 @@ import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { EtcdRecorder, interceptTxns } from '../harness/recorder.js';
 import { TcpProxy } from '../harness/tcp-proxy.js';
 import { until } from '../harness/until.js';
-import { countOf, each, move, testTransactions } from '../suites/transactions.suite.js';
+import { testExclusiveLeases } from '../suites/exclusive-leases.suite.js';
+import { countOf, each, move, testTransactions, type TransactionsUnderTest } from '../suites/transactions.suite.js';
 
 const PREFIX = '/test/v1/';
 let server: EtcdServer;
 beforeAll(async () => void (server = await startEtcd()));
 afterAll(() => server.stop());
 
-testTransactions('memory', async () => {
+const openMemory = async (): Promise<TransactionsUnderTest> => {
   const keys = new MemoryClusterKeys();
   const store = new MemoryShadowStore({ clusterKeys: keys });
   return { one: store, other: store, keys, close: () => store.close() };
-});
-
-testTransactions('etcd', async () => {
+};
+const openEtcd = async (): Promise<TransactionsUnderTest> => {
   const [one, other, cluster] = [
     openEtcdStore([server.endpoint]),
     openEtcdStore([server.endpoint]),
@@ -41,7 +41,12 @@ testTransactions('etcd', async () => {
     keys: cluster.keys,
     close: async () => void (await Promise.all([one.close(), other.close(), cluster.close()])),
   };
-});
+};
+
+testTransactions('memory', openMemory);
+testTransactions('etcd', openEtcd);
+testExclusiveLeases('memory', openMemory);
+testExclusiveLeases('etcd', openEtcd);
 
 const codeOf = (promise: Promise<unknown>): Promise<string> =>
   promise.then(

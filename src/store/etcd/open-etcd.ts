@@ -18,6 +18,7 @@ import { ReadBatcher } from './read/read-batcher.js';
 import { RecordCache } from './read/record-cache.js';
 import { ShadowLister } from './read/shadow-lister.js';
 import { GroupCommit, type GroupCommitOptions } from './write/group-commit.js';
+import { KnownClaims } from './write/known-claims.js';
 import { OwnRemovals } from './write/own-removals.js';
 import { QuotaGuard } from './write/quota-guard.js';
 import { ShadowWriter } from './write/shadow-writer.js';
@@ -104,6 +105,7 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
   const past = new PastReads(new ReadBatcher(cluster, history, clock, logger), history);
   const cache = new RecordCache(config.cacheEntries, history);
   const leases = new TombstoneLeases(cluster, clock);
+  const claims = new KnownClaims({ cluster, reads, history, prefix: config.etcd.prefix, logger, clock });
   const removals = new OwnRemovals();
   const guard = new QuotaGuard(cluster, config.etcd, clock, logger, {
     ...(options.guardPeriodMs === undefined ? {} : { periodMs: options.guardPeriodMs }),
@@ -114,7 +116,7 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
   });
   const format: RecordFormat = config.recordFormat === 1 ? 1 : 2;
   const queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock));
-  const shared = { reads, cache, leases, guard, format, clock, logger };
+  const shared = { reads, cache, leases, claims, guard, format, clock, logger };
   const writer = new ShadowWriter({ ...shared, queue, commit, removals });
   const transactions = new Transactions(queue, { ...shared, cluster, history });
   const lister = new ShadowLister(cluster, config.etcd.prefix, logger);

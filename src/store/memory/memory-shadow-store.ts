@@ -4,6 +4,7 @@ import { ServiceError } from '../../errors/service-error.js';
 import { DeadlineSweep } from '../../resilience/deadline-sweep.js';
 import { decodeNamePage, decodeThingPage, encodeNamePage, encodeThingPage, MAX_LISTED_SHADOWS } from '../page-token.js';
 import { revisionAhead } from '../as-new-as.js';
+import { changesDesired, exclusiveClaimOf, exclusivelyHeld, keptFrom, leaseKey } from '../exclusive-claims.js';
 import { sameHistory, type Position } from '../position.js';
 import { RevisionGone } from '../revision-gone.js';
 import { submitByUpdate, type Operation } from '../operation.js';
@@ -98,6 +99,7 @@ export class MemoryShadowStore implements ShadowStore {
       await this.#turn(options);
       this.#checkFence(options);
       const made = change(this.#current(key)?.state ?? null);
+      this.#checkClaims(key, made, options);
       this.#advance();
       return this.#store(key, made);
     });
@@ -119,6 +121,7 @@ export class MemoryShadowStore implements ShadowStore {
     this.#checkFence(options);
     for (const each of guarded) this.#checkGuard(each);
     const made = change(keys.map((key) => this.#current(key)?.state ?? null));
+    keys.forEach((key, i) => this.#checkClaims(key, made[i] ?? null, options));
     const puts = guarded.flatMap(({ key, put }) => {
       return put ? [{ key, value: put.value(made), ...(put.lease === undefined ? {} : { lease: put.lease }) }] : [];
     });
@@ -214,6 +217,19 @@ export class MemoryShadowStore implements ShadowStore {
     if ((found?.revision ?? null) !== revision) throw new GuardFailed(key, found);
     if (put?.lease === undefined || this.#clusterKeys.hasLease(put.lease)) return;
     throw new GuardedLeaseGone('the lease of a guarded key has ended');
+  }
+
+  #checkClaims(key: ShadowKey, changed: Changed | null, { fence }: RequestOptions): void {
+    if (changed === null || !changesDesired(this.#current(key)?.state ?? null, changed.state)) return;
+    const start = leaseKey(key.tenant, '');
+    const claims = new Map(
+      [...this.#clusterKeys.keys].flatMap(([name, { value }]) => {
+        const claim = name.startsWith(start) ? exclusiveClaimOf(value) : null;
+        return claim === null ? [] : [[name, claim] as const];
+      }),
+    );
+    const held = keptFrom(claims, key.thing, fence?.claim);
+    if (held !== null) throw exclusivelyHeld(key.thing, claims.get(held)!);
   }
 
   #advance(): void {

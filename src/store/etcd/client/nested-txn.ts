@@ -7,7 +7,7 @@ export interface RawRecord {
   readonly revision: number;
 }
 
-/** A key that must still have the revision at which it was put. */
+/** A key that must still have the revision at which it was put; 0: it must not exist. */
 export interface FencedBy {
   readonly key: string;
   readonly revision: number;

@@ -3,9 +3,11 @@ import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { DeadlineSweep } from '../../../resilience/deadline-sweep.js';
 import type { EtcdMembers } from '../client/members.js';
+import type { FencedBy, RawRecord } from '../client/nested-txn.js';
 import { classify } from '../client/etcd-error.js';
 import { FairQueue, type Answer } from './fair-queue.js';
 import type { Lineage } from '../lineage.js';
+import { BadMessage } from '../client/protobuf/proto-reader.js';
 import { encodeNestedTxn, TXN_PATH } from '../client/protobuf/txn-request.js';
 import { decodeNestedTxn } from '../client/protobuf/txn-response.js';
 import { PendingWrite, type CasOutcome, type CasWrite, type WriteOwner } from './pending-write.js';
@@ -160,12 +162,14 @@ export class GroupCommit {
       const now = this.clock.monotonic();
       const { open, writes, last, bytes } = stillOpen(batch, now);
       if (open.length === 0) return;
+      const turns = turnsOf(writes);
       const member = this.cluster.current();
       const timeoutMs = Math.max(1, Math.min(this.cluster.callTimeoutMs, last - now - MARGIN_MS));
       try {
-        const request = encodeNestedTxn(writes, bytes);
+        const request = encodeNestedTxn(writes, bytes, turns);
         for (const pending of open) pending.sent = true;
-        return this.#settle(open, writes, await this.cluster.send(member, TXN_PATH, request, timeoutMs));
+        const answer = await this.cluster.send(member, TXN_PATH, request, timeoutMs);
+        if (this.#settle(open, writes, turns, answer)) return;
       } catch (error) {
         const fault = classify(error);
         for (const pending of open) {
@@ -210,8 +214,18 @@ export class GroupCommit {
     await this.#deliver(open.slice(half));
   }
 
-  #settle(open: readonly PendingWrite[], writes: readonly CasWrite[], answer: Buffer): void {
-    const { header, results } = decodeNestedTxn(answer, writes);
+  /** @returns false: a turn has moved, and with it the writes that rely on it; the others are to be sent again */
+  #settle(
+    open: readonly PendingWrite[],
+    writes: readonly CasWrite[],
+    turns: readonly FencedBy[],
+    answer: Buffer,
+  ): boolean {
+    const { header, results, moved } = decodeNestedTxn(answer, writes, turns.length);
+    if (moved !== null) {
+      settleMoved(open, turns, moved);
+      return false;
+    }
     const position = this.history.position(header);
     const won = { kind: 'won', position } as const;
     open.forEach((pending, i) => {
@@ -219,6 +233,34 @@ export class GroupCommit {
       if (result.won) pending.settle(won);
       else pending.settle({ ...result, kind: 'lost', position, doubted: pending.doubted });
     });
+    return true;
+  }
+}
+
+const NO_TURNS: readonly FencedBy[] = [];
+/** What the batch compares; most have one tenant with writes that need it, or none. */
+function turnsOf(writes: readonly CasWrite[]): readonly FencedBy[] {
+  let last: FencedBy | undefined;
+  let turns: Set<FencedBy> | null = null;
+  for (const { turn } of writes) {
+    if (turn === undefined || turn === last) continue;
+    last = turn;
+    (turns ??= new Set()).add(turn);
+  }
+  return turns === null ? NO_TURNS : [...turns];
+}
+
+function settleMoved(
+  open: readonly PendingWrite[],
+  turns: readonly FencedBy[],
+  found: readonly (RawRecord | null)[],
+): void {
+  const moved = new Set(turns.filter(({ revision }, i) => (found[i]?.revision ?? 0) !== revision));
+  if (moved.size === 0) throw new BadMessage('etcd made no write, although every compared key is as it was');
+  for (const pending of open) {
+    const { turn } = pending.write;
+    pending.sent = false;
+    if (turn !== undefined && moved.has(turn)) pending.settle({ kind: 'moved', doubted: pending.doubted });
   }
 }
 

@@ -3,6 +3,7 @@ import { isTombstone } from '../../../document/shadow-document.js';
 import { StoredDocument } from '../../../document/stored-document.js';
 import { ServiceError } from '../../../errors/service-error.js';
 import { pauseAfter } from '../../../resilience/back-off.js';
+import { changesDesired } from '../../exclusive-claims.js';
 import type { Position } from '../../position.js';
 import type { Changed, RequestOptions, ShadowKey, ShadowRecord } from '../../shadow-store.js';
 import { GuardedLeaseGone, GuardFailed, type Transacted, type Transaction } from '../../transaction.js';
@@ -13,6 +14,7 @@ import { recordText, withWrite, type EtcdRecord, type RecordFormat } from '../co
 import { decodeStored } from './decode-stored.js';
 import { commitFlat, MARGIN_MS, type FlatOutcome, type FlatWrite } from './flat-commit.js';
 import { LeaseGone } from './group-commit.js';
+import type { TenantClaims } from './known-claims.js';
 import { settleDoubt } from './settle-doubt.js';
 import type { TransactionParts } from './transactions.js';
 
@@ -33,6 +35,8 @@ interface Attempt {
   /** In the order of the shadows; null: it is only compared. */
   readonly records: readonly (EtcdRecord | null)[];
   readonly keys: readonly FlatKey[];
+  /** The last of the keys; undefined: no `desired` is written. */
+  readonly turn: TenantClaims | undefined;
 }
 
 type Lost = Extract<FlatOutcome, { kind: 'lost' }>;
@@ -140,7 +144,8 @@ export class MultiShadowTxn {
   #take(current: readonly (RawRecord | null)[]): readonly Basis[] {
     const { shadows, guarded, fence } = this.keys;
     const { cache, logger } = this.parts;
-    if (fence && current.at(-1)?.revision !== fence.revision) throw new ServiceError('fenced');
+    const claim = current[shadows.length + guarded.length];
+    if (fence && claim?.revision !== fence.revision) throw new ServiceError('fenced');
     guarded.forEach((_, i) => {
       const { key, revision } = this.transaction.guarded![i]!;
       const found = current[shadows.length + i] ?? null;
@@ -159,6 +164,19 @@ export class MultiShadowTxn {
     });
   }
 
+  /** What the commit is to compare; undefined: no `desired` is written. @throws ServiceError as KnownClaims.admit */
+  async #admit(basis: readonly Basis[], made: readonly (Changed | null)[]): Promise<TenantClaims | undefined> {
+    const { keys } = this.transaction;
+    const written = keys.filter((_, i) => {
+      const changed = made[i] ?? null;
+      return changed !== null && changesDesired(basis[i]!.record?.state ?? null, changed.state);
+    });
+    if (written.length === 0) return undefined;
+    const things = [...new Set(written.map(({ thing }) => thing))];
+    const { deadline } = this.options;
+    return this.parts.claims.admit({ tenant: keys[0]!.tenant, things, fence: this.keys.fence, deadline });
+  }
+
   /** @throws ServiceError storageFull, storageUnavailable, draining */
   async #prepare(basis: readonly Basis[], made: readonly (Changed | null)[]): Promise<Attempt> {
     const { ids, format, leases, guard } = this.parts;
@@ -168,6 +186,7 @@ export class MultiShadowTxn {
     const flat: FlatKey[] = [];
     this.#leases.clear();
     if (guarded.some(({ put }) => put) || made.some((each) => each !== null)) guard.check();
+    const turn = await this.#admit(basis, made);
     for (const [i, { record: before, revision }] of basis.entries()) {
       const changed = made[i] ?? null;
       const key = this.keys.shadows[i]!;
@@ -188,7 +207,8 @@ export class MultiShadowTxn {
     });
     const { fence } = this.keys;
     if (fence) flat.push({ key: fence.key, guard: fence.revision, put: null });
-    return { basis, records, keys: flat };
+    if (turn) flat.push({ key: turn.key, guard: turn.revision, put: null });
+    return { basis, records, keys: flat, turn };
   }
 
   /** The end of the attempt; `again`: nothing was written, and another attempt may be. */
@@ -203,12 +223,18 @@ export class MultiShadowTxn {
     }
     if (outcome.kind === 'won') return this.#succeed(attempt, outcome.position);
     if (outcome.kind === 'unknown') throw new ServiceError('outcomeUnknown');
+    if (outcome.kind === 'lost') this.#noteTurn(attempt, outcome);
     if (outcome.kind === 'lost' && !outcome.doubted) return outcome;
     if (outcome.kind === 'full') this.parts.guard.refused();
     const won = await this.#settle(attempt, outcome.kind === 'lost' ? outcome : null);
     if (won) return this.#succeed(attempt, won);
     if (outcome.kind === 'full') throw new ServiceError('storageFull');
     return outcome;
+  }
+
+  /** Perhaps an exclusive lease was taken since. */
+  #noteTurn({ turn }: Attempt, { current }: Lost): void {
+    if (turn && (current.at(-1)?.revision ?? 0) !== turn.revision) this.parts.claims.moved(turn);
   }
 
   async #send({ keys, records }: Attempt): Promise<FlatOutcome> {

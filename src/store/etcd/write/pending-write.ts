@@ -2,7 +2,7 @@ import { ServiceError } from '../../../errors/service-error.js';
 import type { Position } from '../../position.js';
 import type { Expirable } from '../../../resilience/deadline-sweep.js';
 import { isValueOf } from '../codec.js';
-import type { GuardedPut, RawRecord } from '../client/nested-txn.js';
+import type { FencedBy, GuardedPut, RawRecord } from '../client/nested-txn.js';
 import { sizeOf } from '../client/protobuf/txn-request.js';
 
 /** One CAS write; the guard makes at most one of all attempts to send it win (ETCD 3.3). */
@@ -13,12 +13,18 @@ export interface CasWrite extends GuardedPut {
   readonly tenant: string;
   /** No attempt begins after its abort. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * A key that the whole batch compares, once for all of its writes that name it. Writes that rely on the same revision
+   * share one object.
+   */
+  readonly turn?: FencedBy | undefined;
 }
 
 /**
  * - `won`: committed, at `position`.
  * - `lost`: the guard did not hold at `position` or, with `fenced`, the fence did not. `current` is the record at
  *   `position`. With `doubted` an earlier attempt of this write may have been applied, which must be settled first.
+ * - `moved`: the turn is no longer what the write relies on; with `doubted` as above.
  * - `unknown`: the deadline passed; the write may have been applied, or may yet be.
  */
 export type CasOutcome =
@@ -30,6 +36,7 @@ export type CasOutcome =
       readonly doubted: boolean;
       readonly fenced: boolean;
     }
+  | { readonly kind: 'moved'; readonly doubted: boolean }
   | { readonly kind: 'unknown' };
 
 /** Whose write it is. Exactly one of the two is called, once. Neither may throw. */

@@ -4,12 +4,14 @@ import { ServiceError } from '../../../errors/service-error.js';
 import type { Operation } from '../../operation.js';
 import type { Position } from '../../position.js';
 import type { Changed } from '../../shadow-store.js';
+import { changesDesired } from '../../exclusive-claims.js';
 import type { QueuedChange } from '../../shadow-queue.js';
 import type { FencedBy, RawRecord } from '../client/nested-txn.js';
 import { recordText, withWrite, type EtcdRecord } from '../codec.js';
 import type { ReadResult } from '../read/read-batcher.js';
 import { decodeStored } from './decode-stored.js';
 import { LeaseGone } from './group-commit.js';
+import type { TenantClaims } from './known-claims.js';
 import type { CasOutcome, CasWrite, WriteOwner } from './pending-write.js';
 import { settleDoubt, type Settled } from './settle-doubt.js';
 import type { WriterParts } from './shadow-writer.js';
@@ -25,6 +27,7 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
   guard = 0;
   value: string | null = null;
   lease: string | undefined = undefined;
+  turn: TenantClaims | undefined = undefined;
   /** The record that the change is computed on; null: there is none. */
   #basis: EtcdRecord | null = null;
   /** mod_revision of the key with that record; 0: the key does not exist. */
@@ -71,6 +74,7 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
   }
 
   settled(outcome: CasOutcome): void {
+    if (outcome.kind === 'moved') return this.#moved(outcome.doubted);
     if (this.#record === null) return this.#removed(outcome);
     this.parts.cache.unexpect(this.key);
     if (outcome.kind === 'won') return this.#succeed(this.#record, outcome.position);
@@ -106,12 +110,45 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
       this.#basisRevision = revision;
       this.#isFresh = fresh;
       this.#changed = changed;
-      if (isTombstone(changed.state)) return this.#bury(changed);
-      this.parts.guard.check();
-      this.#put(changed, undefined);
+      if (!changesDesired(basis?.state ?? null, changed.state)) this.#store(undefined);
+      else this.#claim();
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** Goes on unless an exclusive lease of others is about the thing. */
+  #claim(): void {
+    const { key, deadline } = this.operation;
+    const { tenant, thing } = key;
+    const { claims } = this.parts;
+    const { fence } = this;
+    const turn = claims.passing(tenant, thing, fence);
+    if (turn !== undefined) return this.#store(turn);
+    claims
+      .admit({ tenant, things: [thing], fence, deadline })
+      .then((admitted) => this.#store(admitted))
+      .catch((error: unknown) => this.#fail(error));
+  }
+
+  /** @param turn what the commit is to compare; undefined: the change leaves `desired` alone */
+  #store(turn: TenantClaims | undefined): void {
+    const changed = this.#changed!;
+    this.turn = turn;
+    if (isTombstone(changed.state)) return this.#bury(changed);
+    this.parts.guard.check();
+    this.#put(changed, undefined);
+  }
+
+  /** An exclusive lease was taken since. */
+  #moved(doubted: boolean): void {
+    this.parts.claims.moved(this.turn!);
+    if (this.#record !== null) this.parts.cache.unexpect(this.key);
+    if (!doubted) return this.#try(this.#basis, this.#basisRevision, this.#isFresh);
+    this.parts.reads.get(this.key, this.deadline).then(
+      ({ current, position }) => this.settled({ kind: 'lost', current, position, doubted, fenced: false }),
+      () => this.#fail(new ServiceError('outcomeUnknown')),
+    );
   }
 
   #tryFresh(): void {
@@ -180,7 +217,7 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
     this.parts.commit.add(this, this);
   }
 
-  #removed(outcome: CasOutcome): void {
+  #removed(outcome: Exclude<CasOutcome, { kind: 'moved' }>): void {
     if (outcome.kind === 'unknown') return this.#fail(new ServiceError('outcomeUnknown'));
     if (outcome.kind === 'won') {
       const { state, change } = this.#changed!;

@@ -7,6 +7,7 @@ import type { FencedBy } from '../client/nested-txn.js';
 import type { ReadBatcher } from '../read/read-batcher.js';
 import type { RecordCache } from '../read/record-cache.js';
 import type { GroupCommit } from './group-commit.js';
+import type { KnownClaims } from './known-claims.js';
 import type { OwnRemovals } from './own-removals.js';
 import type { QuotaGuard } from './quota-guard.js';
 import { ShadowWrite } from './shadow-write.js';
@@ -19,6 +20,7 @@ export interface WriterParts {
   readonly reads: ReadBatcher;
   readonly cache: RecordCache;
   readonly leases: TombstoneLeases;
+  readonly claims: KnownClaims;
   readonly guard: QuotaGuard;
   readonly removals: OwnRemovals;
   readonly ids: WriteIds;

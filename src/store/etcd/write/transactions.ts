@@ -7,6 +7,7 @@ import { isValueOf, type RecordFormat } from '../codec.js';
 import type { ReadBatcher } from '../read/read-batcher.js';
 import type { RecordCache } from '../read/record-cache.js';
 import type { FlatCommitParts } from './flat-commit.js';
+import type { KnownClaims } from './known-claims.js';
 import { MultiShadowTxn, type TxnKeys } from './multi-shadow-txn.js';
 import type { QuotaGuard } from './quota-guard.js';
 import type { TombstoneLeases } from './tombstone-leases.js';
@@ -29,6 +30,7 @@ export interface TransactionParts extends FlatCommitParts {
   readonly reads: ReadBatcher;
   readonly cache: RecordCache;
   readonly leases: TombstoneLeases;
+  readonly claims: KnownClaims;
   readonly guard: QuotaGuard;
   readonly ids: WriteIds;
   readonly format: RecordFormat;

@@ -1,4 +1,4 @@
-import type { FlatKey, GuardedPut, KeyRead } from '../nested-txn.js';
+import type { FencedBy, FlatKey, GuardedPut, KeyRead } from '../nested-txn.js';
 import { fieldSize, int64, ProtoWriter, varintSize } from './proto-writer.js';
 
 /** Where a Txn is asked. */
@@ -14,6 +14,7 @@ const RANGE = { key: 0x0a, revision: 0x20 };
 const TARGET_MOD = 2;
 const TARGET_BYTES = 2;
 
+const NO_TURNS: readonly FencedBy[] = [];
 /** Tags and lengths of one nested Txn, with a guard and a lease. */
 const OVERHEAD_BYTES = 64;
 
@@ -24,15 +25,24 @@ export function sizeOf({ key, value, fence }: GuardedPut): number {
 }
 
 /**
- * Many CAS writes as one Txn: one raft entry and one fsync for all, each with its own guard. The outer Txn has no
- * compares. etcd takes at most 128 operations, the larger of compares and branch of each level added up: 127 writes, or
- * 126 with a fence (ETCD 1).
+ * Many CAS writes as one Txn: one raft entry and one fsync for all, each with its own guard. etcd takes at most 128
+ * operations, the larger of compares and branch of each level added up: 127 writes, or 126 with a fence (ETCD 1).
  * @param sizeBytes about the bytes of all writes (`sizeOf`)
+ * @param turns what the outer Txn compares, no more than there are writes: unless all hold, none of the writes is made,
+ * and they are read
  * @returns a gRPC message with its head
  * @throws SyntaxError when a lease is no number
  */
-export function encodeNestedTxn(puts: readonly GuardedPut[], sizeBytes: number): Buffer {
+export function encodeNestedTxn(
+  puts: readonly GuardedPut[],
+  sizeBytes: number,
+  turns: readonly FencedBy[] = NO_TURNS,
+): Buffer {
   const writer = new ProtoWriter(sizeBytes);
+  for (const { key, revision } of turns) {
+    const keyBytes = Buffer.byteLength(key);
+    writeFound(writer, writeUnmoved(writer, key, keyBytes, revision), keyBytes);
+  }
   for (const put of puts) writeGuarded(writer, put);
   return writer.framed();
 }

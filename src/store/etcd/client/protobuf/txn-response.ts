@@ -23,22 +23,35 @@ const reader = new ProtoReader();
 /**
  * Results in the order of the writes, and the one header that counts. Values are views of `answer`.
  * @param puts writes of the request
+ * @param turns how many keys the outer Txn compared
+ * @returns `moved` unless all of these held: no write was made, and it has each of them, or null, in their order
  * @throws BadMessage when it is not the answer to them
  */
 export function decodeNestedTxn(
   answer: Buffer,
   puts: readonly Pick<GuardedPut, 'fence'>[],
-): { readonly header: AnswerHeader; readonly results: readonly PutResult[] } {
+  turns = 0,
+): {
+  readonly header: AnswerHeader;
+  readonly results: readonly PutResult[];
+  readonly moved: readonly (RawRecord | null)[] | null;
+} {
   const results: PutResult[] = [];
-  const { header } = decodeTxn(answer, (kind) => {
+  const found: (RawRecord | null)[] = [];
+  const { header, succeeded } = decodeTxn(answer, (kind) => {
+    if (kind === OPERATION.range && found.length < turns) return void found.push(readRange());
     if (kind !== OPERATION.txn) throw new BadMessage('the answer to a write is not one of a Txn');
     if (results.length === puts.length) throw new BadMessage(`etcd answered more than ${puts.length} writes`);
     results.push(readResult(puts[results.length]!.fence?.revision));
   });
-  if (results.length !== puts.length) {
+  // Without compares the outer Txn has no other branch.
+  const moved = turns > 0 && !succeeded ? found : null;
+  if (found.length !== (moved === null ? 0 : turns))
+    throw new BadMessage(`etcd answered ${found.length} compared keys`);
+  if (results.length !== (moved === null ? puts.length : 0)) {
     throw new BadMessage(`etcd answered ${results.length} of ${puts.length} writes`);
   }
-  return { header, results };
+  return { header, results, moved };
 }
 
 /**

@@ -27,6 +27,8 @@ const put: fc.Arbitrary<GuardedPut> = fc.record(
   { requiredKeys: ['key', 'guard', 'value'] },
 );
 
+const turns = fc.array(fc.record({ key, revision }), { maxLength: 3 });
+
 /** As etcd3 would be asked for the same. */
 function expected({ key: name, guard, value, lease, fence }: GuardedPut): object {
   const id = Buffer.from(name);
@@ -55,10 +57,18 @@ const unframed = (message: Buffer): Buffer => {
 describe('a Txn of guarded writes', () => {
   it('is what protobufjs reads as the same Txn', () => {
     fc.assert(
-      fc.property(fc.array(put, { maxLength: 20 }), fc.boolean(), (puts, isGuess) => {
+      fc.property(fc.array(put, { maxLength: 20 }), turns, fc.boolean(), (puts, compared, isGuess) => {
         const size = isGuess ? 0 : puts.reduce((sum, each) => sum + sizeOf(each), 0);
-        const read = decodeMessage('TxnRequest', unframed(encodeNestedTxn(puts, size)));
-        expect(read).toEqual(puts.length === 0 ? {} : { success: puts.map(expected) });
+        const read = decodeMessage('TxnRequest', unframed(encodeNestedTxn(puts, size, compared)));
+        const ids = compared.map((each) => Buffer.from(each.key));
+        const unmoved = compared.map((each, i) => {
+          return { target: 'Mod', key: ids[i], mod_revision: String(each.revision) };
+        });
+        expect(read).toEqual({
+          ...(puts.length > 0 && { success: puts.map(expected) }),
+          ...(compared.length > 0 && { compare: unmoved }),
+          ...(compared.length > 0 && { failure: ids.map((id) => ({ request_range: { key: id } })) }),
+        });
       }),
       RUNS,
     );
@@ -270,7 +280,7 @@ describe('an answer', () => {
         const canonical = encodeMessage('TxnResponse', given);
         const answer = shuffled('TxnResponse', canonical, picker(stream));
         const puts = given.responses.map((_, i) => (i % 2 === 0 ? {} : { fence: { key: 'f', revision: fence } }));
-        const { header: seen, results } = decodeNestedTxn(answer, puts);
+        const { header: seen, results, moved } = decodeNestedTxn(answer, puts);
         expect([seen.cluster_id, String(seen.revision)]).toEqual([given.header.cluster_id, given.header.revision]);
         const same = (parsed(canonical).responses ?? []).map(({ response_txn: inner }, i): PutResult => {
           if (inner.succeeded) return { won: true };
@@ -284,7 +294,28 @@ describe('an answer', () => {
           return { won: false, current: found[0] ?? null, fenced: at !== undefined && found[1]?.revision !== at };
         });
         expect(results).toEqual(same);
-        expect(decodeNestedTxn(canonical, puts)).toEqual({ header: seen, results });
+        expect(moved).toBeNull();
+        // Also when turns were compared, and held.
+        expect(decodeNestedTxn(canonical, puts, 2)).toEqual({ header: seen, results, moved });
+      }),
+      RUNS,
+    );
+  });
+
+  it('to writes whose turns have moved has each turn as it is', () => {
+    fc.assert(
+      fc.property(reads, picks, (given, stream) => {
+        const count = given.responses.length;
+        const answer = shuffled(
+          'TxnResponse',
+          encodeMessage('TxnResponse', { ...given, succeeded: false }),
+          picker(stream),
+        );
+        expect(() => decodeNestedTxn(answer, [{}], count + 1)).toThrow(BadMessage);
+        if (count === 0) return;
+        const { results, moved } = decodeNestedTxn(answer, [{}, {}], count);
+        expect(results).toEqual([]);
+        expect(moved).toEqual(decodeReads(answer, count).records);
       }),
       RUNS,
     );
