@@ -10,6 +10,7 @@ import { startMosquitto, type MosquittoBroker } from '../harness/mosquitto.js';
 import { freePort } from '../harness/ports.js';
 import { TcpProxy } from '../harness/tcp-proxy.js';
 import { fakeClock } from './faults/fake-clock.js';
+import { GRPC_HOSTS } from './actors/grpc-stream.js';
 import type { History } from './model/history.js';
 import { Namespaces, namespacesRefused } from './faults/namespaces.js';
 
@@ -34,8 +35,14 @@ export interface TopologySpec {
   readonly main?: string;
 }
 
+interface Ports {
+  readonly http: number;
+  readonly mqtt: number;
+  readonly grpc: number;
+}
+
 interface NodeParts {
-  readonly ports: { readonly http: number; readonly mqtt: number };
+  readonly ports: Ports;
   readonly env: Readonly<Record<string, string>>;
   readonly dataDir: string;
   readonly main: string | undefined;
@@ -51,7 +58,7 @@ export class LabNode {
   readonly clockFile: string;
   /** Between it and each member; none where the topology has no proxies. */
   readonly proxies: readonly TcpProxy[];
-  readonly #ports: { readonly http: number; readonly mqtt: number };
+  readonly #ports: Ports;
   readonly #env: Readonly<Record<string, string>>;
   readonly #dataDir: string;
   readonly #main: string | undefined;
@@ -68,6 +75,7 @@ export class LabNode {
     this.#main = parts.main;
     this.clockFile = join(parts.dataDir, 'clock');
     writeFileSync(this.clockFile, '+0\n');
+    GRPC_HOSTS.set(this.httpUrl, `127.0.0.1:${this.#ports.grpc}`);
   }
 
   get mqttPort(): number {
@@ -87,7 +95,8 @@ export class LabNode {
   }
 
   async start(until: 'ready' | 'listening' = 'ready'): Promise<void> {
-    const ports = { UMBRA_HTTP_PORT: String(this.#ports.http), UMBRA_MQTT_PORT: String(this.#ports.mqtt) };
+    const { http, mqtt, grpc } = this.#ports;
+    const ports = { UMBRA_HTTP_PORT: String(http), UMBRA_MQTT_PORT: String(mqtt), UMBRA_GRPC_PORT: String(grpc) };
     const env = { UMBRA_LOG_LEVEL: 'warn', ...this.#env, ...ports, UMBRA_NODE_ID: `lab-${this.index}` };
     // `ready` is told at the level info.
     const options = { env: { ...env, UMBRA_LOG_LEVEL: 'info' }, dataDir: this.#dataDir, until };
@@ -268,7 +277,7 @@ export class Topology {
         ? { UMBRA_BROKER_URL: this.broker.url, UMBRA_BROKER_TAKEOVER_SECONDS: String(TAKEOVER_SECONDS) }
         : {};
       const env = { ...etcd, ...clock, ...broker, ...this.spec.env };
-      const ports = { http: await freePort(), mqtt: await freePort() };
+      const ports = { http: await freePort(), mqtt: await freePort(), grpc: await freePort() };
       const { main } = this.spec;
       this.nodes.push(new LabNode(index, this.history, { ports, env, dataDir, main, proxies }));
     }

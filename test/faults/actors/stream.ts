@@ -1,8 +1,9 @@
 import { EventReader } from '../../harness/event-reader.js';
 import { MessageReader } from '../../harness/message-reader.js';
+import { openCall } from './grpc-stream.js';
 
 /** All that a reader can use. */
-export const TRANSPORTS = ['sse', 'websocket'] as const;
+export const TRANSPORTS = ['sse', 'websocket', 'grpc'] as const;
 export type Transport = (typeof TRANSPORTS)[number];
 
 /** An event of a stream, whatever brought it. */
@@ -28,8 +29,13 @@ export interface Stream {
 const CREDIT = 60;
 const GRANT = 30;
 
-/** @param query of the stream, without `?`. @throws an error whose text begins with the status of a refusal */
-export function openStream(transport: Transport, url: string, query: string): Promise<Stream> {
+/**
+ * @param url of the node's HTTP
+ * @param query of the stream, without `?`
+ * @throws an error whose text begins with the status of a refusal; so does the stream
+ */
+export async function openStream(transport: Transport, url: string, query: string): Promise<Stream> {
+  if (transport === 'grpc') return openCall(url, query);
   return transport === 'sse' ? openEvents(url, query) : openMessages(url, query);
 }
 

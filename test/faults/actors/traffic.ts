@@ -6,6 +6,7 @@ import { Device, Observer } from './mqtt-actors.js';
 import type { Random } from '../plans/random.js';
 import { askReady, readOverHttp, writeOverHttp, type Target } from './rest-caller.js';
 import type { Topology } from '../topology.js';
+import { TRANSPORTS } from './stream.js';
 import { Watcher } from './watcher.js';
 import { EVERYTHING, VIEWS } from '../model/stream-view.js';
 
@@ -264,7 +265,8 @@ export class Traffic {
 
   #restlessReader(index: number, targets: readonly Target[]): Watcher {
     const view = VIEWS[index % VIEWS.length] ?? EVERYTHING;
-    const transport = Math.floor(index / VIEWS.length) % 2 === index % 2 ? 'websocket' : 'sse';
+    // Each view gets each transport.
+    const transport = TRANSPORTS[(index + Math.floor(index / VIEWS.length) + 2) % TRANSPORTS.length]!;
     const unrest = this.random.fork(`reader of streams ${index}`);
     const name = `${view.name}-${transport}-${index}`;
     return new Watcher(name, this.history, `${this.prefix}-`, rotated(targets, index), { view, transport, unrest });

@@ -339,6 +339,16 @@ export const MUTATIONS: readonly Mutation[] = [
     [PROMISES.quiet, PROMISES.resume],
     ['store/etcd/feed/watch-session.js #askForMarker', 'if (!isSilent && !isBehind)', 'if (!isSilent)'],
   ),
+  mutation(
+    'cursors of gRPC that are a revision ahead',
+    'calm, 3 nodes',
+    [PROMISES.filters],
+    [
+      'shadow/watch-messages.js',
+      'cursorField(event.cursor)',
+      'cursorField({ ...event.cursor, revision: event.cursor.revision + 1, seen: null })',
+    ],
+  ),
   ...ACCESS_MUTATIONS,
   ...FLEET_MUTATIONS,
 ];
