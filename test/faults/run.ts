@@ -12,6 +12,7 @@ import { JsonLines, say, summarize, tell } from './report.js';
 import { runSpecial, SPECIAL } from './plans/special.js';
 import { measureRto } from './plans/rto.js';
 import { SMOKE } from './plans/smoke.js';
+import { LAB_RUNS } from './validate/promises.js';
 import { Topology, type TopologySpec } from './topology.js';
 
 /** A topology is used for this many random rounds, so that nodes and members also grow old. */
@@ -111,7 +112,7 @@ async function safely(own: number, scenario: Scenario | string, run: () => Promi
     return {
       scenario: name,
       seed: own,
-      violations: [{ promise: 'the lab runs', text }],
+      violations: [{ promise: LAB_RUNS, text }],
       skipped: null,
       figures: null,
       faults: [],

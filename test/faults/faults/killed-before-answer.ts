@@ -82,11 +82,11 @@ async function createdAt(nodes: readonly LabNode[], thing: string): Promise<void
 
 /** When etcd has told of some, or, now and then, at any moment. */
 async function killedAmid(node: LabNode, planned: readonly Planned[], killing: Killing): Promise<void> {
-  const { history, random } = killing;
+  const { history, random, round } = killing;
   const wanted = random.int(1, REQUESTS);
   const from = performance.now();
   const isCommitted = ({ keyed }: Planned): boolean => history.made.has(keyed.id);
-  if (random.next() < 0.25) await pause(random.int(0, 200));
+  if (round > 0 && random.next() < 0.25) await pause(random.int(0, 200));
   else while (planned.filter(isCommitted).length < wanted && performance.now() - from < COMMITTED_MS) await pause(1);
   await node.kill9();
   history.count('nodes killed before the answer');

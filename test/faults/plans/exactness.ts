@@ -11,7 +11,7 @@ import type { Result } from '../run-scenario.js';
 import { Topology, type LabNode, type TopologySpec } from '../topology.js';
 import { judgeExact } from '../validate/exact.js';
 import { reporter } from '../validate/findings.js';
-import { PROMISES, type Violation } from '../validate/promises.js';
+import { LAB_RUNS, PROMISES, type Violation } from '../validate/promises.js';
 import { EXACTNESS } from './plan-names.js';
 import { Random } from './random.js';
 
@@ -46,7 +46,7 @@ interface Stage {
   readonly history: ExactHistory;
   readonly recorder: EtcdRecorder;
   readonly random: Random;
-  /** Between events; after them. */
+  /** For remarks and faults. */
   readonly lab: History;
   readonly until: number;
   maxMemory: number;
@@ -173,6 +173,8 @@ function verdictOf({ history, lab, maxMemory }: Stage, seed: number): Result {
   const report = reporter(violations);
   for (const { promise, text } of lab.remarks) report(promise, text);
   judgeExact(history, report);
+  for (const what of ['resumed', 'compacted', 'freezes', 'long absences'])
+    if (!history.counts.has(what)) report(LAB_RUNS, `there were none: ${what}`);
   if (maxMemory > MAX_MEMORY) report(PROMISES.bounded, `a node took ${Math.round(maxMemory / 1e6)} MB`);
   const { commits, readers, compactions } = history;
   const told = readers.flatMap(({ segments }) => segments).reduce((sum, { revisions }) => sum + revisions.length, 0);

@@ -3,8 +3,10 @@ import type { Report } from './findings.js';
 import { judgeResumptions } from './compacted.js';
 import { PROMISES } from './promises.js';
 
-/** Milliseconds around a time without etcd, or before a compaction, in which nobody may know what was before a change. */
-const UNSURE_MS = { shaken: 10_000, compacted: 60_000 };
+/** Milliseconds around a time without etcd in which nobody may know what was before a change. */
+const SHAKEN_MS = 10_000;
+/** Changes that wait for a slow reader, beside those in memory, each as many as the memory has. */
+const WAITING = 2;
 
 /** What each reader was told, against what etcd has kept. */
 export function judgeExact(history: ExactHistory, report: Report): void {
@@ -90,15 +92,13 @@ function checkRevision(check: Check, revision: number, mine: Range, truth: Range
   return told.length === 0;
 }
 
-/** Whether the node may not have known what was before a commit. */
-function unsureOf({ commits, shaken, compactions }: ExactHistory): (commit: number) => boolean {
-  const times = [
-    ...shaken.map(({ from, to }) => [from - UNSURE_MS.shaken, to + UNSURE_MS.shaken]),
-    ...compactions.map(({ from, to }) => [from - UNSURE_MS.compacted, to + 1_000]),
-  ] as [number, number][];
+/** Whether the node may not have known what was before a commit: a compaction removes it from under the last ones. */
+function unsureOf({ commits, shaken, compactions, memory }: ExactHistory): (commit: number) => boolean {
+  const ends = compactions.map(({ revision }) => commits.revisions.firstAbove(revision));
   return (commit) => {
     const at = commits.times.at(commit) + commits.began;
-    return times.some(([from, to]) => from <= at && at <= to);
+    const isShaken = shaken.some(({ from, to }) => from - SHAKEN_MS <= at && at <= to + SHAKEN_MS);
+    return isShaken || ends.some((end) => commit < end && commit >= end - WAITING * memory);
   };
 }
 

@@ -42,6 +42,9 @@ export const PROMISES = {
 
 export type PromiseName = (typeof PROMISES)[keyof typeof PROMISES];
 
+/** Promised by the lab alone: that what it judges has happened. */
+export const LAB_RUNS = 'the lab runs';
+
 export interface Violation {
   readonly promise: string;
   readonly text: string;
