@@ -115,6 +115,7 @@ export class NatsSink implements OpenSink {
         await this.#changed.until(() => this.#stream !== null, { signal, limitMs: BACK_OFF.longest });
         continue;
       }
+      if (!this.parts.isOwner() && reading.aborted) break;
       try {
         await stream.publish(subject, changeEventText(record), options);
         return true;

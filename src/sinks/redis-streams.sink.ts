@@ -63,10 +63,10 @@ export class RedisStreamsSink implements OpenSink {
 
   constructor(
     private readonly settings: RedisSettings,
-    parts: SinkParts,
+    private readonly parts: SinkParts,
     private readonly answerMs: number,
   ) {
-    this.#redis = new Redis(this.#options(parts));
+    this.#redis = new Redis(this.#options());
     this.#redis.on('error', (error: unknown) => (this.#trouble = `not connected: ${reasonOf(error)}`));
     this.#redis.on('close', () => {
       this.#isOpen = false;
@@ -134,7 +134,7 @@ export class RedisStreamsSink implements OpenSink {
     const backOff = new BackOff(BACK_OFF);
     let left = all;
     while (!signal.aborted) {
-      left = left.filter(({ reading }) => !reading.aborted);
+      left = this.#due(left);
       if (left.length === 0) return;
       try {
         const refused = await this.#commit(left);
@@ -148,6 +148,12 @@ export class RedisStreamsSink implements OpenSink {
         await this.#changed.until(() => this.#isOpen, { signal });
       }
     }
+  }
+
+  /** Those whose readings have not ended, also when nobody has said so yet. */
+  #due(waiting: readonly Waiting[]): readonly Waiting[] {
+    this.parts.isOwner();
+    return waiting.filter(({ reading }) => !reading.aborted);
   }
 
   /**
@@ -189,7 +195,7 @@ export class RedisStreamsSink implements OpenSink {
     while (!signal.aborted) {
       await this.#changed.until(() => this.#isOpen && this.#uncached.size > 0, { signal });
       if (signal.aborted) return;
-      const batch = takeSome(this.#uncached).filter(({ reading }) => !reading.aborted);
+      const batch = this.#due(takeSome(this.#uncached));
       const pipeline = this.#redis.pipeline();
       for (const { record } of batch) this.#cache(pipeline, record);
       const answers = await pipeline.exec().catch((error: Error) => batch.map(() => [error] as const));
@@ -225,10 +231,13 @@ export class RedisStreamsSink implements OpenSink {
     commands.eval(WRITE_FORWARD, 1, ...cacheArguments(cachePrefix, record, this.settings));
   }
 
-  #options({ tenant, sink }: SinkParts) {
+  #options() {
+    const { tenant, sink } = this.parts;
     const { host, port, tls, database, user, password } = this.settings;
     return {
       ...{ host, port, db: database, connectTimeout: this.answerMs, commandTimeout: this.answerMs },
+      // A connection on which nothing comes is left: the other end may have forgotten it, and never closes it then.
+      socketTimeout: this.answerMs,
       connectionName: `umbra:${tenant}/${sink}`,
       // What is not confirmed is written again here, in its order; the library would do it too, out of it.
       ...{ enableOfflineQueue: false, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 },

@@ -41,6 +41,12 @@ export interface SinkParts {
   readonly keys: ClusterKeys;
   readonly clock: Clock;
   readonly logger: Logger;
+  /**
+   * Whether this node may own shards, by the clock. When it may not, the signals of all readings have fired as this
+   * returns. To be asked right before something is sent: sockets come before timers, so a process that was stopped for
+   * longer than its lease would first send what the new owner has long sent. No errors.
+   */
+  isOwner(): boolean;
   /** Stops the sink on all nodes until somebody starts it again. The reason is shown. No errors. */
   pause(reason: string): void;
 }

@@ -159,7 +159,11 @@ export class SinkManager implements OnApplicationBootstrap {
       if (!found) throw new Error(`this version knows no sinks of the kind ${kind}`);
       const stored = { settings: JSON.parse(settings), secrets: secrets.read(entry.record) };
       const parts = { tenant, sink: name, id, keys: ownKeys(keys, id), clock: this.clock, logger };
-      const open = found.open(stored, { ...parts, pause: (reason) => void this.#pause(entry, reason) });
+      const open = found.open(stored, {
+        ...parts,
+        isOwner: () => this.#instances.lease !== null,
+        pause: (reason) => void this.#pause(entry, reason),
+      });
       const { maxInFlight } = this.config.sinks;
       const own = { keys, instances: this.#instances, feed: this.feed, maxInFlight, logger };
       this.#running.set(place, new RunningSink(entry, open, own));

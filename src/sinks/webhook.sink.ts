@@ -85,6 +85,7 @@ class OpenWebhook implements OpenSink {
       endpoint: this.#endpoint,
       deadLetters: new DeadLetters(parts.keys),
       onGone: (reason) => parts.pause(reason),
+      isOwner: () => parts.isOwner(),
       giveUpMs: webhookSettings(stored).giveUpMs,
       logger: parts.logger,
     });

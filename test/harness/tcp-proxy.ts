@@ -33,6 +33,8 @@ export class TcpProxy {
   #cutAfter: number | null = null;
   readonly #pairs = new Set<Pair>();
   readonly #delayed = new WeakMap<Socket, Delayed[]>();
+  /** What their clients have sent since hold(). */
+  readonly #held = new Map<Pair, Buffer[]>();
   /** Responses that were lost to `cut-on-response`. */
   cuts = 0;
   /** Connections accepted so far. */
@@ -92,6 +94,24 @@ export class TcpProxy {
     for (const pair of this.#pairs) this.#cut(pair);
   }
 
+  /**
+   * The connections that are open now stay open and say nothing more, as behind a firewall that has forgotten them. New
+   * ones pass. What their clients send is kept for release(), also when they are gone.
+   */
+  hold(): void {
+    for (const pair of this.#pairs) this.#held.set(pair, this.#held.get(pair) ?? []);
+  }
+
+  /** The bytes that were held come late, and are the last of their connections. */
+  release(): void {
+    for (const [pair, chunks] of this.#held) {
+      this.#held.delete(pair);
+      pair.client.destroy();
+      for (const chunk of chunks) pair.server.write(chunk);
+      pair.server.end();
+    }
+  }
+
   async stop(): Promise<void> {
     this.cutAll();
     this.server.close();
@@ -100,6 +120,7 @@ export class TcpProxy {
 
   #cut(pair: Pair): void {
     this.#pairs.delete(pair);
+    this.#held.delete(pair);
     pair.client.destroy();
     pair.server.destroy();
   }
@@ -115,13 +136,19 @@ export class TcpProxy {
     server.setNoDelay(true);
     server.on('error', () => this.#cut(pair));
     server.on('close', () => this.#cut(pair));
-    client.on('close', () => this.#cut(pair));
-    client.on('data', (chunk) => this.#forward(chunk, client, server));
+    client.on('close', () => {
+      if (!this.#held.has(pair) && !server.writableEnded) this.#cut(pair);
+    });
+    client.on('data', (chunk) => {
+      const held = this.#held.get(pair);
+      if (held) held.push(chunk);
+      else this.#forward(chunk, client, server);
+    });
     server.on('data', (chunk) => this.#respond(chunk, pair));
   }
 
   #respond(chunk: Buffer, pair: Pair): void {
-    if (this.#mode === 'lose-responses') return;
+    if (this.#mode === 'lose-responses' || this.#held.has(pair)) return;
     if (this.#mode === 'cut-on-response' && carriesData(chunk)) {
       this.#mode = 'pass';
       this.cuts++;

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { redisKind } from '../../src/sinks/redis-streams.sink.js';
 import type { CheckedSettings } from '../../src/sinks/sink-kind.js';
 import { startRedis } from '../harness/redis.js';
+import { TcpProxy } from '../harness/tcp-proxy.js';
 import { until } from '../harness/until.js';
 import { changeOf, READING, sinkParts, sinkSuite, type Taken } from '../suites/sink.suite.js';
 
@@ -129,6 +130,29 @@ describe('a Redis sink', () => {
       expect(await ids(0)).toEqual([]);
     } finally {
       await Promise.all([sink.close(), other.close()]);
+      await server.stop();
+    }
+  });
+
+  it('leaves a connection on which nobody answers, and what comes late on it changes no document', async () => {
+    const server = await startRedis();
+    const proxy = await TcpProxy.start(server.port);
+    const settings = { server: `redis://127.0.0.1:${proxy.port}`, stream: 's', cachePrefix: 'doc:' };
+    const sink = redisKind(['127.0.0.1'], 300).open(checked(settings), sinkParts());
+    try {
+      await sink.deliver(changeOf(1, 'lamp'), READING);
+      proxy.hold();
+      await sink.deliver(changeOf(2, 'lamp'), READING);
+      await sink.deliver(changeOf(3, 'lamp'), READING);
+      proxy.release();
+      const revisions = async (): Promise<string[]> =>
+        (await entries(server.port, 's')).map(({ revision = '' }) => revision);
+      await until('it comes late', async () => (await revisions()).at(-1) === '2');
+      expect(new Set(await revisions())).toEqual(new Set(['1', '2', '3']));
+      expect(await asked(server.port, (redis) => redis.hget('doc:acme/lamp/', 'revision'))).toBe('3');
+    } finally {
+      await sink.close();
+      await proxy.stop();
       await server.stop();
     }
   });

@@ -67,6 +67,7 @@ function sinkTo(
     endpoint: { post: (body, headers) => one.post(body, headers), keys: () => [secretKey(SECRET)], breaker, clock },
     deadLetters: { add: async (letter) => letters.push(letter) > 0 },
     onGone: (reason) => gone.push(reason),
+    isOwner: () => true,
     giveUpMs: 3_600_000,
     retry: { first: 1, longest: 4 },
     logger: SILENT_LOGGER,
@@ -220,6 +221,15 @@ describe('a webhook sink', () => {
     await sink.deliver(record, second.signal);
     expect(dropped()).toBe(false);
     expect(receiver.ids[1]).toBe(receiver.ids[0]);
+  });
+
+  it('sends nothing for a node whose lease is over by the clock', async () => {
+    const receiver = await receive();
+    const first = new AbortController();
+    const { sink } = sinkTo(receiver.url, { isOwner: () => (first.abort(), false) });
+    void sink.deliver(change('a', 1), first.signal);
+    await sink.deliver(change('a', 2), reading.signal);
+    expect(versions(receiver, 'a')).toEqual([2]);
   });
 
   it('leaves an endpoint alone that fails, behind a breaker, and does not count that as an attempt', async () => {

@@ -33,7 +33,7 @@ export const READING = new AbortController().signal;
 /** What a sink may use in a test. */
 export const sinkParts = (tenant = 'acme'): SinkParts => ({
   ...{ tenant, sink: 'events', id: 'a'.repeat(16), keys: new MemoryClusterKeys(), clock: SYSTEM_CLOCK },
-  ...{ logger: SILENT_LOGGER, pause: () => undefined },
+  ...{ logger: SILENT_LOGGER, isOwner: () => true, pause: () => undefined },
 });
 
 /** A change as the feed has it: the revision is also its version. */
@@ -111,6 +111,26 @@ export function sinkSuite(kind: string, startServer: () => Promise<SinkServer>):
       const changes = new Set(taken.map(({ thing, shadow, revision }) => `${thing} ${shadow} ${revision}`));
       expect(ids.size).toBe(changes.size);
       await until('it is well again', () => sink.health.ok);
+    });
+
+    it('sends nothing for a node whose lease is over by the clock, although nothing else has said so', async () => {
+      const reading = new AbortController();
+      let isOwner = true;
+      let isAsked = false;
+      const ask = (): boolean => {
+        isAsked = true;
+        if (!isOwner) reading.abort();
+        return isOwner;
+      };
+      const woken = server.open({ ...sinkParts(), isOwner: ask });
+      await woken.deliver(changeOf(160, 'woken'), reading.signal);
+      [isOwner, isAsked] = [false, false];
+      void woken.deliver(changeOf(161, 'woken'), reading.signal);
+      await until('it asks', () => isAsked);
+      isOwner = true;
+      await woken.deliver(changeOf(162, 'woken'), READING);
+      expect(firsts(await server.taken(), 'woken')).toEqual([160, 162]);
+      await woken.close();
     });
 
     it('calls nothing safe that it has not sent when it is closed', async () => {

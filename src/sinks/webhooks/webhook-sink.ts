@@ -28,6 +28,8 @@ export interface WebhookSinkOptions {
   readonly deadLetters: DeadLetterBox;
   /** The receiver wants nothing more. It must not wait. */
   readonly onGone: (reason: string) => void;
+  /** Of SinkParts. */
+  readonly isOwner: () => boolean;
   /** Milliseconds after the first attempt when a message becomes a dead letter. */
   readonly giveUpMs: number;
   readonly logger: Logger;
@@ -163,6 +165,7 @@ export class WebhookSink implements OpenSink {
   async #post(open: Open): Promise<number | null> {
     const { endpoint } = this.options;
     while (this.#requests >= MAX_REQUESTS && !open.signal.aborted) await this.#changed.next({ signal: open.signal });
+    this.options.isOwner();
     if (open.signal.aborted || this.#gone) return 0;
     const quietMs = this.#quietUntil - endpoint.clock.monotonic();
     if (quietMs > 0) return quietMs;
