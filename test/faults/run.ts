@@ -11,6 +11,7 @@ import { REGRESSIONS } from './regressions/index.js';
 import { JsonLines, say, summarize, tell } from './report.js';
 import { runSpecial, SPECIAL } from './plans/special.js';
 import { measureRto } from './plans/rto.js';
+import { runSinks } from './plans/sinks.js';
 import { SMOKE } from './plans/smoke.js';
 import { LAB_RUNS } from './validate/promises.js';
 import { Topology, type TopologySpec } from './topology.js';
@@ -29,6 +30,8 @@ const { values } = parseArgs({
     plan: { type: 'string' },
     readers: { type: 'string' },
     rate: { type: 'string' },
+    shadows: { type: 'string' },
+    takeover: { type: 'string' },
     issue: { type: 'string' },
     mutation: { type: 'string' },
     mutations: { type: 'boolean', default: false },
@@ -64,7 +67,8 @@ function run(): Promise<Result[]> {
 
 /** One plan for as long as is wanted. */
 async function runPlan(plan: string): Promise<Result[]> {
-  const numbers = { minutes: values.minutes, readers: values.readers, rate: values.rate };
+  const { minutes, readers, rate, shadows, takeover } = values;
+  const numbers = { minutes, readers, rate, shadows, takeover };
   const given = Object.entries(numbers).flatMap(([name, text]) => (text === undefined ? [] : [[name, Number(text)]]));
   const bad = given.find(([, value]) => !(Number(value) > 0));
   if (bad) throw new Error(`--${bad[0]} is a number above 0`);
@@ -73,7 +77,11 @@ async function runPlan(plan: string): Promise<Result[]> {
     return [await safely(seed, EXACTNESS, () => runExactness(seed, { ...USUAL_EXACTNESS, ...more }))];
   if (plan === 'transactions')
     return [await safely(seed, TRANSACTIONS, () => runTransactions(seed, { ...USUAL_TRANSACTIONS, ...more }))];
-  throw new Error('--plan is exactness or transactions');
+  if (plan === 'sinks') {
+    const name = `sinks, for ${minutes ?? 1} min`;
+    return [await safely(seed, name, () => runSinks(name, { ...more, seed }))];
+  }
+  throw new Error('--plan is exactness, transactions or sinks');
 }
 
 /** Names of what is to be run; the whole matrix unless told. */

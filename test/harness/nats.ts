@@ -7,6 +7,7 @@ import { ServerProcess } from './server-process.js';
 
 export interface NatsServer {
   readonly url: string;
+  readonly pid: number;
   stop(): Promise<void>;
   kill9(): Promise<void>;
   /** After kill9(): on the same port, with what it had. */
@@ -23,6 +24,9 @@ export async function startNats(): Promise<NatsServer> {
   await server.start();
   return {
     url: `nats://127.0.0.1:${port}`,
+    get pid() {
+      return server.pid;
+    },
     kill9: () => server.end('SIGKILL'),
     start: () => server.start(),
     async stop() {

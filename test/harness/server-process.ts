@@ -42,6 +42,8 @@ export class ServerProcess {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
+    // A stopped process only takes SIGKILL.
+    if (signal !== 'SIGKILL') child.kill('SIGCONT');
     child.kill(signal);
     await ended;
   }

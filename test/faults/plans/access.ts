@@ -1,7 +1,3 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Administrator, WAYS } from '../actors/access-administrator.js';
 import { Intruder, KeyDevice } from '../actors/access-actors.js';
@@ -12,6 +8,7 @@ import { Topology, type LabNode, type TopologySpec } from '../topology.js';
 import { IN_FORCE_MS, judgeAccess } from '../validate/access.js';
 import { PROMISES } from '../validate/promises.js';
 import { Random } from './random.js';
+import { firstKey, withMasterKey } from './secured-nodes.js';
 
 /** Milliseconds between a change and the next one, in which it must be in force and be seen to be. */
 const SETTLED_MS = IN_FORCE_MS + 900;
@@ -56,21 +53,17 @@ export const ACCESS: readonly string[] = Object.keys(PLANS);
 export async function runAccess(name: string, seed: number, main?: string): Promise<Result> {
   const plan = PLANS[name];
   if (!plan) throw new Error(`no scenario ${name}`);
-  const folder = await mkdtemp(join(tmpdir(), 'umbra-lab-access-'));
-  const masterKey = join(folder, 'master.key');
-  await writeFile(masterKey, randomBytes(32).toString('hex'), { mode: 0o600 });
-  const limits = { UMBRA_LIMIT_THING: '0', UMBRA_LIMIT_FAILURES: '0' };
-  const env = { UMBRA_AUTH: 'on', UMBRA_MASTER_KEY: masterKey, ...limits };
-  const usual = { members: 1, nodes: 2, broker: 'built-in', proxied: true, timers: 'default' } as const;
-  const lab = new History();
-  const spec = { ...usual, ...plan.topology, env, ...(main === undefined ? {} : { main }) };
-  const topology = await Topology.start(spec, lab);
-  try {
-    return await playOn(topology, lab, { name, seed, plan });
-  } finally {
-    await topology.stop();
-    await rm(folder, { recursive: true, force: true });
-  }
+  return withMasterKey(async (env) => {
+    const usual = { members: 1, nodes: 2, broker: 'built-in', proxied: true, timers: 'default' } as const;
+    const lab = new History();
+    const spec = { ...usual, ...plan.topology, env, ...(main === undefined ? {} : { main }) };
+    const topology = await Topology.start(spec, lab);
+    try {
+      return await playOn(topology, lab, { name, seed, plan });
+    } finally {
+      await topology.stop();
+    }
+  });
 }
 
 interface Play {
@@ -114,15 +107,6 @@ async function playOn(topology: Topology, lab: History, { name, seed, plan }: Pl
   const inForce = `${withdrawals} withdrawals, in force after ${longestMs} ms at most${cut}`;
   const faults = [...away, tried, inForce];
   return { scenario: name, seed, violations: [...lab.remarks, ...violations], skipped: null, figures: null, faults };
-}
-
-/** The node that was first has written it down. */
-async function firstKey(nodes: readonly LabNode[]): Promise<string> {
-  for (const node of nodes) {
-    const file = /Its key is in (\S+):/.exec(node.logs())?.[1];
-    if (file !== undefined) return (await readFile(file, 'utf8')).trim();
-  }
-  throw new Error('no node has made an administrator');
 }
 
 async function everyOther(

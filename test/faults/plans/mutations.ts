@@ -2,6 +2,7 @@ import { PROMISES } from '../validate/promises.js';
 import { ACCESS_MUTATIONS } from './access-mutations.js';
 import { FLEET_MUTATIONS } from './fleet-mutations.js';
 import { mutation, type Mutation } from './mutation.js';
+import { SINK_MUTATIONS } from './sink-mutations.js';
 
 const BEGIN = 'this.shadow.begin(request, parseUpdate(request.payload, this.config.limits), ';
 const ACCEPTED =
@@ -351,4 +352,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   ...ACCESS_MUTATIONS,
   ...FLEET_MUTATIONS,
+  ...SINK_MUTATIONS,
 ];

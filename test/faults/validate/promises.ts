@@ -38,6 +38,13 @@ export const PROMISES = {
   goesOn: 'what is allowed goes on, whatever is away',
   newest: 'a node that comes back judges by the newest rules before it serves',
   age: 'a node that is cut off says how old its rules are',
+  sinkLost: 'every acknowledged change arrives in every sink',
+  sinkOrder: 'the changes of a shadow arrive in a sink in their order, and none is left out',
+  sinkIds: 'a change has one id in a sink, by which what comes twice is known',
+  sinkRepeats: 'a change comes again in a sink only around a fault',
+  sinkOwners: 'every shard of a sink has an owner again in time',
+  sinkReturns: 'a sink leaves a connection on which nobody answers',
+  cache: 'the read cache never goes back, and ends as the store',
 } as const;
 
 export type PromiseName = (typeof PROMISES)[keyof typeof PROMISES];
