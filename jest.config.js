@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 
 const common = {
-  testEnvironment: 'node',
+  runtime: '<rootDir>/test/harness/packages-once.cjs',
+  testEnvironment: '<rootDir>/test/harness/realm-of-packages.cjs',
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },
   // Sources import each other with the .js ending that Node's ESM loader needs; Jest reads the .ts files.
