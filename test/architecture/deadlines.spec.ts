@@ -247,7 +247,7 @@ function beginnings(file: string, text: string): string[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node)) return importedBy(node).forEach((each) => found.add(each));
-    if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) found.add('import()');
+    if (isImportOfOthers(node)) found.add('import()');
     if (ts.isIdentifier(node) && node.text === 'fetch' && isValue(node)) found.add('fetch');
     if (ts.isIdentifier(node) && ['WebSocket', 'EventSource'].includes(node.text) && ts.isNewExpression(node.parent)) {
       found.add(node.text);
@@ -257,6 +257,13 @@ function beginnings(file: string, text: string): string[] {
   };
   visit(source);
   return [...found];
+}
+
+/** A file of ours that is imported later is looked at like any other. */
+function isImportOfOthers(node: ts.Node): boolean {
+  if (!ts.isCallExpression(node) || node.expression.kind !== ts.SyntaxKind.ImportKeyword) return false;
+  const [name] = node.arguments;
+  return !name || !ts.isStringLiteral(name) || !name.text.startsWith('.');
 }
 
 function importedBy({ importClause, moduleSpecifier }: ts.ImportDeclaration): string[] {
@@ -330,6 +337,7 @@ describe('every call that leaves a node', () => {
     ["import axios from 'axios';", 'axios, of which nobody has said whether it connects'],
     ["import { x } from '@scope/client/deep';", '@scope/client, of which nobody has said whether it connects'],
     ["const a = await import('anything');", 'import()'],
+    ['const a = await import(`./${name}.js`);', 'import()'],
     ['new WebSocket(url);', 'WebSocket'],
     ['client.leaseClient.leaseKeepAlive();', '.leaseKeepAlive()'],
     ['this.#channel.stream(path, {});', '.stream()'],
@@ -341,6 +349,7 @@ describe('every call that leaves a node', () => {
     "import type { request } from 'node:http';",
     "import { type Socket, isIP } from 'node:net';",
     "import { fetch } from './ours.js';",
+    "const a = await import('./ours.js');",
     'const a = options.fetch; interface B { fetch: number }',
     'const { fetch } = options;',
     'subscription.stream(); list.watch();',

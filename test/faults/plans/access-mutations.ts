@@ -3,7 +3,7 @@ import { mutation, type Mutation } from './mutation.js';
 
 /** Doors that open after 3 s, whether the records of access are there or not. */
 const OPEN_EARLY = [
-  ['main.js', 'await running.name.claim();', 'void running.name.claim();'],
+  ['run-node.js', 'await running.name.claim();', 'void running.name.claim();'],
   [
     'access-control.js start',
     'await this.directory.ready;',
