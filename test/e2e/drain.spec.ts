@@ -34,9 +34,10 @@ describe('SIGTERM', () => {
     await until('the load flows', () => load.progress >= 200);
 
     expect(await node.stop()).toEqual({ code: 0, signal: null });
+    await until('the device is told', () => device.disconnects.length > 0);
     expect(device.disconnects).toEqual([SERVER_SHUTTING_DOWN]);
-    const last = stream.events.at(-1);
-    expect(last).toMatchObject({ event: 'end', data: expect.stringContaining('draining') });
+    await until('the end of the stream', () => stream.events.at(-1)?.event === 'end');
+    expect(stream.events.at(-1)).toMatchObject({ event: 'end', data: expect.stringContaining('draining') });
     await load.stop();
 
     const successor = await startNode({ env });

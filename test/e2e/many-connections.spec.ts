@@ -94,6 +94,8 @@ describe('a node with few file descriptors', () => {
       expect(live.filter(Boolean)).toHaveLength(20);
       expect(await isLive(httpUrl)).toBe(true);
       expect(bystander.closed).toBe(false);
+      const full = node;
+      await until('its line', () => lines(full, 'MQTT connections refused').length > 0);
       expect(lines(node, 'MQTT connections refused')[0]).toMatchObject({ level: 40, refused: 1, maxConnections: MAX });
       expect(lines(node, 'MQTT connections refused').length).toBeLessThan(REFUSED / 4);
       // Room again.

@@ -157,7 +157,7 @@ it('two connections on one node, one after the other, with one client id: one se
     return found.session !== one.session && found;
   });
   expect(two).toMatchObject({ connected: true, lastDisconnect: { reason: 'taken-over' } });
-  expect(first.client.connected).toBe(false);
+  await until('the end of the first', () => !first.client.connected);
   await second.client.endAsync();
   await known('twin', false, 'a');
   await until('the events', () => events('twin').length === 3);

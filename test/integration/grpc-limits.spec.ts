@@ -80,7 +80,7 @@ describe('what is too much', () => {
 
   it('is a third stream of one principal, until one of the others is cancelled or late', async () => {
     const open = client.stream('Shadows/Watch', {}, admin);
-    const late = client.stream('Shadows/Watch', {}, admin, { deadline: Date.now() + 300 });
+    const late = client.stream('Shadows/Watch', {}, admin, { deadline: Date.now() + 2_000 });
     await until('both', () => open.messages.length > 0 && late.messages.length > 0);
     const third = await client.stream('Shadows/Watch', {}, admin).ended;
     expect(third).toMatchObject({ status: 'RESOURCE_EXHAUSTED', facts: { code: 'AUTH_902' } });

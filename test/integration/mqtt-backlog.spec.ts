@@ -116,8 +116,8 @@ describe('a client that floods', () => {
     const node = await startMqttNode({ wrap: gate.wrap, config: { maxQueuedPerShadow: 200 } });
     try {
       const flood = await rawClient(node, 'flood');
-      const count = 20_000;
-      const body = JSON.stringify({ state: { reported: { x: 'y'.repeat(400) } } });
+      const count = 5_000;
+      const body = JSON.stringify({ state: { reported: { x: 'y'.repeat(1_900) } } });
       let acknowledged = 0;
       const parser = mqttPacket.parser();
       parser.on('packet', ({ cmd }) => {
