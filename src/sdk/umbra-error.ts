@@ -69,6 +69,7 @@ export class UmbraError extends Error {
  * - `timeout`: the wait was over. `aborted`: the caller's signal has ended it. `closed`: the client was closed.
  * - `bad-answer`: what came is not of this service.
  * - `compacted`, `epoch-changed`, `cursor-gone`: a stream cannot go on from its cursor; load the present state.
+ * - `forbidden`: the service has ended a stream, because its credential no longer holds or policies allow it nothing.
  * - `too-many-shadows`: a cache was full.
  * - `invalid-argument`: the call itself is wrong.
  */
@@ -81,6 +82,7 @@ export type ClientCode =
   | 'compacted'
   | 'epoch-changed'
   | 'cursor-gone'
+  | 'forbidden'
   | 'too-many-shadows'
   | 'invalid-argument';
 

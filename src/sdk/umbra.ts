@@ -5,10 +5,18 @@ import { Chain, type Place } from './call/chain.js';
 import type { Answer, Link } from './call/call.js';
 import { log } from './call/log.js';
 import { renewal } from './call/renewal.js';
-import { addressOf, type Request } from './call/request.js';
+import { addressOf, type CallOptions, type Request } from './call/request.js';
 import { retry, type RetryOptions } from './call/retry.js';
 import { sender } from './call/send.js';
+import { ShadowCache, type CacheOptions } from './cache/cache.js';
 import { platformOf, type Platform } from './platform.js';
+import type { AnyState } from './shadow/state.js';
+import { pages, Thing, type ThingSummary } from './thing.js';
+import { commit, type Operation, type TransactionOptions, type TransactionResult } from './transactions/transaction.js';
+import { clientError } from './umbra-error.js';
+import type { Change } from './watch/change.js';
+import { sourceOf, type ShadowFilter, type WatchFilter } from './watch/filter.js';
+import { watched, type WatchOptions } from './watch/watch.js';
 
 export interface UmbraOptions extends Partial<Platform> {
   /** Address of the service: `https://umbra.example`. It may have a path, and no query. */
@@ -61,6 +69,51 @@ export class Umbra {
    */
   call(request: Request): Promise<Answer> {
     return this.#caller.call(request);
+  }
+
+  /** No errors: the service judges the name when it is called. */
+  thing(name: string): Thing {
+    return new Thing(this.#caller, name);
+  }
+
+  /**
+   * All things with a shadow, by name.
+   * @throws UmbraError
+   */
+  async *things(options: CallOptions = {}): AsyncGenerator<ThingSummary, void, undefined> {
+    const request = { name: 'things', path: '/v1/things', query: { limit: 100 }, ...options };
+    for await (const page of pages(this.#caller, request)) yield* page['things'] as ThingSummary[];
+  }
+
+  /**
+   * Changes several shadows as one, or none of them.
+   * @throws UmbraError; its `problem` has `operation`, `thing`, `shadow` and `current` of what was refused
+   */
+  transaction(operations: readonly Operation[], options: TransactionOptions = {}): Promise<TransactionResult> {
+    return commit(this.#caller, operations, options);
+  }
+
+  /**
+   * Every change that fits the filter, in the order of the store, none left out and each at least once; resumes by itself
+   * on whichever node answers. Leaving the loop, or the signal, ends it.
+   * @throws UmbraError: `compacted`, `epoch-changed` or `cursor-gone`, without `initial`, if changes since the cursor are
+   * lost; `unreachable`; `closed`; a refusal by the service; what the cursor throws
+   */
+  watch<T = AnyState>(
+    filter: WatchFilter = {},
+    options: WatchOptions = {},
+  ): AsyncGenerator<Change<T>, void, undefined> {
+    return watched(this.#caller, sourceOf(filter), options);
+  }
+
+  /**
+   * Begins to hold all shadows that fit the filter. `synced` of what it returns waits for them.
+   * @throws UmbraError invalid-argument for a filter by content
+   */
+  cache<T = AnyState>(filter: ShadowFilter = {}, options: CacheOptions<T> = {}): ShadowCache<T> {
+    if (Object.keys(filter).some((member) => member !== 'things' && member !== 'shadows'))
+      throw clientError('invalid-argument', 'a cache holds whole shadows: filter by things and shadows alone');
+    return new ShadowCache<T>(this.#caller, sourceOf(filter), options);
   }
 
   /** Ends all calls and streams with `closed`, and the source of the credential. */

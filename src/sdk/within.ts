@@ -1,3 +1,4 @@
+import { forMany } from './builtin.js';
 import type { Clock } from './platform.js';
 import { clientError, type UmbraError } from './umbra-error.js';
 
@@ -53,7 +54,7 @@ export function link(
     if (!signal) return [];
     const abort = (): void => control.abort(aborted(what, signal));
     if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
+    forMany(signal).addEventListener('abort', abort, { once: true });
     return [() => signal.removeEventListener('abort', abort)];
   });
   return () => links.forEach((unlink) => unlink());

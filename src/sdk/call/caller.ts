@@ -21,12 +21,15 @@ export class Caller {
   readonly platform: Platform;
   /** Aborts when the client is closed. */
   readonly closed: AbortSignal;
+  /** Milliseconds for a call with all its attempts, unless it says otherwise. */
+  readonly timeoutMs: number;
   readonly #parts: CallerParts;
   readonly #closing = new AbortController();
 
   constructor(parts: CallerParts) {
     this.#parts = parts;
     this.platform = parts.platform;
+    this.timeoutMs = parts.timeoutMs;
     this.closed = this.#closing.signal;
   }
 
@@ -63,12 +66,12 @@ export class Caller {
     task: (signal: AbortSignal) => Promise<Answer>,
   ): Promise<Answer> {
     const { clock } = this.platform;
-    const { method = 'GET', path, timeoutMs: ms = this.#parts.timeoutMs } = request;
+    const { method = 'GET', path, timeoutMs: ms = this.timeoutMs } = request;
     return within({ clock, ms, what: `${method} ${path}`, signals: [signal, this.closed] }, task);
   }
 
   #run(request: Request, signal: AbortSignal, isStream: boolean): Promise<Answer> {
-    const { method = 'GET', name = method, path, query, timeoutMs = this.#parts.timeoutMs } = request;
+    const { method = 'GET', name = method, path, query, timeoutMs = this.timeoutMs } = request;
     const isWrite = method !== 'GET';
     const key = isWrite ? this.#keyOf(request) : null;
     const { headers, body } = bodyOf(request.body);

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { jest } from '@jest/globals';
 import type { Auth } from '../auth/auth.js';
 import { bearer } from '../auth/bearer.js';
@@ -180,6 +181,18 @@ describe('a failed call', () => {
     await clock.advance(0);
     expect(clock.timers).toBe(0);
   });
+});
+
+it('lets many calls share a signal, and leaves none of them behind', async () => {
+  const { signal } = new AbortController();
+  const { umbra } = client([ok]);
+  const calls = Array.from({ length: 20 }, () => umbra.call({ ...READ, signal }));
+  expect(getEventListeners(signal, 'abort')).toHaveLength(20);
+  await Promise.all(calls);
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+  // Node warns of a leak beyond this number; 0 is any number. Its own function does not know signals of Jest.
+  const limit = Object.getOwnPropertySymbols(signal).find(({ description }) => description?.includes('maxEventTarget'));
+  expect((signal as unknown as Record<symbol, unknown>)[limit!]).toBe(0);
 });
 
 describe('after a 401', () => {

@@ -2,6 +2,9 @@ import type { Platform } from '../platform.js';
 import { UmbraError } from '../umbra-error.js';
 import type { Link } from './call.js';
 
+/** Statuses that programs ask for: what is not there, and conflicts. */
+const EXPECTED = new Set([404, 409, 412]);
+
 /** One line for each call. No headers, no query and no body: they may hold secrets and data of devices. */
 export function log({ logger, clock }: Pick<Platform, 'logger' | 'clock'>): Link {
   return async (call, next) => {
@@ -15,7 +18,8 @@ export function log({ logger, clock }: Pick<Platform, 'logger' | 'clock'>): Link
       return answer;
     } catch (error) {
       const { code, status, outcome, requestId } = error instanceof UmbraError ? error : ({} as Partial<UmbraError>);
-      logger.warn({ ...about(), code, status, outcome, requestId }, 'call failed');
+      const level = EXPECTED.has(status ?? 0) ? 'debug' : 'warn';
+      logger[level]({ ...about(), code, status, outcome, requestId }, 'call failed');
       throw error;
     }
   };
