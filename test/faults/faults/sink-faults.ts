@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { TcpProxy } from '../../harness/tcp-proxy.js';
 import type { ClaimsReader } from '../actors/claims-reader.js';
 import { askReady } from '../actors/rest-caller.js';
-import { SINKS, type SinkHistory, type SinkName } from '../model/sink-history.js';
+import type { SinkHistory, SinkName } from '../model/sink-history.js';
 import type { Random } from '../plans/random.js';
 import type { LabNode } from '../topology.js';
 import { PROMISES } from '../validate/promises.js';
@@ -161,7 +161,7 @@ async function stoppedShortly(stage: SinkStage, node: LabNode): Promise<void> {
 
 /** What the owner has in hand is not confirmed when it dies, and must come from the next one. */
 async function killedBehind(stage: SinkStage, node: LabNode): Promise<void> {
-  const servers = stage.servers.filter(() => true);
+  const { servers } = stage;
   const disturbances = servers.map(({ sink }) =>
     stage.history.disturb(`${sink} stopped before the owner is killed`, [sink]),
   );
@@ -208,6 +208,3 @@ async function until({ history }: SinkStage, what: string, condition: () => bool
     await pause(20);
   }
 }
-
-/** Sinks whose server is one process behind a proxy. */
-export const PROXIED: readonly SinkName[] = SINKS.filter((sink) => sink !== 'webhook');
