@@ -60,11 +60,7 @@ export const FLEET_MUTATIONS: readonly Mutation[] = [
     'answers that only their own node finds',
     TRANSACTIONS,
     [PROMISES.twice, PROMISES.rejected, PROMISES.sameAnswer],
-    [
-      'idempotency/idempotent-writes.js answer',
-      'const place = placeOf(request);',
-      'const place = placeOf(request) + process.pid;',
-    ],
+    ['idempotency/idempotent-writes.js', 'const place = placeOf(head);', 'const place = placeOf(head) + process.pid;'],
   ),
   mutation(
     'a promotion of whatever is staged',
