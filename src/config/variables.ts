@@ -277,6 +277,10 @@ export const SECTIONS = {
     UMBRA_PRESENCE: flag('presence.isOn', true, {
       meaning: 'Keep in etcd which MQTT clients are connected, and tell of those that come and go, see presence.md.',
     }),
+    UMBRA_PRESENCE_FENCE: flag('presence.fence', false, {
+      meaning:
+        'Refuse updates and deletes that come over a connection of the built-in broker after a newer one of the same client was recorded, see presence.md.',
+    }),
     UMBRA_PRESENCE_LEASE_SECONDS: integer('presence.leaseSeconds', 10, {
       ...{ min: 2, max: 300, unit: 's' },
       meaning: 'Silence of a node after which the other nodes mark its clients as disconnected.',

@@ -197,6 +197,11 @@ export const ERROR_TABLE = {
     aws: 'ConflictException',
     text: 'An exclusive lease keeps others from desired of {detail}; nothing was written',
   },
+  sessionFollowed: {
+    http: 409,
+    aws: 'ConflictException',
+    text: 'This client has connected anew since; nothing was written',
+  },
   cursorGone: { http: 410, aws: 'ResourceNotFoundException', text: 'The cursor is no longer available: {detail}' },
   patchFailed: { http: 409, aws: 'ConflictException', text: 'The JSON Patch does not apply; {detail}' },
   revisionAhead: {

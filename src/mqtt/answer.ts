@@ -15,7 +15,7 @@ export interface ReceivedRequest {
   readonly principal: Principal;
   readonly clientId: string;
   /** The conditions without which a change of this request must not count. */
-  readonly writeOptions?: Omit<RequestOptions, 'deadline'>;
+  readonly writeOptions?: Omit<RequestOptions, 'deadline'> | undefined;
 }
 
 /** A message that the door must publish. */

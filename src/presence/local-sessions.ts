@@ -79,6 +79,11 @@ export class LocalSessions implements RecordFollower {
     return session?.id === id && session.end === null ? this.#heardAt(session, this.options.clock.now()) : null;
   }
 
+  /** The newest session of the client of a connection; undefined: it is not recorded. No errors. */
+  newestOf(connection: ClientConnection): LocalSession | undefined {
+    return this.#sessions.get(recordKey(clientOf(connection)));
+  }
+
   /** The next sessions to write, at most `most`; they are not dirty any more. No errors. */
   take(most: number): LocalSession[] {
     const taken: LocalSession[] = [];

@@ -17,6 +17,7 @@ import { viewOf } from '../store/presence-view.js';
 import { PresenceWriter } from './presence-writer.js';
 import type { PresenceOf } from './presence.openapi.js';
 import { RecordLeases } from './record-leases.js';
+import { sessionFence } from './session-fence.js';
 
 /** Milliseconds since this node was last known to have been told everything, after which it says nothing any more. */
 const STALE_MS = 15_000;
@@ -38,7 +39,7 @@ export class Presence implements OnModuleInit, OnApplicationShutdown {
   #closing: Promise<void> | null = null;
 
   constructor(
-    @Inject(CONFIG) { nodeId, presence: { leaseSeconds, days, maxClients } }: Config,
+    @Inject(CONFIG) { nodeId, presence: { leaseSeconds, days, maxClients, fence } }: Config,
     @Inject(CLOCK) clock: Clock,
     @Inject(LOGGER) logger: Logger,
     @Inject(CLUSTER_KEYS) clusterKeys: ClusterKeys,
@@ -70,6 +71,7 @@ export class Presence implements OnModuleInit, OnApplicationShutdown {
     known.followedBy(this.#sessions);
     known.onEvent((event) => publishEvent(broker, event));
     broker.onConnected = (connection) => this.#sessions.connected(connection);
+    if (fence) broker.fenceOf = (connection) => sessionFence(connection, this.#sessions, keys);
     broker.onLeft = (connection, reason) => this.#sessions.left(connection, reason);
   }
 

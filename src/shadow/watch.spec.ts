@@ -22,7 +22,7 @@ function opened(isOn: boolean, asked: string[], allowed: string) {
   const hub = { subscribe: () => subscription } as unknown as WatchHub;
   const documents = { of: () => Promise.reject(new Error('read')) } as unknown as DocumentsBefore;
   const shadows = new WatchShadows(hub, authorizer, documents, null as never, null as never, {
-    presence: { isOn, leaseSeconds: 10, days: 1, maxClients: 1 },
+    presence: { isOn, fence: false, leaseSeconds: 10, days: 1, maxClients: 1 },
   });
   const watched = { filter: { tenant: 'default', presence: 'too' as const }, content: () => false, real: true };
   return shadows.watch({ principal: ANONYMOUS, address: '127.0.0.1' }, watched, {});

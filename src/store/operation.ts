@@ -21,9 +21,10 @@ export function updateBySubmit(
   store: Pick<ShadowStore, 'submit'>,
   key: ShadowKey,
   change: Change,
-  options: RequestOptions,
+  { deadline, signal, fence }: RequestOptions,
 ): Promise<ShadowRecord> {
-  return new Promise((committed, failed) => store.submit({ ...options, key, change, committed, failed }));
+  // One by one: the members of a request may be accessors, which a spread leaves out.
+  return new Promise((committed, failed) => store.submit({ deadline, signal, fence, key, change, committed, failed }));
 }
 
 /** Does the work of `submit` for a store that has only `update`. No errors. */

@@ -42,8 +42,15 @@ export interface Reading {
 export interface Fence {
   /** Key below the cluster's own keys (store/cluster-keys.ts). */
   readonly claim: string;
-  /** Revision of the store at which the claim was put. */
+  /** Revision of the store at which the claim was put; 0: it must not exist. */
   readonly revision: number;
+  /**
+   * Is asked when the claim does not have that revision: the one with which the write of one shadow is tried again.
+   * Absent: the write ends with `fenced`, as every transaction of several shadows does.
+   * @param attempt from 1
+   * @throws ServiceError with which the write ends instead, with nothing written
+   */
+  readonly again?: ((attempt: number) => Promise<number>) | undefined;
 }
 
 export interface RequestOptions {

@@ -4,7 +4,7 @@ import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { startNode, type ReadyNode } from '../harness/node-process.js';
 import { until } from '../harness/until.js';
 import { cleanupAfterAll } from './steps/cleanup.js';
-import { Device } from './steps/device.js';
+import { Device, topic } from './steps/device.js';
 import { http, type Answer } from './steps/rest.js';
 
 const LEASE_SECONDS = 2;
@@ -23,6 +23,7 @@ beforeAll(async () => {
   cleanup(() => etcd.stop());
   const env = (UMBRA_NODE_ID: string): Record<string, string> => ({
     ...{ UMBRA_ETCD_ENDPOINTS: etcd.endpoint, UMBRA_NODE_ID },
+    UMBRA_PRESENCE_FENCE: 'true',
     UMBRA_PRESENCE_LEASE_SECONDS: String(LEASE_SECONDS),
   });
   [a, b] = await Promise.all([startNode({ env: env('a') }), startNode({ env: env('b') })]);
@@ -84,6 +85,43 @@ it('a client connects, moves to the other node and leaves: epochs rise, and the 
     ...{ sessionIdentifier: two.session, versionNumber: two.epoch, clientInitiatedDisconnect: true },
     disconnectReason: 'CLIENT_INITIATED_DISCONNECT',
   });
+});
+
+it('a write over an older connection is refused, and nothing of it is stored', async () => {
+  const [older, newer] = [await join(a, 'modem'), await join(b, 'modem')];
+  for (const device of [older, newer])
+    await device.subscribe(
+      ...['update/rejected', 'update/accepted', 'delete/rejected'].map((tail) => topic('m', tail)),
+    );
+  const write = async (device: Device, at: number) => {
+    const { topic: name, json } = await device.request('m', 'update', { state: { reported: { at } } });
+    return [name, json.code, json.message];
+  };
+  const late = [409, 'This client has connected anew since; nothing was written'];
+  await known('modem', true, 'b');
+  expect((await write(newer, 1))[0]).toBe(topic('m', 'update/accepted'));
+  expect(await write(older, 2)).toEqual([topic('m', 'update/rejected'), ...late]);
+  expect((await older.request('m', 'delete')).json.code).toBe(409);
+  // It has come back to the first node, with a connection of its own.
+  const newest = await join(a, 'modem');
+  await known('modem', true, 'a');
+  await newest.subscribe(topic('m', 'update/accepted'));
+  expect((await write(newest, 3))[0]).toBe(topic('m', 'update/accepted'));
+  expect((await write(newer, 4)).slice(1)).toEqual(late);
+  expect((await http(`${b.httpUrl}/v1/things/m/shadow`)).json).toMatchObject({
+    version: 2,
+    state: { reported: { at: 3 } },
+  });
+});
+
+it('writes of a client that leaves at once are kept, each connection following the last', async () => {
+  for (let at = 1; at <= 20; at++) {
+    const device = await Device.connect((at % 2 ? a : b).mqttUrl, { clientId: 'brief' });
+    void device.publish(topic('brief', 'update'), { state: { reported: { [`n${at}`]: at } } });
+    await device.client.endAsync();
+  }
+  const { json } = await http(`${a.httpUrl}/v1/things/brief/shadow`);
+  expect(json.version).toBe(20);
 });
 
 it('a stream of changes brings presence where it is asked for, and resumes on the other node without a gap', async () => {

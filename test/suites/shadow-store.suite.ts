@@ -203,6 +203,44 @@ export function testShadowStore(name: string, open: () => Promise<StoreUnderTest
         expect(documentOf(await one.update(key, increment, within())).version).toBe(2);
       });
 
+      it('counts as an accessor too, for a change and for what is submitted', async () => {
+        const { claims } = under;
+        if (!claims) return;
+        const claim = `suite/accessor-${fresh().thing}`;
+        const revision = await claims.put(claim);
+        await claims.put(claim);
+        class Options {
+          readonly deadline = within().deadline;
+          get fence() {
+            return { claim, revision };
+          }
+        }
+        expect(await codeOf(one.update(fresh(), increment, new Options()))).toBe('fenced');
+      });
+
+      it('is asked once more, where it says how, and decides the end of the write', async () => {
+        const { claims } = under;
+        if (!claims) return;
+        const key = fresh();
+        const claim = `suite/again-${key.thing}`;
+        const asked: number[] = [];
+        const again = async (attempt: number): Promise<number> => {
+          asked.push(attempt);
+          return attempt < 2 ? 1 : claims.put(claim);
+        };
+        const free = { claim, revision: 0, again };
+        expect(documentOf(await one.update(key, increment, { ...within(), fence: free })).version).toBe(1);
+        await claims.put(claim);
+        expect(documentOf(await one.update(key, increment, { ...within(), fence: free })).version).toBe(2);
+        expect(asked).toEqual([1, 2]);
+        const ends = async (): Promise<number> => {
+          throw new ServiceError('sessionFollowed');
+        };
+        const stopped = { claim, revision: 1, again: ends };
+        expect(await codeOf(other.update(key, increment, { ...within(), fence: stopped }))).toBe('sessionFollowed');
+        expect(documentOf(await one.get(key, within())).version).toBe(2);
+      });
+
       it('that holds leaves a lost race what it is: the change is made again', async () => {
         const { claims } = under;
         if (!claims) return;

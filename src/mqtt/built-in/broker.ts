@@ -6,7 +6,8 @@ import type { Authorizer } from '../../access/authorizer.js';
 import { CONFIG, type Config, type MqttConfig } from '../../config/config.js';
 import type { ChangeTail } from '../../document/change-messages.js';
 import { CLOCK, type Clock } from '../../resilience/clock.js';
-import type { ShadowKey, ShadowRecord } from '../../store/shadow-store.js';
+import type { ServiceError } from '../../errors/service-error.js';
+import type { Fence, ShadowKey, ShadowRecord } from '../../store/shadow-store.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import type { Accepted } from './connections/accepted.js';
 import { Connection } from './connections/connection.js';
@@ -66,6 +67,11 @@ export class MqttBroker implements Door {
   onConnected: (connection: Connection) => void = () => {};
   /** Any client has left; the reason is null when the network has ended it, and success when its client has. */
   onLeft: (connection: Connection, reason: number | null) => void = () => {};
+  /**
+   * What the writes of a connection depend on: null, nothing; an error, that they are refused. Null in its place: no
+   * write of any connection does. Set before the first connection.
+   */
+  fenceOf: ((connection: Connection) => Fence | ServiceError | null) | null = null;
   /** Answers requests; set before the first connection. */
   handle: RequestHandler = (request) => request.settle('withheld');
   readonly #subscribers = new Subscribers();

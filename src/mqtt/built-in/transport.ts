@@ -8,6 +8,7 @@ import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { MqttBroker } from './broker.js';
 import { MqttListeners, type MqttAddresses } from './listeners.js';
 import { MqttPublisher } from './publisher.js';
+import { Connection } from './connections/connection.js';
 import type { IncomingRequest } from './connections/incoming-request.js';
 import type { Answer, AnswerMessage } from '../answer.js';
 import { RequestAnswerer } from '../request-answerer.js';
@@ -80,12 +81,24 @@ export class MqttTransport implements CustomTransportStrategy {
     if (this.#draining && request.problem === null) return this.#refuse(incoming);
     const excess = this.answerer.excessOf(incoming);
     if (excess !== null) return this.#refuseExcess(incoming, excess, 'done');
+    const late = request.operation === 'get' ? null : this.#fence(incoming);
+    if (late !== null) return this.#reject(incoming, late);
     const places = this.answerer.enter(incoming);
     if (places instanceof ServiceError) return this.#refuseExcess(incoming, places, 'excessive');
     incoming.places = places;
     this.#inFlight++;
     incoming.onAnswered = this.#onAnswered;
     this.answerer.begin(incoming, incoming);
+  }
+
+  /** Not for wills: their connections have ended. @returns why the request is refused; null: it is not */
+  #fence(incoming: IncomingRequest): ServiceError | null {
+    const { fenceOf } = this.broker;
+    if (fenceOf === null || !(incoming.owner instanceof Connection)) return null;
+    const fence = fenceOf(incoming.owner);
+    if (fence instanceof ServiceError) return fence;
+    if (fence !== null) incoming.writeOptions = { fence };
+    return null;
   }
 
   #refuseExcess(incoming: IncomingRequest, excess: ServiceError, how: 'done' | 'excessive'): void {

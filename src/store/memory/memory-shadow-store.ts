@@ -12,6 +12,7 @@ import { ShadowQueue } from '../shadow-queue.js';
 import type {
   Change,
   Changed,
+  Fence,
   NamePage,
   Reading,
   RequestOptions,
@@ -97,9 +98,11 @@ export class MemoryShadowStore implements ShadowStore {
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
     return this.#queue.run(idOf(key), options.deadline, async () => {
       await this.#turn(options);
-      this.#checkFence(options);
+      const { signal } = options;
+      const held = { ...options, signal, fence: await this.#renewed(options.fence) };
+      this.#checkFence(held);
       const made = change(this.#current(key)?.state ?? null);
-      this.#checkClaims(key, made, options);
+      this.#checkClaims(key, made, held);
       this.#advance();
       return this.#store(key, made);
     });
@@ -207,9 +210,20 @@ export class MemoryShadowStore implements ShadowStore {
     return this.claims.get(claim) ?? this.#clusterKeys.keys.get(claim)?.revision;
   }
 
+  #isLost(fence: Fence | undefined): boolean {
+    return fence !== undefined && (this.#revisionOf(fence.claim) ?? 0) !== fence.revision;
+  }
+
+  /** The fence with which the write may be made. */
+  async #renewed(fence: Fence | undefined): Promise<Fence | undefined> {
+    let held = fence;
+    for (let attempt = 1; held?.again !== undefined && this.#isLost(held); attempt++)
+      held = { ...held, revision: await held.again(attempt) };
+    return held;
+  }
+
   #checkFence({ signal, fence }: RequestOptions): void {
-    const lost = fence !== undefined && this.#revisionOf(fence.claim) !== fence.revision;
-    if (signal?.aborted || lost) throw new ServiceError('fenced');
+    if (signal?.aborted || this.#isLost(fence)) throw new ServiceError('fenced');
   }
 
   #checkGuard({ key, revision, put }: GuardedKey): void {

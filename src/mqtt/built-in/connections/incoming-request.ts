@@ -2,6 +2,7 @@ import type { InFlightPlaces } from '../../../access/in-flight-limits.js';
 import type { Principal } from '../../../access/principal.js';
 import type { ServiceError } from '../../../errors/service-error.js';
 import { KnownShadow } from '../../../store/known-shadow.js';
+import type { Fence } from '../../../store/shadow-store.js';
 import type { Answer, AnswerReceiver, ReceivedRequest } from '../../answer.js';
 import type { Acknowledgement } from '../../request-queue.js';
 import { parseRequestTopic, type RequestTopic } from '../../topics.js';
@@ -54,6 +55,8 @@ export class IncomingRequest extends Reply implements ReceivedRequest, AnswerRec
   onAnswered: ((request: IncomingRequest, answer: Answer) => void) | null = null;
   /** Where it counts as in flight; null: nowhere. */
   places: InFlightPlaces | null = null;
+  /** Set where its write depends on the record of its connection. */
+  writeOptions: { readonly fence: Fence } | undefined = undefined;
   #payload: Buffer;
 
   /** @param payload unless it is forwarded, it may be bytes of a read buffer, until `handled` */

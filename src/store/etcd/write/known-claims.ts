@@ -102,7 +102,7 @@ export class KnownClaims {
   async #lives(key: string, { fence, deadline }: DesiredWrite): Promise<boolean> {
     const { reads } = this.parts;
     const [found, own] = await Promise.all([reads.get(key, deadline), fence && reads.get(fence.key, deadline)]);
-    if (fence && own?.current?.revision !== fence.revision) throw new ServiceError('fenced');
+    if (fence && (own?.current?.revision ?? 0) !== fence.revision) throw new ServiceError('fenced');
     return found.current !== null;
   }
 

@@ -145,7 +145,7 @@ export class MultiShadowTxn {
     const { shadows, guarded, fence } = this.keys;
     const { cache, logger } = this.parts;
     const claim = current[shadows.length + guarded.length];
-    if (fence && claim?.revision !== fence.revision) throw new ServiceError('fenced');
+    if (fence && (claim?.revision ?? 0) !== fence.revision) throw new ServiceError('fenced');
     guarded.forEach((_, i) => {
       const { key, revision } = this.transaction.guarded![i]!;
       const found = current[shadows.length + i] ?? null;

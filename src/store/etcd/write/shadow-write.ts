@@ -1,5 +1,6 @@
 import { isTombstone, type ShadowState } from '../../../document/shadow-document.js';
 import { StoredDocument } from '../../../document/stored-document.js';
+import type { ServiceErrorCode } from '../../../errors/error-table.js';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Operation } from '../../operation.js';
 import type { Position } from '../../position.js';
@@ -35,6 +36,8 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
   /** As in `#try`. */
   #isFresh = false;
   #changed: Changed | null = null;
+  /** How often the claim of the fence was another. */
+  #fencings = 0;
   /** The record that the attempt under way stores; null: it removes the key. */
   #record: EtcdRecord | null = null;
 
@@ -43,7 +46,7 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
     private readonly parts: WriterParts,
     private readonly operation: Operation,
     readonly key: string,
-    readonly fence: FencedBy | undefined,
+    public fence: FencedBy | undefined,
   ) {}
 
   get deadline(): number {
@@ -128,7 +131,7 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
     claims
       .admit({ tenant, things: [thing], fence, deadline })
       .then((admitted) => this.#store(admitted))
-      .catch((error: unknown) => this.#fail(error));
+      .catch((error: unknown) => (isCode(error, 'fenced') ? this.#fenced() : this.#fail(error)));
   }
 
   /** @param turn what the commit is to compare; undefined: the change leaves `desired` alone */
@@ -230,8 +233,21 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
   }
 
   #lost({ fenced, current }: Lost): void {
-    if (fenced) this.#fail(new ServiceError('fenced'));
+    if (fenced) this.#fenced();
     else this.#tryOn(current);
+  }
+
+  /** Goes on with the claim as it is, if its holder says so. */
+  #fenced(): void {
+    const { fence } = this;
+    const again = this.operation.fence?.again;
+    if (fence === undefined || again === undefined) return this.#fail(new ServiceError('fenced'));
+    again(++this.#fencings)
+      .then((revision) => {
+        this.fence = { ...fence, revision };
+        this.#tryFresh();
+      })
+      .catch((error: unknown) => this.#fail(error));
   }
 
   /** @param lost null: a full etcd has rejected the write, and may have applied it */
@@ -291,6 +307,6 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
   }
 }
 
-function isStorageFull(error: unknown): boolean {
-  return error instanceof ServiceError && error.code === 'storageFull';
-}
+const isCode = (error: unknown, code: ServiceErrorCode): boolean =>
+  error instanceof ServiceError && error.code === code;
+const isStorageFull = (error: unknown): boolean => isCode(error, 'storageFull');

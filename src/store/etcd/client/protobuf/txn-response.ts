@@ -168,7 +168,7 @@ function readResult(fence: number | undefined): PutResult {
     }
   }
   if (won) return WON;
-  return { won: false, current, fenced: fence !== undefined && claim?.revision !== fence };
+  return { won: false, current, fenced: fence !== undefined && (claim?.revision ?? 0) !== fence };
 }
 
 /** The record in an answer to one operation; null too when that was no range. */
