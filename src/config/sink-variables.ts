@@ -1,15 +1,19 @@
 import { integer, list } from './kinds.js';
 
+/** 1 to 65535. */
+const PORT = '(?:[1-9]\\d{0,3}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d{2}|655[0-2]\\d|6553[0-5])';
+
 /** The variables of the sinks of tenants: docs/sinks.md. */
 export const SINK_VARIABLES = {
   UMBRA_SINK_HOSTS: list('sinks.hosts', {
-    type: 'comma-separated host names',
-    pattern: /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})$/,
-    problem: 'must be host names or addresses without scheme and port, separated by commas',
+    type: 'comma-separated host names or host:port',
+    pattern: new RegExp(`^(?:\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]{1,253})(?::${PORT})?$`),
+    problem: 'must be host names or addresses without scheme, each with or without a port, separated by commas',
     max: 100,
-    example: 'nats.example.com,redis.example.com',
+    example: 'nats.example.com,redis.example.com:6379',
     defaultText: 'empty',
-    meaning: 'Servers of NATS and Redis to which sinks of tenants may connect, see sinks.md. Empty: none.',
+    meaning:
+      'Servers of NATS and Redis to which sinks of tenants may connect, each with all its ports or with the one that is named, see sinks.md. Empty: none.',
   }),
   UMBRA_SINK_ADDRESSES: list('sinks.addresses', {
     type: 'comma-separated ranges of addresses',

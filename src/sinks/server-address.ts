@@ -10,21 +10,22 @@ export function serverRule(...schemes: readonly string[]): NameRule {
 
 /**
  * Refuses servers that the operator of the nodes has not named: a tenant must not reach into their network.
- * @param allowed names and addresses of hosts
+ * @param allowed names and addresses of hosts, for all their ports, or for the one that follows a colon
  * @throws RecordFault
  */
 export function checkHosts(urls: readonly string[], allowed: readonly string[]): void {
   const known = new Set(allowed.map((host) => host.toLowerCase()));
   for (const url of urls) {
-    const host = hostOf(url);
-    if (known.has(host)) continue;
+    const { host, port } = placeOf(url);
+    if (known.has(host) || known.has(`${host}:${port}`)) continue;
     throw new RecordFault(
-      `${host} is not among the servers that sinks may use; the operator of the nodes names them in UMBRA_SINK_HOSTS`,
+      `${host} is not among the servers that sinks may use with port ${port}; the operator of the nodes names them in UMBRA_SINK_HOSTS`,
     );
   }
 }
 
-/** Host of a URL that serverRule() allows; addresses of IPv6 in their brackets. */
-function hostOf(url: string): string {
-  return url.slice(url.indexOf('://') + 3, url.lastIndexOf(':')).toLowerCase();
+/** Of a URL that serverRule() allows; addresses of IPv6 in their brackets. */
+function placeOf(url: string): { readonly host: string; readonly port: number } {
+  const colon = url.lastIndexOf(':');
+  return { host: url.slice(url.indexOf('://') + 3, colon).toLowerCase(), port: Number(url.slice(colon + 1)) };
 }
