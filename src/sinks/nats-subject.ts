@@ -1,8 +1,11 @@
-import { isTombstone } from '../document/shadow-document.js';
-import type { ShadowRecord } from '../store/shadow-store.js';
+import { PRESENCE } from '../store/presence-update.js';
+import type { ShadowKey } from '../store/shadow-store.js';
+import type { EventKind } from '../watch/watch-filter.js';
 
 /** Stands for the classic shadow: no named one has this character. */
 const CLASSIC = '@classic';
+/** Stands where presence has no shadow: it is of the thing. */
+const THING = '@thing';
 /** What a token may have as it is. Of names only these characters are left today: NATS takes them all. */
 const PLAIN = /[^A-Za-z0-9_:$-]/g;
 
@@ -17,9 +20,8 @@ export function subjectToken(name: string): string {
 }
 
 /** `{prefix}.{tenant}.{thing}.{shadow}.{kind}`. No errors. */
-export function subjectOf(prefix: string, { key, state }: Pick<ShadowRecord, 'key' | 'state'>): string {
-  const shadow = key.name === null ? CLASSIC : subjectToken(key.name);
-  const kind = isTombstone(state) ? 'deleted' : 'updated';
+export function subjectOf(prefix: string, key: ShadowKey, kind: EventKind): string {
+  const shadow = key.name === null ? CLASSIC : key.name === PRESENCE ? THING : subjectToken(key.name);
   return `${prefix}.${subjectToken(key.tenant)}.${subjectToken(key.thing)}.${shadow}.${kind}`;
 }
 

@@ -8,12 +8,12 @@ import {
   type JetStreamClient,
 } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { changeEventText } from '../document/change-event.js';
 import { BackOff } from '../resilience/back-off.js';
 import { Signal } from '../resilience/signal.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import type { Health } from '../telemetry/health.js';
 import { reasonOf } from '../telemetry/reason.js';
+import { eventHead, eventText } from '../watch/event-text.js';
 import { eventId, shadowId } from './event-id.js';
 import { InOrder } from './in-order.js';
 import { checkNats, natsSettings, type NatsSettings } from './nats-settings.js';
@@ -108,7 +108,7 @@ export class NatsSink implements OpenSink {
     const { signal } = this.#abort;
     const backOff = new BackOff(BACK_OFF);
     const options = { msgID: eventId(record), timeout: this.answerMs, expect: { streamName: this.settings.stream } };
-    const subject = subjectOf(this.settings.prefix, record);
+    const subject = subjectOf(this.settings.prefix, record.key, eventHead(record).kind);
     while (!signal.aborted && !reading.aborted) {
       const stream = this.#stream;
       if (stream === null) {
@@ -117,7 +117,7 @@ export class NatsSink implements OpenSink {
       }
       if (!this.parts.isOwner() && reading.aborted) break;
       try {
-        await stream.publish(subject, changeEventText(record), options);
+        await stream.publish(subject, eventText(record), options);
         return true;
       } catch (error) {
         this.#stuck.set(record, `the stream does not confirm ${eventId(record)}: ${reasonOf(error)}`);

@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis, type ChainableCommander } from 'ioredis';
-import { changeEventText } from '../document/change-event.js';
-import { isTombstone } from '../document/shadow-document.js';
 import { BackOff } from '../resilience/back-off.js';
 import { Fifo } from '../resilience/fifo.js';
 import { Signal } from '../resilience/signal.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import type { Health } from '../telemetry/health.js';
 import { reasonOf } from '../telemetry/reason.js';
+import { PRESENCE } from '../store/presence-update.js';
+import { eventHead, eventText } from '../watch/event-text.js';
 import { eventId, shadowId } from './event-id.js';
 import { cacheArguments, WRITE_FORWARD } from './redis-cache.js';
 import { checkRedis, redisSettings, type RedisSettings } from './redis-settings.js';
@@ -215,12 +215,13 @@ export class RedisStreamsSink implements OpenSink {
 
   #add(commands: ChainableCommander, record: ShadowRecord): void {
     const { stream, maxLength } = this.settings;
-    const { key, state, position } = record;
+    const { key, position } = record;
+    const { kind, version } = eventHead(record);
     const trim = maxLength === 0 ? [] : ['MAXLEN', '~', String(maxLength)];
     const fields = {
-      ...{ id: eventId(record), revision: String(position.revision), version: String(state.version) },
-      ...{ tenant: key.tenant, thing: key.thing, shadow: key.name ?? '' },
-      ...{ kind: isTombstone(state) ? 'deleted' : 'updated', event: changeEventText(record) },
+      ...{ id: eventId(record), revision: String(position.revision), version: String(version) },
+      ...{ tenant: key.tenant, thing: key.thing, shadow: key.name === PRESENCE ? '' : (key.name ?? '') },
+      ...{ kind, event: eventText(record) },
     };
     commands.call('XADD', stream, ...trim, '*', ...Object.entries(fields).flat());
   }

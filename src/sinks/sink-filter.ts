@@ -1,10 +1,19 @@
 import type { SinkFilter } from '../directory/records/sink-record.js';
 import { ServiceError } from '../errors/service-error.js';
-import { contentFilter, FORMS, keyFilter, MAX_PATH, type WatchFilter } from '../watch/watch-filter.js';
+import {
+  contentFilter,
+  FORMS,
+  KINDS,
+  keyFilter,
+  MAX_PATH,
+  presenceFilter,
+  uselessBeside,
+  type EventKind,
+  type WatchFilter,
+} from '../watch/watch-filter.js';
 import type { ChangeFilter } from './sink-runner.js';
 
-const KINDS = ['updated', 'deleted'] as const;
-const isKind = (text: string): text is (typeof KINDS)[number] => (KINDS as readonly string[]).includes(text);
+const isKind = (text: string): text is EventKind => (KINDS as readonly string[]).includes(text);
 
 const RULES: readonly [keyof SinkFilter, (text: string) => boolean, string][] = [
   ['things', (text) => FORMS.thing.test(text), 'names of things, or beginnings of names with * behind them'],
@@ -13,7 +22,7 @@ const RULES: readonly [keyof SinkFilter, (text: string) => boolean, string][] = 
     (text) => FORMS.shadow.test(text),
     'names of shadows, beginnings of names with * behind them, or .classic',
   ],
-  ['kinds', isKind, `of ${KINDS.join(' and ')}`],
+  ['kinds', isKind, `of ${KINDS.join(', ')}`],
   [
     'paths',
     (text) => text.length <= MAX_PATH && FORMS.path.test(text),
@@ -31,6 +40,9 @@ export function checkFilter(filter: SinkFilter): void {
     if (values === null || (values.length > 0 && values.every(fits))) continue;
     throw new ServiceError('invalidRequest', `filter.${member} must be null, or a list of ${words}`);
   }
+  const useless = uselessBeside(watchFilterOf(filter));
+  if (useless !== null)
+    throw new ServiceError('invalidRequest', `filter.${useless} is about documents, and the kind presence has none`);
 }
 
 /** The filter as streams have it. No errors. */
@@ -46,5 +58,5 @@ export function watchFilterOf({ things, shadows, kinds, paths, delta }: SinkFilt
 
 /** No errors. */
 export function changeFilterOf(filter: WatchFilter): ChangeFilter {
-  return { key: keyFilter(filter), content: contentFilter(filter) };
+  return { key: keyFilter(filter), content: contentFilter(filter), presence: presenceFilter(filter) };
 }

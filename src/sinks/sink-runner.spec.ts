@@ -1,5 +1,6 @@
 import { jest } from '@jest/globals';
 import { MemoryClusterKeys } from '../../test/harness/memory-cluster-keys.js';
+import { presenceUpdate } from '../../test/harness/presence-record.js';
 import { until } from '../../test/harness/until.js';
 import { CLAIMS } from '../cluster/instances.js';
 import type { Position } from '../store/position.js';
@@ -16,6 +17,8 @@ const SHARDS = ['p/0', 'p/1'];
 class Log implements ShadowFeed {
   revision = 100;
   compacted = 0;
+  /** Revisions that are of a client, and of no shadow. */
+  readonly clients = new Set<number>();
   readonly health = { ok: true, reason: '' };
 
   head(): Promise<Position> {
@@ -39,6 +42,7 @@ class Log implements ShadowFeed {
   }
 
   record(revision: number): ShadowRecord {
+    if (this.clients.has(revision)) return presenceUpdate('lamp', 's', at(revision), true, 't');
     const key = { tenant: 't', thing: String(revision), name: null };
     return { key, position: at(revision), change: { at: 0 } } as ShadowRecord;
   }
@@ -61,6 +65,7 @@ class Node {
     private readonly keys: MemoryClusterKeys,
     private readonly id: string,
     log: Log,
+    presence?: 'too' | 'alone',
   ) {
     this.runner = new SinkRunner({
       feed: log,
@@ -77,6 +82,7 @@ class Node {
       },
       shardOf: ({ position }) => SHARDS[position.revision % 2] as string,
       tenants: ['t'],
+      filter: { key: null, content: null, presence },
       maxInFlight: 5,
       logger: SILENT_LOGGER,
     });
@@ -97,8 +103,8 @@ describe('SinkRunner', () => {
   let keys: MemoryClusterKeys;
   let log: Log;
   const nodes: Node[] = [];
-  const start = (id: string): Node => {
-    const node = new Node(keys, id, log);
+  const start = (id: string, presence?: 'too' | 'alone'): Node => {
+    const node = new Node(keys, id, log, presence);
     nodes.push(node);
     return node;
   };
@@ -123,6 +129,19 @@ describe('SinkRunner', () => {
     await until('all given', () => a.given.length === 10);
     await until('saved', () => cursor('p/0') === 110 && cursor('p/1') === 110);
     expect(a.given).toEqual([101, 102, 103, 104, 105, 106, 107, 108, 109, 110]);
+  });
+
+  it.each([
+    [undefined, [101, 103]],
+    ['too', [101, 102, 103, 104]],
+    ['alone', [102, 104]],
+  ] as const)('sends presence to a sink that asks for it (%s), and passes it for any', async (presence, expected) => {
+    const a = start('a', presence);
+    log.clients.add(102).add(104);
+    log.revision = 104;
+    await a.take(...SHARDS);
+    await until('saved', () => cursor('p/0') === 104 && cursor('p/1') === 104);
+    expect(a.given).toEqual(expected);
   });
 
   it('a new owner goes on from where the dead one was: everything at least once', async () => {

@@ -6,6 +6,7 @@ import type { ShadowRecord } from '../store/shadow-store.js';
 import type { Health } from '../telemetry/health.js';
 import type { Logger } from '../telemetry/logger.js';
 import { reasonOf } from '../telemetry/reason.js';
+import { happenedAt } from '../watch/event-text.js';
 import type { ContentFilter, KeyFilter } from '../watch/watch-filter.js';
 import { InFlightWindow } from './in-flight-window.js';
 import type { SinkCursors } from './sink-cursors.js';
@@ -234,7 +235,12 @@ export class SinkRunner {
         if (signal.aborted) return;
         this.#sent = true;
         this.#recovery.passed(record);
-        run.window.add(position, this.options.sink.deliver(record, run.reading.signal), timeOf(record), record.bytes);
+        run.window.add(
+          position,
+          this.options.sink.deliver(record, run.reading.signal),
+          happenedAt(record),
+          record.bytes,
+        );
       }
       run.window.whole(position);
     }
@@ -311,10 +317,6 @@ export class SinkRunner {
     this.#savedAt = performance.now();
   }
 }
-
-/** Epoch milliseconds at which what it tells has happened. */
-const timeOf = (record: ShadowRecord): number =>
-  record instanceof PresenceUpdate ? record.presence.since : record.change.at;
 
 function cut({ abort, reading }: Run): void {
   abort.abort();

@@ -11,7 +11,9 @@ const values = (description: string) =>
 const filter = {
   things: values('Names of things; with `*` at the end, all that begin so.'),
   shadows: values('Names of shadows, as `things`; `.classic` is the classic one.'),
-  kinds: values('`updated` and `deleted`.'),
+  kinds: Type.Union([Type.Array(Type.String()), nothing], {
+    description: '`updated`, `deleted` and `presence`. null: the first two.',
+  }),
   paths: values('JSON Pointers into the state, of which a change touches one.'),
   delta: Type.Boolean({ description: 'Only what leaves a difference between desired and reported.' }),
 };

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, type Config } from '../config/config.js';
 import type { AccessEntry } from '../directory/access-records.js';
 import { Administration, type Expected } from '../directory/administration.js';
 import { recordOf, refuseOwn } from '../directory/record-of.js';
@@ -44,6 +45,7 @@ export class UpdateSink {
     @Inject(SHADOW_FEED) private readonly feed: ShadowFeed,
     @Inject(SINK_MEANS) private readonly means: SinkMeans,
     @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'presence'>,
   ) {}
 
   /**
@@ -66,6 +68,8 @@ export class UpdateSink {
       createdAtMs: before?.record.createdAtMs ?? this.clock.now(),
     });
     checkFilter(draft.filter);
+    if (draft.filter.kinds?.includes('presence') && !this.config.presence.isOn)
+      throw refused('filter.kinds: presence is switched off on this node (UMBRA_PRESENCE)');
     const found = this.#kindOf(draft, before);
     const context = { tenant, sink: name, filter: watchFilterOf(draft.filter), now: this.clock.now() };
     const checked = checkedBy(found, settings, { ...context, before: before && this.#stored(before.record) });

@@ -1,4 +1,6 @@
-import type { PresenceRecord } from '../../src/store/presence-record.js';
+import type { Position } from '../../src/store/position.js';
+import { writeRecord, type PresenceRecord } from '../../src/store/presence-record.js';
+import { PresenceUpdate } from '../../src/store/presence-update.js';
 
 /** A record of a client that is connected to the node umbra-1. */
 export const presenceRecord = (session: string, connected = true): PresenceRecord => ({
@@ -6,3 +8,13 @@ export const presenceRecord = (session: string, connected = true): PresenceRecor
   ...{ principal: 'p', address: '127.0.0.1', epoch: connected ? null : 7 },
   ended: connected ? null : { reason: 'client', at: 1_700_000_000_000 },
 });
+
+/** The same as the feed brings it. */
+export const presenceUpdate = (
+  thing: string,
+  session: string,
+  position: Position,
+  connected = true,
+  tenant = 'acme',
+): PresenceUpdate =>
+  new PresenceUpdate(tenant, thing, position, Buffer.from(writeRecord(presenceRecord(session, connected))));

@@ -126,7 +126,12 @@ describe('a sink', () => {
       { kind: 'nats', filter: { paths: ['led'] } },
       'filter.paths must be null, or a list of JSON',
     ],
-    ['a kind of changes that is none', { kind: 'nats', filter: { kinds: ['presence'] } }, 'filter.kinds must be'],
+    ['a kind of changes that is none', { kind: 'nats', filter: { kinds: ['gone'] } }, 'filter.kinds must be'],
+    [
+      'paths of presence',
+      { kind: 'nats', filter: { kinds: ['presence'], paths: ['/desired'] } },
+      'filter.paths is about',
+    ],
     ['a filter that lets nothing through', { kind: 'nats', filter: { things: [] } }, 'filter.things must be'],
     [
       'a server that the operator has not named',

@@ -3,6 +3,7 @@ import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
 import type { ShadowRecord } from '../../src/store/shadow-store.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 import { MemoryClusterKeys } from '../harness/memory-cluster-keys.js';
+import { presenceUpdate } from '../harness/presence-record.js';
 import { until } from '../harness/until.js';
 
 /** One change as the other side has it. */
@@ -84,6 +85,12 @@ export function sinkSuite(kind: string, startServer: () => Promise<SinkServer>):
       ]);
       expect(taken).toContainEqual(expect.objectContaining({ shadow: 'settings', revision: 2 }));
       expect(sink.health).toMatchObject({ ok: true });
+    });
+
+    it('has presence, which is of no shadow', async () => {
+      await sink.deliver(presenceUpdate('door', 's', { cluster: 'c', epoch: 0, revision: 4 }), READING);
+      const told = (await server.taken()).filter(({ thing }) => thing === 'door');
+      expect(told).toMatchObject([{ kind: 'presence', revision: 4, id: expect.stringContaining('4') }]);
     });
 
     it('loses nothing when the server is killed under load, and keeps the order of each shadow', async () => {

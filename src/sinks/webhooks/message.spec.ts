@@ -1,4 +1,5 @@
 import type { ShadowRecord } from '../../store/shadow-store.js';
+import { presenceUpdate } from '../../../test/harness/presence-record.js';
 import { messageId, webhookMessage } from './message.js';
 
 const record: ShadowRecord = {
@@ -29,6 +30,16 @@ describe('messages', () => {
       type: 'shadow.deleted',
       data: { kind: 'deleted' },
     });
+  });
+
+  it('of a client say whether it is connected, under an id of their own', () => {
+    const presence = presenceUpdate('lamp', 's', record.position, false);
+    const { id, body } = webhookMessage(presence);
+    expect(JSON.parse(body)).toMatchObject({
+      ...{ type: 'thing.presence', timestamp: '2023-11-14T22:13:20.000Z' },
+      data: { kind: 'presence', thing: 'lamp', connected: false, revision: 42, lastDisconnect: { reason: 'client' } },
+    });
+    expect(id).not.toBe(messageId(record));
   });
 
   it('have one id for one change, in the order of revisions and without a full stop', () => {

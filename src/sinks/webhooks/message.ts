@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
-import { changeEventText } from '../../document/change-event.js';
-import { isTombstone } from '../../document/shadow-document.js';
 import type { ShadowRecord } from '../../store/shadow-store.js';
+import { eventHead, eventText, happenedAt } from '../../watch/event-text.js';
+
+const TYPES = { updated: 'shadow.updated', deleted: 'shadow.deleted', presence: 'thing.presence' } as const;
 
 /** What one change is for a receiver. */
 export interface WebhookMessage {
   /** The same for every copy of the change, whichever node sends it; in the order of the revisions as text. */
   readonly id: string;
-  readonly type: 'shadow.updated' | 'shadow.deleted';
+  readonly type: (typeof TYPES)[keyof typeof TYPES];
   /** JSON: type, timestamp and data, as Standard Webhooks recommends. */
   readonly body: string;
 }
@@ -26,8 +27,8 @@ export function messageId({ key, position }: Pick<ShadowRecord, 'key' | 'positio
 
 /** The message of a stored change. No errors. */
 export function webhookMessage(record: ShadowRecord): WebhookMessage {
-  const type = isTombstone(record.state) ? 'shadow.deleted' : 'shadow.updated';
-  const timestamp = new Date(record.change.at).toISOString();
-  const body = `{"type":"${type}","timestamp":"${timestamp}","data":${changeEventText(record)}}`;
+  const type = TYPES[eventHead(record).kind];
+  const timestamp = new Date(happenedAt(record)).toISOString();
+  const body = `{"type":"${type}","timestamp":"${timestamp}","data":${eventText(record)}}`;
   return { id: messageId(record), type, body };
 }

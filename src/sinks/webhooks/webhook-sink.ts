@@ -5,6 +5,7 @@ import type { ShadowRecord } from '../../store/shadow-store.js';
 import type { Health } from '../../telemetry/health.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { reasonOf } from '../../telemetry/reason.js';
+import { eventHead } from '../../watch/event-text.js';
 import { shadowId } from '../event-id.js';
 import { InOrder } from '../in-order.js';
 import type { OpenSink } from '../sink-kind.js';
@@ -201,8 +202,9 @@ export class WebhookSink implements OpenSink {
   /** True: the message is a dead letter now. */
   async #bury({ record, message, tries, reason }: Open): Promise<boolean> {
     const { deadLetters, endpoint, logger } = this.options;
-    const { key, state, position } = record;
-    const where = { thing: key.thing, shadow: key.name, version: state.version, revision: position.revision };
+    const { key, position } = record;
+    const { version } = eventHead(record);
+    const where = { thing: key.thing, shadow: key.name, version, revision: position.revision };
     const letter = { id: message.id, ...where, at: endpoint.clock.now(), tries, reason, body: message.body };
     try {
       if (await deadLetters.add(letter)) {
