@@ -13,6 +13,7 @@ import { bearerOf } from '../access/bearer.js';
 import { POLICY_ACTIONS } from '../access/policy-action.js';
 import type { Principal } from '../access/principal.js';
 import { notAllowed } from '../access/refusal.js';
+import type { RouteGuard } from '../access/route-guard.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Clock } from '../resilience/clock.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -52,6 +53,7 @@ export interface GateParts {
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
   readonly audit: Audit;
+  readonly routes: RouteGuard;
   readonly connections: GrpcConnections;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -103,6 +105,8 @@ export class GrpcGate {
     const connection = this.parts.connections.of(call.ends);
     // It has closed: nobody hears an answer.
     if (connection === undefined) return call.refuse(new ServiceError('draining'));
+    if (!this.parts.routes.admits(connection.listener, 'POST', call.path))
+      return this.#refuse(call, method, new ServiceError('routeNotAllowed'), null);
     if (method === undefined) {
       call.isPublic(call.path !== ENDLESS);
       this.#await(call, this.#awaitedPublic);
@@ -113,7 +117,7 @@ export class GrpcGate {
       return call.refuse(new ServiceError('invalidRequest', `This method takes no ${unheeded}; call it without`));
     const judge = (identity: Identity): void => {
       const fault = identity instanceof ServiceError ? identity : this.#faultOf(identity, method);
-      if (fault !== null) return this.#refuse(call, method, fault, identity);
+      if (fault !== null) return this.#refuse(call, method, fault, identity instanceof ServiceError ? null : identity);
       const principal = identity as Principal;
       if (principal.graceFrom !== undefined && principal.graceFrom <= this.parts.clock.now()) call.saysRenew = true;
       const { address, requestId } = call;
@@ -149,8 +153,10 @@ export class GrpcGate {
     return notAllowed(principal, asked, 'anything');
   }
 
-  #refuse(call: GatedCall, { action }: DeclaredMethod, fault: ServiceError, identity: Identity): void {
-    const actor = identity instanceof ServiceError ? null : actorOf(identity);
+  /** @param principal null: nobody was found */
+  #refuse(call: GatedCall, method: DeclaredMethod | undefined, fault: ServiceError, principal: Principal | null): void {
+    const action = method?.action ?? 'public';
+    const actor = principal && actorOf(principal);
     const { path: target, address, requestId } = call;
     const code = fault.authCode ?? fault.code;
     this.parts.audit.record({

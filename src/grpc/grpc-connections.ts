@@ -2,6 +2,7 @@ import type { Server, Socket } from 'node:net';
 import { NetworkCounts } from '../access/network-counts.js';
 import { networkOf } from '../access/network-of.js';
 import { CountedLine } from '../telemetry/counted-line.js';
+import type { GrpcListener } from '../access/route-guard.js';
 import type { Logger } from '../telemetry/logger.js';
 import { keptCertificateOf } from '../tls/peer-certificate.js';
 
@@ -38,6 +39,10 @@ export class GrpcConnection {
   /** The connection above the accepted one, where TLS lies between. */
   secured(stream: Socket): void {
     this.#stream = stream;
+  }
+
+  get listener(): GrpcListener {
+    return this.#stream === this.accepted ? 'grpc' : 'grpcs';
   }
 
   /** DER of the certificate that the peer has shown, the same object for each call; null: none. No errors. */

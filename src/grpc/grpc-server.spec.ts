@@ -5,6 +5,7 @@ import type { ServerInterceptor, ServerUnaryCall, sendUnaryData } from '@grpc/gr
 import type { Audit } from '../access/audit.js';
 import type { Authorizer } from '../access/authorizer.js';
 import { ANONYMOUS } from '../access/principal.js';
+import { ALL_ROUTES } from '../access/route-guard.js';
 import type { Config } from '../config/config.js';
 import { SYSTEM_CLOCK } from '../resilience/clock.js';
 import { SILENT_LOGGER } from '../telemetry/logger.js';
@@ -46,6 +47,7 @@ describe('a peer', () => {
       authenticator: { isRequired: false, signatures: null, authenticate: () => ANONYMOUS },
       authorizer: { isActive: () => true, mayEver: () => true } as unknown as Authorizer,
       audit: { record: () => undefined } as unknown as Audit,
+      routes: ALL_ROUTES,
     };
     const methods = new Map([[UPDATE, declared]]);
     patient = new GrpcGate(parts, methods).intercept;

@@ -75,11 +75,11 @@ export class GrpcTransport implements CustomTransportStrategy {
 
   async #start(): Promise<void> {
     const { config, logger, clock } = this;
-    const { authenticator, authorizer, audit } = this.access;
+    const { authenticator, authorizer, audit, routes } = this.access;
     const { declared, services } = this.methods.load();
     const ofNetwork = authenticator.isRequired ? config.rates.connectionsOfAddress : 0;
     const connections = new GrpcConnections({ max: config.grpc.maxConnections, ofNetwork }, logger);
-    const gate = new GrpcGate({ authenticator, authorizer, audit, connections, clock, logger }, declared);
+    const gate = new GrpcGate({ authenticator, authorizer, audit, routes, connections, clock, logger }, declared);
     this.#gate = gate;
     this.#health = new GrpcHealth(() => this.isReady(), services.names);
     const { intercept } = gate;

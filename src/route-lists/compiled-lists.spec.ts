@@ -1,6 +1,8 @@
 import { CompiledLists } from './compiled-lists.js';
 import { parseRoutePattern } from './route-pattern.js';
 
+const ALL = ['http', 'https', 'grpc', 'grpcs'] as const;
+
 const lists = (list: { allow?: readonly string[]; deny?: readonly string[] }, name = 'http'): CompiledLists =>
   new CompiledLists({ listeners: new Map([[name, { allow: list.allow ?? null, deny: list.deny ?? [] }]]) });
 
@@ -88,14 +90,25 @@ describe('lists', () => {
     expect(['GET', 'DELETE'].map((method) => both.admits('http', method, '/v1/things'))).toEqual([true, false]);
   });
 
-  it('hold for their listener, and those of * for both', () => {
+  it('hold for their listener, and those of * for all', () => {
     const names = (name: string): boolean[] => {
       const some = lists({ deny: ['* /v1/**'] }, name);
-      return (['http', 'https'] as const).map((listener) => some.admits(listener, 'GET', '/v1/things'));
+      return ALL.map((listener) => some.admits(listener, 'GET', '/v1/things'));
     };
-    expect(['http', 'https', '*'].map(names)).toEqual([
-      ...[[false, true], [true, false], [false, false]], // prettier-ignore
+    expect(ALL.map((own) => names(own).map((isOpen, i) => isOpen || ALL[i] === own))).toEqual(ALL.map(() => [true, true, true, true])); // prettier-ignore
+    expect(ALL.map((own) => names(own).filter((isOpen) => isOpen).length)).toEqual([3, 3, 3, 3]);
+    expect(names('*')).toEqual([false, false, false, false]);
+  });
+
+  it('know calls of gRPC by their paths', () => {
+    const some = lists({ allow: ['POST /umbra.v1.Shadows/*'], deny: ['* /umbra.v1.*/Delete'] }, 'grpc');
+    const admitted = (path: string): boolean => some.admits('grpc', 'POST', path);
+    expect(['Shadows/Get', 'Shadows/Delete', 'Things/List'].map((path) => admitted(`/umbra.v1.${path}`))).toEqual([
+      ...[true, false, false],
     ]);
+    expect(['grpc.health.v1.Health/Check', 'grpc.reflection.v1.ServerReflection/ServerReflectionInfo'].map((path) => admitted(`/${path}`))).toEqual([true, false]); // prettier-ignore
+    const closed = lists({ deny: ['* /grpc.health.v1.Health/*'] }, 'grpc');
+    expect(closed.admits('grpc', 'POST', '/grpc.health.v1.Health/Watch')).toBe(false);
   });
 
   it('let probes of health through, unless a pattern names them', () => {

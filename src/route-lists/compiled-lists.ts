@@ -1,4 +1,4 @@
-import type { HttpListener, RouteGuard } from '../access/route-guard.js';
+import type { GrpcListener, HttpListener, RouteGuard } from '../access/route-guard.js';
 import type { RouteList, RouteListsRecord } from '../directory/records/route-lists-record.js';
 import { readingsOf, type Segments } from './path-readings.js';
 import { parseRoutePattern, type RoutePattern } from './route-pattern.js';
@@ -8,8 +8,12 @@ import { RouteTree } from './route-tree.js';
 export const EVERY_LISTENER = '*';
 
 /** What orchestrators ask: a list that forgets it must not have them restart every node. */
-const HEALTH = 'health';
-const PROBES = new Set(['/health/live', '/health/ready']);
+const HEALTH = new Set<unknown>(['health', 'grpc.health.v1.Health']);
+/** Each with its method. */
+const PROBES: ReadonlyMap<string, string> = new Map([
+  ...(['/health/live', '/health/ready'] as const).map((path) => [path, 'GET'] as const),
+  ...(['Check', 'Watch'] as const).map((call) => [`/grpc.health.v1.Health/${call}`, 'POST'] as const),
+]);
 
 /** The list of one listener, compiled. */
 class CompiledList {
@@ -43,15 +47,15 @@ export class CompiledLists implements RouteGuard {
     for (const [name, list] of listeners) this.#byListener.set(name, new CompiledList(list));
   }
 
-  admits(listener: HttpListener, method: string, target: string): boolean {
+  admits(listener: HttpListener | GrpcListener, method: string, target: string): boolean {
     const lists = [this.#byListener.get(EVERY_LISTENER), this.#byListener.get(listener)];
     if (lists[0] === undefined && lists[1] === undefined) return true;
     const asked = method.toUpperCase() === 'HEAD' ? 'GET' : method.toUpperCase();
     const readings = readingsOf(target);
-    const isProbe = asked === 'GET' && PROBES.has(target.split('?', 1)[0] ?? '');
+    const isProbe = PROBES.get(target.split('?', 1)[0] ?? '') === asked;
     // What names no path is on no list.
     return readings.length > 0 && lists.every((list) => list?.admits(asked, readings, isProbe) ?? true);
   }
 }
 
-const namesHealth = ({ segments: [first] }: RoutePattern): boolean => first === HEALTH;
+const namesHealth = ({ segments: [first] }: RoutePattern): boolean => HEALTH.has(first);

@@ -1,4 +1,4 @@
-import type { HttpListener, RouteGuard } from '../access/route-guard.js';
+import type { RouteGuard } from '../access/route-guard.js';
 import { ALL_ROUTES } from '../access/route-guard.js';
 import type { AccessDirectory } from '../directory/access-directory.js';
 import { kindOf } from '../directory/access-records.js';
@@ -21,8 +21,8 @@ export class LiveRouteLists implements RouteGuard {
     });
   }
 
-  admits(listener: HttpListener, method: string, target: string): boolean {
-    return this.#lists.admits(listener, method, target);
+  admits(...asked: Parameters<RouteGuard['admits']>): boolean {
+    return this.#lists.admits(...asked);
   }
 
   #compiled(): RouteGuard {

@@ -10,8 +10,9 @@ const allow = Type.Union([patterns, Type.Null()], {
   description: 'Patterns of which one must match; null: everything that is not denied.',
 });
 const listenersOf = <List extends ReturnType<typeof Type.Object>>(list: List) =>
-  Type.Record(Type.String({ pattern: '^(http|https|\\*)$' }), list, {
-    description: 'By `http`, `https`, or `*` for both of them, beside their own.',
+  Type.Record(Type.String({ pattern: '^(https?|grpcs?|\\*)$' }), list, {
+    description:
+      'By `http`, `https`, `grpc`, `grpcs`, or `*` for all of them, beside their own. A call of gRPC is a POST.',
   });
 
 export const RouteLists = Type.Object(

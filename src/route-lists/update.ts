@@ -1,4 +1,4 @@
-import { HTTP_LISTENERS, type HttpListener } from '../access/route-guard.js';
+import { GRPC_LISTENERS, HTTP_LISTENERS, type HttpListener } from '../access/route-guard.js';
 import { recordOf, refuseOwn } from '../directory/record-of.js';
 import type { RouteListsRecord } from '../directory/records/route-lists-record.js';
 import { ServiceError } from '../errors/service-error.js';
@@ -6,7 +6,7 @@ import { CompiledLists, EVERY_LISTENER } from './compiled-lists.js';
 import { RoutePatternFault } from './route-pattern.js';
 
 const OWN_ROUTE = '/v1/route-lists';
-const LISTENERS: readonly string[] = [...HTTP_LISTENERS, EVERY_LISTENER];
+const LISTENERS: readonly string[] = [...HTTP_LISTENERS, ...GRPC_LISTENERS, EVERY_LISTENER];
 
 /**
  * The record of what was sent, in which every pattern can match, and which its editor can take back.

@@ -38,6 +38,30 @@ const tlsOf = (shown: x509.Issued | null): ChannelCredentials => {
   return credentials.createSsl(null, key, pem, { rejectUnauthorized: false });
 };
 
+describe('route lists', () => {
+  it('close methods of one listener before anybody is asked who they are, but for health', async () => {
+    const listeners = { grpc: { allow: ['POST /umbra.v1.Things/**'], deny: ['* /umbra.v1.*/Watch'] } };
+    expect((await node.ask('PUT', '/v1/route-lists', admin, { listeners })).status).toBe(201);
+    const closed = { status: 'PERMISSION_DENIED', reason: 'ROUTE_NOT_ALLOWED', facts: { code: 'AUTH_204' } };
+    const get = ['Shadows/Get', { thing: 'lamp' }] as const;
+    for (const key of [admin, null]) expect(await client.failure(...get, key)).toMatchObject(closed);
+    expect(await client.stream('Shadows/Watch', {}, admin).ended).toMatchObject(closed);
+    // So is reflection.
+    await expect(GrpcClient.connect(node.grpcUrl!)).rejects.toMatchObject({ code: 7 });
+    expect(await client.ask('Things/List', {}, admin)).toMatchObject({ things: [] });
+    expect(await client.ask('Health/Check', {})).toMatchObject({ status: 'SERVING' });
+    const secure = await GrpcClient.connect(node.grpcsUrl!, tlsOf(null));
+    expect(await secure.failure(...get, admin)).toMatchObject({ status: 'NOT_FOUND' });
+    secure.close();
+    const { events } = (await node.ask('GET', '/v1/audit?outcome=refused', admin)).body;
+    expect(events).toContainEqual(
+      expect.objectContaining({ action: 'shadow:get', actor: null, target: '/umbra.v1.Shadows/Get', code: 'AUTH_204' }),
+    );
+    await node.ask('DELETE', '/v1/route-lists', admin);
+    expect(await client.failure(...get, admin)).toMatchObject({ status: 'NOT_FOUND' });
+  });
+});
+
 describe('a client certificate', () => {
   it('is a credential as over HTTPS, and nothing else of TLS is', async () => {
     const authority = certified.authority();

@@ -145,7 +145,7 @@ describe('an edit', () => {
     [{ '*': { allow: ['GET /**'] } }, /would close PUT \/v1\/route-lists/],
     [{ http: { allow: [] } }, /would close GET/],
     [{ http: { deny: ['DELETE /v1/*'] } }, /would close DELETE/],
-    [{ htttps: { deny: ['* /v1/**'] } }, /no listener htttps; there are http, https, \*/],
+    [{ htttps: { deny: ['* /v1/**'] } }, /no listener htttps; there are http, https, grpc, grpcs, \*/],
     [{ http: { deny: ['HEAD /v1/things'] } }, /write GET/],
     [{ http: { deny: ['* /v1/things/'] } }, /empty segment/],
     [{ http: { deny: ['/v1/things'] } }, /http\.deny\[0\] must be a method/],
