@@ -28,6 +28,8 @@ export default tseslint.config(
       ],
     },
   },
+  // Jest loads the runtime of its tests by require().
+  { files: ['test/harness/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
   // A describe() block is a function by grammar only.
   { files: ['**/*.spec.ts', 'test/**/*.ts'], rules: { 'max-lines-per-function': 'off' } },
   // One reader of the environment: src/config/environment.ts.
