@@ -36,7 +36,7 @@ const FLOORS = [
   ],
   ['mqtt', 'history', 'authorities', 'issuers', 'revocations', 'token-policy', 'route-lists', 'dead-letters'],
   ['shadow', 'transactions', 'presence'],
-  ['things'],
+  ['things', 'bulk'],
 ];
 
 /** One rule per folder: it imports itself, lower floors and packages, nothing else of src. */
@@ -102,7 +102,7 @@ module.exports = {
       name: 'doors-do-not-know-storage',
       comment: 'Doors call use cases; only modules wire implementations.',
       severity: 'error',
-      from: { path: '^src/(shadow|things|mqtt|http|grpc|health)/', pathNot: '(\\.module|\\.spec)\\.ts$' },
+      from: { path: '^src/(shadow|things|bulk|mqtt|http|grpc|health)/', pathNot: '(\\.module|\\.spec)\\.ts$' },
       to: { path: '^src/store/(etcd|memory)/' },
     },
     onlyFrom(

@@ -4,6 +4,7 @@ import { AccessModule } from './access/access.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { AuthoritiesModule } from './authorities/authorities.module.js';
 import { AuthModule } from './auth/auth.module.js';
+import { BulkModule } from './bulk/bulk.module.js';
 import { BreakersModule } from './breakers/breakers.module.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
@@ -81,6 +82,7 @@ export class AppModule {
         ...(config.grpc.port === null && config.grpc.tlsPort === null ? [] : [GrpcModule.forRoot(SHADOW_PROTO)]),
         ShadowModule,
         TransactionsModule,
+        BulkModule,
         ThingsModule,
       ],
     };

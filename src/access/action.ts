@@ -17,6 +17,7 @@ export type ActionName =
   | 'presence:get'
   | 'presence:watch'
   | 'transaction:update'
+  | 'bulk:update'
   | 'principal:get'
   | 'principal:list'
   | 'principal:update'

@@ -41,6 +41,8 @@ export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, Poli
   'presence:watch': 'umbra:GetPresence',
   // Each operation is asked for what it does, on its own shadow.
   'transaction:update': null,
+  // So is each line of a bulk request.
+  'bulk:update': null,
   'principal:get': 'umbra:AdminRead',
   'principal:list': 'umbra:AdminRead',
   'principal:update': 'umbra:AdminWrite',

@@ -26,6 +26,7 @@ import { RequestPlaces } from './request-places.js';
 import { resourceOf, routeAccess, type Asked, type RouteAccess } from './route-access.js';
 import { controllerMethods, routesOf } from './server/controller-methods.js';
 import { answerLast } from './server/last-answer.js';
+import { isStreamed } from './server/streamed-body.js';
 import { keptCertificateOf } from '../tls/peer-certificate.js';
 
 declare module 'fastify' {
@@ -89,7 +90,9 @@ export function addAccessHooks(app: NestFastifyApplication, server: FastifyInsta
   const withBody = (access: RouteAccess, ofSigned: RequestSignatures): preHandlerHookHandler =>
     function judgeWithBody(request, reply, done) {
       if (!isSigned(request)) return done();
-      judged(done, () => judge(ofSigned.ofRequest(sentHead(request.raw), bodyOf(request)), access, request, reply));
+      const identify = (): Identity =>
+        isStreamed(request.raw) ? unsignable() : ofSigned.ofRequest(sentHead(request.raw), bodyOf(request));
+      judged(done, () => judge(identify(), access, request, reply));
     };
   declareActions(app, server, audit, (route, action) => {
     const access = routeAccess(action, route.url);
@@ -97,6 +100,13 @@ export function addAccessHooks(app: NestFastifyApplication, server: FastifyInsta
     if (signatures !== null) route.preHandler = [route.preHandler ?? [], withBody(access, signatures)].flat();
   });
 }
+
+/** Of a signature on a body that nobody has read when the first of it is carried out. */
+const unsignable = (): ServiceError =>
+  new ServiceError(
+    'awsSignatureRefused',
+    'it would have to cover a body that is a stream; send a key or a token instead',
+  );
 
 function judged(done: (error?: Error) => void, judge: () => ServiceError | null): void {
   let fault: ServiceError | null;

@@ -29,16 +29,11 @@ export function awsError(error: ServiceError, requestId: string): ErrorAnswer<Aw
 
 /** RFC 9457. `type` is a name for programs, `detail` says what to change, `requestId` finds the line in the log. */
 export function problem(error: ServiceError, requestId: string): ErrorAnswer<Problem> {
-  const words = error.code.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   return {
     status: error.status,
     headers: { 'content-type': 'application/problem+json', ...hints(error) },
     body: {
-      type: `urn:umbra:problem:${words.replaceAll(' ', '-')}`,
-      title: words.charAt(0).toUpperCase() + words.slice(1),
-      status: error.status,
-      ...(error.authCode !== undefined && { code: error.authCode }),
-      detail: error.message,
+      ...problemMembers(error),
       instance: `urn:uuid:${requestId}`,
       requestId,
       ...(error instanceof ProblemError && error.members),
@@ -46,6 +41,21 @@ export function problem(error: ServiceError, requestId: string): ErrorAnswer<Pro
     },
   };
 }
+
+/** What a problem says of its error, without what is of its request. No errors. */
+export function problemMembers(error: ServiceError): Pick<Problem, 'type' | 'title' | 'status' | 'code' | 'detail'> {
+  const words = wordsOf(error);
+  return {
+    type: `urn:umbra:problem:${words.replaceAll(' ', '-')}`,
+    title: words.charAt(0).toUpperCase() + words.slice(1),
+    status: error.status,
+    ...(error.authCode !== undefined && { code: error.authCode }),
+    detail: error.message,
+  };
+}
+
+/** Its code in the words that `type` joins by hyphens. */
+const wordsOf = ({ code }: ServiceError): string => code.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
 function hints(error: ServiceError): Record<string, string> {
   if (error.code === 'unsupportedPatch') return ACCEPT_PATCH;

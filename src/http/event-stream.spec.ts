@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { fastify, type FastifyInstance } from 'fastify';
-import { EventStream, frame, type StreamOptions } from './event-stream.js';
+import { EventStream, frame } from './event-stream.js';
+import type { StreamOptions } from './text-stream.js';
 
 describe('frame', () => {
   it.each([

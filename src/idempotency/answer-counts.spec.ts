@@ -1,4 +1,5 @@
 import { AnswerCounts } from './answer-counts.js';
+import { REQUESTS } from './keyed.js';
 
 const LIMIT = 50_000;
 
@@ -8,7 +9,7 @@ function countsOf(kept: Record<string, number>, clock = { at: 0 }) {
     asked.push(prefix);
     return Promise.resolve(kept[prefix] ?? 0);
   };
-  return { counts: new AnswerCounts({ count }, { now: () => 0, monotonic: () => clock.at }), asked };
+  return { counts: new AnswerCounts({ count }, { now: () => 0, monotonic: () => clock.at }, REQUESTS), asked };
 }
 
 it('lets a tenant have its number of answers, and others theirs', async () => {

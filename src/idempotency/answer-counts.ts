@@ -2,17 +2,23 @@ import { LRUCache } from 'lru-cache';
 import { ServiceError } from '../errors/service-error.js';
 import type { Clock } from '../resilience/clock.js';
 import type { ClusterKeys } from '../store/cluster-keys.js';
-import { folderOf } from './idempotency-key.js';
-
-/** Answers that are kept for one tenant: about 100 MB of small shadows. */
-const MAX_KEPT = 50_000;
-/** Bytes of the answers that one node keeps for a tenant in a day. */
-const MAX_BYTES = 256 * 1024 * 1024;
 const DAY_MS = 24 * 60 * 60_000;
 /** Milliseconds until the answers of a tenant are counted again: other nodes keep some, and some end. */
 const COUNTED_MS = 30_000;
 /** Tenants whose count is remembered. */
 const MAX_TENANTS = 10_000;
+
+/** What a tenant may have of one kind of answers. */
+export interface AnswerBounds {
+  /** Prefix of all answers of the tenant. */
+  readonly folderOf: (tenant: string) => string;
+  /** What is answered, for the texts of refusals. */
+  readonly what: string;
+  /** Answers that are kept for one tenant. */
+  readonly maxKept: number;
+  /** Bytes of the answers that one node keeps for a tenant in a day. */
+  readonly maxBytes: number;
+}
 
 interface Volume {
   bytes: number;
@@ -39,19 +45,21 @@ export class AnswerCounts {
   constructor(
     private readonly keys: Pick<ClusterKeys, 'count'>,
     private readonly clock: Clock,
+    private readonly bounds: AnswerBounds,
   ) {}
 
   /** Whether there is room for one more answer. @throws ServiceError tooManyRequests, storageUnavailable, draining */
   async check(tenant: string): Promise<void> {
+    const { what, maxKept, maxBytes } = this.bounds;
     let count = this.#counts.get(tenant);
     if (count === undefined || this.clock.monotonic() - count.countedAt >= COUNTED_MS)
       count = await (this.#counting.get(tenant) ?? this.#count(tenant));
-    if (count.kept >= MAX_KEPT) {
-      const kept = `${MAX_KEPT} answers to requests of the tenant with an Idempotency-Key are kept, each for 24 hours`;
+    if (count.kept >= maxKept) {
+      const kept = `${maxKept} answers to ${what} with an Idempotency-Key are kept, each for 24 hours`;
       throw new ServiceError('tooManyRequests', kept);
     }
-    if ((this.#volumeOf(tenant)?.bytes ?? 0) >= MAX_BYTES) {
-      const kept = `${MAX_BYTES} bytes of answers to requests of the tenant with an Idempotency-Key were kept in a day`;
+    if ((this.#volumeOf(tenant)?.bytes ?? 0) >= maxBytes) {
+      const kept = `${maxBytes} bytes of answers to ${what} with an Idempotency-Key were kept in a day`;
       throw new ServiceError('tooManyRequests', kept);
     }
   }
@@ -79,7 +87,7 @@ export class AnswerCounts {
 
   async #read(tenant: string): Promise<Count> {
     const countedAt = this.clock.monotonic();
-    const count = { kept: await this.keys.count(folderOf(tenant)), countedAt };
+    const count = { kept: await this.keys.count(this.bounds.folderOf(tenant)), countedAt };
     this.#counts.set(tenant, count);
     return count;
   }

@@ -25,18 +25,33 @@ export function withoutIdempotencyKey(request: FastifyRequest): void {
  * Where the answer to a request is kept below the cluster's own keys. Principals share no keys.
  * @throws ServiceError invalidRequest
  */
-export function placeOf({ headers, principal }: CallHead): string {
+export function placeOf(head: CallHead): string {
+  const { id, tenant } = head.principal;
+  return `${folderOf(tenant)}${digest([id, keyOf(head)])}`;
+}
+
+/**
+ * The same for one line of a request with many.
+ * @param line id of the line, or its number
+ * @throws ServiceError invalidRequest
+ */
+export function placeOfLine(head: CallHead, line: string | number): string {
+  const { id, tenant } = head.principal;
+  const parts = typeof line === 'number' ? ['number', String(line)] : ['id', line];
+  return `${lineFolderOf(tenant)}${digest([id, keyOf(head), ...parts])}`;
+}
+
+/** @throws ServiceError invalidRequest */
+export function keyOf({ headers }: Pick<CallHead, 'headers'>): string {
   const key = headers['idempotency-key'];
-  if (typeof key !== 'string' || !KEY.test(key))
-    throw new ServiceError(
-      'invalidRequest',
-      'Idempotency-Key must be given once, as 1 to 255 visible ASCII characters',
-    );
-  return `${folderOf(principal.tenant)}${digest([principal.id, key])}`;
+  if (typeof key === 'string' && KEY.test(key)) return key;
+  throw new ServiceError('invalidRequest', 'Idempotency-Key must be given once, as 1 to 255 visible ASCII characters');
 }
 
 /** Prefix of all answers that are kept for a tenant. No errors. */
 export const folderOf = (tenant: string): string => `idempotency/${tenant}/`;
+/** The same of answers to lines. No errors. */
+export const lineFolderOf = (tenant: string): string => `idempotency-of-lines/${tenant}/`;
 
 /**
  * What makes two requests of HTTP the same one: method, path with query, conditions, content type and body. Not the
@@ -57,6 +72,9 @@ export function callFingerprintOf({ path, request }: Pick<GrpcCall<object>, 'pat
   const members = Object.entries(request).filter(([, value]) => value !== undefined);
   return digest([path, JSON.stringify(members.sort(([a], [b]) => (a < b ? -1 : 1)))]);
 }
+
+/** The same for one line of a request with many: its bytes. No errors. */
+export const fingerprintOfLine = (line: Uint8Array): string => createHash('sha256').update(line).digest('base64url');
 
 function digest(parts: readonly (string | null)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');

@@ -12,6 +12,7 @@ import { GuardedLeaseGone, GuardFailed, type GuardedKey, type Transacted } from 
 import { AnswerCounts } from './answer-counts.js';
 import { AnswerLeases } from './answer-leases.js';
 import { fingerprintOf, placeOf } from './idempotency-key.js';
+import { LINES, REQUESTS, type Keyed } from './keyed.js';
 import { keptAnswer, keptText, sentBody, type Answer } from './kept-answer.js';
 
 /** Leases of answers that may turn out to be gone, one after the other, before a request fails. */
@@ -52,20 +53,21 @@ export interface Carried {
 @Injectable()
 export class IdempotentWrites {
   readonly #leases: AnswerLeases;
-  readonly #counts: AnswerCounts;
+  readonly #ofRequests: AnswerCounts;
+  readonly #ofLines: AnswerCounts;
 
   constructor(
     @Inject(CLUSTER_KEYS) private readonly keys: ClusterKeys,
     @Inject(CLOCK) clock: Clock,
   ) {
     this.#leases = new AnswerLeases(keys, clock);
-    this.#counts = new AnswerCounts(keys, clock);
+    this.#ofRequests = new AnswerCounts(keys, clock, REQUESTS);
+    this.#ofLines = new AnswerCounts(keys, clock, LINES);
   }
 
   /**
    * Carries a request out, or finds the answer to it, and sends that.
-   * @throws ServiceError idempotencyKeyReused; invalidRequest for a bad key; tooManyRequests; what `write` throws, after
-   * which no answer is kept
+   * @throws ServiceError invalidRequest for a bad key; as `once`
    */
   async answer(request: FastifyRequest, reply: FastifyReply, write: IdempotentWrite): Promise<void> {
     const { answer, revision, isReplayed } = await this.carryOut(request, fingerprintOf(request), write);
@@ -78,29 +80,38 @@ export class IdempotentWrites {
   /**
    * Carries a request out, or finds the answer to it, for a door that sends that itself.
    * @param fingerprint what makes two requests the same one
-   * @throws as `answer`
+   * @throws ServiceError invalidRequest for a bad key; as `once`
    */
   async carryOut(head: CallHead, fingerprint: string, write: IdempotentWrite): Promise<Carried> {
     const place = placeOf(head);
+    return this.once({ tenant: head.principal.tenant, place, fingerprint, bounds: REQUESTS }, write);
+  }
+
+  /**
+   * Carries out what has a key, or finds the answer to it.
+   * @throws ServiceError idempotencyKeyReused; tooManyRequests; what `write` throws, after which no answer is kept
+   */
+  async once(keyed: Keyed, write: IdempotentWrite): Promise<Carried> {
     try {
-      return await this.#carryOut(head.principal.tenant, write, place, fingerprint);
+      return await this.#carryOut(keyed, write);
     } catch (error) {
       if (!(error instanceof ServiceError && EARLY.has(error.code))) throw error;
-      const stored = await this.keys.get(place);
+      const stored = await this.keys.get(keyed.place);
       if (stored === null) throw error;
-      return replayed(stored, fingerprint);
+      return replayed(stored, keyed.fingerprint);
     }
   }
 
-  async #carryOut(tenant: string, write: IdempotentWrite, place: string, fingerprint: string): Promise<Carried> {
-    await this.#counts.check(tenant);
+  async #carryOut({ tenant, place, fingerprint, bounds }: Keyed, write: IdempotentWrite): Promise<Carried> {
+    const counts = bounds === LINES ? this.#ofLines : this.#ofRequests;
+    await counts.check(tenant);
     for (let lost = 1; ; lost++) {
       const lease = await this.#leases.acquire();
       const value = (made: readonly (Changed | null)[]): string => keptText({ ...write.answer(made), fingerprint });
       try {
         const { position, records } = await write.transact({ key: place, revision: null, put: { value, lease } });
         const answer = write.answer(records);
-        this.#counts.add(tenant, Buffer.byteLength(answer.body));
+        counts.add(tenant, Buffer.byteLength(answer.body));
         return { answer, revision: position.revision, isReplayed: false };
       } catch (error) {
         if (error instanceof GuardFailed && error.key === place) return replayed(error.current, fingerprint);

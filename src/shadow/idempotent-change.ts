@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CallHead } from '../access/call-head.js';
 import { IdempotentWrites, type Carried, type IdempotentWrite } from '../idempotency/idempotent-writes.js';
 import type { Answer } from '../idempotency/kept-answer.js';
+import type { Keyed } from '../idempotency/keyed.js';
 import { hasLease, LeasedWrites } from '../leases/leased-writes.js';
 import { SHADOW_STORE, type Change, type Changed, type Fence, type ShadowStore } from '../store/shadow-store.js';
 import type { GuardedKey, Transacted } from '../store/transaction.js';
@@ -29,7 +30,7 @@ export class IdempotentChange {
     change: Change,
     answerOf: (made: Changed) => Answer,
   ): Promise<void> {
-    return this.idempotent.answer(request, reply, this.#write(request, call, change, answerOf));
+    return this.idempotent.answer(request, reply, this.#writeOf(request, call, change, answerOf));
   }
 
   /** As `answer`, for a door that sends it itself. @param fingerprint what makes two requests the same one */
@@ -40,10 +41,25 @@ export class IdempotentChange {
     change: Change,
     answerOf: (made: Changed) => Answer,
   ): Promise<Carried> {
-    return this.idempotent.carryOut(head, fingerprint, this.#write(head, call, change, answerOf));
+    return this.idempotent.carryOut(head, fingerprint, this.#writeOf(head, call, change, answerOf));
   }
 
-  #write(
+  /**
+   * Carries one change of a request with many out once, or finds the answer to it.
+   * @param answerOf as of `answer`
+   * @throws ServiceError as IdempotentWrites.once
+   */
+  once(
+    head: CallHead,
+    keyed: Keyed,
+    call: ShadowCall,
+    change: Change,
+    answerOf: (made: Changed) => Answer,
+  ): Promise<Carried> {
+    return this.idempotent.once(keyed, this.#writeOf(head, call, change, answerOf));
+  }
+
+  #writeOf(
     head: CallHead,
     { key, deadline, signal }: ShadowCall,
     change: Change,

@@ -3,6 +3,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AccessModule } from '../../src/access/access.module.js';
+import { BulkModule } from '../../src/bulk/bulk.module.js';
 import { ConfigModule } from '../../src/config/config.module.js';
 import type { Config } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load-config.js';
@@ -68,6 +69,7 @@ class HttpNodeModule {
       StoreModule.forRoot(storage),
       ShadowModule,
       TransactionsModule,
+      BulkModule,
       ThingsModule,
     ];
     return { module: HttpNodeModule, imports };

@@ -130,6 +130,7 @@ describe('a signed request', () => {
     ['a shadow at the other door', { path: '/v1/things/lamp/shadow' }, 200],
     ['a shadow that does not exist', { path: SHADOW, query: 'name=none' }, 404],
     ['a thing of another', { path: '/things/door/shadow' }, 403],
+    ['a body that is a stream', { method: 'POST', path: '/v1/bulk', body: '{"thing":"lamp","desired":{}}' }, 401],
     ['an update of a thing of another', { ...update(), path: '/things/door/shadow' }, 403],
     ['the head of a shadow of another', { method: 'HEAD', path: '/v1/things/door/shadow' }, 403],
     ['the deletion of a shadow of another', { method: 'DELETE', path: '/things/door/shadow' }, 403],

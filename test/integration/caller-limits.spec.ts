@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect as connectTo, type Socket } from 'node:net';
 import { connectAsync } from 'mqtt';
 import { pino } from 'pino';
+import { bulk, BulkClient } from '../harness/bulk-client.js';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
 
@@ -112,6 +113,55 @@ it('counts requests for tokens among those of their client', async () => {
   expect([count(all, 200), count(all, 429)]).toEqual([100, 10]);
   const { headers, body } = await node.ask('POST', '/v1/auth/token', null, text);
   expect([headers.get('retry-after'), body.code, body.error]).toEqual(['1', 'AUTH_901', 'temporarily_unavailable']);
+});
+
+describe('lines of a bulk request', () => {
+  const line = (thing: string, n: number) => ({ thing, desired: { n } });
+  const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
+
+  it('count like requests, and wait for their turn; a neighbour is served meanwhile', async () => {
+    const client = new BulkClient(node.url, bearer(service));
+    const results = client.results();
+    client.send(...Array.from({ length: 30 }, (_, n) => line('bulk', n)));
+    client.end();
+    for (let n = 1; n <= 20; n++) expect((await results.next()).value).toMatchObject({ line: n, version: n });
+    let next = false;
+    const late = results.next().then(({ value }) => ((next = true), value as object));
+    expect((await node.ask('GET', '/v1/things/bulk-other/shadow', busy)).status).toBe(404);
+    expect((await node.ask('GET', '/v1/things/bulk/shadow', busy)).status).toBe(429);
+    expect(next).toBe(false);
+    node.clock.advance(1_000);
+    expect(await late).toMatchObject({ line: 21, version: 21 });
+    const rest = [];
+    for await (const result of results) rest.push(result);
+    expect(rest.at(-1)!.end).toEqual({ reason: 'complete', lines: 30, changed: 30, replayed: 0, refused: 0 });
+  });
+
+  it('are judged by policies one by one, and refusals are in the audit', async () => {
+    const all = await bulk(node.url, [line('lamp', 1), line('door', 1), '{', line('lamp', 2)], bearer(lamp));
+    const shown = all.map(({ version, error, end }) => end?.reason ?? error?.code ?? error?.status ?? typeof version);
+    expect(shown).toEqual(['number', 'AUTH_202', 400, 'number', 'complete']);
+    const { events } = (await node.ask('GET', '/v1/audit?action=bulk:update', node.admin)).body as { events: object[] };
+    expect(events).toEqual([
+      expect.objectContaining({ target: '/v1/bulk/thing/door', outcome: 'refused', code: 'AUTH_202' }),
+    ]);
+  });
+
+  it('end when their caller may do nothing any more', async () => {
+    const key = await node.make('bulker', { kind: 'service', roles: ['service'] });
+    const client = new BulkClient(node.url, bearer(key));
+    const results = client.results();
+    client.send(line('bulk-end', 1));
+    expect((await results.next()).value).toMatchObject({ version: 1 });
+    const { headers } = await node.ask('GET', '/v1/principals/bulker', node.admin);
+    const etag = { 'if-match': headers.get('etag')! };
+    expect((await node.ask('DELETE', '/v1/principals/bulker', node.admin, undefined, etag)).status).toBe(204);
+    client.send(line('bulk-end', 2));
+    expect([(await results.next()).value, (await results.next()).value]).toMatchObject([
+      { line: 2, error: { status: 403 } },
+      { end: { reason: 'forbidden', changed: 1, refused: 1 } },
+    ]);
+  });
 });
 
 it('does not let strangers use up what a thing may have', async () => {

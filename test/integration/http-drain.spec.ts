@@ -1,5 +1,8 @@
 import { once } from 'node:events';
+import type { Server } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { bulk, BulkClient } from '../harness/bulk-client.js';
 import { startHttpNode, type HttpNode, type HttpNodeOptions } from '../harness/http-node.js';
 import { until } from '../harness/until.js';
 
@@ -84,4 +87,95 @@ it('sends an answer to its end that its client takes slowly', async () => {
   const text = await untilClosed(socket);
   expect(statuses(text)).toHaveLength(count);
   expect(text.length).toBeGreaterThan(count * 90_000);
+});
+
+describe('a bulk request', () => {
+  const on = { thing: 'lamp', desired: { on: true } };
+
+  it('ends between its lines when the node drains, and says so', async () => {
+    await start();
+    const client = new BulkClient(node.url);
+    const results = client.results();
+    client.send(on, on);
+    expect([(await results.next()).value, (await results.next()).value]).toMatchObject([
+      { version: 1 },
+      { version: 2 },
+    ]);
+    client.send('{"thing":"lamp",');
+    stopped = node.stop();
+    expect((await results.next()).value).toMatchObject({
+      end: { reason: 'draining', message: expect.stringContaining('another one') as string, lines: 2, changed: 2 },
+    });
+    expect((await results.next()).done).toBe(true);
+  });
+
+  it('is read no further than its client reads the results; bystanders are served meanwhile', async () => {
+    await start();
+    const client = new BulkClient(node.url);
+    // Long results of lines that are refused: 900 bytes each.
+    const line = JSON.stringify({ id: '\u0001'.repeat(128) });
+    const batch = Array<string>(200).fill(line);
+    let sent = 0;
+    for (let isTaken = true; isTaken && sent < 200_000; sent += batch.length)
+      isTaken = client.send(...batch) || (await Promise.race([client.drained().then(() => true), pause(500, false)]));
+    expect(sent).toBeLessThan(200_000);
+    expect(client.unsent).toBeGreaterThan(0);
+    const other = await bulk(node.url, Array<object>(100).fill(on));
+    expect(other.at(-1)!.end).toMatchObject({ reason: 'complete', changed: 100 });
+    const all = client.all();
+    client.end();
+    expect((await all).at(-1)!.end).toEqual({
+      reason: 'complete',
+      lines: sent,
+      changed: 0,
+      replayed: 0,
+      refused: sent,
+    });
+  });
+
+  it('may take longer to arrive than other requests', async () => {
+    await start();
+    const server = node.app.getHttpServer() as Server;
+    const accepted = once(server, 'connection') as Promise<[Socket]>;
+    const client = new BulkClient(node.url);
+    const results = client.results();
+    client.send(on);
+    expect((await results.next()).value).toMatchObject({ version: 1 });
+    const [socket] = await accepted;
+    // As Node does it when a request has not arrived in time.
+    server.emit('clientError', Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
+    client.send(on);
+    client.end();
+    expect([(await results.next()).value, (await results.next()).value]).toMatchObject([
+      { version: 2 },
+      { end: { reason: 'complete', changed: 2 } },
+    ]);
+  });
+
+  it('is one of four of its tenant; the fifth is refused before it is read', async () => {
+    await start();
+    const clients = Array.from({ length: 4 }, () => new BulkClient(node.url));
+    const open = clients.map(async (client) => {
+      client.send(on);
+      return (await client.results().next()).value as object;
+    });
+    expect(await Promise.all(open)).toHaveLength(4);
+    const fifth = await fetch(`${node.url}/v1/bulk`, { method: 'POST', body: JSON.stringify(on) });
+    expect([fifth.status, await fifth.text()]).toEqual([
+      429,
+      expect.stringContaining('4 bulk requests of this tenant'),
+    ]);
+    clients[0]!.cut();
+    await until('there is a place again', async () => (await bulk(node.url, []).catch(() => [])).length === 1);
+    for (const client of clients) client.cut();
+  });
+
+  it('ends at a line that is too long, and hears its client out', async () => {
+    await start();
+    const client = new BulkClient(node.url);
+    const all = client.all();
+    client.send(on, `{"thing":"${'x'.repeat(40_000)}`, on);
+    expect((await all).map(({ version, end }) => end?.reason ?? version)).toEqual([1, 'line-too-long']);
+    client.end();
+  });
 });

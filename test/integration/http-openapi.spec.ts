@@ -79,6 +79,7 @@ describe('the description of the API', () => {
       'PATCH /v1/things/{thing}/shadow/desired',
       'PATCH /v1/things/{thing}/shadow/reported',
       'POST /things/{thing}/shadow',
+      'POST /v1/bulk',
       'POST /v1/leases',
       'POST /v1/transactions',
       'PUT /v1/leases/{lease}',

@@ -1,4 +1,5 @@
 import { openEtcdStorage } from '../../src/store/etcd/open-etcd.js';
+import { bulk, BulkClient, type BulkAnswerLine } from '../harness/bulk-client.js';
 import { QUICK_ELECTION, startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { startHttpNode, type HttpNode } from '../harness/http-node.js';
 import { TcpProxy } from '../harness/tcp-proxy.js';
@@ -268,6 +269,79 @@ describe('requests with an Idempotency-Key', () => {
       ...Array<unknown>(2).fill([1, 'too-large']),
     ]);
     expect(shown(await send(...sent))).toEqual(shown(first));
+  });
+
+  describe('to change in bulk', () => {
+    const lines = (name: string, count: number) =>
+      Array.from({ length: count }, (_, i) => ({ thing: `${name}-${i % (count - 9)}`, desired: { n: i } }));
+    const made = (all: readonly BulkAnswerLine[]) =>
+      all.flatMap(({ line, version, revision }) => (version === undefined ? [] : [{ line, version, revision }]));
+
+    it('go on through another node where the first was cut off, with the first results of what it has done', async () => {
+      const door = await TcpProxy.start(a.port);
+      const [all, headers] = [lines('bulk', 400), withKey(newKey())];
+      const first: BulkAnswerLine[] = [];
+      try {
+        const client = new BulkClient(door.endpoint, headers);
+        client.send(...all.slice(0, 250), '{"thing":"bulk-1","desi');
+        for await (const result of client.results()) if (first.push(result) >= 60) client.cut();
+      } finally {
+        await door.stop();
+      }
+      expect(made(first).length).toBeGreaterThanOrEqual(60);
+      const again = await bulk(b.url, all, headers);
+      const { reason, changed, replayed, refused } = again.at(-1)!.end!;
+      expect([reason, changed, refused]).toEqual(['complete', 400, 0]);
+      expect(replayed).toBeGreaterThanOrEqual(made(first).length);
+      expect(made(again).slice(0, made(first).length)).toEqual(made(first));
+      // Each line was carried out once, those of one shadow in their order.
+      expect(await Promise.all([0, 5, 8, 9, 390].map((n) => versionOf(`bulk-${n}`)))).toEqual([2, 2, 2, 1, 1]);
+      const last = (await (await fetch(`${a.url}/v1/things/bulk-8/shadow`)).json()) as { state: { desired: object } };
+      expect(last.state.desired).toEqual({ n: 399 });
+      const third = await bulk(a.url, all, headers);
+      expect([made(third), third.at(-1)!.end!.replayed]).toEqual([made(again), 400]);
+    });
+
+    it('are told apart by the ids of their lines, or else by their numbers', async () => {
+      const headers = withKey(newKey());
+      const on = { thing: 'bulk-id', desired: { n: 1 } };
+      const first = await bulk(a.url, [{ id: '2', ...on }, on], headers);
+      expect(made(first).map(({ version }) => version)).toEqual([1, 2]);
+      const again = await bulk(
+        b.url,
+        [{ ...on, thing: 'bulk-new' }, on, { id: '2', ...on }, { id: '2', ...on, version: 1 }],
+        headers,
+      );
+      const shown = again.map(({ version, replayed, error }) => [version, replayed, error?.status]);
+      expect(shown.slice(0, 4)).toEqual([
+        [1, undefined, undefined],
+        [2, true, undefined],
+        [1, true, undefined],
+        [undefined, undefined, 422],
+      ]);
+      const bad = await send(a.url, 'POST', '/v1/bulk', '', withKey('a b'));
+      expect([bad.status, bad.text]).toEqual([400, expect.stringContaining('1 to 255 visible ASCII characters')]);
+    });
+
+    it.each([true, false])('are held to their lease, and stop when it has ended; with a key: %s', async (isKeyed) => {
+      const taken = await send(a.url, 'POST', '/v1/leases', '{"things":["bulk-held-*"]}', {});
+      const { lease } = JSON.parse(taken.text) as { lease: string };
+      const headers = { 'umbra-lease': lease, ...(isKeyed && withKey(newKey())) };
+      const client = new BulkClient(a.url, headers);
+      const results = client.results();
+      client.send({ thing: 'bulk-held-1', desired: { n: 1 } }, { thing: 'bulk-free', desired: { n: 1 } });
+      expect([(await results.next()).value, (await results.next()).value]).toMatchObject([
+        { line: 1, version: expect.any(Number) as number },
+        { line: 2, error: { type: 'urn:umbra:problem:lease-not-covering', status: 409 } },
+      ]);
+      await send(b.url, 'DELETE', `/v1/leases/${lease}`, undefined, {});
+      client.send({ thing: 'bulk-held-2', desired: { n: 1 } });
+      expect([(await results.next()).value, (await results.next()).value]).toMatchObject([
+        { line: 3, error: { type: 'urn:umbra:problem:lease-ended' } },
+        { end: { reason: 'lease-ended', lines: 3, changed: 1, refused: 2 } },
+      ]);
+      expect((await results.next()).done).toBe(true);
+    });
   });
 
   it('are refused with a bad key, and where nothing is kept', async () => {

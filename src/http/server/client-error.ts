@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { hasLastAnswer } from './last-answer.js';
 import { newRequestId } from './request-id.js';
+import { isStreamed } from './streamed-body.js';
 
 interface Rejection {
   readonly status: string;
@@ -35,6 +36,8 @@ export class ClientErrors {
 
   answer(error: NodeJS.ErrnoException, socket: Socket): void {
     const latest = this.#latest.get(socket);
+    // Its handler says for how long it may come. Node asks once for each request.
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && latest && isStreamed(latest.req) && !latest.req.complete) return;
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
     // The connection ends with an answer that is under way.
     if (hasLastAnswer(socket)) return;

@@ -17,6 +17,7 @@ import { originForm, MAX_HEADERS, RequestHeads } from '../request-head.js';
 import { BodyBudget } from './body-budget.js';
 import { BodyReader, continueBodies, type BodyLimits, type BodyTaker } from './body-reader.js';
 import { largeBodies } from './large-body.js';
+import { leaveToHandler, streamedBodies } from './streamed-body.js';
 import { ClientErrors } from './client-error.js';
 import { AddressShare } from './address-share.js';
 import { ConnectionLimit } from './connection-limit.js';
@@ -60,6 +61,7 @@ export class HttpServer {
   readonly #fastify: FastifyInstance;
   readonly #filter: HttpErrorFilter;
   readonly #largeBodies = new Map<string, number>();
+  readonly #streamedBodies = new Set<string>();
   readonly #bodies: BodyLimits;
   readonly #clientErrors = new ClientErrors();
 
@@ -101,6 +103,10 @@ export class HttpServer {
     addRouteHook(app, this.#fastify);
     addAccessHooks(app, this.#fastify);
     for (const [path, bytes] of largeBodies(app)) this.#largeBodies.set(path, bytes);
+    for (const path of streamedBodies(app)) {
+      this.#largeBodies.set(path, Infinity);
+      this.#streamedBodies.add(path);
+    }
     serveDirectly(app, this.#fastify);
     serveOpenApi(app, this.#fastify);
   }
@@ -149,6 +155,7 @@ export class HttpServer {
     const { logger } = this.parts;
     const limits = this.#bodies;
     this.#fastify.addContentTypeParser('*', (request, payload, done) => {
+      if (this.#streamedBodies.has(request.routeOptions.url ?? '')) return done(null, leaveToHandler(payload));
       const onAbort = (received: number): void =>
         logger.debug({ requestId: request.id, received, reason: 'aborted' }, 'http upload ended early');
       const onRead: BodyTaker = (error, body) => {
