@@ -10,8 +10,11 @@ const MAX_OF_TENANT = 4;
  * another change of the tenant waits for no more than those before it.
  */
 const LINES_OF_TENANT = 64;
-/** The same of requests with a key: half of the writes with a key that a node carries out at once for a tenant. */
-const KEYED_LINES_OF_TENANT = 32;
+/**
+ * The same of requests with a key, whose lines are transactions: a quarter of those that a node carries out at once for a
+ * tenant.
+ */
+const KEYED_LINES_OF_TENANT = 16;
 
 /** What a drain ends. */
 interface Draining {
