@@ -26,6 +26,7 @@ const [NO_ERROR, CANCEL] = [0, 8];
 /** Peers that no client of gRPC plays, over HTTP/2 as it is. */
 describe('a peer', () => {
   const updates: unknown[] = [];
+  let answered: object | undefined;
   let server: GrpcServer;
   let session: ClientHttp2Session | undefined;
   let patient: ServerInterceptor;
@@ -61,8 +62,9 @@ describe('a peer', () => {
     server.add(
       { call: services.methods.get(UPDATE)! },
       {
-        call: ({ request }: ServerUnaryCall<object, object>, done: sendUnaryData<object>) => {
-          updates.push(request);
+        call: (call: ServerUnaryCall<object, object>, done: sendUnaryData<object>) => {
+          answered = call;
+          updates.push(call.request);
           done(null, {});
         },
       },
@@ -138,6 +140,20 @@ describe('a peer', () => {
     next.end(framed(Buffer.from('\n\x04next')));
     await Promise.all([ended(late), ended(next)]);
     expect([head['grpc-status'], updates]).toEqual([DEADLINE_EXCEEDED, [expect.objectContaining({ thing: 'next' })]]);
+  });
+
+  it('is reached by parts of the library that nobody has promised', async () => {
+    let outer: object | undefined;
+    intercept = (method, call) => patient(method, (outer = call));
+    const stream = open(UPDATE);
+    stream.end(framed(Buffer.from('\n\x04lamp')));
+    await ended(stream);
+    const { stream: http2, maxReceiveMessageSize, decoder } = outer as Record<string, unknown>;
+    const found = { http2: (http2 as object).constructor.name, maxReceiveMessageSize, decoder };
+    const bytes = 1280 * 1024;
+    expect(found).toMatchObject({ http2: 'ServerHttp2Stream', maxReceiveMessageSize: bytes, decoder: { maxReadMessageLength: bytes } }); // prettier-ignore
+    // What a handler is given: the call above, and its interceptor between.
+    expect((answered as { call?: { nextCall?: object } }).call?.nextCall).toBe(outer);
   });
 
   it('watches health ten times', async () => {

@@ -2,8 +2,9 @@ import type { EventEmitter } from 'node:events';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 
 /**
- * A call of the library, as far as it has been looked into: it offers no way to end a call whose peer reads nothing or
- * goes on sending, and has one limit of messages for all methods.
+ * A call of the library, as far as it has been looked into: its public interface (ServerInterceptingCallInterface) has no
+ * way to end a call whose peer reads nothing or goes on sending, and one limit of messages for all methods. A version in
+ * which a part has moved fails grpc-server.spec.ts, which names the part.
  */
 interface Inside {
   /** Present below an interceptor. */
