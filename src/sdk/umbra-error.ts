@@ -92,3 +92,6 @@ export const clientError = (
   message: string,
   more: Omit<UmbraErrorParts, 'code' | 'message'> = {},
 ): UmbraError => new UmbraError({ code, message, ...more });
+
+/** Whether a wait was given up, so that nobody knows what would have come. No errors. */
+export const isEnd = ({ code }: UmbraError): boolean => code === 'timeout' || code === 'aborted' || code === 'closed';

@@ -201,11 +201,17 @@ describe('with a store', () => {
     }
   });
 
-  it('does without a store that fails', async () => {
-    const store = { ...memoryStore(), set: () => Promise.reject(new Error('full')) };
-    const { cache, load } = caching({ store });
+  it.each([
+    ['fails', () => Promise.reject(new Error('full'))],
+    ['never answers', () => new Promise<never>(() => undefined)],
+  ])('does without one that %s', async (_, failing) => {
+    const { cache, clock, load } = caching({ store: { get: failing, set: failing, delete: failing } });
+    await clock.advance(10_000);
     await load(0, state('lamp-1', 3, 'on'));
-    expect(cache.health.state).toBe('live');
+    const closed = cache.close();
+    await clock.advance(20_000);
+    await closed;
+    expect([cache.size, cache.health.state, cache.health.error]).toEqual([1, 'ended', null]);
   });
 });
 

@@ -58,6 +58,9 @@ export interface CacheEvents<T> {
 
 type Listeners<T> = { [K in keyof CacheEvents<T>]: Set<(...args: CacheEvents<T>[K]) => void> };
 
+/** Milliseconds in which a store has to answer. */
+const STORE_MS = 10_000;
+
 interface Waiting {
   readonly revision: number;
   /** Enough is a change of this shadow alone; null: it is not. */
@@ -233,7 +236,8 @@ export class ShadowCache<T = AnyState> {
   }
 
   async #restore(): Promise<void> {
-    const restored = await this.#saved?.load();
+    const saved = this.#saved;
+    const restored = saved && (await this.#stored('read', () => saved.load()));
     if (!restored || this.#stop.signal.aborted) return;
     this.#tell(this.#entries.replace(restored.states));
     this.#cursor = restored.cursor;
@@ -346,19 +350,29 @@ export class ShadowCache<T = AnyState> {
     }
   }
 
-  /** A store that fails costs the next start its head start, and nothing else. */
   async #save(isLast: boolean): Promise<void> {
     const { saveMs = 5_000 } = this.#options;
     const now = this.#caller.platform.clock.monotonic();
     const isDue = isLast || now - this.#savedAt >= saveMs;
-    if (this.#saved === null || this.#cursor === null || !this.#isComplete || !isDue) return;
+    const saved = this.#saved;
+    const cursor = this.#cursor;
+    if (saved === null || cursor === null || !this.#isComplete || !isDue) return;
     this.#savedAt = now;
+    const isSaved = await this.#stored('saved', async () => {
+      await (this.#isDirty ? saved.save(cursor, this.list()) : saved.move(cursor));
+      return true;
+    });
+    if (isSaved) this.#isDirty = false;
+  }
+
+  /** A store that fails, or does not answer, costs a start its head start, and nothing else: null. */
+  async #stored<R>(what: string, task: () => Promise<R>): Promise<R | null> {
+    const { clock, logger } = this.#caller.platform;
     try {
-      if (this.#isDirty) await this.#saved.save(this.#cursor, this.list());
-      else await this.#saved.move(this.#cursor);
-      this.#isDirty = false;
+      return await within({ clock, ms: STORE_MS, what: 'the store of a cache' }, task);
     } catch (error) {
-      this.#caller.platform.logger.warn({ error: String(error) }, 'a cache could not be saved');
+      logger.warn({ error: String(error) }, `a cache could not be ${what}`);
+      return null;
     }
   }
 }

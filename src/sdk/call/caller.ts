@@ -1,6 +1,6 @@
 import type { Auth } from '../auth/auth.js';
 import type { Platform } from '../platform.js';
-import { clientError } from '../umbra-error.js';
+import { clientError, isEnd, UmbraError } from '../umbra-error.js';
 import { link, within } from '../within.js';
 import type { Answer, Call } from './call.js';
 import type { Chain } from './chain.js';
@@ -60,14 +60,25 @@ export class Caller {
     this.#parts.auth.close?.();
   }
 
-  #within(
+  async #within(
     request: Request,
     signal: AbortSignal | undefined,
     task: (signal: AbortSignal) => Promise<Answer>,
   ): Promise<Answer> {
     const { clock } = this.platform;
     const { method = 'GET', path, timeoutMs: ms = this.timeoutMs } = request;
-    return within({ clock, ms, what: `${method} ${path}`, signals: [signal, this.closed] }, task);
+    let isBegun = false;
+    const begun = (ends: AbortSignal): Promise<Answer> => {
+      isBegun = true;
+      return task(ends);
+    };
+    try {
+      return await within({ clock, ms, what: `${method} ${path}`, signals: [signal, this.closed] }, begun);
+    } catch (error) {
+      // Nobody waits for the chain any more, which alone knows whether its request was sent.
+      const isInDoubt = isBegun && method !== 'GET' && error instanceof UmbraError && isEnd(error);
+      throw isInDoubt ? error.withOutcome('unknown') : error;
+    }
   }
 
   #run(request: Request, signal: AbortSignal, isStream: boolean): Promise<Answer> {

@@ -165,7 +165,9 @@ describe('a failed call', () => {
   it('ends at its time, whatever the parts of the chain do', async () => {
     const { umbra, clock, outcome } = client([ok]);
     umbra.use(() => new Promise(() => undefined));
-    expect(await outcome({ ...WRITE, timeoutMs: 700 })).toMatchObject({ code: 'timeout', retryable: true });
+    expect(await outcome({ ...WRITE, timeoutMs: 700 })).toMatchObject({
+      ...{ code: 'timeout', retryable: true, outcome: 'unknown' },
+    });
     expect([clock.monotonic(), clock.timers]).toEqual([700, 0]);
   });
 
@@ -173,11 +175,17 @@ describe('a failed call', () => {
     const { umbra, clock } = client([never]);
     const control = new AbortController();
     const first = umbra.call({ ...WRITE, signal: control.signal }).catch((error: UmbraError) => error);
-    const second = umbra.call(READ).catch((error: UmbraError) => error);
+    const second = umbra.call(WRITE).catch((error: UmbraError) => error);
     await clock.advance(0);
     control.abort();
     umbra.close();
-    expect([await first, await second]).toMatchObject([{ code: 'aborted' }, { code: 'closed' }]);
+    expect([await first, await second]).toMatchObject([
+      { code: 'aborted', outcome: 'unknown' },
+      { code: 'closed', outcome: 'unknown' },
+    ]);
+    // It was never begun.
+    const late = umbra.call(WRITE).catch((error: UmbraError) => error);
+    expect(await late).toMatchObject({ code: 'closed', outcome: 'not-applied' });
     await clock.advance(0);
     expect(clock.timers).toBe(0);
   });

@@ -1,5 +1,5 @@
 import type { Clock, Fetch } from '../platform.js';
-import { clientError, type Outcome, UmbraError } from '../umbra-error.js';
+import { clientError, isEnd, type Outcome, UmbraError } from '../umbra-error.js';
 import { link, within } from '../within.js';
 import { refusalOf } from './refusal.js';
 import type { Answer, Call, Next } from './call.js';
@@ -88,8 +88,7 @@ async function textOf({ body, status }: Response, isWrite: boolean): Promise<str
 /** What went wrong on the way, as an UmbraError that says whether the request may have arrived. */
 function failure(error: unknown, what: string, isWrite: boolean): UmbraError {
   const inDoubt: Outcome = isWrite ? 'unknown' : 'not-applied';
-  if (error instanceof UmbraError)
-    return error.code === 'timeout' || error.code === 'aborted' ? error.withOutcome(inDoubt) : error;
+  if (error instanceof UmbraError) return isEnd(error) ? error.withOutcome(inDoubt) : error;
   const code = codeOf(error);
   const outcome = code !== null && NOT_SENT.has(code) ? 'not-applied' : inDoubt;
   const why = code ?? (error instanceof Error ? error.message : String(error));

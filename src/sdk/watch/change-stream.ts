@@ -144,7 +144,9 @@ export class ChangeStream {
     const { clock, random } = this.caller.platform;
     const { outageMs = 600_000, reconnect = {}, signal } = this.parts;
     const isForbidden = failure.code === 'forbidden' && failure.status === null && ++this.#forbidden < MAX_FORBIDDEN;
-    if (!failure.retryable && !GONE.has(failure.code) && !isForbidden) throw failure;
+    // An error of one node may be none of another.
+    const isPassing = failure.retryable || (failure.status ?? 0) >= 500;
+    if (!isPassing && !GONE.has(failure.code) && !isForbidden) throw failure;
     const firstMs = reconnect.firstMs ?? this.#retryMs ?? 1_000;
     const longestMs = Math.max(reconnect.longestMs ?? LONGEST_MS, firstMs);
     const ms = Math.max(pauseAfter(++this.#failures, { firstMs, longestMs }, random()), failure.retryAfterMs ?? 0);

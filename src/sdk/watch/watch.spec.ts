@@ -127,6 +127,12 @@ describe('a watch', () => {
     expect([end(), fetch.sent.length]).toEqual([expect.objectContaining({ status, code }), 1]);
   });
 
+  it('goes on after an error of a node', async () => {
+    const { clock, streams, end } = watching({}, { 0: problem(500, 'internal'), 1: problem(503, 'draining') });
+    await clock.advance(3_000);
+    expect([streams.length, end()]).toEqual([1, undefined]);
+  });
+
   it('takes the end forbidden for a matter of its credential twice', async () => {
     const { clock, streams, end } = watching();
     for (let n = 0; n < 3; n++) {
