@@ -1,4 +1,4 @@
-import type { Umbra} from './index.js';
+import type { Umbra } from './index.js';
 import { type Change, type ShadowState } from './index.js';
 
 interface Lamp {

@@ -165,7 +165,7 @@ describe('the client library', () => {
     expect(await converged).toMatchObject({ version: 3, delta: null });
   });
 
-  it('follows 200 changes a second over cut connections and changing nodes: each once, the cache as the list', async () => {
+  it('follows changes over cut connections and changing nodes: each once, the cache as the list', async () => {
     const CHANGES = 240;
     const prefix = `fleet${++things}`;
     const names = [0, 1, 2, 3].map((n) => `${prefix}-${n}`);
