@@ -61,6 +61,7 @@ export type ActionName =
   | 'sink:list'
   | 'sink:update'
   | 'sink:delete'
+  | 'sink:test'
   | 'dead-letter:list'
   | 'dead-letter:delete'
   | 'dead-letter:replay'

@@ -86,6 +86,7 @@ export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, Poli
   'sink:list': 'umbra:AdminRead',
   'sink:update': 'umbra:AdminWrite',
   'sink:delete': 'umbra:AdminWrite',
+  'sink:test': 'umbra:AdminWrite',
   'dead-letter:list': 'umbra:AdminRead',
   'dead-letter:delete': 'umbra:AdminWrite',
   'dead-letter:replay': 'umbra:AdminWrite',

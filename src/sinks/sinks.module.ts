@@ -13,11 +13,15 @@ import { SinkManager } from './sink-manager.js';
 import { SINK_MEANS } from './sink-means.js';
 import { SinkSecrets, type SecretBox } from './sink-secrets.js';
 import { SinksHealth } from './sinks.health.js';
+import { TestSinkController } from './test.http.js';
+import { TestSink } from './test.js';
 import { UpdateSinkController } from './update.http.js';
 import { UpdateSink } from './update.js';
 
 /** Outputs that get the changes of tenants. Administration comes from the global DirectoryModule. */
-@Module({ controllers: [GetSinkController, ListSinksController, UpdateSinkController, DeleteSinkController] })
+@Module({
+  controllers: [GetSinkController, ListSinksController, UpdateSinkController, DeleteSinkController, TestSinkController],
+})
 export class SinksModule {
   static forRoot(keys: ClusterKeys, box: SecretBox): DynamicModule {
     const means = (config: Config, breakers: Breakers, logger: Logger) => ({
@@ -30,7 +34,7 @@ export class SinksModule {
       global: true,
       providers: [
         { provide: SINK_MEANS, inject: [CONFIG, BREAKERS, LOGGER], useFactory: means },
-        ...[SinkManager, UpdateSink, DeleteSink, SinksHealth],
+        ...[SinkManager, UpdateSink, DeleteSink, TestSink, SinksHealth],
       ],
       exports: [SinkManager, SINK_MEANS],
     };

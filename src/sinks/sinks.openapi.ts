@@ -137,3 +137,38 @@ export const deleteSink: OperationDescription = {
   answers: { 204: { description: 'Deleted' } },
   errors: CHANGE_RECORD_ERRORS,
 };
+
+export const TestedSink = Type.Object(
+  {
+    event: Type.String({ description: 'Its `webhook-id`.' }),
+    delivered: Type.Boolean({ description: 'Whether the endpoint answered with success.' }),
+    status: Type.Union([Type.Integer(), nothing], { description: 'Of the answer; null: there was none.' }),
+    durationMs: Type.Integer(),
+    error: Type.Union([Type.String(), nothing], { description: 'What a change would be sent again for.' }),
+  },
+  { $id: 'TestedSink' },
+);
+export type TestedSink = Static<typeof TestedSink>;
+
+const TESTED: TestedSink = {
+  ...{ event: 'evt_test_0b0a9b0e-5c51-4f6c-9d0e-6b8f5c1f5d3a', delivered: false, status: 500, durationMs: 41 },
+  error: 'status 500',
+};
+
+export const testSink: OperationDescription = {
+  id: 'testSink',
+  tag: SINKS,
+  summary: 'Send one test event to the endpoint of a webhook',
+  description:
+    'Signed as every event is, with the type `sink.test`, from the node that answers, also while the sink is paused. It is sent once, within 5 seconds, and is never a dead letter. Other kinds take none.',
+  parameters: [SINK],
+  answers: {
+    200: { description: 'What the endpoint has answered', schema: TestedSink, examples: { failed: TESTED } },
+  },
+  errors: {
+    ...READ_RECORD_ERRORS,
+    forbidden: '',
+    invalidRequest: 'The service makes the event; send no body',
+    invalidJson: ': Unexpected end of JSON input',
+  },
+};

@@ -9,7 +9,7 @@
  *    `things`.
  * 5. The transport is the suffix.
  * Of a method of gRPC, `umbra.v1.Shadows/Get`, the service is the noun.
- * Names that standards of OAuth fix stand for ours: `jwks.json` for `auth/jwks`, `oauth-authorization-server` for
+ * `test-event` is the verb `test`. Names that standards of OAuth fix stand for ours: `jwks.json` for `auth/jwks`, `oauth-authorization-server` for
  * `auth/metadata`.
  */
 export function fileOf(route: Route, folders: ReadonlySet<string>): string {
@@ -35,8 +35,10 @@ const DROPPED = new Set(['v1', 'api', '$aws', '.well-known', 'me']);
 const VERBS = new Set([
   ...['get', 'update', 'delete', 'list', 'watch', 'live', 'ready', 'login', 'refresh', 'revoke', 'commit', 'query'],
   ...['check', 'metrics', 'explain', 'rollback', 'replay', 'token', 'introspect', 'jwks', 'metadata'],
+  'test',
 ]);
 const FIXED: Readonly<Record<string, readonly string[]>> = {
+  'test-event': ['test'],
   'jwks.json': ['auth', 'jwks'],
   'oauth-authorization-server': ['auth', 'metadata'],
 };

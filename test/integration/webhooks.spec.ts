@@ -139,6 +139,24 @@ describe('a webhook', () => {
     receiver.reply = status(204);
   });
 
+  it('sends one test event, and says what the endpoint has answered; it is no dead letter', async () => {
+    const before = (await letters()).letters.length;
+    receiver.reply = status(204);
+    const good = await ask('POST', '/hook/test-event');
+    expect(good.body).toMatchObject({ delivered: true, status: 204, error: null, durationMs: expect.any(Number) });
+    expect(receiver.ids.at(-1)).toBe(good.body.event);
+    expect(receiver.events().at(-1)).toMatchObject({ type: 'sink.test', data: { tenant: 'default', sink: 'hook' } });
+    receiver.reply = status(500);
+    const bad = await ask('POST', '/hook/test-event');
+    expect(bad.body).toMatchObject({ delivered: false, status: 500, error: 'status 500' });
+    receiver.reply = status(204);
+    expect(receiver.ids.filter((id) => id === bad.body.event)).toHaveLength(1);
+    expect((await letters()).letters).toHaveLength(before);
+    expect((await ask('POST', '/none/test-event')).status).toBe(404);
+    expect((await ask('POST', '/hook/test-event', { type: 'mine' })).status).toBe(400);
+    expect((await node.ask('POST', '/v1/sinks/hook/test-event', operator)).status).toBe(403);
+  });
+
   it('deletes dead letters, one or all', async () => {
     const [{ letter }] = (await letters()).letters;
     expect((await ask('DELETE', '/hook/dead-letters/evt_none')).status).toBe(404);
