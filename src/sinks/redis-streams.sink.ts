@@ -170,9 +170,10 @@ export class RedisStreamsSink implements OpenSink {
     }
     const answers = await transaction.exec();
     if (answers === null) throw new Error('the transaction was given up');
-    const width = this.settings.cachePrefix === null ? 1 : 2;
-    return batch.flatMap((waiting, i) => {
-      const [added, cached] = answers.slice(i * width, (i + 1) * width).map(([error]) => error);
+    let at = 0;
+    return batch.flatMap((waiting) => {
+      const added = answers[at++]?.[0];
+      const cached = this.#isCached(waiting.record) ? answers[at++]?.[0] : null;
       // Its document goes once more with it, which changes nothing.
       if (added) return [{ waiting, error: added }];
       if (cached) this.#setAside(waiting, cached);
@@ -226,9 +227,14 @@ export class RedisStreamsSink implements OpenSink {
     commands.call('XADD', stream, ...trim, '*', ...Object.entries(fields).flat());
   }
 
+  /** The cache has documents, and presence is none. */
+  #isCached({ key }: ShadowRecord): boolean {
+    return this.settings.cachePrefix !== null && key.name !== PRESENCE;
+  }
+
   #cache(commands: ChainableCommander, record: ShadowRecord): void {
     const { cachePrefix } = this.settings;
-    if (cachePrefix === null) return;
+    if (cachePrefix === null || !this.#isCached(record)) return;
     commands.eval(WRITE_FORWARD, 1, ...cacheArguments(cachePrefix, record, this.settings));
   }
 
