@@ -8,7 +8,8 @@
  * 4. The last noun is the folder, in its singular where that is the folder's name. A route without a noun is about
  *    `things`.
  * 5. The transport is the suffix.
- * Of a method of gRPC, `umbra.v1.Shadows/Get`, the service is the noun.
+ * Of a method of gRPC, `umbra.v1.Shadows/Get`, the service is the noun. A lease is taken and renewed by `update`, and
+ * ended by `delete`.
  * `test-event` is the verb `test`. Names that standards of OAuth fix stand for ours: `jwks.json` for `auth/jwks`, `oauth-authorization-server` for
  * `auth/metadata`.
  */
@@ -39,6 +40,7 @@ const VERBS = new Set([
 ]);
 const FIXED: Readonly<Record<string, readonly string[]>> = {
   'test-event': ['test'],
+  ...{ Take: ['update'], Renew: ['update'], End: ['delete'] },
   'jwks.json': ['auth', 'jwks'],
   'oauth-authorization-server': ['auth', 'metadata'],
 };
