@@ -1,6 +1,7 @@
 import type { Authorizer } from '../access/authorizer.js';
 import { ANONYMOUS } from '../access/principal.js';
 import { ServiceError } from '../errors/service-error.js';
+import type { ShadowFeed } from '../store/shadow-feed.js';
 import { PresenceUpdate } from '../store/presence-update.js';
 import type { ShadowEvent, WatchHub } from '../watch/subscription.js';
 import type { DocumentsBefore } from './documents-before.js';
@@ -12,7 +13,7 @@ const EVENT: ShadowEvent = {
   record: new PresenceUpdate('default', 'lamp', CURSOR, Buffer.from('{}')),
 };
 
-function opened(isOn: boolean, asked: string[], allowed: string) {
+function opened(isOn: boolean, asked: string[], allowed: string, hasPresence = true) {
   const authorizer = {
     ...{ isRequired: true, isActive: () => true, mayEver: () => true, onChange: () => () => undefined },
     allows: (_who: unknown, action: string, resource: string) =>
@@ -21,7 +22,7 @@ function opened(isOn: boolean, asked: string[], allowed: string) {
   const subscription = { ended: new Promise(() => undefined), close: () => undefined };
   const hub = { subscribe: () => subscription } as unknown as WatchHub;
   const documents = { of: () => Promise.reject(new Error('read')) } as unknown as DocumentsBefore;
-  const shadows = new WatchShadows(hub, authorizer, documents, null as never, null as never, {
+  const shadows = new WatchShadows(hub, authorizer, documents, { hasPresence } as ShadowFeed, null as never, {
     presence: { isOn, fence: false, leaseSeconds: 10, days: 1, maxClients: 1 },
   });
   const watched = { filter: { tenant: 'default', presence: 'too' as const }, content: () => false, real: true };
@@ -45,5 +46,9 @@ describe('presence in a stream of changes', () => {
   it('is refused where presence is switched off: the stream would be empty for ever', () => {
     expect(() => opened(false, [], '')).toThrow(ServiceError);
     expect(() => opened(false, [], '')).toThrow(/switched off/);
+  });
+
+  it('is refused where the storage brings none', () => {
+    expect(() => opened(true, [], '', false)).toThrow(/the storage of this node brings no presence/);
   });
 });

@@ -105,15 +105,25 @@ export class WatchShadows {
 
   /**
    * Brings the changes that policies let the watcher see, each by what they say at that time.
-   * @throws ServiceError invalidRequest for a malformed cursor, or for presence where it is switched off;
+   * @throws ServiceError invalidRequest for a malformed cursor, or for presence where there is none;
    * tooManyRequests; draining
    */
   watch(watcher: Watcher, watched: Watched, start: WatchStart): PermittedWatch {
-    if (watched.filter.presence !== undefined && !this.config.presence.isOn)
-      throw new ServiceError('invalidRequest', 'kind=presence: presence is switched off (UMBRA_PRESENCE)');
+    if (watched.filter.presence !== undefined) this.#checkPresence();
     const from = start.cursor !== undefined ? decodeCursor(start.cursor) : start.initial ? 'initial' : 'now';
     const subscription = this.hub.subscribe({ filter: watched.filter, from });
     return new PermittedWatch(subscription, watcher, watched, this.authorizer, this.documents);
+  }
+
+  /** The stream would be empty for ever. */
+  #checkPresence(): void {
+    if (!this.config.presence.isOn)
+      throw new ServiceError('invalidRequest', 'kind=presence: presence is switched off (UMBRA_PRESENCE)');
+    if (!this.feed.hasPresence)
+      throw new ServiceError(
+        'invalidRequest',
+        'kind=presence: the storage of this node brings no presence; leave it out',
+      );
   }
 }
 

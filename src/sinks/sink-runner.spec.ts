@@ -15,6 +15,7 @@ const SHARDS = ['p/0', 'p/1'];
 
 /** A log of revisions; even ones are of shard 0. */
 class Log implements ShadowFeed {
+  readonly hasPresence = true;
   revision = 100;
   compacted = 0;
   /** Revisions that are of a client, and of no shadow. */

@@ -70,6 +70,8 @@ export class UpdateSink {
     checkFilter(draft.filter);
     if (draft.filter.kinds?.includes('presence') && !this.config.presence.isOn)
       throw refused('filter.kinds: presence is switched off on this node (UMBRA_PRESENCE)');
+    if (draft.filter.kinds?.includes('presence') && !this.feed.hasPresence)
+      throw refused('filter.kinds: the storage of this node brings no presence; leave it out');
     const found = this.#kindOf(draft, before);
     const context = { tenant, sink: name, filter: watchFilterOf(draft.filter), now: this.clock.now() };
     const checked = checkedBy(found, settings, { ...context, before: before && this.#stored(before.record) });

@@ -106,8 +106,8 @@ export interface ShadowFeed {
   head(signal: AbortSignal): Promise<Position>;
 
   /**
-   * Every live record (tombstones left out) that `filter` matches, those of presence last, all as of the one position, in pages. While the
-   * store does not answer, the iteration waits for as long as `signal` allows.
+   * Every live record (tombstones left out) that `filter` matches, those of presence last, all as of the one position, in
+   * pages. While the store does not answer, the iteration waits for as long as `signal` allows.
    * @param resume continues a base of the same filter after the last record that was received, as of its position or of
    * a later one
    * @throws ServiceError storageUnavailable; the iteration throws FeedGap when the remaining pages as of `position` are
@@ -127,6 +127,9 @@ export interface ShadowFeed {
    * @throws FeedGap when `position` is no longer in the history, or belongs to another history
    */
   after(position: Position, signal: AbortSignal): AsyncIterable<FeedBatch>;
+
+  /** Whether it brings the records of presence. A filter that asks for them is refused without: it would match nothing. */
+  readonly hasPresence: boolean;
 
   /** `ok` while a live `after` stream follows the store; `reason` says why, for an operator. */
   readonly health: { readonly ok: boolean; readonly reason: string };

@@ -33,6 +33,7 @@ function record(position: Position): ShadowRecord {
 
 /** A feed whose faults a test plays by hand. */
 class ScriptedFeed implements ShadowFeed {
+  readonly hasPresence = true;
   readonly health = { ok: true, reason: 'following the script' };
   position: Position = { cluster: 'c', epoch: 0, revision: 1 };
   failingHeads = 0;

@@ -132,6 +132,11 @@ describe('a sink', () => {
       { kind: 'nats', filter: { kinds: ['presence'], paths: ['/desired'] } },
       'filter.paths is about',
     ],
+    [
+      'presence of a storage that brings none',
+      { kind: 'nats', filter: { kinds: ['updated', 'presence'] } },
+      'brings no presence',
+    ],
     ['a filter that lets nothing through', { kind: 'nats', filter: { things: [] } }, 'filter.things must be'],
     [
       'a server that the operator has not named',

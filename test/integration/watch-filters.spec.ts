@@ -118,6 +118,9 @@ it.each([
   ['/watch?shadow=.other', /shadow must be the name/],
   ['/watch?kind=changed', /kind must be one of updated, deleted, presence/],
   ['/watch?kind=presence&path=/desired', /path is about documents/],
+  // The storage of this node is its memory.
+  ['/watch?kind=presence', /the storage of this node brings no presence/],
+  ['/things/lamp/watch?kind=updated&kind=presence', /the storage of this node brings no presence/],
   ['/things/lamp/watch?kind=presence&shadow=net', /shadow is about documents/],
   ['/watch?path=desired', /path must be a JSON Pointer/],
   ['/watch?path=/delta/led', /path must be a JSON Pointer/],

@@ -25,6 +25,7 @@ function counting(feed: ShadowFeed): { readonly feed: ShadowFeed; readonly opene
   return {
     opened: () => opened,
     feed: {
+      hasPresence: feed.hasPresence,
       head: (signal) => feed.head(signal),
       base: (filter, signal, resume) => feed.base(filter, signal, resume),
       after: (position: Position, signal: AbortSignal): AsyncIterable<FeedBatch> => {

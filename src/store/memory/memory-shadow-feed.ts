@@ -20,6 +20,8 @@ export interface MemorySource {
 }
 
 export class MemoryShadowFeed implements ShadowFeed {
+  /** Whatever knows presence keeps it in keys of the cluster, which are not in the log of the shadows. */
+  readonly hasPresence = false;
   readonly health = { ok: true, reason: 'following the memory of this process' };
 
   /** The records of each position for which a base is still being read. */

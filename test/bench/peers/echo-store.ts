@@ -27,6 +27,7 @@ interface Reader {
  * a batch has one. What the doors and the document cost.
  */
 export class EchoStore implements ShadowStore, ShadowFeed {
+  readonly hasPresence = false;
   readonly health = { ok: true, reason: 'an echo' };
   readonly #records = new Map<string, ShadowRecord>();
   #position: Position = { cluster: 'echo', epoch: 0, revision: 1 };

@@ -14,6 +14,7 @@ type Entry = [id: Buffer, fields: Buffer[]];
 
 /** Follows the stream; like Umbra's own feed it does not parse what this node has just written. */
 export class RedisFeed implements ShadowFeed {
+  readonly hasPresence = false;
   readonly health = { ok: true, reason: 'follows the stream' };
 
   constructor(

@@ -70,6 +70,7 @@ const MARKER_MS = 250;
 const OPENING_MS = 5_000;
 
 export class EtcdShadowFeed implements ShadowFeed {
+  readonly hasPresence = true;
   readonly #history: RestoreDetector;
   readonly #decoder: RecordDecoder;
   readonly #base: BaseState;
