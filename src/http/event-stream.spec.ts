@@ -45,6 +45,20 @@ describe('EventStream', () => {
     throw new Error('the stream accepted 100 MB for a client that reads nothing');
   }
 
+  it('sends its text as it is, until the connection closes', async () => {
+    const { stream, client } = await open({});
+    client.resume();
+    let received = '';
+    client.setEncoding('utf8').on('data', (chunk: string) => (received += chunk));
+    await stream.write(Buffer.from(frame('change', '"é"', '1')));
+    stream.end(frame('end', '{}'));
+    await once(client, 'end');
+    const [head = '', body] = received.split(/\r\n\r\n/);
+    expect(head.toLowerCase()).toContain('connection: close');
+    expect(head.toLowerCase()).not.toContain('transfer-encoding');
+    expect(body?.replace(/^retry: \d+\n\n/, '')).toBe('event: change\nid: 1\ndata: "é"\n\nevent: end\ndata: {}\n\n');
+  });
+
   it('accepts as much as the client reads', async () => {
     const { stream, client } = await open({});
     client.resume();

@@ -7,6 +7,11 @@ export interface StreamOptions {
   readonly stallMs?: number;
   /** Milliseconds for the last bytes after `end`. */
   readonly lingerMs?: number;
+  /**
+   * The end of the connection ends the response, instead of chunks that each write would be wrapped into. For texts that
+   * tell their end themselves.
+   */
+  readonly untilClose?: boolean;
 }
 
 /**
@@ -25,7 +30,7 @@ export class TextStream {
     reply: FastifyReply,
     headers: Readonly<Record<string, string>>,
     onClose: () => void,
-    { stallMs = 30_000, lingerMs = 5_000 }: StreamOptions = {},
+    { stallMs = 30_000, lingerMs = 5_000, untilClose = false }: StreamOptions = {},
   ) {
     reply.hijack();
     this.#raw = reply.raw;
@@ -47,14 +52,17 @@ export class TextStream {
     // TCP or `stallMs` detects a dead client.
     this.#raw.socket?.setTimeout(0);
     this.#raw.socket?.setNoDelay(true);
-    this.#raw.writeHead(200, { ...headersOf(reply), ...headers });
+    // Unless it is removed, Node adds it.
+    if (untilClose) this.#raw.removeHeader('transfer-encoding');
+    const connection = untilClose ? { connection: 'close' } : {};
+    this.#raw.writeHead(200, { ...headersOf(reply), ...headers, ...connection });
   }
 
   /**
    * Returns false when the client is gone, read nothing for `stallMs`, or the stream was abandoned meanwhile. Returns a
    * promise only when the socket is full: most writes need no turn of the event loop.
    */
-  write(text: string): boolean | Promise<boolean> {
+  write(text: string | Buffer): boolean | Promise<boolean> {
     if (this.#closed) return false;
     return this.#raw.write(text) || this.#drain.next().then((isDrained) => isDrained && !this.#closed);
   }

@@ -7,16 +7,13 @@ import type { Cursor, ShadowEvent } from '../watch/subscription.js';
 import type { Before } from './documents-before.js';
 import type { EventDetail } from './watch.js';
 
-/** An event as a door writes it. */
-export type EventText = string | Buffer;
-
 /** Puts the name of an event, its data as JSON, and its cursor in a form. */
-type Form<Text extends EventText> = (name: string, data: string, id?: string) => Text;
+type Form = (name: string, data: string, id?: string) => Buffer;
 
-/** Server-sent events. No errors. */
-export const sentEvent = rememberingLast(frame);
+/** Server-sent events, as bytes that all their readers share. No errors. */
+export const sentEvent = rememberingLast((name, data, id) => Buffer.from(frame(name, data, id)));
 
-/** Messages of a WebSocket: `{"type":…,"id":…,"data":…}`. As bytes, which all its readers share. No errors. */
+/** Messages of a WebSocket: `{"type":…,"id":…,"data":…}`, as bytes that all their readers share. No errors. */
 export const message = rememberingLast((name, data, id) => Buffer.from(messageText(name, data, id)));
 
 /** No errors. */
@@ -36,9 +33,9 @@ function dataOf(record: ShadowRecord): string {
 }
 
 /** Live readers of one event take it one after the other, so the last one is what the next reader wants. */
-function rememberingLast<Text extends EventText>(form: Form<Text>): (event: ShadowEvent, detail?: EventDetail) => Text {
+function rememberingLast(form: Form): (event: ShadowEvent, detail?: EventDetail) => Buffer {
   let last: ShadowEvent | null = null;
-  let text: Text | null = null;
+  let text: Buffer | null = null;
   return (event, { previous } = {}) => {
     // Few ask for it, and what they get is longer than all else.
     if (previous !== undefined) return textOf(event, form, previous);
@@ -50,7 +47,7 @@ function rememberingLast<Text extends EventText>(form: Form<Text>): (event: Shad
   };
 }
 
-function textOf<Text extends EventText>(event: ShadowEvent, form: Form<Text>, previous?: Before): Text {
+function textOf(event: ShadowEvent, form: Form, previous?: Before): Buffer {
   switch (event.kind) {
     case 'change': {
       const data = dataOf(event.record);
