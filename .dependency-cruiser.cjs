@@ -58,7 +58,7 @@ module.exports = {
       comment: 'A new folder below src/ gets its place in FLOORS before anything imports it.',
       severity: 'error',
       from: {},
-      to: { path: '^src/[^/]+/', pathNot: `^src/(launcher|sdk|${FLOORS.flat().join('|')})/` },
+      to: { path: '^src/[^/]+/', pathNot: `^src/(launcher|sdk|cli|${FLOORS.flat().join('|')})/` },
     },
     {
       name: 'document-is-pure',
@@ -108,8 +108,27 @@ module.exports = {
     onlyFrom(
       'the-server-does-not-know-its-client',
       'The client library is a package of its own, which the build of the server leaves out.',
-      '^(src/sdk/|test/)',
+      '^(src/sdk/|src/cli/|test/)',
       '^src/sdk/',
+    ),
+    onlyFrom(
+      'nothing-knows-the-command',
+      'The command is a program of its own, which the build of the server leaves out.',
+      '^(src/cli/|test/)',
+      '^src/cli/',
+    ),
+    {
+      name: 'the-command-uses-the-client-alone',
+      comment: 'It asks the service as any application does: what it needs, the client library offers.',
+      severity: 'error',
+      from: { path: '^src/cli/', pathNot: '[.]spec[.]ts$' },
+      to: { path: '^(src|test)/', pathNot: '^src/(cli/|sdk/index[.]ts$)' },
+    },
+    onlyFrom(
+      'only-the-command-imports-its-packages',
+      'Neither the server nor the client library has them.',
+      '^(src/cli/|test/)',
+      'node_modules/(commander|@clack|jsonc-parser)/',
     ),
     {
       name: 'the-client-stands-alone',
@@ -144,7 +163,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^src/sdk/dist/' },
+    exclude: { path: '^src/(sdk|cli)/dist/' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {

@@ -3,6 +3,7 @@ FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 COPY src/sdk/package.json src/sdk/
+COPY src/cli/package.json src/cli/
 # No package that the build needs has an install script of its own.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY nest-cli.json tsconfig.json tsconfig.build.json ./
@@ -13,6 +14,7 @@ FROM node:24-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 COPY src/sdk/package.json src/sdk/
+COPY src/cli/package.json src/cli/
 RUN npm ci --omit=dev --workspaces=false --ignore-scripts --no-audit --no-fund
 
 FROM node:24-bookworm-slim

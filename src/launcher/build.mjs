@@ -34,7 +34,7 @@ function newestSource(root) {
 }
 
 /** Specs, and the client library, which has a build of its own. */
-const isForeign = (name) => name.endsWith('.spec.ts') || name.split(sep)[0] === 'sdk';
+const isForeign = (name) => name.endsWith('.spec.ts') || ['sdk', 'cli'].includes(name.split(sep)[0]);
 
 // `npm run build` runs this file and always builds; tests run it with --when-changed.
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

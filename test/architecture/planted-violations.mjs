@@ -42,6 +42,13 @@ const PLANTED = [
     says: 'the-client-runs-in-browsers',
   },
   {
+    wall: 'the command: a part of the client library that is not for its users',
+    file: 'src/cli/planted.ts',
+    text: "export { textOfFile } from '../sdk/files.js';\n",
+    tool: layers,
+    says: 'the-command-uses-the-client-alone',
+  },
+  {
     wall: 'the client library: a timer that is not of the Platform',
     file: 'src/sdk/planted.ts',
     text: 'export const planted = (): unknown => setTimeout(() => undefined, 1);\n',

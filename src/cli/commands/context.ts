@@ -1,0 +1,120 @@
+import type { Command } from 'commander';
+import { readContexts, writeContexts, type Context } from '../contexts.js';
+import { CliError, EXIT, usage } from '../exit-code.js';
+import { action, serverOf, type Session } from '../session.js';
+import type { Surroundings } from '../surroundings.js';
+
+/** Characters of a name, so that it can be typed and read. */
+const NAME = /^[\w.@-]{1,64}$/;
+
+/** Adds `context` with its subcommands. No errors. */
+export function contextCommand(program: Command, around: Surroundings): void {
+  const context = program
+    .command('context')
+    .description('Keeps servers and credentials under names.')
+    .helpCommand(false);
+  context.command('list').description('Lists the contexts; * is the current one.').action(action(around, list));
+  context
+    .command('show')
+    .description('Shows a context, without its key.')
+    .argument('[name]', 'the current one by default')
+    .action(action(around, show));
+  context
+    .command('set')
+    .description('Makes a context or changes it. The first one becomes the current one.')
+    .argument('<name>', 'letters, digits and . _ @ -')
+    .option('--tenant <tenant>', 'the tenant that the context is for')
+    .option('--ask-key', 'ask for the key or access token on the terminal')
+    .option('--no-key', 'forget the key')
+    .addHelpText('after', '\nThe server comes from --server, the key from --key-file.')
+    .action(action(around, set));
+  context.command('use').description('Makes a context the current one.').argument('<name>').action(action(around, use));
+  context
+    .command('delete')
+    .description('Forgets a context and its key.')
+    .argument('<name>')
+    .action(action(around, remove));
+}
+
+/** What is shown of a context. The key is not. */
+const shown = (name: string, { server, tenant, key }: Context, current: string | null) => ({
+  ...{ name, server, tenant: tenant ?? null, hasKey: key !== undefined, isCurrent: name === current },
+});
+
+async function list({ file, out }: Session): Promise<void> {
+  const { current, contexts } = await readContexts(file);
+  const all = Object.entries(contexts).map(([name, context]) => shown(name, context, current));
+  await out.list(all, ['', 'NAME', 'SERVER', 'TENANT', 'KEY'], (each) => [
+    each.isCurrent ? '*' : '',
+    each.name,
+    each.server,
+    each.tenant ?? '',
+    each.hasKey ? 'yes' : 'no',
+  ]);
+}
+
+async function existing(file: string, name: string | null) {
+  const all = await readContexts(file);
+  if (name === null && all.current === null) throw new CliError(EXIT.notFound, 'there is no current context');
+  const wanted = name ?? all.current!;
+  const context = Object.hasOwn(all.contexts, wanted) ? all.contexts[wanted] : undefined;
+  if (!context) throw new CliError(EXIT.notFound, `no context ${wanted}: see \`umbra context list\``);
+  return { all, name: wanted, context };
+}
+
+async function show({ file, out, options }: Session, [given]: readonly (string | undefined)[]): Promise<void> {
+  const { all, name, context } = await existing(file, given ?? options.context ?? null);
+  const each = shown(name, context, all.current);
+  const rows = [
+    `server  ${each.server}`,
+    `tenant  ${each.tenant ?? 'that of the key'}`,
+    `key     ${each.hasKey ? 'yes' : 'no'}`,
+  ];
+  await out.say(each, [`name    ${name}${each.isCurrent ? ' (current)' : ''}`, ...rows].join('\n'));
+}
+
+async function set(session: Session, [name = '']: readonly string[], given: Readonly<Record<string, unknown>>) {
+  const { file, options, out } = session;
+  const { tenant, askKey, key: wantsKey } = given as { tenant?: string; askKey?: boolean; key?: boolean };
+  if (!NAME.test(name)) throw usage('the name of a context has 1 to 64 letters, digits and . _ @ -');
+  if (Number(askKey === true) + Number(wantsKey === false) + Number(options.keyFile !== undefined) > 1)
+    throw usage('give one of --key-file, --ask-key and --no-key');
+  const all = await readContexts(file);
+  const old = Object.hasOwn(all.contexts, name) ? all.contexts[name] : undefined;
+  const server = options.server === undefined ? old?.server : serverOf(options.server);
+  if (server === undefined) throw usage(`the context ${name} is new: give --server URL`);
+  const fresh = askKey
+    ? await session.askKey()
+    : options.keyFile === undefined
+      ? undefined
+      : await session.keyOf(options.keyFile);
+  // A key goes to the server that it was given for, and to no other.
+  const kept = wantsKey === false || server !== old?.server ? undefined : old.key;
+  const key = fresh ?? kept;
+  const of = tenant ?? old?.tenant;
+  const context: Context = { server, ...(of !== undefined && { tenant: of }), ...(key !== undefined && { key }) };
+  const current = all.current ?? name;
+  await writeContexts(file, { current, contexts: { ...all.contexts, [name]: context } });
+  const lost = old?.key !== undefined && key === undefined && wantsKey !== false;
+  await out.say(
+    shown(name, context, current),
+    `context ${name} is kept${lost ? '; its key was for the other server and is forgotten' : ''}`,
+  );
+}
+
+async function use({ file, out }: Session, [given = '']: readonly string[]): Promise<void> {
+  const { all, name, context } = await existing(file, given);
+  await writeContexts(file, { ...all, current: name });
+  await out.say(shown(name, context, name), `context ${name} is the current one`);
+}
+
+async function remove(session: Session, [given = '']: readonly string[]): Promise<void> {
+  const { file, out } = session;
+  await existing(file, given);
+  await session.confirm(`Forget the context ${given} and its key?`);
+  // Read again: a person may take long to answer.
+  const { all } = await existing(file, given);
+  const contexts = Object.fromEntries(Object.entries(all.contexts).filter(([name]) => name !== given));
+  await writeContexts(file, { current: all.current === given ? null : all.current, contexts });
+  await out.say({ name: given, deleted: true }, `context ${given} is forgotten`);
+}

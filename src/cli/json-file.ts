@@ -1,0 +1,89 @@
+import { createReadStream } from 'node:fs';
+import type { Node, ParseError } from 'jsonc-parser';
+import { usage } from './exit-code.js';
+import type { Surroundings } from './surroundings.js';
+
+/** A JSON text with the places of its values. */
+export interface Parsed {
+  readonly value: unknown;
+  /** `file:line:column` of the value at a path, or of the nearest one around it. */
+  placeOf(path: readonly (string | number)[]): string;
+}
+
+/** Bytes of a file or of stdin that are read. A node takes less by default. */
+const MAX_BYTES = 8 * 1024 * 1024;
+
+/** `file:line:column` of a character, both counted from 1. */
+function place(file: string, text: string, offset: number): string {
+  const before = text.slice(0, offset).split('\n');
+  return `${file}:${before.length}:${before.at(-1)!.length + 1}`;
+}
+
+/** @throws CliError with the place of the first error */
+export async function parseJson(text: string, file: string): Promise<Parsed> {
+  const { findNodeAtLocation, getNodeValue, parseTree, printParseErrorCode } = await import('jsonc-parser');
+  const errors: ParseError[] = [];
+  const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false });
+  const first = errors[0];
+  if (first || !root) {
+    const what = first ? words(printParseErrorCode(first.error)) : 'value expected';
+    throw usage(`${place(file, text, first?.offset ?? text.length)}: ${what}`);
+  }
+  refuseRepeated(root, (offset) => place(file, text, offset));
+  const placeOf: Parsed['placeOf'] = (path) => {
+    for (let length = path.length; length > 0; length--) {
+      const node = findNodeAtLocation(root, path.slice(0, length));
+      if (node) return place(file, text, node.offset);
+    }
+    return place(file, text, root.offset);
+  };
+  return { value: getNodeValue(root), placeOf };
+}
+
+/** `CommaExpected` as `comma expected`. */
+const words = (code: string): string => code.replace(/(?<=[a-z])[A-Z]/g, ' $&').toLowerCase();
+
+/** Of two members with one name the first would be lost without a word. */
+function refuseRepeated(node: Node, at: (offset: number) => string): void {
+  const names = new Set<string>();
+  for (const child of node.children ?? []) {
+    const name = child.type === 'property' ? child.children?.[0] : undefined;
+    if (name && names.has(name.value as string))
+      throw usage(`${at(name.offset)}: the member ${JSON.stringify(name.value)} is there twice`);
+    if (name) names.add(name.value as string);
+    refuseRepeated(child, at);
+  }
+}
+
+/** The text of a file; `-` is stdin. @throws CliError if it cannot be read or is too large */
+export async function textOf(file: string, around: Pick<Surroundings, 'stdin'>): Promise<string> {
+  const bytes = await bytesOf(file, around);
+  if (bytes.length > MAX_BYTES) throw usage(`${nameOf(file)} is larger than ${MAX_BYTES} bytes`);
+  return new TextDecoder().decode(bytes);
+}
+
+/** How messages call the file. No errors. */
+export const nameOf = (file: string): string => (file === '-' ? '<stdin>' : file);
+
+async function bytesOf(file: string, { stdin }: Pick<Surroundings, 'stdin'>): Promise<Uint8Array> {
+  if (file === '-') return allOf(stdin);
+  try {
+    return await allOf(createReadStream(file));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw usage(`${file} cannot be read${code === undefined ? '' : ` (${code})`}`);
+  }
+}
+
+/** All bytes, or a few more than the limit. */
+async function allOf(parts: Surroundings['stdin']): Promise<Uint8Array> {
+  const read: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of parts) {
+    const bytes = Buffer.from(part as Uint8Array);
+    read.push(bytes);
+    size += bytes.length;
+    if (size > MAX_BYTES) break;
+  }
+  return Buffer.concat(read);
+}

@@ -1,0 +1,35 @@
+import { homedir } from 'node:os';
+import { EXIT } from './exit-code.js';
+import { run } from './run.js';
+import type { Sink } from './surroundings.js';
+
+const interruption = new AbortController();
+process.on('SIGINT', () => {
+  // The second time it is meant: something does not end.
+  if (interruption.signal.aborted) process.exit(EXIT.interrupted);
+  interruption.abort();
+});
+
+/** A reader that has gone away, such as `head`, ends the command without a word. */
+function sinkOf(stream: NodeJS.WriteStream): Sink {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.failed);
+  });
+  return {
+    isTerminal: stream.isTTY === true,
+    write: (text) =>
+      new Promise((resolve, reject) => stream.write(text, (error) => (error ? reject(error) : resolve()))),
+  };
+}
+
+process.exitCode = await run(process.argv.slice(2), {
+  env: process.env,
+  home: homedir(),
+  stdin: process.stdin,
+  isInteractive: process.stdin.isTTY === true && process.stderr.isTTY === true,
+  stdout: sinkOf(process.stdout),
+  stderr: sinkOf(process.stderr),
+  fetch: (url, init) => fetch(url, init),
+  signal: interruption.signal,
+  prompts: async () => (await import('./prompts.js')).terminalPrompts,
+});

@@ -1,0 +1,65 @@
+import { printable } from './printable.js';
+import type { Sink } from './surroundings.js';
+
+export interface OutputOptions {
+  readonly json: boolean;
+  readonly color: boolean;
+}
+
+/** Select Graphic Rendition codes of ECMA-48. */
+const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const;
+export type Style = keyof typeof STYLES;
+
+/** A cell of a table with a style. */
+export interface Cell {
+  readonly text: string;
+  readonly style: Style;
+}
+
+/** What the command says on stdout: tables and texts for people, or JSON for programs. */
+export class Output {
+  readonly isJson: boolean;
+  readonly #sink: Sink;
+  readonly #color: boolean;
+
+  constructor(sink: Sink, { json, color }: OutputOptions) {
+    this.#sink = sink;
+    this.isJson = json;
+    this.#color = color && sink.isTerminal;
+  }
+
+  /** One JSON object on a line, or the text for people. @throws the error of the stream */
+  async say(value: unknown, text: string): Promise<void> {
+    await this.#sink.write(printable(this.isJson ? JSON.stringify(value) : text) + '\n');
+  }
+
+  /** A text that is no answer, such as a script. @throws the error of the stream */
+  async raw(text: string): Promise<void> {
+    await this.#sink.write(text);
+  }
+
+  /** Each item as a JSON object on a line, or all as a table. @throws the error of the stream */
+  async list<T>(items: readonly T[], head: readonly string[], row: (item: T) => readonly (string | Cell)[]) {
+    if (this.isJson) for (const item of items) await this.say(item, '');
+    else await this.#sink.write(this.#table([head.map((text) => ({ text, style: 'bold' })), ...items.map(row)]));
+  }
+
+  /** The text in a style, where the terminal shows it. No errors. */
+  styled(text: string, style: Style): string {
+    return this.#color ? `\x1b[${STYLES[style]}m${text}\x1b[0m` : text;
+  }
+
+  #table(rows: readonly (readonly (string | Cell)[])[]): string {
+    const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? { text: cell } : cell)));
+    const clean = cells.map((row) => row.map((cell) => ({ ...cell, text: printable(cell.text) })));
+    const widths = clean[0]!.map((_, column) => Math.max(...clean.map((row) => row[column]?.text.length ?? 0)));
+    const line = (row: readonly { text: string; style?: Style }[]): string =>
+      row
+        .map(({ text, style }, column) => {
+          const padding = column === row.length - 1 ? '' : ' '.repeat(widths[column]! - text.length + 2);
+          return (style === undefined ? text : this.styled(text, style)) + padding;
+        })
+        .join('');
+    return clean.map((row) => `${line(row).trimEnd()}\n`).join('');
+  }
+}

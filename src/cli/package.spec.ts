@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs';
+import { build, type Metafile } from 'esbuild';
+
+const { dependencies } = JSON.parse(readFileSync('src/cli/package.json', 'utf8')) as {
+  dependencies: Record<string, string>;
+};
+let outputs: Metafile['outputs'];
+
+beforeAll(async () => {
+  const { metafile } = await build({
+    ...{ entryPoints: ['src/cli/main.ts'], outdir: 'dist', bundle: true, splitting: true, packages: 'external' },
+    ...{ format: 'esm', platform: 'node', metafile: true, write: false },
+  });
+  outputs = metafile.outputs;
+});
+
+const packageOf = (path: string): string => path.split('/', path.startsWith('@') ? 2 : 1).join('/');
+
+it('depends on the packages that it imports, and on no other', () => {
+  const imported = Object.values(outputs).flatMap(({ imports }) => imports.filter(({ external }) => external));
+  const packages = new Set(
+    imported
+      .map(({ path }) => path)
+      .filter((path) => !path.startsWith('node:'))
+      .map(packageOf),
+  );
+  expect([...packages].sort()).toEqual(Object.keys(dependencies).sort());
+});
+
+it('loads commander alone before it knows the command', () => {
+  const [entry] = Object.values(outputs).filter(({ entryPoint }) => entryPoint === 'src/cli/main.ts');
+  const early = entry!.imports.filter(({ kind }) => kind === 'import-statement').map(({ path }) => path);
+  expect(early.filter((path) => !path.startsWith('node:'))).toEqual(['commander', 'commander']);
+  expect(Object.keys(entry!.inputs).filter((path) => path.startsWith('src/sdk/'))).toEqual([]);
+});

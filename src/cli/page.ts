@@ -1,0 +1,102 @@
+import type { Argument, Command, Option } from 'commander';
+import { EXIT_MEANINGS } from './exit-code.js';
+
+/** What the commands do not say of themselves. */
+const ABOUT = `# The command line
+
+\`umbra\` reads, changes and follows shadows from a terminal or a script. It is a package of its own, \`@umbra/cli\`, which
+asks a service through [the client library](sdk.md) as any application does, and runs on Node 20.19 and later.
+\`npm run build -w @umbra/cli\` makes it; \`npm link -w @umbra/cli\` puts \`umbra\` on the path.
+
+This page is made from the commands by \`npm run docs:cli\`; \`umbra COMMAND --help\` shows the same.
+
+## Contexts and credentials
+
+A context is a server, a credential and a tenant under a name. Contexts are kept in
+\`$XDG_CONFIG_HOME/umbra/config.json\`, which is \`~/.config/umbra/config.json\` by default. Only its owner may read the
+file, and one that is open to others is refused.
+
+\`\`\`
+umbra context set home --server https://umbra.example --key-file key.txt
+umbra context set home --ask-key
+umbra context use home
+\`\`\`
+
+A key or access token comes from a file, from stdin (\`--key-file -\`) or from a question on the terminal. It is never an
+argument, because other users of the machine see those; a command line with a key in it is refused. Without a key none is
+sent, as nodes without authentication want it. With \`--server\` nothing of a context is used, and a context that gets
+another server forgets its key: a key goes only to the server that it was given for. For a server whose certificate
+comes from an authority of your own, set \`NODE_EXTRA_CA_CERTS\` to the file of that authority.
+
+The tenant of a context is a note for its reader: shadows are always those of the tenant of the credential.
+
+## Output
+
+People get tables and texts. \`--json\` prints one JSON object a line on stdout, and an error as
+\`{"error": {"code", "message", "exit", …}}\` on stderr. Colours and questions are for terminals: elsewhere nothing is
+coloured, and a command that would ask wants \`--yes\`. \`NO_COLOR\` and \`--no-color\` turn colours off. Control
+characters in names and values are shown as \`\\u001b\`, so that they cannot command the terminal.
+
+A file is checked before anything is sent, and refused with its name, line and column.
+`;
+
+/** docs/cli.md, before prettier has formatted it. No errors. */
+export function pageOf(program: Command): string {
+  const commands = program.commands.flatMap(leaves);
+  return [
+    ABOUT,
+    `## Exit codes\n\n${table(
+      ['Code', 'Meaning'],
+      EXIT_MEANINGS.map(([code, meaning]) => [`${code}`, meaning]),
+    )}`,
+    `## Options of every command\n\n${optionsOf(program.options)}`,
+    '## Commands',
+    ...commands.map(sectionOf),
+  ].join('\n\n');
+}
+
+/** Commands that do something, with those that only hold them left out. */
+const leaves = (command: Command): Command[] =>
+  command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
+
+/** With the names of those that hold it. */
+function nameOf(command: Command): string {
+  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`;
+}
+
+function sectionOf(command: Command): string {
+  const given = command.registeredArguments;
+  const usage = [nameOf(command), ...(command.options.length > 0 ? ['[options]'] : []), ...given.map(argument)].join(
+    ' ',
+  );
+  const described = given.filter(({ description }) => description !== '');
+  return [
+    `### \`${usage}\``,
+    command.description(),
+    ...(described.length > 0
+      ? [
+          table(
+            ['Argument', 'Is'],
+            described.map((each) => [`\`${each.name()}\``, each.description]),
+          ),
+        ]
+      : []),
+    ...(command.options.length > 0 ? [optionsOf(command.options)] : []),
+  ].join('\n\n');
+}
+
+function argument(each: Argument): string {
+  const name = each.name() + (each.variadic ? '...' : '');
+  return each.required ? `<${name}>` : `[${name}]`;
+}
+
+const optionsOf = (options: readonly Option[]): string =>
+  table(
+    ['Option', 'Does'],
+    options.map(({ flags, description }) => [`\`${flags}\``, description]),
+  );
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...rows]
+    .map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
+    .join('\n');

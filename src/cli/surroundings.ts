@@ -1,0 +1,32 @@
+import type { Fetch } from '../sdk/index.js';
+
+/** A stream that the command writes to. */
+export interface Sink {
+  readonly isTerminal: boolean;
+  /** Resolves when the text has been taken, so that a slow reader slows the command down. */
+  write(text: string): Promise<void>;
+}
+
+/** Questions to a person. They are loaded when the first one is asked. */
+export interface Prompts {
+  /** null: the person gave up. */
+  secret(question: string): Promise<string | null>;
+  /** null: the person gave up. */
+  confirm(question: string): Promise<boolean | null>;
+}
+
+/** Everything that the command takes from its process. Tests replace it. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The home folder of the user. */
+  readonly home: string;
+  readonly stdin: AsyncIterable<string | Uint8Array>;
+  /** Whether a person can answer: stdin and stderr are a terminal. */
+  readonly isInteractive: boolean;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly fetch: Fetch;
+  /** Aborts at Ctrl-C. */
+  readonly signal: AbortSignal;
+  prompts(): Promise<Prompts>;
+}

@@ -1,0 +1,14 @@
+import type { Surroundings } from '../surroundings.js';
+
+/** Surroundings in which there is nothing: for programs that are only looked at. No errors. */
+export function silent(given: Partial<Surroundings> = {}): Surroundings {
+  const sink = { isTerminal: false, write: () => Promise.resolve() };
+  return {
+    ...{ env: {}, home: '/nonexistent', isInteractive: false, stdout: sink, stderr: sink },
+    stdin: (async function* () {})(),
+    fetch: () => Promise.reject(new Error('there is no network')),
+    signal: new AbortController().signal,
+    prompts: () => Promise.reject(new Error('nobody is there')),
+    ...given,
+  };
+}
