@@ -32,8 +32,16 @@ it('is small enough for a page', async () => {
   expect(gzipSync(await bundled({ entryPoints: [`${FOLDER}/index.ts`] })).length).toBeLessThan(12_000);
 });
 
+it('is small beside mqtt.js for a device', async () => {
+  const code = await bundled({ entryPoints: [`${FOLDER}/device/index.ts`], external: ['mqtt'] });
+  expect(gzipSync(code).length).toBeLessThan(15_000);
+});
+
 it('does nothing when it is imported', async () => {
   const contents = `import './index.js'; import './auth/index.js';`;
   const code = await bundled({ stdin: { contents, resolveDir: FOLDER, loader: 'ts' }, ignoreAnnotations: true });
   expect(new TextDecoder().decode(code)).toBe('');
+  const device = { contents: `import './device/index.js';`, resolveDir: FOLDER, loader: 'ts' } as const;
+  const left = await bundled({ stdin: device, ignoreAnnotations: true, external: ['mqtt'] });
+  expect(new TextDecoder().decode(left).trim()).toBe('import"mqtt";');
 });

@@ -70,7 +70,7 @@ export class UmbraError extends Error {
  * - `bad-answer`: what came is not of this service.
  * - `compacted`, `epoch-changed`, `cursor-gone`: a stream cannot go on from its cursor; load the present state.
  * - `forbidden`: the service has ended a stream, because its credential no longer holds or policies allow it nothing.
- * - `too-many-shadows`: a cache was full.
+ * - `too-many-shadows`: a cache was full. `outbox-full`: more reports wait than may.
  * - `invalid-argument`: the call itself is wrong.
  */
 export type ClientCode =
@@ -84,6 +84,7 @@ export type ClientCode =
   | 'cursor-gone'
   | 'forbidden'
   | 'too-many-shadows'
+  | 'outbox-full'
   | 'invalid-argument';
 
 /** An error of the library itself. No errors. */

@@ -1,0 +1,134 @@
+import type { IClientOptions } from 'mqtt';
+import type { Auth } from '../auth/auth.js';
+import { bearer } from '../auth/bearer.js';
+import { platformOf, type Platform } from '../platform.js';
+import type { AnyState } from '../shadow/state.js';
+import { clientError, type UmbraError } from '../umbra-error.js';
+import { within } from '../within.js';
+import type { Dial } from './connection.js';
+import { Device, isName, NAMES } from './device.js';
+import { mqttDial } from './mqtt-dial.js';
+import type { Outbox } from './outbox.js';
+import { Uplink } from './uplink.js';
+
+type Pem = NonNullable<IClientOptions['cert']>;
+
+export interface DeviceOptions extends Partial<Platform> {
+  /** `mqtts://umbra.example`, `mqtt://` without TLS, `wss://umbra.example/mqtt`. */
+  readonly url: string;
+  /** Name of the thing that this device is. */
+  readonly thing: string;
+  /** The name of the thing by default; another one, such as `lamp-1:app`, for a second connection. */
+  readonly clientId?: string;
+  /** Certificate of the device and its key, PEM. */
+  readonly cert?: Pem;
+  readonly key?: Pem;
+  /** Authorities that the certificate of the node may be of, PEM; those of Node by default. */
+  readonly ca?: Pem;
+  /** Key or access token, instead of a certificate: text, or a source that gets newer ones. */
+  readonly auth?: Auth | string;
+  /** Goes with a password; the service looks at the password alone. The name of the thing by default. */
+  readonly username?: string;
+  /** 5, or 4 for MQTT 3.1.1. */
+  readonly protocolVersion?: 4 | 5;
+  /** Seconds for which a node keeps the session of a lost connection; 0: no session. 3,600 by default. */
+  readonly sessionSeconds?: number;
+  /** Keeps reports that are not stored yet, such as `fileOutbox(path)`. By default they wait in memory. */
+  readonly outbox?: Outbox;
+  /** Characters of JSON that may wait for each shadow. 262,144 by default. */
+  readonly maxWaiting?: number;
+  /** Milliseconds to wait for the first connection, a report, a get or a delete, unless it says otherwise. 30,000. */
+  readonly timeoutMs?: number;
+  /** Milliseconds for one answer of the service; then the connection is cut, and there is another. 10,000. */
+  readonly answerMs?: number;
+  /** Milliseconds after which the signal of a handler of deltas aborts. 300,000. */
+  readonly handlerMs?: number;
+  /** Pauses between connections; 500 to 30,000 milliseconds by default. */
+  readonly reconnect?: Partial<{ firstMs: number; longestMs: number }>;
+  /** Pauses after a handler or a request has failed; 500 to 30,000 milliseconds by default. */
+  readonly retry?: Partial<{ firstMs: number; longestMs: number }>;
+  /** True: does not wait for the first connection. */
+  readonly background?: boolean;
+  /** Ends the wait for the first connection. */
+  readonly signal?: AbortSignal;
+  /** More options of mqtt.js, such as `keepalive`, `servername` or `wsOptions`. */
+  readonly mqtt?: IClientOptions;
+  /** Makes connections instead of mqtt.js. */
+  readonly dial?: Dial;
+}
+
+const PAUSES = { firstMs: 500, longestMs: 30_000 };
+
+/**
+ * Connects a device. After that it connects again by itself whenever the connection is lost, until it is closed.
+ * @throws UmbraError invalid-argument; a refusal that would come again; timeout, aborted. Nothing is left open then.
+ */
+export async function connect<T = AnyState>(options: DeviceOptions): Promise<Device<T>> {
+  const { timeoutMs = 30_000, answerMs = 10_000, handlerMs = 300_000, maxWaiting = 262_144 } = options;
+  const { thing, outbox = null, signal } = options;
+  if (!isName(thing, 128)) throw clientError('invalid-argument', `the thing '${thing}': ${NAMES}`);
+  const platform = platformOf(options);
+  const auth = typeof options.auth === 'string' ? bearer(options.auth) : options.auth;
+  const [reconnect, retry] = [
+    { ...PAUSES, ...options.reconnect },
+    { ...PAUSES, ...options.retry },
+  ];
+  const dial = options.dial ?? dialOf(options, platform);
+  const uplink = new Uplink({ dial, platform, auth, answerMs, reconnect });
+  const device = new Device<T>({
+    ...{ uplink, platform, thing, outbox, maxWaiting, retry, handlerMs, timeoutMs, answerMs },
+  });
+  if (options.background) {
+    uplink.start();
+    return device;
+  }
+  try {
+    await first(uplink, { platform, timeoutMs, signal });
+    return device;
+  } catch (error) {
+    await device.close();
+    throw error;
+  }
+}
+
+async function first(
+  uplink: Uplink,
+  { platform, timeoutMs, signal }: { platform: Platform; timeoutMs: number; signal: AbortSignal | undefined },
+): Promise<void> {
+  const what = 'connecting';
+  const limit = { clock: platform.clock, ms: timeoutMs, what, signals: [signal] };
+  let isWaiting = true;
+  try {
+    await within(limit, (ended) =>
+      Promise.race([
+        uplink.up(ended),
+        new Promise<never>((_, reject) => uplink.start((error) => isWaiting && reject(error))),
+      ]),
+    );
+  } catch (error) {
+    const isTimeout = (error as UmbraError).code === 'timeout';
+    // Why it took so long says more.
+    throw isTimeout && uplink.error
+      ? clientError('timeout', (error as UmbraError).message, { retryable: true, cause: uplink.error })
+      : error;
+  } finally {
+    isWaiting = false;
+  }
+}
+
+function dialOf(options: DeviceOptions, platform: Platform): Dial {
+  const { url, thing, clientId = thing, cert, key, ca, auth, protocolVersion = 5, sessionSeconds = 3_600 } = options;
+  if (!/^(mqtts?|wss?|tls|ssl|tcp):\/\/./.test(url))
+    throw clientError(
+      'invalid-argument',
+      `the address '${url}' does not begin with mqtts://, mqtt://, wss:// or ws://`,
+    );
+  const username = options.username ?? (auth === undefined ? undefined : thing);
+  return mqttDial({
+    ...{ url, clientId, username, protocolVersion, sessionSeconds, clock: platform.clock },
+    mqtt: {
+      ...options.mqtt,
+      ...{ ...(cert && { cert }), ...(key && { key: key as string }), ...(ca && { ca }) },
+    },
+  });
+}

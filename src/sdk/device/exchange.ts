@@ -1,0 +1,88 @@
+import type { UmbraError } from '../umbra-error.js';
+import { lost, rejectionOf } from './refusal.js';
+import type { Uplink } from './uplink.js';
+
+/** What came on `accepted`. */
+export type Accepted = Readonly<Record<string, unknown>>;
+
+interface Waiting {
+  resolve(accepted: Accepted): void;
+  reject(error: UmbraError): void;
+}
+
+/** Requests of one kind to one shadow, which are told apart by their client tokens. */
+export class Exchange {
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #topics: readonly string[];
+
+  /** @param onAccepted sees answers to others, too: all who update a shadow are answered on one topic */
+  constructor(
+    private readonly uplink: Uplink,
+    private readonly topic: string,
+    onAccepted?: (accepted: Accepted) => void,
+  ) {
+    this.#topics = [`${topic}/accepted`, `${topic}/rejected`];
+    uplink.route(`${topic}/accepted`, (payload) => {
+      const accepted = objectOf(payload);
+      if (!accepted) return;
+      onAccepted?.(accepted);
+      this.#take(accepted)?.resolve(accepted);
+    });
+    uplink.route(`${topic}/rejected`, (payload) => {
+      const rejected = objectOf(payload);
+      if (rejected) this.#take(rejected)?.reject(rejectionOf(rejected));
+    });
+    uplink.on('down', (error) => {
+      for (const { reject } of this.#waiting.values()) reject(error.withOutcome('unknown'));
+      this.#waiting.clear();
+    });
+  }
+
+  get topics(): readonly string[] {
+    return this.#topics;
+  }
+
+  /**
+   * Sends a request over the present connection and waits for its answer. It is not sent again.
+   * @throws UmbraError unreachable and timeout, with the outcome not-applied if it was not sent, unknown if it was; the
+   * rejection
+   */
+  async send(body: Readonly<Record<string, unknown>> & { readonly clientToken: string }): Promise<Accepted> {
+    const connection = await this.uplink.ready(this.#topics);
+    const { clientToken } = body;
+    const answer = new Promise<Accepted>((resolve, reject) => this.#waiting.set(clientToken, { resolve, reject }));
+    // PUBACK may fail first.
+    answer.catch(() => undefined);
+    try {
+      return await this.uplink.answered(connection, 'the answer to a request', async () => {
+        const sent = connection.publish(this.topic, JSON.stringify(body));
+        // A rejection may be there before the PUBACK, and says more.
+        await Promise.race([answer, sent]);
+        return answer;
+      });
+    } catch (error) {
+      const { code } = error as UmbraError;
+      throw code === 'timeout' ? lost('the service did not answer', 'unknown', error) : error;
+    } finally {
+      this.#waiting.delete(clientToken);
+    }
+  }
+
+  #take({ clientToken }: Accepted): Waiting | undefined {
+    if (typeof clientToken !== 'string') return undefined;
+    const waiting = this.#waiting.get(clientToken);
+    this.#waiting.delete(clientToken);
+    return waiting;
+  }
+}
+
+/** undefined: it is no object. No errors. */
+export function objectOf(payload: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(payload);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch {
+    // What is no JSON is not of the service.
+  }
+  return undefined;
+}

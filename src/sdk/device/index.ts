@@ -1,0 +1,13 @@
+export { connect, type DeviceOptions } from './connect.js';
+export type { Connection, ConnectionEvents, Dial, DialOptions } from './connection.js';
+export { Device } from './device.js';
+export { DeviceShadow } from './device-shadow.js';
+export type { DeltaContext, DeltaHandler } from './delta-runs.js';
+export type { DeviceState, Documents } from './messages.js';
+export { fileOutbox, storeOutbox, type Outbox } from './outbox.js';
+export type { Reported, WaitOptions } from './reports.js';
+export type { UplinkEvents } from './uplink.js';
+export { UmbraError, type Outcome } from '../umbra-error.js';
+export type { Auth } from '../auth/auth.js';
+export { bearer } from '../auth/bearer.js';
+export type { AnyState, DeepPartial } from '../shadow/state.js';

@@ -1,0 +1,61 @@
+import type { Logger } from '../platform.js';
+import type { Json } from './merge.js';
+import type { Outbox } from './outbox.js';
+
+interface Kept {
+  readonly patch: Json;
+  readonly clientToken: string;
+}
+
+/** What waits of one shadow, in an outbox. It is written by one save at a time; what changes meanwhile, by the next. */
+export class KeptReports {
+  /** Undefined: all is saved. */
+  #text: string | undefined;
+  #saved = '';
+  #saving: Promise<void> | null = null;
+
+  constructor(
+    private readonly outbox: Outbox,
+    private readonly shadow: string | null,
+    private readonly logger: Logger,
+  ) {}
+
+  /** What a process before this one has left. What cannot be read is told in the log, and lost. No errors. */
+  async load(): Promise<readonly Kept[]> {
+    try {
+      const text = await this.outbox.load(this.shadow);
+      const { updates } = JSON.parse(text ?? '{"updates":[]}') as { updates: readonly Partial<Kept>[] };
+      return updates.flatMap(({ patch, clientToken }) =>
+        typeof patch === 'object' && typeof clientToken === 'string' ? [{ patch, clientToken }] : [],
+      );
+    } catch (error) {
+      this.logger.error({ error, shadow: this.shadow }, 'the outbox cannot be read');
+      return [];
+    }
+  }
+
+  /** Has it saved that this is under way and waits. No errors. */
+  keep(flying: Kept | null, waiting: readonly Kept[]): void {
+    const updates = [...(flying ? [flying] : []), ...waiting].map(({ patch, clientToken }) => ({ patch, clientToken }));
+    this.#text = JSON.stringify({ updates });
+    this.#saving ??= this.#save().finally(() => (this.#saving = null));
+  }
+
+  /** Waits until all that was kept is saved. What cannot be is told in the log. No errors. */
+  async saved(): Promise<void> {
+    while (this.#saving !== null) await this.#saving;
+  }
+
+  async #save(): Promise<void> {
+    for (let text = this.#text; text !== undefined; text = this.#text) {
+      this.#text = undefined;
+      if (text === this.#saved) continue;
+      try {
+        await this.outbox.save(this.shadow, text);
+        this.#saved = text;
+      } catch (error) {
+        this.logger.error({ error, shadow: this.shadow }, 'the outbox cannot be written');
+      }
+    }
+  }
+}

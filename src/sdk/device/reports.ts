@@ -1,0 +1,182 @@
+import { pauseAfter, type BackOff } from '../back-off.js';
+import type { Platform } from '../platform.js';
+import type { Written } from '../shadow/state.js';
+import { clientError, type UmbraError } from '../umbra-error.js';
+import { aborted, pause, within } from '../within.js';
+import type { Exchange } from './exchange.js';
+import { jsonOf } from './merge.js';
+import type { KeptReports } from './kept-reports.js';
+import { ReportQueue, type Update, type Waiter } from './report-queue.js';
+import type { Uplink } from './uplink.js';
+
+/** Of a shadow after a report. */
+export type Reported = Pick<Written, 'version'>;
+
+export interface WaitOptions {
+  readonly signal?: AbortSignal;
+  /** Milliseconds for the wait. */
+  readonly timeoutMs?: number;
+}
+
+export interface ReportParts {
+  readonly uplink: Uplink;
+  readonly platform: Platform;
+  readonly exchange: Exchange;
+  readonly kept: KeptReports | null;
+  /** Characters of JSON that may wait. */
+  readonly maxWaiting: number;
+  readonly retry: BackOff;
+  readonly timeoutMs: number;
+}
+
+/** Rejections of what was sent: reports that were merged into it may be good alone. */
+const OF_CONTENT = new Set([400, 413]);
+
+/**
+ * Reports of one shadow, one update under way at a time, so that none overtakes another. What waits is merged. An update
+ * is sent again, with its client token, until it is accepted or rejected.
+ */
+export class Reports {
+  readonly #parts: ReportParts;
+  readonly #queue: ReportQueue<Reported>;
+  #flying: Update<Reported> | null = null;
+  /** Whether the update under way may have been carried out. */
+  #isDoubtful = false;
+  #pumping: Promise<void> | null = null;
+  #isLoaded: boolean;
+  /** Waits until nothing is left. */
+  readonly #idle = new Set<() => void>();
+
+  constructor(parts: ReportParts) {
+    this.#parts = parts;
+    this.#queue = new ReportQueue(parts.platform.newId, parts.maxWaiting);
+    this.#isLoaded = parts.kept === null;
+    if (!this.#isLoaded) this.#pump();
+  }
+
+  /**
+   * Sends a patch of the reported section; null clears it. The promise may be left alone: its rejection does no harm.
+   * @throws UmbraError timeout, aborted or closed: with the outcome unknown it may still be stored; outbox-full; the
+   * rejection
+   */
+  report(patch: unknown, options: WaitOptions = {}): Promise<Reported> {
+    const reported = this.#report(patch, options);
+    reported.catch(() => undefined);
+    return reported;
+  }
+
+  /** Waits until nothing is left, or the signal aborts. No errors. */
+  async idle(signal: AbortSignal): Promise<void> {
+    if (this.#pumping === null || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        this.#idle.delete(end);
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      this.#idle.add(end);
+      signal.addEventListener('abort', end, { once: true });
+    });
+  }
+
+  /** Waits until what was reported so far is answered. No errors. */
+  async caughtUp(): Promise<void> {
+    const last = this.#queue.updates.at(-1) ?? this.#flying;
+    if (last)
+      await new Promise<void>((resolve) => last.waiters.push({ resolve: () => resolve(), reject: () => resolve() }));
+  }
+
+  async #report(patch: unknown, options: WaitOptions): Promise<Reported> {
+    const { platform, uplink, timeoutMs } = this.#parts;
+    const what = 'the report';
+    for (const signal of [uplink.closed, options.signal]) if (signal?.aborted) throw aborted(what, signal);
+    const json = jsonOf(patch);
+    if (typeof json !== 'object' || Array.isArray(json))
+      throw clientError('invalid-argument', 'a report is an object, or null to clear the section');
+    let waiter!: Waiter<Reported>;
+    const stored = new Promise<Reported>((resolve, reject) => (waiter = { resolve, reject }));
+    this.#queue.add(json, [waiter]);
+    this.#pump();
+    this.#keep();
+    try {
+      const ms = options.timeoutMs ?? timeoutMs;
+      return await within({ clock: platform.clock, ms, what, signals: [options.signal] }, () => stored);
+    } catch (error) {
+      stored.catch(() => undefined);
+      const { code } = error as UmbraError;
+      // It still waits, or is under way.
+      throw code === 'timeout' || code === 'aborted' ? (error as UmbraError).withOutcome('unknown') : error;
+    }
+  }
+
+  #keep(): void {
+    if (this.#isLoaded) this.#parts.kept?.keep(this.#flying, this.#queue.updates);
+  }
+
+  #pump(): void {
+    this.#pumping ??= this.#send()
+      .catch((error: UmbraError) => this.#fail(error))
+      .finally(() => {
+        this.#pumping = null;
+        if (!this.#queue.isEmpty) return this.#pump();
+        for (const end of [...this.#idle]) end();
+      });
+  }
+
+  /** @throws UmbraError closed */
+  async #send(): Promise<void> {
+    const { kept, uplink } = this.#parts;
+    if (!this.#isLoaded) {
+      this.#queue.restore((await kept?.load()) ?? []);
+      this.#isLoaded = true;
+      this.#keep();
+    }
+    for (;;) {
+      // What is reported while there is no connection becomes part of this update.
+      if (!this.#queue.isEmpty) await uplink.up(uplink.closed);
+      this.#flying = this.#queue.take();
+      this.#keep();
+      await kept?.saved();
+      if (this.#flying === null) return;
+      await this.#untilAnswered(this.#flying);
+      [this.#flying, this.#isDoubtful] = [null, false];
+    }
+  }
+
+  /** @throws UmbraError closed */
+  async #untilAnswered(update: Update<Reported>): Promise<void> {
+    const { uplink, exchange, platform, retry } = this.#parts;
+    const body = { clientToken: update.clientToken, state: { reported: update.patch } };
+    for (let failures = 0; ;) {
+      await uplink.up(uplink.closed);
+      try {
+        const { version } = await exchange.send(body);
+        for (const { resolve } of update.waiters) resolve({ version: Number(version) });
+        return;
+      } catch (caught) {
+        const error = caught as UmbraError;
+        if (error.outcome === 'unknown') this.#isDoubtful = true;
+        if (uplink.closed.aborted) throw aborted('the report', uplink.closed);
+        if (!error.retryable) return this.#rejected(update, error);
+        // Without a connection, the pause is that of connecting.
+        if (!uplink.isUp) continue;
+        await pause(platform.clock, pauseAfter(++failures, retry, platform.random()), uplink.closed, 'the report');
+      }
+    }
+  }
+
+  #rejected(update: Update<Reported>, error: UmbraError): void {
+    if (OF_CONTENT.has(error.status ?? 0) && this.#queue.split(update)) return;
+    this.#parts.platform.logger.warn({ code: error.code, status: error.status }, 'a report was rejected');
+    for (const { reject } of update.waiters) reject(error);
+  }
+
+  /** Nothing is sent any more. An outbox keeps what waits. */
+  #fail(error: UmbraError): void {
+    const { kept } = this.#parts;
+    const [flying, rest] = [this.#flying?.waiters ?? [], this.#queue.clear().flatMap(({ waiters }) => waiters)];
+    this.#flying = null;
+    for (const { reject } of flying) reject(error.withOutcome(this.#isDoubtful || kept ? 'unknown' : 'not-applied'));
+    for (const { reject } of rest) reject(error.withOutcome(kept ? 'unknown' : 'not-applied'));
+  }
+}
