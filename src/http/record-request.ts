@@ -3,6 +3,7 @@ import { ServiceError } from '../errors/service-error.js';
 import type { Expected } from '../directory/administration.js';
 import { bodyOf } from './caller.js';
 import { conditionsOf, entityTag } from './conditions.js';
+import { QueryError, single } from './query.js';
 
 /** The tenant whose records a request is about: the one that its path names, else that of its caller. */
 export function tenantOf({ params, principal }: FastifyRequest): string {
@@ -12,6 +13,17 @@ export function tenantOf({ params, principal }: FastifyRequest): string {
 /** A parameter of the path. Its form is checked with the record. */
 export function parameterOf({ params }: FastifyRequest, name: string): string {
   return (params as Record<string, string | undefined>)[name] ?? '';
+}
+
+/**
+ * The identifier of an MQTT client: in the path, or in the query where the route has none.
+ * @throws ServiceError invalidRequest unless it is given once
+ */
+export function clientIdOf(request: FastifyRequest): string {
+  const found = parameterOf(request, 'clientId') || single(request.query, 'clientId');
+  if (found) return found;
+  const message = 'clientId must be given, as the client identifier of MQTT';
+  throw new QueryError([{ parameter: 'clientId', message }]);
 }
 
 /**

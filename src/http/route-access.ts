@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { ActionName } from '../access/action.js';
 import { POLICY_ACTIONS, type PolicyAction } from '../access/policy-action.js';
 import { targetOf, thingOf } from './caller.js';
-import { parameterOf, tenantOf } from './record-request.js';
+import { clientIdOf, tenantOf } from './record-request.js';
 
 export type Asked = Exclude<ActionName, 'public'>;
 
@@ -51,7 +51,7 @@ export function resourceOf(about: About, request: FastifyRequest): string | null
   }
   if (about === 'all-tenants') return 'tenant/*';
   if (about === 'tenant') return `tenant/${tenantOf(request)}`;
-  if (about === 'client') return `client/${parameterOf(request, 'clientId')}`;
+  if (about === 'client') return `client/${clientIdOf(request)}`;
   if (about === 'things') return 'thing/*';
   return about === 'thing' ? `thing/${thingOf(request)}` : null;
 }

@@ -52,6 +52,20 @@ export const getPresence: OperationDescription = {
   errors: { noRecord: "client 'lamp-1'", storageUnavailable: '', draining: '' },
 };
 
+export const findPresence: OperationDescription = {
+  ...getPresence,
+  id: 'findPresence',
+  summary: 'Whether an MQTT client is connected, whatever its identifier',
+  description: 'As `GET /v1/presence/{clientId}`, also for a client whose identifier is `watch`.',
+  parameters: [
+    {
+      ...queryParameter('clientId', 'Client identifier of MQTT.', { type: 'string', minLength: 1, maxLength: 128 }),
+      required: true,
+    },
+  ],
+  errors: { ...getPresence.errors, invalidRequest: 'clientId must be given, as the client identifier of MQTT' },
+};
+
 const STREAM_EXAMPLE = `retry: 1830
 
 event: initial

@@ -1,6 +1,6 @@
 import type { MqttClient } from 'mqtt';
 import { EventReader, type StreamEvent } from '../harness/event-reader.js';
-import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
+import { startSecureNode, type Asked, type SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
 
 /** Who may know which clients are connected. Nodes that lose each other are in test/e2e/presence.spec.ts. */
@@ -96,6 +96,20 @@ it('policies say who may subscribe, who receives which event, and who may ask', 
   expect(await asked(device, 'secret-lamp')).toBe(200);
   expect(await asked(device, 'service:public')).toBe(403);
   expect(await asked(service, 'service:public')).toBe(200);
+
+  // The path of this client stands for the stream.
+  const watcher = await node.connect('watch', node.admin);
+  const inQuery = '/v1/presence?clientId=';
+  expect(await known(service, `${inQuery}watch`, true)).toMatchObject({ clientId: 'watch', principal: 'admin' });
+  await watcher.endAsync();
+  const found = (key: string, query: string): Promise<Asked> => node.ask('GET', `/v1/presence${query}`, key);
+  expect((await found(service, '?clientId=nobody')).status).toBe(404);
+  expect((await found(half, '?clientId=watch')).status).toBe(403);
+  expect((await found(device, '?clientId=watch')).status).toBe(403);
+  for (const query of ['', '?clientId=', '?clientId=a&clientId=watch']) {
+    const { status, body } = await found(service, query);
+    expect([status, body.detail]).toEqual([400, expect.stringMatching(/^clientId must be given/)]);
+  }
 
   // The thing is shown to who may see it, its presence to who may see that.
   const shadow = '/v1/things/secret-lamp/shadow';
