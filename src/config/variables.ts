@@ -292,7 +292,7 @@ export const SECTIONS = {
     UMBRA_PRESENCE_MAX_CLIENTS: integer('presence.maxClients', 200_000, {
       ...{ min: 1, max: 10_000_000, unit: 'clients' },
       meaning:
-        'Clients that are remembered, connected or not; each takes about 0.5 KB in etcd and in the memory of every node. Further ones are served, but not recorded, see presence.md.',
+        'Clients that are remembered, connected or not; each takes about 0.5 KB in etcd and in the memory of every node. When they become too many those that left first are forgotten; further ones are served, but not recorded, see presence.md.',
     }),
   },
   'Watch streams': {

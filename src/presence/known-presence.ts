@@ -78,6 +78,11 @@ export class KnownPresence implements KeyListener {
     return this.#records.sizeOf(tenant);
   }
 
+  /** Clients of each tenant that has any. No errors. */
+  sizes(): Map<string, number> {
+    return this.#records.sizes();
+  }
+
   /** @param key as recordKey() makes it. No errors. */
   get(key: string): Stored | null {
     return this.#records.get(key);

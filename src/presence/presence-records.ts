@@ -25,6 +25,11 @@ export class PresenceRecords {
     return this.#tenants.get(tenant)?.size ?? 0;
   }
 
+  /** Clients of each tenant that has any. No errors. */
+  sizes(): Map<string, number> {
+    return new Map([...this.#tenants].map(([tenant, { size }]) => [tenant, size]));
+  }
+
   /** @param key as recordKey() makes it. No errors. */
   get(key: string): Stored | null {
     return this.#tenants.get(tenantOf(key))?.get(key) ?? null;

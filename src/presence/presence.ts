@@ -11,6 +11,7 @@ import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { KnownPresence } from './known-presence.js';
 import { LocalSessions } from './local-sessions.js';
 import { LostNodes } from './lost-nodes.js';
+import { OldClients } from './old-clients.js';
 import { publishEvent } from './presence-events.js';
 import { PRESENCE_PATH, recordKey, RECORDS, type ClientName } from '../store/presence-record.js';
 import { viewOf } from '../store/presence-view.js';
@@ -34,6 +35,7 @@ export class Presence implements OnModuleInit, OnApplicationShutdown {
   readonly #sessions: LocalSessions;
   readonly #writer: PresenceWriter;
   readonly #lost: LostNodes;
+  readonly #old: OldClients;
   readonly #full: CountedLine;
   readonly #abort = new AbortController();
   #closing: Promise<void> | null = null;
@@ -53,6 +55,7 @@ export class Presence implements OnModuleInit, OnApplicationShutdown {
       eligible: () => true,
       onView: (view) => {
         this.#lost.see(view);
+        this.#old.see(view);
         // It may have joined just now.
         this.#writer.wake();
       },
@@ -68,6 +71,7 @@ export class Presence implements OnModuleInit, OnApplicationShutdown {
     const shared = { keys, self: this.#instances, known, leases: new RecordLeases(keys, days, clock), logger };
     this.#writer = new PresenceWriter({ ...shared, sessions: this.#sessions });
     this.#lost = new LostNodes({ ...shared, clock });
+    this.#old = new OldClients({ ...shared, maxClients, clock });
     known.followedBy(this.#sessions);
     known.onEvent((event) => publishEvent(broker, event));
     broker.onConnected = (connection) => this.#sessions.connected(connection);
@@ -132,7 +136,7 @@ export class Presence implements OnModuleInit, OnApplicationShutdown {
       this.#writer.wake();
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
-    await Promise.all([this.#writer.stop(), this.#lost.stop()]);
+    await Promise.all([this.#writer.stop(), this.#lost.stop(), this.#old.stop()]);
     this.#abort.abort();
     this.known.stop();
     this.#sessions.stop();
