@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
 import fc from 'fast-check';
 import { LineReader, type Line, type NoLine } from './line-reader.js';
@@ -93,4 +94,13 @@ it('leaves in the body what nobody has asked for', async () => {
   for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
   expect([made, made < 10]).toEqual([before, true]);
   body.destroy();
+});
+
+it('leaves the rest of the body to who drops it', async () => {
+  const body = bodyOf(...Array<string>(50).fill('x'.repeat(16 * 1024)));
+  const reader = new LineReader(body, BOUNDS);
+  expect(await reader.next()).toBe('line-too-long');
+  reader.close();
+  body.resume();
+  await once(body, 'end');
 });

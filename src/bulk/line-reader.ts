@@ -41,18 +41,18 @@ export class LineReader {
   #isGone = false;
   #isStopped = false;
   #wake: (() => void) | null = null;
+  readonly #onReadable = (): void => this.#wake?.();
 
   constructor(
     private readonly body: Readable,
     private readonly bounds: LineBounds,
   ) {
-    const wake = (): void => this.#wake?.();
     const gone = (): void => {
       if (!this.#isOver) this.leave();
     };
-    body.on('readable', wake).on('end', () => {
+    body.on('readable', this.#onReadable).on('end', () => {
       this.#isOver = true;
-      wake();
+      this.#wake?.();
     });
     body.on('error', gone).on('close', gone);
   }
@@ -72,6 +72,11 @@ export class LineReader {
   leave(): void {
     this.#isGone = true;
     this.#wake?.();
+  }
+
+  /** Leaves the rest of the body to others, who may drop it: until then nobody else can have it flow. No errors. */
+  close(): void {
+    this.body.off('readable', this.#onReadable);
   }
 
   /** The next line with anything in it. A promise only when it has not come yet. It never rejects. */

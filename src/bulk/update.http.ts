@@ -93,6 +93,7 @@ export class BulkController {
       this.logger.debug({ requestId: request.id, reason, ...run.counts }, 'bulk request ended');
     } finally {
       release();
+      reader.close();
       if (body !== null && !body.complete) cutSoon(request, body);
     }
   }

@@ -178,4 +178,15 @@ describe('a bulk request', () => {
     expect((await all).map(({ version, end }) => end?.reason ?? version)).toEqual([1, 'line-too-long']);
     client.end();
   });
+
+  it('hears a client out that reads when it has sent all', async () => {
+    await start();
+    const socket = await open();
+    // More than the buffers of both systems take.
+    const body = Buffer.alloc(20 * 1024 * 1024, 'x');
+    socket.pause();
+    socket.write(`POST /v1/bulk HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${body.length}\r\n\r\n`);
+    if (!socket.write(body)) await once(socket, 'drain');
+    expect(await untilClosed(socket)).toContain('"reason":"line-too-long"');
+  });
 });
