@@ -92,8 +92,8 @@ export class NatsSink implements OpenSink {
   }
 
   /** The present state is the last change once more, under its own id. */
-  converge(record: ShadowRecord): Promise<void> {
-    return this.deliver(record, this.#abort.signal);
+  converge(record: ShadowRecord, reading: AbortSignal): Promise<void> {
+    return this.deliver(record, reading);
   }
 
   async close(): Promise<void> {

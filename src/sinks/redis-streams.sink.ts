@@ -91,8 +91,8 @@ export class RedisStreamsSink implements OpenSink {
   }
 
   /** The present state is the last change once more. */
-  converge(record: ShadowRecord): Promise<void> {
-    return this.deliver(record, this.#abort.signal);
+  converge(record: ShadowRecord, reading: AbortSignal): Promise<void> {
+    return this.deliver(record, reading);
   }
 
   async close(): Promise<void> {

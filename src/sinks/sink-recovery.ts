@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Signal } from '../resilience/signal.js';
 import type { Position } from '../store/position.js';
@@ -29,9 +30,17 @@ export interface RecoveryOptions {
   readonly onRecovered: (shards: readonly string[]) => void;
 }
 
+/** What is on its way of the present state of a shard. */
+interface Sending {
+  /** Ends when this node does not send the shard any more. */
+  readonly reading: AbortController;
+  /** Records that were handed to the sink and are not safe there. */
+  open: number;
+}
+
 /** Shards whose changes were missed, and how far their present state has been sent. */
 interface Hole {
-  readonly shards: Set<string>;
+  readonly shards: Map<string, Sending>;
   /** Changes after this position come with the live feed. */
   readonly since: Position;
   /** Index of the tenant that is read. */
@@ -56,13 +65,14 @@ export class SinkRecovery {
   /** Shadows that live changes have reached since the base that is read now. */
   readonly #live = new Set<string>();
   readonly #changed = new Signal();
+  /** Of all shards that are still sent. */
   #open = 0;
 
   constructor(private readonly options: RecoveryOptions) {}
 
   /** Shards whose cursors must not move. */
   get shards(): ReadonlySet<string> {
-    return new Set(this.#holes.flatMap(({ shards }) => [...shards]));
+    return new Set(this.#holes.flatMap(({ shards }) => [...shards.keys()]));
   }
 
   /** The changes of `shards` up to `since` were missed; those after it are sent as live changes. */
@@ -70,14 +80,24 @@ export class SinkRecovery {
     this.drop(shards);
     // A hole without shards would be read without end: nothing of it is ever due.
     if (shards.length === 0) return;
-    this.#holes.push({ shards: new Set(shards), since, tenant: 0, after: null, sent: 0 });
+    const sending = new Map(shards.map((shard) => [shard, begun()]));
+    this.#holes.push({ shards: sending, since, tenant: 0, after: null, sent: 0 });
     this.#changed.notify();
   }
 
-  /** This node does not send `shards` any more. */
+  /** This node does not send `shards` any more. What is on its way of them is not waited for. */
   drop(shards: readonly string[]): void {
-    for (const hole of this.#holes) for (const shard of shards) hole.shards.delete(shard);
+    for (const hole of this.#holes) for (const shard of shards) this.#dropOf(hole, shard);
     this.#holes = this.#holes.filter((hole) => hole.shards.size > 0);
+    this.#changed.notify();
+  }
+
+  #dropOf({ shards }: Hole, shard: string): void {
+    const sending = shards.get(shard);
+    if (!sending) return;
+    shards.delete(shard);
+    this.#open -= sending.open;
+    sending.reading.abort();
   }
 
   /** Call it before a live change is handed to the sink. */
@@ -123,7 +143,8 @@ export class SinkRecovery {
     for await (const record of records) {
       await this.#changed.until(() => this.#open < this.options.maxInFlight, { signal });
       if (signal.aborted || hole.shards.size === 0) return;
-      if (this.#isDue(hole, record)) this.#converge(hole, record);
+      const sending = this.#isDue(hole, record) ? hole.shards.get(this.options.shardOf(record)) : undefined;
+      if (sending) this.#converge(hole, sending, record);
       hole.after = record.key;
       if (++count === CHUNK) return;
     }
@@ -140,11 +161,16 @@ export class SinkRecovery {
     return record.position.revision <= hole.since.revision && !this.#live.has(idOf(record));
   }
 
-  #converge(hole: Hole, record: ShadowRecord): void {
+  #converge(hole: Hole, sending: Sending, record: ShadowRecord): void {
+    const { signal } = sending.reading;
     this.#open++;
+    sending.open++;
     hole.sent++;
-    void this.options.sink.converge(record).then(() => {
+    void this.options.sink.converge(record, signal).then(() => {
+      // It was left out of the count when its shard was dropped.
+      if (signal.aborted) return;
       this.#open--;
+      sending.open--;
       this.#changed.notify();
     });
   }
@@ -152,7 +178,9 @@ export class SinkRecovery {
   #close(hole: Hole): void {
     this.#holes = this.#holes.filter((each) => each !== hole);
     if (this.#holes.length === 0) this.#live.clear();
-    const shards = [...hole.shards];
+    const shards = [...hole.shards.keys()];
+    // Nothing is on its way: sinks forget what they keep for these readings.
+    for (const { reading } of hole.shards.values()) reading.abort();
     const { sent, since } = hole;
     this.options.logger.warn(
       { sent, shards, position: since },
@@ -160,6 +188,13 @@ export class SinkRecovery {
     );
     this.options.onRecovered(shards);
   }
+}
+
+function begun(): Sending {
+  const reading = new AbortController();
+  // Each record on its way may wait for it.
+  setMaxListeners(0, reading.signal);
+  return { reading, open: 0 };
 }
 
 function idOf({ key }: ShadowRecord): string {

@@ -9,6 +9,9 @@ export interface Sink {
    * makes no new attempt for the record then, and leaves it unresolved
    */
   deliver(record: ShadowRecord, reading: AbortSignal): Promise<void>;
-  /** As deliver, for a record of the present state after changes were missed: what brings receivers up to date. */
-  converge(record: ShadowRecord): Promise<void>;
+  /**
+   * As deliver, for a record of the present state after changes were missed: what brings receivers up to date.
+   * @param reading ends when the shard of the record is sent by another node, or from its present state once more
+   */
+  converge(record: ShadowRecord, reading: AbortSignal): Promise<void>;
 }

@@ -99,8 +99,8 @@ class OpenWebhook implements OpenSink {
     return this.#sink.deliver(record, reading);
   }
 
-  converge(record: ShadowRecord): Promise<void> {
-    return this.#sink.converge(record);
+  converge(record: ShadowRecord, reading: AbortSignal): Promise<void> {
+    return this.#sink.converge(record, reading);
   }
 
   async close(): Promise<void> {

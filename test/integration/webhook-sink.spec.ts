@@ -223,11 +223,11 @@ describe('a webhook sink', () => {
     expect(receiver.ids[1]).toBe(receiver.ids[0]);
   });
 
-  it('sends nothing for a node whose lease is over by the clock', async () => {
+  it.each(['deliver', 'converge'] as const)('%s: sends nothing for a node whose lease is over', async (way) => {
     const receiver = await receive();
     const first = new AbortController();
     const { sink } = sinkTo(receiver.url, { isOwner: () => (first.abort(), false) });
-    void sink.deliver(change('a', 1), first.signal);
+    void sink[way](change('a', 1), first.signal);
     await sink.deliver(change('a', 2), reading.signal);
     expect(versions(receiver, 'a')).toEqual([2]);
   });

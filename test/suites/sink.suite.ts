@@ -120,7 +120,9 @@ export function sinkSuite(kind: string, startServer: () => Promise<SinkServer>):
       await until('it is well again', () => sink.health.ok);
     });
 
-    it('sends nothing for a node whose lease is over by the clock, although nothing else has said so', async () => {
+    const ways = ['deliver', 'converge'] as const;
+    it.each(ways)('%s: sends nothing for a node whose lease is over, although only the clock says so', async (way) => {
+      const thing = `woken-${way}`;
       const reading = new AbortController();
       let isOwner = true;
       let isAsked = false;
@@ -130,13 +132,13 @@ export function sinkSuite(kind: string, startServer: () => Promise<SinkServer>):
         return isOwner;
       };
       const woken = server.open({ ...sinkParts(), isOwner: ask });
-      await woken.deliver(changeOf(160, 'woken'), reading.signal);
+      await woken.deliver(changeOf(160, thing), reading.signal);
       [isOwner, isAsked] = [false, false];
-      void woken.deliver(changeOf(161, 'woken'), reading.signal);
+      void woken[way](changeOf(161, thing), reading.signal);
       await until('it asks', () => isAsked);
       isOwner = true;
-      await woken.deliver(changeOf(162, 'woken'), READING);
-      expect(firsts(await server.taken(), 'woken')).toEqual([160, 162]);
+      await woken.deliver(changeOf(162, thing), READING);
+      expect(firsts(await server.taken(), thing)).toEqual([160, 162]);
       await woken.close();
     });
 

@@ -96,9 +96,9 @@ export class WebhookSink implements OpenSink {
     return this.#inOrder(record, this.#endOf(reading));
   }
 
-  /** Does not end with a reading: what recovery has handed over it does not hand over again. */
-  converge(record: ShadowRecord): Promise<void> {
-    return this.#inOrder(record, this.#closed.signal);
+  /** The present state is the last change once more, under its own id. */
+  converge(record: ShadowRecord, reading: AbortSignal): Promise<void> {
+    return this.deliver(record, reading);
   }
 
   /** Makes no new attempt; requests under way are cut off. */
