@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { covers } from '../store/claimed-things.js';
-import { exclusiveClaimOf } from '../store/exclusive-claims.js';
+import { exclusiveClaimOf, ExclusiveClaims } from '../store/exclusive-claims.js';
 import { leaseOf, leaseText, parseLeaseRequest, sharedWith } from './lease-record.js';
 
 const textOf = (body: Record<string, unknown>): string => {
@@ -57,6 +57,46 @@ describe('the things of leases', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it('are found in exclusive leases as if each of them were looked at', () => {
+    fc.assert(
+      fc.property(fc.array(set, { maxLength: 6 }), fc.nat(6), (all, ended) => {
+        const leases: [string, { things: string[]; ttlSeconds: number }][] = [];
+        for (const things of all)
+          if (leases.every(([, other]) => sharedWith(things, other.things) === null))
+            leases.push([`lease ${leases.length}`, { things, ttlSeconds: 30 }]);
+        const claims = new ExclusiveClaims(leases);
+        claims.end(`lease ${ended}`);
+        const live = leases.filter(([key]) => key !== `lease ${ended}`);
+        const found = names.map((name) => claims.keptFrom(name, 'lease 0'));
+        expect(found).toEqual(
+          names.map((name) => live.find(([key, claim]) => key !== 'lease 0' && covers(claim, name))?.[0] ?? null),
+        );
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('are not looked through for a write to another thing', () => {
+    let reads = 0;
+    const claims = new ExclusiveClaims(
+      ['a', 'b-*'].map((things, i) => [
+        `lease ${i}`,
+        {
+          ttlSeconds: 30,
+          get things() {
+            reads++;
+            return [things];
+          },
+        },
+      ]),
+    );
+    const before = reads;
+    expect(['c', 'b', 'b-1', 'a'].map((thing) => claims.keptFrom(thing, undefined))).toEqual([
+      ...[null, null, 'lease 1', 'lease 0'],
+    ]);
+    expect(reads).toBe(before);
   });
 
   it('cover names and what begins with a prefix', () => {

@@ -1,7 +1,7 @@
 import { isTombstone, type ShadowState } from '../document/shadow-document.js';
 import { StoredDocument } from '../document/stored-document.js';
 import { ServiceError } from '../errors/service-error.js';
-import { covers } from './claimed-things.js';
+import { isPrefix, stem } from './claimed-things.js';
 
 /**
  * Leases as the store knows them: keys below the cluster's own, of which the exclusive ones keep everybody else's
@@ -31,14 +31,72 @@ export function exclusiveClaimOf(text: string): ExclusiveClaim | null {
   return exclusive === true ? { things, ttlSeconds } : null;
 }
 
-/** The key of a claim that keeps a write from `desired` of the thing; null: none does. @param own key that the write is fenced with */
-export function keptFrom(
-  claims: ReadonlyMap<string, ExclusiveClaim>,
-  thing: string,
-  own: string | undefined,
-): string | null {
-  for (const [key, claim] of claims) if (key !== own && covers(claim, thing)) return key;
-  return null;
+/**
+ * The exclusive leases of one tenant, by what they are about. They are those of one moment, so no two share a thing. A
+ * tenant may have 10,000 names in them and every write to `desired` asks, so no call looks through all.
+ */
+export class ExclusiveClaims {
+  readonly #claims: Map<string, ExclusiveClaim>;
+  /** Keys of the claims, by names of things. */
+  readonly #names = new Map<string, string>();
+  /** Keys of the claims, by prefixes without their asterisks. */
+  readonly #stems = new Map<string, string>();
+  /** Those prefixes in order; none begins with another, so only the last one up to a name can be a prefix of it. */
+  readonly #sorted: readonly string[];
+  /** Names and prefixes in all claims. */
+  readonly names: number;
+
+  /** @param claims by their keys */
+  constructor(claims: Iterable<readonly [key: string, claim: ExclusiveClaim]> = []) {
+    this.#claims = new Map(claims);
+    let names = 0;
+    for (const [key, { things }] of this.#claims) {
+      names += things.length;
+      for (const each of things) {
+        if (isPrefix(each)) this.#stems.set(stem(each), key);
+        else this.#names.set(each, key);
+      }
+    }
+    this.names = names;
+    this.#sorted = shortest([...this.#stems.keys()].sort());
+  }
+
+  get(key: string): ExclusiveClaim | undefined {
+    return this.#claims.get(key);
+  }
+
+  /** The claim was found to have ended: it keeps nobody from anything any more. No errors. */
+  end(key: string): void {
+    this.#claims.delete(key);
+  }
+
+  /** The key of the claim that keeps a write from `desired` of the thing; null: none does. @param own key that the write is fenced with */
+  keptFrom(thing: string, own: string | undefined): string | null {
+    if (this.#claims.size === 0) return null;
+    const key = this.#names.get(thing) ?? this.#byPrefix(thing);
+    return key === undefined || key === own || !this.#claims.has(key) ? null : key;
+  }
+
+  #byPrefix(thing: string): string | undefined {
+    let from = 0;
+    for (let end = this.#sorted.length; from < end;) {
+      const middle = (from + end) >>> 1;
+      if (this.#sorted[middle]! > thing) end = middle;
+      else from = middle + 1;
+    }
+    const last = this.#sorted[from - 1];
+    return last !== undefined && thing.startsWith(last) ? this.#stems.get(last) : undefined;
+  }
+}
+
+/** Prefixes, in order, without those that begin with another one: a lease may have both. */
+function shortest(sorted: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (const each of sorted) {
+    const last = kept.at(-1);
+    if (last === undefined || !each.startsWith(last)) kept.push(each);
+  }
+  return kept;
 }
 
 /** The error of a write that a claim keeps from `desired` of the thing. No errors. */

@@ -4,7 +4,7 @@ import { ServiceError } from '../../errors/service-error.js';
 import { DeadlineSweep } from '../../resilience/deadline-sweep.js';
 import { decodeNamePage, decodeThingPage, encodeNamePage, encodeThingPage, MAX_LISTED_SHADOWS } from '../page-token.js';
 import { revisionAhead } from '../as-new-as.js';
-import { changesDesired, exclusiveClaimOf, exclusivelyHeld, keptFrom, leaseKey } from '../exclusive-claims.js';
+import { changesDesired, exclusiveClaimOf, ExclusiveClaims, exclusivelyHeld, leaseKey } from '../exclusive-claims.js';
 import { sameHistory, type Position } from '../position.js';
 import { RevisionGone } from '../revision-gone.js';
 import { submitByUpdate, type Operation } from '../operation.js';
@@ -236,13 +236,13 @@ export class MemoryShadowStore implements ShadowStore {
   #checkClaims(key: ShadowKey, changed: Changed | null, { fence }: RequestOptions): void {
     if (changed === null || !changesDesired(this.#current(key)?.state ?? null, changed.state)) return;
     const start = leaseKey(key.tenant, '');
-    const claims = new Map(
+    const claims = new ExclusiveClaims(
       [...this.#clusterKeys.keys].flatMap(([name, { value }]) => {
         const claim = name.startsWith(start) ? exclusiveClaimOf(value) : null;
         return claim === null ? [] : [[name, claim] as const];
       }),
     );
-    const held = keptFrom(claims, key.thing, fence?.claim);
+    const held = claims.keptFrom(key.thing, fence?.claim);
     if (held !== null) throw exclusivelyHeld(key.thing, claims.get(held)!);
   }
 

@@ -4,9 +4,9 @@ import type { Clock } from '../../../resilience/clock.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import {
   exclusiveClaimOf,
+  ExclusiveClaims,
   exclusivelyHeld,
   exclusiveTurn,
-  keptFrom,
   leaseFolder,
   leaseKey,
   type ExclusiveClaim,
@@ -26,8 +26,8 @@ const MAX_NAMES = 200_000;
 /** The exclusive leases of one tenant, as of the revision of its turn: the write that compares it relies on them. */
 export interface TenantClaims extends FencedBy {
   readonly tenant: string;
-  /** By their keys in etcd. Those that are found to have ended are left out from then on. */
-  readonly claims: Map<string, ExclusiveClaim>;
+  /** By their keys in etcd. */
+  readonly claims: ExclusiveClaims;
   /** The history that the turn belongs to. */
   readonly entered: number;
 }
@@ -60,7 +60,7 @@ export class KnownClaims {
   readonly #known = new LRUCache<string, TenantClaims>({
     max: MAX_TENANTS,
     maxSize: MAX_NAMES,
-    sizeCalculation: ({ claims }) => [...claims.values()].reduce((sum, { things }) => sum + things.length, 1),
+    sizeCalculation: ({ claims }) => claims.names + 1,
   });
   /** Lists under way, by tenant. */
   readonly #lists = new Map<string, Promise<TenantClaims>>();
@@ -73,7 +73,7 @@ export class KnownClaims {
   passing(tenant: string, thing: string, fence: FencedBy | undefined): TenantClaims | undefined {
     const known = this.#known.get(tenant);
     if (known === undefined || known.entered !== this.parts.history.entered) return undefined;
-    return known.claims.size === 0 || keptFrom(known.claims, thing, fence?.key) === null ? known : undefined;
+    return known.claims.keptFrom(thing, fence?.key) === null ? known : undefined;
   }
 
   /**
@@ -89,12 +89,12 @@ export class KnownClaims {
         await this.#read(tenant, deadline);
         continue;
       }
-      const held = things.find((thing) => keptFrom(known.claims, thing, fence?.key) !== null);
+      const held = things.find((thing) => known.claims.keptFrom(thing, fence?.key) !== null);
       if (held === undefined) return known;
-      const key = keptFrom(known.claims, held, fence?.key)!;
+      const key = known.claims.keptFrom(held, fence?.key)!;
       const claim = known.claims.get(key)!;
       if (await this.#lives(key, write)) throw exclusivelyHeld(held, claim);
-      known.claims.delete(key);
+      known.claims.end(key);
     }
   }
 
@@ -118,7 +118,8 @@ export class KnownClaims {
     const key = this.#root + exclusiveTurn(tenant);
     // Most tenants have never had one.
     const { current } = await reads.get(key, deadline);
-    if (current === null) return void this.#known.set(tenant, { tenant, key, revision: 0, claims: new Map(), entered });
+    if (current === null)
+      return void this.#known.set(tenant, { tenant, key, revision: 0, claims: new ExclusiveClaims(), entered });
     const shared = this.#lists.get(tenant);
     if (shared === undefined) return void this.#known.set(tenant, await this.#begin(tenant, deadline));
     try {
@@ -149,14 +150,14 @@ export class KnownClaims {
       });
     const key = this.#root + exclusiveTurn(tenant);
     const held = this.#root + leaseKey(tenant, '');
-    const claims = new Map<string, ExclusiveClaim>();
+    const claims: [key: string, claim: ExclusiveClaim][] = [];
     let revision = 0;
     for (const kv of kvs) {
       const name = kv.key.toString();
       if (name === key) revision = Number(kv.mod_revision);
       const claim = name.startsWith(held) ? exclusiveClaimOf(kv.value.toString()) : null;
-      if (claim !== null) claims.set(name, claim);
+      if (claim !== null) claims.push([name, claim]);
     }
-    return { tenant, key, revision, claims, entered };
+    return { tenant, key, revision, claims: new ExclusiveClaims(claims), entered };
   }
 }
