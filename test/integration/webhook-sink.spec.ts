@@ -232,6 +232,25 @@ describe('a webhook sink', () => {
     expect(versions(receiver, 'a')).toEqual([2]);
   });
 
+  it('gives nothing up for a node whose lease has ended during the request', async () => {
+    let isOwner = true;
+    const receiver = await receive((response) => {
+      isOwner = false;
+      response.writeHead(500).end();
+    });
+    const first = new AbortController();
+    const ask = (): boolean => {
+      if (!isOwner) first.abort();
+      return isOwner;
+    };
+    const { sink, letters } = sinkTo(receiver.url, { giveUpMs: 0, isOwner: ask });
+    const dropped = ended(sink.deliver(change('a', 1), first.signal));
+    await until('it failed', () => !sink.health.ok);
+    receiver.reply = status(204);
+    await sink.deliver(change('a', 2), reading.signal);
+    expect([dropped(), letters, versions(receiver, 'a')]).toEqual([false, [], [1, 2]]);
+  });
+
   it('leaves an endpoint alone that fails, behind a breaker, and does not count that as an attempt', async () => {
     const receiver = await receive(status(503));
     const clock = new SettableClock();

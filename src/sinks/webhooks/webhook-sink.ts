@@ -148,6 +148,8 @@ export class WebhookSink implements OpenSink {
   async #attempt(open: Open): Promise<boolean> {
     const waitMs = await this.#post(open);
     if (waitMs === null) return true;
+    // A request may outlive the lease, and its message is then the new owner's: it is not for this node to give it up.
+    this.options.isOwner();
     if (this.#gone || open.signal.aborted) return false;
     const { endpoint, giveUpMs, retry = RETRY, random = Math.random } = this.options;
     // Full jitter: from no pause up to the whole of it.
