@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { connect as connectDevice } from '../../src/sdk/device/index.js';
 import mqttPacket from 'mqtt-packet';
 import WebSocket from 'ws';
 import { createAuthority, type Authority, type KeyPair } from '../harness/certificates.js';
@@ -104,6 +105,27 @@ describe('TLS', () => {
 
   const identity = (pair: KeyPair) => ({ cert: readFileSync(pair.cert), key: readFileSync(pair.key) });
   const trust = () => ({ ca: readFileSync(authority.ca) });
+
+  it('serves a device of the client library, as its page shows it', async () => {
+    interface Lamp {
+      power: 'on' | 'off';
+    }
+    const url = node.tlsUrl!.replace('127.0.0.1', 'localhost');
+    const lamp = await connectDevice<Lamp>({ url, thing: 'lamp-1', ...identity(device), ...trust() });
+    const app = await node.connect();
+    await app.publish('$aws/things/lamp-1/shadow/update', { state: { desired: { power: 'on' } } });
+    const driven = new Promise((resolve) => {
+      lamp.shadow.onDelta(async (delta, { version, signal }) => {
+        resolve([delta, version, signal.aborted]);
+        return delta;
+      });
+    });
+    expect(await driven).toEqual([{ power: 'on' }, 1, false]);
+    await until('the report', async () => (await lamp.shadow.get())?.reported.power === 'on');
+    await lamp.shadow.report({ power: 'off' });
+    await lamp[Symbol.asyncDispose]();
+    expect(lamp.connected).toBe(false);
+  });
 
   it.each([4, 5] as const)('serves clients with a certificate, version %i', async (protocolVersion) => {
     const options = { protocolVersion, ...trust(), ...identity(device), username: '?SDK=JavaScript&Version=2.2.16' };

@@ -1,4 +1,6 @@
 import { pino } from 'pino';
+import { connect as connectDevice } from '../../src/sdk/device/index.js';
+import { ManualClock } from '../../src/sdk/testing/index.js';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
 
@@ -134,6 +136,25 @@ describe('a session', () => {
     old.publish(RENEW, 'x', { qos: 1 });
     await until('the end of the connection', () => !old.connected);
   });
+});
+
+it('is renewed by a device of the client library, which keeps its connection', async () => {
+  const clock = new ManualClock(node.clock.now());
+  const auth = { headers: () => Promise.resolve({}), token: () => grant('lamp') };
+  const device = await connectDevice({ url: node.mqttUrl, thing: 'lamp', clock, auth });
+  const ends: unknown[] = [];
+  device.on('down', (error) => void ends.push(error));
+  await device.shadow.report({ a: 4 });
+  const renewals = (): number => lines.filter((line) => line.includes('session renewed')).length;
+  const before = renewals();
+  node.clock.advance(3_310_000);
+  await clock.advance(3_310_000);
+  await until('the renewal', () => renewals() === before + 1);
+  node.clock.advance(600_000);
+  await judged();
+  await device.shadow.report({ a: 5 });
+  expect(ends).toEqual([]);
+  await device.close();
 });
 
 it('leaves no token in the log', () => {
