@@ -1,5 +1,9 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { completionCommand } from './commands/completion.js';
 import { contextCommand } from './commands/context.js';
+import { doctorCommand } from './commands/doctor.js';
+import { shadowCommands } from './commands/shadow.js';
+import { streamCommands } from './commands/watch.js';
 import type { Surroundings } from './surroundings.js';
 
 /** Longest `--timeout`, in seconds. */
@@ -35,6 +39,7 @@ export function programOf(around: Surroundings): Command {
       getErrHasColors: () => false,
     })
     .exitOverride();
-  for (const add of [contextCommand]) add(program, around);
+  for (const add of [shadowCommands, streamCommands, contextCommand, doctorCommand, completionCommand])
+    add(program, around);
   return program;
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Umbra } from '../sdk/index.js';
+import type { Umbra, UmbraOptions } from '../sdk/index.js';
 import { contextsFile, readContexts, type Context } from './contexts.js';
 import { CliError, EXIT, usage } from './exit-code.js';
 import { textOf } from './json-file.js';
@@ -56,7 +56,7 @@ export class Session {
   }
 
   /** A client of the service. It is closed with the session. @throws CliError, UmbraError */
-  async umbra(): Promise<Umbra> {
+  async umbra(more: Pick<UmbraOptions, 'retry'> = {}): Promise<Umbra> {
     const { server, key } = await this.context();
     const { anonymous, bearer, Umbra } = await import('../sdk/index.js');
     const { timeout } = this.options;
@@ -65,6 +65,7 @@ export class Session {
       fetch: this.around.fetch,
       auth: key === undefined ? anonymous : bearer(key),
       ...(timeout !== undefined && { timeoutMs: timeout * 1000 }),
+      ...more,
     });
     this.#clients.push(client);
     return client;

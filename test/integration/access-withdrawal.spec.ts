@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCommand, type CommandRun } from '../harness/command.js';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
 
@@ -162,3 +166,46 @@ async function replace(id: string, members: object): Promise<void> {
   const { status } = await node.ask('PUT', `/v1/principals/${id}`, node.admin, { kind: 'service', ...members }, match);
   expect(status).toBe(200);
 }
+
+describe('the program umbra', () => {
+  const config = mkdtempSync(join(tmpdir(), 'umbra-command-'));
+  const runs: CommandRun[] = [];
+  afterAll(() => rmSync(config, { recursive: true }));
+
+  async function umbra(line: string, given?: Parameters<typeof runCommand>[2]): Promise<CommandRun> {
+    const ended = await runCommand(line.split(' '), config, given);
+    runs.push(ended);
+    return ended;
+  }
+  const codes = async (...commands: string[]): Promise<(number | null)[]> => {
+    const exits: (number | null)[] = [];
+    for (const line of commands) exits.push((await umbra(line)).exit);
+    return exits;
+  };
+
+  it('tells by its exit code what the service said, and shows no key', async () => {
+    const service = await node.make('command', { kind: 'service', roles: ['service'] });
+    const viewer = await node.make('command-viewer', { kind: 'person', roles: ['viewer'] });
+    for (const [name, key] of Object.entries({ service, viewer }))
+      await umbra(`context set ${name} --server ${node.url} --key-file -`, { stdin: key });
+    expect(await codes('patch cli-1/net power=on', 'patch cli-1 a=1 --if-version 9', 'get cli-2')).toEqual([0, 6, 5]);
+    const got = await umbra('get cli-1/net --json');
+    expect(JSON.parse(got.stdout)).toMatchObject({
+      thing: 'cli-1',
+      shadow: 'net',
+      version: 1,
+      desired: { power: 'on' },
+    });
+    const watched = await umbra('watch cli-1/* --initial --json', { interrupt: '\n' });
+    expect([watched.exit, JSON.parse(watched.stdout)]).toMatchObject([130, { thing: 'cli-1', isInitial: true }]);
+    const refused = ['patch cli-1 a=1 --context viewer', 'get cli-1 --server http://127.0.0.1:1 --timeout 1', 'get'];
+    expect(await codes(...refused, `get cli-1 --server ${node.url}`)).toEqual([4, 7, 2, 3]);
+    const healthy = await umbra('doctor --json');
+    expect([healthy.exit, healthy.stdout]).toEqual([0, expect.stringContaining('command of the tenant default')]);
+
+    await node.ask('DELETE', '/v1/principals/command', node.admin);
+    const last = await umbra('doctor --json');
+    expect([last.exit, last.stdout]).toEqual([3, expect.stringContaining('"check":"credential","state":"failed"')]);
+    for (const { stdout, stderr, visible } of runs) expect(stdout + stderr + visible).not.toMatch(/umk_/);
+  });
+});
