@@ -173,8 +173,17 @@ it('says that a line is too long, and which', async () => {
   expect(rig.end).toMatchObject({ lines: 1, message: 'Line 2 is longer than 100 bytes; divide its change' });
 });
 
-it('ends after a defect, with all results', async () => {
-  const rig = new Rig(many(3), { handler: { begin: () => () => Promise.reject(new TypeError('a defect')) } });
+const defect = (): never => {
+  throw new TypeError('a defect');
+};
+it.each<[string, Partial<LineHandler>]>([
+  ['in a change', { begin: () => () => Promise.reject(new TypeError('a defect')) }],
+  ['before a change', { begin: defect }],
+  ['in what lets a line in', { admit: defect }],
+  ['in what lets a line in, later', { admit: () => Promise.reject(new TypeError('a defect')) }],
+  ['in what reads a line', { parse: defect }],
+])('ends after a defect %s, with all results', async (_title, handler) => {
+  const rig = new Rig(many(3), { handler });
   expect(await rig.run.run()).toBe('failed');
   expect(rig.errors[0]).toBeInstanceOf(TypeError);
   expect(rig.end).toMatchObject({ reason: 'failed', lines: rig.answered.length, changed: 0 });

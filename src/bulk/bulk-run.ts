@@ -148,10 +148,18 @@ export class BulkRun {
     this.#bytes += open.bytes;
     const settle = (result: LineResult): void => this.#settle(open, line.number, id, result);
     const isFault = change instanceof ServiceError;
-    // Its bytes are used up before anything is waited for.
-    const begin = isFault ? null : handler.begin(line, id, change);
-    const admitted = handler.admit(isFault ? null : change, this.#stop);
-    const refusal = admitted instanceof Promise ? await admitted : admitted;
+    let begin: (() => Promise<LineResult>) | null;
+    let refusal: ServiceError | null;
+    try {
+      // Its bytes are used up before anything is waited for.
+      begin = isFault ? null : handler.begin(line, id, change);
+      const admitted = handler.admit(isFault ? null : change, this.#stop);
+      refusal = admitted instanceof Promise ? await admitted : admitted;
+    } catch (error) {
+      // The end of the answer waits for the results of all lines.
+      settle(new ServiceError('internal'));
+      throw error;
+    }
     if (isFault) settle(change);
     else if (refusal !== null) settle(refusal);
     else this.#begin(change, begin!, settle);
