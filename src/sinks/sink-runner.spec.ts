@@ -58,6 +58,8 @@ async function claim(keys: MemoryClusterKeys, id: string, shards: readonly strin
 class Node {
   readonly given: number[] = [];
   readonly converged: number[] = [];
+  /** Of each change, or record of the present state, that was given last. */
+  readonly readings = new Map<number, AbortSignal>();
   readonly runner: SinkRunner;
   #stuck: (() => void)[] = [];
   isStuck = false;
@@ -72,12 +74,14 @@ class Node {
       feed: log,
       cursors: new SinkCursors(keys, 'test', (shard) => ({ key: CLAIMS + shard, value: id })),
       sink: {
-        deliver: ({ position }) => {
+        deliver: ({ position }, reading) => {
           this.given.push(position.revision);
+          this.readings.set(position.revision, reading);
           return this.isStuck ? new Promise((resolve) => this.#stuck.push(resolve)) : Promise.resolve();
         },
-        converge: ({ position }) => {
+        converge: ({ position }, reading) => {
           this.converged.push(position.revision);
+          this.readings.set(position.revision, reading);
           return this.isStuck ? new Promise((resolve) => this.#stuck.push(resolve)) : Promise.resolve();
         },
       },
@@ -169,6 +173,38 @@ describe('SinkRunner', () => {
     await until('the rest is given', () => a.given.length + b.given.length >= 20);
     expect(b.given).toEqual([111, 113, 115, 117, 119]);
     expect(a.given.slice(10)).toEqual([112, 114, 116, 118, 120]);
+  });
+
+  it('makes no new attempt for a shard that it has lost, and goes on with the others', async () => {
+    const a = start('a');
+    a.isStuck = true;
+    await a.take(...SHARDS);
+    log.revision = 104;
+    await until('all given', () => a.given.length === 4);
+    const first = [...a.readings.values()];
+    a.runner.lose(['p/1']);
+    expect(first.map(({ aborted }) => aborted)).toEqual([true, true, true, true]);
+    await until('its own are given again', () => a.given.length === 6);
+    expect(a.given.slice(4)).toEqual([102, 104]);
+    expect(a.readings.get(102)?.aborted).toBe(false);
+    a.unstick();
+    await until('saved', () => cursor('p/0') === 104);
+    expect(cursor('p/1')).toBe(100);
+  });
+
+  it('ends the present state of a shard that it has lost, and waits for that of the others alone', async () => {
+    const a = start('a');
+    a.isStuck = true;
+    log.revision = 200;
+    log.compacted = 150;
+    await a.take(...SHARDS);
+    await until('converging', () => a.converged.length === 2);
+    a.runner.lose(['p/1']);
+    // Even revisions are of the other one.
+    expect([199, 200].map((revision) => a.readings.get(revision)?.aborted)).toEqual([true, false]);
+    a.unstick();
+    await until('safe', () => cursor('p/0') === 200);
+    expect([cursor('p/1'), a.converged.length]).toEqual([100, 2]);
   });
 
   it('who has lost the claim moves no cursor', async () => {

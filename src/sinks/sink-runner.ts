@@ -144,8 +144,16 @@ export class SinkRunner {
   }
 
   lose(shards: readonly string[]): void {
+    const isOurs = shards.some((shard) => this.#from.has(shard));
     this.#drop(shards);
-    if (this.#from.size === 0 && this.#run) cut(this.#run);
+    if (!isOurs || !this.#run) return;
+    // Also what is on its way of the shards that are left: it comes again with the next reading.
+    cut(this.#run);
+    if (this.#from.size === 0) return;
+    this.#inTurn(async () => {
+      await this.#end();
+      this.#begin();
+    }).catch((error: unknown) => this.options.logger.error({ err: error }, 'a sink could not begin anew'));
   }
 
   #drop(shards: readonly string[]): void {
