@@ -11,12 +11,16 @@ const MIN_ENVELOPE_BYTES = 1024;
 
 type Add = (variable: VariableName, problem: string) => void;
 
+const CHECKS = [
+  ...[checkHosts, checkAuth, checkPorts, checkTls, checkEtcd],
+  ...[checkBroker, checkPresence, checkSinks, checkSizes],
+];
+
 /** Checks across variables. It runs only when each variable is valid alone. */
 export function crossChecks(env: Values): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const add: Add = (variable, problem) => problems.push({ variable, problem });
-  for (const check of [checkHosts, checkAuth, checkPorts, checkTls, checkEtcd, checkBroker, checkSinks, checkSizes])
-    check(env, add);
+  for (const check of CHECKS) check(env, add);
   return problems;
 }
 
@@ -160,6 +164,15 @@ function checkBroker(env: Values, add: Add): void {
 
 function checkTogether(env: Values, given: VariableName, needed: VariableName, add: Add): void {
   if (env[given] !== null && env[needed] === null) add(needed, `is missing, and ${given} needs it; set both or none`);
+}
+
+function checkPresence(env: Values, add: Add): void {
+  if (env.UMBRA_PRESENCE_FENCE && !env.UMBRA_PRESENCE)
+    add(
+      'UMBRA_PRESENCE_FENCE',
+      'is true, but without presence there is no record that a write could be compared with; ' +
+        'use UMBRA_PRESENCE=true, or UMBRA_PRESENCE_FENCE=false',
+    );
 }
 
 function checkSizes(env: Values, add: Add): void {

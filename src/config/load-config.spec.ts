@@ -206,6 +206,7 @@ describe('what belongs together', () => {
     [{ UMBRA_TLS_CERT: '/none' }, 'UMBRA_TLS_KEY is missing'],
     [{ UMBRA_MQTT_MAX_PACKET_BYTES: '2048' }, 'must be at least 9216'],
     [{ UMBRA_ETCD_CALL_TIMEOUT_MS: '9000' }, 'UMBRA_REQUEST_TIMEOUT_MS'],
+    [{ UMBRA_PRESENCE_FENCE: 'true', UMBRA_PRESENCE: 'false' }, 'UMBRA_PRESENCE_FENCE is true, but without presence'],
   ])('%j', (source, expected) => {
     expect(problems(source)).toContain(expected);
   });

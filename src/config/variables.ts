@@ -279,7 +279,7 @@ export const SECTIONS = {
     }),
     UMBRA_PRESENCE_FENCE: flag('presence.fence', false, {
       meaning:
-        'Refuse updates and deletes that come over a connection of the built-in broker after a newer one of the same client was recorded, see presence.md.',
+        'Refuse updates and deletes that come over a connection of the built-in broker after a newer one of the same client was recorded; needs UMBRA_PRESENCE, see presence.md.',
     }),
     UMBRA_PRESENCE_LEASE_SECONDS: integer('presence.leaseSeconds', 10, {
       ...{ min: 2, max: 300, unit: 's' },
