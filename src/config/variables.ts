@@ -298,7 +298,8 @@ export const SECTIONS = {
   'Watch streams': {
     UMBRA_WATCH_HISTORY_RECORDS: integer('watch.historyRecords', 10_000, {
       ...{ min: 0, max: 10_000_000, unit: 'records' },
-      meaning: 'Changes kept in memory for readers that resume.',
+      meaning:
+        'Changes kept in memory for readers that resume, records of presence among them; what is older is read from etcd, see streams.md.',
     }),
     UMBRA_WATCH_MAX_QUEUED: integer('watch.maxQueued', 5000, {
       ...{ min: 1, max: 10_000_000, unit: 'records' },
