@@ -38,7 +38,7 @@ it('is small beside mqtt.js for a device', async () => {
 });
 
 it('does nothing when it is imported', async () => {
-  const contents = `import './index.js'; import './auth/index.js';`;
+  const contents = `import './index.js'; import './auth/index.js'; import './redis/index.js';`;
   const code = await bundled({ stdin: { contents, resolveDir: FOLDER, loader: 'ts' }, ignoreAnnotations: true });
   expect(new TextDecoder().decode(code)).toBe('');
   const device = { contents: `import './device/index.js';`, resolveDir: FOLDER, loader: 'ts' } as const;

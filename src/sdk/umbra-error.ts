@@ -71,6 +71,7 @@ export class UmbraError extends Error {
  * - `compacted`, `epoch-changed`, `cursor-gone`: a stream cannot go on from its cursor; load the present state.
  * - `forbidden`: the service has ended a stream, because its credential no longer holds or policies allow it nothing.
  * - `too-many-shadows`: a cache was full. `outbox-full`: more reports wait than may.
+ * - `refused`: Redis does not do what a consumer asks for. `trimmed`: changes have left its stream unread.
  * - `invalid-argument`: the call itself is wrong.
  */
 export type ClientCode =
@@ -85,6 +86,8 @@ export type ClientCode =
   | 'forbidden'
   | 'too-many-shadows'
   | 'outbox-full'
+  | 'refused'
+  | 'trimmed'
   | 'invalid-argument';
 
 /** An error of the library itself. No errors. */
