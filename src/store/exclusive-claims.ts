@@ -61,6 +61,7 @@ export class ExclusiveClaims {
     this.#sorted = shortest([...this.#stems.keys()].sort());
   }
 
+  /** The claim of the key; undefined: it has ended, or never was. No errors. */
   get(key: string): ExclusiveClaim | undefined {
     return this.#claims.get(key);
   }
