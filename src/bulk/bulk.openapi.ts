@@ -3,6 +3,7 @@ import type { JsonObject } from '../document/shadow-document.js';
 import type { OperationDescription, Tag } from '../http/openapi/describe.js';
 import { IDEMPOTENCY_KEY } from '../idempotency/idempotency.openapi.js';
 import { UMBRA_LEASE } from '../leases/leases.openapi.js';
+import type { RunEnd } from './bulk-run.js';
 
 const BULK: Tag = { name: 'Bulk', description: 'Many shadows changed by one request, each by itself', place: 26 };
 
@@ -29,6 +30,21 @@ export const BulkLine = Type.Object(
 
 const place = { line: Type.Integer({ description: 'From 1.' }), id: Type.Optional(Type.String()) };
 
+/** Why an answer ends: all ends of a run but that of a client that has left. */
+const REASONS: Readonly<Record<Exclude<RunEnd, 'gone'>, true>> = {
+  complete: true,
+  'line-too-long': true,
+  stalled: true,
+  'too-slow': true,
+  draining: true,
+  forbidden: true,
+  'lease-ended': true,
+  'lease-not-yours': true,
+  'storage-unavailable': true,
+  'storage-full': true,
+  failed: true,
+};
+
 export const BulkResult = Type.Union(
   [
     Type.Object({
@@ -49,7 +65,7 @@ export const BulkResult = Type.Union(
     }),
     Type.Object({
       end: Type.Object({
-        reason: Type.String(),
+        reason: Type.Enum(Object.keys(REASONS)),
         message: Type.Optional(Type.String({ description: 'What to do, unless the body was read to its end.' })),
         lines: Type.Integer(),
         changed: Type.Integer(),
@@ -71,7 +87,7 @@ export const changeInBulk: OperationDescription = {
   tag: BULK,
   summary: 'Change the desired section of many shadows',
   description:
-    'One JSON object a line, in the body and in the answer. Lines are carried out as they come, several at once, those of one shadow in their order; results come in the order of the lines. A line that is refused does not hold up the others. The last line of the answer says why it ended: `complete`, `line-too-long`, `stalled`, `draining`, `forbidden`, `lease-ended`, `lease-not-yours`, `storage-unavailable`, `storage-full`, `failed`. With an Idempotency-Key the same lines may be sent again, through any node: those that were carried out get their first results.',
+    'One JSON object a line, in the body and in the answer. Lines are carried out as they come, several at once, those of one shadow in their order; results come in the order of the lines. A line that is refused does not hold up the others. The last line of the answer says why it ended. With an Idempotency-Key the same lines may be sent again, through any node: those that were carried out get their first results.',
   parameters: [UMBRA_LEASE, IDEMPOTENCY_KEY],
   body: {
     schema: BulkLine,

@@ -22,6 +22,9 @@ interface Description {
   readonly paths: Record<string, Record<string, Operation>>;
   readonly components: { schemas: Record<string, object> };
 }
+interface EndSchema {
+  readonly properties: { readonly end?: { readonly properties: { readonly reason: { readonly enum: string[] } } } };
+}
 
 describe('the description of the API', () => {
   let node: HttpNode;
@@ -122,6 +125,16 @@ describe('the description of the API', () => {
         }
       }
     }
+  });
+
+  it('has the reasons for which a bulk answer ends that docs/http.md has', async () => {
+    const page = await readFile(new URL('../../docs/http.md', import.meta.url), 'utf8');
+    const table = /\n\| `reason` .*?\n\n/s.exec(page)![0];
+    const cells = [...table.matchAll(/^\| (`.*?) \|/gm)].map(([, cell]) => cell!).slice(1);
+    const reasons = cells.flatMap((cell) => [...cell.matchAll(/`(.+?)`/g)].map(([, reason]) => reason!));
+    const { anyOf } = description.components.schemas['BulkResult'] as { anyOf: EndSchema[] };
+    const [end] = anyOf.flatMap(({ properties }) => properties.end ?? []);
+    expect([...end!.properties.reason.enum].sort()).toEqual(['complete', ...reasons].sort());
   });
 
   it('is right about what the service answers', async () => {
