@@ -3,7 +3,9 @@ import { ServiceError } from '../errors/service-error.js';
 
 /** Bulk requests at once on a node: each may hold 1 MiB of lines. */
 const MAX_REQUESTS = 32;
-/** Of them, those of one tenant. */
+/** Requests beyond which only tenants that have none get a place: few tenants cannot keep all others out. */
+const SHARED_REQUESTS = 16;
+/** Of the shared ones, those of one tenant. */
 const MAX_OF_TENANT = 4;
 /**
  * Lines of one tenant that are under way at once, of all its bulk requests on a node. They fill a group commit, and
@@ -33,11 +35,8 @@ export class BulkRequests implements OnModuleDestroy {
   enter(tenant: string): void {
     const own = this.#ofTenants.get(tenant) ?? 0;
     if (this.#isDraining) throw new ServiceError('draining');
-    if (this.#count >= MAX_REQUESTS || own >= MAX_OF_TENANT) {
-      const most =
-        own >= MAX_OF_TENANT ? `${MAX_OF_TENANT} bulk requests of this tenant` : `${MAX_REQUESTS} bulk requests`;
-      throw new ServiceError('tooManyRequests', `${most} are under way on this node already`);
-    }
+    const most = this.#mostFor(own);
+    if (most !== null) throw new ServiceError('tooManyRequests', `${most} are under way on this node already`);
     this.#count++;
     this.#ofTenants.set(tenant, own + 1);
   }
@@ -54,6 +53,14 @@ export class BulkRequests implements OnModuleDestroy {
   linesOf(tenant: string, isKeyed: boolean): number {
     const all = isKeyed ? KEYED_LINES_OF_TENANT : LINES_OF_TENANT;
     return Math.floor(all / (this.#ofTenants.get(tenant) ?? 1));
+  }
+
+  /** What keeps a tenant with `own` requests from another one; null: nothing. */
+  #mostFor(own: number): string | null {
+    if (own >= MAX_OF_TENANT) return `${MAX_OF_TENANT} bulk requests of this tenant`;
+    if (this.#count >= MAX_REQUESTS) return `${MAX_REQUESTS} bulk requests`;
+    if (this.#count < SHARED_REQUESTS || own === 0) return null;
+    return `${SHARED_REQUESTS} or more bulk requests, ${own} of them of this tenant,`;
   }
 
   /** Stops `run` when the node drains, until the returned function is called. No errors. */
