@@ -12,8 +12,10 @@ export const DeadLetterView = Type.Object(
   {
     letter,
     thing: Type.String(),
-    shadow: Type.Union([Type.String(), Type.Null()], { description: 'null is the classic shadow.' }),
-    version: Type.Integer(),
+    shadow: Type.Union([Type.String(), Type.Null()], {
+      description: 'null is the classic shadow, `.presence` the presence of the thing.',
+    }),
+    version: Type.Integer({ description: 'Of presence its epoch, which both events of a connection share.' }),
     revision: Type.Integer(),
     givenUpAt: Type.String({ description: 'RFC 3339.' }),
     tries: Type.Integer({ description: 'Requests that were made for it.' }),
@@ -93,7 +95,7 @@ export const replayDeadLetters: OperationDescription = {
   tag: DEAD_LETTERS,
   summary: 'Send dead letters again',
   description:
-    'One after the other, under the ids that they had, and deletes what the endpoint takes. It stops when the endpoint as a whole fails, after 100 letters and after 5 seconds. Of one shadow none is sent after one that failed. A newer change of the shadow may have been delivered long ago: receivers compare `version`.',
+    'One after the other, under the ids that they had, and deletes what the endpoint takes. It stops when the endpoint as a whole fails, after 100 letters and after 5 seconds. Of one shadow none is sent after one that failed. A newer change of the shadow may have been delivered long ago: receivers compare `revision`.',
   parameters: [SINK],
   body: { schema: ReplayRequest, required: false, examples: { some: { letters: [ID] } } },
   answers: {

@@ -29,7 +29,7 @@ export const eventText = (record: ShadowRecord): string =>
 /** What a record tells, without its content. */
 export interface EventHead {
   readonly kind: EventKind;
-  /** Of a shadow its version; of a client its epoch. Both only grow. */
+  /** Of a shadow its version; of a client its epoch, the same as it comes and as it goes: only revisions order these. */
   readonly version: number;
 }
 
