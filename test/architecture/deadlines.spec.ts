@@ -5,7 +5,8 @@ import ts from 'typescript';
 /**
  * Every call that leaves a node ends by itself, at a deadline. This table lists each place of src/ where one begins; a
  * place that is not here fails, and so does one that is gone. src/launcher/ is left out: it runs before there is a node.
- * So is src/sdk/: it runs in programs of its users, never in a node, and its own specs hold its deadlines.
+ * So are src/sdk/ and src/cli/: they run in programs of their users, never in a node, and their own specs hold their
+ * deadlines.
  */
 interface Outgoing {
   /** What is called. */
@@ -301,7 +302,7 @@ function isStream(node: ts.Node): node is ts.PropertyAccessExpression {
 
 const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
   .map((name) => join('src', name))
-  .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts') && !/^src\/(?:launcher|sdk)\//.test(name));
+  .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts') && !/^src\/(?:launcher|sdk|cli)\//.test(name));
 /** Most files import nothing that connects and name nothing that could: they need no parser. */
 const isQuiet = (text: string): boolean =>
   !/fetch|WebSocket|EventSource|import\(|stream\(|leaseKeepAlive|watch\(/i.test(text) &&
