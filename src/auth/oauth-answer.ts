@@ -14,10 +14,10 @@ export async function oauthAnswer(reply: FastifyReply, work: () => Promise<objec
   } catch (thrown) {
     const refusal = oauthErrorOf(thrown);
     if (refusal === null) throw thrown;
-    const { error, message, code, status } = refusal;
+    const { error, message, code, status, retryAfter } = refusal;
     void reply.code(status);
     if (status === 401) void reply.header('www-authenticate', 'Basic realm="umbra"');
-    if (status === 429 || status === 503) void reply.header('retry-after', '1');
+    if (retryAfter !== null) void reply.header('retry-after', String(retryAfter));
     return json(reply, { error, error_description: message, ...(code !== undefined && { code }) });
   }
 }

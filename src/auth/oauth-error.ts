@@ -15,19 +15,24 @@ export type OAuthErrorName =
 export class OAuthError extends Error {
   override readonly name = 'OAuthError';
 
-  /** @param code our code; none: the row has none */
+  /**
+   * @param code our code; none: the row has none
+   * @param retryAfter seconds
+   */
   constructor(
     readonly error: OAuthErrorName,
     message: string,
     readonly code?: string,
     readonly status = error === 'invalid_client' ? 401 : 400,
+    readonly retryAfter: number | null = status === 429 || status === 503 ? 1 : null,
   ) {
     super(message);
   }
 }
 
 /** The refusal of a grant by its token. No errors. */
-export const grantError = ({ code, reason }: TokenFault): OAuthError => new OAuthError('invalid_grant', reason, code);
+export const grantError = ({ code, reason, retryAfter }: TokenFault): OAuthError =>
+  new OAuthError('invalid_grant', reason, code, 400, retryAfter);
 
 /** The client is not known by what it has shown. No errors. */
 export function clientError({ code, message, authCode }: ServiceError): OAuthError {

@@ -4,8 +4,11 @@ export interface Clock {
   now(): number;
   /** Milliseconds from a fixed, unknown start; never goes back. */
   monotonic(): number;
-  /** Runs `task` once, after `ms` milliseconds. What it returns cancels that. */
-  after(ms: number, task: () => void): () => void;
+  /**
+   * Runs `task` once, after `ms` milliseconds. What it returns cancels that.
+   * @param mayExit whether a process that has nothing else to do may end before
+   */
+  after(ms: number, task: () => void, mayExit?: boolean): () => void;
 }
 
 /** The methods of pino and of `console`, with data first. Neither gets a credential or data of a device. */
@@ -27,6 +30,8 @@ export interface Store {
    * process alone.
    */
   lock?<T>(key: string, task: () => Promise<T>): Promise<T>;
+  /** Runs `changed` when another user of this store has changed the text, if it can tell. What it returns ends that. */
+  watch?(key: string, changed: () => void): () => void;
 }
 
 /** `fetch`, as far as the library uses it. On Node, a wrapper may add a `dispatcher` with a proxy or a pool. */
@@ -51,9 +56,10 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  after(ms, task) {
-    const timer = setTimeout(task, Math.min(Math.max(ms, 0), MAX_DELAY_MS));
-    return () => clearTimeout(timer);
+  after(ms, task, mayExit = false) {
+    const timer: { unref?(): void } = setTimeout(task, Math.min(Math.max(ms, 0), MAX_DELAY_MS));
+    if (mayExit) timer.unref?.();
+    return () => clearTimeout(timer as NodeJS.Timeout);
   },
 };
 

@@ -72,6 +72,7 @@ export class UmbraError extends Error {
  * - `forbidden`: the service has ended a stream, because its credential no longer holds or policies allow it nothing.
  * - `too-many-shadows`: a cache was full. `outbox-full`: more reports wait than may.
  * - `refused`: Redis does not do what a consumer asks for. `trimmed`: changes have left its stream unread.
+ * - `signed-out`: somebody has to sign in again. `credential-failed`: the source of the credential, or its store, has failed.
  * - `invalid-argument`: the call itself is wrong.
  */
 export type ClientCode =
@@ -88,6 +89,8 @@ export type ClientCode =
   | 'outbox-full'
   | 'refused'
   | 'trimmed'
+  | 'signed-out'
+  | 'credential-failed'
   | 'invalid-argument';
 
 /** An error of the library itself. No errors. */

@@ -50,7 +50,9 @@ export class Umbra {
       { name: 'renewal', link: renewal(auth) },
     ];
     const { fetch, clock } = platform;
-    this.#chain = new Chain(links, sender({ url: addressOf(options.url), fetch, clock, attemptTimeoutMs }));
+    const url = addressOf(options.url);
+    auth.attach?.(url, platform);
+    this.#chain = new Chain(links, sender({ url, fetch, clock, attemptTimeoutMs }));
     this.#caller = new Caller({ platform, chain: this.#chain, auth, timeoutMs, hasKeys: idempotencyKeys });
   }
 

@@ -59,7 +59,7 @@ export class OwnIssuer implements TrustedIssuer {
     const seconds = Math.floor(clock.now() / 1_000);
     const issuedAt = seconds * 1_000;
     if (denials.faultOf({ issuer: this.issuer, id, tenant, principal, issuedAt })) {
-      return new TokenFault('revoked', 'all tokens were revoked a moment ago; try again in 5 s');
+      return new TokenFault('revoked', 'all tokens were revoked a moment ago; try again in 5 s', 5);
     }
     const { kid, privateKey } = keys.current;
     const { ttl } = rules(tenant);

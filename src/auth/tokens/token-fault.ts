@@ -24,6 +24,8 @@ export class TokenFault {
   constructor(
     readonly fault: TokenFaultName,
     readonly reason: string,
+    /** Seconds after which the same request may succeed; none: it will not. */
+    readonly retryAfter: number | null = null,
   ) {
     this.code = TOKEN_FAULTS[fault];
   }

@@ -1,8 +1,15 @@
 import type { Call } from '../call/call.js';
+import type { Platform } from '../platform.js';
 import type { UmbraError } from '../umbra-error.js';
 
 /** A source of credentials. All clients of a process may share one. */
 export interface Auth {
+  /**
+   * Called by each client that is given this source, before anything else. A source that asks the service itself takes the
+   * address and the surroundings of the first one.
+   * @param url without a slash at its end
+   */
+  attach?(url: string, platform: Platform): void;
   /**
    * Headers for one attempt of a call, such as `authorization`, with names in small letters. Called before each attempt,
    * so it must be cheap while the credential is good; it may wait for a new one within `call.signal`.
@@ -20,6 +27,6 @@ export interface Auth {
    * @throws UmbraError as `headers` does
    */
   token?(signal: AbortSignal): Promise<string>;
-  /** Ends timers and waits of the source. */
+  /** Called by each client that is closed. The last one ends timers and waits of the source. */
   close?(): void;
 }

@@ -1,2 +1,12 @@
 export type { Auth } from './auth.js';
 export { anonymous, bearer } from './bearer.js';
+export { AuthSession, type SessionOptions } from './session/auth-session.js';
+export type { Refresh, SessionEvents } from './session/listeners.js';
+export type { SessionState } from './session/session-state.js';
+export type { Grant, RefreshReason, RenewRequest, TokenSource } from './session/token-source.js';
+export { apiKey } from './sources/api-key.js';
+export { clientSecret, type ClientSecretOptions } from './sources/client-secret.js';
+export type { Secret } from './sources/secret.js';
+export { refreshToken, type RefreshTokenOptions } from './sources/refresh-token.js';
+export { tokenFunction, type TokenFunction } from './sources/token-function.js';
+export { fileStore } from './stores/file-store.js';
