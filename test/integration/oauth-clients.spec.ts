@@ -1,7 +1,16 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
 import * as oauth from 'oauth4webapi';
 import * as openid from 'openid-client';
+import { clientSecret, fileStore, refreshToken, type AuthSession } from '../../src/sdk/auth/index.js';
+import { Umbra, type UmbraOptions } from '../../src/sdk/index.js';
 import { freePort } from '../harness/ports.js';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
+import { until } from '../harness/until.js';
 
 /** Clients of OAuth 2 that nobody here wrote: what they refuse, no device with such a library could use. */
 const INSECURE = { [oauth.allowInsecureRequests]: true };
@@ -106,3 +115,134 @@ describe.each([
     });
   });
 });
+
+describe('sessions of the client library', () => {
+  let key: string;
+  const folder = mkdtempSync(join(tmpdir(), 'umbra-sessions-'));
+  const clients: Umbra[] = [];
+  beforeAll(async () => {
+    key = await node.make('dash', { kind: 'service', roles: ['service'] });
+  });
+  afterEach(() => {
+    for (const client of clients.splice(0)) client.close();
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  function client(auth: AuthSession, options: Partial<UmbraOptions> = {}): Umbra {
+    const made = new Umbra({ url: node.url, auth, ...options });
+    clients.push(made);
+    return made;
+  }
+
+  /** @returns the first refresh token of a login */
+  async function login(): Promise<string> {
+    const answer = await fetch(`${node.url}/v1/auth/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${Buffer.from(`dash:${key}`).toString('base64')}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'offline_access' }),
+    });
+    return ((await answer.json()) as { refresh_token: string }).refresh_token;
+  }
+
+  it('renew once for 200 calls that are refused at once', async () => {
+    const asked: string[] = [];
+    const counting: UmbraOptions['fetch'] = (url, init) => {
+      asked.push(new URL(url).pathname);
+      return fetch(url, init);
+    };
+    const auth = clientSecret('dash', key);
+    const umbra = client(auth, { fetch: counting });
+    const token = await auth.token(AbortSignal.timeout(60_000));
+    const revoked = await fetch(`${node.url}/v1/auth/revoke`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${Buffer.from(`dash:${key}`).toString('base64')}` },
+      body: new URLSearchParams({ token }),
+    });
+    expect(revoked.status).toBe(200);
+    asked.length = 0;
+    const calls = Array.from({ length: 200 }, () => umbra.call({ path: '/v1/auth/me', timeoutMs: 60_000 }));
+    const answers = await Promise.all(calls);
+    const count = (path: string): number => asked.filter((each) => each === path).length;
+    expect([answers.filter(({ status }) => status === 200).length, count('/v1/auth/token')]).toEqual([200, 1]);
+    expect(count('/v1/auth/me')).toBeLessThanOrEqual(400);
+  });
+
+  it('of two processes with one store are one login, over 50 rotations each', async () => {
+    const program = join(folder, 'rotate.mjs');
+    await build({
+      ...{ bundle: true, format: 'esm', platform: 'node', outfile: program, logLevel: 'silent' },
+      stdin: { contents: ROTATE, resolveDir: resolve('.'), loader: 'ts' },
+    });
+    const store = join(folder, 'store');
+    const first = await login();
+    const run = async (): Promise<{ asked: number; ends: number }> => {
+      const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] });
+      child.stdin.end(JSON.stringify({ url: node.url, key, store, first }));
+      let out = '';
+      child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+      await once(child, 'close');
+      return JSON.parse(out) as { asked: number; ends: number };
+    };
+    const [one, other] = await Promise.all([run(), run()]);
+    expect([one.ends, other.ends]).toEqual([0, 0]);
+    expect(one.asked + other.asked).toBeGreaterThanOrEqual(50);
+    const later = refreshToken({ url: node.url, clientId: 'dash', clientSecret: key, store: fileStore(store) });
+    await later.refresh();
+    later.close();
+    expect(later.state).toBe('idle');
+  });
+
+  it('end at both ends when a refresh token was stolen and used', async () => {
+    const first = await login();
+    const options = { url: node.url, clientId: 'dash', clientSecret: key, refreshToken: first };
+    const owner = refreshToken(options);
+    const thief = refreshToken(options);
+    const ends: string[] = [];
+    owner.on('signedOut', ({ authCode }) => ends.push(`owner ${authCode}`));
+    thief.on('signedOut', ({ authCode }) => ends.push(`thief ${authCode}`));
+    await owner.refresh();
+    await owner.refresh();
+    await expect(thief.refresh()).rejects.toMatchObject({ authCode: 'AUTH_108' });
+    await expect(owner.refresh()).rejects.toMatchObject({ authCode: 'AUTH_105' });
+    expect(ends).toEqual(['thief AUTH_108', 'owner AUTH_105']);
+    for (const session of [owner, thief]) session.close();
+    node.clock.advance(6_000);
+  });
+
+  it('wait as long as the service asks after all tokens of the principal were revoked', async () => {
+    const first = await login();
+    const owner = refreshToken({ url: node.url, clientId: 'dash', clientSecret: key, refreshToken: first });
+    await owner.refresh();
+    await owner.refresh();
+    const dash = clientSecret('dash', key, { url: node.url });
+    await dash.refresh();
+    const stolen = refreshToken({ url: node.url, clientId: 'dash', clientSecret: key, refreshToken: first });
+    await expect(stolen.refresh()).rejects.toMatchObject({ authCode: 'AUTH_108' });
+    const renewed = dash.refresh().catch(() => undefined);
+    await until('it was asked to wait', () => dash.error !== null);
+    expect(dash.error).toMatchObject({ authCode: 'AUTH_105', retryAfterMs: 5_000 });
+    expect(dash.state).toBe('refreshing');
+    await dash.signOut();
+    await renewed;
+    for (const session of [owner, dash, stolen]) session.close();
+  });
+});
+
+/** Renews 50 times, as another process may do beside it. */
+const ROTATE = `
+import { text } from 'node:stream/consumers';
+import { fileStore, refreshToken } from './src/sdk/auth/index.js';
+const { url, key, store, first } = JSON.parse(await text(process.stdin));
+let asked = 0;
+let ends = 0;
+const counting = (to: string, init: RequestInit) => {
+  if (to.endsWith('/token')) asked++;
+  return fetch(to, init);
+};
+const options = { url, clientId: 'dash', clientSecret: key, refreshToken: first, fetch: counting };
+const session = refreshToken({ ...options, store: fileStore(store) });
+session.on('signedOut', () => ends++);
+for (let n = 0; n < 50 && ends === 0; n++) await session.refresh();
+session.close();
+console.log(JSON.stringify({ asked, ends }));
+`;
