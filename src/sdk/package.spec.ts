@@ -26,8 +26,8 @@ async function bundled(options: BuildOptions): Promise<{ atOnce: string; later: 
   const { outputs } = metafile!;
   const atOnce = new Set(Object.keys(outputs).filter((path) => outputs[path]!.entryPoint && !isLater(path)));
   for (const path of atOnce)
-    for (const { path: imported, kind } of outputs[path]!.imports)
-      if (kind === 'import-statement') atOnce.add(imported);
+    for (const { path: imported, kind, external } of outputs[path]!.imports)
+      if (kind === 'import-statement' && !external) atOnce.add(imported);
   const textOf = (isWanted: (path: string) => boolean): string =>
     outputFiles!
       .filter(({ path }) => isWanted(relative(process.cwd(), path)))

@@ -8,5 +8,7 @@ export { apiKey } from './sources/api-key.js';
 export { clientSecret, type ClientSecretOptions } from './sources/client-secret.js';
 export type { Secret } from './sources/secret.js';
 export { refreshToken, type RefreshTokenOptions } from './sources/refresh-token.js';
+export { sigV4, type SigV4Options } from './sources/sig-v4.js';
 export { tokenFunction, type TokenFunction } from './sources/token-function.js';
 export { fileStore } from './stores/file-store.js';
+export { sealedMemoryStore, type SealedMemoryOptions } from './stores/sealed-memory-store.js';

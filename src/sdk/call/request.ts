@@ -46,7 +46,8 @@ export function queryOf(query: Query = {}): string {
     for (const each of Array.isArray(value) ? (value as readonly QueryValue[]) : [value as QueryValue])
       if (each !== undefined) search.append(name, String(each));
   }
-  return search.size === 0 ? '' : `?${search.toString()}`;
+  // Signed requests may have no +, which some read as a space.
+  return search.size === 0 ? '' : `?${search.toString().replaceAll('+', '%20')}`;
 }
 
 /** The text of a body and what it is. @throws UmbraError invalid-argument for what JSON cannot hold */
