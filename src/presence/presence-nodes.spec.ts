@@ -224,7 +224,9 @@ it('writes nothing without a lease, and everything once it has joined again', as
   await a.join();
   await a.settled();
   expect([recordOf('lamp')?.connected, recordOf('door')?.connected]).toEqual([true, true]);
-  expect(b.events).toEqual(['lamp connected', 'lamp disconnected', 'lamp connected', 'door connected']);
+  expect(b.events.slice(0, 2)).toEqual(['lamp connected', 'lamp disconnected']);
+  // Of two clients either may come first.
+  expect(b.events.slice(2).sort()).toEqual(['door connected', 'lamp connected']);
   expect([lamp.isOpen, door.isOpen]).toEqual([true, true]);
 });
 
