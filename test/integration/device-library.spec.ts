@@ -156,9 +156,11 @@ describe('a device of the client library', () => {
     await until('the file', () => existsSync(path) && readFileSync(path, 'utf8').includes('"step":100'));
     await first.close();
     await expect(lost).rejects.toMatchObject({ code: 'closed', outcome: 'unknown' });
-    await lamp(thing, { outbox: fileOutbox(path) });
+    const second = await lamp(thing, { outbox: fileOutbox(path) });
     await until('the report', () => reports(thing).at(-1)?.step === 100);
     expect(reports(thing)).toEqual([{ step: 100, level: 1 }]);
+    // It still writes that nothing waits.
+    await second.close();
     rmSync(folder, { recursive: true });
   });
 

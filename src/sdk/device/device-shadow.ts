@@ -148,6 +148,11 @@ export class DeviceShadow<T = AnyState> {
   }
 
   /** @internal */
+  saved(): Promise<void> {
+    return this.#reports.saved();
+  }
+
+  /** @internal */
   close(): void {
     this.#runs?.close();
     this.#listeners.clear();

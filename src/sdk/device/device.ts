@@ -72,6 +72,8 @@ export class Device<T = AnyState> {
       await within(limit, (signal) => Promise.all(shadows.map((shadow) => shadow.idle(signal)))).catch(() => undefined);
     }
     await uplink.close();
+    const limit = { clock: platform.clock, ms: FLUSH_MS, what: 'the outbox' };
+    await within(limit, () => Promise.all(shadows.map((shadow) => shadow.saved()))).catch(() => undefined);
   }
 }
 

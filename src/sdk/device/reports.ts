@@ -79,6 +79,11 @@ export class Reports {
     });
   }
 
+  /** Waits until the outbox has what waits. No errors. */
+  async saved(): Promise<void> {
+    await this.#parts.kept?.saved();
+  }
+
   /** Waits until what was reported so far is answered. No errors. */
   async caughtUp(): Promise<void> {
     const last = this.#queue.updates.at(-1) ?? this.#flying;
