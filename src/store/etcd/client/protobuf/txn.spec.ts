@@ -297,11 +297,8 @@ describe('an answer', () => {
             );
           });
           const at = puts[i]!.fence?.revision;
-          return {
-            won: false,
-            current: found[0] ?? null,
-            fenced: at !== undefined && (found[1]?.revision ?? 0) !== at,
-          };
+          const isFenced = at !== undefined && (found[1]?.revision ?? 0) !== at;
+          return { won: false, current: found[0] ?? null, fenced: isFenced };
         });
         expect(results).toEqual(same);
         expect(decodeNestedTxn(canonical, puts, 2)).toEqual({ header: seen, results, moved });
