@@ -26,7 +26,6 @@ const put: fc.Arbitrary<GuardedPut> = fc.record(
   },
   { requiredKeys: ['key', 'guard', 'value'] },
 );
-
 const turns = fc.array(fc.record({ key, revision }), { maxLength: 3 });
 
 /** As etcd3 would be asked for the same. */
