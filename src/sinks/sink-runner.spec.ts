@@ -192,13 +192,19 @@ describe('SinkRunner', () => {
     expect(cursor('p/1')).toBe(100);
   });
 
-  it('ends the present state of a shard that it has lost, and waits for that of the others alone', async () => {
+  /** Its sink sends the present state of both shards, and none of it is safe yet. */
+  async function startBehindHole(): Promise<Node> {
     const a = start('a');
     a.isStuck = true;
     log.revision = 200;
     log.compacted = 150;
     await a.take(...SHARDS);
     await until('converging', () => a.converged.length === 2);
+    return a;
+  }
+
+  it('ends the present state of a shard that it has lost, and waits for that of the others alone', async () => {
+    const a = await startBehindHole();
     a.runner.lose(['p/1']);
     // Even revisions are of the other one.
     expect([199, 200].map((revision) => a.readings.get(revision)?.aborted)).toEqual([true, false]);
@@ -257,12 +263,7 @@ describe('SinkRunner', () => {
   });
 
   it('moves no cursor over a hole before the present state is safe', async () => {
-    const a = start('a');
-    a.isStuck = true;
-    log.revision = 200;
-    log.compacted = 150;
-    await a.take(...SHARDS);
-    await until('converging', () => a.converged.length === 2);
+    const a = await startBehindHole();
     await a.runner.release(SHARDS);
     expect(cursor('p/0')).toBe(100);
   });
