@@ -31,13 +31,15 @@ export const reasonOfCode = (code: string): string => code.replace(/[A-Z]/g, '_$
 function richStatus(code: status, details: string, error: ServiceError, requestId: string): Buffer {
   const { authCode, clientToken } = error;
   // Of a refused transaction: the place of the operation. Of a version that is gone: the oldest revision that is left.
-  const { operation, oldest } = error as { operation?: unknown; oldest?: unknown };
+  // Of a cursor that is gone: why.
+  const { operation, oldest, reason } = error as { operation?: unknown; oldest?: unknown; reason?: unknown };
   const facts = {
     requestId,
     ...(authCode !== undefined && { code: authCode }),
     ...(clientToken !== undefined && { clientToken }),
     ...(typeof operation === 'number' && { operation: String(operation) }),
     ...(typeof oldest === 'number' && { oldestRevision: String(oldest) }),
+    ...(typeof reason === 'string' && { reason }),
   };
   const info = Buffer.concat([
     field(1, reasonOfCode(error.code)),

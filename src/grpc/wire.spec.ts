@@ -1,6 +1,7 @@
 import type { ServiceError as CallError } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { failureOf } from '../../test/harness/grpc-client.js';
+import { CursorGone } from '../shadow/gone-cursor.js';
 import { RevisionGone } from '../store/revision-gone.js';
 import { statusOf } from './grpc-error.js';
 import { field, fieldNumbers, varint } from './wire.js';
@@ -15,6 +16,10 @@ describe('what is written by hand', () => {
     expect(failureOf(status as CallError)).toMatchObject({
       ...{ status: 'OUT_OF_RANGE', reason: 'REVISION_GONE' },
       facts: { requestId: 'id', oldestRevision: '9' },
+    });
+    expect(failureOf(statusOf(new CursorGone('compacted'), 'id') as CallError)).toMatchObject({
+      ...{ status: 'OUT_OF_RANGE', reason: 'CURSOR_GONE' },
+      facts: { requestId: 'id', reason: 'compacted' },
     });
   });
 

@@ -68,7 +68,8 @@ export class UmbraError extends Error {
  * - `unreachable`: no connection, or it was cut.
  * - `timeout`: the wait was over. `aborted`: the caller's signal has ended it. `closed`: the client was closed.
  * - `bad-answer`: what came is not of this service.
- * - `compacted`, `epoch-changed`, `cursor-gone`: a stream cannot go on from its cursor; load the present state.
+ * - `compacted`, `epoch-changed`: a stream cannot go on from its cursor; load the present state. `cursor-gone`: the
+ *   same, where a 410 does not say why.
  * - `forbidden`: the service has ended a stream, because its credential no longer holds or policies allow it nothing.
  * - `too-many-shadows`: a cache was full. `outbox-full`: more reports wait than may.
  * - `refused`: Redis does not do what a consumer asks for. `trimmed`: changes have left its stream unread.

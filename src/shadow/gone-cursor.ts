@@ -1,14 +1,23 @@
 import { ServiceError } from '../errors/service-error.js';
+import { ProblemError } from '../http/problem-error.js';
+import type { GapReason } from '../store/shadow-feed.js';
 import type { Events } from './copy-events.js';
 import { END_MESSAGES, type PermittedWatch } from './watch.js';
 
 /** Milliseconds for which a resuming stream waits for the fate of its cursor: a lost one gets an error and no stream. */
 const KNOWN_GONE_MS = 250;
 
+/** The changes after a cursor are gone; programs learn why from `reason`, as from the end of a stream. */
+export class CursorGone extends ProblemError {
+  constructor(readonly reason: GapReason) {
+    super(new ServiceError('cursorGone', END_MESSAGES[reason]), { reason });
+  }
+}
+
 /**
  * Waits a moment for the fate of a cursor, before anything is sent.
  * @param first the first event, which was asked for
- * @throws ServiceError cursorGone, draining
+ * @throws CursorGone; ServiceError draining
  */
 export async function throwIfGone(watch: PermittedWatch, first: ReturnType<Events['next']>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
@@ -17,6 +26,6 @@ export async function throwIfGone(watch: PermittedWatch, first: ReturnType<Event
   const begun = first.then(({ done }) => (done ? watch.ended : null));
   const ended = await Promise.race([watch.ended, begun, patience]);
   clearTimeout(timer);
-  if (ended === 'compacted' || ended === 'epoch-changed') throw new ServiceError('cursorGone', END_MESSAGES[ended]);
+  if (ended === 'compacted' || ended === 'epoch-changed') throw new CursorGone(ended);
   if (ended === 'draining') throw new ServiceError('draining');
 }

@@ -7,7 +7,7 @@ import { encodeCursor } from '../watch/cursor.js';
 import type { Cursor, ShadowEvent } from '../watch/subscription.js';
 import { copyEvents, type EventWriter } from './copy-events.js';
 import type { Before } from './documents-before.js';
-import { throwIfGone } from './gone-cursor.js';
+import { CursorGone, throwIfGone } from './gone-cursor.js';
 import { changeMessage, presenceMessage } from './shadow-messages.js';
 import { END_MESSAGES, type PermittedWatch, type WatchEnd } from './watch.js';
 
@@ -51,7 +51,7 @@ function errorOf(end: WatchEnd): ServiceError {
   switch (end) {
     case 'compacted':
     case 'epoch-changed':
-      return new ServiceError('cursorGone', message);
+      return new CursorGone(end);
     case 'forbidden':
       return new ServiceError('notAllowed', 'umbra:Watch any more');
     case 'too-slow':

@@ -197,7 +197,8 @@ export const STREAM = {
   tag: WATCH,
   description: `Server-sent events: \`change\` for each change, in the order of the commits, without omissions; \`initial\`
 for each existing shadow, on request; \`bookmark\` from time to time; \`end\` with the reason. A client that sends the
-\`id\` of an event as \`Last-Event-ID\` resumes right after this event, on any node. See docs/streams.md.`,
+\`id\` of an event as \`Last-Event-ID\` resumes right after this event, on any node. A 410 has a \`reason\`: \`compacted\` or \`epoch-changed\`.
+See docs/streams.md.`,
   answers: {
     200: {
       description: 'Events',

@@ -5,7 +5,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { UmbraError } from '../../src/sdk/index.js';
 import { fileCursor, Umbra, type ShadowState, type UmbraOptions } from '../../src/sdk/index.js';
 import { openEtcdStorage } from '../../src/store/etcd/open-etcd.js';
-import { QUICK_ELECTION, startEtcd, type EtcdServer } from '../harness/etcd.js';
+import { startRestorableEtcd, type RestorableEtcd } from '../harness/etcd-backup.js';
+import type { EtcdServer } from '../harness/etcd.js';
 import { startHttpNode, type HttpNode } from '../harness/http-node.js';
 import { TcpProxy } from '../harness/tcp-proxy.js';
 import { until } from '../harness/until.js';
@@ -26,6 +27,7 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe('the client library', () => {
+  let restorable: RestorableEtcd;
   let etcd: EtcdServer;
   let nodes: HttpNode[];
   let proxies: TcpProxy[];
@@ -41,7 +43,7 @@ describe('the client library', () => {
       watch: { bookmarkMs: 200, historyRecords },
     });
   beforeAll(async () => {
-    etcd = await startEtcd({ args: QUICK_ELECTION });
+    ({ server: etcd } = restorable = await startRestorableEtcd());
     nodes = await Promise.all([startNode(), startNode()]);
     proxies = await Promise.all(nodes.map(({ port }) => TcpProxy.start(port)));
   });
@@ -50,7 +52,7 @@ describe('the client library', () => {
     for (const proxy of proxies) proxy.set('pass');
   });
   afterAll(async () => {
-    for (const each of [...proxies, ...nodes, etcd]) await each.stop();
+    for (const each of [...proxies, ...nodes, restorable]) await each.stop();
     rmSync(folder, { recursive: true });
   });
 
@@ -245,11 +247,44 @@ describe('the client library', () => {
     const before = proxies[current]!;
     proxies[current] = proxy;
     await cache.reached(revision);
-    expect(told.sort()).toEqual(['add -3', 'change -1', 'cursor-gone 3', 'remove -0'].sort());
+    expect(told.sort()).toEqual(['add -3', 'change -1', 'compacted 3', 'remove -0'].sort());
     expect(cache.get(`${prefix}-1`)?.desired).toEqual({ n: 5 });
     await cache.close();
     proxies[current] = before;
     await proxy.stop();
     await fresh.stop();
+  });
+
+  it('tells a restored backup from a compaction, and shows what the backup has', async () => {
+    const prefix = `restored${++things}`;
+    const writer = direct();
+    const lamp = (n: number) => writer.thing(`${prefix}-${n}`).shadow();
+    const reconnect = { firstMs: 20, longestMs: 50 };
+    for (const n of [0, 1]) await lamp(n).desired.patch({ n: 0 });
+    await restorable.backup();
+    const cache = client().cache({ things: `${prefix}-*` }, { reconnect });
+    await cache.synced();
+    const resyncs: string[] = [];
+    cache.on('resync', ({ reason }) => resyncs.push(reason));
+    await lamp(0).delete();
+    const { revision } = await lamp(1).desired.patch({ n: 1 });
+    await lamp(2).desired.patch({ n: 2 });
+    let cursor: string | null = null;
+    for await (const change of client().watch(
+      { things: `${prefix}-1` },
+      { initial: true, minRevision: revision - 1 },
+    )) {
+      if (change.isInitial) await lamp(1).desired.patch({ n: 2 });
+      else cursor = change.cursor;
+      if (cursor !== null) break;
+    }
+    await restorable.restore();
+    await until('the cache has noticed', () => resyncs.length > 0);
+    expect(resyncs).toEqual(['epoch-changed']);
+    const versions = cache.list().map(({ thing, version, desired }) => [thing, version, desired['n']]);
+    expect(versions.sort()).toEqual([0, 1].map((n) => [`${prefix}-${n}`, 1, 0]));
+    await cache.close();
+    const resumed = all(client().watch({ things: `${prefix}-*` }, { cursor: cursor!, reconnect }));
+    expect(await failure(resumed as Promise<never>)).toMatchObject({ code: 'epoch-changed' });
   });
 });

@@ -202,11 +202,16 @@ describe('the watch streams', () => {
       410,
       expect.objectContaining({
         type: 'urn:umbra:problem:cursor-gone',
+        reason: 'compacted',
         detail: expect.stringMatching(/load the present state/),
       }),
     ]);
     const foreign = Buffer.from('1.elsewhere.0.5.all').toString('base64url');
-    expect((await fetch(`${fresh.url}/v1/watch?cursor=${foreign}`)).status).toBe(410);
+    const elsewhere = await fetch(`${fresh.url}/v1/watch?cursor=${foreign}`);
+    expect([elsewhere.status, await elsewhere.json()]).toEqual([
+      410,
+      expect.objectContaining({ reason: 'epoch-changed' }),
+    ]);
   });
 
   it('ends a reader that does not keep up with its reason, leaves the others alone, and lets it resume', async () => {

@@ -114,8 +114,7 @@ export class ChangeStream {
       return clientError('unreachable', 'the stream was cut', { retryable: true });
     } catch (error) {
       if (!(error instanceof UmbraError)) throw error;
-      // Gone before it began, with 410.
-      return error.status === 410 ? clientError('cursor-gone', error.message, { status: 410 }) : error;
+      return error.status === 410 ? goneOf(error) : error;
     } finally {
       unlink();
       control.abort();
@@ -163,6 +162,12 @@ export class ChangeStream {
       })
       .finally(unlink);
   }
+}
+
+/** The cursor was gone before the stream began: a 410 says why, unless it is no answer of a node. */
+function goneOf({ message, status, requestId, problem }: UmbraError): UmbraError {
+  const reason = problem?.['reason'] as ClientCode;
+  return clientError(GONE.has(reason) ? reason : 'cursor-gone', message, { status, requestId, problem });
 }
 
 /** Null: a type that this library does not know. An error: the end. */

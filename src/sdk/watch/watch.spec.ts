@@ -8,8 +8,10 @@ import { storeCursor } from './cursor.js';
 import { sourceOf } from './filter.js';
 import type { WatchOptions } from './watch.js';
 
-const problem = (status: number, type: string) => (): Response =>
-  new Response(JSON.stringify({ type: `urn:umbra:problem:${type}`, detail: type }), { status });
+const problem =
+  (status: number, type: string, more: object = {}) =>
+  (): Response =>
+    new Response(JSON.stringify({ type: `urn:umbra:problem:${type}`, detail: type, ...more }), { status });
 const change = (n: number) => ({
   kind: 'updated',
   thing: 'lamp',
@@ -111,10 +113,15 @@ describe('a watch', () => {
     expect(initial.fetch.sent.map(({ url }) => new URL(url).searchParams.get('initial'))).toEqual([null, 'true']);
   });
 
-  it('ends with cursor-gone when the service has refused the cursor', async () => {
-    const { clock, end } = watching({ cursor: 'c0' }, { 0: problem(410, 'cursor-gone') });
+  it.each([
+    ['compacted', { reason: 'compacted' }],
+    ['epoch-changed', { reason: 'epoch-changed' }],
+    ['cursor-gone', {}],
+    ['cursor-gone', { reason: 'forbidden' }],
+  ])('ends with %s when the service has refused the cursor with %j', async (code, more) => {
+    const { clock, end } = watching({ cursor: 'c0' }, { 0: problem(410, 'cursor-gone', more) });
     await clock.advance(0);
-    expect(end()).toMatchObject({ code: 'cursor-gone', status: 410 });
+    expect(end()).toMatchObject({ code, status: 410, message: 'cursor-gone' });
   });
 
   it.each([
