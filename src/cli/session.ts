@@ -17,6 +17,9 @@ export interface GlobalOptions {
   readonly color?: boolean;
 }
 
+/** A context under its name; null: it was made for one command. */
+type NamedContext = Context & { readonly name: string | null };
+
 /** Characters that a credential may have: it goes into a header. */
 const CREDENTIAL = /^[\x21-\x7e]{1,16384}$/;
 
@@ -24,6 +27,7 @@ const CREDENTIAL = /^[\x21-\x7e]{1,16384}$/;
 export class Session {
   readonly out: Output;
   readonly #clients: Umbra[] = [];
+  #context: Promise<NamedContext> | null = null;
 
   constructor(
     readonly around: Surroundings,
@@ -41,7 +45,12 @@ export class Session {
    * The service to talk to. With `--server` nothing of a context is used: its key is for its own server.
    * @throws CliError if there is none
    */
-  async context(): Promise<Context & { readonly name: string | null }> {
+  context(): Promise<NamedContext> {
+    // Once, since a key on stdin can be read once.
+    return (this.#context ??= this.#readContext());
+  }
+
+  async #readContext(): Promise<NamedContext> {
     const { server, context: wanted, keyFile } = this.options;
     if (server !== undefined && wanted !== undefined) throw usage('give --server or --context, not both');
     const key = keyFile === undefined ? {} : { key: await this.keyOf(keyFile) };

@@ -60,6 +60,13 @@ describe('doctor', () => {
     expect(details[2]).toMatch(/^1(19|20) s behind the server: set it$/);
   });
 
+  it('takes a key from stdin, which can be read once', async () => {
+    const fetch = service({});
+    const line = 'doctor --server http://umbra.test --key-file -';
+    expect(await commands.run(line, { fetch, stdin: 'umk_x' })).toMatchObject({ exit: EXIT.done });
+    expect(fetch.sent[0]!.headers).toMatchObject({ authorization: 'Bearer umk_x' });
+  });
+
   it('ends as the first failure does', async () => {
     expect(await states({ status: 401 })).toMatchObject({ exit: EXIT.notSignedIn });
     const parts = { etcd: { ok: false, reason: 'away' }, mqtt: { ok: true } };
