@@ -61,6 +61,18 @@ export function link(
 }
 
 /**
+ * A controller that aborts as soon as one of the signals does. Abort it when it is not needed any more: that leaves
+ * nothing on the signals. No errors.
+ */
+export function linked(signals: readonly (AbortSignal | undefined)[], what: string): AbortController {
+  const control = new AbortController();
+  const unlink = link(signals, control, what);
+  if (control.signal.aborted) unlink();
+  control.signal.addEventListener('abort', unlink, { once: true });
+  return control;
+}
+
+/**
  * Waits for so many milliseconds.
  * @throws UmbraError aborted
  */

@@ -1,5 +1,6 @@
 import type { Call } from '../call/call.js';
 import { sender } from '../call/send.js';
+import { objectOf } from '../json.js';
 import type { Platform } from '../platform.js';
 import { clientError } from '../umbra-error.js';
 import type { Grant } from './session/token-source.js';
@@ -56,7 +57,9 @@ export async function postForm({ url, form, basic, platform, signal, timeoutMs }
   const call = requestOf('POST', pathname + search, headers, deadline, signal);
   const answer = await send({ ...call, body: new URLSearchParams(form).toString() });
   const serverTime = Date.parse(answer.headers.get('date') ?? '');
-  return { body: objectOf(answer.text), serverTime: Number.isNaN(serverTime) ? null : serverTime };
+  const body = objectOf(answer.text || '{}');
+  if (body === null) throw clientError('bad-answer', 'the answer of the token endpoint is no JSON object');
+  return { body, serverTime: Number.isNaN(serverTime) ? null : serverTime };
 }
 
 /** A grant by the token endpoint of an issuer (RFC 6749 section 5.1). @throws UmbraError */
@@ -74,11 +77,3 @@ export async function askToken(request: FormRequest): Promise<Grant> {
 
 /** RFC 6749 section 2.3.1: both are form-encoded before they become Basic. It is ASCII then. */
 const formText = (text: string): string => encodeURIComponent(text);
-
-function objectOf(text: string): Record<string, unknown> {
-  try {
-    return Object(JSON.parse(text || '{}')) as Record<string, unknown>;
-  } catch {
-    throw clientError('bad-answer', 'the answer of the token endpoint is no JSON');
-  }
-}

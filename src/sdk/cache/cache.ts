@@ -172,14 +172,9 @@ export class ShadowCache<T = AnyState> {
     return this.get(thing, shadow);
   }
 
-  async #wait(
-    revision: number,
-    name: ShadowName | null,
-    { timeoutMs: ms = 30_000, signal }: CallOptions,
-  ): Promise<void> {
+  async #wait(revision: number, name: ShadowName | null, { timeoutMs = 30_000, signal }: CallOptions): Promise<void> {
     if (this.#has(revision)) return;
     if (this.#state === 'ended') throw this.#end;
-    const { clock } = this.#caller.platform;
     let settle!: Waiting['settle'];
     const reached = new Promise<void>((resolve, reject) => {
       settle = (error) => (error === null ? resolve() : reject(error));
@@ -189,10 +184,8 @@ export class ShadowCache<T = AnyState> {
     const waiting = { revision, name, settle };
     this.#waiting.add(waiting);
     try {
-      await within(
-        { clock, ms, what: `waiting for revision ${revision} in the cache`, signals: [signal] },
-        () => reached,
-      );
+      const what = `waiting for revision ${revision} in the cache`;
+      await this.#caller.within(what, { timeoutMs, signal }, () => reached);
     } finally {
       this.#waiting.delete(waiting);
     }

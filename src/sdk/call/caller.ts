@@ -1,10 +1,10 @@
 import type { Auth } from '../auth/auth.js';
 import type { Platform } from '../platform.js';
 import { clientError, isEnd, UmbraError } from '../umbra-error.js';
-import { link, within } from '../within.js';
+import { linked, within } from '../within.js';
 import type { Answer, Call } from './call.js';
 import type { Chain } from './chain.js';
-import { bodyOf, queryOf, type Request } from './request.js';
+import { bodyOf, queryOf, type CallOptions, type Request } from './request.js';
 
 export interface CallerParts {
   readonly platform: Platform;
@@ -35,7 +35,7 @@ export class Caller {
 
   /** @throws UmbraError */
   call(request: Request): Promise<Answer> {
-    return this.#within(request, request.signal, (signal) => this.#run(request, signal, false));
+    return this.#begun(request, request.signal, (signal) => this.#run(request, signal, false));
   }
 
   /**
@@ -44,11 +44,9 @@ export class Caller {
    * @throws UmbraError
    */
   async stream(request: Request, signal: AbortSignal): Promise<Answer> {
-    const control = new AbortController();
-    const unlink = link([signal, this.closed], control, request.path);
-    control.signal.addEventListener('abort', unlink, { once: true });
+    const control = linked([signal, this.closed], request.path);
     try {
-      return await this.#within(request, control.signal, () => this.#run(request, control.signal, true));
+      return await this.#begun(request, control.signal, () => this.#run(request, control.signal, true));
     } catch (error) {
       control.abort(error);
       throw error;
@@ -60,20 +58,30 @@ export class Caller {
     this.#parts.auth.close?.();
   }
 
-  async #within(
-    request: Request,
+  /**
+   * Runs `task` until the time is over, its signal aborts or the client is closed.
+   * @throws UmbraError timeout, aborted, closed; what `task` throws
+   */
+  within<T>(
+    what: string,
+    { timeoutMs: ms = this.timeoutMs, signal }: CallOptions,
+    task: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return within({ clock: this.platform.clock, ms, what, signals: [signal, this.closed] }, task);
+  }
+
+  async #begun(
+    { method = 'GET', path, timeoutMs }: Request,
     signal: AbortSignal | undefined,
     task: (signal: AbortSignal) => Promise<Answer>,
   ): Promise<Answer> {
-    const { clock } = this.platform;
-    const { method = 'GET', path, timeoutMs: ms = this.timeoutMs } = request;
     let isBegun = false;
     const begun = (ends: AbortSignal): Promise<Answer> => {
       isBegun = true;
       return task(ends);
     };
     try {
-      return await within({ clock, ms, what: `${method} ${path}`, signals: [signal, this.closed] }, begun);
+      return await this.within(`${method} ${path}`, { timeoutMs, signal }, begun);
     } catch (error) {
       // Nobody waits for the chain any more, which alone knows whether its request was sent.
       const isInDoubt = isBegun && method !== 'GET' && error instanceof UmbraError && isEnd(error);

@@ -1,3 +1,4 @@
+import { objectOf } from '../json.js';
 import { UmbraError, type Outcome } from '../umbra-error.js';
 
 /** The id of a request in answers, by which the log of the node finds it. */
@@ -37,17 +38,6 @@ function problemCode(problem: Record<string, unknown> | null): string | null {
   const { type, error } = problem ?? {};
   if (typeof type === 'string' && type !== 'about:blank') return type.slice(type.lastIndexOf(':') + 1);
   return typeof error === 'string' ? error.replaceAll('_', '-') : null;
-}
-
-function objectOf(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : null;
-  } catch {
-    return null;
-  }
 }
 
 /** Seconds, as all nodes send it; a date, as proxies may, is left out: it would need their clock. */

@@ -1,6 +1,6 @@
 import type { Clock, Fetch } from '../platform.js';
 import { clientError, isEnd, type Outcome, UmbraError } from '../umbra-error.js';
-import { link, within } from '../within.js';
+import { linked, within } from '../within.js';
 import { refusalOf } from './refusal.js';
 import type { Answer, Call, Next } from './call.js';
 
@@ -47,16 +47,9 @@ function initOf({ method, headers, body, signal, isStream }: Call, attempt: Abor
   return {
     ...{ method, headers, redirect: 'error', credentials: 'omit', cache: 'no-store' },
     ...(body !== undefined && { body }),
-    signal: isStream ? eitherOf(signal, attempt) : attempt,
+    // The signal of a stream ends it while it is read too, long after its attempt. Its reader aborts it in the end.
+    signal: isStream ? linked([signal, attempt], 'the stream').signal : attempt,
   };
-}
-
-/** The signal of a stream ends it while it is read too, long after its attempt. Its reader aborts it in the end. */
-function eitherOf(...signals: AbortSignal[]): AbortSignal {
-  const control = new AbortController();
-  const unlink = link(signals, control, 'the stream');
-  control.signal.addEventListener('abort', unlink, { once: true });
-  return control.signal;
 }
 
 const streamed = ({ status, headers, body }: Response): Answer => ({ status, headers, text: '', body });

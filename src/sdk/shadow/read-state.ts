@@ -1,4 +1,5 @@
 import type { Answer } from '../call/call.js';
+import { objectOf } from '../json.js';
 import { clientError } from '../umbra-error.js';
 import type { ShadowState } from './state.js';
 
@@ -20,12 +21,8 @@ const STATE_MEMBERS = ['desired', 'reported', 'delta'] as const;
 
 /** The body of an answer. @throws UmbraError bad-answer */
 export function jsonOf(answer: Answer, isWrite = false): Record<string, unknown> {
-  try {
-    const body: unknown = JSON.parse(answer.text);
-    if (typeof body === 'object' && body !== null) return body as Record<string, unknown>;
-  } catch {
-    // It is told below.
-  }
+  const body = objectOf(answer.text);
+  if (body !== null) return body;
   const outcome = isWrite ? 'applied' : 'not-applied';
   const { status } = answer;
   throw clientError('bad-answer', 'the answer is no JSON object; is the address that of Umbra?', { status, outcome });
@@ -51,5 +48,5 @@ export const noState = <T>(name: ShadowName, revision: number): ShadowState<T> =
 function isDocument(body: object): body is DocumentBody {
   const { state, version } = body as Partial<DocumentBody>;
   if (typeof version !== 'number' || typeof state !== 'object' || state === null) return false;
-  return STATE_MEMBERS.every((member) => state[member] === undefined || typeof state[member] === 'object');
+  return STATE_MEMBERS.every((member) => typeof (state[member] ?? {}) === 'object');
 }

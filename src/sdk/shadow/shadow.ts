@@ -1,7 +1,7 @@
 import type { Caller } from '../call/caller.js';
 import type { CallOptions } from '../call/request.js';
 import { UmbraError, clientError } from '../umbra-error.js';
-import { pause, within } from '../within.js';
+import { pause } from '../within.js';
 import { followed, type Change } from '../watch/change.js';
 import { ChangeStream, type StreamOptions } from '../watch/change-stream.js';
 import { watched, type WatchOptions } from '../watch/watch.js';
@@ -78,13 +78,8 @@ export class Shadow<T = AnyState> {
    * @throws UmbraError
    */
   patch(patch: Patch<T>, options: WriteOptions = {}): Promise<ShadowState<T>> {
-    const { clientToken } = options;
-    return this.#write(
-      'shadow.update',
-      '',
-      { state: patch, ...(clientToken !== undefined && { clientToken }) },
-      options,
-    );
+    // A token that is undefined is no member of the JSON.
+    return this.#write('shadow.update', '', { state: patch, clientToken: options.clientToken }, options);
   }
 
   /**
@@ -96,11 +91,8 @@ export class Shadow<T = AnyState> {
     change: (now: ShadowState<T>) => Patch<T> | null | Promise<Patch<T> | null>,
     options: UpdateOptions<T> = {},
   ): Promise<ShadowState<T>> {
-    const { clock } = this.#caller.platform;
-    const { timeoutMs: ms = this.#caller.timeoutMs, signal, ...rest } = options;
-    const what = `the update of ${this.#path}`;
-    return within({ clock, ms, what, signals: [signal, this.#caller.closed] }, (ends) =>
-      this.#update(change, { ...rest, timeoutMs: ms, signal: ends }),
+    return this.#caller.within(`the update of ${this.#path}`, options, (signal) =>
+      this.#update(change, { ...options, signal }),
     );
   }
 
@@ -123,10 +115,9 @@ export class Shadow<T = AnyState> {
    * @throws UmbraError `timeout`; `not-found` if there is no shadow, or it is deleted meanwhile
    */
   converged(options: CallOptions & Pick<StreamOptions, 'heartbeatMs'> = {}): Promise<ShadowState<T>> {
-    const { timeoutMs: ms = 30_000, signal, ...stream } = options;
-    const { clock } = this.#caller.platform;
+    const { timeoutMs = 30_000, signal, ...stream } = options;
     const what = `waiting for ${this.#path} to converge`;
-    return within({ clock, ms, what, signals: [signal] }, async (ends) => {
+    return this.#caller.within(what, { timeoutMs, signal }, async (ends) => {
       let exists = false;
       for await (const event of this.#stream(stream, ends).events()) {
         if (event.type === 'reload') continue;

@@ -71,7 +71,7 @@ export async function commit(
   const isRead = operations.every(({ op }) => op === 'check');
   const answer = await caller.call({
     ...{ name: 'transaction', method: 'POST', path: '/v1/transactions' },
-    body: { operations, ...(clientToken !== undefined && { clientToken }) },
+    body: { operations, clientToken },
     headers: lease === undefined ? {} : { 'umbra-lease': lease },
     idempotencyKey: isRead ? null : idempotencyKey,
     ...options,

@@ -1,7 +1,8 @@
 import { pauseAfter, type BackOff } from '../back-off.js';
 import type { Caller } from '../call/caller.js';
+import { objectOf } from '../json.js';
 import { clientError, UmbraError, type ClientCode } from '../umbra-error.js';
-import { link, pause } from '../within.js';
+import { linked, pause } from '../within.js';
 import type { ChangeData } from './change.js';
 import { eventsOf } from './event-reader.js';
 import type { Source } from './filter.js';
@@ -94,8 +95,7 @@ export class ChangeStream {
 
   /** One connection, to its end. Returns why it has ended. */
   async *#connection(): AsyncGenerator<StreamEvent, UmbraError, undefined> {
-    const control = new AbortController();
-    const unlink = link([this.parts.signal, this.caller.closed], control, 'the stream');
+    const control = linked([this.parts.signal, this.caller.closed], 'the stream');
     const { clock } = this.caller.platform;
     const { heartbeatMs = 30_000 } = this.parts;
     try {
@@ -116,7 +116,6 @@ export class ChangeStream {
       if (!(error instanceof UmbraError)) throw error;
       return error.status === 410 ? goneOf(error) : error;
     } finally {
-      unlink();
       control.abort();
     }
   }
@@ -154,13 +153,12 @@ export class ChangeStream {
       const message = `the stream could not be continued for ${Math.round(outageMs)} ms: ${failure.message}`;
       throw clientError('unreachable', message, { retryable: true, cause: failure });
     }
-    const control = new AbortController();
-    const unlink = link([signal, this.caller.closed], control, 'the stream');
+    const control = linked([signal, this.caller.closed], 'the stream');
     await pause(clock, ms, control.signal, 'the stream')
       .catch((error: unknown) => {
         if (!signal.aborted) throw error;
       })
-      .finally(unlink);
+      .finally(() => control.abort());
   }
 }
 
@@ -173,22 +171,13 @@ function goneOf({ message, status, requestId, problem }: UmbraError): UmbraError
 /** Null: a type that this library does not know. An error: the end. */
 function eventOf(type: string | undefined, id: string | undefined, text: string): StreamEvent | UmbraError | null {
   if (type !== 'change' && type !== 'initial' && type !== 'bookmark' && type !== 'end') return null;
-  const data = parsed(text);
+  const data = objectOf(text);
   if (data === null) return clientError('bad-answer', 'an event of the stream is not JSON', { retryable: true });
   if (type === 'end') return endOf(data as { reason?: string; message?: string });
-  if (type === 'initial') return { type, data: data as ChangeData };
+  if (type === 'initial') return { type, data: data as unknown as ChangeData };
   if (id === undefined || id === '') return clientError('bad-answer', 'an event of the stream has no id');
-  if (type === 'change') return { type, id, data: data as ChangeData };
-  return { type, id, revision: Number((data as { revision?: unknown }).revision) };
-}
-
-function parsed(text: string): object | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' ? value : null;
-  } catch {
-    return null;
-  }
+  if (type === 'change') return { type, id, data: data as unknown as ChangeData };
+  return { type, id, revision: Number(data['revision']) };
 }
 
 /** The service ends a stream and says why; after all but these reasons the reader connects again. */
