@@ -8,6 +8,8 @@ import * as oauth from 'oauth4webapi';
 import * as openid from 'openid-client';
 import { clientSecret, fileStore, refreshToken, type AuthSession } from '../../src/sdk/auth/index.js';
 import { Umbra, type UmbraOptions } from '../../src/sdk/index.js';
+import { describeInBrowser, startBrowser, type Browser, type Page } from '../harness/browser.js';
+import { startPageServer, type PageServer } from '../harness/page-server.js';
 import { freePort } from '../harness/ports.js';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
@@ -116,13 +118,24 @@ describe.each([
   });
 });
 
+let key: string;
+beforeAll(async () => {
+  key = await node.make('dash', { kind: 'service', roles: ['service'] });
+});
+
+/** @returns the first refresh token of a login of `dash` */
+async function login(key: string): Promise<string> {
+  const answer = await fetch(`${node.url}/v1/auth/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${Buffer.from(`dash:${key}`).toString('base64')}` },
+    body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'offline_access' }),
+  });
+  return ((await answer.json()) as { refresh_token: string }).refresh_token;
+}
+
 describe('sessions of the client library', () => {
-  let key: string;
   const folder = mkdtempSync(join(tmpdir(), 'umbra-sessions-'));
   const clients: Umbra[] = [];
-  beforeAll(async () => {
-    key = await node.make('dash', { kind: 'service', roles: ['service'] });
-  });
   afterEach(() => {
     for (const client of clients.splice(0)) client.close();
   });
@@ -132,16 +145,6 @@ describe('sessions of the client library', () => {
     const made = new Umbra({ url: node.url, auth, ...options });
     clients.push(made);
     return made;
-  }
-
-  /** @returns the first refresh token of a login */
-  async function login(): Promise<string> {
-    const answer = await fetch(`${node.url}/v1/auth/token`, {
-      method: 'POST',
-      headers: { authorization: `Basic ${Buffer.from(`dash:${key}`).toString('base64')}` },
-      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'offline_access' }),
-    });
-    return ((await answer.json()) as { refresh_token: string }).refresh_token;
   }
 
   it('renew once for 200 calls that are refused at once', async () => {
@@ -174,7 +177,7 @@ describe('sessions of the client library', () => {
       stdin: { contents: ROTATE, resolveDir: resolve('.'), loader: 'ts' },
     });
     const store = join(folder, 'store');
-    const first = await login();
+    const first = await login(key);
     const run = async (): Promise<{ asked: number; ends: number }> => {
       const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] });
       child.stdin.end(JSON.stringify({ url: node.url, key, store, first }));
@@ -193,7 +196,7 @@ describe('sessions of the client library', () => {
   });
 
   it('end at both ends when a refresh token was stolen and used', async () => {
-    const first = await login();
+    const first = await login(key);
     const options = { url: node.url, clientId: 'dash', clientSecret: key, refreshToken: first };
     const owner = refreshToken(options);
     const thief = refreshToken(options);
@@ -210,7 +213,7 @@ describe('sessions of the client library', () => {
   });
 
   it('wait as long as the service asks after all tokens of the principal were revoked', async () => {
-    const first = await login();
+    const first = await login(key);
     const owner = refreshToken({ url: node.url, clientId: 'dash', clientSecret: key, refreshToken: first });
     await owner.refresh();
     await owner.refresh();
@@ -225,8 +228,78 @@ describe('sessions of the client library', () => {
     await dash.signOut();
     await renewed;
     for (const session of [owner, dash, stolen]) session.close();
+    node.clock.advance(6_000);
   });
 });
+
+describeInBrowser('sessions of tabs in Chromium', () => {
+  let server: PageServer;
+  let browser: Browser;
+  let tabs: readonly Page[];
+  beforeAll(async () => {
+    [server, browser] = await Promise.all([startPageServer(node.url, TAB), startBrowser()]);
+    tabs = [await browser.open(server.url), await browser.open(server.url)];
+  });
+  afterAll(async () => {
+    await browser.stop();
+    await server.stop();
+  });
+  const inEach = <T>(expression: string): Promise<T[]> => Promise.all(tabs.map((each) => each.evaluate<T>(expression)));
+
+  it('are one login, over 50 rotations each, and end together', async () => {
+    const options = { clientId: 'dash', clientSecret: key, refreshToken: await login(key) };
+    await inEach(`begin(${JSON.stringify(options)})`);
+    const counts = await inEach<{ asked: number; ends: number }>('rotate(50)');
+    expect(counts.map(({ ends }) => ends)).toEqual([0, 0]);
+    const asked = counts[0]!.asked + counts[1]!.asked;
+    expect([asked >= 50, asked <= 100]).toEqual([true, true]);
+    // The login is still good, and both show the token that the last of them got.
+    expect(await inEach('me()')).toEqual([200, 200]);
+    const [one, other] = await inEach<string>('token()');
+    expect(one).toBe(other);
+    const rows = await tabs[0]!.evaluate<{ keys: boolean[]; text: string }>('stored()');
+    expect(rows.keys).toEqual([false]);
+    expect(rows.text).not.toMatch(/umr_|eyJ/);
+    await tabs[0]!.evaluate('leave()');
+    expect(await tabs[1]!.evaluate('left')).toBe('signed-out');
+    expect(tabs.flatMap(({ exceptions }) => exceptions)).toEqual([]);
+  });
+});
+
+/** A tab of an application with a session in the store that all tabs share. */
+const TAB = `
+import { browserStore, refreshToken } from './src/sdk/auth/index.js';
+import { Umbra } from './src/sdk/index.js';
+let session, umbra, asked = 0, ends = 0;
+const counting = (to: string, init: RequestInit) => {
+  if (to.endsWith('/token')) asked++;
+  return fetch(to, init);
+};
+Object.assign(globalThis, {
+  begin(options) {
+    session = refreshToken({ ...options, store: browserStore() });
+    globalThis.left = new Promise((resolve) => session.on('signedOut', ({ code }) => (ends++, resolve(code))));
+    umbra = new Umbra({ url: location.origin, auth: session, fetch: counting });
+  },
+  async rotate(times) {
+    for (let n = 0; n < times && ends === 0; n++) await session.refresh();
+    return { asked, ends };
+  },
+  me: async () => (await umbra.call({ path: '/v1/auth/me' })).status,
+  token: async () => session.token(AbortSignal.timeout(10_000)),
+  leave: () => session.signOut(),
+  async stored() {
+    const opening = indexedDB.open('umbra');
+    const result = (asked) => new Promise((resolve) => (asked.onsuccess = () => resolve(asked.result)));
+    const database = await result(opening);
+    const rows = await result(database.transaction('sealed').objectStore('sealed').getAll());
+    database.close();
+    const keys = rows.filter((row) => row instanceof CryptoKey).map(({ extractable }) => extractable);
+    const texts = rows.filter((row) => row.box).map(({ box }) => new TextDecoder('latin1').decode(box));
+    return { keys, text: texts.join('') };
+  },
+});
+`;
 
 /** Renews 50 times, as another process may do beside it. */
 const ROTATE = `

@@ -10,5 +10,6 @@ export type { Secret } from './sources/secret.js';
 export { refreshToken, type RefreshTokenOptions } from './sources/refresh-token.js';
 export { sigV4, type SigV4Options } from './sources/sig-v4.js';
 export { tokenFunction, type TokenFunction } from './sources/token-function.js';
+export { browserStore } from './stores/browser-store.js';
 export { fileStore } from './stores/file-store.js';
 export { sealedMemoryStore, type SealedMemoryOptions } from './stores/sealed-memory-store.js';

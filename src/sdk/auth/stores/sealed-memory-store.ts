@@ -1,13 +1,9 @@
 import { platformOf, type Platform, type Store } from '../../platform.js';
+import { newKey, opened, sealedBy, type Sealed } from './sealing.js';
 
 export interface SealedMemoryOptions extends Partial<Pick<Platform, 'clock'>> {
   /** Milliseconds without a use, after which all is forgotten. 30 minutes by default. */
   readonly idleMs?: number;
-}
-
-interface Sealed {
-  readonly iv: Uint8Array<ArrayBuffer>;
-  readonly box: ArrayBuffer;
 }
 
 /** What is forgotten together. */
@@ -49,21 +45,4 @@ export function sealedMemoryStore({ idleMs = 1_800_000, ...platform }: SealedMem
       return Promise.resolve();
     },
   };
-}
-
-const ALGORITHM = 'AES-GCM';
-
-type Key = Awaited<ReturnType<typeof newKey>>;
-
-const newKey = () =>
-  globalThis.crypto.subtle.generateKey({ name: ALGORITHM, length: 256 }, false, ['encrypt', 'decrypt']);
-
-async function sealedBy(key: Key, text: string): Promise<Sealed> {
-  const iv = globalThis.crypto.getRandomValues(new Uint8Array(12));
-  const box = await globalThis.crypto.subtle.encrypt({ name: ALGORITHM, iv }, key, new TextEncoder().encode(text));
-  return { iv, box };
-}
-
-async function opened(key: Key, { iv, box }: Sealed): Promise<string> {
-  return new TextDecoder().decode(await globalThis.crypto.subtle.decrypt({ name: ALGORITHM, iv }, key, box));
 }
