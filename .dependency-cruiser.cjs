@@ -121,7 +121,7 @@ module.exports = {
       name: 'the-command-uses-the-client-alone',
       comment: 'It asks the service as any application does: what it needs, the client library offers.',
       severity: 'error',
-      from: { path: '^src/cli/', pathNot: '[.]spec[.]ts$' },
+      from: { path: '^src/cli/', pathNot: '(^src/cli/testing/|[.]spec[.]ts$)' },
       to: { path: '^(src|test)/', pathNot: '^src/(cli/|sdk/index[.]ts$)' },
     },
     onlyFrom(

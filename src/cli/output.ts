@@ -33,6 +33,13 @@ export class Output {
     await this.#sink.write(printable(this.isJson ? JSON.stringify(value) : text) + '\n');
   }
 
+  /** One JSON object, or its members for people, a line each; those that are null or empty are left out. @throws the error of the stream */
+  async fields(value: unknown, rows: readonly (readonly [name: string, text: string | null])[]): Promise<void> {
+    const shown = rows.filter(([, text]) => text !== null && text !== '');
+    const width = Math.max(...shown.map(([name]) => name.length));
+    await this.say(value, shown.map(([name, text]) => `${name.padEnd(width)}  ${text}`).join('\n'));
+  }
+
   /** A text that is no answer, such as a script. @throws the error of the stream */
   async raw(text: string): Promise<void> {
     await this.#sink.write(text);
@@ -42,6 +49,15 @@ export class Output {
   async list<T>(items: readonly T[], head: readonly string[], row: (item: T) => readonly (string | Cell)[]) {
     if (this.isJson) for (const item of items) await this.say(item, '');
     else await this.#sink.write(this.#table([head.map((text) => ({ text, style: 'bold' })), ...items.map(row)]));
+  }
+
+  /** As list, of what comes by and by: programs get each item as it comes, so that nothing is held. @throws as the items do */
+  async stream<T>(items: AsyncIterable<T>, head: readonly string[], row: (item: T) => readonly (string | Cell)[]) {
+    const held: T[] = [];
+    for await (const item of items)
+      if (this.isJson) await this.say(item, '');
+      else held.push(item);
+    if (!this.isJson) await this.list(held, head, row);
   }
 
   /** The text in a style, where the terminal shows it. No errors. */

@@ -28,7 +28,11 @@ sent, as nodes without authentication want it. With \`--server\` nothing of a co
 another server forgets its key: a key goes only to the server that it was given for. For a server whose certificate
 comes from an authority of your own, set \`NODE_EXTRA_CA_CERTS\` to the file of that authority.
 
-The tenant of a context is a note for its reader: shadows are always those of the tenant of the credential.
+Commands that administer clients, devices and the like do so in the tenant that \`--tenant\` names, else in that of the
+context, else in that of the credential. Shadows are always those of the tenant of the credential.
+
+Keys that the service makes, and private keys, go into a file that only its owner may read, and are said nowhere else. A
+file that exists is replaced with \`--force\` alone.
 
 ## Output
 

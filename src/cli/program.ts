@@ -1,8 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { clientCommand } from './commands/client.js';
 import { completionCommand } from './commands/completion.js';
 import { contextCommand } from './commands/context.js';
 import { doctorCommand } from './commands/doctor.js';
 import { shadowCommands } from './commands/shadow.js';
+import { tenantCommand } from './commands/tenant.js';
 import { streamCommands } from './commands/watch.js';
 import type { Surroundings } from './surroundings.js';
 
@@ -39,7 +41,11 @@ export function programOf(around: Surroundings): Command {
       getErrHasColors: () => false,
     })
     .exitOverride();
-  for (const add of [shadowCommands, streamCommands, contextCommand, doctorCommand, completionCommand])
+  for (const add of [
+    ...[shadowCommands, streamCommands, contextCommand, doctorCommand],
+    ...[tenantCommand, clientCommand],
+    completionCommand,
+  ])
     add(program, around);
   return program;
 }

@@ -1,10 +1,18 @@
-import { confirm, isCancel, password } from '@clack/prompts';
+import { confirm, isCancel, password, select, text } from '@clack/prompts';
 import type { Prompts } from './surroundings.js';
 
 /** Asks on stderr, so that stdout has nothing but answers. */
 export const terminalPrompts: Prompts = {
   async secret(message) {
     const answer = await password({ message, output: process.stderr });
+    return isCancel(answer) ? null : answer;
+  },
+  async text(message, initialValue) {
+    const answer = await text({ message, initialValue, output: process.stderr });
+    return isCancel(answer) ? null : answer;
+  },
+  async choose(message, choices) {
+    const answer = await select({ message, options: [...choices], output: process.stderr });
     return isCancel(answer) ? null : answer;
   },
   async confirm(message) {

@@ -27,6 +27,11 @@ export async function recordsOf(session: Session, tenant?: string): Promise<Reco
   return new Records(await session.umbra(), of ?? null, session.around.signal);
 }
 
+/** The records of the whole service, such as its tenants. @throws CliError, UmbraError */
+export async function serviceRecordsOf(session: Session): Promise<Records> {
+  return new Records(await session.umbra(), null, session.around.signal);
+}
+
 /** Reads and changes what an administrator keeps: policies, principals and so on. */
 export class Records {
   /** @param tenant null: that of the credential */
@@ -36,10 +41,15 @@ export class Records {
     private readonly signal: AbortSignal,
   ) {}
 
+  /** @throws CliError, UmbraError no-record if there is none */
+  async need<T>(path: RecordPath): Promise<Kept<T>> {
+    return keptIn<T>(await this.#call({ path }));
+  }
+
   /** @returns null if there is none. @throws CliError, UmbraError */
   async get<T>(path: RecordPath): Promise<Kept<T> | null> {
     try {
-      return keptIn<T>(await this.#call({ path }));
+      return await this.need<T>(path);
     } catch (error) {
       if (isUmbraError(error) && error.code === 'no-record') return null;
       throw error;
@@ -49,11 +59,11 @@ export class Records {
   /**
    * Stores a record: a new one, or in the place of the state that `etag` names.
    * @param body sent as JSON, a text as it is
-   * @param etag null: there must be none yet
+   * @param etag null: there must be none yet; undefined: any, for what may be repeated
    * @throws CliError, UmbraError
    */
-  async put<T>(path: RecordPath, body: unknown, etag: string | null): Promise<Kept<T>> {
-    const headers: Record<string, string> = etag === null ? { 'if-none-match': '*' } : { 'if-match': etag };
+  async put<T>(path: RecordPath, body: unknown, etag: string | null | undefined): Promise<Kept<T>> {
+    const headers: Record<string, string> = etag === null ? { 'if-none-match': '*' } : matching(etag);
     return keptIn<T>(await this.#call({ method: 'PUT', path, body, headers }));
   }
 

@@ -115,6 +115,12 @@ export type Run = (
   options: Readonly<Record<string, unknown>>,
 ) => Promise<void>;
 
+/** A part that is loaded when its command is carried out, so that others start without it. No errors. */
+export const later =
+  (load: () => Promise<Run>): Run =>
+  async (...given) =>
+    (await load())(...given);
+
 /**
  * The action of a command: opens a session, runs, and closes it.
  * @throws whatever `run` throws

@@ -84,14 +84,7 @@ function line({ time, thing, shadow, version, kind, patch, document, isInitial }
 async function things(session: Session): Promise<void> {
   const { out, around } = session;
   const umbra = await session.umbra();
-  const rows = [];
-  for await (const each of umbra.things({ signal: around.signal })) {
-    // Programs get each thing as it comes, so that nothing is held.
-    if (out.isJson) await out.say(each, '');
-    else rows.push(each);
-  }
-  if (out.isJson) return;
-  await out.list(rows, ['THING', 'SHADOWS'], ({ thing, shadows, truncated }) => [
+  await out.stream(umbra.things({ signal: around.signal }), ['THING', 'SHADOWS'], ({ thing, shadows, truncated }) => [
     thing,
     shadows.map(({ name }) => name ?? '(classic)').join(', ') + (truncated ? ', …' : ''),
   ]);
