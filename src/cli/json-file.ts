@@ -7,37 +7,73 @@ import type { Surroundings } from './surroundings.js';
 export interface Parsed {
   readonly value: unknown;
   /** `file:line:column` of the value at a path, or of the nearest one around it. */
-  placeOf(path: readonly (string | number)[]): string;
+  placeOf(path: JsonPath): string;
+  /** The value at a path as the file has it, with its offset in UTF-16 units; null: nothing is there. */
+  sourceOf(path: JsonPath): Source | null;
+}
+
+/** Names of members and indices of elements, from the root. */
+export type JsonPath = readonly (string | number)[];
+
+/** A part of a text. */
+export interface Source {
+  readonly text: string;
+  readonly offset: number;
 }
 
 /** Bytes of a file or of stdin that are read. A node takes less by default. */
 const MAX_BYTES = 8 * 1024 * 1024;
 
-/** `file:line:column` of a character, both counted from 1. */
-function place(file: string, text: string, offset: number): string {
+/** Objects and lists within each other: the parser needs stack for each. A node takes fewer. */
+const MAX_LEVELS = 1000;
+
+/** The most brackets that are open at once, those in strings left out. */
+function levelsOf(text: string): number {
+  let [open, most] = [0, 0];
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]]/g)) {
+    if (token === '{' || token === '[') most = Math.max(most, ++open);
+    else if (token === '}' || token === ']') open--;
+  }
+  return most;
+}
+
+/** `file:line:column` of a character, both counted from 1. No errors. */
+export function placeIn(file: string, text: string, offset: number): string {
   const before = text.slice(0, offset).split('\n');
   return `${file}:${before.length}:${before.at(-1)!.length + 1}`;
 }
 
-/** @throws CliError with the place of the first error */
-export async function parseJson(text: string, file: string): Promise<Parsed> {
+/**
+ * @param at the place of a character, for a text that is only a part of the file
+ * @throws CliError with the place of the first error
+ */
+export async function parseJson(
+  text: string,
+  file: string,
+  at = (offset: number): string => placeIn(file, text, offset),
+): Promise<Parsed> {
   const { findNodeAtLocation, getNodeValue, parseTree, printParseErrorCode } = await import('jsonc-parser');
   const errors: ParseError[] = [];
+  if (levelsOf(text) > MAX_LEVELS) throw usage(`${file}: has more than ${MAX_LEVELS} levels`);
   const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false });
   const first = errors[0];
   if (first || !root) {
     const what = first ? words(printParseErrorCode(first.error)) : 'value expected';
-    throw usage(`${place(file, text, first?.offset ?? text.length)}: ${what}`);
+    throw usage(`${at(first?.offset ?? text.length)}: ${what}`);
   }
-  refuseRepeated(root, (offset) => place(file, text, offset));
+  refuseRepeated(root, at);
   const placeOf: Parsed['placeOf'] = (path) => {
     for (let length = path.length; length > 0; length--) {
       const node = findNodeAtLocation(root, path.slice(0, length));
-      if (node) return place(file, text, node.offset);
+      if (node) return at(node.offset);
     }
-    return place(file, text, root.offset);
+    return at(root.offset);
   };
-  return { value: getNodeValue(root), placeOf };
+  const sourceOf: Parsed['sourceOf'] = (path) => {
+    const node = findNodeAtLocation(root, [...path]);
+    return node ? { text: text.slice(node.offset, node.offset + node.length), offset: node.offset } : null;
+  };
+  return { value: getNodeValue(root), placeOf, sourceOf };
 }
 
 /** `CommaExpected` as `comma expected`. */

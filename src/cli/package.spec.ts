@@ -39,5 +39,5 @@ it('loads commander alone before it knows the command', () => {
     }
   expect([...packages]).toEqual(['commander']);
   const inputs = [...files].flatMap((file) => Object.keys(outputs[file]!.inputs));
-  expect(inputs.filter((path) => /^src\/(sdk|cli\/admin)\//.test(path))).toEqual([]);
+  expect(inputs.filter((path) => /^src\/(sdk|policies|cli\/(admin|policy))\//.test(path))).toEqual([]);
 });

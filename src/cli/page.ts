@@ -42,6 +42,20 @@ coloured, and a command that would ask wants \`--yes\`. \`NO_COLOR\` and \`--no-
 characters in names and values are shown as \`\\u001b\`, so that they cannot command the terminal.
 
 A file is checked before anything is sent, and refused with its name, line and column.
+
+## Policies
+
+Policies are AWS IoT policy documents ([security.md](security.md#principals-keys-policies)). A file is judged by the code
+that the service judges it with, and every fault is told by its place. What the service accepts and never asks for, such
+as an action of another service of AWS, is a note.
+
+\`\`\`
+umbra policy get lamp --document > lamp.json
+umbra policy diff lamp.json
+umbra policy apply lamp.json
+aws iot get-policy --policy-name Lamp | umbra policy import -
+umbra policy explain ada iot:UpdateThingShadow thing/lamp-1
+\`\`\`
 `;
 
 /** docs/cli.md, before prettier has formatted it. No errors. */

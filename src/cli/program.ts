@@ -3,6 +3,7 @@ import { clientCommand } from './commands/client.js';
 import { completionCommand } from './commands/completion.js';
 import { contextCommand } from './commands/context.js';
 import { doctorCommand } from './commands/doctor.js';
+import { policyCommand } from './commands/policy.js';
 import { shadowCommands } from './commands/shadow.js';
 import { tenantCommand } from './commands/tenant.js';
 import { streamCommands } from './commands/watch.js';
@@ -17,6 +18,13 @@ function seconds(text: string): number {
     throw new InvalidArgumentError(`Use seconds, from 0.001 to ${MAX_TIMEOUT}.`);
   return Math.max(value, 0.001);
 }
+
+/** In the order of the help. */
+const ADDERS = [
+  ...[shadowCommands, streamCommands, contextCommand, doctorCommand],
+  ...[tenantCommand, clientCommand, policyCommand],
+  completionCommand,
+];
 
 /** All commands. Nothing is carried out before it is given arguments. No errors. */
 export function programOf(around: Surroundings): Command {
@@ -41,11 +49,6 @@ export function programOf(around: Surroundings): Command {
       getErrHasColors: () => false,
     })
     .exitOverride();
-  for (const add of [
-    ...[shadowCommands, streamCommands, contextCommand, doctorCommand],
-    ...[tenantCommand, clientCommand],
-    completionCommand,
-  ])
-    add(program, around);
+  for (const add of ADDERS) add(program, around);
   return program;
 }

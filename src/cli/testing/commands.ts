@@ -44,8 +44,13 @@ export class Commands {
       prompts: () => Promise.resolve({ secret: nobody, text: nobody, choose: nobody, confirm: nobody, ...answers }),
       ...rest,
     });
-    const lines = said.stdout.split('\n').filter((each) => each.startsWith('{'));
-    return { exit, ...said, json: lines.map((each) => JSON.parse(each) as unknown) };
+    return {
+      ...{ exit, ...said },
+      get json() {
+        const lines = said.stdout.split('\n').filter((each) => each.startsWith('{'));
+        return lines.map((each) => JSON.parse(each) as unknown);
+      },
+    };
   }
 
   /** Removes the home folder. No errors. */
