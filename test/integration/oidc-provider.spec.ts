@@ -3,11 +3,17 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { jest } from '@jest/globals';
 import type Provider from 'oidc-provider';
+import { oidc, type OidcSession } from '../../src/sdk/auth/index.js';
+import { Umbra } from '../../src/sdk/index.js';
+import { platformOf, type Clock } from '../../src/sdk/platform.js';
+import { FormBrowser } from '../harness/form-browser.js';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
 
 /** An issuer that nobody here wrote: the certified OpenID provider of npm, in this process. */
 const AUDIENCE = 'https://shadows.example.com';
+const BACK = 'http://127.0.0.1/back';
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 const CLIENT = { client_id: 'console', client_secret: 'not-a-secret' };
 let node: SecureNode;
 let server: Server;
@@ -29,19 +35,32 @@ async function provide(kid: string): Promise<void> {
         ...{ grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
         ...{ scope: 'iot:GetThingShadow', id_token_signed_response_alg: 'ES256' },
       },
+      {
+        ...{ client_id: 'app', token_endpoint_auth_method: 'none', application_type: 'native' },
+        ...{ grant_types: ['authorization_code', 'refresh_token', DEVICE_CODE], redirect_uris: [BACK] },
+        id_token_signed_response_alg: 'ES256',
+      },
     ],
     jwks: { keys },
     features: {
       clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
+      // Its pages for a login, which take any name.
+      devInteractions: { enabled: true },
+      deviceFlow: { enabled: true },
+      revocation: { enabled: true },
       resourceIndicators: { enabled: true, defaultResource: () => AUDIENCE, getResourceServerInfo },
     },
-    scopes: ['iot:GetThingShadow'],
+    scopes: ['openid', 'offline_access', 'iot:GetThingShadow'],
+    findAccount: (_: unknown, accountId: string) => ({ accountId, claims: () => ({ sub: accountId }) }),
     extraTokenClaims: () => ({ realm_access: { roles: ['shadow-operators', 'admin'] }, tenant: 'other' }),
     cookies: { keys: ['not-a-secret'] },
   });
   server.removeAllListeners('request').on('request', created.callback());
 }
+
+/** Does not wait for the 5 s after which a device asks whether somebody has signed in. */
+const { clock } = platformOf();
+const IMPATIENT: Clock = { ...clock, after: (ms, ...more) => clock.after(ms === 5_000 ? 50 : ms, ...more) };
 
 /** An access token by the client credentials grant. */
 async function granted(scope?: string): Promise<string> {
@@ -102,4 +121,41 @@ it('is followed when it has new keys', async () => {
   node.clock.advance(5_000);
   expect((await node.ask('GET', '/v1/auth/me', await granted())).status).toBe(200);
   expect((await node.ask('GET', '/v1/auth/me', old)).status).toBe(401);
+});
+
+describe('the client library', () => {
+  let auth: OidcSession;
+  let umbra: Umbra;
+  const alice = (): FormBrowser => new FormBrowser({ login: 'alice', password: 'any' });
+  const me = async (): Promise<object> => JSON.parse((await umbra.call({ path: '/v1/auth/me' })).text) as object;
+  beforeEach(() => {
+    const options = { issuer: url, clientId: 'app', resource: AUDIENCE, clock: IMPATIENT };
+    auth = oidc({ ...options, parameters: { prompt: 'consent' } });
+    umbra = new Umbra({ url: node.url, auth });
+  });
+  afterEach(() => umbra.close());
+
+  it('signs somebody in by code, renews, and signs out', async () => {
+    const ends: string[] = [];
+    await expect(me()).rejects.toMatchObject({ code: 'signed-out' });
+    const back = await alice().visit(await auth.begin({ redirectUri: BACK }), BACK);
+    await auth.finish(back);
+    expect(await me()).toMatchObject({ principal: 'op~alice', roles: ['operator'] });
+    const first = await auth.token(AbortSignal.timeout(10_000));
+    await auth.refresh();
+    expect(await auth.token(AbortSignal.timeout(10_000))).not.toBe(first);
+    expect(await me()).toMatchObject({ principal: 'op~alice' });
+    await expect(auth.finish(back)).rejects.toMatchObject({ code: 'invalid-argument' });
+    auth.on('signedOut', ({ code }) => ends.push(code));
+    await auth.signOut();
+    await expect(me()).rejects.toMatchObject({ code: 'signed-out' });
+    expect(ends).toEqual(['signed-out']);
+  });
+
+  it('signs somebody in who types a code elsewhere', async () => {
+    const login = await auth.deviceCode();
+    expect(await alice().visit(login.verificationUriComplete!, BACK)).toMatch(/Sign-in Success/);
+    await login.finish();
+    expect(await me()).toMatchObject({ principal: 'op~alice' });
+  });
 });

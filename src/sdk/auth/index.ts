@@ -4,6 +4,8 @@ export { AuthSession, type SessionOptions } from './session/auth-session.js';
 export type { Refresh, SessionEvents } from './session/listeners.js';
 export type { SessionState } from './session/session-state.js';
 export type { Grant, RefreshReason, RenewRequest, TokenSource } from './session/token-source.js';
+export { oidc, OidcSession, type BeginOptions, type OidcOptions } from './oidc/oidc-session.js';
+export type { DeviceLogin } from './oidc/device-login.js';
 export { apiKey } from './sources/api-key.js';
 export { clientSecret, type ClientSecretOptions } from './sources/client-secret.js';
 export type { Secret } from './sources/secret.js';

@@ -62,9 +62,11 @@ export async function postForm({ url, form, basic, platform, signal, timeoutMs }
   return { body, serverTime: Number.isNaN(serverTime) ? null : serverTime };
 }
 
-/** A grant by the token endpoint of an issuer (RFC 6749 section 5.1). @throws UmbraError */
-export async function askToken(request: FormRequest): Promise<Grant> {
-  const { body, serverTime } = await postForm(request);
+/** A grant by the token endpoint of an issuer. @throws UmbraError */
+export const askToken = async (request: FormRequest): Promise<Grant> => grantOf(await postForm(request));
+
+/** What a token endpoint has answered (RFC 6749 section 5.1). @throws UmbraError bad-answer */
+export function grantOf({ body, serverTime }: FormAnswer): Grant {
   const { access_token: token, expires_in: seconds, refresh_token: refreshToken } = body;
   if (typeof token !== 'string') throw clientError('bad-answer', 'the answer of the token endpoint has no token');
   return {

@@ -4,7 +4,7 @@ import { platformOf, type Platform } from '../../platform.js';
 import { clientError, UmbraError } from '../../umbra-error.js';
 import { pause, within } from '../../within.js';
 import type { Auth } from '../auth.js';
-import { asUmbraError, isFinal, mayPass, signedOut } from './final-errors.js';
+import { asUmbraError, isFinal, later, mayPass, signedOut } from './final-errors.js';
 import type { HeldToken } from './held-token.js';
 import { Listeners, type SessionEvents } from './listeners.js';
 import { PolicyReader } from './policy-reader.js';
@@ -185,6 +185,11 @@ export class AuthSession implements Auth {
     this.#options.fallback?.close?.();
   }
 
+  /** What it takes from its surroundings. @throws UmbraError invalid-argument without a client and an url */
+  protected get platform(): Platform {
+    return this.#parts.platform;
+  }
+
   toJSON(): object {
     return { state: this.#state, retryAt: this.#made && this.retryAt, degraded: this.degraded };
   }
@@ -213,7 +218,7 @@ export class AuthSession implements Auth {
       if (this.#failures > 0) {
         if (held?.mayCount(this.#policy.rules)) return held;
         if (this.#options.fallback) return null;
-        if (this.#isPausing) throw this.#later();
+        if (this.#isPausing) throw later(this.#error, this.#retryAt! - this.#parts.platform.clock.monotonic());
       }
       await this.#within(signal, () => new Promise<void>((resolve) => this.#waiting.add(resolve)));
     }
@@ -228,13 +233,6 @@ export class AuthSession implements Auth {
   get #isPausing(): boolean {
     const { clock } = this.#parts.platform;
     return this.#state === 'failed' && !this.#flight && this.#retryAt !== null && this.#retryAt > clock.monotonic();
-  }
-
-  #later(): UmbraError {
-    const ms = (this.#retryAt ?? 0) - this.#parts.platform.clock.monotonic();
-    const { message = 'no token', code = 'credential-failed', ...rest } = this.#error ?? {};
-    const more = { ...rest, outcome: 'not-applied', retryable: true, retryAfterMs: Math.max(ms, 0) } as const;
-    return new UmbraError({ ...more, code, message, cause: this.#error?.cause });
   }
 
   get #reason(): RefreshReason {

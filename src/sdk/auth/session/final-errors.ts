@@ -25,3 +25,10 @@ export const signedOut = (cause: UmbraError | null): UmbraError =>
   clientError('signed-out', cause ? `signed out: ${cause.message}` : 'signed out', {
     ...(cause && { cause, authCode: cause.authCode, status: cause.status, requestId: cause.requestId }),
   });
+
+/** Why no token was got, for a caller that comes before the next attempt. No errors. @param ms until that */
+export function later(error: UmbraError | null, ms: number): UmbraError {
+  const { message = 'no token', code = 'credential-failed', cause, ...rest } = error ?? {};
+  const more = { ...rest, outcome: 'not-applied', retryable: true, retryAfterMs: Math.max(ms, 0) } as const;
+  return new UmbraError({ ...more, code, message, cause });
+}
