@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { CliError, EXIT } from './exit-code.js';
+import { CliError, EXIT, isUmbraError } from './exit-code.js';
 import { parseJson } from './json-file.js';
 import type { Surroundings } from './surroundings.js';
 
@@ -58,8 +58,26 @@ function isContexts(value: Partial<Contexts> | null): value is Contexts {
   );
 }
 
+/**
+ * Changes the file, one process at a time: what another one has changed meanwhile is in what `change` gets.
+ * @throws CliError as readContexts, or if another process does not come to its end; what `change` throws
+ */
+export async function changeContexts(file: string, change: (all: Contexts) => Contexts): Promise<Contexts> {
+  const { fileStore } = await import('../sdk/auth/index.js');
+  const folder = dirname(file);
+  try {
+    return await fileStore(folder).lock('config', async () => {
+      const changed = change(await readContexts(file));
+      await writeContexts(file, changed);
+      return changed;
+    });
+  } catch (error) {
+    throw isUmbraError(error) ? new CliError(EXIT.failed, error.message) : error;
+  }
+}
+
 /** Replaces the file as a whole, readable by its owner alone. @throws the error of the system */
-export async function writeContexts(file: string, contexts: Contexts): Promise<void> {
+async function writeContexts(file: string, contexts: Contexts): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const fresh = `${file}.${randomBytes(6).toString('hex')}`;
   try {

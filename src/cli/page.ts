@@ -14,7 +14,8 @@ This page is made from the commands by \`npm run docs:cli\`; \`umbra COMMAND --h
 
 A context is a server, a credential and a tenant under a name. Contexts are kept in
 \`$XDG_CONFIG_HOME/umbra/config.json\`, which is \`~/.config/umbra/config.json\` by default. Only its owner may read the
-file, and one that is open to others is refused.
+file, and one that is open to others is refused. Commands that change it at the same time take turns, so that none undoes
+what another one has done.
 
 \`\`\`
 umbra context set home --server https://umbra.example --key-file key.txt

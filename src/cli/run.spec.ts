@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EXIT, exitCodeOf } from './exit-code.js';
 import { UmbraError } from '../sdk/index.js';
@@ -45,6 +45,15 @@ describe('contexts', () => {
     expect(await commands.run('context delete b --yes')).toMatchObject({ exit: EXIT.done });
     expect(kept()).toEqual({ current: null, contexts: { a: { server: 'http://a', tenant: 'acme' } } });
     expect(await commands.run('context show')).toMatchObject({ exit: EXIT.notFound });
+  });
+
+  it('are all kept if many are set at once', async () => {
+    const names = Array.from({ length: 12 }, (_, n) => `c${n}`);
+    const ended = await Promise.all(names.map((name) => commands.run(`context set ${name} --server http://${name}`)));
+    expect(ended.filter(({ exit }) => exit !== EXIT.done)).toEqual([]);
+    await Promise.all([commands.run('context use c3'), commands.run('context delete c7 --yes')]);
+    expect(Object.keys(kept().contexts).sort()).toEqual(names.filter((name) => name !== 'c7').sort());
+    expect([kept().current, readdirSync(dirname(file))]).toEqual(['c3', ['config.json']]);
   });
 
   it('never keep a key for another server', async () => {

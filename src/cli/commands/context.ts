@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { readContexts, writeContexts, type Context } from '../contexts.js';
+import { changeContexts, readContexts, type Context, type Contexts } from '../contexts.js';
 import { CliError, EXIT, usage } from '../exit-code.js';
 import { action, serverOf, type Session } from '../session.js';
 import type { Surroundings } from '../surroundings.js';
@@ -53,17 +53,17 @@ async function list({ file, out }: Session): Promise<void> {
   ]);
 }
 
-async function existing(file: string, name: string | null) {
-  const all = await readContexts(file);
+function existing(all: Contexts, name: string | null): { readonly name: string; readonly context: Context } {
   if (name === null && all.current === null) throw new CliError(EXIT.notFound, 'there is no current context');
   const wanted = name ?? all.current!;
   const context = Object.hasOwn(all.contexts, wanted) ? all.contexts[wanted] : undefined;
   if (!context) throw new CliError(EXIT.notFound, `no context ${wanted}: see \`umbra context list\``);
-  return { all, name: wanted, context };
+  return { name: wanted, context };
 }
 
 async function show({ file, out, options }: Session, [given]: readonly (string | undefined)[]): Promise<void> {
-  const { all, name, context } = await existing(file, given ?? options.context ?? null);
+  const all = await readContexts(file);
+  const { name, context } = existing(all, given ?? options.context ?? null);
   const each = shown(name, context, all.current);
   const rows = [
     `server  ${each.server}`,
@@ -79,42 +79,54 @@ async function set(session: Session, [name = '']: readonly string[], given: Read
   if (!NAME.test(name)) throw usage('the name of a context has 1 to 64 letters, digits and . _ @ -');
   if (Number(askKey === true) + Number(wantsKey === false) + Number(options.keyFile !== undefined) > 1)
     throw usage('give one of --key-file, --ask-key and --no-key');
-  const all = await readContexts(file);
-  const old = Object.hasOwn(all.contexts, name) ? all.contexts[name] : undefined;
-  const server = options.server === undefined ? old?.server : serverOf(options.server);
-  if (server === undefined) throw usage(`the context ${name} is new: give --server URL`);
+  // Before anybody is asked; others may change the file meanwhile.
+  serverFor(name, await readContexts(file), options.server);
   const fresh = askKey
     ? await session.askKey()
     : options.keyFile === undefined
       ? undefined
       : await session.keyOf(options.keyFile);
-  // A key goes to the server that it was given for, and to no other.
-  const kept = wantsKey === false || server !== old?.server ? undefined : old.key;
-  const key = fresh ?? kept;
-  const of = tenant ?? old?.tenant;
-  const context: Context = { server, ...(of !== undefined && { tenant: of }), ...(key !== undefined && { key }) };
-  const current = all.current ?? name;
-  await writeContexts(file, { current, contexts: { ...all.contexts, [name]: context } });
-  const lost = old?.key !== undefined && key === undefined && wantsKey !== false;
+  let hadKey = false;
+  const { current, contexts } = await changeContexts(file, (all) => {
+    const old = Object.hasOwn(all.contexts, name) ? all.contexts[name] : undefined;
+    const server = serverFor(name, all, options.server);
+    // A key goes to the server that it was given for, and to no other.
+    const kept = wantsKey === false || server !== old?.server ? undefined : old.key;
+    const key = fresh ?? kept;
+    const of = tenant ?? old?.tenant;
+    hadKey = old?.key !== undefined;
+    const context: Context = { server, ...(of !== undefined && { tenant: of }), ...(key !== undefined && { key }) };
+    return { current: all.current ?? name, contexts: { ...all.contexts, [name]: context } };
+  });
+  const context = contexts[name]!;
+  const lost = hadKey && context.key === undefined && wantsKey !== false;
   await out.say(
     shown(name, context, current),
     `context ${name} is kept${lost ? '; its key was for the other server and is forgotten' : ''}`,
   );
 }
 
+/** @throws CliError if neither the command nor the context of the name has a server */
+function serverFor(name: string, { contexts }: Contexts, given: string | undefined): string {
+  const server =
+    given === undefined ? (Object.hasOwn(contexts, name) ? contexts[name]!.server : undefined) : serverOf(given);
+  if (server === undefined) throw usage(`the context ${name} is new: give --server URL`);
+  return server;
+}
+
 async function use({ file, out }: Session, [given = '']: readonly string[]): Promise<void> {
-  const { all, name, context } = await existing(file, given);
-  await writeContexts(file, { ...all, current: name });
-  await out.say(shown(name, context, name), `context ${name} is the current one`);
+  const { contexts } = await changeContexts(file, (all) => ({ ...all, current: existing(all, given).name }));
+  await out.say(shown(given, contexts[given]!, given), `context ${given} is the current one`);
 }
 
 async function remove(session: Session, [given = '']: readonly string[]): Promise<void> {
   const { file, out } = session;
-  await existing(file, given);
+  existing(await readContexts(file), given);
   await session.confirm(`Forget the context ${given} and its key?`);
-  // Read again: a person may take long to answer.
-  const { all } = await existing(file, given);
-  const contexts = Object.fromEntries(Object.entries(all.contexts).filter(([name]) => name !== given));
-  await writeContexts(file, { current: all.current === given ? null : all.current, contexts });
+  await changeContexts(file, (all) => {
+    existing(all, given);
+    const contexts = Object.fromEntries(Object.entries(all.contexts).filter(([name]) => name !== given));
+    return { current: all.current === given ? null : all.current, contexts };
+  });
   await out.say({ name: given, deleted: true }, `context ${given} is forgotten`);
 }
