@@ -1,3 +1,5 @@
+// So that programs whose `lib` has no asyncDispose can still read the types.
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Caller } from '../call/caller.js';
 import type { CallOptions } from '../call/request.js';
 import type { Store } from '../platform.js';

@@ -1,3 +1,5 @@
+// So that programs whose `lib` has no asyncDispose can still read the types.
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { AnyState } from '../shadow/state.js';
 import { clientError, type UmbraError } from '../umbra-error.js';
 import { within } from '../within.js';

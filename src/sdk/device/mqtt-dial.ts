@@ -1,4 +1,5 @@
-import { connect, type IClientOptions, type MqttClient } from 'mqtt';
+// By its default export: that of browsers has no other.
+import mqttjs, { type IClientOptions, type MqttClient } from 'mqtt';
 import { lost, reasonOf } from './refusal.js';
 import type { Clock } from '../platform.js';
 import { aborted } from '../within.js';
@@ -29,7 +30,7 @@ export const mqttDial =
   ({ password, isFirst, signal }, events) =>
     new Promise((resolve, reject) => {
       if (signal.aborted) return reject(aborted('connecting', signal));
-      const client = connect(target.url, optionsOf(target, password, isFirst));
+      const client = mqttjs.connect(target.url, optionsOf(target, password, isFirst));
       const connection = new MqttConnection(client, target, events);
       const abort = (): void => {
         connection.cut();
