@@ -1,4 +1,4 @@
-import type { Output } from './output.js';
+import type { Cell } from './output.js';
 
 /** A value that differs, by its JSON Pointer. A member that is absent is not there on that side. */
 export interface Difference {
@@ -25,15 +25,12 @@ type Holder = Record<string, unknown>;
 const isHolder = (value: unknown): value is Holder => typeof value === 'object' && value !== null;
 
 /** Both values as JSON, line by line: `-` goes, `+` comes, and all others stay. No errors. */
-export function differenceText(before: unknown, after: unknown, out: Pick<Output, 'styled'>): string {
+export function differenceLines(before: unknown, after: unknown): (string | Cell)[] {
   const linesOf = (value: unknown): string[] =>
     value === undefined ? [] : JSON.stringify(value, null, 2).split('\n').map(plain);
-  return align(linesOf(before), linesOf(inOrderOf(before, after)))
-    .map(({ sign, line }) => {
-      if (sign === ' ') return `  ${line}`;
-      return out.styled(`${sign} ${line}`, sign === '-' ? 'red' : 'green');
-    })
-    .join('\n');
+  return align(linesOf(before), linesOf(inOrderOf(before, after))).map(({ sign, line }) =>
+    sign === ' ' ? `  ${line}` : { text: `${sign} ${line}`, style: sign === '-' ? 'red' : 'green' },
+  );
 }
 
 /** Without the comma between members, which says nothing and makes lines differ. */

@@ -22,6 +22,19 @@ function sinkOf(stream: NodeJS.WriteStream): Sink {
   };
 }
 
+function pause(ms: number): Promise<void> {
+  const { signal } = interruption;
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, signal.aborted ? 0 : ms);
+    signal.addEventListener('abort', end);
+  });
+}
+
 process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
   home: homedir(),
@@ -31,5 +44,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: sinkOf(process.stderr),
   fetch: (url, init) => fetch(url, init),
   signal: interruption.signal,
+  pause,
   prompts: async () => (await import('./prompts.js')).terminalPrompts,
 });

@@ -33,6 +33,15 @@ export class Output {
     await this.#sink.write(printable(this.isJson ? JSON.stringify(value) : text) + '\n');
   }
 
+  /** One JSON object on a line, or lines for people, each in its style. @throws the error of the stream */
+  async lines(value: unknown, lines: readonly (string | Cell)[]): Promise<void> {
+    if (this.isJson) return this.say(value, '');
+    const shown = lines.map((line) =>
+      typeof line === 'string' ? printable(line) : this.styled(printable(line.text), line.style),
+    );
+    await this.#sink.write(shown.map((line) => `${line}\n`).join(''));
+  }
+
   /** One JSON object, or its members for people, a line each; those that are null or empty are left out. @throws the error of the stream */
   async fields(value: unknown, rows: readonly (readonly [name: string, text: string | null])[]): Promise<void> {
     const shown = rows.filter(([, text]) => text !== null && text !== '');

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { auditCommand } from './commands/audit.js';
 import { clientCommand } from './commands/client.js';
 import { completionCommand } from './commands/completion.js';
 import { contextCommand } from './commands/context.js';
@@ -22,7 +23,7 @@ function seconds(text: string): number {
 /** In the order of the help. */
 const ADDERS = [
   ...[shadowCommands, streamCommands, contextCommand, doctorCommand],
-  ...[tenantCommand, clientCommand, policyCommand],
+  ...[tenantCommand, clientCommand, policyCommand, auditCommand],
   completionCommand,
 ];
 

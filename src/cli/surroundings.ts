@@ -38,5 +38,7 @@ export interface Surroundings {
   readonly fetch: Fetch;
   /** Aborts at Ctrl-C. */
   readonly signal: AbortSignal;
+  /** Resolves after so many milliseconds, and at Ctrl-C. */
+  pause(ms: number): Promise<void>;
   prompts(): Promise<Prompts>;
 }

@@ -46,6 +46,14 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
+/** @throws InvalidArgumentError */
+export function positive(text: string): number {
+  const value = Number(text);
+  if (!/^[1-9]\d*$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError('Use a whole number from 1.');
+  return value;
+}
+
 /** Seconds. @throws InvalidArgumentError */
 export function duration(text: string): number {
   const [, number, unit] = /^([1-9]\d{0,8})([smhd])$/.exec(text) ?? [];

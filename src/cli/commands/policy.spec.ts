@@ -185,6 +185,14 @@ describe('policy diff', () => {
   });
 });
 
+it('differences are coloured on a terminal', async () => {
+  service.with('lamp', READ);
+  const file = join(commands.home, 'lamp.json');
+  writeFileSync(file, JSON.stringify(WRITE));
+  const { stdout } = await ask(`policy diff ${file}`, { terminal: true });
+  expect(stdout).toContain('\x1b[32m+         "iot:UpdateThingShadow"\x1b[0m\n');
+});
+
 describe('policy import', () => {
   const aws = (document: string, more = {}) =>
     JSON.stringify({ policyName: 'Lamp', policyDocument: document, ...more });

@@ -1,7 +1,7 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { action, later, type Run } from '../session.js';
 import type { Surroundings } from '../surroundings.js';
-import { administer } from './options.js';
+import { administer, positive } from './options.js';
 
 const FILE = 'a JSON file with an AWS IoT policy document; - is stdin';
 const NAME = ['--name <name>', 'name of the policy; that in the file, or else that of the file, by default'] as const;
@@ -42,7 +42,7 @@ function stored(add: Add): void {
     async () => (await runs()).rollback,
   )
     .argument('<policy>')
-    .option('--to <version>', 'this one; the one before that which counts, by default', version);
+    .option('--to <version>', 'this one; the one before that which counts, by default', positive);
   add('delete', 'Deletes a policy that nobody has any more.', async () => (await runs()).remove).argument('<policy>');
 }
 
@@ -70,11 +70,4 @@ function filed(add: Add): void {
     .option(...NAME)
     .option('--replace', 'also if there is a policy of this name')
     .option('--dry-run', 'only check it, with a look at the service');
-}
-
-function version(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value === 0)
-    throw new InvalidArgumentError('Use a version from 1.');
-  return value;
 }

@@ -1,8 +1,9 @@
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { Change, WatchFilter } from '../../sdk/index.js';
 import { usage } from '../exit-code.js';
 import { action, type Session } from '../session.js';
 import type { Surroundings } from '../surroundings.js';
+import { positive } from './options.js';
 import { targetOf } from './state-arguments.js';
 
 interface Given {
@@ -13,13 +14,6 @@ interface Given {
   readonly kind?: 'updated' | 'deleted';
   readonly cursorFile?: string;
   readonly count?: number;
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value === 0)
-    throw new InvalidArgumentError('Use a number from 1.');
-  return value;
 }
 
 /** Adds `watch` and `things`. No errors. */
@@ -36,7 +30,7 @@ export function streamCommands(program: Command, around: Surroundings): void {
     .option('--path <pointer...>', 'only changes that touch one of these, such as /desired/power')
     .addOption(new Option('--kind <kind>', 'only changes of this kind').choices(['updated', 'deleted']))
     .option('--cursor-file <file>', 'begin behind the last change that was printed, and keep it in this file')
-    .option('--count <number>', 'end after so many changes', count)
+    .option('--count <number>', 'end after so many changes', positive)
     .action(action(around, watch));
   program.command('things').description('Lists the things that have a shadow.').action(action(around, things));
 }

@@ -1,5 +1,6 @@
 import { CliError, EXIT, usage } from '../exit-code.js';
-import { differencesOf, differenceText } from '../difference.js';
+import { differencesOf, differenceLines } from '../difference.js';
+import type { Cell } from '../output.js';
 import type { Kept } from '../records.js';
 import type { Run, Session } from '../session.js';
 import { readPolicyFile, type PolicyFile } from './policy-file.js';
@@ -41,12 +42,12 @@ async function applyOne(session: Session, policies: Policies, { file, live }: Pa
   const stored = isSame || isDry ? null : await policies.put(file.policy, file.text, live?.etag ?? null);
   const now = stored ?? live?.record ?? null;
   const lines = [
-    ...(isDry && !isSame ? [differenceText(before, file.document, out)] : []),
+    ...(isDry && !isSame ? differenceLines(before, file.document) : []),
     ...file.notes.map((note) => `note: ${note}`),
     `policy ${file.policy} ${wordsOf(change, isDry)}${stored === null ? '' : `, version ${stored.version}`}`,
   ];
   const said = { policy: file.policy, change, version: now?.version ?? null, dryRun: isDry, notes: file.notes };
-  await out.say(isDry ? { ...said, differences: differencesOf(before, file.document) } : said, lines.join('\n'));
+  await out.lines(isDry ? { ...said, differences: differencesOf(before, file.document) } : said, lines);
 }
 
 function wordsOf(change: 'created' | 'replaced' | 'unchanged', isDry: boolean): string {
@@ -60,14 +61,13 @@ export const diff: Run = async (session, [path = ''], options) => {
   const file = await fileOf(session, path, name);
   const live = (await (await Policies.of(session, options)).find(file.policy))?.record ?? null;
   const differences = differencesOf(live?.document, file.document);
-  const { out } = session;
-  const texts = live === null ? [`there is no policy ${file.policy} yet`] : [];
-  if (differences.length === 0) texts.push(`${file.file} is what version ${live?.version} of ${file.policy} says`);
+  const lines: (string | Cell)[] = live === null ? [`there is no policy ${file.policy} yet`] : [];
+  if (differences.length === 0) lines.push(`${file.file} is what version ${live?.version} of ${file.policy} says`);
   else {
-    if (live) texts.push(`- version ${live.version} of ${file.policy}`, `+ ${file.file}`);
-    texts.push(differenceText(live?.document, file.document, out));
+    if (live) lines.push(`- version ${live.version} of ${file.policy}`, `+ ${file.file}`);
+    lines.push(...differenceLines(live?.document, file.document));
   }
-  await out.say({ policy: file.policy, version: live?.version ?? null, differences }, texts.join('\n'));
+  await session.out.lines({ policy: file.policy, version: live?.version ?? null, differences }, lines);
   if (exitCode && differences.length > 0) throw new CliError(EXIT.failed, `${file.file} differs from ${file.policy}`);
 };
 

@@ -1,4 +1,5 @@
 import { CliError, EXIT } from '../exit-code.js';
+import type { Cell } from '../output.js';
 import type { Run } from '../session.js';
 import { Policies } from './policy-records.js';
 
@@ -31,10 +32,7 @@ export const explain: Run = async (session, [principal = '', action = '', resour
   const explained = await policies.explain<Explained>({ principal, action, resource, clientId, address });
   const isAllowed = explained.active && explained.effect === 'allow';
   const { out } = session;
-  await out.say(
-    { allowed: isAllowed, ...explained },
-    [out.styled(...headOf(explained)), ...sourceOf(explained)].join('\n'),
-  );
+  await out.lines({ allowed: isAllowed, ...explained }, [headOf(explained), ...sourceOf(explained)]);
   if (all && !out.isJson)
     await out.list(explained.permissions, ['EFFECT', 'POLICY', 'STATEMENT', 'ACTION', 'RESOURCE'], (each) => [
       valueText(each.source['Effect']),
@@ -46,12 +44,12 @@ export const explain: Run = async (session, [principal = '', action = '', resour
   if (exitCode && !isAllowed) throw new CliError(EXIT.notAllowed, `${principal} may not do ${action} on ${resource}`);
 };
 
-function headOf({ active, effect, policy, statement, source }: Explained): [text: string, style: 'green' | 'red'] {
+function headOf({ active, effect, policy, statement, source }: Explained): Cell {
   const by = policy === null ? 'all that it has' : `the policy ${policy}, statement ${nameOf(statement ?? 0, source)}`;
-  if (!active) return ['not allowed: the principal or its tenant is disabled', 'red'];
-  if (effect === 'allow') return [`allowed by ${by}`, 'green'];
-  if (effect === 'deny') return [`denied by ${by}`, 'red'];
-  return ['not allowed: no statement allows it', 'red'];
+  if (!active) return { text: 'not allowed: the principal or its tenant is disabled', style: 'red' };
+  if (effect === 'allow') return { text: `allowed by ${by}`, style: 'green' };
+  if (effect === 'deny') return { text: `denied by ${by}`, style: 'red' };
+  return { text: 'not allowed: no statement allows it', style: 'red' };
 }
 
 const sourceOf = ({ source }: Explained): string[] => (source === null ? [] : [JSON.stringify(source, null, 2)]);

@@ -1,4 +1,4 @@
-import { differenceText } from '../difference.js';
+import { differenceLines } from '../difference.js';
 import { CliError, EXIT, usage } from '../exit-code.js';
 import type { Session } from '../session.js';
 import { Policies, type PolicyView } from './policy-records.js';
@@ -56,12 +56,11 @@ export async function rollback(
   if (!kept.includes(wanted))
     throw new CliError(EXIT.notFound, `${name} has no version ${wanted}; it has ${kept.join(', ')}`);
   if (wanted === record.version) throw usage(`version ${wanted} of ${name} is the one that counts`);
-  const { out } = session;
   const fresh = await policies.rollback(name, wanted, etag);
-  await out.say(
-    fresh,
-    `${differenceText(record.document, fresh.document, out)}\nversion ${wanted} of ${name} counts, instead of ${record.version}`,
-  );
+  await session.out.lines(fresh, [
+    ...differenceLines(record.document, fresh.document),
+    `version ${wanted} of ${name} counts, instead of ${record.version}`,
+  ]);
 }
 
 /** Deletes one. @throws CliError, UmbraError */

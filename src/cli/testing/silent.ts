@@ -8,6 +8,7 @@ export function silent(given: Partial<Surroundings> = {}): Surroundings {
     stdin: (async function* () {})(),
     fetch: () => Promise.reject(new Error('there is no network')),
     signal: new AbortController().signal,
+    pause: () => new Promise((resolve) => setImmediate(resolve)),
     prompts: () => Promise.reject(new Error('nobody is there')),
     ...given,
   };
