@@ -42,8 +42,8 @@ export class Umbra {
 
   /** @throws UmbraError invalid-argument for an address that is none */
   constructor(options: UmbraOptions) {
-    const platform = platformOf(options);
     const { auth = anonymous, timeoutMs = 30_000, attemptTimeoutMs = 10_000, idempotencyKeys = true } = options;
+    const platform = platformOf({ ...(auth.fetch && { fetch: auth.fetch }), ...options });
     const links = [
       { name: 'log', link: log(platform) },
       { name: 'retry', link: retry(platform, options.retry) },

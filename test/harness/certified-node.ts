@@ -26,6 +26,8 @@ export class CertifiedNode {
   private constructor(
     readonly node: SecureNode,
     private readonly dir: string,
+    /** The certificate of the node, for `localhost`, signed by itself. */
+    readonly own: x509.Issued,
   ) {}
 
   static async start(options: SecureNodeOptions = {}): Promise<CertifiedNode> {
@@ -41,7 +43,7 @@ export class CertifiedNode {
       UMBRA_MQTTS_PORT: String(await freePort()),
       ...options.environment,
     };
-    return new CertifiedNode(await startSecureNode({ ...options, environment }), dir);
+    return new CertifiedNode(await startSecureNode({ ...options, environment }), dir, own);
   }
 
   async stop(): Promise<void> {

@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
 import { Agent } from 'node:https';
 import type { SecureVersion, TLSSocket } from 'node:tls';
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import { fingerprintOf } from '../../src/auth/certificates/fingerprint.js';
+import { certificate } from '../../src/sdk/auth/index.js';
+import { Umbra } from '../../src/sdk/index.js';
 import { CertifiedNode } from '../harness/certified-node.js';
 import { until } from '../harness/until.js';
 import { MessageReader } from '../harness/message-reader.js';
@@ -126,6 +129,38 @@ describe('a certificate', () => {
     const reader = await open(null, { authorization: `Bearer ${certified.node.admin}` });
     expect((await reader.next())?.type).toBe('bookmark');
     reader.close();
+  });
+});
+
+describe('the client library', () => {
+  /** A client with a certificate. @param pinned whose key the node has to have */
+  function clientOf(shown: x509.Issued, pinned = certified.own): Umbra {
+    const pins = [
+      createHash('sha256')
+        .update(pinned.publicKey.export({ format: 'der', type: 'spki' }))
+        .digest('base64'),
+    ];
+    const auth = certificate({ cert: shown.pem, key: shown.key, ca: certified.own.pem, pins });
+    const url = `https://localhost:${new URL(certified.node.httpsUrl!).port}`;
+    return new Umbra({ url, auth, retry: { attempts: 1 } });
+  }
+
+  it('is a device by its certificate, of a node that it knows by its key', async () => {
+    const umbra = clientOf(device('lamp'));
+    await umbra.thing('lamp').shadow().reported.patch({ on: true });
+    expect(await umbra.thing('lamp').shadow().get()).toMatchObject({ reported: { on: true } });
+    await expect(umbra.thing('door').shadow().get()).rejects.toMatchObject({ status: 403 });
+    await umbra.thing('lamp').shadow().delete();
+    const stranger = clientOf(certified.device(foreignCa, 'lamp'));
+    await expect(stranger.thing('lamp').shadow().get()).rejects.toMatchObject({ status: 401, authCode: 'AUTH_109' });
+    const elsewhere = clientOf(device('lamp'), ca);
+    const lost = {
+      code: 'unreachable',
+      outcome: 'not-applied',
+      message: expect.stringMatching(/ERR_TLS_PIN_MISMATCH/),
+    };
+    await expect(elsewhere.thing('lamp').shadow().desired.patch({ on: false })).rejects.toMatchObject(lost);
+    for (const each of [umbra, stranger, elsewhere]) each.close();
   });
 });
 

@@ -1,9 +1,14 @@
 import type { Call } from '../call/call.js';
-import type { Platform } from '../platform.js';
+import type { Fetch, Platform } from '../platform.js';
+import type { TlsOptions } from '../tls/tls-options.js';
 import type { UmbraError } from '../umbra-error.js';
 
 /** A source of credentials. All clients of a process may share one. */
 export interface Auth {
+  /** How its connections are made, if the credential is shown there; a client without a `fetch` takes this one. */
+  readonly fetch?: Fetch;
+  /** The same, for doors without HTTP. */
+  readonly tls?: TlsOptions;
   /**
    * Called by each client that is given this source, before anything else. A source that asks the service itself takes the
    * address and the surroundings of the first one.

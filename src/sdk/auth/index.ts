@@ -7,11 +7,14 @@ export type { Grant, RefreshReason, RenewRequest, TokenSource } from './session/
 export { oidc, OidcSession, type BeginOptions, type OidcOptions } from './oidc/oidc-session.js';
 export type { DeviceLogin } from './oidc/device-login.js';
 export { apiKey } from './sources/api-key.js';
+export { certificate, type CertificateOptions } from './sources/certificate.js';
 export { clientSecret, type ClientSecretOptions } from './sources/client-secret.js';
 export type { Secret } from './sources/secret.js';
 export { refreshToken, type RefreshTokenOptions } from './sources/refresh-token.js';
 export { sigV4, type SigV4Options } from './sources/sig-v4.js';
 export { tokenFunction, type TokenFunction } from './sources/token-function.js';
 export { browserStore } from './stores/browser-store.js';
+export { tlsFetch } from '../tls/tls-fetch.js';
+export type { TlsOptions } from '../tls/tls-options.js';
 export { fileStore } from './stores/file-store.js';
 export { sealedMemoryStore, type SealedMemoryOptions } from './stores/sealed-memory-store.js';

@@ -1,0 +1,84 @@
+import { builtin } from '../builtin.js';
+import type { Fetch } from '../platform.js';
+import { clientError } from '../umbra-error.js';
+import { identityCheck } from './pins.js';
+import type { TlsOptions } from './tls-options.js';
+
+/** What is used of `node:https` and `node:stream`. */
+interface Https {
+  Agent: new (options: object) => object;
+  request(url: string, options: object, answered: (message: Incoming) => void): Outgoing;
+}
+interface Incoming {
+  readonly statusCode?: number;
+  readonly statusMessage?: string;
+  readonly rawHeaders: readonly string[];
+  resume(): void;
+}
+interface Outgoing {
+  on(event: 'error', listener: (error: Error) => void): this;
+  end(body?: string): void;
+}
+interface Streams {
+  Readable: { toWeb(readable: Incoming): ReadableStream<Uint8Array> };
+}
+
+/** Statuses whose answers have no body. */
+const EMPTY = new Set([204, 205, 304]);
+
+/**
+ * `fetch` with certificates and keys of one's own choice, over connections that are kept. It follows no redirects, and
+ * sends texts alone. For Node, whose own `fetch` takes such options only through a package.
+ * @throws UmbraError invalid-argument for a pin that is none, for a certificate or key that cannot be read, and elsewhere
+ * than on Node
+ */
+export function tlsFetch({ pins, ...options }: TlsOptions): Fetch {
+  const [https, streams] = [builtin<Https>('node:https'), builtin<Streams>('node:stream')];
+  if (!https || !streams) throw clientError('invalid-argument', 'browsers choose certificates themselves');
+  checkPair(options);
+  const agent = new https.Agent({
+    ...options,
+    ...(pins && { checkServerIdentity: identityCheck(pins) }),
+    keepAlive: true,
+    // Node does not check the identity of a session that is resumed.
+    maxCachedSessions: 0,
+  });
+  return (url, { method, headers, body, signal }) =>
+    new Promise((resolve, reject) => {
+      const given = Object.fromEntries(new Headers(headers));
+      const sent = https.request(
+        url,
+        { method, agent, ...(signal && { signal }), headers: { accept: '*/*', ...given } },
+        (message) => {
+          const { statusCode: status = 0 } = message;
+          if (status >= 300 && status < 400 && status !== 304) {
+            message.resume();
+            return reject(new TypeError('the answer is a redirect'));
+          }
+          if (EMPTY.has(status)) message.resume();
+          const content = EMPTY.has(status) ? null : streams.Readable.toWeb(message);
+          resolve(new Response(content, { status, headers: headersOf(message) }));
+        },
+      );
+      sent.on('error', reject).end(typeof body === 'string' ? body : undefined);
+    });
+}
+
+function headersOf({ rawHeaders }: Incoming): Headers {
+  const headers = new Headers();
+  for (let at = 0; at < rawHeaders.length; at += 2) headers.append(rawHeaders[at]!, rawHeaders[at + 1]!);
+  return headers;
+}
+
+/** Now, and not at the first request. The error of OpenSSL may quote a key, and is left out. */
+function checkPair({ ca, cert, key, passphrase }: TlsOptions): void {
+  if ((cert === undefined) !== (key === undefined))
+    throw clientError('invalid-argument', 'cert and key go together: give both or none');
+  try {
+    builtin<{ createSecureContext(options: object): object }>('node:tls')?.createSecureContext({
+      ...{ ca, cert, key, passphrase },
+    });
+  } catch {
+    throw clientError('invalid-argument', 'ca, cert or key is no PEM that can be read, or they do not go together');
+  }
+}
