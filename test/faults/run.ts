@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
-import { EXACTNESS, TRANSACTIONS } from './plans/plan-names.js';
+import { EXACTNESS, READERS, TRANSACTIONS } from './plans/plan-names.js';
 import { runExactness, USUAL_EXACTNESS } from './plans/exactness.js';
+import { runReaders, USUAL_READERS } from './plans/readers.js';
 import { runTransactions, USUAL_TRANSACTIONS } from './plans/transactions.js';
 import { runMutations } from './plans/run-mutations.js';
 import { randomScenario, randomTopology, MATRIX, type Scenario } from './plans/scenarios.js';
@@ -77,11 +78,12 @@ async function runPlan(plan: string): Promise<Result[]> {
     return [await safely(seed, EXACTNESS, () => runExactness(seed, { ...USUAL_EXACTNESS, ...more }))];
   if (plan === 'transactions')
     return [await safely(seed, TRANSACTIONS, () => runTransactions(seed, { ...USUAL_TRANSACTIONS, ...more }))];
+  if (plan === 'readers') return [await safely(seed, READERS, () => runReaders(seed, { ...USUAL_READERS, ...more }))];
   if (plan === 'sinks') {
     const name = `sinks, for ${minutes ?? 1} min`;
     return [await safely(seed, name, () => runSinks(name, { ...more, seed }))];
   }
-  throw new Error('--plan is exactness, transactions or sinks');
+  throw new Error('--plan is exactness, transactions, readers or sinks');
 }
 
 /** Names of what is to be run; the whole matrix unless told. */

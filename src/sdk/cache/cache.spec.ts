@@ -185,14 +185,27 @@ describe('with a store', () => {
     await second.cache.synced();
     await second.clock.advance(0);
     expect([second.cache.get('lamp-1')?.desired.power, second.cursors()]).toEqual(['on', ['c20']]);
-    expect(second.cache.health.state).toBe('behind');
+    expect(second.cache.health).toMatchObject({ state: 'behind', revision: 20 });
     second.streams[0]!.send('change', state('lamp-1', 21, 'off', 2), 'c21');
     await second.clock.advance(0);
     expect(second.told).toEqual(['add lamp-1', 'behind', 'live', 'lamp-1 on -> off']);
   });
 
+  it('knows at which revision it was left, also when the last change was a deletion', async () => {
+    const store = memoryStore();
+    const first = caching({ store });
+    await first.load(0, state('lamp-1', 3, 'on'), state('lamp-2', 4, 'on'));
+    first.streams[0]!.send('change', gone('lamp-2', 15), 'c15');
+    first.streams[0]!.send('bookmark', { revision: 15 }, 'c16');
+    await first.clock.advance(0);
+    await first.cache.close();
+    const second = caching({ store });
+    await second.cache.reached(15);
+    expect([second.cache.size, second.cache.health.revision]).toEqual([1, 15]);
+  });
+
   it('does not take what was kept for another filter, or is damaged', async () => {
-    for (const text of ['{', '{"format":1,"source":"other","cursor":"c","states":[]}']) {
+    for (const text of ['{', '{"format":1,"source":"other","cursor":"c","revision":3,"states":[]}']) {
       const store = memoryStore();
       await store.set('k', text);
       const { clock, cursors } = caching({ store, key: 'k' });

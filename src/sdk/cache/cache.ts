@@ -236,7 +236,7 @@ export class ShadowCache<T = AnyState> {
     if (!restored || this.#stop.signal.aborted) return;
     this.#tell(this.#entries.replace(restored.states));
     this.#cursor = restored.cursor;
-    this.#revision = Math.max(0, ...restored.states.map(({ revision }) => revision));
+    this.#revision = restored.revision;
     this.#isComplete = true;
     this.#become('behind');
     this.#settle();
@@ -353,8 +353,9 @@ export class ShadowCache<T = AnyState> {
     const cursor = this.#cursor;
     if (saved === null || cursor === null || !this.#isComplete || !isDue) return;
     this.#savedAt = now;
+    const at = { cursor, revision: this.#revision };
     const isSaved = await this.#stored('saved', async () => {
-      await (this.#isDirty ? saved.save(cursor, this.list()) : saved.move(cursor));
+      await (this.#isDirty ? saved.save({ ...at, states: this.list() }) : saved.move(at));
       return true;
     });
     if (isSaved) this.#isDirty = false;

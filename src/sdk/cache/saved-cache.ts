@@ -6,6 +6,7 @@ interface Saved<T> {
   /** What the cache holds: another filter makes another cache. */
   readonly source: string;
   readonly cursor: string;
+  readonly revision: number;
   readonly states: readonly ShadowState<T>[];
 }
 
@@ -13,10 +14,13 @@ interface Saved<T> {
 interface Later {
   readonly of: string;
   readonly cursor: string;
+  readonly revision: number;
 }
 
 export interface Restored<T> {
   readonly cursor: string;
+  /** All changes up to here are in the states, deletions too, of which they tell nothing. */
+  readonly revision: number;
   readonly states: readonly ShadowState<T>[];
 }
 
@@ -38,22 +42,24 @@ export class SavedCache<T> {
   async load(): Promise<Restored<T> | null> {
     const saved = parsed<Saved<T>>(await this.store.get(this.key));
     if (saved?.format !== 1 || saved.source !== this.source || !Array.isArray(saved.states)) return null;
+    if (!Number.isSafeInteger(saved.revision)) return null;
     const later = parsed<Later>(await this.store.get(this.#laterKey));
     this.#saved = saved.cursor;
-    return { states: saved.states, cursor: later?.of === saved.cursor ? later.cursor : saved.cursor };
+    const { cursor, revision } = later?.of === saved.cursor ? later : saved;
+    return { states: saved.states, cursor, revision };
   }
 
   /** @throws what the store throws */
-  async save(cursor: string, states: readonly ShadowState<T>[]): Promise<void> {
-    const saved: Saved<T> = { format: 1, source: this.source, cursor, states };
+  async save({ cursor, revision, states }: Restored<T>): Promise<void> {
+    const saved: Saved<T> = { format: 1, source: this.source, cursor, revision, states };
     await this.store.set(this.key, JSON.stringify(saved));
     this.#saved = cursor;
   }
 
   /** Nothing has changed since the last `save` or `load`. @throws what the store throws */
-  async move(cursor: string): Promise<void> {
+  async move({ cursor, revision }: Omit<Restored<T>, 'states'>): Promise<void> {
     if (this.#saved === null || this.#later === cursor) return;
-    const later: Later = { of: this.#saved, cursor };
+    const later: Later = { of: this.#saved, cursor, revision };
     await this.store.set(this.#laterKey, JSON.stringify(later));
     this.#later = cursor;
   }

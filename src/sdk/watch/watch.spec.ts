@@ -113,6 +113,22 @@ describe('a watch', () => {
     expect(initial.fetch.sent.map(({ url }) => new URL(url).searchParams.get('initial'))).toEqual([null, 'true']);
   });
 
+  it('says that the present state comes anew when it was cut off', async () => {
+    const reasons: string[] = [];
+    const { clock, streams, seen, cursors } = watching({ initial: true, onReload: (why) => reasons.push(why) });
+    await clock.advance(0);
+    streams[0]!.send('initial', change(1));
+    await clock.advance(0);
+    streams[0]!.cut();
+    await clock.advance(1_000);
+    streams[1]!.send('initial', change(2));
+    streams[1]!.send('bookmark', { revision: 2 }, 'c2');
+    await clock.advance(0);
+    streams[1]!.cut();
+    await clock.advance(1_000);
+    expect([seen, cursors(), reasons]).toEqual([['initial 1', 'initial 2'], [null, null, 'c2'], ['cut-off']]);
+  });
+
   it.each([
     ['compacted', { reason: 'compacted' }],
     ['epoch-changed', { reason: 'epoch-changed' }],

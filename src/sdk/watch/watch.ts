@@ -13,8 +13,11 @@ export interface WatchOptions extends Omit<StreamOptions, 'cursor'> {
   readonly cursor?: string | Cursor | undefined;
   /** Ends the stream, and the loop without an error. */
   readonly signal?: AbortSignal | undefined;
-  /** With `initial`: the changes since the cursor are lost, and the present state comes in their place. */
-  readonly onReload?: ((reason: ReloadReason) => void) | undefined;
+  /**
+   * With `initial`: the present state comes, from its beginning. Forget what came of it so far (`cut-off`), or
+   * everything: the changes since the cursor are lost.
+   */
+  readonly onReload?: ((reason: ReloadReason | 'cut-off') => void) | undefined;
 }
 
 /**
@@ -31,7 +34,7 @@ export async function* watched<T = AnyState>(
   const never = new AbortController().signal;
   const stream = new ChangeStream(caller, source, { ...options, cursor: start, signal: signal ?? never });
   for await (const event of stream.events()) {
-    if (event.type === 'reload' && event.reason !== null) onReload?.(event.reason);
+    if (event.type === 'reload') onReload?.(event.reason ?? 'cut-off');
     const change = changeOf<T>(event);
     if (change !== null) yield change;
     if ('id' in event) await kept?.save(event.id);

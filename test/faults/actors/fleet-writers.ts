@@ -6,7 +6,9 @@ import type { Target } from './rest-caller.js';
 
 const THINGS = 20;
 const NAMES = [null, 'cfg', 'door', 'other'] as const;
+/** At least; and requests a second of one of them. */
 const WRITERS = 10;
+const PACE = 10;
 /** Shadows of one transaction, and milliseconds for an answer. */
 const TOGETHER = [2, 6] as const;
 const ANSWER_MS = 8_000;
@@ -19,32 +21,56 @@ interface Place {
 /** Writes all that a filter can tell apart, at a steady rate, through any node. What becomes of it, etcd tells. */
 export class FleetWriters {
   #isStopped = false;
+  /** Resolves when they may write. */
+  #gate: Promise<void> = Promise.resolve();
+  #open: () => void = () => undefined;
+  #writing = 0;
   #done: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly prefix: string,
     private readonly targets: readonly Target[],
-    private readonly history: ExactHistory,
+    private readonly history: Pick<ExactHistory, 'acked' | 'count'>,
     private readonly random: Random,
     /** Requests a second. */
     private readonly rate: number,
   ) {}
 
   start(): void {
-    const writers = Array.from({ length: WRITERS }, (_, i) => this.#write(`w${i}`, this.random.fork(`writer ${i}`)));
+    const writers = Array.from({ length: this.#writers }, (_, i) =>
+      this.#write(`w${i}`, this.random.fork(`writer ${i}`)),
+    );
     this.#done = Promise.all(writers);
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.resume();
     await this.#done;
   }
 
+  /** Writes nothing more until `resume`. Ends when all that was sent is answered, or given up. */
+  async pause(): Promise<void> {
+    this.#gate = new Promise((resolve) => (this.#open = resolve));
+    while (this.#writing > 0) await pause(10);
+  }
+
+  resume(): void {
+    this.#open();
+  }
+
+  get #writers(): number {
+    return Math.max(WRITERS, Math.ceil(this.rate / PACE));
+  }
+
   async #write(name: string, random: Random): Promise<void> {
-    const everyMs = (WRITERS * 1_000) / this.rate;
+    const everyMs = (this.#writers * 1_000) / this.rate;
     let due = performance.now() + everyMs * random.next();
     for (let n = 1; !this.#isStopped; n++) {
+      await this.#gate;
+      this.#writing++;
       await this.#one(`${this.prefix}${name}-${n}`, n, random);
+      this.#writing--;
       due = Math.max(due + everyMs, performance.now() - everyMs);
       await pause(Math.max(0, due - performance.now()));
     }

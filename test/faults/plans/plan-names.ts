@@ -1,3 +1,4 @@
 /** Names of scenarios, apart from what runs them: mutations are also looked at where nothing is run. */
 export const EXACTNESS = 'readers that are killed, frozen and resumed';
 export const TRANSACTIONS = 'transactions, leases, keys and promotions';
+export const READERS = 'readers of the client library that are killed and resumed';

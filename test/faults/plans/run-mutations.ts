@@ -1,9 +1,10 @@
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { builtMain } from '../../harness/build.js';
+import { builtLibrary } from '../../harness/library-build.js';
 import { say, type JsonLines } from '../report.js';
 import { runScenario, type Result } from '../run-scenario.js';
-import { applyEdit } from './edits.js';
+import { applyEdit, type Edit } from './edits.js';
 import type { Mutation } from './mutation.js';
 import { MUTATIONS } from './mutations.js';
 import { MATRIX } from './scenarios.js';
@@ -61,6 +62,7 @@ async function mutate({ name, edits }: Mutation): Promise<string> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   await cp(built, join(folder, 'dist'), { recursive: true });
+  if (edits.some(isOfLibrary)) await cp(await builtLibrary(), join(folder, 'dist', LIBRARY), { recursive: true });
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }\n');
   for (const edit of edits) {
     const path = join(folder, 'dist', edit.file);
@@ -69,12 +71,20 @@ async function mutate({ name, edits }: Mutation): Promise<string> {
   return join(folder, 'dist', 'main.js');
 }
 
+/** Where the build of the client library stands below that of the service, for the plan that runs both. */
+const LIBRARY = 'sdk';
+const isOfLibrary = ({ file }: Edit): boolean => file.startsWith(`${LIBRARY}/`);
+
+async function builtFile(edit: Edit): Promise<string> {
+  if (isOfLibrary(edit)) return join(await builtLibrary(), edit.file.slice(LIBRARY.length));
+  return join(await builtMain(), '..', edit.file);
+}
+
 /** @throws Error when a text to be replaced is not in the build exactly once */
 async function checkTexts({ name, edits }: Mutation): Promise<void> {
-  const built = join(await builtMain(), '..');
   const files = new Map<string, string>();
   for (const edit of edits) {
-    const code = files.get(edit.file) ?? (await readFile(join(built, edit.file), 'utf8'));
+    const code = files.get(edit.file) ?? (await readFile(await builtFile(edit), 'utf8'));
     try {
       files.set(edit.file, applyEdit(code, edit));
     } catch (error) {

@@ -44,6 +44,10 @@ export const PROMISES = {
   sinkRepeats: 'a change comes again in a sink only around a fault',
   sinkOwners: 'every shard of a sink has an owner again in time',
   sinkReturns: 'a sink leaves a connection on which nobody answers',
+  library:
+    'a watch of the client library handles all that etcd has kept, in order, and again only after its process died',
+  libraryEnds: 'a watch of the client library is told compacted or epoch-changed where that is so, and only there',
+  libraryCache: 'a cache of the client library shows what the store has at its revision, and nothing else',
   cache: 'the read cache never goes back, and ends as the store',
 } as const;
 

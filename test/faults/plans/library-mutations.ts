@@ -1,0 +1,37 @@
+import { PROMISES } from '../validate/promises.js';
+import { mutation, type Mutation } from './mutation.js';
+import { READERS } from './plan-names.js';
+
+/** Bugs of the client library. */
+export const LIBRARY_MUTATIONS: readonly Mutation[] = [
+  mutation(
+    'a cursor of the client library that is saved before the body of the loop',
+    READERS,
+    [PROMISES.library],
+    [
+      'sdk/watch/watch.js watched',
+      "if (change !== null) yield change; if ('id' in event) await kept?.save(event.id);",
+      "if ('id' in event) await kept?.save(event.id); if (change !== null) yield change;",
+    ],
+  ),
+  mutation(
+    'a cache that ignores deletions',
+    READERS,
+    [PROMISES.libraryCache],
+    [
+      'sdk/cache/cache.js #change',
+      'state === null ? this.#entries.remove(data) : this.#entries.set(state)',
+      'state === null ? { before: null, after: null } : this.#entries.set(state)',
+    ],
+  ),
+  mutation(
+    'a cache that keeps what a reload no longer has',
+    READERS,
+    [PROMISES.libraryCache],
+    [
+      'sdk/cache/entries.js replace',
+      'const gone = this.all().filter((state) => !fresh.has(keyOf(state)));',
+      'const gone = [];',
+    ],
+  ),
+];
