@@ -10,7 +10,7 @@ export const GRPC_DOOR = Symbol('grpc');
 export const ABOUT = 'umbra:grpc-about';
 export const HEEDS = 'umbra:grpc-heeds';
 /** Metadata of calls that write, with the meaning that the headers of HTTP have. */
-export const OF_WRITES: readonly string[] = ['idempotency-key', 'umbra-lease'];
+export const OF_WRITES: readonly string[] = ['idempotency-key', 'idempotency-lifetime', 'umbra-lease'];
 /** The package of the services, and the beginning of their paths. */
 export const PACKAGE = 'umbra.v1';
 

@@ -1,15 +1,15 @@
 import { AnswerCounts } from './answer-counts.js';
-import { REQUESTS } from './keyed.js';
+import { boundsOf, BRIEF_REQUESTS, REQUESTS } from './keyed.js';
 
 const LIMIT = 50_000;
 
-function countsOf(kept: Record<string, number>, clock = { at: 0 }) {
+function countsOf(kept: Record<string, number>, clock = { at: 0 }, bounds = REQUESTS) {
   const asked: string[] = [];
   const count = (prefix: string): Promise<number> => {
     asked.push(prefix);
     return Promise.resolve(kept[prefix] ?? 0);
   };
-  return { counts: new AnswerCounts({ count }, { now: () => 0, monotonic: () => clock.at }, REQUESTS), asked };
+  return { counts: new AnswerCounts({ count }, { now: () => 0, monotonic: () => clock.at }, bounds), asked };
 }
 
 it('lets a tenant have its number of answers, and others theirs', async () => {
@@ -47,4 +47,45 @@ it('counts once for all who ask meanwhile, and again after half a minute', async
   clock.at = 30_000;
   await counts.check('acme');
   expect(asked).toHaveLength(2);
+});
+
+it('keeps half of the room for answers that are kept for minutes', async () => {
+  const kept = { 'idempotency/acme/': LIMIT };
+  const [days, minutes] = [REQUESTS, BRIEF_REQUESTS].map((bounds) => countsOf(kept, { at: 0 }, bounds).counts);
+  await expect(days!.check('acme')).rejects.toThrow('50000 answers');
+  await minutes!.check('acme');
+  kept['idempotency/acme/'] = 2 * LIMIT;
+  const full = countsOf(kept, { at: 0 }, BRIEF_REQUESTS).counts;
+  await expect(full.check('acme')).rejects.toThrow('each for 5 minutes');
+});
+
+it('never refuses a tenant that asks for minutes and writes 50 times a second', async () => {
+  const [clock, kept] = [{ at: 0 }, { 'idempotency/acme/': 0 }];
+  const { counts } = countsOf(kept, clock, BRIEF_REQUESTS);
+  const perSecond: number[] = [];
+  for (let second = 0; second < 3_600; second++) {
+    clock.at = second * 1_000;
+    for (let i = 0; i < 50; i++) {
+      await counts.check('acme');
+      counts.add('acme', 2_000);
+    }
+    perSecond.push(50);
+    // Each is gone after six minutes at the latest.
+    kept['idempotency/acme/'] = perSecond.slice(-360).reduce((sum, n) => sum + n, 0);
+  }
+  expect(kept['idempotency/acme/']).toBe(18_000);
+});
+
+it.each([
+  [undefined, REQUESTS],
+  ['1', BRIEF_REQUESTS],
+  ['300', BRIEF_REQUESTS],
+  ['301', REQUESTS],
+  ['86400', REQUESTS],
+])('keeps the answers of Idempotency-Lifetime: %s as long as asked', (lifetime, bounds) => {
+  expect(boundsOf({ headers: { 'idempotency-lifetime': lifetime } } as never)).toBe(bounds);
+});
+
+it.each(['0', '86401', '-1', '1.5', '', 'a day', '60, 60', ['60', '60']])('refuses %j', (lifetime) => {
+  expect(() => boundsOf({ headers: { 'idempotency-lifetime': lifetime } } as never)).toThrow('1 to 86400 seconds');
 });

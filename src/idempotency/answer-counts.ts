@@ -2,7 +2,8 @@ import { LRUCache } from 'lru-cache';
 import { ServiceError } from '../errors/service-error.js';
 import type { Clock } from '../resilience/clock.js';
 import type { ClusterKeys } from '../store/cluster-keys.js';
-const DAY_MS = 24 * 60 * 60_000;
+import type { Retention } from './answer-leases.js';
+
 /** Milliseconds until the answers of a tenant are counted again: other nodes keep some, and some end. */
 const COUNTED_MS = 30_000;
 /** Tenants whose count is remembered. */
@@ -14,9 +15,10 @@ export interface AnswerBounds {
   readonly folderOf: (tenant: string) => string;
   /** What is answered, for the texts of refusals. */
   readonly what: string;
-  /** Answers that are kept for one tenant. */
+  readonly retention: Retention;
+  /** No more are kept once so many are in the folder. */
   readonly maxKept: number;
-  /** Bytes of the answers that one node keeps for a tenant in a day. */
+  /** Bytes of the answers that one node keeps for a tenant in the time of the retention. */
   readonly maxBytes: number;
 }
 
@@ -50,16 +52,16 @@ export class AnswerCounts {
 
   /** Whether there is room for one more answer. @throws ServiceError tooManyRequests, storageUnavailable, draining */
   async check(tenant: string): Promise<void> {
-    const { what, maxKept, maxBytes } = this.bounds;
+    const { what, maxKept, maxBytes, retention } = this.bounds;
     let count = this.#counts.get(tenant);
     if (count === undefined || this.clock.monotonic() - count.countedAt >= COUNTED_MS)
       count = await (this.#counting.get(tenant) ?? this.#count(tenant));
     if (count.kept >= maxKept) {
-      const kept = `${maxKept} answers to ${what} with an Idempotency-Key are kept, each for 24 hours`;
+      const kept = `${maxKept} answers to ${what} with an Idempotency-Key are kept, each for ${retention.text}`;
       throw new ServiceError('tooManyRequests', kept);
     }
     if ((this.#volumeOf(tenant)?.bytes ?? 0) >= maxBytes) {
-      const kept = `${maxBytes} bytes of answers to ${what} with an Idempotency-Key were kept in a day`;
+      const kept = `${maxBytes} bytes of answers to ${what} with an Idempotency-Key were kept in ${retention.text}`;
       throw new ServiceError('tooManyRequests', kept);
     }
   }
@@ -73,10 +75,11 @@ export class AnswerCounts {
     else this.#volumes.set(tenant, { bytes, since: this.clock.monotonic() });
   }
 
-  /** Of the day that began with its first answer; undefined: that is over. */
+  /** Of the time that began with its first answer; undefined: that is over. */
   #volumeOf(tenant: string): Volume | undefined {
     const volume = this.#volumes.get(tenant);
-    return volume && this.clock.monotonic() - volume.since < DAY_MS ? volume : undefined;
+    const ms = this.bounds.retention.seconds * 1000;
+    return volume && this.clock.monotonic() - volume.since < ms ? volume : undefined;
   }
 
   #count(tenant: string): Promise<Count> {

@@ -1,11 +1,11 @@
-import { AnswerLeases } from './answer-leases.js';
+import { A_DAY, AnswerLeases, MINUTES } from './answer-leases.js';
 
 const MINUTE_MS = 60_000;
 
-function leasesOn(clock: { at: number }) {
+function leasesOn(clock: { at: number }, retention = A_DAY) {
   const granted: number[] = [];
   const grant = (seconds: number): Promise<string> => Promise.resolve(`lease-${granted.push(seconds)}`);
-  const leases = new AnswerLeases({ grant }, { now: () => 0, monotonic: () => clock.at });
+  const leases = new AnswerLeases({ grant }, { now: () => 0, monotonic: () => clock.at }, retention);
   return { leases, granted };
 }
 
@@ -36,7 +36,18 @@ it('takes another lease for one that is gone, and asks again after a grant that 
   expect(await leases.acquire()).toBe('lease-2');
   let fails = 1;
   const grant = (): Promise<string> => (fails-- > 0 ? Promise.reject(new Error('full')) : Promise.resolve('good'));
-  const shaky = new AnswerLeases({ grant }, { now: () => 0, monotonic: () => 0 });
+  const shaky = new AnswerLeases({ grant }, { now: () => 0, monotonic: () => 0 }, A_DAY);
   await expect(shaky.acquire()).rejects.toThrow('full');
   expect(await shaky.acquire()).toBe('good');
+});
+
+it('lets answers that are asked for minutes live for five, and changes their lease each minute', async () => {
+  const clock = { at: 0 };
+  const { leases, granted } = leasesOn(clock, MINUTES);
+  const early = await leases.acquire();
+  clock.at = MINUTE_MS - 1;
+  expect(await leases.acquire()).toBe(early);
+  clock.at = MINUTE_MS;
+  expect(await leases.acquire()).toBe('lease-2');
+  expect(granted).toEqual([360, 360]);
 });

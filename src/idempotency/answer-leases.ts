@@ -1,10 +1,18 @@
 import type { Clock } from '../resilience/clock.js';
 import type { ClusterKeys } from '../store/cluster-keys.js';
 
-/** Seconds for which an answer is kept at least. */
-export const KEPT_SECONDS = 24 * 60 * 60;
-/** Milliseconds for which one lease is handed out. It lives longer by that, so that its last answer lives a day too. */
-const WINDOW_MS = 10 * 60_000;
+/** How long answers are kept. */
+export interface Retention {
+  /** Each at least. */
+  readonly seconds: number;
+  /** Seconds for which one lease is handed out. It lives longer by that, so that its last answer is kept as long too. */
+  readonly windowSeconds: number;
+  readonly text: string;
+}
+
+export const A_DAY: Retention = { seconds: 24 * 60 * 60, windowSeconds: 600, text: '24 hours' };
+export const MINUTES: Retention = { seconds: 5 * 60, windowSeconds: 60, text: '5 minutes' };
+
 /** The end of a lease deletes all its keys in one revision. */
 const MAX_KEYS = 1000;
 
@@ -23,6 +31,7 @@ export class AnswerLeases {
   constructor(
     private readonly keys: Pick<ClusterKeys, 'grant'>,
     private readonly clock: Clock,
+    private readonly retention: Retention,
   ) {}
 
   /**
@@ -43,12 +52,13 @@ export class AnswerLeases {
   }
 
   #isFresh({ keys, askedAt }: Pool): boolean {
-    return keys < MAX_KEYS && this.clock.monotonic() - askedAt < WINDOW_MS;
+    return keys < MAX_KEYS && this.clock.monotonic() - askedAt < this.retention.windowSeconds * 1000;
   }
 
   async #grant(): Promise<Pool> {
     const askedAt = this.clock.monotonic();
-    const id = await this.keys.grant(KEPT_SECONDS + WINDOW_MS / 1000);
+    const { seconds, windowSeconds } = this.retention;
+    const id = await this.keys.grant(seconds + windowSeconds);
     return (this.#pool = { id, askedAt, keys: 0 });
   }
 }

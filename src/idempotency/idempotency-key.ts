@@ -8,6 +8,9 @@ import { bodyOf } from '../http/caller.js';
 /** Visible ASCII characters; quotes are a part of the key. */
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
+/** Seconds of a day, which no answer is asked to be kept beyond. */
+const MAX_LIFETIME = 24 * 60 * 60;
+
 /** Whether a request has an Idempotency-Key. No errors. */
 export const hasIdempotencyKey = ({ headers }: Pick<CallHead, 'headers'>): boolean =>
   headers['idempotency-key'] !== undefined;
@@ -46,6 +49,15 @@ export function keyOf({ headers }: Pick<CallHead, 'headers'>): string {
   const key = headers['idempotency-key'];
   if (typeof key === 'string' && KEY.test(key)) return key;
   throw new ServiceError('invalidRequest', 'Idempotency-Key must be given once, as 1 to 255 visible ASCII characters');
+}
+
+/** Seconds for which a caller wants its answer to be kept at least; null: it does not say. @throws ServiceError invalidRequest */
+export function lifetimeOf({ headers }: Pick<CallHead, 'headers'>): number | null {
+  const text = headers['idempotency-lifetime'];
+  if (text === undefined) return null;
+  const seconds = typeof text === 'string' && /^[1-9]\d{0,4}$/.test(text) ? Number(text) : NaN;
+  if (seconds <= MAX_LIFETIME) return seconds;
+  throw new ServiceError('invalidRequest', `Idempotency-Lifetime must be given once, as 1 to ${MAX_LIFETIME} seconds`);
 }
 
 /** Prefix of all answers that are kept for a tenant. No errors. */

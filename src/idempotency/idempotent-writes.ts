@@ -9,10 +9,10 @@ import { CLOCK, type Clock } from '../resilience/clock.js';
 import { CLUSTER_KEYS, type ClusterKeys } from '../store/cluster-keys.js';
 import type { Changed } from '../store/shadow-store.js';
 import { GuardedLeaseGone, GuardFailed, type GuardedKey, type Transacted } from '../store/transaction.js';
-import { AnswerCounts } from './answer-counts.js';
-import { AnswerLeases } from './answer-leases.js';
+import { AnswerCounts, type AnswerBounds } from './answer-counts.js';
+import { A_DAY, AnswerLeases, MINUTES } from './answer-leases.js';
 import { fingerprintOf, placeOf } from './idempotency-key.js';
-import { LINES, REQUESTS, type Keyed } from './keyed.js';
+import { boundsOf, BRIEF_REQUESTS, LINES, REQUESTS, type Keyed } from './keyed.js';
 import { keptAnswer, keptText, sentBody, type Answer } from './kept-answer.js';
 
 /** Leases of answers that may turn out to be gone, one after the other, before a request fails. */
@@ -52,17 +52,16 @@ export interface Carried {
  */
 @Injectable()
 export class IdempotentWrites {
-  readonly #leases: AnswerLeases;
-  readonly #ofRequests: AnswerCounts;
-  readonly #ofLines: AnswerCounts;
+  readonly #kinds: ReadonlyMap<AnswerBounds, { readonly counts: AnswerCounts; readonly leases: AnswerLeases }>;
 
   constructor(
     @Inject(CLUSTER_KEYS) private readonly keys: ClusterKeys,
     @Inject(CLOCK) clock: Clock,
   ) {
-    this.#leases = new AnswerLeases(keys, clock);
-    this.#ofRequests = new AnswerCounts(keys, clock, REQUESTS);
-    this.#ofLines = new AnswerCounts(keys, clock, LINES);
+    const leases = new Map([A_DAY, MINUTES].map((each) => [each, new AnswerLeases(keys, clock, each)]));
+    const kindOf = (bounds: AnswerBounds) =>
+      [bounds, { counts: new AnswerCounts(keys, clock, bounds), leases: leases.get(bounds.retention)! }] as const;
+    this.#kinds = new Map([REQUESTS, BRIEF_REQUESTS, LINES].map(kindOf));
   }
 
   /**
@@ -84,7 +83,7 @@ export class IdempotentWrites {
    */
   async carryOut(head: CallHead, fingerprint: string, write: IdempotentWrite): Promise<Carried> {
     const place = placeOf(head);
-    return this.once({ tenant: head.principal.tenant, place, fingerprint, bounds: REQUESTS }, write);
+    return this.once({ tenant: head.principal.tenant, place, fingerprint, bounds: boundsOf(head) }, write);
   }
 
   /**
@@ -103,10 +102,10 @@ export class IdempotentWrites {
   }
 
   async #carryOut({ tenant, place, fingerprint, bounds }: Keyed, write: IdempotentWrite): Promise<Carried> {
-    const counts = bounds === LINES ? this.#ofLines : this.#ofRequests;
+    const { counts, leases } = this.#kinds.get(bounds)!;
     await counts.check(tenant);
     for (let lost = 1; ; lost++) {
-      const lease = await this.#leases.acquire();
+      const lease = await leases.acquire();
       const value = (made: readonly (Changed | null)[]): string => keptText({ ...write.answer(made), fingerprint });
       try {
         const { position, records } = await write.transact({ key: place, revision: null, put: { value, lease } });
@@ -116,7 +115,7 @@ export class IdempotentWrites {
       } catch (error) {
         if (error instanceof GuardFailed && error.key === place) return replayed(error.current, fingerprint);
         if (!(error instanceof GuardedLeaseGone)) throw error;
-        this.#leases.forget(lease);
+        leases.forget(lease);
         if (lost === MAX_LEASES) throw new ServiceError('storageUnavailable');
       }
     }

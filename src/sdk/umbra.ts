@@ -29,8 +29,8 @@ export interface UmbraOptions extends Partial<Platform> {
   readonly attemptTimeoutMs?: number;
   readonly retry?: RetryOptions;
   /**
-   * Whether writes carry an Idempotency-Key, so that one whose outcome is unknown is sent again. By default they do. The
-   * service keeps 50,000 answers of a tenant for a day: a client that writes more often turns it off, and gets `unknown`.
+   * Whether writes carry an Idempotency-Key, so that one whose outcome is unknown is sent again. By default they do, and
+   * ask the service to keep their answers for some minutes. A tenant that writes more than 200 times a second turns it off.
    */
   readonly idempotencyKeys?: boolean;
 }

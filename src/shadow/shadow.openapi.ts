@@ -15,7 +15,7 @@ import type { StatePatch } from '../document/shadow-document.js';
 import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription, type Tag } from '../http/openapi/describe.js';
 import { JSON_PATCH } from '../http/patch-format.js';
 import { MIN_REVISION, REVISION } from '../http/revision.js';
-import { IDEMPOTENCY_ERRORS, IDEMPOTENCY_KEY } from '../idempotency/idempotency.openapi.js';
+import { IDEMPOTENCY_ERRORS, IDEMPOTENCY_KEY, IDEMPOTENCY_LIFETIME } from '../idempotency/idempotency.openapi.js';
 import { LEASE_ERRORS, UMBRA_LEASE } from '../leases/leases.openapi.js';
 import { AwsShadow, Data, METADATA, NAME, Shadow, THING, THING_TO_DELETE, Token, Version } from './document.openapi.js';
 import { VERSION_PARAMETERS } from './version-query.js';
@@ -183,7 +183,7 @@ export const awsUpdate: OperationDescription = {
   id: 'UpdateThingShadow',
   tag: AWS,
   summary: 'Merge a patch into one shadow, or create it',
-  parameters: [THING, NAME, UMBRA_LEASE, IDEMPOTENCY_KEY],
+  parameters: [THING, NAME, UMBRA_LEASE, IDEMPOTENCY_KEY, IDEMPOTENCY_LIFETIME],
   body: { schema: Update, required: true, examples: UPDATES },
   answers: {
     200: {
@@ -202,7 +202,7 @@ export const update: OperationDescription = {
   summary: 'Merge a patch into one shadow, or create it',
   description: `The body is the body of the AWS update, or a JSON Patch of the state. If-Match and If-None-Match are checked
 before its \`version\`.`,
-  parameters: [THING, NAME, IF_MATCH, IF_NONE_MATCH, UMBRA_LEASE, IDEMPOTENCY_KEY],
+  parameters: [THING, NAME, IF_MATCH, IF_NONE_MATCH, UMBRA_LEASE, IDEMPOTENCY_KEY, IDEMPOTENCY_LIFETIME],
   body: { schema: Update, required: true, examples: UPDATES, or: jsonPatches('/desired') },
   answers: {
     200: { description: 'The whole document', schema: Shadow, headers: VERSIONED, examples: { shadow: OUR_SHADOW } },
@@ -236,7 +236,7 @@ export const awsDelete: OperationDescription = {
   tag: AWS,
   summary: 'Delete one shadow',
   description: 'A shadow that is created again within 48 hours continues its version numbers.',
-  parameters: [THING_TO_DELETE, NAME, UMBRA_LEASE, IDEMPOTENCY_KEY],
+  parameters: [THING_TO_DELETE, NAME, UMBRA_LEASE, IDEMPOTENCY_KEY, IDEMPOTENCY_LIFETIME],
   answers: {
     200: {
       description: 'The version that was deleted',
@@ -252,7 +252,7 @@ export const remove: OperationDescription = {
   ...awsDelete,
   id: 'deleteShadow',
   tag: SHADOWS,
-  parameters: [THING_TO_DELETE, NAME, IF_MATCH, IF_NONE_MATCH, UMBRA_LEASE, IDEMPOTENCY_KEY],
+  parameters: [THING_TO_DELETE, NAME, IF_MATCH, IF_NONE_MATCH, UMBRA_LEASE, IDEMPOTENCY_KEY, IDEMPOTENCY_LIFETIME],
   body: { schema: Token, required: false, examples: { token: { clientToken: 'app-17' } } },
   errors: { ...READ_ERRORS, ...LEASE_ERRORS, ...IDEMPOTENCY_ERRORS, ...WRITE_ERRORS, ...CONDITION_ERRORS },
 };

@@ -3,7 +3,7 @@ import type { JsonObject } from '../document/shadow-document.js';
 import { ClientToken } from '../http/http.openapi.js';
 import { STORE_ERRORS, WRITE_ERRORS, type OperationDescription, type Tag } from '../http/openapi/describe.js';
 import { REVISION } from '../http/revision.js';
-import { IDEMPOTENCY_ERRORS, IDEMPOTENCY_KEY } from '../idempotency/idempotency.openapi.js';
+import { IDEMPOTENCY_ERRORS, IDEMPOTENCY_KEY, IDEMPOTENCY_LIFETIME } from '../idempotency/idempotency.openapi.js';
 import { LEASE_ERRORS, UMBRA_LEASE } from '../leases/leases.openapi.js';
 import { MAX_CONDITIONS, MAX_OPERATIONS, MAX_POINTER } from './transaction-request.js';
 
@@ -117,7 +117,7 @@ export const transact: OperationDescription = {
   summary: 'Change up to 100 shadows as one',
   description:
     'All operations are committed at one revision, or none is. Each one sees what those before it have made; `version` is the version before the transaction. A refusal has the members `operation` (its place, from 0), `thing`, `shadow` and, for who may read it, `current`: the document before the transaction, or null.',
-  parameters: [UMBRA_LEASE, IDEMPOTENCY_KEY],
+  parameters: [UMBRA_LEASE, IDEMPOTENCY_KEY, IDEMPOTENCY_LIFETIME],
   body: {
     schema: Transaction,
     required: true,

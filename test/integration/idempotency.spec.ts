@@ -200,6 +200,25 @@ describe('requests with an Idempotency-Key', () => {
     expect([first.status, isReplayed(await send(b.url, 'PATCH', path, body, withKey(key)))]).toEqual([200, true]);
   });
 
+  it('are kept under a lease of minutes when they ask for no more, and are found by a repetition that does not', async () => {
+    const [key, path] = [newKey(), '/v1/things/brief/shadow/desired'];
+    const first = await send(a.url, 'PATCH', path, '{"n":1}', withKey(key, { 'idempotency-lifetime': '60' }));
+    const everything = {
+      key: Buffer.from('/'),
+      range_end: Buffer.from('0'),
+      sort_order: 'Descend',
+      sort_target: 'Mod',
+    };
+    const { kvs } = await etcd.client.kv.range(everything as never);
+    const kept = kvs.find(({ key: place }) => place.toString().includes('/idempotency/'))!;
+    const { grantedTTL } = await etcd.client.leaseClient.leaseTimeToLive({ ID: kept.lease });
+    expect(Number(grantedTTL)).toBe(360);
+    const again = await send(b.url, 'PATCH', path, '{"n":1}', withKey(key));
+    expect([isReplayed(again), shown(again)]).toEqual([true, shown(first)]);
+    const bad = await send(b.url, 'PATCH', path, '{"n":2}', withKey(newKey(), { 'idempotency-lifetime': 'long' }));
+    expect([bad.status, bad.text]).toEqual([400, expect.stringContaining('1 to 86400 seconds')]);
+  });
+
   it('are carried out once as transactions, with the answer of the first at its revision', async () => {
     const body = JSON.stringify({
       operations: [

@@ -6,6 +6,11 @@ import type { Answer, Call } from './call.js';
 import type { Chain } from './chain.js';
 import { bodyOf, queryOf, type CallOptions, type Request } from './request.js';
 
+/** Seconds after the time of a call in which its last attempt may still come to a node. */
+const ARRIVAL_SECONDS = 30;
+/** The longest that a service keeps an answer for. */
+const MAX_LIFETIME = 86_400;
+
 export interface CallerParts {
   readonly platform: Platform;
   readonly chain: Chain;
@@ -92,20 +97,23 @@ export class Caller {
   #run(request: Request, signal: AbortSignal, isStream: boolean): Promise<Answer> {
     const { method = 'GET', name = method, path, query, timeoutMs = this.timeoutMs } = request;
     const isWrite = method !== 'GET';
-    const key = isWrite ? this.#keyOf(request) : null;
+    const key = isWrite ? this.#keyOf(request, timeoutMs) : null;
     const { headers, body } = bodyOf(request.body);
     const call: Call = {
       ...{ name, method, signal, isWrite, isStream, attempt: 1, isRepeatable: !isWrite || key !== null },
       path: path + queryOf(query),
-      headers: { ...headers, ...(key !== null && { 'idempotency-key': key }), ...request.headers },
+      headers: { ...headers, ...key, ...request.headers },
       ...(body !== undefined && { body }),
       deadline: this.platform.clock.monotonic() + timeoutMs,
     };
     return this.#parts.chain.run(call);
   }
 
-  #keyOf({ idempotencyKey }: Request): string | null {
-    if (idempotencyKey !== undefined) return idempotencyKey;
-    return this.#parts.hasKeys ? this.platform.newId() : null;
+  /** A key that the caller has made may be repeated later; one of this call is of no use after it. */
+  #keyOf({ idempotencyKey: given }: Request, timeoutMs: number): Record<string, string> | null {
+    if (given !== undefined) return given === null ? null : { 'idempotency-key': given };
+    if (!this.#parts.hasKeys) return null;
+    const seconds = Math.min(Math.ceil(timeoutMs / 1_000) + ARRIVAL_SECONDS, MAX_LIFETIME);
+    return { 'idempotency-key': this.platform.newId(), 'idempotency-lifetime': String(seconds) };
   }
 }

@@ -48,7 +48,10 @@ it('sends what it was told to, with a key of its own for a write', async () => {
     {
       url: 'https://umbra.example/v1/things/lamp/shadow/desired?name=net&path=%2Fa&path=%2Fb',
       method: 'PATCH',
-      headers: { authorization: 'Bearer umk_1', 'content-type': 'application/json', 'idempotency-key': 'id-1' },
+      headers: {
+        ...{ authorization: 'Bearer umk_1', 'content-type': 'application/json' },
+        ...{ 'idempotency-key': 'id-1', 'idempotency-lifetime': '60' },
+      },
       body: '{"on":true}',
     },
     {
