@@ -15,7 +15,11 @@ interface Opening {
   readonly transport: Transport;
 }
 
-const STREAM = '/v1/things/hub/shadow/watch';
+const STREAM = '/v1/things/hub/watch';
+/** Changes on their way at once, each of a shadow of its own: the store works while readers are told. */
+const AHEAD = 4;
+/** A reader may lag behind another by as many changes as are on their way. */
+const SENT_KEPT = 2 * AHEAD;
 /** What begins each change. Neither is in its data. */
 const MARKS: Readonly<Record<Transport, string>> = { sse: 'event: change\n', websocket: '{"type":"change"' };
 /** Readers that are opened at once. */
@@ -25,15 +29,16 @@ const QUIET_MS = 20_000;
 
 const clock = new WindowClock();
 const sockets: Socket[] = [];
-let publisher: HttpConnection | null = null;
+const publishers: HttpConnection[] = [];
+/** Deliveries, and when each of the changes was sent that some reader has not got yet. */
 let got = 0;
 let sent = 0;
-let sentAt = 0;
+const sentAt: number[] = [];
 let running = false;
 
 serve({
   async open({ port, count, transport }: Opening): Promise<void> {
-    publisher = await HttpConnection.open(port);
+    for (let i = 0; i < AHEAD; i++) publishers.push(await HttpConnection.open(port));
     for (let i = 0; i < count; i += AT_ONCE) {
       const some = Array.from({ length: Math.min(AT_ONCE, count - i) }, () => read(port, transport));
       sockets.push(...(await Promise.all(some)));
@@ -41,12 +46,12 @@ serve({
   },
   async run(seconds: number): Promise<Sample> {
     running = true;
-    publish();
+    for (let i = 0; i < AHEAD; i++) publish();
     const sample = await clock.measure(seconds);
     running = false;
     const deadline = Date.now() + QUIET_MS;
-    while (got < sockets.length) {
-      if (Date.now() > deadline) throw new Error(`${sockets.length - got} deliveries are missing`);
+    while (got < sent * sockets.length) {
+      if (Date.now() > deadline) throw new Error(`${sent * sockets.length - got} deliveries are missing`);
       await pause(5);
     }
     return sample;
@@ -72,29 +77,31 @@ function read(port: number, transport: Transport): Promise<Socket> {
 
 function follow(socket: Socket, mark: string): void {
   let end = '';
+  let place = sent;
   socket.on('data', (chunk) => {
     const text = end + chunk.toString('latin1');
     let from = 0;
     for (let at = text.indexOf(mark); at >= 0; at = text.indexOf(mark, from)) {
       from = at + mark.length;
-      took();
+      took(place++);
     }
     // A mark may be cut.
     end = text.slice(Math.max(from, text.length - mark.length + 1));
   });
 }
 
-/** The next update is sent when every reader has the last one: nothing piles up. */
-function took(): void {
-  clock.done(sentAt);
-  if (++got === sockets.length && running) publish();
+/** Changes come to each reader in order, so `place` tells which one it was; the clock counts all of them. */
+function took(place: number): void {
+  clock.done(sentAt[place % SENT_KEPT] ?? 0);
+  got++;
+  if (running && got === (sent - AHEAD + 1) * sockets.length) publish();
 }
 
 function publish(): void {
-  got = 0;
-  sentAt = performance.now();
+  sentAt[sent % SENT_KEPT] = performance.now();
+  const shadow = sent % AHEAD;
   const body = `{"state":{"reported":{"n":${++sent},"door":"closed"}}}`;
-  publisher?.send('POST', '/things/hub/shadow', body).catch((error: unknown) => {
+  publishers[shadow]?.send('POST', `/things/hub/shadow?name=n${shadow}`, body).catch((error: unknown) => {
     process.stderr.write(`an update failed: ${String(error)}\n`);
     process.exit(1);
   });
