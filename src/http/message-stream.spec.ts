@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { fastify, type FastifyInstance } from 'fastify';
+import { messageFrame } from './message-frame.js';
 import { MessageStream, type MessageOptions } from './message-stream.js';
 import { upgradeOf, upgradesOf } from './server/upgrades.js';
 
@@ -50,7 +51,7 @@ describe('MessageStream', () => {
     return { stream: await opened, client: socket, closed, faults };
   }
 
-  const big = JSON.stringify('x'.repeat(1_000_000));
+  const big = messageFrame(JSON.stringify('x'.repeat(1_000_000)));
   /** Writes until the stream returns false; returns the number of messages. Throws after more than any socket buffers. */
   async function fill(stream: MessageStream): Promise<number> {
     for (let messages = 0; messages < 100; messages++) if (!(await stream.write(big))) return messages;
@@ -62,7 +63,7 @@ describe('MessageStream', () => {
     expect(await fill(stream)).toBeLessThan(100);
     stream.end('{}', 1013, 'too-slow');
     await closed;
-    expect(stream.write('more')).toBe(false);
+    expect(stream.write(big)).toBe(false);
   });
 
   it('lets a waiting writer go when it is abandoned', async () => {

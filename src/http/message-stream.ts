@@ -117,13 +117,13 @@ export class MessageStream {
   }
 
   /**
-   * Returns false when the client is gone, read nothing for `stallMs`, or the stream was abandoned meanwhile. Returns a
-   * promise only when the socket is full. No errors.
+   * Sends a frame that messageFrame has made. Returns false when the client is gone, read nothing for `stallMs`, or the
+   * stream was abandoned meanwhile. Returns a promise only when the socket is full. No errors.
    */
-  write(text: string | Buffer): boolean | Promise<boolean> {
+  write(frame: Buffer): boolean | Promise<boolean> {
     if (this.#isClosed || this.webSocket.readyState !== this.webSocket.OPEN) return false;
-    this.webSocket.send(text, { binary: false });
-    if (!this.upgrade.socket.writableNeedDrain) return true;
+    // `ws` writes its own frames whole, and the head of a message apart from its text: for many readers that is dear.
+    if (this.upgrade.socket.write(frame)) return true;
     return this.#drain.next().then((isDrained) => isDrained && !this.#isClosed);
   }
 

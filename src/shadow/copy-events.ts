@@ -1,4 +1,4 @@
-import type { ShadowEvent } from '../watch/subscription.js';
+import type { ShadowEvent, Visit } from '../watch/subscription.js';
 import type { EventDetail, PermittedWatch } from './watch.js';
 
 /** Milliseconds after which a stream that leaves changes out says how far it is: its cursor must not be compacted. */
@@ -22,24 +22,31 @@ export interface EventWriter {
  */
 export async function copyEvents(
   watch: PermittedWatch,
-  events: Events,
   writer: EventWriter,
   first?: ReturnType<Events['next']>,
 ): Promise<boolean> {
+  const visit = visitOf(watch, writer);
+  if (!(await writer.ready())) return false;
+  const begun = await first;
+  if (begun?.done) return true;
+  if (begun && !(await visit(begun.value))) return false;
+  return watch.each(visit);
+}
+
+function visitOf(watch: PermittedWatch, writer: EventWriter): Visit {
   let skippedSince: number | null = null;
-  for (let begun = first; ; begun = undefined) {
-    const ready = writer.ready();
-    if (ready !== true && !(await ready)) return false;
-    const { value: event, done } = await (begun ?? events.next());
-    if (done) return true;
-    const asked = watch.shows(event) ? watch.detail(event) : null;
-    const detail = asked instanceof Promise ? await asked : asked;
+  const write = (event: ShadowEvent, detail: EventDetail | null): boolean | Promise<boolean> => {
     const shown = detail ? event : bookmarkFor(event, (skippedSince ??= performance.now()));
-    if (shown === null) continue;
+    if (shown === null) return true;
     skippedSince = null;
     const written = writer.write(shown, detail ?? {});
-    if (written !== true && !(await written)) return false;
-  }
+    if (written instanceof Promise) return written.then((isOpen) => isOpen && writer.ready());
+    return written && writer.ready();
+  };
+  return (event) => {
+    const asked = watch.shows(event) ? watch.detail(event) : null;
+    return asked instanceof Promise ? asked.then((detail) => write(event, detail)) : write(event, asked);
+  };
 }
 
 /** Of a change that is left out: the stream is not idle, so no other bookmark comes. */

@@ -21,9 +21,8 @@ type Stream = GrpcStream<unknown>;
  * @throws ServiceError for each end that is not the caller's own
  */
 export async function writeWatch(stream: Stream, subscription: PermittedWatch, resumes: boolean): Promise<void> {
-  const events = subscription.events();
-  const first = events.next();
-  if (resumes) await throwIfGone(subscription, first);
+  const first = resumes ? subscription.events().next() : undefined;
+  if (first) await throwIfGone(subscription, first);
   let isOver = false;
   stream.onClose(() => {
     isOver = true;
@@ -38,7 +37,7 @@ export async function writeWatch(stream: Stream, subscription: PermittedWatch, r
     ready: () => true,
     write: (event, { previous }) => stream.write(bytesOf(stream, event, previous)),
   };
-  if (await copyEvents(subscription, events, writer, first)) reason = await subscription.ended;
+  if (await copyEvents(subscription, writer, first)) reason = await subscription.ended;
   if (isOver) return;
   const end = reason ?? 'too-slow';
   const reload = end === 'compacted' || end === 'epoch-changed';

@@ -1,5 +1,6 @@
 import { withPreviousText } from '../document/change-event.js';
 import { frame } from '../http/event-stream.js';
+import { messageFrame } from '../http/message-frame.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import { encodeCursor } from '../watch/cursor.js';
 import { eventText } from '../watch/event-text.js';
@@ -13,8 +14,8 @@ type Form = (name: string, data: string, id?: string) => Buffer;
 /** Server-sent events, as bytes that all their readers share. No errors. */
 export const sentEvent = rememberingLast((name, data, id) => Buffer.from(frame(name, data, id)));
 
-/** Messages of a WebSocket: `{"type":…,"id":…,"data":…}`, as bytes that all their readers share. No errors. */
-export const message = rememberingLast((name, data, id) => Buffer.from(messageText(name, data, id)));
+/** Frames of a WebSocket, `{"type":…,"id":…,"data":…}`, as bytes that all their readers share. No errors. */
+export const message = rememberingLast((name, data, id) => messageFrame(messageText(name, data, id)));
 
 /** No errors. */
 export function messageText(name: string, data: string, id?: string): string {

@@ -21,9 +21,8 @@ export async function serveSentEvents(
   { resumes, reload }: SentEventsStart,
   reply: FastifyReply,
 ): Promise<void> {
-  const events = watch.events();
-  const first = events.next();
-  if (resumes) await throwIfGone(watch, first);
+  const first = resumes ? watch.events().next() : undefined;
+  if (first) await throwIfGone(watch, first);
   const stream = new EventStream(reply, () => watch.close());
   let reason: WatchEnd | null = null;
   void watch.ended.then((ended) => {
@@ -32,7 +31,7 @@ export async function serveSentEvents(
   });
   const writer: EventWriter = { ready: () => true, write: (event, detail) => stream.write(sentEvent(event, detail)) };
   try {
-    if (await copyEvents(watch, events, writer, first)) reason = await watch.ended;
+    if (await copyEvents(watch, writer, first)) reason = await watch.ended;
     const end = reason ?? 'too-slow';
     stream.end(frame('end', endText(end, END_MESSAGES[end], reload)));
   } finally {

@@ -14,6 +14,7 @@ import {
   type EndReason,
   type ShadowEvent,
   type Subscription,
+  type Visit,
   type WatchHub,
 } from '../watch/subscription.js';
 import type { ContentFilter } from '../watch/watch-filter.js';
@@ -166,8 +167,14 @@ export class PermittedWatch {
     });
   }
 
+  /** All of them, whether it shows them or not. */
   events(): AsyncIterator<ShadowEvent> {
     return this.subscription[Symbol.asyncIterator]();
+  }
+
+  /** All of them, as `Subscription.each` hands them over. */
+  each(visit: Visit): Promise<boolean> {
+    return this.subscription.each(visit);
   }
 
   /** Whether policies let the watcher see this event now, and it wants it. No errors. */

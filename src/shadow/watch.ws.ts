@@ -52,7 +52,7 @@ export async function serveMessages(
   const end = (why: MessageEnd, text: string): void =>
     stream.end(messageText('end', endText(why, text, reload)), CLOSE_CODES[why], why);
   try {
-    if (await copyEvents(watch, watch.events(), writerTo(stream, credit))) reason = await watch.ended;
+    if (await copyEvents(watch, writerTo(stream, credit))) reason = await watch.ended;
     const ended = reason ?? 'too-slow';
     if (inbox.fault === null) end(ended, END_MESSAGES[ended]);
     else end('bad-message', inbox.fault);

@@ -115,3 +115,91 @@ describe('SubscriptionQueue', () => {
     expect(ends).toEqual([queue]);
   });
 });
+
+describe('SubscriptionQueue.each', () => {
+  /** What a visitor was given, by revision; it answers each with what `answer` says. */
+  function visitor(answer: (revision: number) => boolean | Promise<boolean>) {
+    const seen: number[] = [];
+    return { seen, visit: (event: ShadowEvent) => (seen.push(event.cursor!.revision), answer(event.cursor!.revision)) };
+  }
+
+  it('hands over what waits and what comes, at once and in order', async () => {
+    const queue = queueOf();
+    queue.push(change(2));
+    const { seen, visit } = visitor(() => true);
+    const over = queue.each(visit);
+    expect(seen).toEqual([2]);
+    for (const revision of [3, 4, 5, 6]) queue.push(change(revision));
+    expect([seen, queue.size]).toEqual([[2, 3, 4, 5, 6], 0]);
+    queue.end('draining');
+    expect(await over).toBe(true);
+  });
+
+  it('keeps what comes for a busy visitor within its bound, and hands it over after the end', async () => {
+    const queue = queueOf();
+    let free: (isOpen: boolean) => void = () => undefined;
+    const { seen, visit } = visitor((revision) => revision !== 2 || new Promise((resolve) => (free = resolve)));
+    const over = queue.each(visit);
+    for (const revision of [2, 3, 4]) queue.push(change(revision));
+    expect([seen, queue.size]).toEqual([[2], 2]);
+    queue.end('draining');
+    free(true);
+    expect(await over).toBe(true);
+    expect(seen).toEqual([2, 3, 4]);
+  });
+
+  it('ends a busy visitor that is too slow without what waited', async () => {
+    const queue = queueOf();
+    let free: (isOpen: boolean) => void = () => undefined;
+    const { seen, visit } = visitor(() => new Promise((resolve) => (free = resolve)));
+    const over = queue.each(visit);
+    for (const revision of [2, 3, 4, 5]) queue.push(change(revision));
+    expect(await queue.ended).toBe('too-slow');
+    free(true);
+    expect(await over).toBe(true);
+    expect(seen).toEqual([2]);
+  });
+
+  it.each([
+    ['a visitor that wants no more', () => false],
+    ['one that finds out later', () => Promise.resolve(false)],
+  ])('gives nothing more to %s', async (_what, answer) => {
+    const queue = queueOf();
+    const { seen, visit } = visitor(answer);
+    const over = queue.each(visit);
+    queue.push(change(2));
+    expect(await over).toBe(false);
+    queue.push(change(3));
+    expect(seen).toEqual([2]);
+  });
+
+  it('ends where the visitor itself ends the subscription', async () => {
+    const queue = queueOf();
+    const over = queue.each(() => (queue.close(), true));
+    queue.push(change(2));
+    queue.push(change(3));
+    expect(await over).toBe(true);
+  });
+
+  it('is over at once when the subscription had ended', async () => {
+    const queue = queueOf();
+    queue.end('compacted');
+    expect(await queue.each(() => true)).toBe(true);
+  });
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('broken');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('broken'))],
+  ])('passes on what the visitor %s, and nothing of it to who pushes', async (_how, answer) => {
+    const queue = queueOf();
+    const over = queue.each(answer);
+    queue.push(change(2));
+    queue.push(change(3));
+    await expect(over).rejects.toThrow('broken');
+  });
+});

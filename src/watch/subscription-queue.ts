@@ -1,8 +1,9 @@
 import { Fifo } from '../resilience/fifo.js';
 import { Signal } from '../resilience/signal.js';
 import type { GapReason, ShadowFilter } from '../store/shadow-feed.js';
+import { EventVisits } from './event-visits.js';
 import type { QueueMemory } from './queue-memory.js';
-import type { Cursor, EndReason, ShadowEvent, Subscription } from './subscription.js';
+import type { Cursor, EndReason, ShadowEvent, Subscription, Visit } from './subscription.js';
 
 type Result = IteratorResult<ShadowEvent, undefined>;
 
@@ -35,6 +36,7 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
   /** Bytes in the store of the records in the queue. */
   #bytes = 0;
   readonly #readers = new Fifo<(result: Result) => void>();
+  #visits: EventVisits | null = null;
   readonly #shrunk = new Signal();
   #abort: AbortController | null = null;
   #isLive = false;
@@ -131,6 +133,7 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
     if (this.isEnded) return;
     const isBookmark = event.kind === 'bookmark';
     if (!isBookmark) this.#busy = true;
+    if (this.#visits?.isFree) return this.#visits.take(event);
     const reader = this.#readers.take();
     if (reader) return reader({ value: event, done: false });
     if (isBookmark) this.#bookmarks++;
@@ -172,6 +175,7 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
     this.#abort?.abort();
     this.#shrunk.notify();
     for (let reader = this.#readers.take(); reader; reader = this.#readers.take()) reader(DONE);
+    this.#visits?.end();
     this.options.onEnd(this);
     this.#resolveEnded(reason);
   }
@@ -182,19 +186,31 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
     this.#clear();
   }
 
+  each(visit: Visit): Promise<boolean> {
+    const visits = new EventVisits(visit, () => this.#take());
+    this.#visits = visits;
+    visits.flow();
+    if (this.isEnded) visits.end();
+    return visits.over;
+  }
+
   /** The next event; `done` after the end. It never rejects. */
   next(): Promise<Result> {
+    const event = this.#take();
+    if (event !== null) return Promise.resolve({ value: event, done: false });
+    if (this.isEnded) return Promise.resolve(DONE);
+    return new Promise((resolve) => this.#readers.push(resolve));
+  }
+
+  #take(): ShadowEvent | null {
     const event = this.#events.take();
-    if (event === undefined) {
-      if (this.isEnded) return Promise.resolve(DONE);
-      return new Promise((resolve) => this.#readers.push(resolve));
-    }
+    if (event === undefined) return null;
     this.#silentSince = performance.now();
     this.#bytes -= bytesOf(event);
     if (event.kind === 'bookmark') this.#bookmarks--;
     this.options.memory.release(event);
     if (this.#shrunk.waiting > 0 && this.#hasRoom) this.#shrunk.notify();
-    return Promise.resolve({ value: event, done: false });
+    return event;
   }
 
   /** Closes: leaving a loop calls it. It never rejects. */

@@ -34,16 +34,27 @@ export interface SubscribeOptions {
   readonly onGap?: 'end' | 'notify';
 }
 
+/**
+ * Takes an event at once. False: it wants no more. A promise, of the same meaning, only where the next one has to wait: a
+ * node has thousands of readers of one change.
+ */
+export type Visit = (event: ShadowEvent) => boolean | Promise<boolean>;
+
 /** One bounded reader. Iterate it; leaving the loop closes it. The iteration ends without error; `ended` says why. */
 export interface Subscription extends AsyncIterable<ShadowEvent> {
   readonly ended: Promise<EndReason>;
+  /**
+   * Hands over the events as they come, in place of an iteration. Resolves with true when there are no more, with false
+   * when the visitor wants none. To be called once. @throws what the visitor throws
+   */
+  each(visit: Visit): Promise<boolean>;
   /** Ends it with `closed`; events that wait are dropped. */
   close(): void;
 }
 
 /** Receives every change of every tenant as it is applied, synchronously: it must be quick. Its errors are logged. */
 export interface FeedListener {
-  /** A whole revision without records of presence, after its records were handed to the subscriptions. */
+  /** A whole revision without records of presence, before its records are handed to the subscriptions. */
   batch(batch: FeedBatch): void;
   /** Changes were missed; the batches that follow are whole again. */
   gap(reason: GapReason): void;

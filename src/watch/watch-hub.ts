@@ -181,9 +181,10 @@ export class ShadowWatchHub implements WatchHub {
 
   #apply(history: RecentChanges, batch: FeedBatch): void {
     history.append(batch);
-    if (this.#live.size > 0) this.#deliver(batch);
     const shadows = withoutPresence(batch);
+    // Devices first: thousands of readers take their time.
     this.#inform((listener) => listener.batch(shadows));
+    if (this.#live.size > 0) this.#deliver(batch);
     for (const record of batch.records) record.forget?.();
   }
 
