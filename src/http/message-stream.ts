@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { DrainWait } from './drain-wait.js';
@@ -49,6 +50,8 @@ const server = new WebSocketServer({
 /** Headers of the answer to an upgrade beside those of WebSocket, such as its id. */
 const headersOf = new WeakMap<IncomingMessage, readonly string[]>();
 server.on('headers', (headers, request) => headers.push(...(headersOf.get(request) ?? [])));
+
+const uncork = (socket: Duplex): void => socket.uncork();
 
 /** Messages over one WebSocket, with the back-pressure of an EventStream: at most one more waits in the socket. */
 export class MessageStream {
@@ -122,8 +125,14 @@ export class MessageStream {
    */
   write(frame: Buffer): boolean | Promise<boolean> {
     if (this.#isClosed || this.webSocket.readyState !== this.webSocket.OPEN) return false;
+    const { socket } = this.upgrade;
+    // As Node does for responses: what comes in one turn, such as the changes of one commit, goes to the system at once.
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      process.nextTick(uncork, socket);
+    }
     // `ws` writes its own frames whole, and the head of a message apart from its text: for many readers that is dear.
-    if (this.upgrade.socket.write(frame)) return true;
+    if (socket.write(frame)) return true;
     return this.#drain.next().then((isDrained) => isDrained && !this.#isClosed);
   }
 
