@@ -4,7 +4,14 @@ import type { EventDetail, PermittedWatch } from './watch.js';
 /** Milliseconds after which a stream that leaves changes out says how far it is: its cursor must not be compacted. */
 const SKIPPED_MS = 1_000;
 
-export type Events = AsyncIterator<ShadowEvent>;
+/** The first event of a watch, asked for to learn whether there is one. */
+export type FirstEvent = Promise<IteratorResult<ShadowEvent, unknown>>;
+
+/** A stream that has begun. What carried its request may go: it would take memory for as long as the stream lasts. */
+export interface BegunStream {
+  /** @throws an error of the node */
+  readonly over: Promise<void>;
+}
 
 /** The way to a reader. */
 export interface EventWriter {
@@ -20,11 +27,7 @@ export interface EventWriter {
  * @param first the first event, where it was asked for before
  * @throws what the writer throws
  */
-export async function copyEvents(
-  watch: PermittedWatch,
-  writer: EventWriter,
-  first?: ReturnType<Events['next']>,
-): Promise<boolean> {
+export async function copyEvents(watch: PermittedWatch, writer: EventWriter, first?: FirstEvent): Promise<boolean> {
   const visit = visitOf(watch, writer);
   if (!(await writer.ready())) return false;
   const begun = await first;

@@ -1,7 +1,7 @@
 import { ServiceError } from '../errors/service-error.js';
 import { ProblemError } from '../http/problem-error.js';
 import type { GapReason } from '../store/shadow-feed.js';
-import type { Events } from './copy-events.js';
+import type { FirstEvent } from './copy-events.js';
 import { END_MESSAGES, type PermittedWatch } from './watch.js';
 
 /** Milliseconds for which a resuming stream waits for the fate of its cursor: a lost one gets an error and no stream. */
@@ -19,7 +19,7 @@ export class CursorGone extends ProblemError {
  * @param first the first event, which was asked for
  * @throws CursorGone; ServiceError draining
  */
-export async function throwIfGone(watch: PermittedWatch, first: ReturnType<Events['next']>): Promise<void> {
+export async function throwIfGone(watch: PermittedWatch, first: FirstEvent): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise<null>((resolve) => (timer = setTimeout(resolve, KNOWN_GONE_MS, null)));
   // The events of a stream that has ended end too, perhaps before its reason is known.

@@ -6,11 +6,12 @@ import type { ShadowFilter } from '../store/shadow-feed.js';
 import { contentFilter, keyFilter, presenceFilter } from '../watch/watch-filter.js';
 import { filterOf, type WatchQuery } from './watch.dto.js';
 import type { WatchShadows } from './watch.js';
-import { serveSentEvents } from './watch.sse.js';
-import { serveMessages } from './watch.ws.js';
+import { beginSentEvents } from './watch.sse.js';
+import { beginMessages } from './watch.ws.js';
 
 /**
- * Writes one subscription as server-sent events, or over a WebSocket where that is asked for, until either side ends it.
+ * Begins to write one subscription as server-sent events, or over a WebSocket where that is asked for. It goes on until
+ * either side ends it.
  * @throws ServiceError, before anything was sent: invalidRequest, tooManyRequests, cursorGone, revisionAhead,
  * storageUnavailable, draining
  */
@@ -46,10 +47,15 @@ export async function streamWatch(
   const watch = shadows.watch({ principal, address }, watched, start);
   const reload = reloadUrl(request);
   try {
-    if (upgrade === null) await serveSentEvents(watch, { resumes: cursor !== undefined, reload }, reply);
-    else await serveMessages(watch, { credit, reload }, upgrade, reply);
-  } finally {
+    const { over } =
+      upgrade === null
+        ? await beginSentEvents(watch, { resumes: cursor !== undefined, reload }, reply)
+        : await beginMessages(watch, { credit, reload }, upgrade, reply);
+    const { id } = request;
+    void over.catch((error: unknown) => shadows.failed(error, id)).finally(() => watch.close());
+  } catch (error) {
     watch.close();
+    throw error;
   }
 }
 

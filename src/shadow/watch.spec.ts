@@ -3,6 +3,7 @@ import { ANONYMOUS } from '../access/principal.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { ShadowFeed } from '../store/shadow-feed.js';
 import { PresenceUpdate } from '../store/presence-update.js';
+import { SILENT_LOGGER } from '../telemetry/logger.js';
 import type { ShadowEvent, WatchHub } from '../watch/subscription.js';
 import type { DocumentsBefore } from './documents-before.js';
 import { WatchShadows } from './watch.js';
@@ -22,9 +23,9 @@ function opened(isOn: boolean, asked: string[], allowed: string, hasPresence = t
   const subscription = { ended: new Promise(() => undefined), close: () => undefined };
   const hub = { subscribe: () => subscription } as unknown as WatchHub;
   const documents = { of: () => Promise.reject(new Error('read')) } as unknown as DocumentsBefore;
-  const shadows = new WatchShadows(hub, authorizer, documents, { hasPresence } as ShadowFeed, null as never, {
-    presence: { isOn, fence: false, leaseSeconds: 10, days: 1, maxClients: 1 },
-  });
+  const presence = { isOn, fence: false, leaseSeconds: 10, days: 1, maxClients: 1 };
+  const feed = { hasPresence } as ShadowFeed;
+  const shadows = new WatchShadows(hub, authorizer, documents, feed, null as never, { presence }, SILENT_LOGGER);
   const watched = { filter: { tenant: 'default', presence: 'too' as const }, content: () => false, real: true };
   return shadows.watch({ principal: ANONYMOUS, address: '127.0.0.1' }, watched, {});
 }

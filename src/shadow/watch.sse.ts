@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { EventStream, frame } from '../http/event-stream.js';
-import { copyEvents, type EventWriter } from './copy-events.js';
+import { copyEvents, type BegunStream, type EventWriter, type FirstEvent } from './copy-events.js';
 import { throwIfGone } from './gone-cursor.js';
 import { sentEvent } from './watch-texts.js';
 import { END_MESSAGES, endText, type PermittedWatch, type WatchEnd } from './watch.js';
@@ -13,17 +13,26 @@ export interface SentEventsStart {
 }
 
 /**
- * Writes a watch as server-sent events until either side ends it.
+ * Begins to write a watch as server-sent events; they go on until either side ends them.
  * @throws ServiceError, before anything was sent: cursorGone, draining
  */
-export async function serveSentEvents(
+export async function beginSentEvents(
   watch: PermittedWatch,
   { resumes, reload }: SentEventsStart,
   reply: FastifyReply,
-): Promise<void> {
+): Promise<BegunStream> {
   const first = resumes ? watch.events().next() : undefined;
   if (first) await throwIfGone(watch, first);
   const stream = new EventStream(reply, () => watch.close());
+  return { over: writeSentEvents(watch, stream, reload, first) };
+}
+
+async function writeSentEvents(
+  watch: PermittedWatch,
+  stream: EventStream,
+  reload: string,
+  first: FirstEvent | undefined,
+): Promise<void> {
   let reason: WatchEnd | null = null;
   void watch.ended.then((ended) => {
     reason = ended;

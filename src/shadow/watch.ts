@@ -8,6 +8,7 @@ import { asNewAs, revisionOfPage } from '../store/as-new-as.js';
 import { SHADOW_FEED, type ShadowFeed, type ShadowFilter } from '../store/shadow-feed.js';
 import { PresenceUpdate } from '../store/presence-update.js';
 import type { ShadowKey, ShadowRecord } from '../store/shadow-store.js';
+import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { decodeCursor, encodeCursor } from '../watch/cursor.js';
 import {
   WATCH_HUB,
@@ -66,6 +67,7 @@ export class WatchShadows {
     @Inject(SHADOW_FEED) private readonly feed: ShadowFeed,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(CONFIG) private readonly config: Pick<Config, 'presence'>,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   /**
@@ -114,6 +116,11 @@ export class WatchShadows {
     const from = start.cursor !== undefined ? decodeCursor(start.cursor) : start.initial ? 'initial' : 'now';
     const subscription = this.hub.subscribe({ filter: watched.filter, from });
     return new PermittedWatch(subscription, watcher, watched, this.authorizer, this.documents);
+  }
+
+  /** Tells of a stream that an error of the node has ended: nobody waits for its end. @param requestId that began it */
+  failed(error: unknown, requestId: string): void {
+    this.logger.error({ err: error, requestId }, 'a stream of changes failed');
   }
 
   /** The stream would be empty for ever. */

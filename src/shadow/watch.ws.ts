@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { MessageStream, type MessageListener } from '../http/message-stream.js';
 import type { Upgrade } from '../http/server/upgrades.js';
-import { copyEvents, type EventWriter } from './copy-events.js';
+import { copyEvents, type BegunStream, type EventWriter } from './copy-events.js';
 import { Credit, MAX_CREDIT, readGrant } from './credit.js';
 import { message, messageText } from './watch-texts.js';
 import { END_MESSAGES, endText, type PermittedWatch, type WatchEnd } from './watch.js';
@@ -29,20 +29,28 @@ export interface MessagesStart {
 }
 
 /**
- * Writes a watch as messages over a WebSocket until either side ends it. A page of a browser cannot see the status of a
- * refusal, so a cursor that is gone is told as the end of a stream that was opened.
- * @throws what the writer throws
+ * Begins to write a watch as messages over a WebSocket; they go on until either side ends them. A page of a browser cannot
+ * see the status of a refusal, so a cursor that is gone is told as the end of a stream that was opened. No errors.
  */
-export async function serveMessages(
+export async function beginMessages(
   watch: PermittedWatch,
   { credit: granted, reload }: MessagesStart,
   upgrade: Upgrade,
   reply: FastifyReply,
-): Promise<void> {
+): Promise<BegunStream> {
   const credit = new Credit(granted);
   const inbox = new Inbox(watch, credit);
   const stream = await MessageStream.open(upgrade, reply, inbox);
-  if (stream === null) return;
+  return { over: stream === null ? Promise.resolve() : writeMessages(watch, stream, inbox, reload) };
+}
+
+async function writeMessages(
+  watch: PermittedWatch,
+  stream: MessageStream,
+  inbox: Inbox,
+  reload: string,
+): Promise<void> {
+  const { credit } = inbox;
   let reason: WatchEnd | null = null;
   void watch.ended.then((ended) => {
     reason = ended;
@@ -78,7 +86,7 @@ class Inbox implements MessageListener {
 
   constructor(
     private readonly watch: PermittedWatch,
-    private readonly credit: Credit,
+    readonly credit: Credit,
   ) {}
 
   message(text: string): void {

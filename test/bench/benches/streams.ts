@@ -9,6 +9,7 @@ import { bareServer } from './bare-server.js';
 /** Descriptors that a process needs beside the sockets of readers. */
 const SPARE = 500;
 const KIB = 1024;
+const WARM_READERS = 100;
 
 /** One shadow, many readers of its stream: deliveries a second over a server that only writes, and memory of a reader. */
 export async function streams(lab: Lab): Promise<Result> {
@@ -42,6 +43,7 @@ async function measure(lab: Lab, transport: Transport, count: number): Promise<F
   });
   const bare = await bareServer(lab, 'bare-streams');
   const { pid } = umbra.process;
+  await settle(lab, { port: umbra.httpPort, pid, count: Math.min(WARM_READERS, count), transport });
   const before = residentBytes(pid);
   const sides = {
     umbra: await side(lab, { port: umbra.httpPort, pid, count, transport }),
@@ -52,6 +54,13 @@ async function measure(lab: Lab, transport: Transport, count: number): Promise<F
   for (const { end } of Object.values(sides)) end();
   await umbra.process.stop();
   return { found, eachKib };
+}
+
+/** A few readers come, are told changes, and go: what a node needs to serve any is not what each of them needs. */
+async function settle(lab: Lab, readers: Readers): Promise<void> {
+  const { run, end } = await side(lab, readers);
+  await run();
+  end();
 }
 
 interface Readers {
