@@ -73,10 +73,16 @@ export const MUTATIONS: readonly Mutation[] = [
     'an event is lost while a reader has no credit',
     'calm, 3 nodes',
     [PROMISES.feed, PROMISES.filters, PROMISES.document],
+    ['shadow/copy-events.js', 'let skippedSince = null;', 'let skippedSince = null; let isLost = false;'],
     [
       'shadow/copy-events.js',
-      'if (ready !== true && !(await ready))',
-      'if (ready !== true) await events.next(); if (ready !== true && !(await ready))',
+      'return written && writer.ready();',
+      'const ready = written && writer.ready(); isLost = ready instanceof Promise; return ready;',
+    ],
+    [
+      'shadow/copy-events.js',
+      'return (event) => {',
+      'return (event) => { if (isLost && event.kind === "change") { isLost = false; return true; }',
     ],
   ),
   mutation(
