@@ -21,6 +21,7 @@ import { UpdateShadowGrpc } from './update.grpc.js';
 import { UpdateShadowMqtt } from './update.mqtt.js';
 import { WatchShadowGrpc } from './watch.grpc.js';
 import { WatchShadowController } from './watch.http.js';
+import { StreamStarts } from './stream-starts.js';
 import { WatchShadows } from './watch.js';
 
 const USE_CASES = [GetShadow, UpdateShadow, DeleteShadow, ListShadows, WatchShadows, IdempotentChange];
@@ -47,7 +48,7 @@ const USE_CASES = [GetShadow, UpdateShadow, DeleteShadow, ListShadows, WatchShad
     ListShadowsGrpc,
     WatchShadowGrpc,
   ],
-  providers: [...USE_CASES, DocumentsBefore],
+  providers: [...USE_CASES, DocumentsBefore, StreamStarts],
   exports: USE_CASES,
 })
 export class ShadowModule {}

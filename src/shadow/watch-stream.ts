@@ -39,10 +39,10 @@ export async function streamWatch(
   const cursor = lastEventId(request) ?? query.cursor;
   if (request.method === 'HEAD') return void reply.header('content-type', 'text/event-stream').send();
   const { principal, ip: address } = request;
-  const start = await shadows.startOf({ ...query, cursor }, request.deadline);
+  const start = await shadows.starts.startOf({ ...query, cursor }, request.deadline);
   const { real = false, previous = false } = query;
   const watched = { filter, content: contentFilter(wanted), real, previous };
-  const revision = shadows.revisionOf(start);
+  const revision = shadows.starts.revisionOf(start);
   if (revision !== null) sayRevision(reply, revision);
   const watch = shadows.watch({ principal, address }, watched, start);
   const reload = reloadUrl(request);

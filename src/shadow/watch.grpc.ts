@@ -43,9 +43,9 @@ export class WatchShadowGrpc {
       ...(only !== null && { only }),
     };
     const { cursor, real = false, previous = false } = query;
-    const start = await this.shadows.startOf(query, call.deadline);
+    const start = await this.shadows.starts.startOf(query, call.deadline);
     const watched = { filter, content: contentFilter(wanted), real, previous };
-    const revision = this.shadows.revisionOf(start);
+    const revision = this.shadows.starts.revisionOf(start);
     const subscription = this.shadows.watch({ principal, address }, watched, start);
     if (revision !== null) sayRevision(call, revision);
     try {

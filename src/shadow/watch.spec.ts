@@ -6,6 +6,7 @@ import { PresenceUpdate } from '../store/presence-update.js';
 import { SILENT_LOGGER } from '../telemetry/logger.js';
 import type { ShadowEvent, WatchHub } from '../watch/subscription.js';
 import type { DocumentsBefore } from './documents-before.js';
+import { StreamStarts } from './stream-starts.js';
 import { WatchShadows } from './watch.js';
 
 const CURSOR = { cluster: 'c', epoch: 0, revision: 3, seen: null };
@@ -25,7 +26,8 @@ function opened(isOn: boolean, asked: string[], allowed: string, hasPresence = t
   const documents = { of: () => Promise.reject(new Error('read')) } as unknown as DocumentsBefore;
   const presence = { isOn, fence: false, leaseSeconds: 10, days: 1, maxClients: 1 };
   const feed = { hasPresence } as ShadowFeed;
-  const shadows = new WatchShadows(hub, authorizer, documents, feed, null as never, { presence }, SILENT_LOGGER);
+  const starts = new StreamStarts(hub, feed, null as never, { presence });
+  const shadows = new WatchShadows(hub, authorizer, documents, starts, SILENT_LOGGER);
   const watched = { filter: { tenant: 'default', presence: 'too' as const }, content: () => false, real: true };
   return shadows.watch({ principal: ANONYMOUS, address: '127.0.0.1' }, watched, {});
 }
