@@ -35,7 +35,7 @@ export const isObject = (value: unknown): value is Readonly<Record<string, Json>
 
 /**
  * The one patch that does what two do, leaf by leaf. undefined: there is none, because the first removes or replaces
- * what the second merges into. No errors.
+ * what the second merges into, or one of them makes an object in which the other leaves only nulls. No errors.
  */
 export function mergedPatch(first: Json, second: Json): Json | undefined {
   if (!isObject(second)) return second;
@@ -45,8 +45,17 @@ export function mergedPatch(first: Json, second: Json): Json | undefined {
     const before = members.get(name);
     const merged = before === undefined ? value : mergedPatch(before, value);
     if (merged === undefined) return undefined;
+    if (isObject(merged) && !makes(merged) && (makes(value) || (before !== undefined && makes(before))))
+      return undefined;
     members.set(name, merged);
   }
   // Not by assignment: a member may be called `__proto__`.
   return Object.fromEntries(members);
 }
+
+/** Whether a value is there after it was merged into nothing: an object of nulls makes no member. */
+const makes = (value: Json): boolean => {
+  if (!isObject(value)) return value !== null;
+  const members = Object.values(value);
+  return members.length === 0 || members.some(makes);
+};
