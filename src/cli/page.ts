@@ -35,6 +35,20 @@ context, else in that of the credential. Shadows are always those of the tenant 
 Keys that the service makes, and private keys, go into a file that only its owner may read, and are said nowhere else. A
 file that exists is replaced with \`--force\` alone.
 
+## A device with a certificate
+
+\`\`\`
+umbra ca create --name "Acme devices" --out ca.crt --key-out ca.key
+umbra ca register ca.crt --ca-key ca.key
+umbra device create lamp
+umbra device cert lamp --ca ca.crt --ca-key ca.key --out lamp.crt --key-out lamp.key
+umbra device revoke lamp --reason lost
+\`\`\`
+
+Private keys are made here and sent nowhere; a device that makes its own sends a request (\`umbra device csr\`), and gets its
+certificate by \`--csr\`. [clients.md](clients.md#devices-by-certificate) has what the service takes. A device without
+certificates gets a key by \`umbra device create lamp --key-out lamp.key\`.
+
 ## Output
 
 People get tables and texts. \`--json\` prints one JSON object a line on stdout, and an error as

@@ -1,8 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { auditCommand } from './commands/audit.js';
+import { caCommand } from './commands/ca.js';
 import { clientCommand } from './commands/client.js';
 import { completionCommand } from './commands/completion.js';
 import { contextCommand } from './commands/context.js';
+import { deviceCommand } from './commands/device.js';
 import { doctorCommand } from './commands/doctor.js';
 import { policyCommand } from './commands/policy.js';
 import { shadowCommands } from './commands/shadow.js';
@@ -23,7 +25,8 @@ function seconds(text: string): number {
 /** In the order of the help. */
 const ADDERS = [
   ...[shadowCommands, streamCommands, contextCommand, doctorCommand],
-  ...[tenantCommand, clientCommand, policyCommand, auditCommand],
+  ...[tenantCommand, clientCommand, deviceCommand, caCommand],
+  ...[policyCommand, auditCommand],
   completionCommand,
 ];
 

@@ -58,3 +58,21 @@ export async function reserveFile(
     },
   };
 }
+
+/** A file that is to be made. */
+export interface NewFile {
+  readonly path: string;
+  readonly readers: Readers;
+  readonly text: string;
+}
+
+/** Makes several files that belong together; none is there if the place of one is taken. @throws CliError */
+export async function writeFiles(files: readonly NewFile[], isForced = false): Promise<void> {
+  const reserved: ReservedFile[] = [];
+  try {
+    for (const { path, readers } of files) reserved.push(await reserveFile(path, { isForced, readers }));
+    for (const [index, file] of reserved.entries()) await file.write(files[index]!.text);
+  } finally {
+    for (const file of reserved) await file.release();
+  }
+}

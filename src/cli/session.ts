@@ -89,9 +89,14 @@ export class Session {
   async askKey(): Promise<string> {
     if (!this.around.isInteractive)
       throw usage('--ask-key needs a terminal; else give --key-file FILE, or - for stdin');
-    const answer = await (await this.around.prompts()).secret('Key or access token');
+    return credentialOf(await this.ask('Key or access token'), 'the answer');
+  }
+
+  /** Asks a person for a secret, on a terminal. @throws CliError if the person gives up */
+  async ask(question: string): Promise<string> {
+    const answer = await (await this.around.prompts()).secret(question);
     if (answer === null) throw new CliError(EXIT.interrupted, 'interrupted');
-    return credentialOf(answer, 'the answer');
+    return answer;
   }
 
   /** Returns if the person agrees, or `--yes` was given. @throws CliError */

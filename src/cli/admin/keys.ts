@@ -1,7 +1,7 @@
 import { CliError, EXIT } from '../exit-code.js';
 import { recordsOf, type RecordPath, type Records } from '../records.js';
-import { reserveFile } from '../secret-file.js';
-import type { Run, Session } from '../session.js';
+import { reserveFile, type ReservedFile } from '../secret-file.js';
+import type { Run } from '../session.js';
 
 /** A key as the service shows it: without what proves anything. */
 export interface Key {
@@ -17,14 +17,22 @@ export interface Key {
 /** What is told of a key only when it is made. */
 type NewKey = { readonly id: string } & ({ readonly key: string } | { readonly secret: string });
 
-interface Given {
-  readonly tenant?: string;
+/** Where a key goes. */
+export interface Place {
   readonly out: string;
-  readonly force?: true;
+  readonly force?: true | undefined;
+}
+
+/** How a key is to be. */
+export interface KeyMembers {
   readonly title?: string;
   /** Seconds. */
   readonly expiresIn?: number | undefined;
   readonly kind?: Key['kind'];
+}
+
+interface Given extends Place, KeyMembers {
+  readonly tenant?: string;
 }
 
 /** What is told of a key that is in a file now. */
@@ -50,27 +58,34 @@ export const list: Run = async (session, [id = ''], options) => {
 
 /** `client key create` and `device key`. @throws CliError, UmbraError */
 export const create: Run = async (session, [id = ''], options) => {
-  const records = await recordsOf(session, (options as unknown as Given).tenant);
-  await say(session, await makeKey(records, id, options as unknown as Given));
+  const given = options as unknown as Given;
+  const records = await recordsOf(session, given.tenant);
+  const made = await withPlace(given, (file) => makeKey(records, id, given, file));
+  await session.out.say(made, `${id} has the key ${made.key}, in ${made.file}`);
 };
 
-/** Makes a key into a file. If it cannot be kept there, it is revoked again. @throws CliError, UmbraError */
-export async function makeKey(records: Records, id: string, given: Given): Promise<MadeKey> {
-  const { out, force, title, expiresIn, kind } = given;
+/** Runs a task with a place for a key, taken before anything is asked for. @throws CliError, whatever the task throws */
+export async function withPlace<T>({ out, force }: Place, task: (file: ReservedFile) => Promise<T>): Promise<T> {
   const file = await reserveFile(out, { isForced: force });
   try {
-    const body = { ...(kind && { kind }), ...(title && { title }), ...(expiresIn && { expiresIn }) };
-    const { record: made } = await records.post<NewKey>(keysPath(id), body);
-    try {
-      await file.write(textOf(made));
-    } catch (error) {
-      await revoked(records, id, made.id);
-      throw error;
-    }
-    return { principal: id, key: made.id, file: out };
+    return await task(file);
   } finally {
     await file.release();
   }
+}
+
+/** Makes a key into a file. If it cannot be kept there, it is revoked again. @throws CliError, UmbraError */
+export async function makeKey(records: Records, id: string, given: KeyMembers, file: ReservedFile): Promise<MadeKey> {
+  const { title, expiresIn, kind } = given;
+  const body = { ...(kind && { kind }), ...(title && { title }), ...(expiresIn && { expiresIn }) };
+  const { record: made } = await records.post<NewKey>(keysPath(id), body);
+  try {
+    await file.write(textOf(made));
+  } catch (error) {
+    await revoked(records, id, made.id);
+    throw error;
+  }
+  return { principal: id, key: made.id, file: file.path };
 }
 
 /** An access key as files of credentials of AWS have it. */
@@ -88,7 +103,8 @@ export const rotate: Run = async (session, [id = '', key], options) => {
   const old = oldOf(await keysOf(records, id), id, key);
   await session.confirm(`Replace the key ${old.id} of ${id}? Connections that were opened with it end.`);
   const { title = old.title, expiresIn = lifeOf(old) } = given;
-  const { key: made, file } = await makeKey(records, id, { ...given, title, expiresIn, kind: old.kind });
+  const members = { title, expiresIn, kind: old.kind };
+  const { key: made, file } = await withPlace(given, (place) => makeKey(records, id, members, place));
   await revoked(records, id, old.id).catch((error: Error) => {
     throw new CliError(
       EXIT.failed,
@@ -127,6 +143,3 @@ export async function revokeAll(records: Records, id: string): Promise<readonly 
   for (const key of keys) await revoked(records, id, key.id);
   return keys.map((key) => key.id);
 }
-
-const say = (session: Session, made: MadeKey): Promise<void> =>
-  session.out.say(made, `${made.principal} has the key ${made.key}, in ${made.file}`);

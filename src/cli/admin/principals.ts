@@ -71,15 +71,17 @@ export const show: Run = async (session, [id = ''], options) => {
 /** `client create`. @throws CliError, UmbraError */
 export const create: Run = async (session, [id = ''], options) => {
   const records = await recordsOf(session, (options as Given).tenant);
-  const { record } = await records.put<Principal>(principalPath(id), membersOf(options as Given), null);
-  await say(session.out, record);
+  await say(session.out, await createPrincipal(records, id, options));
 };
 
-/** `device create`: its thing has its name, unless it is given. @throws CliError, UmbraError */
-export const createDevice: Run = (session, [id = ''], options) => {
-  const { thing = id, role = ['device'] } = options as Given;
-  return create(session, [id], { ...options, kind: 'device', thing, role });
-};
+/** Creates what the options say. @throws CliError, UmbraError */
+export async function createPrincipal(
+  records: Records,
+  id: string,
+  options: Readonly<Record<string, unknown>>,
+): Promise<Principal> {
+  return (await records.put<Principal>(principalPath(id), membersOf(options as Given), null)).record;
+}
 
 /** `client update` and `device update`. @throws CliError, UmbraError */
 export const update: Run = async (session, [id = ''], options) => {
@@ -117,7 +119,8 @@ function membersOf(given: Given): Partial<Principal> {
 
 const stateOf = ({ disabled }: Principal): string => (disabled ? 'disabled' : 'enabled');
 
-const rowsOf = (each: Principal): (readonly [string, string | null])[] => [
+/** What people are shown of a principal. No errors. */
+export const rowsOf = (each: Principal): (readonly [string, string | null])[] => [
   ['client', each.principal],
   ['kind', each.kind],
   ['state', stateOf(each)],

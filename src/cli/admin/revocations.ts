@@ -1,8 +1,7 @@
-import { X509Certificate } from 'node:crypto';
-import { usage } from '../exit-code.js';
 import { textOf } from '../json-file.js';
 import { recordsOf, type RecordPath } from '../records.js';
 import type { Run, Session } from '../session.js';
+import { certificateIn } from '../x509/pem.js';
 
 /** A revocation as the service shows it. */
 interface Revocation {
@@ -27,12 +26,8 @@ export const revocationPath = (kind: Revocation['kind'], id: string): RecordPath
 /** The SHA-256 of a certificate that is given by it or by a file. @throws CliError */
 export async function fingerprintOf(given: string, session: Session): Promise<string> {
   if (FINGERPRINT.test(given)) return given.replaceAll(':', '').toLowerCase();
-  const text = await textOf(given, session.around);
-  try {
-    return new X509Certificate(text).fingerprint256.replaceAll(':', '').toLowerCase();
-  } catch {
-    throw usage(`${given} is neither a certificate in PEM nor a SHA-256 in hexadecimal`);
-  }
+  const certificate = certificateIn(await textOf(given, session.around), given);
+  return certificate.fingerprint256.replaceAll(':', '').toLowerCase();
 }
 
 /** `client certificate list`. @throws CliError, UmbraError */

@@ -4,6 +4,9 @@ import { tenantOption } from '../records.js';
 /** Seconds of a unit. */
 const UNITS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
 
+/** Days of the longest certificate: a hundred years. */
+const MAX_DAYS = 36_500;
+
 /** A subcommand that administers a tenant. No errors. */
 export const administer = (parent: Command, name: string, description: string): Command =>
   tenantOption(parent.command(name).description(description));
@@ -59,4 +62,12 @@ export function duration(text: string): number {
   const [, number, unit] = /^([1-9]\d{0,8})([smhd])$/.exec(text) ?? [];
   if (number === undefined) throw new InvalidArgumentError('Use a number with s, m, h or d, such as 30d.');
   return Number(number) * UNITS[unit as keyof typeof UNITS];
+}
+
+/** Days of a certificate. @throws InvalidArgumentError */
+export function wholeDays(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > MAX_DAYS)
+    throw new InvalidArgumentError(`Use days, from 1 to ${MAX_DAYS}.`);
+  return value;
 }

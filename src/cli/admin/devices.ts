@@ -1,0 +1,65 @@
+import { recordsOf } from '../records.js';
+import type { Run } from '../session.js';
+import { makeKey, revokeAll, withPlace } from './keys.js';
+import { createPrincipal, principalPath, rowsOf, type Principal } from './principals.js';
+import { fingerprintOf, revocationPath } from './revocations.js';
+
+interface Given {
+  readonly tenant?: string;
+  readonly keyOut?: string;
+  readonly force?: true;
+  readonly certificate?: string;
+  readonly reason?: string;
+  readonly thing?: string;
+  readonly role?: readonly string[];
+}
+
+/** `device create`: its thing has its name, unless it is given. @throws CliError, UmbraError */
+export const create: Run = async (session, [id = ''], options) => {
+  const { tenant, keyOut, force, thing = id, role = ['device'] } = options as Given;
+  const records = await recordsOf(session, tenant);
+  const made = () => createPrincipal(records, id, { ...options, kind: 'device', thing, role });
+  if (keyOut === undefined) {
+    const principal = await made();
+    return session.out.fields(principal, rowsOf(principal));
+  }
+  await withPlace({ out: keyOut, force }, async (place) => {
+    const principal = await made();
+    const { key, file } = await makeKey(records, id, {}, place);
+    await session.out.fields({ ...principal, key, file }, [...rowsOf(principal), ['key', key], ['file', file]]);
+  });
+};
+
+/** `device revoke`. @throws CliError, UmbraError */
+export const revoke: Run = async (session, [id = ''], options) => {
+  const { tenant, certificate, reason = '' } = options as Given;
+  const sha256 = certificate === undefined ? null : await fingerprintOf(certificate, session);
+  await session.confirm(
+    sha256 === null ? `Take ${id} all its keys and certificates?` : `Revoke the certificate ${sha256} of ${id}?`,
+  );
+  const records = await recordsOf(session, tenant);
+  if (sha256 !== null) {
+    const { record } = await records.put<object>(revocationPath('certificate', sha256), { reason }, undefined);
+    return session.out.say(record, `the certificate ${sha256} is revoked`);
+  }
+  const device = await records.get<Principal>(principalPath(id));
+  // One that was deleted may still have certificates; one without a thing can have none.
+  const thing = device === null ? id : device.record.thing;
+  if (thing !== null) await records.put(revocationPath('thing', thing), { reason }, undefined);
+  const keys = device === null ? [] : await revokeAll(records, id);
+  await session.out.say(
+    { principal: id, thing, revoked: true, keys },
+    `${keys.length} keys of ${id} are revoked${thing === null ? '' : `, and all certificates of ${thing}`}`,
+  );
+};
+
+/** `device restore`. @throws CliError, UmbraError */
+export const restore: Run = async (session, [id = ''], options) => {
+  const records = await recordsOf(session, (options as Given).tenant);
+  const thing = (await records.get<Principal>(principalPath(id)))?.record.thing ?? id;
+  await records.remove(revocationPath('thing', thing));
+  await session.out.say(
+    { principal: id, thing, restored: true },
+    `the certificates of ${thing} are not revoked any more`,
+  );
+};
