@@ -35,9 +35,12 @@ export async function installPackages(): Promise<Project> {
     string,
   ];
   for (const each of [tree, packed, folder]) mkdirSync(each);
-  // A copy, since packing builds, and other tests use what is built here.
-  for (const path of ['package.json', 'tsconfig.json', ...OURS])
-    cpSync(path, join(tree, path), { recursive: true, filter: (from) => !/(node_modules|dist)$/.test(from) });
+  // A copy, since packing builds, and other tests use what is built here. The command has parts of the service in it.
+  for (const path of ['package.json', 'tsconfig.json', 'src'])
+    cpSync(path, join(tree, path), {
+      recursive: true,
+      filter: (from) => !/(node_modules|dist|[.]spec[.]ts)$/.test(from),
+    });
   symlinkSync(MODULES, join(tree, 'node_modules'));
   const npm = (args: readonly string[], cwd: string): Promise<string> =>
     run('npm', ['--offline', `--cache=${join(root, 'cache')}`, '--silent', ...args], cwd);

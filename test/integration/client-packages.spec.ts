@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -81,6 +82,8 @@ describe('the examples of the documentation', () => {
   let open: OpenNode;
   let guarded: CertifiedNode;
   let secret: string;
+  /** Of the certificate of the node with TLS. */
+  let pin: string;
   let device: ChildProcess | undefined;
   /** What the device has said. */
   let said = '';
@@ -91,6 +94,8 @@ describe('the examples of the documentation', () => {
     const files = { UMBRA_TLS_CERT: join(project.folder, 'node.crt'), UMBRA_TLS_KEY: join(project.folder, 'node.key') };
     writeFileSync(files.UMBRA_TLS_CERT, own.pem);
     writeFileSync(files.UMBRA_TLS_KEY, own.key);
+    const spki = own.publicKey.export({ type: 'spki', format: 'der' });
+    pin = createHash('sha256').update(spki).digest('base64');
     open = await startOpenNode();
     guarded = await CertifiedNode.start({
       environment: { ...files, UMBRA_HTTP_PORT: port, UMBRA_AUTH_ISSUER: `http://127.0.0.1:${port}` },
@@ -130,13 +135,17 @@ describe('the examples of the documentation', () => {
         ...{ 'mqtt://127.0.0.1:1883': open.mqttUrl, 'http://127.0.0.1:8080': open.url },
         'mqtts://umbra.example': guarded.node.mqttsUrl!.replace('127.0.0.1', 'localhost'),
         'https://umbra.example': guarded.node.url,
+        '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=': pin,
       };
       const file = `${name}.mjs`;
       writeFileSync(join(project.folder, file), await runnable(exampleOf(name), addresses));
       return file;
     }
     const runs = async (name: string): Promise<string> =>
-      project.run('node', [await written(name)], { UMBRA_SECRET: secret });
+      project.run('node', [await written(name)], {
+        UMBRA_SECRET: secret,
+        UMBRA_HTTPS: guarded.node.httpsUrl!.replace('127.0.0.1', 'localhost'),
+      });
 
     it('device: reports at once, and does what is desired', async () => {
       device = spawn('node', [await written('device')], { cwd: project.folder, stdio: ['ignore', 'pipe', 'inherit'] });
@@ -157,6 +166,10 @@ describe('the examples of the documentation', () => {
 
     it('session: tokens come by themselves', async () => {
       expect(await runs('session')).toBe('idle lamp-1 idle\n');
+    });
+
+    it('tls: a certificate, and the key of the node', async () => {
+      expect(await runs('tls')).toBe('lamp-1\nlamp-1\n');
     });
 
     it('chain: links see calls in their order', async () => {

@@ -29,6 +29,19 @@ async function drive(delta: object, signal: AbortSignal): Promise<void> {
 }`,
     after: `console.log('reported', (await device.shadow.get())?.reported.power);`,
   },
+  login: { before: `import { Umbra } from '@umbra/client';` },
+  tls: {
+    before: `
+import { readFileSync } from 'node:fs';
+import { bearer, Umbra } from '@umbra/client';
+const [cert, key, ca] = ['device.crt', 'device.key', 'node.crt'].map((file) => readFileSync(file, 'utf8')) as [
+  string, string, string,
+];
+const url = process.env['UMBRA_HTTPS']!;
+const auth = bearer(process.env['UMBRA_SECRET']!);`,
+    after: `
+for (const client of [device, dash]) console.log((await client.thing('lamp-1').shadow().get())?.thing);`,
+  },
   'event-source': {
     before: `
 const show = ({ thing, document }) => console.log('shown', thing, document.version);
