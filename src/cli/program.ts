@@ -7,6 +7,7 @@ import { contextCommand } from './commands/context.js';
 import { deviceCommand } from './commands/device.js';
 import { doctorCommand } from './commands/doctor.js';
 import { policyCommand } from './commands/policy.js';
+import { serviceCommands } from './commands/service.js';
 import { shadowCommands } from './commands/shadow.js';
 import { tenantCommand } from './commands/tenant.js';
 import { streamCommands } from './commands/watch.js';
@@ -27,6 +28,7 @@ const ADDERS = [
   ...[shadowCommands, streamCommands, contextCommand, doctorCommand],
   ...[tenantCommand, clientCommand, deviceCommand, caCommand],
   ...[policyCommand, auditCommand],
+  serviceCommands,
   completionCommand,
 ];
 

@@ -1,0 +1,135 @@
+import { EXIT } from '../exit-code.js';
+import { Commands } from '../testing/commands.js';
+import { problem, scriptedService } from '../testing/service.js';
+
+const RULES = {
+  ...{ tenant: 'default', ttl: 900, gracePeriod: 0, forceRotate: false, refreshTtl: 2_592_000 },
+  ...{ refreshIdle: 1_209_600, reuseGrace: 10, clockSkew: 30, binding: 'client' },
+};
+
+let commands: Commands;
+beforeEach(async () => {
+  commands = new Commands();
+  await commands.run('context set home --server http://umbra.test --tenant acme');
+});
+afterEach(() => commands.remove());
+
+describe('token-policy', () => {
+  const yaml = 'ttl: 900s\ntenants:\n  acme: { force_rotate: true, binding: client+address }\n';
+
+  it('is shown with its rules, and its file alone', async () => {
+    const fetch = scriptedService({ 'GET /v1/token-policy': { ...RULES, yaml } });
+    const { stdout } = await commands.run('token-policy get', { fetch });
+    expect(stdout).toContain('ttl           900 s\n');
+    expect((await commands.run('token-policy get --yaml', { fetch })).stdout).toBe(yaml);
+    const none = scriptedService({ 'GET /v1/token-policy': { ...RULES, yaml: null } });
+    expect((await commands.run('token-policy get --yaml', { fetch: none })).exit).toBe(EXIT.notFound);
+  });
+
+  it('is applied when it differs, and deleted', async () => {
+    const fetch = scriptedService({
+      'GET /v1/token-policy': { ...RULES, yaml: 'ttl: 1h\n' },
+      'PUT /v1/token-policy': { ...RULES, yaml },
+      'DELETE /v1/token-policy': [204, null],
+    });
+    const changes = async (stdin: string, more = '') =>
+      (await commands.run(`token-policy apply - --json${more}`, { stdin, fetch })).json;
+    expect(await changes('ttl: 1h\n')).toMatchObject([{ change: 'unchanged', ttl: 900 }]);
+    expect(await changes(yaml, ' --dry-run')).toMatchObject([{ change: 'replaced', dryRun: true }]);
+    expect(fetch.asked).toEqual([['GET /v1/token-policy'], ['GET /v1/token-policy']]);
+    expect(await changes(yaml)).toMatchObject([{ change: 'replaced', dryRun: false }]);
+    expect([fetch.asked.at(-1), fetch.sent.at(-1)!.headers['if-match']]).toEqual([
+      ['PUT /v1/token-policy', yaml],
+      '"7"',
+    ]);
+    expect((await commands.run('token-policy delete', { fetch })).exit).toBe(EXIT.usage);
+    expect((await commands.run('token-policy delete --yes', { fetch })).exit).toBe(EXIT.done);
+  });
+
+  it.each([
+    ['', '<stdin>:1:1: a token policy is a map of rules'],
+    ['grace_period: 1s', '<stdin>:1:1: ttl is missing'],
+    ['ttl: 3600', '<stdin>:1:6: ttl must be a whole number with a unit'],
+    ['ttl: 1h\nttls: 2h', '<stdin>:2:1: ttls is not known; the keys are ttl,'],
+    ['ttl: 1h\nforce_rotate: yes', '<stdin>:2:15: force_rotate must be true or false'],
+    ['ttl: 1h\ntenants: [acme]', '<stdin>:2:10: tenants must be a map'],
+    ['ttl: 1h\ntenants:\n  acme: 1h', '<stdin>:3:9: tenants.acme must be a map of rules'],
+    ['ttl: 1h\ntenants:\n  acme:\n    ttl: 1', '<stdin>:4:10: ttl must be a whole number'],
+    ['ttl: 1h\ntoString: 1h', '<stdin>:2:1: toString is not known'],
+    ['ttl: {', '<stdin>:1:'],
+    ['ttl: 1h\nttl: 2h', '<stdin>:2:1: '],
+    [`ttl: ${'['.repeat(60_000)}`, '<stdin>:1:'],
+    [`ttl: 1h\n#${'x'.repeat(70_000)}`, '<stdin>:1:1: a token policy has 65536 bytes at most'],
+  ])('%#: is refused with its place before anything is sent', async (stdin, message) => {
+    const { exit, stderr } = await commands.run('token-policy apply -', { stdin });
+    expect([exit, stderr]).toEqual([EXIT.usage, expect.stringContaining(message)]);
+  });
+
+  it('is refused with the place that the service has found', async () => {
+    const errors = [{ parameter: '1:6', message: 'ttl must be from 60s to 86400s' }];
+    const fetch = scriptedService({
+      'GET /v1/token-policy': { ...RULES, yaml: null },
+      'PUT /v1/token-policy': problem(400, 'invalid-request', { errors }),
+    });
+    expect(await commands.run('token-policy apply -', { stdin: 'ttl: 1s', fetch })).toMatchObject({
+      ...{ exit: EXIT.failed, stderr: 'umbra: <stdin>:1:6: ttl must be from 60s to 86400s\n' },
+    });
+  });
+});
+
+describe('route-list', () => {
+  const LISTS = {
+    listeners: { https: { allow: ['* /things/**'], deny: ['GET /docs/**'] }, '*': { allow: null, deny: [] } },
+  };
+  const stdin = '{"listeners": {"https": {"deny": ["GET /docs/**"]}}}';
+
+  it('is listed, printed, applied and deleted', async () => {
+    const fetch = scriptedService({
+      'GET /v1/route-lists': LISTS,
+      'PUT /v1/route-lists': LISTS,
+      'DELETE /v1/route-lists': [204, null],
+    });
+    expect(
+      (await commands.run('route-list list', { fetch })).stdout.split('\n').map((line) => line.split(/ {2,}/)),
+    ).toEqual([
+      ['LISTENER', 'DOES', 'PATTERN'],
+      ['https', 'allow', '* /things/**'],
+      ['https', 'deny', 'GET /docs/**'],
+      ['*', 'allow', 'everything'],
+      [''],
+    ]);
+    const printed = (await commands.run('route-list get', { fetch })).stdout;
+    expect(JSON.parse(printed)).toEqual(LISTS);
+    const same = await commands.run('route-list apply - --json', { fetch, stdin: printed });
+    expect(same.json).toEqual([{ change: 'unchanged', dryRun: false }]);
+    const dry = await commands.run('route-list apply - --dry-run', { fetch, stdin });
+    expect(dry.stdout).toContain('the route lists would be replaced');
+    expect(fetch.sent.every(({ method }) => method === 'GET')).toBe(true);
+    await commands.run('route-list apply -', { fetch, stdin });
+    expect([fetch.asked.at(-1), fetch.sent.at(-1)!.headers['if-match']]).toEqual([
+      ['PUT /v1/route-lists', { listeners: { https: { allow: null, deny: ['GET /docs/**'] } } }],
+      '"7"',
+    ]);
+    expect((await commands.run('route-list delete --yes --json', { fetch })).json).toEqual([{ deleted: true }]);
+    expect((await commands.run('route-list list --json', { fetch })).json).toHaveLength(2);
+  });
+
+  it.each([
+    ['[]', '<stdin>:1:1: listeners must be an object'],
+    ['{"listener": {}}', '<stdin>:1:14: there is no member listener'],
+    ['{"listeners": {"ftp": {}}}', '<stdin>:1:23: there is no listener ftp'],
+    ['{"listeners": {"http": []}}', '<stdin>:1:24: the lists of a listener'],
+    ['{"listeners": {"http": {"alow": []}}}', '<stdin>:1:33: there is no member alow'],
+    ['{"listeners": {"http": {"deny": "x"}}}', '<stdin>:1:33: deny must be a list'],
+    ['{"listeners": {"http": {"deny": [\n"GET x"]}}}', '<stdin>:2:1: a pattern is a method'],
+    ['{"listeners": {,}}', '<stdin>:1:16: '],
+  ])('%s is refused with its place before anything is sent', async (text, message) => {
+    const { exit, stderr } = await commands.run('route-list apply -', { stdin: text });
+    expect([exit, stderr]).toEqual([EXIT.usage, expect.stringContaining(message)]);
+  });
+
+  it('takes stdin for one thing', async () => {
+    const ended = await commands.run('route-list apply - --key-file -', { stdin });
+    expect(ended).toMatchObject({ exit: EXIT.usage, stderr: 'umbra: stdin cannot be both the key and the file\n' });
+  });
+});
