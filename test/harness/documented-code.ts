@@ -5,7 +5,7 @@ import { transform } from 'esbuild';
 export interface Example {
   /** `example=NAME` behind the language of the block. */
   readonly name: string;
-  readonly page: string;
+  readonly language: string;
   readonly code: string;
   /** In TypeScript, as the blocks are. */
   readonly before: string;
@@ -20,11 +20,11 @@ export type Surroundings = Readonly<Record<string, { readonly before?: string; r
  * @throws Error for a block without a name, which no test would run
  */
 export function documentedCode(page: string, surroundings: Surroundings): Example[] {
-  const blocks = [...readFileSync(page, 'utf8').matchAll(/^```(?:ts|js)\b(.*)\n([\s\S]*?)^```/gm)];
-  return blocks.map(([, label = '', code = '']) => {
+  const blocks = [...readFileSync(page, 'utf8').matchAll(/^```(ts|js)\b(.*)\n([\s\S]*?)^```/gm)];
+  return blocks.map(([, language = '', label = '', code = '']) => {
     const name = /^ example=([\w-]+)$/.exec(label)?.[1];
     if (name === undefined) throw new Error(`${page} has a block without a name:\n${code}`);
-    return { name, page, code, before: '', after: '', ...surroundings[name] };
+    return { name, language, code, before: '', after: '', ...surroundings[name] };
   });
 }
 

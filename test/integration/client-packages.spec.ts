@@ -14,14 +14,29 @@ import { freePort } from '../harness/ports.js';
 import { until } from '../harness/until.js';
 import * as x509 from '../harness/x509.js';
 
-const EXAMPLES = ['README.md', 'docs/sdk.md'].flatMap((page) => documentedCode(page, SURROUNDINGS));
+const EXAMPLES = ['README.md', 'docs/sdk.md', 'docs/coming-from-the-aws-sdk.md'].flatMap((page) =>
+  documentedCode(page, SURROUNDINGS),
+);
+const AWS = ['@aws-sdk/client-iot-data-plane', 'aws-iot-device-sdk-v2', 'aws-iot-device-sdk'];
 const STREAMS = documentedCode('docs/streams.md', SURROUNDINGS);
 const ENTRIES = ['.', './auth', './device', './redis', './testing'];
+/** Devices of the page about the AWS SDKs, and the application that each of them is tried with. */
+const DEVICES = [
+  ['aws-device-v2', 'own-application'],
+  ['aws-device-v1', 'aws-application'],
+  ['own-device', 'aws-application'],
+] as const;
 let project: Project;
+
+interface Device {
+  readonly process: ChildProcess;
+  /** What it has written. */
+  said: string;
+}
 
 beforeAll(async () => {
   project = await installPackages();
-  project.link('mqtt', '@types/node');
+  project.link('mqtt', '@types/node', ...AWS);
 });
 afterAll(() => project.remove());
 
@@ -57,7 +72,7 @@ describe('the packages, installed from their archives alone', () => {
       EXAMPLES,
     ],
   ])('have types for %s', async (name, options, entries, examples: readonly Example[]) => {
-    const files = new Map(examples.map((each) => [`${each.name}.ts`, programOf(each)]));
+    const files = new Map(examples.map((each) => [`${each.name}.${each.language}`, programOf(each)]));
     files.set(
       'entries.ts',
       entries.map((each, at) => `export * as entry${at} from '${join('@umbra/client', each)}';`).join('\n'),
@@ -73,7 +88,10 @@ describe('the packages, installed from their archives alone', () => {
       ...options,
     };
     const config = join(project.folder, `${name.replace(' ', '-')}.json`);
-    writeFileSync(config, JSON.stringify({ compilerOptions, files: [...files.keys()] }));
+    writeFileSync(
+      config,
+      JSON.stringify({ compilerOptions, files: [...files.keys()].filter((file) => file.endsWith('.ts')) }),
+    );
     await project.run('node', [resolve('node_modules/typescript/bin/tsc'), '-p', config]);
   });
 });
@@ -84,13 +102,16 @@ describe('the examples of the documentation', () => {
   let secret: string;
   /** Of the certificate of the node with TLS. */
   let pin: string;
-  let device: ChildProcess | undefined;
-  /** What the device has said. */
-  let said = '';
+  /** Id and secret. */
+  let accessKey: string;
+  const devices: Device[] = [];
 
   beforeAll(async () => {
     const port = String(await freePort());
-    const own = x509.issue(null, { subject: x509.nameOf(x509.cn('localhost')) });
+    const issuer = x509.issueAuthority();
+    const extensions = [x509.alternativeNames(x509.dnsName('localhost'))];
+    const own = x509.issue(issuer, { subject: x509.nameOf(x509.cn('localhost')), extensions });
+    writeFileSync(join(project.folder, 'ca.crt'), issuer.pem);
     const files = { UMBRA_TLS_CERT: join(project.folder, 'node.crt'), UMBRA_TLS_KEY: join(project.folder, 'node.key') };
     writeFileSync(files.UMBRA_TLS_CERT, own.pem);
     writeFileSync(files.UMBRA_TLS_KEY, own.key);
@@ -103,13 +124,19 @@ describe('the examples of the documentation', () => {
     guarded.node.clock.set(Date.now());
     const authority = guarded.authority();
     await guarded.register(authority, { registersAtFirstSight: true });
-    const { pem, key } = guarded.device(authority, 'lamp-1');
-    writeFileSync(join(project.folder, 'device.crt'), pem);
-    writeFileSync(join(project.folder, 'device.key'), key);
+    for (const thing of ['lamp-1', ...DEVICES.map(([name]) => name)]) {
+      const { pem, key } = guarded.device(authority, thing);
+      const file = join(project.folder, thing === 'lamp-1' ? 'device' : thing);
+      writeFileSync(`${file}.crt`, pem);
+      writeFileSync(`${file}.key`, key);
+    }
     secret = await guarded.node.make('dash', { roles: ['service'] });
+    const { body } = await guarded.node.ask('POST', '/v1/principals/dash/keys', guarded.node.admin, { kind: 'aws' });
+    const made = body as { id: string; secret: string };
+    accessKey = `${made.id} ${made.secret}`;
   });
   afterAll(async () => {
-    device?.kill();
+    for (const { process } of devices) process.kill();
     await open.stop();
     await guarded.stop();
   });
@@ -129,29 +156,48 @@ describe('the examples of the documentation', () => {
   const exampleOf = (name: string): Example => EXAMPLES.find((each) => each.name === name)!;
 
   describe('in Node', () => {
-    /** The program of an example, as a file beside the packages. */
-    async function written(name: string): Promise<string> {
+    /** The program of an example, as a file beside the packages. @param thing instead of lamp-1 */
+    async function written(name: string, thing = 'lamp-1'): Promise<string> {
+      const ofThing = { "'lamp-1'": `'${thing}'`, 'device.crt': `${thing}.crt`, 'device.key': `${thing}.key` };
       const addresses = {
+        ...(thing !== 'lamp-1' && ofThing),
         ...{ 'mqtt://127.0.0.1:1883': open.mqttUrl, 'http://127.0.0.1:8080': open.url },
         'mqtts://umbra.example': guarded.node.mqttsUrl!.replace('127.0.0.1', 'localhost'),
         'https://umbra.example': guarded.node.url,
+        ...{ "'umbra.example'": "'localhost'", 8883: new URL(guarded.node.mqttsUrl!).port },
         '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=': pin,
       };
-      const file = `${name}.mjs`;
+      const file = `${name}-${thing}.mjs`;
       writeFileSync(join(project.folder, file), await runnable(exampleOf(name), addresses));
       return file;
     }
-    const runs = async (name: string): Promise<string> =>
-      project.run('node', [await written(name)], {
-        UMBRA_SECRET: secret,
+    const runs = async (name: string, thing?: string): Promise<string> =>
+      project.run('node', [await written(name, thing)], {
+        ...{ UMBRA_SECRET: secret, UMBRA_ACCESS_KEY: accessKey },
         UMBRA_HTTPS: guarded.node.httpsUrl!.replace('127.0.0.1', 'localhost'),
       });
 
-    it('device: reports at once, and does what is desired', async () => {
-      device = spawn('node', [await written('device')], { cwd: project.folder, stdio: ['ignore', 'pipe', 'inherit'] });
-      device.stdout!.setEncoding('utf8').on('data', (text: string) => (said += text));
-      await until('the device has reported', () => said.includes('reported') || device!.exitCode !== null);
-      expect(said).toBe('reported off\n');
+    /** Begins a device, which stays until the end of all tests. Resolves when it has reported that it is off. */
+    async function starts(name: string, thing?: string): Promise<Device> {
+      const file = await written(name, thing);
+      const child = spawn('node', [file], { cwd: project.folder, stdio: ['ignore', 'pipe', 'inherit'] });
+      const device: Device = { process: child, said: '' };
+      child.stdout.setEncoding('utf8').on('data', (text: string) => (device.said += text));
+      devices.push(device);
+      await until('the device has reported', async () => {
+        if (child.exitCode !== null) throw new Error(`${name} has ended`);
+        return (await reportedOf(thing))?.power === 'off';
+      });
+      return device;
+    }
+    async function reportedOf(thing = 'lamp-1'): Promise<{ power?: string } | undefined> {
+      const { body } = await guarded.node.ask('GET', `/v1/things/${thing}/shadow`, guarded.node.admin);
+      return (body as { state?: { reported?: object } }).state?.reported;
+    }
+
+    it('device: reports at once', async () => {
+      const { process } = await starts('device');
+      expect(process.exitCode).toBe(null);
     });
 
     it('quick-start: a device does what is desired', async () => {
@@ -160,7 +206,8 @@ describe('the examples of the documentation', () => {
 
     it('application: desired is met, and changes are followed', async () => {
       expect(await whileChanging(runs('application'))).toBe('null\nhandled lamp-2 false\n');
-      expect(said).toBe('reported off\ndrives power false\ndrives level false\n');
+      await until('the device has driven', () => devices[0]!.said.includes('level'));
+      expect(devices[0]!.said).toBe('reported off\ndrives power false\ndrives level false\n');
       expect(existsSync(join(project.folder, 'cursor'))).toBe(true);
     });
 
@@ -170,6 +217,13 @@ describe('the examples of the documentation', () => {
 
     it('tls: a certificate, and the key of the node', async () => {
       expect(await runs('tls')).toBe('lamp-1\nlamp-1\n');
+    });
+
+    it.each(DEVICES)('%s: does what an application desires by %s', async (name, application) => {
+      const device = await starts(name, name);
+      expect(await runs(application, name)).toBe('done\n');
+      expect(await reportedOf(name)).toEqual({ power: 'on' });
+      await until('the device has driven', () => device.said === 'drives power\n');
     });
 
     it('chain: links see calls in their order', async () => {

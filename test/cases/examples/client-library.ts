@@ -1,7 +1,17 @@
 import type { Surroundings } from '../../harness/documented-code.js';
 
+const ACCESS_KEY = `
+const [accessKeyId, secretAccessKey] = process.env['UMBRA_ACCESS_KEY']!.split(' ') as [string, string];`;
+const DRIVE = `
+const drive = (delta: object): Promise<void> => Promise.resolve(console.log('drives', Object.keys(delta).join()));`;
+
 /** What the examples of the client library and of streams take for granted, and what the tests look at. */
 export const SURROUNDINGS: Surroundings = {
+  'aws-application': { before: ACCESS_KEY },
+  'own-application': { before: ACCESS_KEY },
+  'aws-device-v2': { before: DRIVE },
+  'aws-device-v1': { before: DRIVE },
+  'own-device': { before: DRIVE },
   'quick-start': { after: `await device.close();` },
   application: {
     before: `
@@ -23,7 +33,7 @@ umbra.close();`,
     before: `
 import { readFileSync } from 'node:fs';
 interface Lamp { power: 'on' | 'off'; level: number }
-const [cert, key, ca] = ['device.crt', 'device.key', 'node.crt'].map((file) => readFileSync(file, 'utf8'));
+const [cert, key, ca] = ['device.crt', 'device.key', 'ca.crt'].map((file) => readFileSync(file, 'utf8'));
 async function drive(delta: object, signal: AbortSignal): Promise<void> {
   console.log('drives', Object.keys(delta).join(), signal.aborted);
 }`,
@@ -34,7 +44,7 @@ async function drive(delta: object, signal: AbortSignal): Promise<void> {
     before: `
 import { readFileSync } from 'node:fs';
 import { bearer, Umbra } from '@umbra/client';
-const [cert, key, ca] = ['device.crt', 'device.key', 'node.crt'].map((file) => readFileSync(file, 'utf8')) as [
+const [cert, key, ca] = ['device.crt', 'device.key', 'ca.crt'].map((file) => readFileSync(file, 'utf8')) as [
   string, string, string,
 ];
 const url = process.env['UMBRA_HTTPS']!;
