@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fingerprintOf } from '../../src/auth/certificates/fingerprint.js';
 import { CertifiedNode, codeIn } from '../harness/certified-node.js';
+import { runCommand, type CommandRun } from '../harness/command.js';
 import type { Asked } from '../harness/secure-node.js';
+import { until } from '../harness/until.js';
 import * as x509 from '../harness/x509.js';
 
 let certified: CertifiedNode;
@@ -196,3 +198,80 @@ describe('UMBRA_TLS_CA', () => {
 
 /** Whose client knows at the end of the handshake whether it was refused. */
 const TLS_1_2 = { maxVersion: 'TLSv1.2' } as const;
+
+describe('the program umbra', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'umbra-devices-'));
+  const at = (name: string): string => join(folder, name);
+  const runs: CommandRun[] = [];
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** Words with @ before them are files. */
+  async function umbra(line: string, stdin = ''): Promise<CommandRun> {
+    const words = line.split(' ').map((word) => word.replace(/^@(.*)/, (_, name: string) => at(name)));
+    const ended = await runCommand(words, folder, { stdin });
+    runs.push(ended);
+    return ended;
+  }
+  const exits = async (...lines: string[]): Promise<(number | null)[]> => {
+    const codes: (number | null)[] = [];
+    for (const line of lines) codes.push((await umbra(line)).exit);
+    return codes;
+  };
+  const shown = async (line: string): Promise<object[]> =>
+    (await umbra(`${line} --json`)).stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((text) => JSON.parse(text) as object);
+
+  it('gives a device its certificate and takes it, with no key in its output', async () => {
+    const { node } = certified;
+    // What it issues is valid now.
+    node.clock.set(Date.now());
+    await umbra(`context set admin --server ${node.url} --key-file -`, node.admin);
+    const begin = ['ca create --name Plant --out @ca.crt --key-out @ca.key', 'ca register @ca.crt --ca-key @ca.key'];
+    const issue = 'device cert tap --ca @ca.crt --ca-key @ca.key';
+    const made = [
+      ...['device create tap --key-out @tap.key', `${issue} --out @tap.crt --key-out @tap.pem`],
+      ...['device csr tap --out @tap.csr --key-out @second.pem', `${issue} --csr @tap.csr --out @second.crt`],
+    ];
+    expect(await exits(...begin, ...made)).toEqual([0, 0, 0, 0, 0, 0]);
+    const tls = (cert: string, key: string) => ({ cert: readFileSync(at(cert)), key: readFileSync(at(key)) });
+    const connect = (cert: string, key: string) =>
+      certified.connect('tap', null, { ...tls(cert, key), protocolVersion: 5 });
+    const client = await connect('second.crt', 'second.pem');
+    expect(await exits(`device revoke tap --yes --certificate @second.crt`)).toEqual([0]);
+    await until('the end of the connection', () => !client.connected);
+    await (await connect('tap.crt', 'tap.pem')).endAsync();
+    expect((await shown('client certificate list'))[0]).toMatchObject({ kind: 'certificate', revokedBy: 'admin' });
+    expect(await shown('device show tap')).toMatchObject([{ thing: 'tap', keys: [{ kind: 'secret' }] }]);
+    expect(await shown('device revoke tap --yes')).toMatchObject([{ thing: 'tap', keys: [expect.any(String)] }]);
+    await expect(connect('tap.crt', 'tap.pem')).rejects.toMatchObject({ code: 0x86 });
+    expect(await exits('device restore tap', 'get tap --key-file @tap.key')).toEqual([0, 3]);
+    await (await connect('tap.crt', 'tap.pem')).endAsync();
+    expect(await exits('ca update @ca.crt --disable', 'ca remove @ca.crt', 'ca remove @ca.crt --yes')).toEqual([
+      0, 2, 0,
+    ]);
+    expect(await shown('ca list')).toEqual(expect.not.arrayContaining([expect.objectContaining({ disabled: true })]));
+  });
+
+  it('administers tenants, clients and the rules of the service', async () => {
+    writeFileSync(at('tokens.yaml'), 'ttl: 900s\n');
+    writeFileSync(at('wrong.yaml'), 'ttl: 1s\n');
+    writeFileSync(at('lists.json'), '{"listeners": {"*": {"deny": ["* /v1/bulk"]}}}');
+    const lines = [
+      ...['tenant create plant --title Plant', 'tenant update plant --limit records=9', 'tenant create plant'],
+      ...['client create dash --role viewer --tenant plant', 'client key create dash --tenant plant --out @dash.key'],
+      ...['client key rotate dash --tenant plant --yes --out @dash.key --force', 'client show nobody', 'client list'],
+      ...['token-policy apply @tokens.yaml', 'token-policy apply @wrong.yaml', 'token-policy delete --yes'],
+      ...['route-list apply @lists.json', 'route-list delete --yes', 'device create tap', 'device delete tap --yes'],
+    ];
+    expect(await exits(...lines)).toEqual([...[0, 0, 6], ...[0, 0], ...[0, 5, 0], ...[0, 1, 0], ...[0, 0, 6, 0]]);
+    expect(runs.find(({ exit }) => exit === 1)!.stderr).toContain(`${at('wrong.yaml')}:1:6: ttl must be`);
+    const dash = '--key-file @dash.key';
+    expect(await exits(`doctor ${dash}`, `tenant list ${dash}`, `client list ${dash}`)).toEqual([0, 4, 4]);
+    expect(await shown('tenant show plant')).toMatchObject([{ title: 'Plant', limits: { records: 9 } }]);
+    expect(await exits('tenant delete plant --yes', 'client delete dash --tenant plant --yes')).toEqual([1, 0]);
+    expect(await exits('tenant delete plant --yes')).toEqual([0]);
+    for (const { stdout, stderr, visible } of runs) expect(stdout + stderr + visible).not.toMatch(/umk_|PRIVATE KEY/);
+  });
+});
