@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { EXIT } from './exit-code.js';
 import { run } from './run.js';
+import { Secrets } from './secrets.js';
 import type { Sink } from './surroundings.js';
 
 const interruption = new AbortController();
@@ -45,5 +46,6 @@ process.exitCode = await run(process.argv.slice(2), {
   fetch: (url, init) => fetch(url, init),
   signal: interruption.signal,
   pause,
+  secrets: new Secrets(),
   prompts: async () => (await import('./prompts.js')).terminalPrompts,
 });

@@ -27,6 +27,11 @@ it('depends on the packages that it imports, and on no other', () => {
   expect([...packages].sort()).toEqual(Object.keys(dependencies).sort());
 });
 
+it('starts no other program, which would get its environment', () => {
+  const inputs = Object.values(outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
+  expect(inputs.filter((path) => /^(node:)?(child_process|cluster|worker_threads)$/.test(path))).toEqual([]);
+});
+
 it('loads commander alone before it knows the command', () => {
   const files = new Set(Object.keys(outputs).filter((file) => outputs[file]!.entryPoint === 'src/cli/main.ts'));
   const packages = new Set<string>();

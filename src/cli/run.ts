@@ -2,15 +2,13 @@ import { CommanderError } from 'commander';
 import { CliError, EXIT, exitCodeOf, isUmbraError, usage, type ExitCode } from './exit-code.js';
 import { printable } from './printable.js';
 import { programOf } from './program.js';
+import { hasSecret } from './secrets.js';
 import type { Surroundings } from './surroundings.js';
-
-/** Keys of the service as they are made: found in arguments, they are refused, and they never come into a message. */
-const KEY = /umk_[\w-]+/g;
 
 /** Carries out one command line. Returns the exit code. Never rejects. */
 export async function run(args: readonly string[], around: Surroundings): Promise<ExitCode> {
   try {
-    if (args.some((arg) => new RegExp(KEY).test(arg)))
+    if (args.some(hasSecret))
       throw usage('a key must not be an argument, which other users can see: give --key-file FILE, or - for stdin');
     await programOf(around).parseAsync(args, { from: 'user' });
     return around.signal.aborted ? EXIT.interrupted : EXIT.done;
@@ -27,7 +25,7 @@ async function failed(error: unknown, args: readonly string[], around: Surroundi
   const exit = around.signal.aborted ? EXIT.interrupted : exitCodeOf(known);
   const text = args.includes('--json') ? JSON.stringify({ error: detailsOf(known, exit) }) : messageOf(known);
   // Nobody may be there to read it any more.
-  await around.stderr.write(`${printable(text.replace(KEY, 'umk_…'))}\n`).catch(() => undefined);
+  await around.stderr.write(`${printable(around.secrets.masked(text))}\n`).catch(() => undefined);
   return exit;
 }
 

@@ -4,6 +4,7 @@ import { contextsFile, readContexts, type Context } from './contexts.js';
 import { CliError, EXIT, usage } from './exit-code.js';
 import { textOf } from './json-file.js';
 import { Output } from './output.js';
+import { printable } from './printable.js';
 import type { Surroundings } from './surroundings.js';
 
 /** The options that every command has. */
@@ -61,6 +62,7 @@ export class Session {
       throw usage('no server: give --server URL, or keep one with `umbra context set NAME --server URL`');
     const found = Object.hasOwn(contexts, name) ? contexts[name] : undefined;
     if (!found) throw new CliError(EXIT.notFound, `no context ${name}: see \`umbra context list\``);
+    this.around.secrets.add(found.key);
     return { name, ...found, ...key };
   }
 
@@ -82,20 +84,36 @@ export class Session {
 
   /** A credential from a file; `-` is stdin. @throws CliError */
   async keyOf(file: string): Promise<string> {
-    return credentialOf(await textOf(file, this.around), file === '-' ? 'stdin' : file);
+    return this.#credentialOf(await textOf(file, this.around), file === '-' ? 'stdin' : file);
+  }
+
+  #credentialOf(text: string, from: string): string {
+    const credential = text.trim();
+    // The message must not show what was read.
+    if (!CREDENTIAL.test(credential)) throw usage(`${from} has no key: it must be one line of ASCII without blanks`);
+    this.around.secrets.add(credential);
+    return credential;
+  }
+
+  /** Tells on stderr what does not end the command. @throws the error of the stream */
+  async warn(code: string, message: string): Promise<void> {
+    const text = this.out.isJson ? JSON.stringify({ warning: { code, message } }) : `umbra: ${message}`;
+    await this.around.stderr.write(`${printable(this.around.secrets.masked(text))}\n`);
   }
 
   /** Asks a person for a credential. @throws CliError without a terminal, or if the person gives up */
   async askKey(): Promise<string> {
     if (!this.around.isInteractive)
       throw usage('--ask-key needs a terminal; else give --key-file FILE, or - for stdin');
-    return credentialOf(await this.ask('Key or access token'), 'the answer');
+    return this.#credentialOf(await this.ask('Key or access token'), 'the answer');
   }
 
   /** Asks a person for a secret, on a terminal. @throws CliError if the person gives up */
   async ask(question: string): Promise<string> {
     const answer = await (await this.around.prompts()).secret(question);
     if (answer === null) throw new CliError(EXIT.interrupted, 'interrupted');
+    // Of whatever kind it is.
+    this.around.secrets.add(answer);
     return answer;
   }
 
@@ -146,13 +164,6 @@ export function action(around: Surroundings, run: Run) {
 /** https://no-color.org, and a terminal without colours. */
 const wantsColor = ({ env }: Surroundings, { color }: GlobalOptions): boolean =>
   color !== false && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
-
-function credentialOf(text: string, from: string): string {
-  const credential = text.trim();
-  // The message must not show what was read.
-  if (!CREDENTIAL.test(credential)) throw usage(`${from} has no key: it must be one line of ASCII without blanks`);
-  return credential;
-}
 
 /** The address of a server. @throws CliError */
 export function serverOf(text: string): string {

@@ -1,4 +1,5 @@
 import type { Fetch } from '../sdk/index.js';
+import type { Secrets } from './secrets.js';
 
 /** A stream that the command writes to. */
 export interface Sink {
@@ -40,5 +41,7 @@ export interface Surroundings {
   readonly signal: AbortSignal;
   /** Resolves after so many milliseconds, and at Ctrl-C. */
   pause(ms: number): Promise<void>;
+  /** Credentials that were read. What is said of an error never shows them. */
+  readonly secrets: Secrets;
   prompts(): Promise<Prompts>;
 }

@@ -2,7 +2,6 @@ import type { Query, Umbra } from '../../sdk/index.js';
 import type { Since } from '../commands/audit.js';
 import { isUmbraError } from '../exit-code.js';
 import type { Cell, Style } from '../output.js';
-import { printable } from '../printable.js';
 import type { Run, Session } from '../session.js';
 
 /** An event as the service shows it. */
@@ -144,7 +143,7 @@ class AuditReader {
       const mayPass = isGone || (error.retryable && Date.now() - this.#lastAnswer < GIVE_UP_MS);
       if (!mayPass) throw error;
       if (isGone) [this.#after, this.#isAgain] = [undefined, true];
-      if (isGone || this.#failures === 0) await this.#warn(error.code, warningOf(error.message, isGone));
+      if (isGone || this.#failures === 0) await this.session.warn(error.code, warningOf(error.message, isGone));
       this.#failures++;
       return null;
     }
@@ -178,12 +177,6 @@ class AuditReader {
     const events = reached?.timeMs === timeMs ? reached.events : new Set<string>();
     this.#reached.set(node, { timeMs, events: events.add(text) });
     return true;
-  }
-
-  async #warn(code: string, message: string): Promise<void> {
-    const { out, around } = this.session;
-    const text = out.isJson ? JSON.stringify({ warning: { code, message } }) : `umbra: ${message}`;
-    await around.stderr.write(`${printable(text)}\n`);
   }
 }
 

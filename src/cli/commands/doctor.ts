@@ -39,7 +39,7 @@ async function doctor(session: Session): Promise<void> {
       findings.push(...(await task()));
       return true;
     } catch (error) {
-      findings.push({ check: name, state: 'failed', detail: reasonOf(error) });
+      findings.push({ check: name, state: 'failed', detail: session.around.secrets.masked(reasonOf(error)) });
       exit ||= exitCodeOf(error);
       return false;
     }

@@ -202,6 +202,23 @@ describe('watch', () => {
     ]);
   });
 
+  it('tells at once that the server is away, and later that it is tried again', async () => {
+    const away = () => Promise.reject(new TypeError('fetch failed'));
+    const never = await commands.run('watch', { fetch: scriptedFetch(away) });
+    expect([never.exit, never.stderr]).toEqual([EXIT.unreachable, expect.stringContaining('no answer (fetch failed)')]);
+    const events = [scriptedEvents(), scriptedEvents()];
+    events[0]!.raw('retry: 1\n\n');
+    const fetch = scriptedFetch((_, index) => (index === 1 ? away() : events[index === 0 ? 0 : 1]!.response));
+    events[0]!.send('change', change(1), 'c1');
+    events[0]!.end();
+    events[1]!.send('change', change(2), 'c2');
+    const { exit, stderr } = await commands.run('watch --count 2 --json', { fetch });
+    expect([exit, JSON.parse(stderr)]).toMatchObject([
+      0,
+      { warning: { message: expect.stringMatching(/trying again$/) } },
+    ]);
+  });
+
   it('ends with 130 at Ctrl-C', async () => {
     const control = new AbortController();
     const events = scriptedEvents();

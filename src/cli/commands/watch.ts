@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
-import type { Change, WatchFilter } from '../../sdk/index.js';
-import { usage } from '../exit-code.js';
+import type { Change, Link, UmbraError, WatchFilter } from '../../sdk/index.js';
+import { isUmbraError, usage } from '../exit-code.js';
 import { action, type Session } from '../session.js';
 import type { Surroundings } from '../surroundings.js';
 import { positive } from './options.js';
@@ -56,7 +56,9 @@ async function watch(
   if (given.initial && given.cursorFile !== undefined) throw usage('give --initial or --cursor-file, not both');
   const filter = filterOf(text, given);
   const umbra = await session.umbra();
-  const { fileCursor } = await import('../../sdk/index.js');
+  const { fileCursor, UmbraError } = await import('../../sdk/index.js');
+  const once = (error: UmbraError) => new UmbraError({ ...error, message: error.message, retryable: false });
+  umbra.use(outages(session, once));
   const cursor = given.cursorFile === undefined ? undefined : fileCursor(given.cursorFile);
   let left = given.count ?? Infinity;
   const { signal } = session.around;
@@ -67,6 +69,28 @@ async function watch(
     if (change.cursor !== null) await cursor?.save(change.cursor);
     return;
   }
+}
+
+/**
+ * Tells that a lost connection is tried again. A server that was never there is told at once, and ends the command.
+ * @param once the error as one that no new attempt can mend
+ */
+function outages(session: Session, once: (error: UmbraError) => UmbraError): Link {
+  let wasThere = false;
+  let isTold = false;
+  return async (call, next) => {
+    try {
+      const answer = await next(call);
+      [wasThere, isTold] = [true, false];
+      return answer;
+    } catch (error) {
+      if (!isUmbraError(error) || !error.retryable || call.signal.aborted) throw error;
+      if (!wasThere) throw once(error);
+      if (!isTold) await session.warn(error.code, `${error.message}; trying again`);
+      isTold = true;
+      throw error;
+    }
+  };
 }
 
 function line({ time, thing, shadow, version, kind, patch, document, isInitial }: Change): string {

@@ -1,4 +1,4 @@
-import { CliError, EXIT, usage } from '../exit-code.js';
+import { CliError, EXIT, isUmbraError, usage } from '../exit-code.js';
 import { recordsOf, type Kept, type Records } from '../records.js';
 import type { Session } from '../session.js';
 
@@ -67,6 +67,11 @@ export class Policies {
 
   /** @throws CliError, UmbraError */
   async explain<T>(question: object): Promise<T> {
-    return (await this.records.post<T>(['policies', 'explain'], question)).record;
+    try {
+      return (await this.records.post<T>(['policies', 'explain'], question)).record;
+    } catch (error) {
+      // A question changes nothing, also if its answer is lost.
+      throw isUmbraError(error) ? error.withOutcome('not-applied') : error;
+    }
   }
 }

@@ -1,3 +1,4 @@
+import { Secrets } from '../secrets.js';
 import type { Surroundings } from '../surroundings.js';
 
 /** Surroundings in which there is nothing: for programs that are only looked at. No errors. */
@@ -9,6 +10,7 @@ export function silent(given: Partial<Surroundings> = {}): Surroundings {
     fetch: () => Promise.reject(new Error('there is no network')),
     signal: new AbortController().signal,
     pause: () => new Promise((resolve) => setImmediate(resolve)),
+    secrets: new Secrets(),
     prompts: () => Promise.reject(new Error('nobody is there')),
     ...given,
   };
