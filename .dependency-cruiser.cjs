@@ -144,13 +144,20 @@ module.exports = {
     {
       name: 'the-client-runs-in-browsers',
       comment:
-        'Only its parts for devices and for Redis may need Node or a package; the rest needs the event-stream parser.',
+        'Only its parts for devices, Redis and telemetry may need Node or a package; the rest needs the event-stream parser.',
       severity: 'error',
-      from: { path: '^src/sdk/', pathNot: '(^src/sdk/(device|redis)/|[.]spec[.]ts$)' },
+      from: { path: '^src/sdk/', pathNot: '(^src/sdk/(device|redis|telemetry)/|[.]spec[.]ts$)' },
       to: {
         dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-peer', 'npm-optional'],
         pathNot: 'node_modules/eventsource-parser/',
       },
+    },
+    {
+      name: 'only-the-telemetry-of-the-client-imports-opentelemetry',
+      comment: 'An optional peer: who does not use it does not install it (ADR 0029).',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '(^src/sdk/telemetry/|[.]spec[.]ts$)' },
+      to: { path: 'node_modules/@opentelemetry/' },
     },
     {
       name: 'no-cycles',

@@ -3,6 +3,7 @@ import * as auth from './auth/index.js';
 import * as device from './device/index.js';
 import * as main from './index.js';
 import * as redis from './redis/index.js';
+import * as telemetry from './telemetry/index.js';
 import * as testing from './testing/index.js';
 
 /** Each export where a program would use it. Held by the compiler: none of these functions is called. */
@@ -112,6 +113,14 @@ export async function credentials(pem: auth.TlsOptions): Promise<readonly (auth.
   ];
 }
 
+export function observations(umbra: main.Umbra, session: auth.AuthSession): Promise<number> {
+  const options: telemetry.TelemetryOptions = {};
+  const seen: telemetry.Telemetry = telemetry.telemetry(options);
+  const traced: telemetry.Traced = seen.traced;
+  look(seen.use(umbra).use(seen.tracing).use(seen.metrics), seen.session(session));
+  return traced('own', ({ traceparent = '' }) => Promise.resolve(traceparent.length));
+}
+
 export async function devices(given: device.Dial, events: device.ConnectionEvents): Promise<device.Connection> {
   const dial: device.Dial = (options: device.DialOptions, heard) => given(options, heard);
   const credential: device.Auth = device.bearer('umk_');
@@ -163,7 +172,7 @@ export function tests(): unknown {
 }
 
 const text = readFileSync('src/sdk/exports.spec.ts', 'utf8');
-const entries: Readonly<Record<string, object>> = { main, auth, device, redis, testing };
+const entries: Readonly<Record<string, object>> = { main, auth, device, redis, telemetry, testing };
 const paths = Object.keys((JSON.parse(readFileSync('src/sdk/package.json', 'utf8')) as { exports: object }).exports);
 
 it.each(paths.filter((path) => path !== './package.json'))('every export of %s is used above', (path) => {

@@ -1,5 +1,6 @@
-import type { Umbra } from './index.js';
-import { type Change, type ShadowState } from './index.js';
+import * as auth from './auth/index.js';
+import { Umbra, type Change, type ShadowState } from './index.js';
+import { telemetry } from './telemetry/index.js';
 
 interface Lamp {
   power: 'on' | 'off';
@@ -44,4 +45,17 @@ export async function typed(umbra: Umbra): Promise<void> {
     .catch(String);
 }
 
-it('is checked by the compiler', () => expect(typeof typed).toBe('function'));
+/** What sources of credentials, and telemetry, do not take. */
+export function refused(url: string): void {
+  // @ts-expect-error -- a login without an issuer
+  auth.oidc({ clientId: 'dash' });
+  // @ts-expect-error -- a certificate without its key
+  auth.certificate({ cert: 'PEM' });
+  // @ts-expect-error -- no session: a key has nothing to renew
+  telemetry().session(auth.apiKey('umk_'));
+  const umbra: Umbra = telemetry().use(new Umbra({ url }));
+  // @ts-expect-error -- a link has to answer
+  umbra.use(() => undefined);
+}
+
+it('is checked by the compiler', () => expect([typeof typed, typeof refused]).toEqual(['function', 'function']));

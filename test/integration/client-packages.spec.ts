@@ -19,7 +19,8 @@ const EXAMPLES = ['README.md', 'docs/sdk.md', 'docs/coming-from-the-aws-sdk.md']
 );
 const AWS = ['@aws-sdk/client-iot-data-plane', 'aws-iot-device-sdk-v2', 'aws-iot-device-sdk'];
 const STREAMS = documentedCode('docs/streams.md', SURROUNDINGS);
-const ENTRIES = ['.', './auth', './device', './redis', './testing'];
+const ENTRIES = ['.', './auth', './device', './redis', './telemetry', './testing'];
+const PEERS: Record<string, string[]> = { './device': ['mqtt'], './telemetry': ['@opentelemetry/api'] };
 /** Devices of the page about the AWS SDKs, and the application that each of them is tried with. */
 const DEVICES = [
   ['aws-device-v2', 'own-application'],
@@ -36,7 +37,7 @@ interface Device {
 
 beforeAll(async () => {
   project = await installPackages();
-  project.link('mqtt', '@types/node', ...AWS);
+  project.link('mqtt', '@opentelemetry/api', '@types/node', ...AWS);
 });
 afterAll(() => project.remove());
 
@@ -44,9 +45,8 @@ describe('the packages, installed from their archives alone', () => {
   it('have entries that leave nothing behind when they are imported', async () => {
     writeFileSync(join(project.folder, 'import.mjs'), IMPORT);
     for (const entry of ENTRIES) {
-      // What mqtt.js leaves behind is not ours.
-      const peers = entry === './device' ? ['mqtt'] : [];
-      const out = await project.run('node', ['import.mjs', join('@umbra/client', entry), ...peers]);
+      // What peers leave behind is not ours.
+      const out = await project.run('node', ['import.mjs', join('@umbra/client', entry), ...(PEERS[entry] ?? [])]);
       const { globals, resources, listeners, names } = JSON.parse(out) as Record<string, string[]>;
       expect([entry, globals, resources, listeners]).toEqual([entry, [], [], []]);
       expect(names!.length).toBeGreaterThan(0);
@@ -224,6 +224,10 @@ describe('the examples of the documentation', () => {
       expect(await runs(application, name)).toBe('done\n');
       expect(await reportedOf(name)).toEqual({ power: 'on' });
       await until('the device has driven', () => device.said === 'drives power\n');
+    });
+
+    it('telemetry: without an SDK it records nothing', async () => {
+      expect(await runs('telemetry')).toBe('lamp-1\n');
     });
 
     it('chain: links see calls in their order', async () => {

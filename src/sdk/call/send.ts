@@ -24,7 +24,6 @@ const NOT_SENT = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
-  'ERR_TLS_PIN_MISMATCH',
 ]);
 
 /** The end of each chain: one request, and its answer as a value or as an error. */

@@ -11,7 +11,7 @@ export interface ShownCertificate {
 export type IdentityCheck = (host: string, certificate: ShownCertificate) => Error | undefined;
 
 /** The code of the error of a server with another key. */
-const MISMATCH = 'ERR_TLS_PIN_MISMATCH';
+export const MISMATCH = 'ERR_TLS_PIN_MISMATCH';
 
 interface Tls {
   checkServerIdentity: IdentityCheck;

@@ -1,7 +1,7 @@
 import { builtin } from '../builtin.js';
 import type { Fetch } from '../platform.js';
 import { clientError } from '../umbra-error.js';
-import { identityCheck } from './pins.js';
+import { identityCheck, MISMATCH } from './pins.js';
 import type { TlsOptions } from './tls-options.js';
 
 /** What is used of `node:https` and `node:stream`. */
@@ -60,8 +60,14 @@ export function tlsFetch({ pins, ...options }: TlsOptions): Fetch {
           resolve(new Response(content, { status, headers: headersOf(message) }));
         },
       );
-      sent.on('error', reject).end(typeof body === 'string' ? body : undefined);
+      sent.on('error', (error) => reject(mismatchOf(error) ?? error)).end(typeof body === 'string' ? body : undefined);
     });
+}
+
+/** A server with another key was told nothing. null: it is something else. */
+function mismatchOf(error: Error): Error | null {
+  if ((error as { code?: unknown }).code !== MISMATCH) return null;
+  return clientError('unreachable', `${error.message} (${MISMATCH})`, { retryable: true, cause: error });
 }
 
 function headersOf({ rawHeaders }: Incoming): Headers {

@@ -52,6 +52,12 @@ const auth = bearer(process.env['UMBRA_SECRET']!);`,
     after: `
 for (const client of [device, dash]) console.log((await client.thing('lamp-1').shadow().get())?.thing);`,
   },
+  telemetry: {
+    before: `import { Umbra } from '@umbra/client';`,
+    after: `
+console.log((await umbra.thing('lamp-1').shadow().get())?.thing);
+umbra.close();`,
+  },
   'event-source': {
     before: `
 const show = ({ thing, document }) => console.log('shown', thing, document.version);

@@ -1,0 +1,2 @@
+export { telemetry, type Telemetry, type TelemetryOptions } from './telemetry.js';
+export type { Traced } from './traced.js';
