@@ -126,16 +126,20 @@ export class RestoreDetector {
    * @param highest revision that was seen although etcd is below it; null when the history is known to differ
    */
   async #agree(highest: number | null): Promise<void> {
+    // The history that is in doubt. Another call may enter the one after it meanwhile, which nobody doubts.
+    const { epoch } = this.history;
     for (let attempt = 0; attempt < ADVANCE_ATTEMPTS; attempt++) {
       const current = await this.#read();
+      if (this.history.epoch !== epoch) return;
       const stored = epochOf(current);
-      if (stored > this.history.epoch) return this.#enter(stored, current.header);
+      if (stored > epoch) return this.#enter(stored, current.header);
       const guard = current.kvs[0]?.mod_revision ?? '0';
       // Reads of some servers can be stale (etcd #20418); a write knows where the history really is.
       const touched = await this.#cas(guard, stored);
       if (!touched) continue;
+      if (this.history.epoch !== epoch) return;
       if (highest !== null && Number(touched.revision) > highest) return this.observe(Number(touched.revision));
-      const next = Math.max(stored, this.history.epoch) + 1;
+      const next = Math.max(stored, epoch) + 1;
       const entered = await this.#cas(touched.revision, next);
       if (entered) return this.#enter(next, entered);
     }
