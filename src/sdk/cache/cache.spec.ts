@@ -204,8 +204,27 @@ describe('with a store', () => {
     expect([second.cache.size, second.cache.health.revision]).toEqual([1, 15]);
   });
 
+  it('does not take a state of before a reload for a later one', async () => {
+    const store = memoryStore();
+    const first = caching({ store });
+    await first.load(0, state('lamp-1', 9, 'on', 3));
+    first.streams[0]!.send('end', { reason: 'epoch-changed', message: 'restored' });
+    await first.clock.advance(2_000);
+    // The same content, made anew after a backup that did not have it.
+    first.streams[1]!.send('initial', state('lamp-1', 5, 'on', 3));
+    first.streams[1]!.send('bookmark', { revision: 5 }, 'c5');
+    await first.clock.advance(0);
+    await first.cache.close();
+    const second = caching({ store });
+    await second.cache.synced();
+    await second.clock.advance(0);
+    second.streams[0]!.send('change', state('lamp-1', 7, 'off', 4), 'c7');
+    await second.clock.advance(0);
+    expect(second.cache.get('lamp-1')).toMatchObject({ version: 4, desired: { power: 'off' } });
+  });
+
   it('does not take what was kept for another filter, or is damaged', async () => {
-    for (const text of ['{', '{"format":1,"source":"other","cursor":"c","revision":3,"states":[]}']) {
+    for (const text of ['{', '{"format":2,"source":"other","cursor":"c","revision":3,"slots":"-"}']) {
       const store = memoryStore();
       await store.set('k', text);
       const { clock, cursors } = caching({ store, key: 'k' });

@@ -11,7 +11,7 @@ import { ChangeStream, type ReloadReason, type StreamEvent, type StreamOptions }
 import type { Source } from '../watch/filter.js';
 import { link, within } from '../within.js';
 import { Entries, type Difference, type Index } from './entries.js';
-import { SavedCache } from './saved-cache.js';
+import type { SavedCache } from './saved-cache.js';
 
 export interface CacheOptions<T = AnyState> extends Pick<StreamOptions, 'heartbeatMs' | 'outageMs' | 'reconnect'> {
   /** Ends the cache, as `close` does. */
@@ -78,7 +78,8 @@ export class ShadowCache<T = AnyState> {
   readonly #caller: Caller;
   readonly #options: CacheOptions<T>;
   readonly #entries: Entries<T>;
-  readonly #saved: SavedCache<T> | null;
+  /** Null: it has no store, or has not asked it yet. */
+  #saved: SavedCache<T> | null = null;
   readonly #stop = new AbortController();
   readonly #listeners: Listeners<T> = {
     ...{ add: new Set(), change: new Set(), remove: new Set(), resync: new Set(), health: new Set() },
@@ -95,17 +96,14 @@ export class ShadowCache<T = AnyState> {
   #aliveAt: number | null = null;
   #cursor: string | null = null;
   #savedAt = 0;
-  /** States have changed since the last save. */
-  #isDirty = false;
+  /** The save that is under way; it rejects never. */
+  #saving: Promise<void> | null = null;
 
   /** @internal */
   constructor(caller: Caller, source: Source, options: CacheOptions<T>) {
     this.#caller = caller;
     this.#options = options;
     this.#entries = new Entries(options.indexes ?? {});
-    const name = JSON.stringify([source.path, source.query]);
-    const { store, key = `umbra-cache ${name}` } = options;
-    this.#saved = store === undefined ? null : new SavedCache(store, key, name);
     this.#running = this.#run(source);
   }
 
@@ -206,7 +204,7 @@ export class ShadowCache<T = AnyState> {
   async #run(source: Source): Promise<void> {
     const unlink = link([this.#options.signal, this.#caller.closed], this.#stop, 'the cache');
     try {
-      await this.#restore();
+      await this.#restore(source);
       const { heartbeatMs, reconnect, outageMs = Infinity } = this.#options;
       const stream = new ChangeStream(this.#caller, source, {
         ...{ heartbeatMs, reconnect, outageMs, initial: true, signal: this.#stop.signal },
@@ -215,9 +213,10 @@ export class ShadowCache<T = AnyState> {
       });
       for await (const event of stream.events()) {
         this.#take(event);
-        await this.#save(false);
+        if (this.#isDue) this.#saving ??= this.#save().finally(() => (this.#saving = null));
       }
-      await this.#save(true);
+      await this.#saving;
+      await this.#save();
     } catch (error) {
       const isOurs = error instanceof UmbraError;
       this.#error = isOurs ? error : clientError('bad-answer', 'the cache could not go on', { cause: error });
@@ -230,9 +229,16 @@ export class ShadowCache<T = AnyState> {
     }
   }
 
-  async #restore(): Promise<void> {
-    const saved = this.#saved;
-    const restored = saved && (await this.#stored('read', () => saved.load()));
+  async #restore({ path, query }: Source): Promise<void> {
+    const name = JSON.stringify([path, query]);
+    const { store, key = `umbra-cache ${name}` } = this.#options;
+    if (store === undefined) return;
+    const restored = await this.#stored('read', async () => {
+      // Pages without a store do not load it.
+      const parts = await import('./saved-cache.js');
+      this.#saved = new parts.SavedCache(this.#bounded(store), key, name);
+      return this.#saved.load();
+    });
     if (!restored || this.#stop.signal.aborted) return;
     this.#tell(this.#entries.replace(restored.states));
     this.#cursor = restored.cursor;
@@ -269,10 +275,13 @@ export class ShadowCache<T = AnyState> {
   /** The first bookmark after a start without a cursor says that the initial state is whole, also when it is empty. */
   #complete(): void {
     if (this.#isComplete && this.#reload === null) return;
-    const differences = this.#entries.replace(this.#staged ?? []);
+    const staged = this.#staged ?? [];
+    const differences = this.#entries.replace(staged);
     this.#staged = null;
+    for (const { before, after } of differences) if (after === null && before !== null) this.#saved?.drop(before);
+    // Those that are the same may be of another revision.
+    for (const state of staged) this.#saved?.put(state);
     this.#isComplete = true;
-    this.#isDirty = true;
     const reason = this.#reload;
     this.#reload = null;
     this.#tell(differences);
@@ -285,7 +294,8 @@ export class ShadowCache<T = AnyState> {
     if (known !== undefined && known.revision >= data.revision) return;
     const state = followed<T>(data);
     const difference = state === null ? this.#entries.remove(data) : this.#entries.set(state);
-    this.#isDirty = true;
+    if (state === null) this.#saved?.drop(data);
+    else this.#saved?.put(state);
     this.#tell([difference]);
     this.#checkRoom(this.size);
   }
@@ -345,30 +355,36 @@ export class ShadowCache<T = AnyState> {
     }
   }
 
-  async #save(isLast: boolean): Promise<void> {
+  get #isDue(): boolean {
     const { saveMs = 5_000 } = this.#options;
-    const now = this.#caller.platform.clock.monotonic();
-    const isDue = isLast || now - this.#savedAt >= saveMs;
-    const saved = this.#saved;
-    const cursor = this.#cursor;
-    if (saved === null || cursor === null || !this.#isComplete || !isDue) return;
-    this.#savedAt = now;
-    const at = { cursor, revision: this.#revision };
-    const isSaved = await this.#stored('saved', async () => {
-      await (this.#isDirty ? saved.save({ ...at, states: this.list() }) : saved.move(at));
-      return true;
-    });
-    if (isSaved) this.#isDirty = false;
+    return this.#saved !== null && this.#caller.platform.clock.monotonic() - this.#savedAt >= saveMs;
   }
 
-  /** A store that fails, or does not answer, costs a start its head start, and nothing else: null. */
+  async #save(): Promise<void> {
+    const cursor = this.#cursor;
+    const saved = this.#saved;
+    if (saved === null || cursor === null || !this.#isComplete) return;
+    this.#savedAt = this.#caller.platform.clock.monotonic();
+    await this.#stored('saved', () => saved.save({ cursor, revision: this.#revision }));
+  }
+
+  /** A store that fails costs a start its head start, and nothing else: null. */
   async #stored<R>(what: string, task: () => Promise<R>): Promise<R | null> {
-    const { clock, logger } = this.#caller.platform;
     try {
-      return await within({ clock, ms: STORE_MS, what: 'the store of a cache' }, task);
+      return await task();
     } catch (error) {
-      logger.warn({ error: String(error) }, `a cache could not be ${what}`);
+      this.#caller.platform.logger.warn({ error: String(error) }, `a cache could not be ${what}`);
       return null;
     }
+  }
+
+  /** The same store, of which each answer is waited for only so long. */
+  #bounded(store: Store): Pick<Store, 'get' | 'set' | 'delete'> {
+    const wait = { clock: this.#caller.platform.clock, ms: STORE_MS, what: 'the store of a cache' };
+    return {
+      get: (key) => within(wait, () => store.get(key)),
+      set: (key, value) => within(wait, () => store.set(key, value)),
+      delete: (key) => within(wait, () => store.delete(key)),
+    };
   }
 }

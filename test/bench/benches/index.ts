@@ -3,6 +3,7 @@ import type { Lab } from '../lab.js';
 import type { Result } from '../result.js';
 import { against } from './against.js';
 import { bystander } from './bystander.js';
+import { clientCache } from './client-cache.js';
 import { desired } from './desired.js';
 import { externalBroker } from './external-broker.js';
 import { fanOut } from './fan-out.js';
@@ -78,6 +79,7 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   streams: { title: 'one shadow, 1,000 and 10,000 readers of its stream', run: streams },
   policies: { title: 'decisions of policies, 10,000 principals, 1,000 statements', run: policies },
   'watch-lag': { title: 'the feed of another node at 10,000 updates/s', run: watchLag },
+  'client-cache': { title: 'a cache of the client library of 10 k and 100 k shadows', run: clientCache },
   stored: { title: '10 k, 100 k and 1 M stored shadows', run: stored },
   'mosquitto-200': {
     title: 'updates over mosquitto, 200 devices, one etcd',
