@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { EXACTNESS, READERS, TRANSACTIONS } from './plans/plan-names.js';
+import { runClients, USUAL_CLIENTS } from './plans/clients.js';
+import { CLIENTS, EXACTNESS, READERS, TRANSACTIONS } from './plans/plan-names.js';
 import { runExactness, USUAL_EXACTNESS } from './plans/exactness.js';
 import { runReaders, USUAL_READERS } from './plans/readers.js';
 import { runTransactions, USUAL_TRANSACTIONS } from './plans/transactions.js';
@@ -78,12 +79,13 @@ async function runPlan(plan: string): Promise<Result[]> {
     return [await safely(seed, EXACTNESS, () => runExactness(seed, { ...USUAL_EXACTNESS, ...more }))];
   if (plan === 'transactions')
     return [await safely(seed, TRANSACTIONS, () => runTransactions(seed, { ...USUAL_TRANSACTIONS, ...more }))];
+  if (plan === 'clients') return [await safely(seed, CLIENTS, () => runClients(seed, { ...USUAL_CLIENTS, ...more }))];
   if (plan === 'readers') return [await safely(seed, READERS, () => runReaders(seed, { ...USUAL_READERS, ...more }))];
   if (plan === 'sinks') {
     const name = `sinks, for ${minutes ?? 1} min`;
     return [await safely(seed, name, () => runSinks(name, { ...more, seed }))];
   }
-  throw new Error('--plan is exactness, transactions, readers or sinks');
+  throw new Error('--plan is clients, exactness, transactions, readers or sinks');
 }
 
 /** Names of what is to be run; the whole matrix unless told. */

@@ -30,6 +30,7 @@ export class TcpProxy {
   #mode: ProxyMode = 'pass';
   #latencyMs = 0;
   #bytesPerMs = Infinity;
+  #stallMs: () => number = () => 0;
   #cutAfter: number | null = null;
   readonly #pairs = new Set<Pair>();
   readonly #delayed = new WeakMap<Socket, Delayed[]>();
@@ -43,13 +44,15 @@ export class TcpProxy {
   private constructor(
     private readonly server: Server,
     readonly port: number,
-    private readonly targetPort: number,
+    private readonly targetPort: () => number,
     private readonly targetHost: string,
   ) {}
 
-  static async start(targetPort: number, targetHost = '127.0.0.1'): Promise<TcpProxy> {
+  /** @param target a port, or what says the port for each connection, as a balancer of several servers does */
+  static async start(target: number | (() => number), targetHost = '127.0.0.1'): Promise<TcpProxy> {
     const port = await freePort();
     const server = createServer();
+    const targetPort = typeof target === 'number' ? () => target : target;
     const proxy = new TcpProxy(server, port, targetPort, targetHost);
     server.on('connection', (socket) => proxy.#accept(socket));
     server.listen(port, '127.0.0.1');
@@ -78,6 +81,11 @@ export class TcpProxy {
   /** Milliseconds added to every chunk, each way. */
   latency(ms: number): void {
     this.#latencyMs = ms;
+  }
+
+  /** Milliseconds that each chunk, and all behind it, wait as if it had been lost and sent again; 0 for most of them. */
+  stall(ms: () => number): void {
+    this.#stallMs = ms;
   }
 
   /** Bytes a second that a connection carries, each way. */
@@ -129,7 +137,7 @@ export class TcpProxy {
     this.connections++;
     client.on('error', () => undefined);
     if (this.#mode === 'refuse') return void client.resetAndDestroy();
-    const server = connect(this.targetPort, this.targetHost);
+    const server = connect(this.targetPort(), this.targetHost);
     const pair = { client, server };
     this.#pairs.add(pair);
     client.setNoDelay(true);
@@ -169,7 +177,7 @@ export class TcpProxy {
     if (this.#mode === 'blackhole') return;
     const waiting = this.#delayed.get(to) ?? [];
     const last = waiting.at(-1);
-    const ms = this.#latencyMs + chunk.length / this.#bytesPerMs;
+    const ms = this.#latencyMs + this.#stallMs() + chunk.length / this.#bytesPerMs;
     if (ms === 0 && !last) return this.#send(chunk, from, to);
     // Bytes stay in order when the latency changes: reordered frames of HTTP/2 would look like lost events.
     const at = Math.max(performance.now() + ms, (last?.at ?? 0) + chunk.length / this.#bytesPerMs);

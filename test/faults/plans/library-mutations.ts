@@ -1,6 +1,6 @@
 import { PROMISES } from '../validate/promises.js';
 import { mutation, type Mutation } from './mutation.js';
-import { READERS } from './plan-names.js';
+import { CLIENTS, READERS } from './plan-names.js';
 
 /** Bugs of the client library. */
 export const LIBRARY_MUTATIONS: readonly Mutation[] = [
@@ -33,5 +33,35 @@ export const LIBRARY_MUTATIONS: readonly Mutation[] = [
       'const gone = this.all().filter((state) => !fresh.has(keyOf(state)));',
       'const gone = [];',
     ],
+  ),
+  mutation(
+    'an outbox that drops one report of three',
+    CLIENTS,
+    [PROMISES.clientLost],
+    ['sdk/device/report-queue.js take', 'patch = merged;', 'patch = parts.length === 2 ? patch : merged;'],
+  ),
+  mutation(
+    'reports of an earlier process that go last',
+    CLIENTS,
+    [PROMISES.clientOrder],
+    ['sdk/device/report-queue.js restore', 'this.#waiting.unshift(...before);', 'this.#waiting.push(...before);'],
+  ),
+  mutation(
+    'an update in doubt that is given up',
+    CLIENTS,
+    [PROMISES.clientLost],
+    ['sdk/device/reports.js #untilAnswered', 'if (!error.retryable)', 'if (!error.retryable || this.#isDoubtful)'],
+  ),
+  mutation(
+    'a delta that is applied though it is older',
+    CLIENTS,
+    [PROMISES.clientDelta],
+    ['sdk/device/delta-runs.js offer', 'if (version <= this.#newest)', 'if (version === this.#newest)'],
+  ),
+  mutation(
+    'a wait that leaves its listener behind',
+    CLIENTS,
+    [PROMISES.clientLeaks],
+    ['sdk/within.js within', 'unlink();', ''],
   ),
 ];

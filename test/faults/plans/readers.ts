@@ -1,10 +1,8 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { EtcdServer } from '../../harness/etcd.js';
-import { builtLibrary } from '../../harness/library-build.js';
 import { EtcdRecorder } from '../actors/etcd-recorder.js';
 import { FleetWriters } from '../actors/fleet-writers.js';
 import { bundleProgram, LibraryReader, type ReaderKind } from '../actors/library-reader.js';
@@ -17,6 +15,7 @@ import { Topology, type TopologySpec } from '../topology.js';
 import { reporter } from '../validate/findings.js';
 import { judgeLibrary } from '../validate/library.js';
 import { LAB_RUNS, PROMISES, type Violation } from '../validate/promises.js';
+import { libraryOf } from './library-of.js';
 import { READERS } from './plan-names.js';
 import { Random } from './random.js';
 
@@ -81,12 +80,6 @@ export async function runReaders(seed: number, options: ReadersOptions, main?: s
     await topology.stop();
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** The library beside another build of the service, if that has one. */
-async function libraryOf(main: string | undefined): Promise<string> {
-  const beside = main === undefined ? null : join(dirname(main), 'sdk');
-  return beside !== null && existsSync(beside) ? beside : builtLibrary();
 }
 
 interface Parts {

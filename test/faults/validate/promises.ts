@@ -49,6 +49,13 @@ export const PROMISES = {
   libraryEnds: 'a watch of the client library is told compacted or epoch-changed where that is so, and only there',
   libraryCache: 'a cache of the client library shows what the store has at its revision, and nothing else',
   cache: 'the read cache never goes back, and ends as the store',
+  clientLost: 'no report of a device of the client library is lost',
+  clientOrder: 'reports of a device of the client library are stored in their order',
+  clientDelta: 'a handler of deltas never gets an older one',
+  clientWaits: 'no call of the client library waits without bound',
+  clientErrors: 'the client library fails with errors of its own, which say what has become of a write',
+  clientQuiet: 'the client library leaves no rejection unhandled, and logs no errors',
+  clientLeaks: 'what is closed leaves no socket, timer or listener behind',
 } as const;
 
 export type PromiseName = (typeof PROMISES)[keyof typeof PROMISES];
