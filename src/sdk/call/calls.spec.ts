@@ -192,6 +192,21 @@ describe('a failed call', () => {
     await clock.advance(0);
     expect(clock.timers).toBe(0);
   });
+
+  it.each([
+    ['unknown', 'the patch', [() => problem(404, 'not-found'), never]],
+    ['not-applied', 'the state', [never]],
+  ] as const)('an update is %s while it waits for %s', async (outcome, _, answers) => {
+    const { umbra, clock } = client([...answers]);
+    const update = umbra
+      .thing('lamp')
+      .shadow()
+      .update(() => ({ desired: { on: true } }), { timeoutMs: 700 });
+    const ended = update.catch((error: UmbraError) => error);
+    await clock.advance(700);
+    expect(await ended).toMatchObject({ code: 'timeout', outcome });
+    expect(clock.timers).toBe(0);
+  });
 });
 
 it('lets many calls share a signal, and leaves none of them behind', async () => {

@@ -1,6 +1,6 @@
 import type { Caller } from '../call/caller.js';
 import type { CallOptions } from '../call/request.js';
-import { UmbraError, clientError } from '../umbra-error.js';
+import { UmbraError, clientError, isEnd } from '../umbra-error.js';
 import { pause } from '../within.js';
 import { followed, type Change } from '../watch/change.js';
 import { ChangeStream, type StreamOptions } from '../watch/change-stream.js';
@@ -91,9 +91,14 @@ export class Shadow<T = AnyState> {
     change: (now: ShadowState<T>) => Patch<T> | null | Promise<Patch<T> | null>,
     options: UpdateOptions<T> = {},
   ): Promise<ShadowState<T>> {
-    return this.#caller.within(`the update of ${this.#path}`, options, (signal) =>
-      this.#update(change, { ...options, signal }),
-    );
+    let isSent = false;
+    const onSent = (sent: boolean): void => void (isSent = sent);
+    return this.#caller
+      .within(`the update of ${this.#path}`, options, (signal) => this.#update(change, { ...options, signal, onSent }))
+      .catch((error: UmbraError) => {
+        // The wait may end before that for the patch does, which alone says so.
+        throw isSent && isEnd(error) ? error.withOutcome('unknown') : error;
+      });
   }
 
   /**
@@ -160,7 +165,12 @@ export class Shadow<T = AnyState> {
 
   async #update(
     change: (now: ShadowState<T>) => Patch<T> | null | Promise<Patch<T> | null>,
-    { attempts = 16, known, ...options }: UpdateOptions<T> & { signal: AbortSignal },
+    {
+      attempts = 16,
+      known,
+      onSent,
+      ...options
+    }: UpdateOptions<T> & { signal: AbortSignal; onSent: (isSent: boolean) => void },
   ): Promise<ShadowState<T>> {
     const { signal, timeoutMs } = options;
     const { clock, random } = this.#caller.platform;
@@ -168,12 +178,14 @@ export class Shadow<T = AnyState> {
     for (let attempt = 1; ; attempt++) {
       const patch = await change(now);
       if (patch === null) return now;
+      onSent(true);
       try {
         return await this.patch(patch, { ...options, ifVersion: now.version === 0 ? 'absent' : now.version });
       } catch (error) {
         const isConflict = error instanceof UmbraError && error.code === 'precondition-failed';
         if (!isConflict || attempt >= attempts) throw error;
       }
+      onSent(false);
       await pause(clock, random() * CONFLICT_MS * attempt, signal, 'the update');
       now = await this.#read({ signal, timeoutMs });
     }
