@@ -38,7 +38,7 @@ export class DeltaRuns<D, R> {
   /** Highest version of which it is known whether there is a delta. */
   #newest = 0;
   #waiting: Delta<D> | null = null;
-  #running: { readonly delta: Delta<D>; readonly control: AbortController } | null = null;
+  #running: { readonly delta: Delta<D>; control: AbortController } | null = null;
   #isClosed = false;
 
   constructor(parts: RunParts<D, R>) {
@@ -85,16 +85,16 @@ export class DeltaRuns<D, R> {
   async #run(): Promise<void> {
     for (let delta = this.#waiting; delta !== null && !this.#isClosed; delta = this.#waiting) {
       this.#waiting = null;
-      const control = new AbortController();
-      this.#running = { delta, control };
-      await this.#untilDone(delta, control);
+      await this.#untilDone(delta);
       this.#running = null;
     }
   }
 
-  async #untilDone(delta: Delta<D>, control: AbortController): Promise<void> {
+  async #untilDone(delta: Delta<D>): Promise<void> {
     const { platform, retry } = this.#parts;
     for (let attempt = 1; ; attempt++) {
+      const control = new AbortController();
+      this.#running = { delta, control };
       try {
         await this.#once(delta, attempt, control);
         return;
@@ -103,18 +103,18 @@ export class DeltaRuns<D, R> {
         if (this.#isClosed || this.#waiting || this.#newest !== delta.version) return;
         platform.logger.warn({ version: delta.version, attempt, error }, 'the handler of deltas has failed');
       }
+      // The signal of the attempt may have aborted, as its time was over.
+      this.#running.control = new AbortController();
+      const { signal } = this.#running.control;
       const ms = pauseAfter(attempt, retry, platform.random());
-      await pause(platform.clock, ms, control.signal, 'the next run').catch(() => undefined);
-      if (control.signal.aborted || this.#newest !== delta.version) return;
+      await pause(platform.clock, ms, signal, 'the next run').catch(() => undefined);
+      if (signal.aborted || this.#newest !== delta.version) return;
     }
   }
 
   /** @throws what the handler throws */
-  async #once({ version, delta }: Delta<D>, attempt: number, { signal: isOver }: AbortController): Promise<void> {
+  async #once({ version, delta }: Delta<D>, attempt: number, control: AbortController): Promise<void> {
     const { platform, handler, handlerMs, report } = this.#parts;
-    const control = new AbortController();
-    const end = (): void => control.abort(isOver.reason);
-    isOver.addEventListener('abort', end, { once: true });
     const cancel = platform.clock.after(handlerMs, () => {
       platform.logger.warn({ version, handlerMs }, 'the handler of deltas takes long; its signal aborts');
       control.abort(clientError('timeout', `the handler took longer than ${handlerMs} ms`));
@@ -124,7 +124,6 @@ export class DeltaRuns<D, R> {
       reported = await handler(delta, { version, attempt, signal: control.signal });
     } finally {
       cancel();
-      isOver.removeEventListener('abort', end);
     }
     if (reported === undefined || reported === null) return;
     // The next run waits for it, or it would be told what was done just now. It has not failed if this cannot be stored.

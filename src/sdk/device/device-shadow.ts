@@ -129,7 +129,7 @@ export class DeviceShadow<T = AnyState> {
       await this.#parts.uplink.up(signal);
       isSent = true;
       try {
-        await this.#delete.send({ clientToken: this.#parts.platform.newId() });
+        await this.#delete.send(this.#parts.platform.newId());
         return true;
       } catch (error) {
         if ((error as UmbraError).status === 404) return false;
@@ -167,7 +167,7 @@ export class DeviceShadow<T = AnyState> {
   /** Asks once. @throws UmbraError */
   async #ask(): Promise<DeviceState<T> | null> {
     try {
-      const accepted = await this.#get.send({ clientToken: this.#parts.platform.newId() });
+      const accepted = await this.#get.send(this.#parts.platform.newId());
       return stateOf<T>(accepted, { thing: this.thing, shadow: this.name });
     } catch (error) {
       if ((error as UmbraError).status === 404) return null;

@@ -44,27 +44,23 @@ export class Exchange {
 
   /**
    * Sends a request over the present connection and waits for its answer. It is not sent again.
+   * @param state JSON of its member `state`; none: it has none
    * @throws UmbraError unreachable and timeout, with the outcome not-applied if it was not sent, unknown if it was; the
    * rejection
    */
-  async send(body: Readonly<Record<string, unknown>> & { readonly clientToken: string }): Promise<Accepted> {
-    const connection = await this.uplink.ready(this.#topics);
-    const { clientToken } = body;
-    const answer = new Promise<Accepted>((resolve, reject) => this.#waiting.set(clientToken, { resolve, reject }));
-    // PUBACK may fail first.
-    answer.catch(() => undefined);
+  async send(clientToken: string, state?: string): Promise<Accepted> {
+    const connection = this.uplink.readyNow(this.#topics) ?? (await this.uplink.ready(this.#topics));
+    const body = `{"clientToken":${JSON.stringify(clientToken)}${state === undefined ? '' : `,"state":${state}`}}`;
     try {
-      return await this.uplink.answered(connection, 'the answer to a request', async () => {
-        const sent = connection.publish(this.topic, JSON.stringify(body));
-        // A rejection may be there before the PUBACK, and says more.
-        await Promise.race([answer, sent]);
-        return answer;
+      return await this.uplink.answered<Accepted>(connection, 'the answer to a request', (resolve, reject) => {
+        this.#waiting.set(clientToken, { resolve, reject });
+        // A rejection may be there before the PUBACK fails, and says more.
+        connection.publish(this.topic, body).catch(reject);
       });
     } catch (error) {
+      this.#waiting.delete(clientToken);
       const { code } = error as UmbraError;
       throw code === 'timeout' ? lost('the service did not answer', 'unknown', error) : error;
-    } finally {
-      this.#waiting.delete(clientToken);
     }
   }
 

@@ -10,8 +10,8 @@ export interface Waiter<T> {
 export interface Update<T> {
   readonly patch: Json;
   readonly clientToken: string;
-  /** Characters of JSON. */
-  readonly size: number;
+  /** The patch as JSON. */
+  readonly text: string;
   readonly waiters: Waiter<T>[];
   /** What it was merged of, to be sent alone should the whole be rejected. */
   readonly parts: readonly Update<T>[];
@@ -44,18 +44,18 @@ export class ReportQueue<T> {
 
   /** @throws UmbraError outbox-full */
   add(patch: Json, waiters: Waiter<T>[], clientToken = this.newId()): void {
-    const update = { patch, clientToken, size: JSON.stringify(patch).length, waiters, parts: [] };
+    const update = { patch, clientToken, text: JSON.stringify(patch), waiters, parts: [] };
     if (!this.#fits(update)) this.#compact();
     if (!this.#fits(update))
       throw clientError('outbox-full', `the outbox is full: ${this.#size} bytes wait`, { retryable: true });
     this.#waiting.push(update);
-    this.#size += update.size;
+    this.#size += update.text.length;
   }
 
   /** What a process before this one has left goes first. No errors. */
   restore(updates: readonly Pick<Update<T>, 'patch' | 'clientToken'>[]): void {
     const before = updates.map(({ patch, clientToken }) => {
-      return { patch, clientToken, size: JSON.stringify(patch).length, waiters: [], parts: [] };
+      return { patch, clientToken, text: JSON.stringify(patch), waiters: [], parts: [] };
     });
     this.#waiting.unshift(...before);
     this.#size += sizeOf(before);
@@ -66,6 +66,10 @@ export class ReportQueue<T> {
     const first = this.#alone.shift() ?? this.#waiting.shift();
     if (!first) return null;
     if (first.parts === ALONE) return first;
+    if (this.#waiting.length === 0) {
+      this.#size -= first.text.length;
+      return first;
+    }
     const parts = [first];
     let { patch } = first;
     for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
@@ -92,8 +96,8 @@ export class ReportQueue<T> {
     return all;
   }
 
-  #fits({ size }: Update<T>): boolean {
-    return this.#size + size <= this.maxSize && this.#waiting.length < MAX_UPDATES;
+  #fits({ text }: Update<T>): boolean {
+    return this.#size + text.length <= this.maxSize && this.#waiting.length < MAX_UPDATES;
   }
 
   /** Merges what waits for good: leaf by leaf, it takes no more than a shadow does. */
@@ -111,12 +115,12 @@ export class ReportQueue<T> {
 
   #merged(patch: Json, parts: readonly Update<T>[]): Update<T> {
     const waiters = parts.flatMap((part) => part.waiters);
-    return { patch, clientToken: this.newId(), size: JSON.stringify(patch).length, waiters, parts };
+    return { patch, clientToken: this.newId(), text: JSON.stringify(patch), waiters, parts };
   }
 }
 
 /** Marks an update that is not merged again. */
 const ALONE: readonly never[] = [];
 
-const sizeOf = (updates: readonly { readonly size: number }[]): number =>
-  updates.reduce((sum, { size }) => sum + size, 0);
+const sizeOf = (updates: readonly { readonly text: string }[]): number =>
+  updates.reduce((sum, { text }) => sum + text.length, 0);

@@ -2,11 +2,11 @@ import { pauseAfter, type BackOff } from '../back-off.js';
 import type { Platform } from '../platform.js';
 import type { Written } from '../shadow/state.js';
 import { clientError, type UmbraError } from '../umbra-error.js';
-import { aborted, pause, within } from '../within.js';
+import { aborted, pause, settled } from '../within.js';
 import type { Exchange } from './exchange.js';
-import { jsonOf } from './merge.js';
+import { jsonOf, type Json } from './merge.js';
 import type { KeptReports } from './kept-reports.js';
-import { ReportQueue, type Update, type Waiter } from './report-queue.js';
+import { ReportQueue, type Update } from './report-queue.js';
 import type { Uplink } from './uplink.js';
 
 /** Of a shadow after a report. */
@@ -59,8 +59,18 @@ export class Reports {
    * @throws UmbraError timeout, aborted or closed: with the outcome unknown it may still be stored; outbox-full; the
    * rejection
    */
-  report(patch: unknown, options: WaitOptions = {}): Promise<Reported> {
-    const reported = this.#report(patch, options);
+  report(patch: unknown, { timeoutMs, signal }: WaitOptions = {}): Promise<Reported> {
+    const { platform, uplink } = this.#parts;
+    const ms = timeoutMs ?? this.#parts.timeoutMs;
+    const what = 'the report';
+    // Once it waits in the queue it will be sent, whether anybody waits for it or not.
+    const limit = { clock: platform.clock, ms, what, signals: signal ? [signal] : [], outcome: 'unknown' } as const;
+    const reported = settled<Reported>(limit, (resolve, reject) => {
+      if (uplink.closed.aborted) return reject(aborted(what, uplink.closed));
+      this.#queue.add(reportOf(patch), [{ resolve, reject }]);
+      this.#pump();
+      this.#keep();
+    });
     reported.catch(() => undefined);
     return reported;
   }
@@ -91,29 +101,6 @@ export class Reports {
       await new Promise<void>((resolve) => last.waiters.push({ resolve: () => resolve(), reject: () => resolve() }));
   }
 
-  async #report(patch: unknown, options: WaitOptions): Promise<Reported> {
-    const { platform, uplink, timeoutMs } = this.#parts;
-    const what = 'the report';
-    for (const signal of [uplink.closed, options.signal]) if (signal?.aborted) throw aborted(what, signal);
-    const json = jsonOf(patch);
-    if (typeof json !== 'object' || Array.isArray(json))
-      throw clientError('invalid-argument', 'a report is an object, or null to clear the section');
-    let waiter!: Waiter<Reported>;
-    const stored = new Promise<Reported>((resolve, reject) => (waiter = { resolve, reject }));
-    this.#queue.add(json, [waiter]);
-    this.#pump();
-    this.#keep();
-    try {
-      const ms = options.timeoutMs ?? timeoutMs;
-      return await within({ clock: platform.clock, ms, what, signals: [options.signal] }, () => stored);
-    } catch (error) {
-      stored.catch(() => undefined);
-      const { code } = error as UmbraError;
-      // It still waits, or is under way.
-      throw code === 'timeout' || code === 'aborted' ? (error as UmbraError).withOutcome('unknown') : error;
-    }
-  }
-
   #keep(): void {
     if (this.#isLoaded) this.#parts.kept?.keep(this.#flying, this.#queue.updates);
   }
@@ -137,11 +124,11 @@ export class Reports {
       this.#keep();
     }
     for (;;) {
-      // What is reported while there is no connection becomes part of this update.
-      if (!this.#queue.isEmpty) await uplink.up(uplink.closed);
+      // What is reported in one go, or while there is no connection, becomes part of this update.
+      if (!this.#queue.isEmpty) await (uplink.isUp ? null : uplink.up(uplink.closed));
       this.#flying = this.#queue.take();
       this.#keep();
-      await kept?.saved();
+      if (kept) await kept.saved();
       if (this.#flying === null) return;
       await this.#untilAnswered(this.#flying);
       [this.#flying, this.#isDoubtful] = [null, false];
@@ -151,11 +138,11 @@ export class Reports {
   /** @throws UmbraError closed */
   async #untilAnswered(update: Update<Reported>): Promise<void> {
     const { uplink, exchange, platform, retry } = this.#parts;
-    const body = { clientToken: update.clientToken, state: { reported: update.patch } };
+    const state = `{"reported":${update.text}}`;
     for (let failures = 0; ;) {
-      await uplink.up(uplink.closed);
+      if (!uplink.isUp) await uplink.up(uplink.closed);
       try {
-        const { version } = await exchange.send(body);
+        const { version } = await exchange.send(update.clientToken, state);
         for (const { resolve } of update.waiters) resolve({ version: Number(version) });
         return;
       } catch (caught) {
@@ -184,4 +171,12 @@ export class Reports {
     for (const { reject } of flying) reject(error.withOutcome(this.#isDoubtful || kept ? 'unknown' : 'not-applied'));
     for (const { reject } of rest) reject(error.withOutcome(kept ? 'unknown' : 'not-applied'));
   }
+}
+
+/** @throws UmbraError invalid-argument */
+function reportOf(patch: unknown): Json {
+  const json = jsonOf(patch);
+  if (typeof json !== 'object' || Array.isArray(json))
+    throw clientError('invalid-argument', 'a report is an object, or null to clear the section');
+  return json;
 }

@@ -3,7 +3,7 @@ import { pauseAfter, type BackOff } from '../back-off.js';
 import { forMany } from '../builtin.js';
 import type { Platform } from '../platform.js';
 import { clientError, UmbraError } from '../umbra-error.js';
-import { aborted, pause, within } from '../within.js';
+import { aborted, pause, settled, within } from '../within.js';
 import type { Connection, Dial } from './connection.js';
 import { lost } from './refusal.js';
 import { keepRenewed } from './renewal.js';
@@ -94,6 +94,11 @@ export class Uplink {
     }
   }
 
+  /** The present connection, if these topics are subscribed already. No errors. */
+  readyNow(topics: readonly string[]): Connection | null {
+    return this.#subscriptions?.has(topics) ? this.#connection : null;
+  }
+
   /**
    * The present connection, with these topics subscribed.
    * @throws UmbraError unreachable, timeout; not-allowed for a topic that was refused
@@ -109,10 +114,20 @@ export class Uplink {
 
   /**
    * Waits for an answer over a connection; if there is none in time, the connection is cut, since it may be dead.
-   * @throws UmbraError timeout, unreachable; what `task` throws
+   * @param start gets what settles the wait
+   * @throws UmbraError timeout; what settles it
    */
-  async answered<T>(connection: Connection, what: string, task: () => Promise<T>): Promise<T> {
-    return this.#answered(connection, what, task);
+  answered<T>(
+    connection: Connection,
+    what: string,
+    start: (resolve: (value: T) => void, reject: (error: UmbraError) => void) => void,
+  ): Promise<T> {
+    const { platform, answerMs } = this.#parts;
+    const answer = settled({ clock: platform.clock, ms: answerMs, what }, start);
+    answer.catch(({ code }: UmbraError) => {
+      if (code === 'timeout') connection.cut();
+    });
+    return answer;
   }
 
   /** Says goodbye. No errors. */
@@ -123,14 +138,8 @@ export class Uplink {
     await this.#running;
   }
 
-  async #answered<T>(connection: Connection, what: string, task: () => Promise<T>): Promise<T> {
-    const { platform, answerMs } = this.#parts;
-    try {
-      return await within({ clock: platform.clock, ms: answerMs, what }, task);
-    } catch (error) {
-      if ((error as UmbraError).code === 'timeout') connection.cut();
-      throw error;
-    }
+  #answered<T>(connection: Connection, what: string, task: () => Promise<T>): Promise<T> {
+    return this.answered<T>(connection, what, (resolve, reject) => void task().then(resolve, reject));
   }
 
   async #run(onRefused?: (error: UmbraError) => void): Promise<void> {

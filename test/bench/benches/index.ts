@@ -4,6 +4,7 @@ import type { Result } from '../result.js';
 import { against } from './against.js';
 import { bystander } from './bystander.js';
 import { clientCache } from './client-cache.js';
+import { clientLibrary } from './client-library.js';
 import { desired } from './desired.js';
 import { externalBroker } from './external-broker.js';
 import { fanOut } from './fan-out.js';
@@ -74,6 +75,10 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   bystander: { title: 'latency beside a client that means harm, 500 updates/s', table: true, run: bystander },
   store: { title: 'the store alone, 256 callers', table: true, run: storeAlone },
   idle: { title: 'latency at 500 updates/s', table: true, run: idle },
+  device: {
+    title: 'devices of the client library over bare mqtt.js, 50 of each',
+    run: clientLibrary,
+  },
   desired: { title: 'desired through REST, delta to the device, 50 of each', run: desired },
   'fan-out': { title: 'one shadow, 1 to 10,000 subscribers', run: fanOut },
   streams: { title: 'one shadow, 1,000 and 10,000 readers of its stream', run: streams },
