@@ -42,17 +42,18 @@ async function main(spec: ProgramSpec): Promise<void> {
     return new Application(thing, name, { umbra, calls, signal, random: random.fork(`application ${i}`) });
   });
   for (const actor of [...lamps, ...applications]) actor.start();
-  process.on('message', (command: Command) => {
+  const onCommand = (command: Command): void => {
     if (command === 'rest') for (const actor of [...lamps, ...applications]) actor.rest();
     else void leave();
-  });
+  };
+  process.on('message', onCommand);
 
   async function leave(): Promise<void> {
+    process.off('message', onCommand);
     for (const client of clients) client.close();
     await Promise.all(lamps.map((lamp) => lamp.leave()));
     await calls.ended();
-    // Of the process alone was the channel to the lab.
-    calls.tell({ type: 'left', leaks: (await leaks.found()).filter((leak) => !leak.includes('of message')) });
+    calls.tell({ type: 'left', leaks: await leaks.found() });
     process.disconnect();
   }
 }
