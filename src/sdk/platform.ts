@@ -66,21 +66,9 @@ const systemClock: Clock = {
 const nothing = (): void => undefined;
 const silent: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
-const ID_BYTES = 16;
-/** Ids that are drawn at once: each drawing is a call of the system. */
-const IDS = 64;
-let drawn: Uint8Array<ArrayBuffer> | null = null;
-/** Bytes of them that are left. */
-let left = 0;
-
 /** 128 random bits. Unlike `randomUUID`, pages without TLS have `getRandomValues`. */
 function newId(): string {
-  drawn ??= new Uint8Array(ID_BYTES * IDS);
-  if (left === 0) left = crypto.getRandomValues(drawn).length;
-  left -= ID_BYTES;
-  let id = '';
-  for (let i = left; i < left + ID_BYTES; i++) id += (drawn[i]! + 256).toString(16).slice(1);
-  return id;
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** What was given, and the surroundings of this process or page for the rest. No errors. */

@@ -67,7 +67,7 @@ export async function connect<T = AnyState>(options: DeviceOptions): Promise<Dev
   const { timeoutMs = 30_000, answerMs = 10_000, handlerMs = 300_000, maxWaiting = 262_144 } = options;
   const { thing, outbox = null, signal } = options;
   if (!isName(thing, 128)) throw clientError('invalid-argument', `the thing '${thing}': ${NAMES}`);
-  const platform = platformOf(options);
+  const platform = withTokens(platformOf(options));
   const auth = typeof options.auth === 'string' ? bearer(options.auth) : options.auth;
   const [reconnect, retry] = [
     { ...PAUSES, ...options.reconnect },
@@ -89,6 +89,13 @@ export async function connect<T = AnyState>(options: DeviceOptions): Promise<Dev
     await device.close();
     throw error;
   }
+}
+
+/** Ids of requests: drawing each by chance would cost as much as all else that is done for a report. */
+function withTokens(platform: Platform): Platform {
+  let prefix: string | null = null;
+  let count = 0;
+  return { ...platform, newId: () => `${(prefix ??= platform.newId())}-${++count}` };
 }
 
 async function first(
