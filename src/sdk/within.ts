@@ -1,6 +1,6 @@
 import { forMany } from './builtin.js';
 import type { Clock } from './platform.js';
-import { clientError, type Outcome, type UmbraError } from './umbra-error.js';
+import { clientError, type UmbraError } from './umbra-error.js';
 
 export interface Limit {
   readonly clock: Clock;
@@ -32,7 +32,9 @@ export async function within<T>(limit: Limit, task: (signal: AbortSignal) => Pro
   // The task may end first, and nobody waits for this promise then.
   ended.catch(() => undefined);
   const unlink = link(limit.signals ?? [], control, what);
-  const cancel = clock.after(ms, () => control.abort(tooLong(limit)));
+  const cancel = clock.after(ms, () =>
+    control.abort(clientError('timeout', `${what} took longer than ${Math.round(ms)} ms`, { retryable: true })),
+  );
   try {
     control.signal.throwIfAborted();
     return await Promise.race([task(control.signal), ended]);
@@ -42,62 +44,20 @@ export async function within<T>(limit: Limit, task: (signal: AbortSignal) => Pro
   }
 }
 
-const tooLong = ({ what, ms }: Limit): UmbraError =>
-  clientError('timeout', `${what} took longer than ${Math.round(ms)} ms`, { retryable: true });
-
-/**
- * A promise that `start` hands on to whoever settles it, for at most so long. It costs a part of `within`: nothing tells
- * the other side that nobody waits any more. Leaves no timer and no listener behind.
- * @param outcome of the errors that end the wait
- * @throws UmbraError timeout, aborted; what `start` throws
- */
-export function settled<T>(
-  limit: Limit & { readonly outcome?: Outcome },
-  start: (resolve: (value: T) => void, reject: (error: UmbraError) => void) => void,
-): Promise<T> {
-  const { clock, ms, what, signals = [], outcome = 'not-applied' } = limit;
-  return new Promise<T>((resolve, reject) => {
-    const before = signals.find((signal) => signal?.aborted);
-    if (before) return reject(aborted(what, before));
-    let isOver = false;
-    let free = (): void => void (isOver = true);
-    const fail = (error: UmbraError): void => {
-      free();
-      reject(error);
-    };
-    start((value) => {
-      free();
-      resolve(value);
-    }, fail);
-    if (isOver) return;
-    const cancel = clock.after(ms, () => fail(tooLong(limit).withOutcome(outcome)));
-    const unlinks = signals.map((signal) =>
-      onAbort(signal, (aborting) => fail(aborted(what, aborting).withOutcome(outcome))),
-    );
-    free = () => {
-      cancel();
-      for (const unlink of unlinks) unlink?.();
-    };
-  });
-}
-
-/** undefined: there is no signal. No errors. */
-function onAbort(signal: AbortSignal | undefined, task: (signal: AbortSignal) => void): (() => void) | undefined {
-  if (!signal) return undefined;
-  const abort = (): void => task(signal);
-  if (signal.aborted) abort();
-  forMany(signal).addEventListener('abort', abort, { once: true });
-  return () => signal.removeEventListener('abort', abort);
-}
-
 /** Aborts `control` as soon as one of the signals aborts, until the function that it returns is called. No errors. */
 export function link(
   signals: readonly (AbortSignal | undefined)[],
   control: AbortController,
   what: string,
 ): () => void {
-  const unlinks = signals.map((signal) => onAbort(signal, (aborting) => control.abort(aborted(what, aborting))));
-  return () => unlinks.forEach((unlink) => unlink?.());
+  const links = signals.flatMap((signal) => {
+    if (!signal) return [];
+    const abort = (): void => control.abort(aborted(what, signal));
+    if (signal.aborted) abort();
+    forMany(signal).addEventListener('abort', abort, { once: true });
+    return [() => signal.removeEventListener('abort', abort)];
+  });
+  return () => links.forEach((unlink) => unlink());
 }
 
 /**

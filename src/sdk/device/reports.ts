@@ -2,12 +2,13 @@ import { pauseAfter, type BackOff } from '../back-off.js';
 import type { Platform } from '../platform.js';
 import type { Written } from '../shadow/state.js';
 import { clientError, type UmbraError } from '../umbra-error.js';
-import { aborted, pause, settled } from '../within.js';
+import { aborted, pause } from '../within.js';
 import type { Exchange } from './exchange.js';
 import { jsonOf, type Json } from './merge.js';
 import type { KeptReports } from './kept-reports.js';
 import { ReportQueue, type Update } from './report-queue.js';
 import type { Uplink } from './uplink.js';
+import { settled } from './settled.js';
 
 /** Of a shadow after a report. */
 export type Reported = Pick<Written, 'version'>;

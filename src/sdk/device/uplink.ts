@@ -3,11 +3,12 @@ import { pauseAfter, type BackOff } from '../back-off.js';
 import { forMany } from '../builtin.js';
 import type { Platform } from '../platform.js';
 import { clientError, UmbraError } from '../umbra-error.js';
-import { aborted, pause, settled, within } from '../within.js';
+import { aborted, pause, within } from '../within.js';
 import type { Connection, Dial } from './connection.js';
 import { lost } from './refusal.js';
 import { keepRenewed } from './renewal.js';
 import { Subscriptions } from './subscriptions.js';
+import { settled } from './settled.js';
 
 export interface UplinkParts {
   readonly dial: Dial;
