@@ -65,33 +65,34 @@ export class Caller {
 
   /**
    * Runs `task` until the time is over, its signal aborts or the client is closed.
+   * @param isInDoubt whether it has sent what may be carried out, although nobody waits for it any more
    * @throws UmbraError timeout, aborted, closed; what `task` throws
    */
-  within<T>(
+  async within<T>(
     what: string,
     { timeoutMs: ms = this.timeoutMs, signal }: CallOptions,
     task: (signal: AbortSignal) => Promise<T>,
+    isInDoubt?: () => boolean,
   ): Promise<T> {
-    return within({ clock: this.platform.clock, ms, what, signals: [signal, this.closed] }, task);
+    try {
+      return await within({ clock: this.platform.clock, ms, what, signals: [signal, this.closed] }, task);
+    } catch (error) {
+      throw error instanceof UmbraError && isEnd(error) && isInDoubt?.() ? error.withOutcome('unknown') : error;
+    }
   }
 
-  async #begun(
+  #begun(
     { method = 'GET', path, timeoutMs }: Request,
     signal: AbortSignal | undefined,
     task: (signal: AbortSignal) => Promise<Answer>,
   ): Promise<Answer> {
     let isBegun = false;
     const begun = (ends: AbortSignal): Promise<Answer> => {
-      isBegun = true;
+      isBegun = method !== 'GET';
       return task(ends);
     };
-    try {
-      return await this.within(`${method} ${path}`, { timeoutMs, signal }, begun);
-    } catch (error) {
-      // Nobody waits for the chain any more, which alone knows whether its request was sent.
-      const isInDoubt = isBegun && method !== 'GET' && error instanceof UmbraError && isEnd(error);
-      throw isInDoubt ? error.withOutcome('unknown') : error;
-    }
+    // The chain alone knows whether its request was sent.
+    return this.within(`${method} ${path}`, { timeoutMs, signal }, begun, () => isBegun);
   }
 
   #run(request: Request, signal: AbortSignal, isStream: boolean): Promise<Answer> {

@@ -41,9 +41,8 @@ export function stateOf<T>(body: object, { thing, shadow }: ShadowName, revision
 }
 
 /** The state of a shadow that does not exist. No errors. */
-export const noState = <T>(name: ShadowName, revision: number): ShadowState<T> => ({
-  ...stateOf<T>({ state: {}, version: 0 }, name, revision),
-});
+export const noState = <T>(name: ShadowName, revision: number): ShadowState<T> =>
+  stateOf<T>({ state: {}, version: 0 }, name, revision);
 
 function isDocument(body: object): body is DocumentBody {
   const { state, version } = body as Partial<DocumentBody>;

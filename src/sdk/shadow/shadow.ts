@@ -1,9 +1,10 @@
 import type { Caller } from '../call/caller.js';
 import type { CallOptions } from '../call/request.js';
-import { UmbraError, clientError, isEnd } from '../umbra-error.js';
+import { UmbraError, clientError } from '../umbra-error.js';
 import { pause } from '../within.js';
 import { followed, type Change } from '../watch/change.js';
 import { ChangeStream, type StreamOptions } from '../watch/change-stream.js';
+import type { Source } from '../watch/filter.js';
 import { watched, type WatchOptions } from '../watch/watch.js';
 import { jsonOf, noState, revisionOf, stateOf, type ShadowName } from './read-state.js';
 import type { AnyState, DeepPartial, DesiredOf, Patch, ReportedOf, ShadowState, Written } from './state.js';
@@ -92,13 +93,17 @@ export class Shadow<T = AnyState> {
     options: UpdateOptions<T> = {},
   ): Promise<ShadowState<T>> {
     let isSent = false;
-    const onSent = (sent: boolean): void => void (isSent = sent);
-    return this.#caller
-      .within(`the update of ${this.#path}`, options, (signal) => this.#update(change, { ...options, signal, onSent }))
-      .catch((error: UmbraError) => {
-        // The wait may end before that for the patch does, which alone says so.
-        throw isSent && isEnd(error) ? error.withOutcome('unknown') : error;
-      });
+    const noted: typeof change = async (now) => {
+      const patch = await change(now);
+      isSent = true;
+      return patch;
+    };
+    return this.#caller.within(
+      `the update of ${this.#path}`,
+      options,
+      (signal) => this.#update(noted, { ...options, signal }),
+      () => isSent,
+    );
   }
 
   /**
@@ -110,7 +115,7 @@ export class Shadow<T = AnyState> {
     const answer = await this.#caller.call({
       ...{ name: 'shadow.delete', method: 'DELETE', path: this.#path, query: this.#query },
       ...sent(options),
-      body: clientToken === undefined ? undefined : { clientToken },
+      ...(clientToken !== undefined && { body: { clientToken } }),
     });
     return { version: Number(jsonOf(answer, true)['version']), revision: revisionOf(answer) };
   }
@@ -124,11 +129,13 @@ export class Shadow<T = AnyState> {
     const what = `waiting for ${this.#path} to converge`;
     return this.#caller.within(what, { timeoutMs, signal }, async (ends) => {
       let exists = false;
-      for await (const event of this.#stream(stream, ends).events()) {
+      const parts = { ...stream, initial: true, signal: ends };
+      for await (const event of new ChangeStream(this.#caller, this.#source, parts).events()) {
         if (event.type === 'reload') continue;
         const state = event.type === 'bookmark' ? null : followed<T>(event.data);
         // The first bookmark comes after the initial state, and later ones while nothing changes.
-        if (state === null && (event.type === 'change' || !exists)) throw this.#missing();
+        if (state === null && (event.type === 'change' || !exists))
+          throw new UmbraError({ code: 'not-found', message: `${what}: there is no such shadow` });
         exists = true;
         if (state?.delta === null) return state;
       }
@@ -141,15 +148,11 @@ export class Shadow<T = AnyState> {
    * @throws UmbraError as `Umbra.watch` does
    */
   watch(options: WatchOptions = {}): AsyncGenerator<Change<T>, void, undefined> {
-    return watched(this.#caller, { path: `${this.#path}/watch`, query: this.#query }, options);
+    return watched(this.#caller, this.#source, options);
   }
 
-  #stream(options: StreamOptions, signal: AbortSignal): ChangeStream {
-    return new ChangeStream(
-      this.#caller,
-      { path: `${this.#path}/watch`, query: this.#query },
-      { ...options, initial: true, signal },
-    );
+  get #source(): Source {
+    return { path: `${this.#path}/watch`, query: this.#query };
   }
 
   async #read({ minRevision, ...options }: GetOptions): Promise<ShadowState<T>> {
@@ -158,19 +161,14 @@ export class Shadow<T = AnyState> {
       const answer = await this.#caller.call({ name: 'shadow.get', path: this.#path, query, ...options });
       return stateOf<T>(jsonOf(answer), this.key, revisionOf(answer));
     } catch (error) {
-      if (!(error instanceof UmbraError) || error.code !== 'not-found') throw error;
+      if ((error as UmbraError).code !== 'not-found') throw error;
       return noState<T>(this.key, 0);
     }
   }
 
   async #update(
     change: (now: ShadowState<T>) => Patch<T> | null | Promise<Patch<T> | null>,
-    {
-      attempts = 16,
-      known,
-      onSent,
-      ...options
-    }: UpdateOptions<T> & { signal: AbortSignal; onSent: (isSent: boolean) => void },
+    { attempts = 16, known, ...options }: UpdateOptions<T> & { signal: AbortSignal },
   ): Promise<ShadowState<T>> {
     const { signal, timeoutMs } = options;
     const { clock, random } = this.#caller.platform;
@@ -178,33 +176,27 @@ export class Shadow<T = AnyState> {
     for (let attempt = 1; ; attempt++) {
       const patch = await change(now);
       if (patch === null) return now;
-      onSent(true);
       try {
         return await this.patch(patch, { ...options, ifVersion: now.version === 0 ? 'absent' : now.version });
       } catch (error) {
-        const isConflict = error instanceof UmbraError && error.code === 'precondition-failed';
-        if (!isConflict || attempt >= attempts) throw error;
+        if ((error as UmbraError).code !== 'precondition-failed' || attempt >= attempts) throw error;
       }
-      onSent(false);
       await pause(clock, random() * CONFLICT_MS * attempt, signal, 'the update');
       now = await this.#read({ signal, timeoutMs });
     }
   }
 
-  #missing(): UmbraError {
-    const { thing, shadow } = this.key;
-    const message = `${thing} has no ${shadow === null ? 'classic shadow' : `shadow ${shadow}`}`;
-    return new UmbraError({ code: 'not-found', message });
-  }
-
   #section<S>(section: 'desired' | 'reported'): SectionOf<S, T> {
-    const replace = (value: object, options?: WriteOptions): Promise<ShadowState<T>> => {
-      const body = [{ op: 'replace', path: '', value }];
-      return this.#write('shadow.replace', `/${section}`, body, options, 'application/json-patch+json');
-    };
     return {
       patch: (patch, options) => this.patch({ [section]: patch } as Patch<T>, options),
-      replace: (value, options) => replace(value as object, options),
+      replace: (value, options) =>
+        this.#write(
+          'shadow.replace',
+          `/${section}`,
+          [{ op: 'replace', path: '', value }],
+          options,
+          'application/json-patch+json',
+        ),
       clear: (options) => this.patch({ [section]: null } as Patch<T>, options),
     };
   }
