@@ -7,7 +7,8 @@ import { build } from 'esbuild';
 import * as oauth from 'oauth4webapi';
 import * as openid from 'openid-client';
 import { clientSecret, fileStore, refreshToken, type AuthSession } from '../../src/sdk/auth/index.js';
-import { Umbra, type UmbraOptions } from '../../src/sdk/index.js';
+import { Umbra, type UmbraError, type UmbraOptions } from '../../src/sdk/index.js';
+import { platformOf, type Clock } from '../../src/sdk/platform.js';
 import { describeInBrowser, startBrowser, type Browser, type Page } from '../harness/browser.js';
 import { startPageServer, type PageServer } from '../harness/page-server.js';
 import { freePort } from '../harness/ports.js';
@@ -16,6 +17,7 @@ import { until } from '../harness/until.js';
 
 /** Clients of OAuth 2 that nobody here wrote: what they refuse, no device with such a library could use. */
 const INSECURE = { [oauth.allowInsecureRequests]: true };
+const HOUR_MS = 3_600_000;
 const SCOPE = 'iot:Get* offline_access';
 let node: SecureNode;
 let issuer: URL;
@@ -133,6 +135,12 @@ async function login(key: string): Promise<string> {
   return ((await answer.json()) as { refresh_token: string }).refresh_token;
 }
 
+async function revoke(id: string, secret: string, token: string): Promise<number> {
+  const headers = { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` };
+  const body = new URLSearchParams({ token });
+  return (await fetch(`${node.url}/v1/auth/revoke`, { method: 'POST', headers, body })).status;
+}
+
 describe('sessions of the client library', () => {
   const folder = mkdtempSync(join(tmpdir(), 'umbra-sessions-'));
   const clients: Umbra[] = [];
@@ -156,18 +164,76 @@ describe('sessions of the client library', () => {
     const auth = clientSecret('dash', key);
     const umbra = client(auth, { fetch: counting });
     const token = await auth.token(AbortSignal.timeout(60_000));
-    const revoked = await fetch(`${node.url}/v1/auth/revoke`, {
-      method: 'POST',
-      headers: { authorization: `Basic ${Buffer.from(`dash:${key}`).toString('base64')}` },
-      body: new URLSearchParams({ token }),
-    });
-    expect(revoked.status).toBe(200);
+    expect(await revoke('dash', key, token)).toBe(200);
     asked.length = 0;
     const calls = Array.from({ length: 200 }, () => umbra.call({ path: '/v1/auth/me', timeoutMs: 60_000 }));
     const answers = await Promise.all(calls);
     const count = (path: string): number => asked.filter((each) => each === path).length;
     expect([answers.filter(({ status }) => status === 200).length, count('/v1/auth/token')]).toEqual([200, 1]);
     expect(count('/v1/auth/me')).toBeLessThanOrEqual(400);
+  });
+
+  it('follow a stream over the end of their token, and end with their principal', async () => {
+    const id = 'follower';
+    const secret = await node.make(id, { kind: 'service', roles: ['service'] });
+    const auth = clientSecret(id, secret);
+    const umbra = client(auth);
+    const heard = new Set<string>();
+    const follow = async (): Promise<void> => {
+      for await (const { thing } of umbra.watch({}, { reconnect: { firstMs: 10 } })) heard.add(thing);
+    };
+    const ended = follow().catch((error: UmbraError) => error);
+    const hears = (thing: string): Promise<true> =>
+      until(`a change of ${thing}`, async () => {
+        await node.ask('POST', `/things/${thing}/shadow`, node.admin, { state: { desired: { on: true } } });
+        return heard.has(thing);
+      });
+    await hears('before');
+    const reasons: string[] = [];
+    auth.on('refresh', ({ reason }) => reasons.push(reason));
+    await revoke(id, secret, await auth.token(AbortSignal.timeout(10_000)));
+    await hears('after');
+    expect(reasons).toEqual(['rejected']);
+    await node.ask('PUT', `/v1/principals/${id}`, node.admin, { kind: 'service', disabled: true }, { 'if-match': '*' });
+    expect(await ended).toMatchObject({ status: 401, authCode: 'AUTH_105' });
+    await expect(auth.refresh()).rejects.toMatchObject({ code: 'signed-out', authCode: 'AUTH_105' });
+  });
+
+  it('follow the policy of tokens while they run, and bear a node whose clock is wrong', async () => {
+    let passed = 0;
+    const { clock: real } = platformOf();
+    const now = (): number => real.now() + passed;
+    const clock: Clock = { now, monotonic: () => real.monotonic() + passed, after: real.after };
+    let policies = 0;
+    const counting: UmbraOptions['fetch'] = (url, init) =>
+      fetch(url, init).finally(() => (policies += Number(url.endsWith('/v1/token-policy'))));
+    const auth = clientSecret('dash', key);
+    const umbra = client(auth, { clock, fetch: counting });
+    const refreshes: unknown[] = [];
+    auth.on('refresh', ({ reason, ttlMs }) => refreshes.push([reason, ttlMs]));
+    /** On the clocks of both; that of the node is wrong besides. */
+    const asks = async (ms: number): Promise<number> => {
+      node.clock.set(node.clock.now() + ms);
+      passed += ms;
+      return (await umbra.call({ path: '/v1/auth/me' })).status;
+    };
+    for (const hours of [2, -4]) {
+      node.clock.set(node.clock.now() + hours * HOUR_MS);
+      await auth.refresh();
+      expect([await asks(0), await asks(HOUR_MS + 60_000)]).toEqual([200, 200]);
+    }
+    const [forced, expired] = ['force', 'expiry'].map((reason) => [reason, HOUR_MS]);
+    expect(refreshes).toEqual([forced, expired, forced, expired]);
+    const policy = 'ttl: 600s\nforce_rotate: true\n';
+    expect((await node.ask('PUT', '/v1/token-policy', node.admin, policy)).status).toBe(201);
+    const before = policies;
+    await auth.refresh();
+    await until('the policy was read', () => policies > before);
+    expect(await asks(301_000)).toBe(200);
+    await until('the next token', () => refreshes.length === 6);
+    expect(refreshes.slice(4)).toEqual(Array(2).fill(['force', 600_000]));
+    await node.ask('DELETE', '/v1/token-policy', node.admin, undefined, { 'if-match': '*' });
+    node.clock.set(Date.now());
   });
 
   it('of two processes with one store are one login, over 50 rotations each', async () => {

@@ -63,6 +63,18 @@ describe('a token', () => {
     ]);
   });
 
+  it('is renewed after half of its life when rotation is forced from now on', async () => {
+    const session = service.session();
+    await service.token(session);
+    const reasons: string[] = [];
+    session.on('refresh', ({ reason }) => reasons.push(reason));
+    service.policy = { gracePeriod: 0, forceRotate: true };
+    await service.clock.advance(1_800_000 - 1);
+    expect(service.given).toBe(1);
+    await service.clock.advance(1);
+    expect([service.given, reasons]).toEqual([2, ['force']]);
+  });
+
   it('is renewed on use after a sleep, in which timers stood', async () => {
     const session = service.session();
     await service.token(session);
@@ -272,7 +284,8 @@ it('leaves no timer behind when its last client is closed', async () => {
   );
   await service.token(session);
   one!.close();
-  expect(service.clock.timers).toBe(1);
+  // For the next token, and for the policy.
+  expect(service.clock.timers).toBe(2);
   other!.close();
   expect(service.clock.timers).toBe(0);
 });

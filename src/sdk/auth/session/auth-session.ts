@@ -181,6 +181,7 @@ export class AuthSession implements Auth {
     if (--this.#clients > 0) return;
     this.#isClosed = true;
     this.#cancelTimer();
+    this.#policy.stop();
     this.#made?.unwatch();
     this.#options.fallback?.close?.();
   }
@@ -315,7 +316,7 @@ export class AuthSession implements Auth {
     if (this.#state !== 'idle') this.#enter('idle');
     this.#wake();
     this.#plan();
-    void this.#policy.read(url, held.text, platform).then((isOther) => isOther && this.#plan());
+    this.#policy.follow(url, held, platform, this.#isClosed ? null : () => this.#plan());
   }
 
   #fail(ms: number): void {
@@ -341,6 +342,7 @@ export class AuthSession implements Auth {
     this.#held = this.#retryAt = null;
     this.#error = error;
     this.#cancelTimer();
+    this.#policy.stop();
     this.#wake();
     if (!wasSignedOut) this.#listeners.emit('signedOut', error, this.#parts.platform.logger);
   }
