@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { createHash, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +23,14 @@ export interface Authority {
   /** A client certificate with the given common name. */
   client(commonName: string): Promise<KeyPair>;
   remove(): Promise<void>;
+}
+
+/** The SHA-256 of the key of a certificate, in base64. @param path of its PEM */
+export function pinOf(path: string): string {
+  const { publicKey } = new X509Certificate(readFileSync(path));
+  return createHash('sha256')
+    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('base64');
 }
 
 export async function createAuthority(): Promise<Authority> {

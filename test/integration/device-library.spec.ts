@@ -109,6 +109,26 @@ describe('a device of the client library', () => {
     ]);
   });
 
+  it.each([4, 5] as const)('says in its requests which trace they belong to, over MQTT %i', async (protocolVersion) => {
+    await proxy.stop();
+    proxy = await PacketProxy.start(node.port, protocolVersion);
+    const seen: string[] = [];
+    const device = await lamp(newThing(), {
+      protocolVersion,
+      traced: (name, run) => {
+        seen.push(name);
+        return run({ traceparent: `00-${seen.length}` });
+      },
+    });
+    await device.shadow.report({ step: 1 });
+    expect([await device.shadow.get(), await device.shadow.delete()]).toMatchObject([{ version: 1 }, true]);
+    expect(seen).toEqual(['shadow.update', 'shadow.get', 'shadow.delete']);
+    const told = proxy.sent.flatMap((packet) =>
+      packet.cmd === 'publish' ? [packet.properties?.userProperties?.['traceparent']] : [],
+    );
+    expect(told).toEqual(protocolVersion === 5 ? ['00-1', '00-2', '00-3'] : [undefined, undefined, undefined]);
+  });
+
   it.each(CUTS)('ends at what is desired, with all reports in their order, cut %j', async (cut) => {
     const thing = newThing();
     await desire(thing, { power: 'on' });

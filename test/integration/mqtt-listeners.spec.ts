@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { certificate } from '../../src/sdk/auth/index.js';
 import { connect as connectDevice } from '../../src/sdk/device/index.js';
 import mqttPacket from 'mqtt-packet';
 import WebSocket from 'ws';
-import { createAuthority, type Authority, type KeyPair } from '../harness/certificates.js';
+import { createAuthority, pinOf, type Authority, type KeyPair } from '../harness/certificates.js';
 import { startMqttNode, type MqttNode, type TestClient } from '../harness/mqtt-node.js';
 import { until } from '../harness/until.js';
 
@@ -29,6 +30,12 @@ describe('WebSockets', () => {
 
   it.each([4, 5] as const)('carry MQTT version %i at /mqtt', async (protocolVersion) => {
     await works(await node.connect({ protocolVersion }, `ws://127.0.0.1:${port}/mqtt`));
+  });
+
+  it('carry a device of the client library', async () => {
+    const device = await connectDevice({ url: `ws://127.0.0.1:${port}/mqtt`, thing: 'page' });
+    expect(await device.shadow.report({ on: true })).toEqual({ version: 1 });
+    await device.close();
   });
 
   it('tell MQTT 5 clients why they are ended', async () => {
@@ -125,6 +132,22 @@ describe('TLS', () => {
     await lamp.shadow.report({ power: 'off' });
     await lamp[Symbol.asyncDispose]();
     expect(lamp.connected).toBe(false);
+  });
+
+  it('serves a device that knows its key, and one that knows another one not at all', async () => {
+    const url = node.tlsUrl!.replace('127.0.0.1', 'localhost');
+    const texts = { ca: readFileSync(authority.ca, 'utf8'), cert: readFileSync(device.cert, 'utf8') };
+    const own = { ...texts, key: readFileSync(device.key, 'utf8') };
+    const lamp = await connectDevice({
+      ...{ url, thing: 'device-1', auth: certificate({ ...own, pins: [pinOf(authority.server.cert)] }) },
+    });
+    await lamp.close();
+    const tls = { pins: [pinOf(device.cert)] };
+    const refused = connectDevice({ url, thing: 'device-1', ...own, tls });
+    await expect(refused).rejects.toMatchObject({ code: 'unreachable', cause: { code: 'ERR_TLS_PIN_MISMATCH' } });
+    await expect(connectDevice({ url: node.url, thing: 'device-1', tls })).rejects.toThrow(
+      'tls.pins need an address with TLS',
+    );
   });
 
   it.each([4, 5] as const)('serves clients with a certificate, version %i', async (protocolVersion) => {

@@ -4,6 +4,9 @@ import { bearer } from '../auth/bearer.js';
 import { platformOf, type Platform } from '../platform.js';
 import type { AnyState } from '../shadow/state.js';
 import { clientError, type UmbraError } from '../umbra-error.js';
+import type { Traced } from '../telemetry/traced.js';
+import { identityCheck } from '../tls/pins.js';
+import type { TlsOptions } from '../tls/tls-options.js';
 import { within } from '../within.js';
 import type { Dial } from './connection.js';
 import { Device, isName, NAMES } from './device.js';
@@ -25,7 +28,15 @@ export interface DeviceOptions extends Partial<Platform> {
   readonly key?: Pem;
   /** Authorities that the certificate of the node may be of, PEM; those of Node by default. */
   readonly ca?: Pem;
-  /** Key or access token, instead of a certificate: text, or a source that gets newer ones. */
+  /**
+   * Keys that the node may have: base64 of the SHA-256 of a public key (SPKI), also behind `sha256/`. They are checked
+   * beside authority and name. Give the next one too: without it a new key of the node shuts this device out.
+   */
+  readonly tls?: { readonly pins?: readonly string[] };
+  /**
+   * Key or access token, instead of a certificate: text, or a source that gets newer ones; or `certificate(…)`, whose
+   * certificate, authorities and pins count where no others are given.
+   */
   readonly auth?: Auth | string;
   /** Goes with a password; the service looks at the password alone. The name of the thing by default. */
   readonly username?: string;
@@ -53,6 +64,8 @@ export interface DeviceOptions extends Partial<Platform> {
   readonly signal?: AbortSignal;
   /** More options of mqtt.js, such as `keepalive`, `servername` or `wsOptions`. */
   readonly mqtt?: IClientOptions;
+  /** Sees each request and its answer: `telemetry().traced` makes spans of them. */
+  readonly traced?: Traced;
   /** Makes connections instead of mqtt.js. */
   readonly dial?: Dial;
 }
@@ -65,7 +78,7 @@ const PAUSES = { firstMs: 500, longestMs: 30_000 };
  */
 export async function connect<T = AnyState>(options: DeviceOptions): Promise<Device<T>> {
   const { timeoutMs = 30_000, answerMs = 10_000, handlerMs = 300_000, maxWaiting = 262_144 } = options;
-  const { thing, outbox = null, signal } = options;
+  const { thing, outbox = null, signal, traced } = options;
   if (!isName(thing, 128)) throw clientError('invalid-argument', `the thing '${thing}': ${NAMES}`);
   const platform = withTokens(platformOf(options));
   const auth = typeof options.auth === 'string' ? bearer(options.auth) : options.auth;
@@ -73,10 +86,10 @@ export async function connect<T = AnyState>(options: DeviceOptions): Promise<Dev
     { ...PAUSES, ...options.reconnect },
     { ...PAUSES, ...options.retry },
   ];
-  const dial = options.dial ?? dialOf(options, platform);
+  const dial = options.dial ?? dialOf(options, auth, platform);
   const uplink = new Uplink({ dial, platform, auth, answerMs, reconnect });
   const device = new Device<T>({
-    ...{ uplink, platform, thing, outbox, maxWaiting, retry, handlerMs, timeoutMs, answerMs },
+    ...{ uplink, platform, thing, outbox, maxWaiting, retry, handlerMs, timeoutMs, answerMs, traced },
   });
   if (options.background) {
     uplink.start();
@@ -123,19 +136,32 @@ async function first(
   }
 }
 
-function dialOf(options: DeviceOptions, platform: Platform): Dial {
-  const { url, thing, clientId = thing, cert, key, ca, auth, protocolVersion = 5, sessionSeconds = 3_600 } = options;
+function dialOf(options: DeviceOptions, auth: Auth | undefined, platform: Platform): Dial {
+  const { url, thing, clientId = thing, protocolVersion = 5, sessionSeconds = 3_600 } = options;
   if (!/^(mqtts?|wss?|tls|ssl|tcp):\/\/./.test(url))
     throw clientError(
       'invalid-argument',
       `the address '${url}' does not begin with mqtts://, mqtt://, wss:// or ws://`,
     );
-  const username = options.username ?? (auth === undefined ? undefined : thing);
+  const username = options.username ?? (auth?.token ? thing : undefined);
   return mqttDial({
     ...{ url, clientId, username, protocolVersion, sessionSeconds, clock: platform.clock },
-    mqtt: {
-      ...options.mqtt,
-      ...{ ...(cert && { cert }), ...(key && { key: key as string }), ...(ca && { ca }) },
-    },
+    mqtt: { ...options.mqtt, ...tlsOf(options, auth?.tls) },
   });
+}
+
+/** @throws UmbraError invalid-argument for pins that are none, or without TLS */
+function tlsOf({ url, cert, key, ca, tls, mqtt }: DeviceOptions, own: TlsOptions = {}): IClientOptions {
+  const pins = tls?.pins ?? own.pins;
+  const given = {
+    ...{ cert: cert ?? own.cert, key: key ?? own.key, ca: ca ?? own.ca },
+    ...(key === undefined && { passphrase: own.passphrase }),
+  };
+  const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  if (pins === undefined) return chosen as IClientOptions;
+  if (!/^(mqtts|wss|tls|ssl):/.test(url))
+    throw clientError('invalid-argument', `tls.pins need an address with TLS, such as mqtts://, and not '${url}'`);
+  const checkServerIdentity = identityCheck(pins);
+  const wsOptions = { ...mqtt?.wsOptions, checkServerIdentity };
+  return { ...chosen, ...(url.startsWith('wss:') ? { wsOptions } : { checkServerIdentity }) } as IClientOptions;
 }

@@ -11,9 +11,10 @@ export interface Connection {
   subscribe(topics: readonly string[]): Promise<readonly string[]>;
   /**
    * Sends with QoS 1 and waits for the PUBACK.
+   * @param properties user properties of MQTT 5; left out over 3.1.1
    * @throws UmbraError unreachable, with the outcome unknown; the refusal of a PUBACK
    */
-  publish(topic: string, payload: string): Promise<void>;
+  publish(topic: string, payload: string, properties?: Readonly<Record<string, string>>): Promise<void>;
   /** Cuts the connection, as a fault would: the node keeps the session. No errors. */
   cut(): void;
   /** Says goodbye, and that the session is not needed any more; cuts after a second. No errors. */

@@ -1,11 +1,12 @@
 import { pauseAfter, type BackOff } from '../back-off.js';
 import type { Platform } from '../platform.js';
+import type { Traced } from '../telemetry/traced.js';
 import type { AnyState, DeepPartial, DesiredOf, ReportedOf } from '../shadow/state.js';
 import { clientError, type UmbraError } from '../umbra-error.js';
 import { pause, within } from '../within.js';
 import { DeltaRuns, type DeltaHandler } from './delta-runs.js';
 import { DeltaSource, type Present } from './delta-source.js';
-import { Exchange, objectOf } from './exchange.js';
+import { Exchange, objectOf, type Accepted } from './exchange.js';
 import { KeptReports } from './kept-reports.js';
 import { documentsOf, stateOf, type DeviceState, type Documents } from './messages.js';
 import type { Outbox } from './outbox.js';
@@ -24,6 +25,7 @@ export interface ShadowParts {
   readonly handlerMs: number;
   readonly timeoutMs: number;
   readonly answerMs: number;
+  readonly traced: Traced | undefined;
 }
 
 /** A shadow of the device. Nothing is subscribed before it is needed. */
@@ -43,11 +45,11 @@ export class DeviceShadow<T = AnyState> {
     this.#parts = parts;
     const { uplink, thing, name, platform, outbox } = parts;
     this.#topic = `$aws/things/${thing}/shadow${name === null ? '' : `/name/${name}`}`;
-    this.#get = new Exchange(uplink, `${this.#topic}/get`);
-    this.#update = new Exchange(uplink, `${this.#topic}/update`, ({ version }) =>
-      this.#deltas.accepted(Number(version ?? 0)),
-    );
-    this.#delete = new Exchange(uplink, `${this.#topic}/delete`);
+    const exchange = { uplink, topic: this.#topic, traced: parts.traced };
+    this.#get = new Exchange({ ...exchange, kind: 'get' });
+    const onAccepted = ({ version }: Accepted): void => this.#deltas.accepted(Number(version ?? 0));
+    this.#update = new Exchange({ ...exchange, kind: 'update', onAccepted });
+    this.#delete = new Exchange({ ...exchange, kind: 'delete' });
     const kept = outbox && new KeptReports(outbox, name, platform.logger);
     this.#reports = new Reports({ ...parts, exchange: this.#update, kept });
     this.#deltas = this.#source();

@@ -1,5 +1,6 @@
 import type { UmbraError } from '../umbra-error.js';
 import { lost, rejectionOf } from './refusal.js';
+import type { Traced } from '../telemetry/traced.js';
 import type { Uplink } from './uplink.js';
 
 /** What came on `accepted`. */
@@ -10,17 +11,28 @@ interface Waiting {
   reject(error: UmbraError): void;
 }
 
+export interface ExchangeParts {
+  readonly uplink: Uplink;
+  /** Of the requests, without its end. */
+  readonly topic: string;
+  readonly kind: 'get' | 'update' | 'delete';
+  readonly traced: Traced | undefined;
+  /** Sees answers to others, too: all who update a shadow are answered on one topic. */
+  readonly onAccepted?: (accepted: Accepted) => void;
+}
+
 /** Requests of one kind to one shadow, which are told apart by their client tokens. */
 export class Exchange {
   readonly #waiting = new Map<string, Waiting>();
   readonly #topics: readonly string[];
+  readonly #topic: string;
+  readonly #parts: ExchangeParts;
 
-  /** @param onAccepted sees answers to others, too: all who update a shadow are answered on one topic */
-  constructor(
-    private readonly uplink: Uplink,
-    private readonly topic: string,
-    onAccepted?: (accepted: Accepted) => void,
-  ) {
+  constructor(parts: ExchangeParts) {
+    this.#parts = parts;
+    const { uplink, onAccepted } = parts;
+    const topic = `${parts.topic}/${parts.kind}`;
+    this.#topic = topic;
     this.#topics = [`${topic}/accepted`, `${topic}/rejected`];
     uplink.route(`${topic}/accepted`, (payload) => {
       const accepted = objectOf(payload);
@@ -48,14 +60,22 @@ export class Exchange {
    * @throws UmbraError unreachable and timeout, with the outcome not-applied if it was not sent, unknown if it was; the
    * rejection
    */
-  async send(clientToken: string, state?: string): Promise<Accepted> {
-    const connection = this.uplink.readyNow(this.#topics) ?? (await this.uplink.ready(this.#topics));
+  send(clientToken: string, state?: string): Promise<Accepted> {
+    const { kind, traced } = this.#parts;
+    return traced
+      ? traced(`shadow.${kind}`, (context) => this.#send(clientToken, state, context))
+      : this.#send(clientToken, state);
+  }
+
+  async #send(clientToken: string, state?: string, context?: Readonly<Record<string, string>>): Promise<Accepted> {
+    const { uplink } = this.#parts;
+    const connection = uplink.readyNow(this.#topics) ?? (await uplink.ready(this.#topics));
     const body = `{"clientToken":${JSON.stringify(clientToken)}${state === undefined ? '' : `,"state":${state}`}}`;
     try {
-      return await this.uplink.answered<Accepted>(connection, 'the answer to a request', (resolve, reject) => {
+      return await uplink.answered<Accepted>(connection, 'the answer to a request', (resolve, reject) => {
         this.#waiting.set(clientToken, { resolve, reject });
         // A rejection may be there before the PUBACK fails, and says more.
-        connection.publish(this.topic, body).catch(reject);
+        connection.publish(this.#topic, body, context).catch(reject);
       });
     } catch (error) {
       this.#waiting.delete(clientToken);

@@ -2,8 +2,9 @@
 import mqttjs, { type IClientOptions, type MqttClient } from 'mqtt';
 import { lost, reasonOf } from './refusal.js';
 import type { Clock } from '../platform.js';
+import { MISMATCH } from '../tls/pins.js';
+import { clientError, type UmbraError } from '../umbra-error.js';
 import { aborted } from '../within.js';
-import type { UmbraError } from '../umbra-error.js';
 import type { Connection, ConnectionEvents, Dial } from './connection.js';
 
 export interface MqttTarget {
@@ -72,8 +73,10 @@ class MqttConnection implements Connection {
     client.on('disconnect', ({ reasonCode = 0 }) => this.#close(reasonOf(reasonCode, 'The node ended the connection')));
     client.on('error', (error) => {
       const { code } = error as { code?: unknown };
-      const isReason = typeof code === 'number';
-      this.#close(isReason ? reasonOf(code, error.message) : lost('the node cannot be reached', 'not-applied', error));
+      if (typeof code === 'number') return this.#close(reasonOf(code, error.message));
+      // The next connection would meet the same key.
+      if (code === MISMATCH) return this.#close(clientError('unreachable', error.message, { cause: error }));
+      this.#close(lost('the node cannot be reached', 'not-applied', error));
     });
     client.on('close', () => this.#close(lost('the connection was lost')));
     this.opened = new Promise((resolve, reject) => {
@@ -98,9 +101,11 @@ class MqttConnection implements Connection {
     });
   }
 
-  publish(topic: string, payload: string): Promise<void> {
+  publish(topic: string, payload: string, properties?: Readonly<Record<string, string>>): Promise<void> {
+    const isFive = this.target.protocolVersion === 5;
+    const told = properties && isFive && { properties: { userProperties: { ...properties } } };
     return this.#wait((resolve, reject) => {
-      this.client.publish(topic, payload, { qos: 1 }, (error) => {
+      this.client.publish(topic, payload, { qos: 1, ...told }, (error) => {
         const { code } = (error ?? {}) as { code?: unknown };
         if (!error) resolve();
         else if (typeof code === 'number') reject(reasonOf(code, 'The node refused a message', 'unknown'));
