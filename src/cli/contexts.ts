@@ -5,6 +5,14 @@ import { CliError, EXIT, isUmbraError } from './exit-code.js';
 import { parseJson } from './json-file.js';
 import type { Surroundings } from './surroundings.js';
 
+/** An OpenID provider at which somebody has signed in. The tokens are kept elsewhere. */
+export interface Login {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly scope?: string;
+  readonly resource?: string;
+}
+
 /** A service and how to sign in to it. */
 export interface Context {
   readonly server: string;
@@ -12,6 +20,8 @@ export interface Context {
   readonly tenant?: string;
   /** A key or an access token; absent: none is sent. */
   readonly key?: string;
+  /** Whose tokens are sent, instead of a key. */
+  readonly login?: Login;
 }
 
 /** The content of the configuration file. */
@@ -54,8 +64,15 @@ function isContexts(value: Partial<Contexts> | null): value is Contexts {
     return false;
   const isText = (text: unknown): boolean => text === undefined || typeof text === 'string';
   return Object.values(value.contexts).every(
-    (each: Context | null) => typeof each?.server === 'string' && isText(each.tenant) && isText(each.key),
+    (each: Context | null) =>
+      typeof each?.server === 'string' && isText(each.tenant) && isText(each.key) && isLogin(each.login),
   );
+}
+
+function isLogin(login: Login | null | undefined): boolean {
+  if (login === undefined) return true;
+  const texts = [login?.issuer, login?.clientId, login?.scope ?? '', login?.resource ?? ''];
+  return texts.every((text) => typeof text === 'string');
 }
 
 /**

@@ -63,6 +63,9 @@ const BY_STATUS: Readonly<Record<number, ExitCode>> = {
 const BY_CODE: Readonly<Record<string, ExitCode>> = {
   unreachable: EXIT.unreachable,
   timeout: EXIT.unreachable,
+  'signed-out': EXIT.notSignedIn,
+  'access-denied': EXIT.notSignedIn,
+  'expired-token': EXIT.notSignedIn,
   forbidden: EXIT.notAllowed,
   'not-found': EXIT.notFound,
   'invalid-argument': EXIT.usage,

@@ -6,6 +6,7 @@ import { completionCommand } from './commands/completion.js';
 import { contextCommand } from './commands/context.js';
 import { deviceCommand } from './commands/device.js';
 import { doctorCommand } from './commands/doctor.js';
+import { loginCommands } from './commands/login.js';
 import { policyCommand } from './commands/policy.js';
 import { serviceCommands } from './commands/service.js';
 import { shadowCommands } from './commands/shadow.js';
@@ -25,7 +26,7 @@ function seconds(text: string): number {
 
 /** In the order of the help. */
 const ADDERS = [
-  ...[shadowCommands, streamCommands, contextCommand, doctorCommand],
+  ...[shadowCommands, streamCommands, loginCommands, contextCommand, doctorCommand],
   ...[tenantCommand, clientCommand, deviceCommand, caCommand],
   ...[policyCommand, auditCommand],
   serviceCommands,

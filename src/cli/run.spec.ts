@@ -27,7 +27,7 @@ describe('contexts', () => {
     expect(texts.map(({ stdout }) => stdout).join()).not.toContain('umk_');
     expect(texts[1]!.stdout).toBe('   NAME  SERVER             TENANT  KEY\n*  home  https://x.example          yes\n');
     expect(texts[2]!.json).toEqual([
-      { name: 'home', server: 'https://x.example', tenant: null, hasKey: true, isCurrent: true },
+      { name: 'home', server: 'https://x.example', tenant: null, hasKey: true, issuer: null, isCurrent: true },
     ]);
   });
 

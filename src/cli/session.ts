@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Umbra, UmbraOptions } from '../sdk/index.js';
+import type { Auth, Umbra, UmbraOptions } from '../sdk/index.js';
 import { contextsFile, readContexts, type Context } from './contexts.js';
 import { CliError, EXIT, usage } from './exit-code.js';
 import { textOf } from './json-file.js';
@@ -68,18 +68,35 @@ export class Session {
 
   /** A client of the service. It is closed with the session. @throws CliError, UmbraError */
   async umbra(more: Pick<UmbraOptions, 'retry'> = {}): Promise<Umbra> {
-    const { server, key } = await this.context();
-    const { anonymous, bearer, Umbra } = await import('../sdk/index.js');
+    const context = await this.context();
+    return this.clientOf(context.server, await this.#authOf(context), more);
+  }
+
+  /** As umbra, of a server and a credential that no context has. @throws UmbraError */
+  async clientOf(server: string, auth: Auth | null, more: Pick<UmbraOptions, 'retry'> = {}): Promise<Umbra> {
+    const { anonymous, Umbra } = await import('../sdk/index.js');
     const { timeout } = this.options;
     const client = new Umbra({
       url: server,
       fetch: this.around.fetch,
-      auth: key === undefined ? anonymous : bearer(key),
+      auth: auth ?? anonymous,
       ...(timeout !== undefined && { timeoutMs: timeout * 1000 }),
       ...more,
     });
+    // It comes behind the renewal: tokens that are got on the way are no more to be shown than keys that were read.
+    client.use((call, next) => {
+      this.around.secrets.add(call.headers['authorization']?.replace(/^Bearer /, ''));
+      return next(call);
+    });
     this.#clients.push(client);
     return client;
+  }
+
+  async #authOf({ name, server, key, login }: NamedContext): Promise<Auth | null> {
+    if (key !== undefined) return (await import('../sdk/index.js')).bearer(key);
+    if (login === undefined || name === null) return null;
+    const { loginOf } = await import('./tokens.js');
+    return loginOf(login, { name, server, file: this.file, fetch: this.around.fetch });
   }
 
   /** A credential from a file; `-` is stdin. @throws CliError */

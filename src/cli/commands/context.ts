@@ -37,8 +37,9 @@ export function contextCommand(program: Command, around: Surroundings): void {
 }
 
 /** What is shown of a context. The key is not. */
-const shown = (name: string, { server, tenant, key }: Context, current: string | null) => ({
-  ...{ name, server, tenant: tenant ?? null, hasKey: key !== undefined, isCurrent: name === current },
+const shown = (name: string, { server, tenant, key, login }: Context, current: string | null) => ({
+  ...{ name, server, tenant: tenant ?? null, hasKey: key !== undefined, issuer: login?.issuer ?? null },
+  isCurrent: name === current,
 });
 
 async function list({ file, out }: Session): Promise<void> {
@@ -49,11 +50,12 @@ async function list({ file, out }: Session): Promise<void> {
     each.name,
     each.server,
     each.tenant ?? '',
-    each.hasKey ? 'yes' : 'no',
+    each.issuer === null ? (each.hasKey ? 'yes' : 'no') : `login at ${each.issuer}`,
   ]);
 }
 
-function existing(all: Contexts, name: string | null): { readonly name: string; readonly context: Context } {
+/** The context of a name; null: the current one. @throws CliError if there is none */
+export function existing(all: Contexts, name: string | null): { readonly name: string; readonly context: Context } {
   if (name === null && all.current === null) throw new CliError(EXIT.notFound, 'there is no current context');
   const wanted = name ?? all.current!;
   const context = Object.hasOwn(all.contexts, wanted) ? all.contexts[wanted] : undefined;
@@ -69,14 +71,20 @@ async function show({ file, out, options }: Session, [given]: readonly (string |
     `server  ${each.server}`,
     `tenant  ${each.tenant ?? 'that of the key'}`,
     `key     ${each.hasKey ? 'yes' : 'no'}`,
+    ...(each.issuer === null ? [] : [`login   at ${each.issuer}`]),
   ];
   await out.say(each, [`name    ${name}${each.isCurrent ? ' (current)' : ''}`, ...rows].join('\n'));
+}
+
+/** @throws CliError for what cannot be the name of a context */
+export function checkName(name: string): void {
+  if (!NAME.test(name)) throw usage('the name of a context has 1 to 64 letters, digits and . _ @ -');
 }
 
 async function set(session: Session, [name = '']: readonly string[], given: Readonly<Record<string, unknown>>) {
   const { file, options, out } = session;
   const { tenant, askKey, key: wantsKey } = given as { tenant?: string; askKey?: boolean; key?: boolean };
-  if (!NAME.test(name)) throw usage('the name of a context has 1 to 64 letters, digits and . _ @ -');
+  checkName(name);
   if (Number(askKey === true) + Number(wantsKey === false) + Number(options.keyFile !== undefined) > 1)
     throw usage('give one of --key-file, --ask-key and --no-key');
   // Before anybody is asked; others may change the file meanwhile.
@@ -86,18 +94,22 @@ async function set(session: Session, [name = '']: readonly string[], given: Read
     : options.keyFile === undefined
       ? undefined
       : await session.keyOf(options.keyFile);
-  let hadKey = false;
+  let [hadKey, hadLogin] = [false, false];
   const { current, contexts } = await changeContexts(file, (all) => {
     const old = Object.hasOwn(all.contexts, name) ? all.contexts[name] : undefined;
     const server = serverFor(name, all, options.server);
     // A key goes to the server that it was given for, and to no other.
     const kept = wantsKey === false || server !== old?.server ? undefined : old.key;
     const key = fresh ?? kept;
+    const login = key === undefined && wantsKey !== false && server === old?.server ? old.login : undefined;
+    hadLogin = old?.login !== undefined && login === undefined;
     const of = tenant ?? old?.tenant;
     hadKey = old?.key !== undefined;
-    const context: Context = { server, ...(of !== undefined && { tenant: of }), ...(key !== undefined && { key }) };
+    const credential = { ...(key !== undefined && { key }), ...(login !== undefined && { login }) };
+    const context: Context = { server, ...(of !== undefined && { tenant: of }), ...credential };
     return { current: all.current ?? name, contexts: { ...all.contexts, [name]: context } };
   });
+  if (hadLogin) await (await import('../tokens.js')).forgetTokens(file, name);
   const context = contexts[name]!;
   const lost = hadKey && context.key === undefined && wantsKey !== false;
   await out.say(
@@ -107,7 +119,7 @@ async function set(session: Session, [name = '']: readonly string[], given: Read
 }
 
 /** @throws CliError if neither the command nor the context of the name has a server */
-function serverFor(name: string, { contexts }: Contexts, given: string | undefined): string {
+export function serverFor(name: string, { contexts }: Contexts, given: string | undefined): string {
   const server =
     given === undefined ? (Object.hasOwn(contexts, name) ? contexts[name]!.server : undefined) : serverOf(given);
   if (server === undefined) throw usage(`the context ${name} is new: give --server URL`);
@@ -128,5 +140,6 @@ async function remove(session: Session, [given = '']: readonly string[]): Promis
     const contexts = Object.fromEntries(Object.entries(all.contexts).filter(([name]) => name !== given));
     return { current: all.current === given ? null : all.current, contexts };
   });
+  await (await import('../tokens.js')).forgetTokens(file, given);
   await out.say({ name: given, deleted: true }, `context ${given} is forgotten`);
 }

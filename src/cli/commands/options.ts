@@ -71,3 +71,11 @@ export function wholeDays(text: string): number {
     throw new InvalidArgumentError(`Use days, from 1 to ${MAX_DAYS}.`);
   return value;
 }
+
+/** A port of TCP. @throws InvalidArgumentError */
+export function portNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > 65_535)
+    throw new InvalidArgumentError('Use a port, from 1 to 65535.');
+  return value;
+}

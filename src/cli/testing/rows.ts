@@ -40,6 +40,8 @@ const OWN: Readonly<Record<string, Row>> = {
   'context set': { line: 'other --server http://other.test --key-file HOME/key.txt', does: 'nothing', files },
   'context use': { line: 'home', does: 'nothing' },
   'context delete': { line: 'spare --yes', does: 'nothing', again: { line: 'more --yes' } },
+  login: { line: 'home --key-file HOME/key.txt', does: 'read', files },
+  logout: { line: 'spare', does: 'nothing', again: { line: 'more' } },
   doctor: { line: '', does: 'read' },
   completion: { line: 'bash', does: 'nothing', isText: true },
 };

@@ -48,7 +48,11 @@ export async function readKey(session: Session, file: string, passphraseFile?: s
 }
 
 async function passphraseOf(session: Session, file: string, from?: string): Promise<string> {
-  if (from !== undefined) return (await textOf(from, session.around)).replace(/\r?\n$/, '');
+  if (from !== undefined) {
+    const passphrase = (await textOf(from, session.around)).replace(/\r?\n$/, '');
+    session.around.secrets.add(passphrase);
+    return passphrase;
+  }
   if (!session.around.isInteractive) throw usage(`${nameOf(file)} is encrypted: give --passphrase-file FILE`);
   return session.ask(`Pass phrase of ${nameOf(file)}`);
 }

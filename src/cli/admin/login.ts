@@ -1,0 +1,138 @@
+import { checkName, existing, serverFor } from '../commands/context.js';
+import { changeContexts, readContexts, type Context, type Login } from '../contexts.js';
+import { usage } from '../exit-code.js';
+import { printable } from '../printable.js';
+import type { Auth } from '../../sdk/index.js';
+import type { OidcSession } from '../../sdk/auth/index.js';
+import type { Run, Session } from '../session.js';
+import { forgetTokens, loginOf } from '../tokens.js';
+import { listen } from './loopback.js';
+
+interface Given {
+  readonly issuer?: string;
+  readonly clientId?: string;
+  readonly deviceCode?: true;
+  readonly port?: number;
+  readonly scope?: string;
+  readonly resource?: string;
+}
+
+/** Who a credential belongs to, as the service says. */
+export interface Me {
+  readonly tenant: string;
+  readonly principal: string;
+  readonly roles: readonly string[];
+  readonly expiresAt: string | null;
+}
+
+/** Milliseconds for the question who one is. */
+const CHECK_MS = 10_000;
+
+/** `login`. @throws CliError, UmbraError */
+export const login: Run = async (session, [wanted], options) => {
+  const { issuer, clientId, scope, resource, ...how } = options as Given;
+  if ((issuer === undefined) !== (clientId === undefined)) throw usage('--issuer and --client-id go together');
+  const all = await readContexts(session.file);
+  const name = wanted ?? session.options.context ?? all.current ?? 'default';
+  checkName(name);
+  const server = serverFor(name, all, session.options.server);
+  if (issuer === undefined || clientId === undefined) {
+    if (how.deviceCode || how.port !== undefined) throw usage('--device-code and --port are for --issuer');
+    return say(session, name, await loginByKey(session, name, server));
+  }
+  if (session.options.keyFile !== undefined) throw usage('give --key-file or --issuer, not both');
+  const provider = { issuer, clientId, ...(scope && { scope }), ...(resource && { resource }) };
+  await say(session, name, await loginAt(session, name, server, provider, how));
+};
+
+/** Checks a key, and keeps it in a context, which becomes the current one. @throws CliError, UmbraError */
+export async function loginByKey(session: Session, name: string, server: string): Promise<Me> {
+  const { keyFile } = session.options;
+  if (keyFile === undefined && !session.around.isInteractive)
+    throw usage('there is no terminal to ask for the key on: give --key-file FILE, or - for stdin');
+  const key = keyFile === undefined ? await session.askKey() : await session.keyOf(keyFile);
+  const { bearer } = await import('../../sdk/index.js');
+  const me = await whoIs(session, server, bearer(key));
+  await keep(session, name, server, { key });
+  return me;
+}
+
+/** Who the credential belongs to. @throws UmbraError, 401 if it is refused */
+export async function whoIs(session: Session, server: string, auth: Auth): Promise<Me> {
+  const umbra = await session.clientOf(server, auth);
+  const { text } = await umbra.call({ path: '/v1/auth/me', timeoutMs: CHECK_MS, signal: session.around.signal });
+  return JSON.parse(text) as Me;
+}
+
+async function loginAt(session: Session, name: string, server: string, provider: Login, how: Given): Promise<Me> {
+  const { file } = session;
+  const { fetch } = session.around;
+  await forgetTokens(file, name);
+  const auth = loginOf(provider, { name, server, file, fetch });
+  try {
+    await (how.deviceCode ? byDeviceCode(session, auth) : byBrowser(session, auth, how.port ?? 0));
+    const me = await whoIs(session, server, auth);
+    await keep(session, name, server, { login: provider });
+    return me;
+  } catch (error) {
+    // Tokens that the service does not take are of no use.
+    await auth.signOut().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function byDeviceCode({ around }: Session, auth: OidcSession): Promise<void> {
+  const { signal, stderr } = around;
+  const { userCode, verificationUri, verificationUriComplete, finish } = await auth.deviceCode({ signal });
+  const lines = [`Open ${verificationUri} in a browser and type ${userCode}`];
+  if (verificationUriComplete !== null) lines.push(`or open ${verificationUriComplete}`);
+  await stderr.write(`${printable(lines.join('\n'))}\n`);
+  await finish(signal);
+}
+
+async function byBrowser({ around }: Session, auth: OidcSession, port: number): Promise<void> {
+  const { signal, stderr } = around;
+  const loopback = await listen(port);
+  try {
+    const address = await auth.begin({ redirectUri: loopback.redirectUri, signal });
+    const state = new URL(address).searchParams.get('state') ?? '';
+    await stderr.write(`${printable(`Open this address in a browser on this machine:\n${address}`)}\n`);
+    await auth.finish(await loopback.callback(state, signal), { signal });
+  } finally {
+    loopback.close();
+  }
+}
+
+/** Keeps a credential in a context, in the place of the one before. */
+async function keep({ file }: Session, name: string, server: string, credential: Pick<Context, 'key' | 'login'>) {
+  if (credential.login === undefined) await forgetTokens(file, name);
+  await changeContexts(file, ({ contexts }) => {
+    const tenant = Object.hasOwn(contexts, name) ? contexts[name]!.tenant : undefined;
+    const context = { server, ...(tenant !== undefined && { tenant }), ...credential };
+    return { current: name, contexts: { ...contexts, [name]: context } };
+  });
+}
+
+const say = ({ out }: Session, name: string, { tenant, principal, expiresAt }: Me): Promise<void> =>
+  out.say(
+    { context: name, tenant, principal, expiresAt },
+    `signed in as ${principal} of the tenant ${tenant}; ${name} is the current context`,
+  );
+
+/** `logout`. @throws CliError, UmbraError */
+export const logout: Run = async (session, [wanted]) => {
+  const { file, around, out } = session;
+  const { name, context } = existing(await readContexts(file), wanted ?? session.options.context ?? null);
+  const place = { name, server: context.server, file, fetch: around.fetch };
+  if (context.login !== undefined)
+    await loginOf(context.login, place)
+      .signOut()
+      .catch(() => undefined);
+  await forgetTokens(file, name);
+  await changeContexts(file, (all) => {
+    const { server, tenant } = existing(all, name).context;
+    const left = { server, ...(tenant !== undefined && { tenant }) };
+    return { ...all, contexts: { ...all.contexts, [name]: left } };
+  });
+  await out.say({ context: name, signedOut: true }, `signed out of ${name}`);
+};
