@@ -11,28 +11,34 @@ export interface CommandRun {
   readonly visible: string;
 }
 
+/** Milliseconds after which a run is ended. */
+const LONGEST_MS = 60_000;
+
 let isBuilt = false;
 
 /**
  * Runs the real program `umbra`, which it builds first.
  * @param config folder of its configuration
  * @param interrupt what is on stdout when it gets SIGINT
+ * @param heard is called with stdout, each time that there is more of it
  */
 export async function runCommand(
   args: readonly string[],
   config: string,
-  { stdin = '', interrupt }: { stdin?: string; interrupt?: string } = {},
+  { stdin = '', interrupt, heard }: { stdin?: string; interrupt?: string; heard?: (stdout: string) => void } = {},
 ): Promise<CommandRun> {
   if (!isBuilt) execFileSync(process.execPath, ['src/cli/build.mjs']);
   isBuilt = true;
   const child = spawn(process.execPath, ['src/cli/dist/main.js', ...args], {
     env: { PATH: process.env['PATH'], XDG_CONFIG_HOME: config },
+    timeout: LONGEST_MS,
   });
   const visible = ['cmdline', 'environ'].map((file) => readFileSync(`/proc/${child.pid}/${file}`, 'utf8')).join('\0');
   const said = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const)
     child[name].setEncoding('utf8').on('data', (text: string) => {
       said[name] += text;
+      if (name === 'stdout') heard?.(said.stdout);
       if (interrupt !== undefined && said.stdout.includes(interrupt)) child.kill('SIGINT');
     });
   child.stdin.end(stdin);

@@ -1,8 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand, type CommandRun } from '../harness/command.js';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
+import { TcpProxy } from '../harness/tcp-proxy.js';
 import { until } from '../harness/until.js';
 
 let node: SecureNode;
@@ -170,7 +173,11 @@ async function replace(id: string, members: object): Promise<void> {
 describe('the program umbra', () => {
   const config = mkdtempSync(join(tmpdir(), 'umbra-command-'));
   const runs: CommandRun[] = [];
-  afterAll(() => rmSync(config, { recursive: true }));
+  let proxy: TcpProxy;
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(config, name), text);
+    return join(config, name);
+  };
 
   async function umbra(line: string, given?: Parameters<typeof runCommand>[2]): Promise<CommandRun> {
     const ended = await runCommand(line.split(' '), config, given);
@@ -182,12 +189,104 @@ describe('the program umbra', () => {
     for (const line of commands) exits.push((await umbra(line)).exit);
     return exits;
   };
+  const shown = async (line: string): Promise<unknown> => JSON.parse((await umbra(`${line} --json`)).stdout);
 
-  it('tells by its exit code what the service said, and shows no key', async () => {
-    const service = await node.make('command', { kind: 'service', roles: ['service'] });
-    const viewer = await node.make('command-viewer', { kind: 'person', roles: ['viewer'] });
-    for (const [name, key] of Object.entries({ service, viewer }))
-      await umbra(`context set ${name} --server ${node.url} --key-file -`, { stdin: key });
+  beforeAll(async () => {
+    proxy = await TcpProxy.start(Number(new URL(node.url).port));
+    const keys = {
+      service: await node.make('command', { kind: 'service', roles: ['service'] }),
+      viewer: await node.make('command-viewer', { kind: 'person', roles: ['viewer'] }),
+      chief: await node.make('command-chief', { kind: 'person', roles: ['tenant-admin'] }),
+    };
+    for (const [name, key] of Object.entries(keys)) file(`${name}.key`, key);
+    // At once: none of them loses what another one keeps.
+    const set = ([name, key]: [string, string]) =>
+      umbra(`context set ${name} --server ${node.url} --key-file -`, { stdin: key });
+    await Promise.all(Object.entries(keys).map(set));
+    await umbra('context use service');
+  });
+  afterAll(async () => {
+    await proxy.stop();
+    rmSync(config, { recursive: true });
+    for (const { stdout, stderr, visible } of runs) expect(stdout + stderr + visible).not.toMatch(/umk_/);
+  });
+
+  it('administers policies, and follows the audit over a cut connection', async () => {
+    const chief = '--context chief';
+    const document = (...Action: string[]): string =>
+      JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action, Resource: '*' }] }, null, 2);
+    const read = file('cli.json', document('iot:GetThingShadow'));
+    const address = `--server ${proxy.endpoint} --key-file ${join(config, 'chief.key')}`;
+    const begin = new Date(node.clock.now()).toISOString();
+    let isCut = false;
+    const heard = (): void => void (isCut || ((isCut = true), proxy.cutAll()));
+    const target = '--target /v1/policies/cli';
+    const tail = umbra(`audit tail --json ${target} --since ${begin} ${address}`, { interrupt: 'rollback', heard });
+    expect(await codes(`policy apply ${read} ${chief}`)).toEqual([0]);
+    await until('the cut of the tail', () => isCut);
+    file('cli.json', document('iot:GetThingShadow', 'iot:DeleteThingShadow'));
+    expect(await shown(`policy diff ${read} ${chief}`)).toMatchObject({
+      ...{ version: 1, differences: [{ path: '/Statement/0/Action/1', after: 'iot:DeleteThingShadow' }] },
+    });
+    expect(await shown(`policy apply ${read} ${chief}`)).toMatchObject({ change: 'replaced', version: 2 });
+    await node.make('cli-reader', { kind: 'service', policies: ['cli'] });
+    const question = `policy explain cli-reader iot:DeleteThingShadow thing/lamp ${chief}`;
+    expect(await shown(question)).toMatchObject({ allowed: true, policy: 'cli', statement: 0 });
+    expect(await shown(`policy rollback cli ${chief}`)).toMatchObject({ version: 1 });
+    expect(await shown(question)).toMatchObject({ allowed: false, effect: 'none' });
+    const { exit, stdout } = await tail;
+    const events = stdout.split('\n').filter(Boolean);
+    const actions = events.map((each) => (JSON.parse(each) as { action: string }).action);
+    expect([exit, actions]).toEqual([130, ['policy:update', 'policy:update', 'policy:rollback']]);
+    expect(proxy.connections).toBeGreaterThan(1);
+  });
+
+  it('refuses what it cannot translate, and tells by 1 and 4 what the service refused', async () => {
+    const aws = { policyName: 'Lamp', policyDocument: '{"Version":"2012-10-17","Statement":[]}' };
+    const wrong = await umbra(`policy import ${file('aws.json', JSON.stringify(aws))} --context chief`);
+    expect([wrong.exit, wrong.stderr]).toEqual([
+      2,
+      expect.stringContaining('aws.json:1:82: Statement: must not be empty'),
+    ]);
+    const held = await umbra('policy delete cli --yes --context chief --json');
+    expect([held.exit, JSON.parse(held.stderr)]).toMatchObject([1, { error: { code: 'invalid-request', exit: 1 } }]);
+    expect(await codes('policy rollback cli --to 2 --context viewer', 'audit tail --context service')).toEqual([4, 4]);
+  });
+
+  it('ends with 8 when an answer was lost, unless sending it again is safe', async () => {
+    const by = (key: string) => `--server ${proxy.endpoint} --key-file ${join(config, key)}`;
+    proxy.set('lose-responses');
+    const again = umbra(`patch cli-8 power=on --json ${by('service.key')}`);
+    const isThere = async () => (await node.ask('GET', '/things/cli-8/shadow', node.admin)).status === 200;
+    await until('the change', isThere);
+    proxy.set('pass');
+    proxy.cutAll();
+    expect(JSON.parse((await again).stdout)).toMatchObject({ version: 1 });
+    proxy.set('lose-responses');
+    const lost = await umbra(`client create cli-8 --timeout 3 ${by('chief.key')} --json`);
+    expect([lost.exit, JSON.parse(lost.stderr)]).toMatchObject([8, { error: { outcome: 'unknown', exit: 8 } }]);
+    await until('the client', async () => (await node.ask('GET', '/v1/principals/cli-8', node.admin)).status === 200);
+    const silent = await umbra(`patch cli-8 power=off ${by('service.key')} --timeout 1`);
+    expect([silent.exit, silent.stderr]).toEqual([8, expect.stringContaining('may have been carried out')]);
+    expect(await codes(`get cli-8 ${by('service.key')} --timeout 1`)).toEqual([7]);
+  });
+
+  it('leaves no key in the history of a shell', async () => {
+    const history = join(config, 'history');
+    const lines = [
+      `node src/cli/dist/main.js context set shell --server ${node.url} --key-file ${join(config, 'service.key')}`,
+      'node src/cli/dist/main.js get lamp --context shell',
+    ];
+    const input = ['set -o history', ...lines, 'history -w', ''].join('\n');
+    const env = { PATH: process.env['PATH'], XDG_CONFIG_HOME: config, HISTFILE: history };
+    const shell = spawn('bash', ['--norc', '-s'], { env, timeout: 60_000 });
+    shell.stdin.end(input);
+    await once(shell, 'close');
+    expect(readFileSync(history, 'utf8').split('\n').slice(0, 2)).toEqual(lines);
+    expect(lines.join()).not.toMatch(/umk_/);
+  });
+
+  it('tells by its exit code what the service said', async () => {
     expect(await codes('patch cli-1/net power=on', 'patch cli-1 a=1 --if-version 9', 'get cli-2')).toEqual([0, 6, 5]);
     const got = await umbra('get cli-1/net --json');
     expect(JSON.parse(got.stdout)).toMatchObject({
@@ -206,6 +305,5 @@ describe('the program umbra', () => {
     await node.ask('DELETE', '/v1/principals/command', node.admin);
     const last = await umbra('doctor --json');
     expect([last.exit, last.stdout]).toEqual([3, expect.stringContaining('"check":"credential","state":"failed"')]);
-    for (const { stdout, stderr, visible } of runs) expect(stdout + stderr + visible).not.toMatch(/umk_/);
   });
 });
