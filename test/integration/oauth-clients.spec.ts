@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 import * as oauth from 'oauth4webapi';
 import * as openid from 'openid-client';
 import { clientSecret, fileStore, refreshToken, type AuthSession } from '../../src/sdk/auth/index.js';
-import { Umbra, type UmbraError, type UmbraOptions } from '../../src/sdk/index.js';
+import { Umbra, type Answer, type UmbraError, type UmbraOptions } from '../../src/sdk/index.js';
 import { platformOf, type Clock } from '../../src/sdk/platform.js';
 import { describeInBrowser, startBrowser, type Browser, type Page } from '../harness/browser.js';
 import { startPageServer, type PageServer } from '../harness/page-server.js';
@@ -171,6 +171,19 @@ describe('sessions of the client library', () => {
     const count = (path: string): number => asked.filter((each) => each === path).length;
     expect([answers.filter(({ status }) => status === 200).length, count('/v1/auth/token')]).toEqual([200, 1]);
     expect(count('/v1/auth/me')).toBeLessThanOrEqual(400);
+  });
+
+  it('send a body that is a stream once, and the next one with the next token', async () => {
+    const auth = clientSecret('dash', key);
+    const umbra = client(auth);
+    const send = (): Promise<Answer> => {
+      const body = new Blob(['{"thing":"lamp-2","desired":{"mode":"night"}}\n']).stream();
+      return umbra.call({ method: 'POST', path: '/v1/bulk', body });
+    };
+    expect((await send()).text).toContain('"changed":1');
+    await revoke('dash', key, await auth.token(AbortSignal.timeout(60_000)));
+    await expect(send()).rejects.toMatchObject({ status: 401, authCode: 'AUTH_105' });
+    expect((await send()).text).toContain('"changed":');
   });
 
   it('follow a stream over the end of their token, and end with their principal', async () => {

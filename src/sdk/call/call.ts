@@ -7,7 +7,8 @@ export interface Call {
   readonly path: string;
   /** Names in small letters. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  /** A stream can be sent once: such a call is never repeated. */
+  readonly body?: string | ReadableStream<Uint8Array>;
   /** Aborts when the caller does, and at the deadline. */
   readonly signal: AbortSignal;
   /** Milliseconds of the monotonic clock at which the whole call ends, with all its attempts. */

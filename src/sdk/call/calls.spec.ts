@@ -257,6 +257,21 @@ describe('after a 401', () => {
     expect(fetch.sent).toHaveLength(requests);
   });
 
+  it('a body that is a stream is not sent again, nor after other failures', async () => {
+    const { auth, calls } = renewing(() => Promise.resolve(true));
+    const { fetch, outcome } = client([refused, () => problem(503, 'unavailable'), () => cut('ECONNREFUSED'), ok], {
+      auth,
+    });
+    const codes: unknown[] = [];
+    for (let n = 0; n < 3; n++) {
+      const ended = await outcome({ ...WRITE, body: new Blob(['{}']).stream() });
+      codes.push((ended as UmbraError).code);
+    }
+    expect([codes, fetch.sent.length]).toEqual([['credentials-expired', 'unavailable', 'unreachable'], 3]);
+    // The next call has the better credential.
+    expect([calls.mock.calls.length, fetch.sent[1]!.headers['authorization']]).toEqual([1, 'Bearer 2']);
+  });
+
   it('a key that does not change is not tried again', async () => {
     const { fetch, outcome } = client([refused], { auth: bearer('umk_1') });
     await outcome(READ);

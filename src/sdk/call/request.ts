@@ -24,7 +24,7 @@ export interface Request extends CallOptions {
   readonly query?: Query | undefined;
   /** Names in small letters. They replace those of the library. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Sent as JSON, a string as it is. */
+  /** Sent as JSON; a string as it is, and so is a stream, once: such a call is never repeated. */
   readonly body?: unknown;
   /** Of a write: a new one by default; null for a route that takes none. */
   readonly idempotencyKey?: string | null | undefined;
@@ -50,11 +50,11 @@ export function queryOf(query: Query = {}): string {
   return search.size === 0 ? '' : `?${search.toString().replaceAll('+', '%20')}`;
 }
 
-/** The text of a body and what it is. @throws UmbraError invalid-argument for what JSON cannot hold */
-export function bodyOf(body: unknown): { headers: Record<string, string>; body: string | undefined } {
+/** The body and what it is. @throws UmbraError invalid-argument for what JSON cannot hold */
+export function bodyOf(body: unknown): { headers: Record<string, string>; body: Call['body'] | undefined } {
   if (body === undefined) return { headers: {}, body: undefined };
   const headers = { 'content-type': 'application/json' };
-  if (typeof body === 'string') return { headers, body };
+  if (typeof body === 'string' || body instanceof ReadableStream) return { headers, body };
   try {
     return { headers, body: JSON.stringify(body) };
   } catch (error) {

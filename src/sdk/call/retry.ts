@@ -20,8 +20,8 @@ export function retry(platform: Pick<Platform, 'clock' | 'random'>, options: Ret
   const { clock, random } = platform;
   const { attempts = 4, firstMs = 200, longestMs = 5_000 } = options;
   return async (call, next) => {
-    // The reader of a stream connects again itself, from where it has got to.
-    if (call.isStream) return next(call);
+    // The reader of a stream connects again itself, from where it has got to. A body that is one can be sent once.
+    if (call.isStream || typeof call.body === 'object') return next(call);
     let isInDoubt = false;
     for (let attempt = 1; ; attempt++) {
       try {

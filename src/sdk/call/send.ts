@@ -46,7 +46,8 @@ export function sender({ url, fetch, clock, attemptTimeoutMs }: SendParts): Next
 function initOf({ method, headers, body, signal, isStream }: Call, attempt: AbortSignal): RequestInit {
   return {
     ...{ method, headers, redirect: 'error', credentials: 'omit', cache: 'no-store' },
-    ...(body !== undefined && { body }),
+    // Node and browsers ask for `duplex` with streams.
+    ...(body !== undefined && { body, duplex: 'half' as const }),
     // The signal of a stream ends it while it is read too, long after its attempt. Its reader aborts it in the end.
     signal: isStream ? linked([signal, attempt], 'the stream').signal : attempt,
   };

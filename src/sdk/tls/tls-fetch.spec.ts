@@ -57,6 +57,14 @@ it('sends and answers as fetch does, over one connection', async () => {
   await expect(fetch(`${url}/moved`, {})).rejects.toThrow('the answer is a redirect');
 });
 
+it('sends a stream as it comes, and ends with it', async () => {
+  const fetch = tlsFetch({ ca });
+  const answer = await fetch(url, { method: 'POST', body: new Blob(['lines']).stream() });
+  expect(await answer.json()).toMatchObject({ method: 'POST', 'transfer-encoding': 'chunked' });
+  const broken = new ReadableStream({ start: (control) => control.error(new Error('no more')) });
+  await expect(fetch(url, { method: 'POST', body: broken })).rejects.toThrow('no more');
+});
+
 it('reads a stream as it comes, until its signal aborts', async () => {
   const control = new AbortController();
   const { body } = await tlsFetch({ ca })(`${url}/stream`, { signal: control.signal });

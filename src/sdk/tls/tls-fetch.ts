@@ -18,9 +18,15 @@ interface Incoming {
 interface Outgoing {
   on(event: 'error', listener: (error: Error) => void): this;
   end(body?: string): void;
+  destroy(error: Error): void;
 }
 interface Streams {
-  Readable: { toWeb(readable: Incoming): ReadableStream<Uint8Array> };
+  Readable: {
+    toWeb(readable: Incoming): ReadableStream<Uint8Array>;
+    fromWeb(stream: ReadableStream): {
+      on(event: 'error', listener: (error: Error) => void): { pipe(to: Outgoing): void };
+    };
+  };
 }
 
 /** Statuses whose answers have no body. */
@@ -28,7 +34,7 @@ const EMPTY = new Set([204, 205, 304]);
 
 /**
  * `fetch` with certificates and keys of one's own choice, over connections that are kept. It follows no redirects, and
- * sends texts alone. For Node, whose own `fetch` takes such options only through a package.
+ * sends texts and streams alone. For Node, whose own `fetch` takes such options only through a package.
  * @throws UmbraError invalid-argument for a pin that is none, for a certificate or key that cannot be read, and elsewhere
  * than on Node
  */
@@ -60,7 +66,12 @@ export function tlsFetch({ pins, ...options }: TlsOptions): Fetch {
           resolve(new Response(content, { status, headers: headersOf(message) }));
         },
       );
-      sent.on('error', (error) => reject(mismatchOf(error) ?? error)).end(typeof body === 'string' ? body : undefined);
+      sent.on('error', (error) => reject(mismatchOf(error) ?? error));
+      if (body instanceof ReadableStream)
+        streams.Readable.fromWeb(body)
+          .on('error', (error) => sent.destroy(error))
+          .pipe(sent);
+      else sent.end(typeof body === 'string' ? body : undefined);
     });
 }
 

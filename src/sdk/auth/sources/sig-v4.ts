@@ -68,7 +68,9 @@ async function stringToSign(call: Call, { host, pathname, search }: URL, date: s
     .map(([name, value]) => `${name}=${value}`)
     .join('&');
   const head = `${call.method}\n${escaped(pathname).replaceAll('%2F', '/')}\n${query}`;
-  const canonical = `${head}\nhost:${host}\nx-amz-date:${date}\n\nhost;x-amz-date\n${await sha256(call.body ?? '')}`;
+  const { body = '' } = call;
+  if (typeof body !== 'string') throw clientError('invalid-argument', 'a body that is a stream cannot be signed');
+  const canonical = `${head}\nhost:${host}\nx-amz-date:${date}\n\nhost;x-amz-date\n${await sha256(body)}`;
   return `AWS4-HMAC-SHA256\n${date}\n${scope}\n${await sha256(canonical)}`;
 }
 
