@@ -34,6 +34,7 @@ import { SinksModule } from './sinks/sinks.module.js';
 import { StoreModule } from './store/store.module.js';
 import type { Storage } from './store/storage.js';
 import type { Logger } from './telemetry/logger.js';
+import type { Metrics } from './telemetry/metrics.js';
 import { TenantsModule } from './tenants/tenants.module.js';
 import { ThingsModule } from './things/things.module.js';
 import { TokenPolicyModule } from './token-policy/token-policy.module.js';
@@ -47,6 +48,8 @@ export interface AppParts {
   /** Already open. The caller closes it. */
   readonly storage: Storage;
   readonly clock?: Clock;
+  /** Those of the storage too; none: of the node alone. */
+  readonly metrics?: Metrics;
   /** Started already, and closed by the caller; none: the node has no authentication. */
   readonly access?: AccessControl | undefined;
 }
@@ -66,11 +69,11 @@ export class AppModule {
     @Optional() @Inject(SinkManager) readonly sinks?: SinkManager,
   ) {}
 
-  static forRoot({ config, logger, storage, access, clock = SYSTEM_CLOCK }: AppParts): DynamicModule {
+  static forRoot({ config, logger, storage, access, clock = SYSTEM_CLOCK, metrics }: AppParts): DynamicModule {
     return {
       module: AppModule,
       imports: [
-        ConfigModule.forRoot(config, logger, clock),
+        ConfigModule.forRoot(config, logger, clock, metrics),
         AccessModule.forRoot(access),
         HealthModule,
         StoreModule.forRoot(storage),

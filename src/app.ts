@@ -2,13 +2,18 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule, type AppParts } from './app.module.js';
 import type { HealthRegistry } from './health/health-registry.js';
+import { MetricsListener } from './health/metrics-listener.js';
 import type { GrpcAddresses } from './grpc/grpc-server.js';
 import { HttpServer, type HttpAddresses } from './http/server/http-server.js';
 import type { MqttAddresses } from './mqtt/built-in/listeners.js';
 import { SYSTEM_CLOCK } from './resilience/clock.js';
+import { Metrics } from './telemetry/metrics.js';
 import { NestLogger } from './telemetry/nest-logger.js';
 
-export interface NodeAddresses extends HttpAddresses, GrpcAddresses, MqttAddresses {}
+export interface NodeAddresses extends HttpAddresses, GrpcAddresses, MqttAddresses {
+  /** The page of metrics; null without a port for it. */
+  readonly metrics: string | null;
+}
 
 const NO_GRPC: GrpcAddresses = { grpc: null, grpcs: null };
 
@@ -30,13 +35,17 @@ export interface UmbraNode {
  * @throws Error EADDRINUSE and the like, with the port in it
  */
 export async function startNode(parts: AppParts): Promise<UmbraNode> {
-  const { config, logger, clock = SYSTEM_CLOCK } = parts;
+  const { config, logger, clock = SYSTEM_CLOCK, metrics = new Metrics() } = parts;
   const server = new HttpServer({ config, logger, clock });
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(parts), server.adapter, {
-    logger: new NestLogger(logger),
-    bodyParser: false,
-    abortOnError: false,
-  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.forRoot({ ...parts, metrics }),
+    server.adapter,
+    {
+      logger: new NestLogger(logger),
+      bodyParser: false,
+      abortOnError: false,
+    },
+  );
   const { health, hub, mqtt, external, grpc, sinks } = app.get(AppModule);
   server.configure(app);
   app.connectMicroservice({ strategy: mqtt }, { inheritAppConfig: false });
@@ -45,16 +54,21 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
     grpc.isReady = () => health.report().ready;
     app.connectMicroservice({ strategy: grpc }, { inheritAppConfig: false });
   }
+  const page = new MetricsListener(config, metrics, logger);
+  page.tellOf(health);
   let http: HttpAddresses;
+  let metricsUrl: string | null = null;
   try {
+    if (config.metrics.port !== null) metricsUrl = await page.open(config.metrics.port);
     await app.startAllMicroservices();
     http = await server.listen(app, (each) => mqtt.attachWebSocket(each));
   } catch (error) {
+    await page.close();
     await app.close();
     throw error;
   }
   return {
-    addresses: { ...http, ...(grpc?.addresses() ?? NO_GRPC), ...mqtt.addresses() },
+    addresses: { ...http, ...(grpc?.addresses() ?? NO_GRPC), ...mqtt.addresses(), metrics: metricsUrl },
     health,
     app,
     drain: async () => {
@@ -65,6 +79,7 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
       await Promise.all([mqtt.drain(), external?.drain(), sinks?.stop()]);
       await hub.close();
       await closed;
+      await page.close();
     },
   };
 }

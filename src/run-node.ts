@@ -11,6 +11,7 @@ import { openEtcdStorage } from './store/etcd/open-etcd.js';
 import type { LocalEtcd } from './store/local-etcd/local-etcd.js';
 import type { Storage } from './store/storage.js';
 import type { Logger } from './telemetry/logger.js';
+import { Metrics } from './telemetry/metrics.js';
 import { VERSION } from './telemetry/version.js';
 
 /** Poll interval for readiness, in milliseconds. */
@@ -39,7 +40,8 @@ export async function runNode(
   logger: Logger,
   lost: (error: unknown) => void,
 ): Promise<void> {
-  const parts = { config: { ...config, etcd: { ...config.etcd, endpoints } }, logger, clock: SYSTEM_CLOCK };
+  const metrics = new Metrics();
+  const parts = { config: { ...config, etcd: { ...config.etcd, endpoints } }, logger, clock: SYSTEM_CLOCK, metrics };
   running.storage = openEtcdStorage(parts);
   // A local etcd serves only this node, so its name needs no claim.
   const keys = running.localEtcd === null ? running.storage.clusterKeys : undefined;

@@ -98,6 +98,7 @@ function variableOfPort(port: number | undefined, config: Config | null): string
     ['UMBRA_GRPCS_PORT', config?.grpc.tlsPort],
     ['UMBRA_MQTT_PORT', config?.mqtt.port],
     ['UMBRA_MQTTS_PORT', config?.mqtt.tlsPort],
+    ['UMBRA_METRICS_PORT', config?.metrics.port],
   ];
   return variables.find(([, configured]) => configured === port)?.[0] ?? 'UMBRA_HTTP_PORT or UMBRA_MQTT_PORT';
 }
@@ -105,6 +106,7 @@ function variableOfPort(port: number | undefined, config: Config | null): string
 function hostVariable(portVariable: string): string {
   if (portVariable.includes(' or ')) return 'UMBRA_HTTP_HOST or UMBRA_MQTT_HOST';
   if (portVariable.startsWith('UMBRA_GRPC')) return 'UMBRA_GRPC_HOST';
+  if (portVariable.startsWith('UMBRA_METRICS')) return 'UMBRA_METRICS_HOST';
   return portVariable.startsWith('UMBRA_HTTP') ? 'UMBRA_HTTP_HOST' : 'UMBRA_MQTT_HOST';
 }
 

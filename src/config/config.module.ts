@@ -1,12 +1,13 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
+import { METRICS, Metrics } from '../telemetry/metrics.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { CONFIG, type Config } from './config.js';
 
-/** Provides the configuration, the clock and the log to every module. */
+/** Provides the configuration, the clock, the log and the metrics to every module. */
 @Module({})
 export class ConfigModule {
-  static forRoot(config: Config, logger: Logger, clock: Clock): DynamicModule {
+  static forRoot(config: Config, logger: Logger, clock: Clock, metrics = new Metrics()): DynamicModule {
     return {
       module: ConfigModule,
       global: true,
@@ -14,8 +15,9 @@ export class ConfigModule {
         { provide: CONFIG, useValue: config },
         { provide: LOGGER, useValue: logger },
         { provide: CLOCK, useValue: clock },
+        { provide: METRICS, useValue: metrics },
       ],
-      exports: [CONFIG, LOGGER, CLOCK],
+      exports: [CONFIG, LOGGER, CLOCK, METRICS],
     };
   }
 }

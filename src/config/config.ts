@@ -19,6 +19,7 @@ export type MqttConfig = Given['mqtt'];
 export type EtcdConfig = Given['etcd'];
 export type WatchConfig = Given['watch'];
 export type PresenceConfig = Given['presence'];
+export type MetricsConfig = Given['metrics'];
 /** Files in PEM form. `ca` is the authority of client certificates, which the MQTT TLS port then requires. */
 export type TlsFiles = Given['tls'] & { readonly cert: string; readonly key: string };
 /** An existing MQTT broker to serve in addition to the built-in one. */

@@ -13,7 +13,7 @@ type Add = (variable: VariableName, problem: string) => void;
 
 const CHECKS = [
   ...[checkHosts, checkAuth, checkPorts, checkTls, checkEtcd],
-  ...[checkBroker, checkPresence, checkSinks, checkSizes],
+  ...[checkBroker, checkPresence, checkSinks, checkSizes, checkMetrics],
 ];
 
 /** Checks across variables. It runs only when each variable is valid alone. */
@@ -57,7 +57,7 @@ function checkSinks({ UMBRA_SINK_ADDRESSES: ranges }: Values, add: Add): void {
 
 const PORTS = [
   ...(['UMBRA_HTTP_PORT', 'UMBRA_HTTPS_PORT', 'UMBRA_GRPC_PORT', 'UMBRA_GRPCS_PORT'] as const),
-  ...(['UMBRA_MQTT_PORT', 'UMBRA_MQTTS_PORT'] as const),
+  ...(['UMBRA_MQTT_PORT', 'UMBRA_MQTTS_PORT', 'UMBRA_METRICS_PORT'] as const),
 ];
 
 function checkPorts(env: Values, add: Add): void {
@@ -186,4 +186,15 @@ function checkSizes(env: Values, add: Add): void {
       'must not be more than UMBRA_REQUEST_TIMEOUT_MS, or no second member is ever tried',
     );
   }
+}
+
+/** As at the doors: on another address than loopback whoever asks has to prove something. */
+function checkMetrics(env: Values, add: Add): void {
+  const { UMBRA_METRICS_HOST: host, UMBRA_METRICS_PORT: port, UMBRA_METRICS_TOKEN: token } = env;
+  if (port === null || token !== null || isLoopback(host) || env.UMBRA_INSECURE) return;
+  add(
+    'UMBRA_METRICS_TOKEN',
+    `is missing, and UMBRA_METRICS_HOST=${host} lets others than this machine read the metrics; make one with  ` +
+      'openssl rand -hex 32  and give its file, or use UMBRA_METRICS_HOST=127.0.0.1',
+  );
 }

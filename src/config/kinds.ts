@@ -94,6 +94,17 @@ export function text<const P extends string, D extends string | null>(
   return { ...COMMON, ...own, ...rule, parse };
 }
 
+/** An address to listen on; loopback by default. */
+export function host<const P extends string>(path: P, meaning: string) {
+  return text(path, '127.0.0.1', {
+    type: 'address or host name',
+    pattern: /^[A-Za-z0-9.:_-]{1,253}$/,
+    problem: 'must be one IP address or host name, without a port',
+    example: '127.0.0.1',
+    meaning,
+  });
+}
+
 /** Path of a file that the node reads once, at its start; null by default. */
 export function file<const P extends string>(path: P, words: Words & { example: string }) {
   const rule = { type: 'path', pattern: /^[^\0\n]{1,4096}$/, problem: 'must be the path of one file' };

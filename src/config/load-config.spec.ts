@@ -53,6 +53,18 @@ describe('loadConfig', () => {
     expect(problems({ UMBRA_BROKER_URL: url, UMBRA_BROKER_CA: '/none' })).toContain('not an mqtts URL');
   });
 
+  it('asks readers of metrics for a token where others than this machine reach them', () => {
+    const [port, host] = [{ UMBRA_METRICS_PORT: '9464' }, { UMBRA_METRICS_HOST: '0.0.0.0' }];
+    expect(loadConfig({}).metrics).toEqual({ host: '127.0.0.1', port: null, token: null });
+    expect(loadConfig({ ...port, UMBRA_METRICS_HOST: '::1' }).metrics.port).toBe(9464);
+    expect(problems(host)).toBe('');
+    expect(problems({ ...port, ...host, UMBRA_INSECURE: 'true' })).toBe('');
+    const text = problems({ ...port, ...host });
+    expect(text).toMatch(/UMBRA_METRICS_TOKEN is missing.*UMBRA_METRICS_HOST=0\.0\.0\.0.*openssl rand -hex 32/);
+    expect(problems({ UMBRA_METRICS_PORT: '8080' })).toContain('is 8080, which is UMBRA_HTTP_PORT too');
+    expect(problems({ UMBRA_METRICS_PORT: 'yes' })).toContain('must be "off" or a whole number');
+  });
+
   it('counts an empty variable as one that is not set', () => {
     const empty = Object.fromEntries(VARIABLE_NAMES.map((name) => [name, '']));
     const strip = ({ nodeId: _, ...rest }: ReturnType<typeof loadConfig>) => rest;

@@ -1,21 +1,14 @@
 import { DEFAULT_LIMITS } from '../document/limits.js';
 import { LOG_LEVELS } from '../telemetry/logger.js';
 import { CALLER_LIMITS } from './caller-limits.js';
-import { choice, file, flag, integer, list, optionalPort, port, text, type Variable } from './kinds.js';
+import { choice, file, flag, host, integer, list, optionalPort, port, text, type Variable } from './kinds.js';
+import { METRICS_VARIABLES } from './metrics-variables.js';
 import { SINK_VARIABLES } from './sink-variables.js';
 
 const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
 const YEAR_SECONDS = 31_536_000;
 
-const host = <const P extends string>(path: P, meaning: string) =>
-  text(path, '127.0.0.1', {
-    type: 'address or host name',
-    pattern: /^[A-Za-z0-9.:_-]{1,253}$/,
-    problem: 'must be one IP address or host name, without a port',
-    example: '127.0.0.1',
-    meaning,
-  });
 const user = <const P extends string>(path: P, meaning: string) =>
   text(path, null, {
     type: 'text',
@@ -319,6 +312,7 @@ export const SECTIONS = {
       meaning: 'Time between bookmarks on an idle stream.',
     }),
   },
+  Metrics: METRICS_VARIABLES,
   'Node and limits': {
     UMBRA_NODE_ID: text('nodeId', null, {
       type: 'text',

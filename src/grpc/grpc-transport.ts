@@ -9,9 +9,12 @@ import {
 } from '@grpc/grpc-js';
 import { ACCESS, type Access } from '../access/access.module.js';
 import { CONFIG, type Config } from '../config/config.js';
+import type { ServiceErrorCode } from '../errors/error-table.js';
 import { ServiceError } from '../errors/service-error.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
+import { METRICS, Metrics } from '../telemetry/metrics.js';
+import { kindOf, KINDS, OUTCOME_OF, type Kind, type RequestRecorder } from '../telemetry/request-metrics.js';
 import { GrpcGate, type Caller } from './authenticate.js';
 import { GrpcAccess } from './grpc-access.js';
 import type { GrpcCall, GrpcStream } from './grpc-call.js';
@@ -43,6 +46,8 @@ export class GrpcTransport implements CustomTransportStrategy {
   readonly transportId = Symbol('called directly');
   /** Whether the node is ready for callers; to be set before it listens. */
   isReady: () => boolean = () => true;
+  @Inject(METRICS) readonly metrics: Metrics = new Metrics();
+  #recorders: Readonly<Record<Kind, RequestRecorder>> | null = null;
   #server: GrpcServer | null = null;
   #gate: GrpcGate | null = null;
   #health: GrpcHealth | null = null;
@@ -76,6 +81,8 @@ export class GrpcTransport implements CustomTransportStrategy {
   async #start(): Promise<void> {
     const { config, logger, clock } = this;
     const { authenticator, authorizer, audit, routes } = this.access;
+    this.#recorders = this.metrics.requests.door('grpc', KINDS);
+    this.metrics.requests.readInFlight('grpc', () => this.#open);
     const { declared, services } = this.methods.load();
     const ofNetwork = authenticator.isRequired ? config.rates.connectionsOfAddress : 0;
     const connections = new GrpcConnections({ max: config.grpc.maxConnections, ofNetwork }, logger);
@@ -108,6 +115,8 @@ export class GrpcTransport implements CustomTransportStrategy {
     call.once('cancelled', () => gone.abort());
     const trailer = new Metadata();
     const say = (name: string, value: string): void => trailer.set(name, value);
+    const start = this.clock.monotonic();
+    let fault: ServiceErrorCode | null = null;
     this.#open++;
     try {
       const places = this.#enter({ path, method, caller, isStream: false }, call.request);
@@ -119,9 +128,11 @@ export class GrpcTransport implements CustomTransportStrategy {
         places.leave();
       }
     } catch (error) {
+      fault = faultOf(error);
       done(this.#statusOf(error, path, caller));
     } finally {
       this.#open--;
+      this.#count(method, fault, start);
       resetUnlessTaken(call, ANSWER_MS);
     }
   }
@@ -135,6 +146,8 @@ export class GrpcTransport implements CustomTransportStrategy {
   ): Promise<void> {
     const caller = this.#gate!.callerOf(call.metadata);
     const messages = new MessageStream(call);
+    const start = this.clock.monotonic();
+    let fault: ServiceErrorCode | null = null;
     this.#open++;
     try {
       const places = this.#enter({ path, method, caller, isStream: true }, call.request);
@@ -153,11 +166,18 @@ export class GrpcTransport implements CustomTransportStrategy {
         places.leave();
       }
     } catch (error) {
+      fault = faultOf(error);
       call.emit('error', this.#statusOf(error, path, caller));
     } finally {
       this.#open--;
+      this.#count(method, fault, start);
       resetUnlessTaken(call, END_MS);
     }
+  }
+
+  #count({ action }: DeclaredMethod, fault: ServiceErrorCode | null, start: number): void {
+    const outcome = fault === null ? 'ok' : OUTCOME_OF[fault];
+    this.#recorders?.[kindOf(action)].record(outcome, this.clock.monotonic() - start);
   }
 
   #enter(
@@ -204,6 +224,8 @@ export class GrpcTransport implements CustomTransportStrategy {
     server.destroy();
   }
 }
+
+const faultOf = (error: unknown): ServiceErrorCode => (error instanceof ServiceError ? error.code : 'internal');
 
 const NO_HEADERS = {};
 

@@ -7,7 +7,7 @@ import type {
   preHandlerHookHandler,
   RouteOptions,
 } from 'fastify';
-import { ACTION, type ActionName } from '../access/action.js';
+import type { ActionName } from '../access/action.js';
 import { AUDIT, type Audit } from '../access/audit.js';
 import { AUTHENTICATOR, type Authenticator, type Credentials, type Identity } from '../access/authenticator.js';
 import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
@@ -20,11 +20,11 @@ import type { RequestSignatures } from '../access/request-signatures.js';
 import { ServiceError } from '../errors/service-error.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { bodyOf } from './caller.js';
+import { declaredActions } from './declared-actions.js';
 import { isAudited, RequestAudit } from './request-audit.js';
 import { hasBody, sentHead } from './request-head.js';
 import { RequestPlaces } from './request-places.js';
 import { resourceOf, routeAccess, type Asked, type RouteAccess } from './route-access.js';
-import { controllerMethods, routesOf } from './server/controller-methods.js';
 import { answerLast } from './server/last-answer.js';
 import { isStreamed } from './server/streamed-body.js';
 import { keptCertificateOf } from '../tls/peer-certificate.js';
@@ -141,16 +141,6 @@ function declareActions(
       };
     }
   });
-}
-
-/** By `METHOD /path`. */
-function declaredActions(app: NestFastifyApplication): Map<string, ActionName> {
-  const actions = new Map<string, ActionName>();
-  for (const { type, handler } of controllerMethods(app)) {
-    const action = Reflect.getMetadata(ACTION, handler) as ActionName | undefined;
-    for (const route of action === undefined ? [] : routesOf(type, handler)) actions.set(route, action as ActionName);
-  }
-  return actions;
 }
 
 function credentialsOf({ headers, raw, ip }: FastifyRequest): Credentials {

@@ -23,6 +23,7 @@ export class HttpErrorFilter implements ExceptionFilter {
   answer(exception: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const error = this.#toServiceError(exception, request);
     request.faultCode = error.authCode ?? error.code;
+    request.fault = error.code;
     if (error.code === 'internal') {
       this.logger.error({ err: exception, requestId: request.id, method: request.method }, 'http request failed');
     }

@@ -14,11 +14,22 @@ import { parseClientToken } from '../document/parse-request.js';
 import { ServiceError } from '../errors/service-error.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
+import { METRICS, Metrics } from '../telemetry/metrics.js';
+import { OUTCOME_OF, type Outcome, type RequestRecorder } from '../telemetry/request-metrics.js';
 import { messageOf, UNKNOWN, type Answer, type AnswerReceiver, type ReceivedRequest } from './answer.js';
 import type { MqttHandler } from './mqtt-request.js';
 import { OpenRequest, type OpenRequestHost } from './open-request.js';
 import { RequestHandlers } from './request-handlers.js';
-import type { Operation } from './topics.js';
+import { OPERATIONS, type Operation, type RequestTopic } from './topics.js';
+
+interface Host extends OpenRequestHost {
+  readonly recorders: Readonly<Record<Operation, RequestRecorder>>;
+}
+
+function outcomeOf(answer: Answer): Outcome {
+  if (answer.outcome === 'accepted') return 'ok';
+  return answer.outcome === 'unknown' ? 'unknown' : OUTCOME_OF[answer.code];
+}
 
 /**
  * Answers requests for both MQTT doors: calls the handler, translates its errors, and leaves one debug line per request.
@@ -28,15 +39,9 @@ import type { Operation } from './topics.js';
 export class RequestAnswerer {
   readonly #prefix = randomBytes(6).toString('hex');
   #requests = 0;
-  readonly #host: OpenRequestHost = {
-    idOf: (number) => this.#id(number),
-    failed: (request, error) =>
-      this.#failed(request, error, request.operation === 'get' ? 'internal' : 'outcomeUnknown'),
-    closed: (request, answer) => {
-      if (!this.logger.isLevelEnabled('debug')) return;
-      this.#log(request.received, request.requestId, answer, this.clock.monotonic() - request.start);
-    },
-  };
+  @Inject(METRICS) readonly metrics: Metrics = new Metrics();
+  #builtIn: Host | null = null;
+  #external: Host | null = null;
   #handlers: ReadonlyMap<Operation, MqttHandler> = new Map();
 
   constructor(
@@ -55,14 +60,19 @@ export class RequestAnswerer {
 
   /** Never rejects. */
   answer(received: ReceivedRequest): Promise<Answer> {
-    return new Promise((answered) => this.begin(received, { answered }));
+    this.#external ??= this.#hostOf('external');
+    return new Promise((answered) => this.#begin(received, { answered }, this.#external!));
   }
 
-  /** As `answer`; calls `receiver` once, perhaps before it returns. No errors. */
+  /** As `answer`, for the built-in broker; calls `receiver` once, perhaps before it returns. No errors. */
   begin(received: ReceivedRequest, receiver: AnswerReceiver): void {
+    this.#begin(received, receiver, (this.#builtIn ??= this.#hostOf('mqtt')));
+  }
+
+  #begin(received: ReceivedRequest, receiver: AnswerReceiver, host: Host): void {
     const start = this.clock.monotonic();
     const deadline = start + this.config.requestTimeoutMs;
-    const request = new OpenRequest(this.#host, received, receiver, ++this.#requests, start, deadline);
+    const request = new OpenRequest(host, received, receiver, ++this.#requests, start, deadline);
     const { problem, operation } = received.request;
     if (problem !== null) return request.settle(this.#rejected(received, new ServiceError(problem)));
     try {
@@ -86,11 +96,32 @@ export class RequestAnswerer {
     return this.inFlight.enter(principal) ?? new TooManyInFlight('principal', this.inFlight.ofPrincipal);
   }
 
-  /** Rejects a request without calling its handler. */
+  /** Counts a request of the built-in broker that is not answered. */
+  count({ operation }: RequestTopic, outcome: Outcome): void {
+    (this.#builtIn ??= this.#hostOf('mqtt')).recorders[operation].count(outcome);
+  }
+
+  /** Rejects a request of the built-in broker without calling its handler. */
   reject(received: ReceivedRequest, error: ServiceError): Answer {
+    this.count(received.request, OUTCOME_OF[error.code]);
     const answer = this.#rejected(received, error);
     this.#log(received, this.#id(++this.#requests), answer, 0);
     return answer;
+  }
+
+  #hostOf(door: 'mqtt' | 'external'): Host {
+    const recorders = this.metrics.requests.door(door, OPERATIONS);
+    return {
+      recorders,
+      idOf: (number) => this.#id(number),
+      failed: (request, error) =>
+        this.#failed(request, error, request.operation === 'get' ? 'internal' : 'outcomeUnknown'),
+      closed: (request, answer) => {
+        const ms = this.clock.monotonic() - request.start;
+        recorders[request.operation].record(outcomeOf(answer), ms);
+        if (this.logger.isLevelEnabled('debug')) this.#log(request.received, request.requestId, answer, ms);
+      },
+    };
   }
 
   #id(number: number): string {

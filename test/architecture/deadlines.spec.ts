@@ -209,6 +209,7 @@ const QUIET = new Set([
     'node:string_decoder',
     'node:timers',
     'node:timers/promises',
+    'node:perf_hooks',
     'node:util',
     'node:util/types',
     'node:v8',

@@ -25,6 +25,8 @@ export interface SecureNode {
   /** Null without a port for gRPC in `environment`. */
   readonly grpcUrl: string | null;
   readonly grpcsUrl: string | null;
+  /** Null without a port for it in `environment`. */
+  readonly metricsUrl: string | null;
   readonly clock: SettableClock;
   readonly access: AccessControl;
   /** The key of the first administrator. */
@@ -124,6 +126,7 @@ export async function startSecureNode(options: SecureNodeOptions = {}): Promise<
     mqttsUrl: node.addresses.mqtts,
     grpcUrl: node.addresses.grpc,
     grpcsUrl: node.addresses.grpcs,
+    metricsUrl: node.addresses.metrics,
     clock,
     access,
     admin,

@@ -2,6 +2,7 @@ import { connect as dial } from 'node:net';
 import { connectAsync } from 'mqtt';
 import { pino } from 'pino';
 import { EventReader } from '../harness/event-reader.js';
+import { growthOf, hasPromtool, metricsText, promtoolSays, readMetrics } from '../harness/metrics-page.js';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
 
@@ -14,7 +15,7 @@ let stranger: string;
 beforeAll(async () => {
   node = await startSecureNode({
     logger,
-    environment: { UMBRA_NODE_ID: 'n-1', UMBRA_AUTH_ISSUER: 'https://a.example' },
+    environment: { UMBRA_NODE_ID: 'n-1', UMBRA_AUTH_ISSUER: 'https://a.example', UMBRA_METRICS_PORT: '0' },
   });
   await node.ask('PUT', '/v1/tenants/other', node.admin, {});
   lamp = await node.make('lamp', { thing: 'lamp', roles: ['device'] });
@@ -175,4 +176,67 @@ it('leaves a line of the log for each event, without secrets', () => {
   expect(audit.length).toBeGreaterThan(15);
   for (const secret of [node.admin, lamp, stranger, 'access_token', 'secret=x'])
     expect(lines.join('')).not.toContain(secret.slice(-20));
+});
+
+describe('the page of metrics', () => {
+  const series = () => readMetrics(node.metricsUrl!);
+  const SHADOW = '$aws/things/lamp/shadow';
+
+  it('counts what was asked for over MQTT and HTTP, exactly', async () => {
+    const device = await node.connect('lamp', lamp);
+    const before = await series();
+    for (const body of ['{"state":{"reported":{"n":1}}}', '{"state":{"reported":{"n":2}}}', '{"state":'])
+      await device.publishAsync(`${SHADOW}/update`, body, { qos: 1 });
+    await device.publishAsync(`${SHADOW}/get`, '', { qos: 1 });
+    await device.publishAsync('$aws/things/other/shadow/get', '', { qos: 1 }).catch(() => undefined);
+    await node.ask('GET', '/things/lamp/shadow', node.admin);
+    await node.ask('GET', '/things/nothing/shadow', node.admin);
+    await node.ask('POST', '/things/lamp/shadow', node.admin, { state: { desired: 1 } });
+    await node.ask('DELETE', '/things/lamp/shadow', null);
+    await node.ask('GET', '/v1/principals', node.admin);
+    await node.ask('GET', '/no/such/path', node.admin);
+    const after = await until('the answers are over', async () => {
+      const now = await series();
+      return now.get('umbra_requests_in_flight{door="http"}') === 0 ? now : null;
+    });
+    const of = (door: string, operation: string, outcome: string) =>
+      `umbra_requests_total{door="${door}",operation="${operation}",outcome="${outcome}"}`;
+    expect(growthOf(before, after, /^umbra_requests_total/)).toEqual({
+      [of('mqtt', 'update', 'ok')]: 2,
+      [of('mqtt', 'update', 'invalid')]: 1,
+      [of('mqtt', 'get', 'ok')]: 1,
+      [of('mqtt', 'get', 'denied')]: 1,
+      [of('http', 'get', 'ok')]: 1,
+      [of('http', 'get', 'not_found')]: 1,
+      [of('http', 'update', 'invalid')]: 1,
+      [of('http', 'delete', 'denied')]: 1,
+      [of('http', 'other', 'ok')]: 1,
+      [of('http', 'other', 'invalid')]: 1,
+    });
+    expect(growthOf(before, after, /^umbra_request_duration_seconds_count\{door="mqtt"/)).toEqual({
+      'umbra_request_duration_seconds_count{door="mqtt",operation="update"}': 3,
+      'umbra_request_duration_seconds_count{door="mqtt",operation="get"}': 1,
+    });
+    expect(after.get('umbra_ready{part="etcd"}')).toBe(1);
+  });
+
+  it('has no series for a thing, a client or a topic, whatever their names', async () => {
+    const names = (await metricsText(node.metricsUrl!)).split('\n').length;
+    const hostile = await node.connect('a"} 1\numbra_ready{part="x', node.admin, { clean: false });
+    await hostile.subscribeAsync(['$aws/things/+/shadow/#', 'a/"} 2/#']).catch(() => undefined);
+    for (let i = 0; i < 150; i++) {
+      const thing = i.toString(36).padStart(128, 'x');
+      await hostile.publishAsync(`$aws/things/${thing}/shadow/name/n${i}/update`, '{"state":{}}', { qos: 1 });
+      await node.ask('GET', `/things/${encodeURIComponent(`"}\n${i}`)}/shadow`, node.admin);
+    }
+    const page = await metricsText(node.metricsUrl!);
+    expect(page).not.toMatch(/xxx|hostile|umbra_ready\{part="x|a\/"/);
+    expect((await series()).size).toBeLessThan(2000);
+    expect(page.split('\n').length - names).toBeLessThan(60);
+  });
+
+  // promtool reads the text format alone.
+  (hasPromtool ? it : it.skip)('is what promtool of Prometheus takes', async () => {
+    expect(await promtoolSays(await metricsText(node.metricsUrl!))).toBe('');
+  });
 });

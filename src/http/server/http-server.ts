@@ -9,9 +9,11 @@ import { connectionsWithin, descriptorLimit, httpConnectionsWithin } from '../..
 import { largestRequest } from '../../document/limits.js';
 import type { Clock } from '../../resilience/clock.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { METRICS, type Metrics } from '../../telemetry/metrics.js';
 import { addAccessHooks } from '../access-hooks.js';
 import { HttpErrorFilter } from '../http-error.filter.js';
 import { serveOpenApi } from '../openapi/serve.js';
+import { addRequestCounts } from '../request-counts.js';
 import { addRouteHook } from '../route-hook.js';
 import { originForm, MAX_HEADERS, RequestHeads } from '../request-head.js';
 import { BodyBudget } from './body-budget.js';
@@ -100,6 +102,10 @@ export class HttpServer {
     app.useGlobalFilters(this.#filter);
     const heads = new RequestHeads([config.http.host, ...config.http.names]);
     addRequestHooks(this.#fastify, { timeoutMs: config.requestTimeoutMs, heads, clock, logger });
+    const metrics = app.get<Metrics>(METRICS, { strict: false });
+    // Nobody would read them.
+    if (config.metrics.port !== null)
+      addRequestCounts(app, this.#fastify, { metrics, clock, timeoutMs: config.requestTimeoutMs });
     addRouteHook(app, this.#fastify);
     addAccessHooks(app, this.#fastify);
     for (const [path, bytes] of largeBodies(app)) this.#largeBodies.set(path, bytes);

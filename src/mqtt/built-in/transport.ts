@@ -70,6 +70,7 @@ export class MqttTransport implements CustomTransportStrategy {
     this.answerer.open();
     this.broker.handle = (incoming) => this.#handle(incoming);
     this.broker.open();
+    this.answerer.metrics.requests.readInFlight('mqtt', () => this.#inFlight);
     this.publisher.start();
     await this.listeners.open();
     this.log.info({ ...this.addresses() }, 'MQTT listens');
@@ -77,7 +78,11 @@ export class MqttTransport implements CustomTransportStrategy {
 
   #handle(incoming: IncomingRequest): void {
     const { request } = incoming.route;
-    if (request === null || !this.broker.mayPublish(incoming)) return incoming.settle('unpublishable');
+    if (request === null) return incoming.settle('unpublishable');
+    if (!this.broker.mayPublish(incoming)) {
+      this.answerer.count(request, 'denied');
+      return incoming.settle('unpublishable');
+    }
     if (this.#draining && request.problem === null) return this.#refuse(incoming);
     const excess = this.answerer.excessOf(incoming);
     if (excess !== null) return this.#refuseExcess(incoming, excess, 'done');
@@ -113,7 +118,10 @@ export class MqttTransport implements CustomTransportStrategy {
   /** The node is draining: nothing new is begun. */
   #refuse(incoming: IncomingRequest): void {
     // `rejected` would no longer reach every subscriber, so no PUBACK may say that the message has been dealt with.
-    if (incoming.qos > 0) return incoming.settle('unanswered');
+    if (incoming.qos > 0) {
+      this.answerer.count(incoming.request, 'draining');
+      return incoming.settle('unanswered');
+    }
     this.#reject(incoming, new ServiceError('draining'));
   }
 

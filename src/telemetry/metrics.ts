@@ -1,0 +1,34 @@
+import { NodeMetrics } from './node-metrics.js';
+import { Counter, Gauge, Histogram, type Family } from './recorder.js';
+import { RequestMetrics } from './request-metrics.js';
+
+/** Injection token of the Metrics. */
+export const METRICS = Symbol('Metrics');
+
+/**
+ * All recorders of a node, by what they are about. Parts of the node record into them, whether or not somebody reads
+ * them. docs/metrics.md is written from them.
+ */
+export class Metrics {
+  readonly requests = new RequestMetrics();
+  readonly node = new NodeMetrics();
+
+  /** Every family by the heading that it has in docs/metrics.md. */
+  groups(): Readonly<Record<string, readonly Family[]>> {
+    return {
+      Requests: familiesOf(this.requests),
+      'Node and process': familiesOf(this.node),
+    };
+  }
+
+  families(): Family[] {
+    return Object.values(this.groups()).flat();
+  }
+}
+
+/** Those that are members of a group, in their order. */
+function familiesOf(group: object): Family[] {
+  return Object.values(group)
+    .flat()
+    .filter((member) => member instanceof Counter || member instanceof Gauge || member instanceof Histogram);
+}
