@@ -124,7 +124,8 @@ export function observations(umbra: main.Umbra, session: auth.AuthSession): Prom
 export async function devices(given: device.Dial, events: device.ConnectionEvents): Promise<device.Connection> {
   const dial: device.Dial = (options: device.DialOptions, heard) => given(options, heard);
   const credential: device.Auth = device.bearer('umk_');
-  const outbox: device.Outbox = device.fileOutbox('./outbox');
+  const kept: device.FileOutboxOptions = { durable: true };
+  const outbox: device.Outbox = device.fileOutbox('./outbox', kept);
   const options: device.DeviceOptions = { url: 'mqtts://umbra.example', thing: 'lamp', auth: credential, outbox, dial };
   const lamp: device.Device<Lamp> = await device.connect<Lamp>(options);
   const shadow: device.DeviceShadow<Lamp> = lamp.shadow;

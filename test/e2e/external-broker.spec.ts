@@ -1,6 +1,8 @@
+import { connect } from '../../src/sdk/device/index.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { startMosquitto, type MosquittoBroker } from '../harness/mosquitto.js';
 import { startNode, type ReadyNode } from '../harness/node-process.js';
+import { until } from '../harness/until.js';
 import { cleanupAfterAll } from './steps/cleanup.js';
 import { Device, topic } from './steps/device.js';
 import { Rest } from './steps/rest.js';
@@ -38,6 +40,22 @@ describe('devices at an external mosquitto', () => {
     expect(deleted).toMatchObject({ topic: topic('t1', 'delete/accepted'), json: { version: 1 } });
     const missing = await device.request('t1', 'get');
     expect(missing).toMatchObject({ topic: topic('t1', 'get/rejected'), json: { code: 404 } });
+  });
+
+  it('may be of the client library', async () => {
+    const lamp = await connect({ url: broker.url, thing: 't5' });
+    const driven = new Promise((resolve) => {
+      lamp.shadow.onDelta((delta) => {
+        resolve(delta);
+        return delta;
+      });
+    });
+    expect(await lamp.shadow.report({ led: 'off' })).toEqual({ version: 1 });
+    await new Rest(node.httpUrl).update('t5', { state: { desired: { led: 'on' } } });
+    expect(await driven).toEqual({ led: 'on' });
+    await until('the report', async () => (await lamp.shadow.get())?.reported['led'] === 'on');
+    expect([await lamp.shadow.delete(), await lamp.shadow.get()]).toEqual([true, null]);
+    await lamp.close();
   });
 
   it('named shadows, and refusals', async () => {

@@ -157,6 +157,25 @@ it('is renewed by a device of the client library, which keeps its connection', a
   await device.close();
 });
 
+it('lets a device of the client library nowhere but to its own shadow, and says so', async () => {
+  const errors: unknown[] = [];
+  const quiet = (): void => undefined;
+  const logger = { debug: quiet, info: quiet, warn: quiet, error: (data: object) => void errors.push(data) };
+  const own = { url: node.mqttUrl, clientId: 'lamp', auth: keys['lamp']!, logger };
+  const device = await connectDevice({ ...own, thing: 'other' });
+  const refusal = { code: 'forbidden', status: 403, outcome: 'not-applied', retryable: false };
+  await expect(device.shadow.report({ a: 1 })).rejects.toMatchObject(refusal);
+  await expect(device.shadow.get()).rejects.toMatchObject(refusal);
+  device.shadow.onDelta(() => undefined);
+  await until('the word in the log', () => errors.length > 0);
+  expect(errors).toEqual([{ code: 'forbidden' }]);
+  expect(device.connected).toBe(true);
+  await device.close();
+  await expect(connectDevice({ ...own, thing: 'lamp', auth: `${keys['lamp']}x` })).rejects.toMatchObject({
+    ...{ code: 'not-authenticated', status: 401 },
+  });
+});
+
 it('leaves no token in the log', () => {
   const log = lines.join('');
   expect(log).toContain('session renewed');

@@ -4,7 +4,7 @@ export { Device } from './device.js';
 export { DeviceShadow } from './device-shadow.js';
 export type { DeltaContext, DeltaHandler } from './delta-runs.js';
 export type { DeviceState, Documents } from './messages.js';
-export { fileOutbox, storeOutbox, type Outbox } from './outbox.js';
+export { fileOutbox, storeOutbox, type FileOutboxOptions, type Outbox } from './outbox.js';
 export type { Reported, WaitOptions } from './reports.js';
 export type { UplinkEvents } from './uplink.js';
 export { UmbraError, type Outcome } from '../umbra-error.js';
