@@ -10,7 +10,7 @@ export interface PageServer {
 }
 
 /**
- * A page with one script, and a node behind the same origin: nodes have no CORS headers. Streams and WebSockets go
+ * A page with one script at `/` and `/back`, and a node behind the same origin: nodes have no CORS headers. Streams and WebSockets go
  * through as they come, and `Host` as the browser sends it.
  * @param node URL of the node
  * @param script an ES module; imports are relative to the repository, such as `./src/sdk/index.js`
@@ -19,7 +19,7 @@ export async function startPageServer(node: string, script: string): Promise<Pag
   const code = await bundleOf(script);
   const server = createServer((asked, answer) => {
     answer.on('error', () => undefined);
-    if (asked.url === '/') answer.setHeader('content-type', 'text/html').end(PAGE);
+    if (/^\/(back)?([?].*)?$/.test(asked.url!)) answer.setHeader('content-type', 'text/html').end(PAGE);
     else if (asked.url === '/page.js') answer.setHeader('content-type', 'text/javascript').end(code);
     else if (asked.url === '/favicon.ico') answer.writeHead(204).end();
     else {

@@ -6,7 +6,9 @@ import type Provider from 'oidc-provider';
 import { oidc, type OidcSession } from '../../src/sdk/auth/index.js';
 import { Umbra } from '../../src/sdk/index.js';
 import { platformOf, type Clock } from '../../src/sdk/platform.js';
+import { describeInBrowser, startBrowser } from '../harness/browser.js';
 import { FormBrowser } from '../harness/form-browser.js';
+import { startPageServer } from '../harness/page-server.js';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
 
@@ -50,6 +52,8 @@ async function provide(kid: string): Promise<void> {
       revocation: { enabled: true },
       resourceIndicators: { enabled: true, defaultResource: () => AUDIENCE, getResourceServerInfo },
     },
+    // Pages ask it from their own origin.
+    clientBasedCORS: () => true,
     scopes: ['openid', 'offline_access', 'iot:GetThingShadow'],
     findAccount: (_: unknown, accountId: string) => ({ accountId, claims: () => ({ sub: accountId }) }),
     extraTokenClaims: () => ({ realm_access: { roles: ['shadow-operators', 'admin'] }, tenant: 'other' }),
@@ -159,3 +163,58 @@ describe('the client library', () => {
     expect(await me()).toMatchObject({ principal: 'op~alice' });
   });
 });
+
+describeInBrowser('the client library in Chromium', () => {
+  it('begins a login on one page, finishes it on the next, and all tabs have it', async () => {
+    const server = await startPageServer(node.url, pageFor(url));
+    const browser = await startBrowser();
+    try {
+      const first = await browser.open(server.url);
+      expect(await first.evaluate('me()')).toBe('signed-out');
+      const back = await new FormBrowser({ login: 'bob', password: 'any' }).visit(
+        await first.evaluate('begin()'),
+        `${server.url}/back`,
+      );
+      const second = await browser.open(back);
+      expect(await second.evaluate('finished.then(me)')).toBe('op~bob');
+      await until('the first tab hears of it', async () => (await first.evaluate('me()')) === 'op~bob');
+      // A login is finished once, and its tokens are renewed by one tab for both.
+      expect(await second.evaluate('finish(location.href)')).toBe('invalid-argument');
+      const counts = await Promise.all([first, second].map((each) => each.evaluate<number>('rotate(10)')));
+      expect(counts[0]! + counts[1]!).toBeLessThanOrEqual(20);
+      expect(await Promise.all([first, second].map((each) => each.evaluate('me()')))).toEqual(['op~bob', 'op~bob']);
+      await first.evaluate('auth.signOut()');
+      await until('the second tab hears of it', async () => (await second.evaluate('me()')) === 'signed-out');
+      expect([...first.exceptions, ...second.exceptions]).toEqual([]);
+    } finally {
+      await browser.stop();
+      await server.stop();
+    }
+  });
+});
+
+const pageFor = (issuer: string): string => `
+import { browserStore, oidc } from './src/sdk/auth/index.js';
+import { Umbra } from './src/sdk/index.js';
+let asked = 0;
+const counting = (to: string, init: RequestInit) => {
+  if (to.endsWith('/token')) asked++;
+  return fetch(to, init);
+};
+const redirectUri = location.origin + '/back';
+const options = { issuer: '${issuer}', clientId: 'app', resource: '${AUDIENCE}', parameters: { prompt: 'consent' } };
+const auth = oidc({ ...options, redirectUri, store: browserStore(), fetch: counting });
+const umbra = new Umbra({ url: location.origin, auth });
+const codeOf = ({ code }) => code;
+Object.assign(globalThis, {
+  auth,
+  begin: () => auth.begin(),
+  finish: (address) => auth.finish(address).catch(codeOf),
+  finished: location.pathname === '/back' ? auth.finish(location.href) : null,
+  me: () => umbra.call({ path: '/v1/auth/me' }).then(({ text }) => JSON.parse(text).principal, codeOf),
+  async rotate(times) {
+    for (let n = 0; n < times; n++) await auth.refresh();
+    return asked;
+  },
+});
+`;
