@@ -22,6 +22,7 @@ function all(command: Command, before: readonly string[] = []): { command: Comma
 const optionsOf = (program: Command, command: Command): string[] =>
   [...new Set([...command.options, ...program.options])].flatMap(({ long }) => long ?? []);
 
+/** For zsh too, in which `path` is PATH, and a colon before a letter a modifier. */
 function bash(program: Command): string {
   const commands = all(program);
   const paths = commands.slice(1).map(({ path }) => `'${path.join(' ')}'`);
@@ -30,13 +31,13 @@ function bash(program: Command): string {
     return `    '${path.join(' ')}') words='${each.join(' ')}' ;;`;
   });
   return `_umbra() {
-  local path=umbra word words=
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "$path $word" in
-      ${paths.join(' | ')}) path="$path $word" ;;
+  local at=umbra word words=
+  for word in "\${COMP_WORDS[@]:1:$((COMP_CWORD - 1))}"; do
+    case "$at $word" in
+      ${paths.join(' | ')}) at="$at $word" ;;
     esac
   done
-  case "$path" in
+  case "$at" in
 ${words.join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))

@@ -90,7 +90,10 @@ describe('completion', () => {
   });
 
   it('of the other shells is there', async () => {
-    expect((await commands.run('completion zsh')).stdout).toMatch(/^autoload -U \+X bashcompinit/);
+    const zsh = (await commands.run('completion zsh')).stdout;
+    expect(zsh).toBe(`autoload -U +X bashcompinit && bashcompinit\n${(await commands.run('completion bash')).stdout}`);
+    // In zsh `path` is PATH, and a colon before a letter begins a modifier.
+    expect(zsh).not.toMatch(/local path\b|\}?:[A-Z_]+/);
     expect((await commands.run('completion fish')).stdout).toContain("-n '__fish_seen_subcommand_from context' -a set");
     expect((await commands.run('completion tcsh')).exit).toBe(EXIT.usage);
   });
