@@ -34,7 +34,8 @@ interface Compose {
   >;
 }
 
-const manifests = readdirSync('k8s').flatMap((file) =>
+const files = readdirSync('k8s').filter((file) => file.endsWith('.yaml'));
+const manifests = files.flatMap((file) =>
   parseAllDocuments(text(`k8s/${file}`), { strict: true, uniqueKeys: true }).map((document) => {
     expect(document.errors).toEqual([]);
     const manifest = document.toJS() as Manifest;

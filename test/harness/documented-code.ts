@@ -28,6 +28,13 @@ export function documentedCode(page: string, surroundings: Surroundings): Exampl
   });
 }
 
+/** A block of commands, by `example=NAME` behind its language. @throws Error if the page has none of this name */
+export function documentedCommands(page: string, name: string): string {
+  const found = readFileSync(page, 'utf8').match(new RegExp(`^\`\`\`sh example=${name}\n([\\s\\S]*?)^\`\`\``, 'm'));
+  if (found === null) throw new Error(`${page} has no commands ${name}`);
+  return found[1]!;
+}
+
 /** The whole program. */
 export const programOf = ({ before, code, after }: Example): string => `${before}\n${code}\n${after}\nexport {};\n`;
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { documentedCode, programOf, runnable, type Example } from '../harness/documented-code.js';
+import { documentedCode, documentedCommands, programOf, runnable, type Example } from '../harness/documented-code.js';
 import { SURROUNDINGS } from '../cases/examples/client-library.js';
 import { describeInBrowser, startBrowser, type Browser, type Page } from '../harness/browser.js';
 import { CertifiedNode } from '../harness/certified-node.js';
@@ -198,6 +198,26 @@ describe('the examples of the documentation', () => {
     it('device: reports at once', async () => {
       const { process } = await starts('device');
       expect(process.exitCode).toBe(null);
+    });
+
+    it('quick-start of the shell: whoever subscribes sees what is desired and not reported', async () => {
+      const commands = documentedCommands('README.md', 'quick-start')
+        .replaceAll('-p 1883', `-p ${new URL(open.mqttUrl).port}`)
+        .replaceAll('http://127.0.0.1:8080', open.url);
+      const shell = spawn('sh', ['-e'], { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+      let seen = '';
+      shell.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text));
+      shell.stdin.end(commands);
+      const delta = /[$]aws\/things\/lamp\/shadow\/update\/delta .*"state":\{"power":"on"\}/;
+      try {
+        await until(
+          () => `a delta in ${seen}`,
+          () => delta.test(seen),
+        );
+      } finally {
+        // mosquitto_sub runs on in its group.
+        process.kill(-shell.pid!, 'SIGKILL');
+      }
     });
 
     it('quick-start: a device does what is desired', async () => {
