@@ -110,6 +110,8 @@ export class ChangeStream {
         yield read;
         // Only now is it taken.
         if ('id' in read) this.#cursor = read.id;
+        // More may have come with it.
+        control.signal.throwIfAborted();
       }
       return clientError('unreachable', 'the stream was cut', { retryable: true });
     } catch (error) {

@@ -179,6 +179,18 @@ describe('a watch', () => {
     expect(clock.timers).toBe(0);
   });
 
+  it('ends when the body aborts its signal, also if more has come already', async () => {
+    const control = new AbortController();
+    const body = () => Promise.resolve(control.abort());
+    const cursor = storeCursor(memoryStore(), 'c');
+    const { clock, streams, seen, end } = watching({ signal: control.signal, cursor }, {}, body);
+    await clock.advance(0);
+    const text = [2, 3].map((n) => `event: change\nid: c${n}\ndata: ${JSON.stringify(change(n))}\n\n`).join('');
+    streams[0]!.raw(text);
+    await clock.advance(0);
+    expect([seen, end(), await cursor.load()]).toEqual([[2], 'done', 'c2']);
+  });
+
   it('ends without an error when its signal aborts, and with one when the client is closed', async () => {
     const control = new AbortController();
     const aborted = watching({ signal: control.signal });
