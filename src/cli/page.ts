@@ -18,13 +18,15 @@ file, and one that is open to others is refused. Commands that change it at the 
 what another one has done.
 
 \`\`\`
-umbra login home --server https://umbra.example
+umbra init home --server https://umbra.example
+umbra login home
 umbra login home --issuer https://login.example.com/realms/acme --client-id umbra-cli
 umbra context set other --server https://other.example --key-file key.txt
 umbra context use home
 \`\`\`
 
-\`login\` asks for a key or takes one by \`--key-file\`, and keeps it once the service has taken it. With \`--issuer\` people sign
+\`init\` is for the beginning: it checks the server and the key, keeps them, and makes a tenant and a first device with its
+key, as far as they are wanted. \`login\` asks for a key or takes one by \`--key-file\`, and keeps it once the service has taken it. With \`--issuer\` people sign
 in at an OpenID provider that the tenant has registered ([security.md](security.md#issuers)): by the browser of this
 machine, which comes back to \`http://127.0.0.1:PORT/callback\`, or by \`--device-code\`. The command there is a public client
 without a secret. Its tokens are kept in the folder \`tokens\` beside the contexts, and renewed when a command needs them.

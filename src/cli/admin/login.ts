@@ -103,11 +103,22 @@ async function byBrowser({ around }: Session, auth: OidcSession, port: number): 
   }
 }
 
-/** Keeps a credential in a context, in the place of the one before. */
-async function keep({ file }: Session, name: string, server: string, credential: Pick<Context, 'key' | 'login'>) {
+/**
+ * Keeps a credential in a context, in the place of the one before, and makes it the current one.
+ * @param of the tenant that the context is for; null: that of the credential; undefined: as it was
+ * @throws CliError
+ */
+export async function keep(
+  { file }: Session,
+  name: string,
+  server: string,
+  credential: Pick<Context, 'key' | 'login'>,
+  of?: string | null,
+): Promise<void> {
   if (credential.login === undefined) await forgetTokens(file, name);
   await changeContexts(file, ({ contexts }) => {
-    const tenant = Object.hasOwn(contexts, name) ? contexts[name]!.tenant : undefined;
+    const before = Object.hasOwn(contexts, name) ? contexts[name]!.tenant : undefined;
+    const tenant = of === undefined ? before : (of ?? undefined);
     const context = { server, ...(tenant !== undefined && { tenant }), ...credential };
     return { current: name, contexts: { ...contexts, [name]: context } };
   });

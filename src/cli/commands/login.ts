@@ -3,8 +3,25 @@ import { action, later } from '../session.js';
 import type { Surroundings } from '../surroundings.js';
 import { portNumber } from './options.js';
 
-/** Adds `login` and `logout`. No errors. */
+/** Adds `init`, `login` and `logout`. No errors. */
 export function loginCommands(program: Command, around: Surroundings): void {
+  program
+    .command('init')
+    .description(
+      'Begins with a service: checks the server and the key, keeps them in a context, and makes a tenant and a first device. It asks for what is not given; with --yes it asks nothing.',
+    )
+    .argument('[context]', 'name of the context; default by default')
+    .option('--tenant <name>', 'administer this tenant; it is created if there is none')
+    .option('--device <name>', 'create this device, with a key')
+    .option('--key-out <file>', 'where its key goes; NAME.key by default')
+    .option('--policy <file>', 'a policy that the device gets beside its role; it is created if there is none')
+    .option('--force', 'replace the file of the key if it exists')
+    .action(
+      action(
+        around,
+        later(async () => (await import('../admin/init.js')).init),
+      ),
+    );
   program
     .command('login')
     .description(

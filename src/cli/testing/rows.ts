@@ -40,6 +40,7 @@ const OWN: Readonly<Record<string, Row>> = {
   'context set': { line: 'other --server http://other.test --key-file HOME/key.txt', does: 'nothing', files },
   'context use': { line: 'home', does: 'nothing' },
   'context delete': { line: 'spare --yes', does: 'nothing', again: { line: 'more --yes' } },
+  init: { line: 'spare --server http://umbra.test --key-file HOME/key.txt --yes', does: 'read', files },
   login: { line: 'home --key-file HOME/key.txt', does: 'read', files },
   logout: { line: 'spare', does: 'nothing', again: { line: 'more' } },
   doctor: { line: '', does: 'read' },

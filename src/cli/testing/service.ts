@@ -21,7 +21,10 @@ export function scriptedService(routes: Readonly<Record<string, Answer | ((sent:
     const found = Object.hasOwn(routes, route) ? routes[route]! : problem(404, 'no-record');
     const answer = typeof found === 'function' ? found(sent) : found;
     const [status, body] = Array.isArray(answer) ? (answer as [number, object | null]) : [200, answer];
-    return new Response(body === null ? null : JSON.stringify(body), { status, headers: { etag: '"7"' } });
+    return new Response(body === null ? null : JSON.stringify(body), {
+      status,
+      headers: { etag: '"7"', date: new Date().toUTCString() },
+    });
   });
   return Object.assign(fetch, { asked });
 }

@@ -1,0 +1,127 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EXIT } from '../exit-code.js';
+import { Commands, type Given } from '../testing/commands.js';
+import { problem, scriptedService, type ScriptedService } from '../testing/service.js';
+
+const KEY = 'umk_0123456789abcdefADMIN';
+const ME = { tenant: 'default', principal: 'admin', roles: ['admin'], expiresAt: null };
+const READY = { ready: true, version: '1', parts: {} };
+
+let commands: Commands;
+let keyFile: string;
+beforeEach(() => {
+  commands = new Commands();
+  keyFile = join(commands.home, 'admin.key');
+  writeFileSync(keyFile, KEY);
+});
+afterEach(() => commands.remove());
+
+/** A fresh service, which asks for a key. */
+const fresh = (more: Parameters<typeof scriptedService>[0] = {}): ScriptedService =>
+  scriptedService({
+    'GET /health/ready': READY,
+    'GET /v1/auth/me': ({ headers }) => (headers['authorization'] ? ME : problem(401, 'credentials-missing')),
+    'PUT /v1/tenants/plant': [201, {}],
+    'PUT /v1/tenants/plant/policies/lamp': [201, {}],
+    'PUT /v1/tenants/plant/principals/lamp': [201, {}],
+    'PUT /v1/principals/lamp': [201, {}],
+    'POST /v1/principals/lamp/keys': [201, { id: 'k1', key: `${KEY}LAMP` }],
+    'POST /v1/tenants/plant/principals/lamp/keys': [201, { id: 'k1', key: `${KEY}LAMP` }],
+    ...more,
+  });
+const kept = () =>
+  JSON.parse(readFileSync(join(commands.home, '.config/umbra/config.json'), 'utf8')) as Record<string, unknown>;
+const writes = ({ asked }: ScriptedService) => asked.filter(([route]) => !route.startsWith('GET '));
+
+it('makes a context, a tenant, and a device with its key and policy, and asks nothing with flags', async () => {
+  const policy = join(commands.home, 'lamp.json');
+  const statement = { Effect: 'Deny', Action: 'iot:DeleteThingShadow', Resource: 'arn:aws:iot:*:*:thing/lamp' };
+  const text = JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
+  writeFileSync(policy, text);
+  const fetch = fresh();
+  const out = join(commands.home, 'lamp.key');
+  const line = `init --server http://umbra.test --key-file ${keyFile} --tenant plant --device lamp --key-out ${out}`;
+  const ended = await commands.run(`${line} --policy ${policy} --yes --json`, { fetch });
+  expect([ended.exit, ended.stderr, ended.json]).toEqual([
+    EXIT.done,
+    '',
+    [
+      {
+        ...{ context: 'default', server: 'http://umbra.test', tenant: 'plant', principal: 'admin' },
+        made: ['tenant plant', 'policy lamp', 'device lamp', `key k1 of lamp, in ${out}`],
+      },
+    ],
+  ]);
+  expect(writes(fetch)).toEqual([
+    ['PUT /v1/tenants/plant', {}],
+    ['PUT /v1/tenants/plant/policies/lamp', JSON.parse(text)],
+    ['PUT /v1/tenants/plant/principals/lamp', { kind: 'device', thing: 'lamp', roles: ['device'], policies: ['lamp'] }],
+    ['POST /v1/tenants/plant/principals/lamp/keys', {}],
+  ]);
+  expect(kept()).toEqual({
+    current: 'default',
+    contexts: { default: { server: 'http://umbra.test', tenant: 'plant', key: KEY } },
+  });
+  expect([readFileSync(out, 'utf8'), ended.stdout.includes('umk_')]).toEqual([`${KEY}LAMP\n`, false]);
+});
+
+describe('on a terminal', () => {
+  const answering = (texts: readonly string[], more: Given = {}): Given => {
+    const left = [...texts];
+    const text = (): Promise<string | null> => Promise.resolve(left.shift() ?? null);
+    return { answers: { text, secret: () => Promise.resolve(KEY) }, ...more };
+  };
+
+  it('asks for what is not given', async () => {
+    const fetch = fresh();
+    const out = join(commands.home, 'lamp.key');
+    const ended = await commands.run('init', answering(['http://umbra.test', 'default', 'lamp', out], { fetch }));
+    expect([ended.exit, ended.stdout.split('\n')[1]]).toEqual([
+      EXIT.done,
+      'you are admin, and administer the tenant default',
+    ]);
+    expect(writes(fetch).map(([route]) => route)).toEqual(['PUT /v1/principals/lamp', 'POST /v1/principals/lamp/keys']);
+    expect(kept()['contexts']).toEqual({ default: { server: 'http://umbra.test', key: KEY } });
+  });
+
+  it('makes no device that nobody wants, and ends when the person gives up', async () => {
+    const fetch = fresh();
+    expect((await commands.run('init', answering(['http://umbra.test', 'default', ''], { fetch }))).exit).toBe(
+      EXIT.done,
+    );
+    expect(writes(fetch)).toEqual([]);
+    expect((await commands.run('init other', answering([], { fetch }))).exit).toBe(EXIT.interrupted);
+    expect((await commands.run('init default --server http://x', { fetch })).exit).toBe(EXIT.usage);
+  });
+});
+
+it('takes a service that serves everybody', async () => {
+  const fetch = fresh({ 'GET /v1/auth/me': problem(404, 'no-route') });
+  const { exit, stdout } = await commands.run('init --server http://umbra.test', { fetch });
+  expect([exit, stdout]).toEqual([
+    EXIT.done,
+    'default is the current context: http://umbra.test\nthe service asks for no credential\n',
+  ]);
+  expect((await commands.run('doctor', { fetch })).stdout).toContain('the service serves everybody');
+  expect((await commands.run('init a --server http://umbra.test --tenant t', { fetch })).exit).toBe(EXIT.usage);
+});
+
+it.each<[string, object, number, string]>([
+  ['without a key', {}, EXIT.usage, 'give --key-file FILE'],
+  ['with a refused key', { 'GET /v1/auth/me': problem(401, 'credentials-unknown') }, EXIT.notSignedIn, 'unknown'],
+  ['when it is not ready', { 'GET /health/ready': [503, { ready: false, parts: {} }] }, EXIT.unreachable, '503'],
+])('ends %s, and keeps nothing', async (how, routes, exit, message) => {
+  const key = how === 'without a key' ? '' : ` --key-file ${keyFile}`;
+  const line = `init --server http://umbra.test${key} --yes`;
+  const ended = await commands.run(line, { fetch: fresh(routes as Parameters<typeof fresh>[0]) });
+  expect([ended.exit, ended.stderr]).toEqual([exit, expect.stringContaining(message)]);
+  expect(existsSync(join(commands.home, '.config/umbra/config.json'))).toBe(false);
+});
+
+it('makes no second device of a name', async () => {
+  const fetch = fresh({ 'GET /v1/principals/lamp': {} });
+  const line = `init --server http://umbra.test --key-file ${keyFile} --device lamp`;
+  expect((await commands.run(line, { fetch })).exit).toBe(EXIT.conflict);
+  expect((await commands.run('init x --server http://a --key-out k', { fetch })).exit).toBe(EXIT.usage);
+});
