@@ -217,7 +217,7 @@ describe('a report', () => {
     expect(lamp.reports).toEqual([{ a: 1, b: null }, null, { d: 1 }]);
   });
 
-  it.each<['silence' | 'cut' | 429]>([['silence'], ['cut'], [429]])(
+  it.each<['silence' | 'cut' | 409 | 429]>([['silence'], ['cut'], [409], [429]])(
     'is sent again after %s, before others',
     async (fault) => {
       const { clock, lamp, device, connections } = await start();

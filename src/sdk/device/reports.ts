@@ -32,6 +32,11 @@ export interface ReportParts {
 
 /** Rejections of what was sent: reports that were merged into it may be good alone. */
 const OF_CONTENT = new Set([400, 413]);
+/**
+ * Rejection of what came over a connection that is not the newest of the device (`UMBRA_PRESENCE_FENCE`): a report names no
+ * version that it could be in conflict with. It may be of an earlier sending, when this one is still under way.
+ */
+const OF_CONNECTION = 409;
 
 /**
  * Reports of one shadow, one update under way at a time, so that none overtakes another. What waits is merged. An update
@@ -150,7 +155,7 @@ export class Reports {
         const error = caught as UmbraError;
         if (error.outcome === 'unknown') this.#isDoubtful = true;
         if (uplink.closed.aborted) throw aborted('the report', uplink.closed);
-        if (!error.retryable) return this.#rejected(update, error);
+        if (!error.retryable && error.status !== OF_CONNECTION) return this.#rejected(update, error);
         // Without a connection, the pause is that of connecting.
         if (!uplink.isUp) continue;
         await pause(platform.clock, pauseAfter(++failures, retry, platform.random()), uplink.closed, 'the report');

@@ -50,7 +50,7 @@ export const LIBRARY_MUTATIONS: readonly Mutation[] = [
     'an update in doubt that is given up',
     CLIENTS,
     [PROMISES.clientLost],
-    ['sdk/device/reports.js #untilAnswered', 'if (!error.retryable)', 'if (!error.retryable || this.#isDoubtful)'],
+    ['sdk/device/reports.js #untilAnswered', '!error.retryable &&', 'this.#isDoubtful || !error.retryable &&'],
   ),
   mutation(
     'a delta that is applied though it is older',
