@@ -1,6 +1,8 @@
+import { FeedMetrics } from './feed-metrics.js';
 import { NodeMetrics } from './node-metrics.js';
 import { Counter, Gauge, Histogram, type Family } from './recorder.js';
 import { RequestMetrics } from './request-metrics.js';
+import { StorageMetrics } from './storage-metrics.js';
 
 /** Injection token of the Metrics. */
 export const METRICS = Symbol('Metrics');
@@ -11,12 +13,18 @@ export const METRICS = Symbol('Metrics');
  */
 export class Metrics {
   readonly requests = new RequestMetrics();
+  readonly storage = new StorageMetrics();
+  readonly feed = new FeedMetrics();
   readonly node = new NodeMetrics();
 
   /** Every family by the heading that it has in docs/metrics.md. */
   groups(): Readonly<Record<string, readonly Family[]>> {
     return {
       Requests: familiesOf(this.requests),
+      'Writes to etcd': familiesOf(this.storage.commit),
+      'Feed and streams': familiesOf(this.feed),
+      'Reads and cache': familiesOf(this.storage.reads),
+      'Calls to etcd': familiesOf(this.storage.etcd),
       'Node and process': familiesOf(this.node),
     };
   }

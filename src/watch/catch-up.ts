@@ -31,6 +31,8 @@ export interface CatchUpHub {
   relieve(): void;
   /** From here on the hub delivers, beginning right after the cursor. */
   join(queue: SubscriptionQueue, cursor: Cursor): void;
+  /** Told once of a cursor of a client: where the changes after it were. No errors. */
+  found(from: 'ring' | 'store'): void;
 }
 
 /** Records that are looked at before the process turns to something else. */
@@ -76,6 +78,7 @@ export class CatchUp {
   async #follow(start: Cursor, isOurs: boolean): Promise<void> {
     let cursor = start;
     let isKnown = isOurs;
+    let isCounted = isOurs;
     while (!this.queue.isEnded) {
       const history = await this.hub.history(this.queue.signal);
       if (!history) return;
@@ -86,6 +89,8 @@ export class CatchUp {
         isKnown = await this.#isReached(cursor);
         continue;
       }
+      if (!isCounted) this.hub.found(place === 'older' ? 'store' : 'ring');
+      isCounted = true;
       if (place === 'older') {
         const reached = await this.hub.backfill(this.queue, cursor);
         if (!reached) return;

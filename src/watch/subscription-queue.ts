@@ -22,7 +22,7 @@ export interface QueueOptions {
   /** Memory that the queue shares with all others of the hub. */
   readonly memory: QueueMemory;
   /** Called once, when it ends. */
-  readonly onEnd: (queue: SubscriptionQueue) => void;
+  readonly onEnd: (queue: SubscriptionQueue, reason: EndReason) => void;
 }
 
 /** The reader's end of a subscription, and the bounded queue to it. It begins as the queue of a reader that catches up. */
@@ -176,7 +176,7 @@ export class SubscriptionQueue implements Subscription, AsyncIterator<ShadowEven
     this.#shrunk.notify();
     for (let reader = this.#readers.take(); reader; reader = this.#readers.take()) reader(DONE);
     this.#visits?.end();
-    this.options.onEnd(this);
+    this.options.onEnd(this, reason);
     this.#resolveEnded(reason);
   }
 

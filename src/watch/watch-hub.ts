@@ -5,6 +5,7 @@ import { BackOff } from '../resilience/back-off.js';
 import { Signal } from '../resilience/signal.js';
 import type { Position } from '../store/position.js';
 import { FeedGap, withoutPresence, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
+import { FeedMetrics } from '../telemetry/feed-metrics.js';
 import type { Health } from '../telemetry/health.js';
 import type { Logger } from '../telemetry/logger.js';
 import { reasonOf } from '../telemetry/reason.js';
@@ -15,7 +16,15 @@ import { QueueMemory } from './queue-memory.js';
 import { RecentChanges } from './recent-changes.js';
 import { LiveSubscriptions } from './live-subscriptions.js';
 import { SubscriptionQueue } from './subscription-queue.js';
-import type { Cursor, FeedListener, ShadowEvent, SubscribeOptions, Subscription, WatchHub } from './subscription.js';
+import type {
+  Cursor,
+  EndReason,
+  FeedListener,
+  ShadowEvent,
+  SubscribeOptions,
+  Subscription,
+  WatchHub,
+} from './subscription.js';
 import { StoreReaderLimit } from './store-reader-limit.js';
 
 /** Streams and lists that may be open at the store at once; further readers wait for their turn. */
@@ -59,7 +68,9 @@ export class ShadowWatchHub implements WatchHub {
     private readonly config: WatchConfig,
     private readonly logger: Logger,
     limits: HubLimits = {},
+    private readonly metrics: FeedMetrics = new FeedMetrics(),
   ) {
+    this.#tellStanding();
     const limit = new StoreReaderLimit(limits.storeReaders ?? STORE_READERS);
     this.#memory = new QueueMemory(config.maxBytes);
     this.#backfills = new Backfills({ feed, logger, limit, history: () => this.#history });
@@ -72,6 +83,7 @@ export class ShadowWatchHub implements WatchHub {
       backfill: (queue, cursor) => this.#backfills.deliver(queue, cursor),
       relieve: () => this.#endSilent(),
       join: (queue, cursor) => this.#join(queue, cursor),
+      found: (from) => metrics.catchUps.add(metrics.caughtUp[from]),
     };
   }
 
@@ -114,7 +126,7 @@ export class ShadowWatchHub implements WatchHub {
       maxQueued: Math.max(1, options.maxQueued ?? maxQueued),
       onGap: options.onGap ?? 'end',
       memory: this.#memory,
-      onEnd: (ended) => this.#leave(ended),
+      onEnd: (ended, reason) => this.#leave(ended, reason),
     });
     this.#subscriptions.add(queue);
     if (options.from !== 'now') void new CatchUp(this.#catchUp, queue).bring(options.from);
@@ -155,6 +167,7 @@ export class ShadowWatchHub implements WatchHub {
         if (signal.aborted) return;
         if (error instanceof FeedGap) {
           this.#missed = error.reason;
+          this.metrics.gaps.add(this.metrics.missed[error.reason]);
           this.#trouble = `changes were missed (${error.reason}); waiting for the present position`;
           this.logger.warn({ reason: error.reason, position: this.#history?.position }, 'the feed has a hole');
         } else {
@@ -181,6 +194,7 @@ export class ShadowWatchHub implements WatchHub {
 
   #apply(history: RecentChanges, batch: FeedBatch): void {
     history.append(batch);
+    this.metrics.events.add(0, batch.records.length);
     const shadows = withoutPresence(batch);
     // Devices first: thousands of readers take their time.
     this.#inform((listener) => listener.batch(shadows));
@@ -244,9 +258,18 @@ export class ShadowWatchHub implements WatchHub {
     this.#live.add(queue);
   }
 
-  #leave(queue: SubscriptionQueue): void {
+  #leave(queue: SubscriptionQueue, reason: EndReason): void {
+    this.metrics.ended.add(this.metrics.endedBy[reason]);
     this.#subscriptions.delete(queue);
     this.#live.delete(queue);
+  }
+
+  #tellStanding(): void {
+    const { revision, streams, queuedBytes, historyRecords } = this.metrics;
+    revision.read = () => this.#history?.position.revision ?? 0;
+    streams.read = () => this.#subscriptions.size;
+    queuedBytes.read = () => this.#memory.used;
+    historyRecords.read = () => this.#history?.size ?? 0;
   }
 
   /** Live readers cannot wait, so the longest queues make room for them. */

@@ -2,6 +2,7 @@ import { Inject, Module, type OnApplicationBootstrap } from '@nestjs/common';
 import { CONFIG, type Config } from '../config/config.js';
 import { SHADOW_FEED, type ShadowFeed } from '../store/shadow-feed.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
+import { METRICS, type Metrics } from '../telemetry/metrics.js';
 import { FeedHealth } from './feed.health.js';
 import { WATCH_HUB, type WatchHub } from './subscription.js';
 import { ShadowWatchHub } from './watch-hub.js';
@@ -11,8 +12,9 @@ import { ShadowWatchHub } from './watch-hub.js';
   providers: [
     {
       provide: WATCH_HUB,
-      inject: [SHADOW_FEED, CONFIG, LOGGER],
-      useFactory: (feed: ShadowFeed, config: Config, logger: Logger) => new ShadowWatchHub(feed, config.watch, logger),
+      inject: [SHADOW_FEED, CONFIG, LOGGER, METRICS],
+      useFactory: (feed: ShadowFeed, config: Config, logger: Logger, metrics: Metrics) =>
+        new ShadowWatchHub(feed, config.watch, logger, {}, metrics.feed),
     },
     FeedHealth,
   ],

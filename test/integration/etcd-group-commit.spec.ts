@@ -9,6 +9,7 @@ import { GroupCommit, LeaseGone } from '../../src/store/etcd/write/group-commit.
 import { Lineage } from '../../src/store/etcd/lineage.js';
 import type { CasWrite } from '../../src/store/etcd/write/pending-write.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
+import { StorageMetrics } from '../../src/telemetry/storage-metrics.js';
 import { documentOf, increment, shadow, within } from '../harness/changes.js';
 import { etcdKeys } from '../harness/etcd-cluster-keys.js';
 import { etcdConfig, openChannel, openEtcdStore } from '../harness/etcd-store.js';
@@ -90,6 +91,36 @@ describe('group commit', () => {
     expect(documentOf(await store.update(shadow('lost'), increment, within())).reported).toEqual({ count: 3 });
     expect(batches(recorder)).toHaveLength(2);
     expect(recorder.calls).toHaveLength(2);
+  });
+
+  it('counts its writes, batches, reads and calls, exactly', async () => {
+    const metrics = new StorageMetrics();
+    const committed: number[] = [];
+    const options = { metrics, commit: { onCommitted: (revision: number) => void committed.push(revision) } };
+    const { store } = openEtcdStore([server.endpoint], {}, { ...options, guardPeriodMs: 3_600_000 });
+    const other = openEtcdStore([server.endpoint]);
+    closers.push(
+      () => store.close(),
+      () => other.close(),
+    );
+    await Promise.all(Array.from({ length: 30 }, (_, i) => store.update(shadow(`m-${i}`), increment, within())));
+    await other.store.update(shadow('m-0'), increment, within());
+    await store.update(shadow('m-0'), increment, within());
+    await expect(store.get(shadow('m-none'), within())).resolves.toBeNull();
+    const { commit, reads, etcd } = metrics;
+    const counts = Object.values(commit.results).map((cell) => commit.writes.value(cell));
+    // 30 were made, one was beaten by the other node and won on what had beaten it.
+    expect(counts).toEqual([31, 1, 0, 0, 0]);
+    expect(commit.wait.count(0)).toBe(32);
+    const written = commit.batch.samples()?.find(({ suffix }) => suffix === '_sum')?.value;
+    expect(written).toBe(32);
+    expect(commit.duration.count(0)).toBe(commit.batch.count(0));
+    expect(committed.length).toBe(commit.batch.count(0) - 1);
+    expect(reads.batch.samples()?.find(({ suffix }) => suffix === '_sum')?.value).toBe(31);
+    expect([reads.lookups.value(reads.hit), reads.lookups.value(reads.miss)]).toEqual([1, 30]);
+    expect(etcd.duration.count(etcd.durationOf.txn)).toBe(commit.batch.count(0) + reads.batch.count(0));
+    const failed = etcd.calls.samples()?.filter(({ labels, value }) => labels[3] !== 'ok' && value > 0);
+    expect(failed).toEqual([]);
   });
 
   it('reads many shadows in one Txn', async () => {

@@ -2,6 +2,8 @@ import type { Config } from '../../config/config.js';
 import type { Clock } from '../../resilience/clock.js';
 import { DeadlineSweep } from '../../resilience/deadline-sweep.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { Metrics } from '../../telemetry/metrics.js';
+import { StorageMetrics } from '../../telemetry/storage-metrics.js';
 import { ShadowQueue } from '../shadow-queue.js';
 import type { ShadowStore } from '../shadow-store.js';
 import type { Storage } from '../storage.js';
@@ -11,6 +13,7 @@ import { EtcdClusterKeys } from './etcd-cluster-keys.js';
 import { EtcdProbe } from './etcd-probe.js';
 import { EtcdShadowStore } from './etcd-shadow-store.js';
 import { EtcdShadowFeed } from './feed/etcd-shadow-feed.js';
+import { FeedLag } from './feed/feed-lag.js';
 import { WATCH_TIMES, type WatchTimes } from './feed/watch-session.js';
 import { Lineage } from './lineage.js';
 import { PastReads } from './read/past-reads.js';
@@ -31,12 +34,16 @@ export interface EtcdStorageOptions {
   readonly clock: Clock;
   /** Shortened by tests. */
   readonly watchTimes?: WatchTimes;
+  readonly metrics?: Metrics;
 }
 
 /** The store and the feed of one etcd cluster. The endpoints must be known; etcd need not answer yet. No errors. */
-export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStorageOptions): Storage {
+export function openEtcdStorage(options: EtcdStorageOptions): Storage {
+  const { config, logger, clock, watchTimes, metrics = new Metrics() } = options;
   const history = new Lineage();
-  const opened = createEtcdStore({ config, history, logger, clock });
+  const lag = new FeedLag(metrics.feed.lag);
+  const onCommitted = (revision: number): void => lag.committed(revision, performance.now());
+  const opened = createEtcdStore({ config, history, logger, clock, metrics: metrics.storage, commit: { onCommitted } });
   const { store, cluster, commit, transactions, cache, guard, removals } = opened;
   const times = watchTimes ?? WATCH_TIMES;
   const feed = new EtcdShadowFeed({
@@ -47,6 +54,8 @@ export function openEtcdStorage({ config, logger, clock, watchTimes }: EtcdStora
     history,
     logger,
     times,
+    lag,
+    metrics: metrics.feed,
     removed: (key, revision) => removals.get(key, revision),
     known: {
       // An own write is announced to the cache before it is sent.
@@ -81,6 +90,7 @@ export interface EtcdStoreOptions {
   readonly commit?: GroupCommitOptions;
   /** Milliseconds between two checks of the free space of etcd. */
   readonly guardPeriodMs?: number;
+  readonly metrics?: StorageMetrics;
 }
 
 /** The store with those of its parts that a feed and the health of etcd use. */
@@ -98,11 +108,11 @@ export interface EtcdStore {
 
 /** The store of one etcd cluster without a feed. The endpoints must be known; etcd need not answer yet. No errors. */
 export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
-  const { config, history, logger, clock } = options;
-  const cluster = new EtcdMembers(config.etcd, clock, logger, options.factories);
-  const commit = new GroupCommit(cluster, history, clock, logger, options.commit);
-  const reads = new ReadBatcher(cluster, history, clock, logger);
-  const past = new PastReads(new ReadBatcher(cluster, history, clock, logger), history);
+  const { config, history, logger, clock, metrics = new StorageMetrics() } = options;
+  const cluster = new EtcdMembers(config.etcd, clock, logger, options.factories, metrics.etcd);
+  const commit = new GroupCommit(cluster, history, clock, logger, { metrics: metrics.commit, ...options.commit });
+  const reads = new ReadBatcher(cluster, history, clock, logger, metrics.reads);
+  const past = new PastReads(new ReadBatcher(cluster, history, clock, logger, metrics.reads), history);
   const cache = new RecordCache(config.cacheEntries, history);
   const leases = new TombstoneLeases(cluster, clock);
   const claims = new KnownClaims({ cluster, reads, history, prefix: config.etcd.prefix, logger, clock });
@@ -116,7 +126,8 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
   });
   const format: RecordFormat = config.recordFormat === 1 ? 1 : 2;
   const queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock));
-  const shared = { reads, cache, leases, claims, guard, format, clock, logger };
+  readStanding(metrics, { cache, guard, quotaBytes: config.etcd.quotaBytes });
+  const shared = { reads, cache, leases, claims, guard, format, clock, logger, metrics };
   const writer = new ShadowWriter({ ...shared, queue, commit, removals });
   const transactions = new Transactions(queue, { ...shared, cluster, history });
   const lister = new ShadowLister(cluster, config.etcd.prefix, logger);
@@ -133,4 +144,16 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
   const store = new EtcdShadowStore({ reads, past, writer, transactions, cache, lister, close }, context);
   guard.start();
   return { store, cluster, commit, transactions, cache, guard, removals, close: () => store.close() };
+}
+
+/** Has metrics say what the parts of the store hold. */
+function readStanding(
+  { reads, etcd }: StorageMetrics,
+  { cache, guard, quotaBytes }: { cache: RecordCache; guard: QuotaGuard; quotaBytes: number },
+): void {
+  reads.cacheRecords.read = () => cache.size;
+  reads.cacheBytes.read = () => cache.allocated;
+  etcd.used.read = () => guard.use.usedBytes;
+  etcd.quota.read = () => quotaBytes;
+  etcd.full.read = () => Number(guard.use.full);
 }

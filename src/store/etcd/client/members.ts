@@ -8,11 +8,14 @@ import type { EtcdConfig } from '../../../config/config.js';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Health } from '../../../telemetry/health.js';
 import type { Logger } from '../../../telemetry/logger.js';
+import { EtcdMetrics } from '../../../telemetry/storage-metrics.js';
 import { reasonOf } from '../../../telemetry/reason.js';
+import { CallCounts } from './call-counts.js';
 import { EtcdChannel, type Channel } from './channel/etcd-channel.js';
 import { createEtcdClient, type EtcdCredentials } from './etcd-client.js';
 import { classify, needsNewClient } from './etcd-error.js';
 import { EtcdTokens, withValidToken } from './etcd-tokens.js';
+import { TXN_PATH } from './protobuf/txn-request.js';
 import { unlessHung } from './unless-hung.js';
 
 /** Milliseconds that are too short for one more attempt. */
@@ -59,6 +62,7 @@ export class EtcdMembers {
   /** Milliseconds for one call to one member. */
   readonly callTimeoutMs: number;
   readonly #members: Member[];
+  readonly #counts: ReadonlyMap<string, CallCounts>;
   readonly #createClient: CreateClient;
   readonly #createChannel: CreateChannel;
   #at = 0;
@@ -71,6 +75,7 @@ export class EtcdMembers {
     private readonly clock: Clock,
     private readonly logger: Logger,
     { createClient, createChannel }: MemberFactories = {},
+    metrics = new EtcdMetrics(),
   ) {
     this.callTimeoutMs = config.callTimeoutMs;
     if (config.endpoints.length === 0) throw new Error('no etcd endpoint');
@@ -79,6 +84,7 @@ export class EtcdMembers {
     const tokens = config.user === null ? null : new EtcdTokens(ask, config.callTimeoutMs);
     this.#createClient = createClient ?? ((host) => createEtcdClient(host, config, credentials, tokens));
     this.#createChannel = createChannel ?? ((host) => new EtcdChannel({ host, credentials, tokens }));
+    this.#counts = new Map(config.endpoints.map((host) => [host, new CallCounts(metrics, host)]));
     this.#members = config.endpoints.map((host) => {
       return { host, client: this.#createClient(host), channel: this.#createChannel(host) };
     });
@@ -111,6 +117,7 @@ export class EtcdMembers {
     this.#renew(from, error);
     if (index !== this.#at) return;
     this.#at = (index + 1) % this.#members.length;
+    this.#counts.get(from.host)?.left();
     this.#report(from.host, error);
   }
 
@@ -142,7 +149,7 @@ export class EtcdMembers {
     timeoutMs: number = this.callTimeoutMs,
   ): Promise<T> {
     const call = () => fn(member.client, { deadline: Date.now() + timeoutMs });
-    return unlessHung(withValidToken(call), member.host, timeoutMs);
+    return this.#counted(member, 'other', unlessHung(withValidToken(call), member.host, timeoutMs));
   }
 
   /**
@@ -153,7 +160,12 @@ export class EtcdMembers {
    * @throws the errors of the library, which `classify` sorts
    */
   send(member: Member, path: string, message: Buffer, timeoutMs: number): Promise<Buffer> {
-    return withValidToken(() => member.channel.unary(path, message, timeoutMs));
+    const call = withValidToken(() => member.channel.unary(path, message, timeoutMs));
+    return this.#counted(member, path === TXN_PATH ? 'txn' : 'other', call);
+  }
+
+  #counted<T>(member: Member, method: 'txn' | 'other', call: Promise<T>): Promise<T> {
+    return this.#counts.get(member.host)?.of(method, call) ?? call;
   }
 
   /**

@@ -3,6 +3,7 @@ import type { Etcd3 } from 'etcd3';
 import type { EtcdConfig } from '../../../config/config.js';
 import { BackOff } from '../../../resilience/back-off.js';
 import type { Health } from '../../../telemetry/health.js';
+import type { FeedMetrics } from '../../../telemetry/feed-metrics.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { reasonOf } from '../../../telemetry/reason.js';
 import type { Position } from '../../position.js';
@@ -20,6 +21,7 @@ import type { Channel } from '../client/channel/etcd-channel.js';
 import type { Lineage } from '../lineage.js';
 import { presencePrefix, shadowsPrefix } from '../keys.js';
 import { BaseState } from './base-state.js';
+import type { FeedLag } from './feed-lag.js';
 import { DeletedRecords, type FindRemoval } from './deleted-records.js';
 import { ProgressMarker } from './progress-marker.js';
 import { RecordDecoder, type KnownValues } from './record-decoder.js';
@@ -41,6 +43,9 @@ export interface FeedOptions {
   readonly known?: KnownValues;
   /** The removals of this node without a tombstone. */
   readonly removed?: FindRemoval;
+  readonly metrics?: FeedMetrics;
+  /** How far the feed is behind the own commits. */
+  readonly lag?: FeedLag;
 }
 
 /** One `after` stream: its place and its health. */
@@ -142,9 +147,10 @@ export class EtcdShadowFeed implements ShadowFeed {
           yield* this.#session(host, follower, signal);
         } catch (error) {
           if (signal.aborted) return;
-          if (error instanceof FeedGap) throw error;
-          if (error instanceof WatchEnd && error.kind === 'compacted') throw new FeedGap('compacted');
-          if (error instanceof WatchEnd && error.kind === 'other-history') throw new FeedGap('epoch-changed');
+          if (error instanceof FeedGap) throw this.#gap(error);
+          if (error instanceof WatchEnd && error.kind === 'compacted') throw this.#gap(new FeedGap('compacted'));
+          if (error instanceof WatchEnd && error.kind === 'other-history')
+            throw this.#gap(new FeedGap('epoch-changed'));
           this.#lost(follower, host, error);
         }
         await pause(follower.backOff.next(), undefined, { signal }).catch(() => undefined);
@@ -178,6 +184,7 @@ export class EtcdShadowFeed implements ShadowFeed {
       marker = setInterval(() => this.#mark(host, opened, follower, head.revision), MARKER_MS);
       for (;;) {
         const revisions = await session.read();
+        this.options.lag?.reached(revisions.at(-1)?.revision ?? 0, performance.now());
         const hasDeletes = revisions.some(({ deletes }) => deletes.length > 0);
         const deleted = hasDeletes ? await this.#deleted.of(revisions, follower.start) : NONE_DELETED;
         yield* this.#batches(revisions, follower, deleted);
@@ -277,7 +284,14 @@ export class EtcdShadowFeed implements ShadowFeed {
     return host;
   }
 
+  #gap(gap: FeedGap): FeedGap {
+    if (gap.reason === 'epoch-changed') this.options.lag?.reset();
+    return gap;
+  }
+
   #lost(follower: Follower, host: string, error: unknown): void {
+    const { metrics } = this.options;
+    metrics?.restarts.add(metrics.restarted[error instanceof WatchEnd ? 'lost' : 'failed']);
     const why = reasonOf(error);
     follower.ok = false;
     follower.reason = `the watch on ${host} ${error instanceof WatchEnd ? '' : 'failed: '}${why}; trying the next member`;

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../resilience/clock.js';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
+import { ReadMetrics } from '../../../telemetry/storage-metrics.js';
 import { DeadlineSweep } from '../../../resilience/deadline-sweep.js';
 import type { EtcdMembers } from '../client/members.js';
 import { isOutsideHistory } from '../client/etcd-error.js';
@@ -28,8 +29,9 @@ export class ReadBatcher {
   constructor(
     private readonly cluster: EtcdMembers,
     private readonly history: Lineage,
-    clock: Clock,
+    private readonly clock: Clock,
     private readonly logger: Logger,
+    private readonly metrics = new ReadMetrics(),
   ) {
     this.#sweep = new DeadlineSweep(clock);
     this.#slots = new SendSlots(
@@ -91,7 +93,10 @@ export class ReadBatcher {
       places.set(read.name, ranges.length);
       return ranges.push(read) - 1;
     });
+    const start = this.clock.monotonic();
     const answer = await this.cluster.ask(TXN_PATH, encodeReads(ranges), deadline);
+    this.metrics.batch.observe(0, ranges.length);
+    this.metrics.duration.observe(0, this.clock.monotonic() - start);
     const { header, records } = decodeReads(answer, ranges.length);
     const position = this.history.position(header);
     reads.forEach((read, i) => read.settle({ current: records[placeOf[i]!] ?? null, position }));

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../resilience/clock.js';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
+import { CommitMetrics } from '../../../telemetry/storage-metrics.js';
 import { DeadlineSweep } from '../../../resilience/deadline-sweep.js';
 import type { EtcdMembers } from '../client/members.js';
 import type { FencedBy, RawRecord } from '../client/nested-txn.js';
@@ -33,6 +34,9 @@ export interface GroupCommitOptions {
   readonly maxQueued?: number;
   /** Bytes of all writes that are not settled. */
   readonly maxQueuedBytes?: number;
+  readonly metrics?: CommitMetrics;
+  /** Is called with each revision that writes were committed in. It must not wait. */
+  readonly onCommitted?: (revision: number) => void;
 }
 
 /** Joins the CAS writes of many callers into one Txn (ADR 0007). */
@@ -46,7 +50,11 @@ export class GroupCommit {
   readonly #maxQueuedBytes: number;
   /** Bytes of all writes that are not settled. */
   #bytes = 0;
-  readonly #onSettled = (settled: PendingWrite): void => void (this.#bytes -= settled.bytes);
+  readonly #onSettled = (settled: PendingWrite, result: CasOutcome['kind'] | 'refused'): void => {
+    this.#bytes -= settled.bytes;
+    this.#metrics.writes.add(this.#metrics.results[result]);
+  };
+  readonly #metrics: CommitMetrics;
   #closed = false;
 
   constructor(
@@ -54,8 +62,11 @@ export class GroupCommit {
     private readonly history: Lineage,
     private readonly clock: Clock,
     private readonly logger: Logger,
-    options: GroupCommitOptions = {},
+    private readonly options: GroupCommitOptions = {},
   ) {
+    this.#metrics = options.metrics ?? new CommitMetrics();
+    this.#metrics.queuedWrites.read = () => this.#queue.size;
+    this.#metrics.queuedBytes.read = () => this.#bytes;
     this.#maxQueued = options.maxQueued ?? 20_000;
     this.#maxQueuedBytes = options.maxQueuedBytes ?? 256 * 1024 * 1024;
     this.#sweep = new DeadlineSweep(clock);
@@ -85,7 +96,7 @@ export class GroupCommit {
   add(write: CasWrite, owner: WriteOwner): void {
     const reason = this.#rejection();
     if (reason !== null) return owner.refused(reason);
-    const pending = new PendingWrite(write, owner, this.#onSettled);
+    const pending = new PendingWrite(write, owner, this.#onSettled, this.clock.monotonic());
     this.#bytes += pending.bytes;
     this.#sweep.add(pending);
     this.#queue.push(write.tenant, pending);
@@ -117,6 +128,7 @@ export class GroupCommit {
     if (!pending || pending.settled || !pending.hasMade(value)) return;
     // The next write of this shadow need not wait for the answer either.
     this.#underWay.delete(key);
+    if (pending.doubted) this.#metrics.doubts.add(this.#metrics.wonByWatch);
     pending.settle({ kind: 'won', position: at });
   }
 
@@ -167,8 +179,10 @@ export class GroupCommit {
       const timeoutMs = Math.max(1, Math.min(this.cluster.callTimeoutMs, last - now - MARGIN_MS));
       try {
         const request = encodeNestedTxn(writes, bytes, turns);
-        for (const pending of open) pending.sent = true;
+        for (const pending of open) this.#sent(pending, now);
         const answer = await this.cluster.send(member, TXN_PATH, request, timeoutMs);
+        this.#metrics.batch.observe(0, open.length);
+        this.#metrics.duration.observe(0, this.clock.monotonic() - now);
         if (this.#settle(open, writes, turns, answer)) return;
       } catch (error) {
         const fault = classify(error);
@@ -177,6 +191,7 @@ export class GroupCommit {
           if (fault === 'in-doubt') pending.doubted = true;
         }
         if (fault === 'in-doubt' || fault === 'not-applied') {
+          this.#metrics.retries.add(this.#metrics.retried[fault]);
           this.cluster.rotate(member, error);
           await this.cluster.pause(attempt, last);
         } else if (fault === 'storage-full') {
@@ -188,6 +203,14 @@ export class GroupCommit {
         }
       }
     }
+  }
+
+  /** @param now milliseconds of the monotonic clock */
+  #sent(pending: PendingWrite, now: number): void {
+    pending.sent = true;
+    if (pending.wasSent) return;
+    pending.wasSent = true;
+    this.#metrics.wait.observe(0, now - pending.since);
   }
 
   /**
@@ -209,6 +232,7 @@ export class GroupCommit {
       this.logger.error({ key: only.write.key, err: error }, 'etcd rejects a write');
       return only.refuse(new ServiceError(classify(error) === 'too-large' ? 'tooLarge' : 'storageUnavailable'));
     }
+    this.#metrics.splits.add(0);
     const half = Math.ceil(open.length / 2);
     await this.#deliver(open.slice(0, half));
     await this.#deliver(open.slice(half));
@@ -228,6 +252,7 @@ export class GroupCommit {
     }
     const position = this.history.position(header);
     const won = { kind: 'won', position } as const;
+    if (results.some((result) => result.won)) this.options.onCommitted?.(position.revision);
     open.forEach((pending, i) => {
       const result = results[i]!;
       if (result.won) pending.settle(won);

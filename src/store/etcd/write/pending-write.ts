@@ -50,6 +50,8 @@ export interface WriteOwner {
 /** A write on its way, settled exactly once. */
 export class PendingWrite implements Expirable {
   settled = false;
+  /** An attempt has begun. */
+  wasSent = false;
   /** An attempt may have been applied although no answer came. Never goes back to false. */
   doubted = false;
   /** An attempt is under way. */
@@ -60,7 +62,9 @@ export class PendingWrite implements Expirable {
   constructor(
     readonly write: CasWrite,
     private readonly owner: WriteOwner,
-    private readonly onSettled: (pending: PendingWrite) => void,
+    private readonly onSettled: (pending: PendingWrite, result: CasOutcome['kind'] | 'refused') => void,
+    /** Milliseconds of the monotonic clock. */
+    readonly since: number,
   ) {
     this.bytes = sizeOf(write);
   }
@@ -80,7 +84,7 @@ export class PendingWrite implements Expirable {
   settle(outcome: CasOutcome): void {
     if (this.settled) return;
     this.settled = true;
-    this.onSettled(this);
+    this.onSettled(this, outcome.kind);
     this.owner.settled(outcome);
   }
 
@@ -89,7 +93,7 @@ export class PendingWrite implements Expirable {
     if (this.settled) return;
     if (this.sent || this.doubted) return this.settle({ kind: 'unknown' });
     this.settled = true;
-    this.onSettled(this);
+    this.onSettled(this, 'refused');
     this.owner.refused(error);
   }
 

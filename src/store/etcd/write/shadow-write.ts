@@ -64,6 +64,8 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
   begin(): void {
     if (this.deadline <= this.parts.clock.monotonic()) return this.#fail(new ServiceError('storageUnavailable'));
     const guess = this.parts.cache.get(this.key);
+    const reads = this.parts.metrics?.reads;
+    reads?.lookups.add(guess ? reads.hit : reads.miss);
     if (guess) this.#try(guess.record, guess.revision, false);
     else this.#tryFresh();
   }
@@ -253,6 +255,8 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
   /** @param lost null: a full etcd has rejected the write, and may have applied it */
   #settle(record: EtcdRecord, lost: Lost | null): void {
     void this.#find(record, lost).then(([settled, position]) => {
+      const commit = this.parts.metrics?.commit;
+      commit?.doubts.add(commit.byWriteId[settled.kind]);
       if (settled.kind === 'unknown' || position === null) return this.#fail(new ServiceError('outcomeUnknown'));
       if (settled.kind === 'won') return this.#succeed(record, { ...position, revision: settled.revision });
       if (lost !== null) return this.#lost(lost);

@@ -1,5 +1,6 @@
 import type { Clock } from '../../../resilience/clock.js';
 import type { Logger } from '../../../telemetry/logger.js';
+import type { StorageMetrics } from '../../../telemetry/storage-metrics.js';
 import type { Operation } from '../../operation.js';
 import type { ShadowQueue } from '../../shadow-queue.js';
 import type { RecordFormat } from '../codec.js';
@@ -28,6 +29,7 @@ export interface WriterParts {
   readonly format: RecordFormat;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics?: Pick<StorageMetrics, 'commit' | 'reads'>;
 }
 
 /** Carries out operations, those of one shadow one after the other. */
