@@ -20,12 +20,16 @@ let isBuilt = false;
  * Runs the real program `umbra`, which it builds first.
  * @param config folder of its configuration
  * @param interrupt what is on stdout when it gets SIGINT
- * @param heard is called with stdout, each time that there is more of it
+ * @param heard is called with stdout and stderr, each time that there is more of one
  */
 export async function runCommand(
   args: readonly string[],
   config: string,
-  { stdin = '', interrupt, heard }: { stdin?: string; interrupt?: string; heard?: (stdout: string) => void } = {},
+  {
+    stdin = '',
+    interrupt,
+    heard,
+  }: { stdin?: string; interrupt?: string; heard?: (stdout: string, stderr: string) => void } = {},
 ): Promise<CommandRun> {
   if (!isBuilt) execFileSync(process.execPath, ['src/cli/build.mjs']);
   isBuilt = true;
@@ -38,7 +42,7 @@ export async function runCommand(
   for (const name of ['stdout', 'stderr'] as const)
     child[name].setEncoding('utf8').on('data', (text: string) => {
       said[name] += text;
-      if (name === 'stdout') heard?.(said.stdout);
+      heard?.(said.stdout, said.stderr);
       if (interrupt !== undefined && said.stdout.includes(interrupt)) child.kill('SIGINT');
     });
   child.stdin.end(stdin);

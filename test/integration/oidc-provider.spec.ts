@@ -1,14 +1,19 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import type Provider from 'oidc-provider';
 import { oidc, type OidcSession } from '../../src/sdk/auth/index.js';
 import { Umbra } from '../../src/sdk/index.js';
 import { platformOf, type Clock } from '../../src/sdk/platform.js';
 import { describeInBrowser, startBrowser } from '../harness/browser.js';
+import { runCommand } from '../harness/command.js';
 import { FormBrowser } from '../harness/form-browser.js';
 import { startPageServer } from '../harness/page-server.js';
+import { freePort } from '../harness/ports.js';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
 
@@ -39,7 +44,10 @@ async function provide(kid: string): Promise<void> {
       },
       {
         ...{ client_id: 'app', token_endpoint_auth_method: 'none', application_type: 'native' },
-        ...{ grant_types: ['authorization_code', 'refresh_token', DEVICE_CODE], redirect_uris: [BACK] },
+        ...{
+          grant_types: ['authorization_code', 'refresh_token', DEVICE_CODE],
+          redirect_uris: [BACK, 'http://127.0.0.1/callback'],
+        },
         id_token_signed_response_alg: 'ES256',
       },
     ],
@@ -125,6 +133,36 @@ it('is followed when it has new keys', async () => {
   node.clock.advance(5_000);
   expect((await node.ask('GET', '/v1/auth/me', await granted())).status).toBe(200);
   expect((await node.ask('GET', '/v1/auth/me', old)).status).toBe(401);
+});
+
+it('signs people in who run the command umbra, until they sign out', async () => {
+  const config = mkdtempSync(join(tmpdir(), 'umbra-login-'));
+  const umbra = (line: string, heard?: (stdout: string, stderr: string) => void) =>
+    runCommand(line.split(' '), config, heard && { heard });
+  let visited: Promise<Response> | undefined;
+  const comeBack = async (address: string): Promise<Response> => {
+    const { searchParams } = new URL(address);
+    const alice = new FormBrowser({ login: 'alice', password: 'any' });
+    return fetch(await alice.visit(address, searchParams.get('redirect_uri')!));
+  };
+  try {
+    const line = `login op --server ${node.url} --issuer ${url} --client-id app --resource ${AUDIENCE} --json`;
+    const login = await umbra(`${line} --port ${await freePort()}`, (_, stderr) => {
+      const address = /http\S+\/auth\?\S+(?=\n)/.exec(stderr)?.[0];
+      if (address !== undefined) visited ??= comeBack(address);
+    });
+    expect([login.exit, (await visited)?.status, JSON.parse(login.stdout)]).toEqual([
+      ...[0, 200, expect.objectContaining({ context: 'op', tenant: 'default', principal: 'op~alice' })],
+    ]);
+    const tokens = readFileSync(join(config, 'umbra/tokens/op.token'), 'utf8');
+    expect((await umbra('get nothing')).exit).toBe(5);
+    expect((await umbra('logout')).exit).toBe(0);
+    expect((await umbra('get nothing')).exit).toBe(3);
+    const shown = login.stdout + login.stderr + login.visible;
+    expect([tokens.includes('eyJ'), shown.includes('eyJ')]).toEqual([true, false]);
+  } finally {
+    rmSync(config, { recursive: true });
+  }
 });
 
 describe('the client library', () => {

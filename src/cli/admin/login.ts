@@ -25,6 +25,8 @@ export interface Me {
   readonly expiresAt: string | null;
 }
 
+/** OpenID Connect Core, section 11: without it providers give no refresh token. */
+const CONSENT = { prompt: 'consent' };
 /** Milliseconds for the question who one is. */
 const CHECK_MS = 10_000;
 
@@ -83,7 +85,10 @@ async function loginAt(session: Session, name: string, server: string, provider:
 
 async function byDeviceCode({ around }: Session, auth: OidcSession): Promise<void> {
   const { signal, stderr } = around;
-  const { userCode, verificationUri, verificationUriComplete, finish } = await auth.deviceCode({ signal });
+  const { userCode, verificationUri, verificationUriComplete, finish } = await auth.deviceCode({
+    parameters: CONSENT,
+    signal,
+  });
   const lines = [`Open ${verificationUri} in a browser and type ${userCode}`];
   if (verificationUriComplete !== null) lines.push(`or open ${verificationUriComplete}`);
   await stderr.write(`${printable(lines.join('\n'))}\n`);
@@ -94,7 +99,7 @@ async function byBrowser({ around }: Session, auth: OidcSession, port: number): 
   const { signal, stderr } = around;
   const loopback = await listen(port);
   try {
-    const address = await auth.begin({ redirectUri: loopback.redirectUri, signal });
+    const address = await auth.begin({ redirectUri: loopback.redirectUri, parameters: CONSENT, signal });
     const state = new URL(address).searchParams.get('state') ?? '';
     await stderr.write(`${printable(`Open this address in a browser on this machine:\n${address}`)}\n`);
     await auth.finish(await loopback.callback(state, signal), { signal });
