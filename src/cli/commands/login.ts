@@ -8,7 +8,7 @@ export function loginCommands(program: Command, around: Surroundings): void {
   program
     .command('init')
     .description(
-      'Begins with a service: checks the server and the key, keeps them in a context, and makes a tenant and a first device. It asks for what is not given; with --yes it asks nothing.',
+      'Begins with a service: checks server and key, keeps them in a context, makes a tenant and a first device.',
     )
     .argument('[context]', 'name of the context; default by default')
     .option('--tenant <name>', 'administer this tenant; it is created if there is none')
@@ -24,9 +24,7 @@ export function loginCommands(program: Command, around: Surroundings): void {
     );
   program
     .command('login')
-    .description(
-      'Signs in: checks a key, or signs in at an OpenID provider, and keeps that in a context. The key comes from --key-file, or is asked for.',
-    )
+    .description('Signs in by a key, which is checked first, or at an OpenID provider, and keeps that in a context.')
     .argument('[context]', 'the current one by default; a new one needs --server')
     .option('--issuer <url>', 'sign in at this OpenID provider, which the tenant has registered')
     .option('--client-id <id>', 'of this command at the provider')
