@@ -53,12 +53,6 @@ export const LIBRARY_MUTATIONS: readonly Mutation[] = [
     ['sdk/device/reports.js #untilAnswered', '!error.retryable &&', 'this.#isDoubtful || !error.retryable &&'],
   ),
   mutation(
-    'a delta that is applied though it is older',
-    CLIENTS,
-    [PROMISES.clientDelta],
-    ['sdk/device/delta-runs.js offer', 'if (version <= this.#newest)', 'if (version === this.#newest)'],
-  ),
-  mutation(
     'a wait that leaves its listener behind',
     CLIENTS,
     [PROMISES.clientLeaks],
