@@ -54,7 +54,9 @@ function fish(program: Command): string {
   const quoted = (text: string): string => `'${text.replace(/['\\]/g, '\\$&')}'`;
   const lines = all(program).flatMap(({ command, path }) => {
     const [, parent] = path;
-    const where = parent === undefined ? '__fish_use_subcommand' : `__fish_seen_subcommand_from ${path.at(-1)}`;
+    const seen = path.slice(1).map((word) => `__fish_seen_subcommand_from ${word}`);
+    // All words that lead there: `create` alone is a subcommand of many.
+    const where = parent === undefined ? '__fish_use_subcommand' : seen.join('; and ');
     const below = command.commands.map(
       (each) => `complete -c umbra -f -n ${quoted(where)} -a ${each.name()} -d ${quoted(each.description())}`,
     );

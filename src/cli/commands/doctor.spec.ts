@@ -94,7 +94,9 @@ describe('completion', () => {
     expect(zsh).toBe(`autoload -U +X bashcompinit && bashcompinit\n${(await commands.run('completion bash')).stdout}`);
     // In zsh `path` is PATH, and a colon before a letter begins a modifier.
     expect(zsh).not.toMatch(/local path\b|\}?:[A-Z_]+/);
-    expect((await commands.run('completion fish')).stdout).toContain("-n '__fish_seen_subcommand_from context' -a set");
+    const fish = (await commands.run('completion fish')).stdout;
+    expect(fish).toContain("-n '__fish_seen_subcommand_from context' -a set");
+    expect(fish).toContain("-n '__fish_seen_subcommand_from client; and __fish_seen_subcommand_from key' -a rotate");
     expect((await commands.run('completion tcsh')).exit).toBe(EXIT.usage);
   });
 });
