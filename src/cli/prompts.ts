@@ -1,4 +1,4 @@
-import { confirm, isCancel, password, select, text } from '@clack/prompts';
+import { confirm, isCancel, password, text } from '@clack/prompts';
 import type { Prompts } from './surroundings.js';
 
 /** Asks on stderr, so that stdout has nothing but answers. */
@@ -9,10 +9,6 @@ export const terminalPrompts: Prompts = {
   },
   async text(message, initialValue) {
     const answer = await text({ message, initialValue, output: process.stderr });
-    return isCancel(answer) ? null : answer;
-  },
-  async choose(message, choices) {
-    const answer = await select({ message, options: [...choices], output: process.stderr });
     return isCancel(answer) ? null : answer;
   },
   async confirm(message) {

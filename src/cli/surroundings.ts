@@ -8,20 +8,12 @@ export interface Sink {
   write(text: string): Promise<void>;
 }
 
-/** One of several answers. */
-export interface Choice {
-  readonly value: string;
-  readonly label: string;
-}
-
 /** Questions to a person. They are loaded when the first one is asked. */
 export interface Prompts {
   /** null: the person gave up. */
   secret(question: string): Promise<string | null>;
   /** What is typed, or `initial` as it stands. null: the person gave up. */
   text(question: string, initial: string): Promise<string | null>;
-  /** One of the values. null: the person gave up. */
-  choose(question: string, choices: readonly Choice[]): Promise<string | null>;
   /** null: the person gave up. */
   confirm(question: string): Promise<boolean | null>;
 }

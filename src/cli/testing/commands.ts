@@ -41,7 +41,7 @@ export class Commands {
         yield stdin;
       })(),
       isInteractive: answers !== undefined,
-      prompts: () => Promise.resolve({ secret: nobody, text: nobody, choose: nobody, confirm: nobody, ...answers }),
+      prompts: () => Promise.resolve({ secret: nobody, text: nobody, confirm: nobody, ...answers }),
       ...rest,
     });
     return {
