@@ -35,12 +35,14 @@ import type { Clock } from './resilience/clock.js';
 import { LiveRouteLists } from './route-lists/live-route-lists.js';
 import type { ClusterKeys } from './store/cluster-keys.js';
 import type { Logger } from './telemetry/logger.js';
+import { Metrics } from './telemetry/metrics.js';
 
 export interface AccessControlParts {
   readonly config: Config;
   readonly keys: ClusterKeys;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics?: Metrics;
 }
 
 /** Everything by which a node knows its callers and what they may do. */
@@ -74,7 +76,7 @@ export class AccessControl implements Access {
 
   /** @throws MasterKeyError */
   constructor(private readonly parts: AccessControlParts) {
-    const { config, keys, clock, logger } = parts;
+    const { config, keys, clock, logger, metrics = new Metrics() } = parts;
     const below = keys.under(ACCESS_PATH);
     const { issuer } = config.auth;
     const masterKey = openMasterKey(config.auth.masterKey, config.dataDir);
@@ -84,8 +86,8 @@ export class AccessControl implements Access {
     this.secretKeys = new SecretKeys(masterKey);
     this.registrationCodes = new RegistrationCodes(masterKey);
     this.accessKeys = { make: () => createAccessKey(seal) };
-    this.audit = new AuditTrail(clock, logger);
-    this.breakers = new Breakers({ keys, node: config.nodeId, clock, logger });
+    this.audit = new AuditTrail(clock, logger, metrics.access);
+    this.breakers = new Breakers({ keys, node: config.nodeId, clock, logger, metrics: metrics.access });
     this.directory = new AccessDirectory(below, logger);
     this.writer = new AccessWriter(below, this.directory);
     this.routes = new LiveRouteLists(this.directory, logger);

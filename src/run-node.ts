@@ -53,7 +53,7 @@ export async function runNode(
   if (needsCredentials(auth.mode, insecure, hostsOf(config))) {
     const { clusterKeys } = running.storage;
     if (!clusterKeys) throw new Error('this storage has no place for records of access');
-    running.access = new AccessControl({ config, keys: clusterKeys, clock: SYSTEM_CLOCK, logger });
+    running.access = new AccessControl({ config, keys: clusterKeys, clock: SYSTEM_CLOCK, logger, metrics });
     sayFirstKey(await running.access.start(), config.dataDir);
   }
   running.node = await startNode({ ...parts, storage: running.storage, access: running.access ?? undefined });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Audit, AuditEvent, AuditOutcome } from '../access/audit.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Clock } from '../resilience/clock.js';
+import { AccessMetrics } from '../telemetry/access-metrics.js';
 import type { Logger } from '../telemetry/logger.js';
 import { AuditRing, type AuditEntry } from './audit-ring.js';
 import { RefusalCounts } from './refusal-counts.js';
@@ -49,12 +50,14 @@ export class AuditTrail implements Audit {
   constructor(
     private readonly clock: Clock,
     private readonly logger: Logger,
+    private readonly metrics: Pick<AccessMetrics, 'refused'> = new AccessMetrics(),
   ) {}
 
   record(event: AuditEvent): void {
     try {
       const short = event.target.length > MAX_TARGET ? { ...event, target: event.target.slice(0, MAX_TARGET) } : event;
       if (short.outcome !== 'refused') return this.#keep(short, 1);
+      this.metrics.refused(short.code);
       this.#counts.add(short);
       this.#timer ??= setInterval(() => this.#endWindow(), WINDOW_MS).unref();
     } catch (error) {

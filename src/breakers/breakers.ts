@@ -1,7 +1,9 @@
 import type { Clock } from '../resilience/clock.js';
 import type { ClusterKeys } from '../store/cluster-keys.js';
+import type { AccessMetrics } from '../telemetry/access-metrics.js';
 import type { Health, MemberHealth } from '../telemetry/health.js';
 import type { Logger } from '../telemetry/logger.js';
+import type { Reading } from '../telemetry/recorder.js';
 import { Breaker } from './breaker.js';
 import { SharedStates } from './shared-states.js';
 import type { StateTimes } from './state-writer.js';
@@ -24,6 +26,7 @@ export interface BreakersOptions {
   readonly times?: StateTimes;
   /** 0 to 1; tests fix it. */
   readonly random?: () => number;
+  readonly metrics?: AccessMetrics;
 }
 
 /** The breakers of a node, one for each dependency, whose states its peers know. */
@@ -32,7 +35,8 @@ export class Breakers {
   readonly #shared: SharedStates;
 
   constructor(private readonly options: BreakersOptions) {
-    const { keys, node, clock, logger, times } = options;
+    const { keys, node, clock, logger, times, metrics } = options;
+    if (metrics) metrics.breakers.read = () => this.#standing();
     this.#shared = new SharedStates({
       ...{ keys, node, clock, logger, times },
       stateOf: (dependency) => this.#breakers.get(dependency)?.state ?? null,
@@ -91,8 +95,23 @@ export class Breakers {
     return new Breaker({
       ...{ dependency, clock, logger, probes, ...(random && { random }) },
       peers: () => this.#shared.openOn(dependency),
-      onChange: () => this.#shared.changed(dependency),
+      onChange: () => {
+        this.#shared.changed(dependency);
+        this.#count(dependency);
+      },
     });
+  }
+
+  #count(dependency: string): void {
+    const { metrics } = this.options;
+    const breaker = this.#breakers.get(dependency);
+    if (breaker) metrics?.transitions.add(metrics.becomes[breaker.state.state]);
+  }
+
+  #standing(): Reading[] {
+    const counts = { closed: 0, 'half-open': 0, open: 0 };
+    for (const { state } of this.#breakers.values()) counts[state.state]++;
+    return Object.entries(counts).map(([state, count]) => [[state], count]);
   }
 
   #makeRoom(): boolean {

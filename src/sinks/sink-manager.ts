@@ -8,6 +8,7 @@ import { CLOCK, type Clock } from '../resilience/clock.js';
 import { SHADOW_FEED, type ShadowFeed } from '../store/shadow-feed.js';
 import type { Health } from '../telemetry/health.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
+import { METRICS, Metrics } from '../telemetry/metrics.js';
 import { reasonOf } from '../telemetry/reason.js';
 import { RunningSink, saidOf } from './running-sink.js';
 import { forgetSink, ownKeys } from './sink-keys.js';
@@ -25,6 +26,7 @@ type Entry = AccessEntry<SinkRecord>;
  */
 @Injectable()
 export class SinkManager implements OnApplicationBootstrap {
+  @Inject(METRICS) readonly metrics: Metrics = new Metrics();
   readonly #running = new Map<string, RunningSink>();
   /** The last record of each place that was open here: what it names goes when the sink does. */
   readonly #known = new Map<string, Entry>();
@@ -63,6 +65,7 @@ export class SinkManager implements OnApplicationBootstrap {
 
   /** Begins to follow the records. No errors. */
   onApplicationBootstrap(): void {
+    this.#tellStanding();
     this.#leave = this.administration.directory.onChange((change) => {
       if (change === 'all' || change.kind === 'sink' || change.kind === 'tenant') this.#reconcile();
     });
@@ -100,6 +103,24 @@ export class SinkManager implements OnApplicationBootstrap {
     const left = new Promise((resolve) => setTimeout(resolve, this.config.drainTimeoutMs).unref());
     const closed = Promise.all([...this.#turns.values(), ...[...this.#running.values()].map((sink) => sink.close())]);
     await Promise.race([closed.then(() => this.#instances.stop()), left]);
+  }
+
+  #tellStanding(): void {
+    const { sinks, sinkInFlight, sinkRevisionsBehind, sinkSecondsBehind } = this.metrics.access;
+    const reports = (): SinkReport[] =>
+      [...this.#running.values()].flatMap((sink) => sink.report('', this.clock.now()) ?? []);
+    const most = (of: (report: SinkReport) => number): number =>
+      reports().reduce((max, each) => Math.max(max, of(each)), 0);
+    sinks.read = () => {
+      const failing = [...this.#running.values()].filter(({ health }) => !health.ok).length;
+      return [
+        [['true'], this.#running.size - failing],
+        [['false'], failing],
+      ];
+    };
+    sinkInFlight.read = () => reports().reduce((sum, { inFlight }) => sum + inFlight, 0);
+    sinkRevisionsBehind.read = () => most(({ revisionsBehind }) => revisionsBehind);
+    sinkSecondsBehind.read = () => most(({ secondsBehind }) => secondsBehind);
   }
 
   #reconcile(): void {

@@ -1,4 +1,6 @@
+import { AccessMetrics } from './access-metrics.js';
 import { FeedMetrics } from './feed-metrics.js';
+import { MqttMetrics } from './mqtt-metrics.js';
 import { NodeMetrics } from './node-metrics.js';
 import { Counter, Gauge, Histogram, type Family } from './recorder.js';
 import { RequestMetrics } from './request-metrics.js';
@@ -15,6 +17,8 @@ export class Metrics {
   readonly requests = new RequestMetrics();
   readonly storage = new StorageMetrics();
   readonly feed = new FeedMetrics();
+  readonly mqtt = new MqttMetrics();
+  readonly access = new AccessMetrics();
   readonly node = new NodeMetrics();
 
   /** Every family by the heading that it has in docs/metrics.md. */
@@ -23,8 +27,10 @@ export class Metrics {
       Requests: familiesOf(this.requests),
       'Writes to etcd': familiesOf(this.storage.commit),
       'Feed and streams': familiesOf(this.feed),
+      MQTT: familiesOf(this.mqtt),
       'Reads and cache': familiesOf(this.storage.reads),
       'Calls to etcd': familiesOf(this.storage.etcd),
+      'Access, breakers and sinks': familiesOf(this.access),
       'Node and process': familiesOf(this.node),
     };
   }

@@ -11,6 +11,7 @@ import { MemoryClusterKeys } from '../../src/store/memory/memory-cluster-keys.js
 import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
 import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js';
 import { SILENT_LOGGER, type Logger } from '../../src/telemetry/logger.js';
+import { Metrics } from '../../src/telemetry/metrics.js';
 import { SettableClock } from './clock.js';
 import { freePort } from './ports.js';
 
@@ -91,9 +92,10 @@ export async function startSecureNode(options: SecureNodeOptions = {}): Promise<
     health: () => ({ ok: true, reason: 'in memory' }),
     close: () => store.close(),
   };
-  const access = new AccessControl({ config, keys, clock, logger });
+  const metrics = new Metrics();
+  const access = new AccessControl({ config, keys, clock, logger, metrics });
   const admin = (await access.start())?.key ?? '';
-  const node = await startNode({ config, logger, clock, storage, access });
+  const node = await startNode({ config, logger, clock, storage, access, metrics });
   const clients: MqttClient[] = [];
   const url = node.addresses.http;
   const ask: SecureNode['ask'] = async (method, path, key, body, headers = {}) => {

@@ -218,6 +218,21 @@ describe('the page of metrics', () => {
       'umbra_request_duration_seconds_count{door="mqtt",operation="get"}': 1,
     });
     expect(after.get('umbra_ready{part="etcd"}')).toBe(1);
+    const packet = (direction: string, type: string) =>
+      `umbra_mqtt_packets_total{direction="${direction}",type="${type}"}`;
+    expect(growthOf(before, after, /^umbra_(?:mqtt_packets|auth_refusals|feed_events)/)).toEqual({
+      [packet('received', 'publish')]: 5,
+      // The refused publish has one, too: MQTT 5 says the reason in it.
+      [packet('sent', 'puback')]: 5,
+      'umbra_auth_refusals_total{code="AUTH_101"}': 1,
+      'umbra_auth_refusals_total{code="AUTH_202"}': 1,
+      umbra_feed_events_total: 2,
+    });
+    expect(after.get('umbra_mqtt_connections{version="5",transport="tcp"}')).toBe(1);
+    await device.endAsync();
+    const gone = 'umbra_mqtt_disconnects_total{reason="client"}';
+    await until('its end', async () => (await series()).get(gone) === (after.get(gone) ?? 0) + 1);
+    expect((await series()).get('umbra_mqtt_connections{version="5",transport="tcp"}')).toBe(0);
   });
 
   it('has no series for a thing, a client or a topic, whatever their names', async () => {

@@ -9,15 +9,19 @@ import { CLOCK, type Clock } from '../../resilience/clock.js';
 import type { ServiceError } from '../../errors/service-error.js';
 import type { Fence, ShadowKey, ShadowRecord } from '../../store/shadow-store.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
+import { METRICS, Metrics } from '../../telemetry/metrics.js';
+import { connectionReadings, type MqttMetrics } from '../../telemetry/mqtt-metrics.js';
 import type { Accepted } from './connections/accepted.js';
 import { Connection } from './connections/connection.js';
 import { Deadlines } from './connections/deadlines.js';
 import type { Door } from './connections/door.js';
 import { Flusher } from './connections/flusher.js';
 import type { IncomingRequest, RequestHandler } from './connections/incoming-request.js';
+import { leavingOf } from './connections/leaving.js';
 import { ReadTurns } from './connections/read-turns.js';
 import { OtherReply } from './connections/reply.js';
 import { serveStream } from './connections/serve-stream.js';
+import { wayOf } from './connections/way.js';
 import { AccessReview } from './gates/access-review.js';
 import { ConnectGate } from './gates/connect-gate.js';
 import { PublishGate } from './gates/publish-gate.js';
@@ -59,6 +63,7 @@ export class MqttBroker implements Door {
   readonly sessions: SessionStore;
   readonly wills: Wills;
   readonly audit: Audit;
+  readonly metrics: MqttMetrics;
   readonly #authorizer: Authorizer;
   /** A client has subscribed, or resumed a session with subscriptions; `hasMissed`: changes in between are no longer available. */
   onSubscribed: (connection: Connection, filters: readonly string[], hasMissed: boolean) => void = () => {};
@@ -87,7 +92,10 @@ export class MqttBroker implements Door {
     @Inject(CLOCK) clock: Clock,
     @Inject(LOGGER) readonly logger: Logger,
     @Inject(ACCESS) { authenticator, authorizer, audit, sessions: limits }: Access,
+    @Inject(METRICS) { mqtt: metrics }: Metrics = new Metrics(),
   ) {
+    this.metrics = metrics;
+    this.writer.sent = (type) => metrics.sent(type);
     this.audit = audit;
     this.#authorizer = authorizer;
     this.config = mqtt;
@@ -97,13 +105,17 @@ export class MqttBroker implements Door {
       maxFilters: MAX_FILTERS,
       topicAliasMaximum: 0,
       monotonic: () => deadlines.now,
+      received: (type) => metrics.received(type),
     };
     this.sessions = new SessionStore(mqtt, clock, logger, this.#subscribers, budget, limits);
     this.wills = new Wills(clock, budget, (request) => this.handle(request), this.forward);
     this.sessions.onEnded = (session) => this.wills.ended(session);
     const { sessions, wills } = this;
+    metrics.sessions.read = () => sessions.size;
+    metrics.keptBytes.read = () => budget.used;
+    metrics.connections.read = () => connectionReadings(this.clients().map(wayOf));
     const shared = { config: mqtt, budget, sessions, wills, logger };
-    this.#connectGate = new ConnectGate({ ...shared, authenticator, authorizer, audit });
+    this.#connectGate = new ConnectGate({ ...shared, metrics, authenticator, authorizer, audit });
     this.#subscribeGate = new SubscribeGate(mqtt, sessions, authorizer, presence.isOn);
     this.#publishGate = new PublishGate(authorizer);
     this.#renewalGate = new RenewalGate(authenticator, authorizer, logger);
@@ -234,6 +246,7 @@ export class MqttBroker implements Door {
       if (isKept) this.sessions.keep(session, message, identifiers);
     } else if (revision === null || isNewest(connection, message.topic, revision))
       connection.send(message, qos, isKept, identifiers);
+    else this.metrics.dropped.add(this.metrics.older);
   }
 
   /** Sends a message to one client alone; it is not kept. */
@@ -319,6 +332,7 @@ export class MqttBroker implements Door {
   left(connection: Connection, reason: number | null): void {
     if (connection.session === null) return;
     this.#connected--;
+    this.metrics.disconnects.add(this.metrics.leftBy[leavingOf(reason)]);
     this.onLeft(connection, reason);
   }
 }

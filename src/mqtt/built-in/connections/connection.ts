@@ -104,6 +104,7 @@ export class Connection implements PacketHandler, RequestOwner {
   read(chunk: Buffer, length: number): void {
     if (this.#phase === 'ending' && (this.#discarded += length) > MAX_DISCARDED) this.stream.destroy();
     if (this.#phase === 'ending' || this.#phase === 'closed') return;
+    this.door.metrics.receivedBytes.add(0, length);
     // Thousands that come back at once are let in over several turns; who is in already has its packet handled.
     if (this.#phase === 'opening' && this.door.turns.isUsedUp) this.#waitForTurn();
     try {

@@ -1,6 +1,7 @@
 import type { Audit } from '../../../access/audit.js';
 import type { MqttConfig } from '../../../config/config.js';
 import type { Logger } from '../../../telemetry/logger.js';
+import type { MqttMetrics } from '../../../telemetry/mqtt-metrics.js';
 import type { ConnectPacket, SubscribePacket, UnsubscribePacket } from '../packets/packet.js';
 import type { ReaderOptions } from '../packets/packet-reader.js';
 import type { PacketWriter } from '../packets/packet-writer.js';
@@ -18,6 +19,7 @@ export interface Door {
   readonly config: MqttConfig;
   readonly logger: Logger;
   readonly audit: Audit;
+  readonly metrics: MqttMetrics;
   readonly readerOptions: ReaderOptions;
   readonly writer: PacketWriter;
   readonly flusher: Flusher;

@@ -96,6 +96,7 @@ export class Outbox {
     for (let reply = this.#replies?.shift(); reply; reply = this.#replies?.shift()) reply.write(writer);
     const more = this.#writeMessages(writer);
     if (writer.length > 0) {
+      this.door.metrics.sentBytes.add(0, writer.length);
       this.stream.write(writer.bytes());
       if (!this.isBlocked) this.progress();
     }
@@ -105,6 +106,7 @@ export class Outbox {
 
   #writeMessages(writer: PacketWriter): boolean {
     const { session } = this;
+    const { metrics } = this.door;
     for (let first = session?.first; session && first; first = session.first) {
       if (writer.length >= PIECE_BYTES) return true;
       const { message, qos } = first;
@@ -115,8 +117,13 @@ export class Outbox {
         if (!isAgain && (first.id = session.nextId()) === 0) return false;
       }
       const { topic, payload } = message ?? GONE;
-      if (message && writer.publish(topic, payload, qos, first.id, isAgain, first.subscriptionIds)) session.sent();
-      else session.skip();
+      if (message && writer.publish(topic, payload, qos, first.id, isAgain, first.subscriptionIds)) {
+        metrics.delivered.add(metrics.deliveredWith[qos]);
+        session.sent();
+      } else {
+        if (message) metrics.dropped.add(metrics.tooLarge);
+        session.skip();
+      }
     }
     return false;
   }

@@ -6,6 +6,8 @@ import { ANONYMOUS, type Principal } from '../../../access/principal.js';
 import type { MqttConfig } from '../../../config/config.js';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
+import type { ConnectResult, MqttMetrics } from '../../../telemetry/mqtt-metrics.js';
+import { OUTCOME_OF } from '../../../telemetry/request-metrics.js';
 import { MAX_IN_FLIGHT } from '../../request-queue.js';
 import type { Connection } from '../connections/connection.js';
 import { MAX_UNACKNOWLEDGED } from '../connections/outbox.js';
@@ -28,6 +30,7 @@ export interface ConnectGateParts {
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
   readonly audit: Audit;
+  readonly metrics: MqttMetrics;
   readonly logger: Logger;
 }
 
@@ -39,7 +42,10 @@ export class ConnectGate {
   admit(connection: Connection, packet: ConnectPacket, admitted: (opened: Opened) => void): void {
     connection.clientId = packet.clientId;
     const reason = refusalOf(connection, packet);
-    if (reason !== REASON.success) return connection.end(reason, 'CONNECT refused');
+    if (reason !== REASON.success) {
+      this.#count(reason === REASON.serverUnavailable ? 'too_many' : 'invalid');
+      return connection.end(reason, 'CONNECT refused');
+    }
     const { excess } = connection.how;
     if (excess !== undefined) return this.#refuse(connection, REASON.quotaExceeded, excess);
     const identity = this.#identify(connection, packet);
@@ -52,6 +58,11 @@ export class ConnectGate {
         connection.hold(false);
       })
       .catch((error: unknown) => connection.fail(error));
+  }
+
+  #count(result: ConnectResult): void {
+    const { connects, connectedBy } = this.parts.metrics;
+    connects.add(connectedBy[result]);
   }
 
   #identify(connection: Connection, packet: ConnectPacket): Identity | Promise<Identity> {
@@ -77,6 +88,7 @@ export class ConnectGate {
     const opened = this.#session(connection, packet, id);
     opened.session.connect = connect;
     connection.accepted(opened.session, connackOf(packet, opened, this.parts.config));
+    this.#count('accepted');
     this.parts.logger.debug({ clientId: id, version: packet.level }, 'client connected');
     admitted(opened);
   }
@@ -107,6 +119,8 @@ export class ConnectGate {
   #refuse(connection: Connection, reason: number, error: ServiceError, principal: Principal | null = null): void {
     const { clientId, address } = connection;
     const { audit, authorizer, logger } = this.parts;
+    const outcome = OUTCOME_OF[error.code];
+    this.#count(outcome === 'denied' || outcome === 'too_many' ? outcome : 'unavailable');
     // The audit has its own line, which a flood does not repeat.
     const level = authorizer.isRequired ? 'debug' : 'info';
     logger[level]({ clientId, address, reason: error.code }, 'CONNECT refused');

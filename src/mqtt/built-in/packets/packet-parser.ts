@@ -11,6 +11,8 @@ export interface ParserOptions {
   readonly maxFilters: number;
   /** The Topic Alias Maximum that CONNACK announces; 0: aliases are refused. */
   readonly topicAliasMaximum: number;
+  /** Is told of each packet, before it is checked: the number of its type. */
+  readonly received?: (type: number) => void;
 }
 
 const ANY = -1;
@@ -58,6 +60,7 @@ export class PacketParser {
    */
   parse(first: number, buffer: Buffer, at: number, end: number, padded: boolean): void {
     fields.open(buffer, at, end);
+    this.options.received?.(first >> 4);
     const { level } = this;
     if (level === 0) return this.#parseConnect(padded);
     if (padded && level === 5) throw paddedLength();

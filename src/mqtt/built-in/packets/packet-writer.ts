@@ -22,6 +22,8 @@ const PUBREL = (TYPE.pubrel << 4) | 2;
  * (MQTT-3.1.2-24), and its method returns false.
  */
 export class PacketWriter {
+  /** Is told of each packet: the number of its type. */
+  sent: ((type: number) => void) | null = null;
   readonly #out = new ScratchBuffer();
   #level: ProtocolLevel = 4;
   #maxPacketBytes = Infinity;
@@ -145,6 +147,7 @@ export class PacketWriter {
   #open(first: number, remaining: number): boolean {
     const header = 1 + variableLength(remaining);
     if (header + remaining > this.#maxPacketBytes) return false;
+    this.sent?.(first >> 4);
     this.#out.reserve(header + remaining);
     this.#out.byte(first);
     this.#out.variable(remaining);
