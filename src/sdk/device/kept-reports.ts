@@ -34,10 +34,9 @@ export class KeptReports {
     }
   }
 
-  /** Has it saved that this is under way and waits. No errors. */
-  keep(flying: Kept | null, waiting: readonly Kept[]): void {
-    const updates = [...(flying ? [flying] : []), ...waiting].map(({ patch, clientToken }) => ({ patch, clientToken }));
-    this.#text = JSON.stringify({ updates });
+  /** Has these saved: what is under way, then what waits. No errors. */
+  keep(updates: readonly Kept[]): void {
+    this.#text = JSON.stringify({ updates: updates.map(({ patch, clientToken }) => ({ patch, clientToken })) });
     this.#saving ??= this.#save().finally(() => (this.#saving = null));
   }
 

@@ -108,7 +108,14 @@ export class Reports {
   }
 
   #keep(): void {
-    if (this.#isLoaded) this.#parts.kept?.keep(this.#flying, this.#queue.updates);
+    const { kept } = this.#parts;
+    if (!kept || !this.#isLoaded) return;
+    const flying = this.#flying === null ? [] : [this.#flying];
+    // Its parts, so that another process can still send them one by one.
+    kept.keep([
+      ...flying.flatMap((update) => (update.parts.length > 1 ? update.parts : [update])),
+      ...this.#queue.updates,
+    ]);
   }
 
   #pump(): void {
