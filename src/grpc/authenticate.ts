@@ -55,6 +55,8 @@ export interface GateParts {
   readonly audit: Audit;
   readonly routes: RouteGuard;
   readonly connections: GrpcConnections;
+  /** Is told of each call that is refused before its message is read; undefined: of no method of ours. */
+  readonly refused?: (method: DeclaredMethod | undefined, fault: ServiceError) => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -162,6 +164,7 @@ export class GrpcGate {
     this.parts.audit.record({
       ...{ action, actor, tenant: actor?.tenant ?? null, target, address, outcome: 'refused', code, requestId },
     });
+    this.parts.refused?.(method, fault);
     call.refuse(fault);
   }
 }

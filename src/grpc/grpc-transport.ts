@@ -86,7 +86,10 @@ export class GrpcTransport implements CustomTransportStrategy {
     const { declared, services } = this.methods.load();
     const ofNetwork = authenticator.isRequired ? config.rates.connectionsOfAddress : 0;
     const connections = new GrpcConnections({ max: config.grpc.maxConnections, ofNetwork }, logger);
-    const gate = new GrpcGate({ authenticator, authorizer, audit, routes, connections, clock, logger }, declared);
+    const gate = new GrpcGate(
+      { authenticator, authorizer, audit, routes, connections, clock, logger, refused: this.#refused },
+      declared,
+    );
     this.#gate = gate;
     this.#health = new GrpcHealth(() => this.isReady(), services.names);
     const { intercept } = gate;
@@ -174,6 +177,9 @@ export class GrpcTransport implements CustomTransportStrategy {
       resetUnlessTaken(call, END_MS);
     }
   }
+
+  readonly #refused = (method: DeclaredMethod | undefined, { code }: ServiceError): void =>
+    this.#recorders?.[method === undefined ? 'other' : kindOf(method.action)].count(OUTCOME_OF[code]);
 
   #count({ action }: DeclaredMethod, fault: ServiceErrorCode | null, start: number): void {
     const outcome = fault === null ? 'ok' : OUTCOME_OF[fault];

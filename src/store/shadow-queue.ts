@@ -72,6 +72,11 @@ export class ShadowQueue {
     return this.#lines.size;
   }
 
+  /** Changes that wait for their turn. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
   /**
    * Lets `change` begin when its turn comes. It fails with ServiceError tooManyRequests when the line is full,
    * storageUnavailable when its turn did not come in time, and draining after close(). No errors.

@@ -5,6 +5,10 @@ const MAX_MEMBERS = 9;
 
 /** The writes of shadows, which go to etcd in batches. */
 export class CommitMetrics {
+  readonly waitingChanges = new Gauge({
+    name: 'umbra_shadow_queue_waiting',
+    help: 'Changes that wait for an earlier one of their shadow.',
+  });
   readonly queuedWrites = new Gauge({ name: 'umbra_commit_queue_writes', help: 'Writes that wait for a batch.' });
   readonly queuedBytes = new Gauge({
     name: 'umbra_commit_queue_bytes',

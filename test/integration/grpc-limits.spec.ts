@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { credentials, Metadata, type ChannelCredentials } from '@grpc/grpc-js';
 import { CertifiedNode } from '../harness/certified-node.js';
 import { GrpcClient, sendRaw } from '../harness/grpc-client.js';
+import { growthOf, readMetrics } from '../harness/metrics-page.js';
 import { freePort } from '../harness/ports.js';
 import type { SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
@@ -22,6 +23,7 @@ beforeAll(async () => {
       UMBRA_GRPCS_PORT: String(await freePort()),
       UMBRA_GRPC_MAX_CONNECTIONS: '6',
       UMBRA_LIMIT_STREAMS: '2',
+      UMBRA_METRICS_PORT: '0',
     },
   });
   node = certified.node;
@@ -40,6 +42,7 @@ const tlsOf = (shown: x509.Issued | null): ChannelCredentials => {
 
 describe('route lists', () => {
   it('close methods of one listener before anybody is asked who they are, but for health', async () => {
+    const before = await readMetrics(node.metricsUrl!);
     const listeners = { grpc: { allow: ['POST /umbra.v1.Things/**'], deny: ['* /umbra.v1.*/Watch'] } };
     expect((await node.ask('PUT', '/v1/route-lists', admin, { listeners })).status).toBe(201);
     const closed = { status: 'PERMISSION_DENIED', reason: 'ROUTE_NOT_ALLOWED', facts: { code: 'AUTH_204' } };
@@ -59,6 +62,16 @@ describe('route lists', () => {
     );
     await node.ask('DELETE', '/v1/route-lists', admin);
     expect(await client.failure(...get, admin)).toMatchObject({ status: 'NOT_FOUND' });
+    const of = (operation: string, outcome: string) =>
+      `umbra_requests_total{door="grpc",operation="${operation}",outcome="${outcome}"}`;
+    expect(growthOf(before, await readMetrics(node.metricsUrl!), /^umbra_requests_total.door="grpc"/)).toEqual({
+      [of('get', 'denied')]: 2,
+      [of('watch', 'denied')]: 1,
+      // Reflection.
+      [of('other', 'denied')]: 1,
+      [of('list', 'ok')]: 1,
+      [of('get', 'not_found')]: 2,
+    });
   });
 });
 

@@ -126,6 +126,7 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
   });
   const format: RecordFormat = config.recordFormat === 1 ? 1 : 2;
   const queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock));
+  metrics.commit.waitingChanges.read = () => queue.waiting;
   readStanding(metrics, { cache, guard, quotaBytes: config.etcd.quotaBytes });
   const shared = { reads, cache, leases, claims, guard, format, clock, logger, metrics };
   const writer = new ShadowWriter({ ...shared, queue, commit, removals });

@@ -14,6 +14,7 @@ import { accessHttpProfile, accessProfile } from './access-profiles.js';
 import { getsAgainst, getsProfile } from './gets-profile.js';
 import { idle } from './idle.js';
 import { memory } from './memory.js';
+import { metrics } from './metrics.js';
 import { nodes } from './nodes.js';
 import { policies } from './policies.js';
 import { profile } from './profile.js';
@@ -83,6 +84,7 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   'fan-out': { title: 'one shadow, 1 to 10,000 subscribers', run: fanOut },
   streams: { title: 'one shadow, 1,000 and 10,000 readers of its stream', run: streams },
   policies: { title: 'decisions of policies, 10,000 principals, 1,000 statements', run: policies },
+  metrics: { title: 'recorders of metrics alone', run: metrics },
   'watch-lag': { title: 'the feed of another node at 10,000 updates/s', run: watchLag },
   'client-cache': { title: 'a cache of the client library of 10 k and 100 k shadows', run: clientCache },
   stored: { title: '10 k, 100 k and 1 M stored shadows', run: stored },
