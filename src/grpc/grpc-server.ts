@@ -13,6 +13,7 @@ import type { ServiceDefinition } from '@grpc/proto-loader';
 import { protoPath as healthProto } from 'grpc-health-check';
 import type { Config, TlsFiles } from '../config/config.js';
 import type { Logger } from '../telemetry/logger.js';
+import type { Metrics } from '../telemetry/metrics.js';
 import { NodeCertificate } from '../tls/node-certificate.js';
 import { ASK_FOR_CERTIFICATES } from '../tls/peer-certificate.js';
 import type { GrpcConnections } from './grpc-connections.js';
@@ -43,6 +44,7 @@ export interface GrpcServerParts {
   readonly intercept: ServerInterceptor;
   /** Whether clients are asked for certificates; the door judges them. */
   readonly asksForCertificates: boolean;
+  readonly metrics?: Metrics;
 }
 
 /** Such as `http://127.0.0.1:9090`. */
@@ -129,6 +131,7 @@ export class GrpcServer {
     const server = createTlsServer({ ...certificate.read(), ...common, handshakeTimeout: HANDSHAKE_MS, noDelay: true });
     server.on('tlsClientError', ({ message }: Error) => logger.debug({ reason: message }, 'TLS handshake failed'));
     certificate.follow(server);
+    this.parts.metrics?.node.readTlsNotAfter('grpcs', () => certificate.notAfter);
     return server;
   }
 

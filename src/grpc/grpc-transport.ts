@@ -96,6 +96,7 @@ export class GrpcTransport implements CustomTransportStrategy {
     const asksForCertificates = authenticator.isRequired;
     this.#server = new GrpcServer({
       ...{ config, logger, connections, health: this.#health, services, intercept, asksForCertificates },
+      metrics: this.metrics,
     });
     for (const [path, method] of services.methods) {
       this.#server.add({ call: method }, this.#implementation(path, method, declared.get(path)!));

@@ -8,6 +8,7 @@ import { CLUSTER_KEYS, type ClusterKeys } from '../store/cluster-keys.js';
 import { CountedLine } from '../telemetry/counted-line.js';
 import type { Health } from '../telemetry/health.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
+import { METRICS, Metrics } from '../telemetry/metrics.js';
 import { KnownPresence } from './known-presence.js';
 import { LocalSessions } from './local-sessions.js';
 import { LostNodes } from './lost-nodes.js';
@@ -46,6 +47,7 @@ export class Presence implements OnModuleInit, OnApplicationShutdown {
     @Inject(LOGGER) logger: Logger,
     @Inject(CLUSTER_KEYS) clusterKeys: ClusterKeys,
     @Inject(MqttBroker) broker: MqttBroker,
+    @Inject(METRICS) { presence: metrics }: Metrics = new Metrics(),
   ) {
     const { known } = this;
     const keys = clusterKeys.under(PRESENCE_PATH);
@@ -73,6 +75,8 @@ export class Presence implements OnModuleInit, OnApplicationShutdown {
     this.#lost = new LostNodes({ ...shared, clock });
     this.#old = new OldClients({ ...shared, maxClients, clock });
     known.followedBy(this.#sessions);
+    metrics.clients.read = () => known.size;
+    metrics.unwritten.read = () => this.#sessions.dirty;
     known.onEvent((event) => publishEvent(broker, event));
     broker.onConnected = (connection) => this.#sessions.connected(connection);
     if (fence) broker.fenceOf = (connection) => sessionFence(connection, this.#sessions, keys);

@@ -4,6 +4,39 @@ import { Counter, Gauge } from './recorder.js';
 const CODES = Object.values<ErrorRow>(ERROR_TABLE).flatMap(({ code }) => code ?? []);
 const OTHER = 'other';
 
+/** The external broker, where one is configured. */
+export class BrokerMetrics {
+  readonly connected = new Gauge({
+    name: 'umbra_broker_connected',
+    help: 'Whether this node is connected to the external broker.',
+  });
+  readonly lanes = new Gauge({ name: 'umbra_broker_lanes_owned', help: 'Lanes of requests that this node consumes.' });
+  readonly shards = new Gauge({
+    name: 'umbra_broker_shards_owned',
+    help: 'Shards of changes that this node publishes at the external broker.',
+  });
+  readonly inFlight = new Gauge({
+    name: 'umbra_broker_in_flight',
+    help: 'Changes on their way from this node to the external broker.',
+  });
+  readonly revisionsBehind = new Gauge({
+    name: 'umbra_broker_sink_lag_revisions',
+    help: 'Revisions by which what this node publishes at the external broker is behind.',
+  });
+}
+
+/** Which clients are connected, as the nodes of a cluster tell each other. */
+export class PresenceMetrics {
+  readonly clients = new Gauge({
+    name: 'umbra_presence_clients',
+    help: 'Clients that are remembered, connected or not, on any node.',
+  });
+  readonly unwritten = new Gauge({
+    name: 'umbra_presence_unwritten',
+    help: 'Clients of this node whose coming or going is not in etcd yet.',
+  });
+}
+
 /** What was refused, and what the node depends on besides etcd. */
 export class AccessMetrics {
   readonly refusals = new Counter({

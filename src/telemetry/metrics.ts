@@ -1,4 +1,4 @@
-import { AccessMetrics } from './access-metrics.js';
+import { AccessMetrics, BrokerMetrics, PresenceMetrics } from './access-metrics.js';
 import { FeedMetrics } from './feed-metrics.js';
 import { MqttMetrics } from './mqtt-metrics.js';
 import { NodeMetrics } from './node-metrics.js';
@@ -18,6 +18,8 @@ export class Metrics {
   readonly storage = new StorageMetrics();
   readonly feed = new FeedMetrics();
   readonly mqtt = new MqttMetrics();
+  readonly presence = new PresenceMetrics();
+  readonly broker = new BrokerMetrics();
   readonly access = new AccessMetrics();
   readonly node = new NodeMetrics();
 
@@ -28,6 +30,7 @@ export class Metrics {
       'Writes to etcd': familiesOf(this.storage.commit),
       'Feed and streams': familiesOf(this.feed),
       MQTT: familiesOf(this.mqtt),
+      'External broker and presence': familiesOf({ ...this.broker, ...this.presence }),
       'Reads and cache': familiesOf(this.storage.reads),
       'Calls to etcd': familiesOf(this.storage.etcd),
       'Access, breakers and sinks': familiesOf(this.access),

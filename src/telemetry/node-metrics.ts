@@ -14,6 +14,9 @@ const GC_KINDS: Readonly<Record<number, 'minor' | 'major' | 'incremental' | 'wea
   [constants.NODE_PERFORMANCE_GC_WEAKCB]: 'weakcb',
 };
 
+/** A door with the certificate of the node. */
+export type CertificateUse = 'https' | 'mqtts' | 'grpcs';
+
 const process_ = (name: string, help: string, type: 'gauge' | 'counter' = 'gauge'): Gauge =>
   new Gauge({ name: `process_${name}`, help }, type);
 
@@ -33,6 +36,11 @@ export class NodeMetrics {
     labels: { part: 20 },
   });
   readonly draining = new Gauge({ name: 'umbra_draining', help: 'Whether the node is shutting down.' });
+  readonly tlsNotAfter = new Gauge({
+    name: 'umbra_tls_not_after_seconds',
+    help: 'End of the certificate that new connections to a door see, in seconds of the epoch.',
+    labels: { use: ['https', 'mqtts', 'grpcs'] },
+  });
   readonly utilization = new Gauge({
     name: 'umbra_event_loop_utilization_ratio',
     help: 'Share of the time since the scrape before in which the event loop was busy.',
@@ -56,8 +64,15 @@ export class NodeMetrics {
     new Gauge({ name: 'nodejs_heap_size_used_bytes', help: 'Memory that objects of JavaScript use.' }),
     new Gauge({ name: 'nodejs_external_memory_bytes', help: 'Memory of buffers outside of the heap.' }),
   ] as const;
+  readonly #certificates = new Map<CertificateUse, () => number>();
   #timer: NodeJS.Timeout | null = null;
   #observer: PerformanceObserver | null = null;
+
+  /** Says when the certificate of a door ends. @param read in seconds of the epoch */
+  readTlsNotAfter(use: CertificateUse, read: () => number): void {
+    this.#certificates.set(use, read);
+    this.tlsNotAfter.read = () => [...this.#certificates].map(([name, each]) => [[name], each()] as const);
+  }
 
   /** Begins to measure; to be ended with `stop`. */
   start(nodeId: string): void {

@@ -43,6 +43,8 @@ describe('the certificate of the node', () => {
   const fingerprint = (issued: x509.Issued): string => new X509Certificate(issued.der).fingerprint256;
   const errors = (): (string | undefined)[] => lines.filter(({ level }) => level === 50).map(({ reason }) => reason);
 
+  let certificate: NodeCertificate;
+
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'umbra-node-certificate-'));
     files = { cert: join(folder, 'node.crt'), key: join(folder, 'node.key'), ca: null };
@@ -53,7 +55,7 @@ describe('the certificate of the node', () => {
     );
     const first = issue();
     write(first);
-    const certificate = new NodeCertificate(files, { minVersion: 'TLSv1.2' }, logger, PERIOD_MS);
+    certificate = new NodeCertificate(files, { minVersion: 'TLSv1.2' }, logger, PERIOD_MS);
     server = createServer(certificate.read(), (socket) => socket.on('error', () => undefined).resume());
     certificate.follow(server);
     server.listen(0, '127.0.0.1');
@@ -67,9 +69,12 @@ describe('the certificate of the node', () => {
 
   it('is replaced without a restart, and open connections stay', async () => {
     const { socket } = await handshake();
-    const next = issue({ keys: x509.rsaKeys(2048) });
+    const notAfter = Date.now() + 10 * 86_400_000;
+    const next = issue({ keys: x509.rsaKeys(2048), notAfter });
+    expect(certificate.notAfter).toBeGreaterThan(Date.now() / 1000);
     write(next);
     await until('the new certificate', async () => (await shown()) === fingerprint(next));
+    expect(certificate.notAfter).toBeCloseTo(notAfter / 1000, -1);
     expect(socket.destroyed).toBe(false);
     expect(socket.write('still open')).toBe(true);
     socket.destroy();

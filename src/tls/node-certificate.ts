@@ -30,6 +30,8 @@ export class NodeCertificate {
   /** What they were like at the last look. */
   #seen: string;
   #timer: NodeJS.Timeout | null = null;
+  /** Seconds of the epoch. */
+  #notAfter = NaN;
 
   /**
    * @param options what else the server's contexts have
@@ -48,6 +50,11 @@ export class NodeCertificate {
       .join();
   }
 
+  /** The end of the certificate that new connections see, in seconds of the epoch; NaN before `read`. */
+  get notAfter(): number {
+    return this.#notAfter;
+  }
+
   /**
    * The options of the server's first context.
    *
@@ -55,6 +62,7 @@ export class NodeCertificate {
    */
   read(): SecureContextOptions {
     const [cert, key, ca] = pathsOf(this.files).map((path) => readFileSync(path));
+    this.#notAfter = notAfterOf(cert);
     return { ...this.options, ...contentsOf(cert, key, ca) };
   }
 
@@ -85,6 +93,7 @@ export class NodeCertificate {
       const context = { ...this.options, ...(await readAll(this.files)) };
       const certificate = checked(context);
       server.setSecureContext(context);
+      this.#notAfter = notAfterOf(context.cert as Buffer);
       this.logger.info({ file: this.files.cert, fingerprint: certificate.fingerprint256, until: certificate.validTo }, 'the certificate of the node has changed; new connections see the new one'); // prettier-ignore
     } catch (error) {
       this.logger.error({ file: this.files.cert, reason: reasonOf(error) }, 'the new certificate or key of the node cannot be used; the old ones stay'); // prettier-ignore
@@ -119,6 +128,15 @@ async function readAll(files: CertificateFiles): Promise<Contents> {
   };
   const [cert, key, ca] = await Promise.all(pathsOf(files).map(one));
   return contentsOf(cert, key, ca);
+}
+
+/** Seconds of the epoch; NaN for what is no certificate. No errors. */
+function notAfterOf(pem: Buffer | undefined): number {
+  try {
+    return Date.parse(new X509Certificate(pem ?? '').validTo) / 1000;
+  } catch {
+    return NaN;
+  }
 }
 
 function contentsOf(cert?: Buffer, key?: Buffer, ca?: Buffer): Contents {

@@ -64,7 +64,9 @@ describe('route lists', () => {
     expect(await client.failure(...get, admin)).toMatchObject({ status: 'NOT_FOUND' });
     const of = (operation: string, outcome: string) =>
       `umbra_requests_total{door="grpc",operation="${operation}",outcome="${outcome}"}`;
-    expect(growthOf(before, await readMetrics(node.metricsUrl!), /^umbra_requests_total.door="grpc"/)).toEqual({
+    const after = await readMetrics(node.metricsUrl!);
+    expect(after.get('umbra_tls_not_after_seconds{use="grpcs"}')).toBeGreaterThan(Date.now() / 1000);
+    expect(growthOf(before, after, /^umbra_requests_total.door="grpc"/)).toEqual({
       [of('get', 'denied')]: 2,
       [of('watch', 'denied')]: 1,
       // Reflection.

@@ -131,7 +131,8 @@ export class HttpServer {
     const { host, port, tlsPort } = config.http;
     const plain = this.#fastify.server;
     const { isRequired } = app.get<Authenticator>(AUTHENTICATOR, { strict: false });
-    const parts = { clientErrors: this.#clientErrors, logger, asksForCertificates: isRequired };
+    const metrics = app.get<Metrics>(METRICS, { strict: false });
+    const parts = { clientErrors: this.#clientErrors, logger, asksForCertificates: isRequired, metrics };
     const secure = tlsPort !== null && config.tls ? secureServer(this.#fastify, { ...parts, files: config.tls }) : null;
     const servers = secure ? [plain, secure] : [plain];
     const streams = upgradablePaths(app);

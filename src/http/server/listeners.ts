@@ -5,6 +5,7 @@ import { isIPv6, type AddressInfo, type Server as NetServer, type Socket } from 
 import type { FastifyInstance } from 'fastify';
 import type { TlsFiles } from '../../config/config.js';
 import type { Logger } from '../../telemetry/logger.js';
+import type { Metrics } from '../../telemetry/metrics.js';
 import { NodeCertificate } from '../../tls/node-certificate.js';
 import { ASK_FOR_CERTIFICATES } from '../../tls/peer-certificate.js';
 import type { ClientErrors } from './client-error.js';
@@ -17,6 +18,7 @@ export interface SecureServerParts {
   readonly logger: Logger;
   /** Whether clients are asked for certificates; the doors judge them. */
   readonly asksForCertificates: boolean;
+  readonly metrics: Metrics;
 }
 
 /** A server with TLS for the routes of `fastify`. It does not listen yet. */
@@ -33,6 +35,7 @@ export function secureServer(fastify: FastifyInstance, parts: SecureServerParts)
   };
   const server = createServer(options, (request, response) => fastify.routing(request, response));
   certificate.follow(server);
+  parts.metrics.node.readTlsNotAfter('https', () => certificate.notAfter);
   server.setTimeout(SOCKET_IDLE_MS);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => clientErrors.answer(error, socket));
   return server;

@@ -11,6 +11,7 @@ import { RequestHeads } from '../../http/request-head.js';
 import { NodeCertificate } from '../../tls/node-certificate.js';
 import { ASK_FOR_CERTIFICATES } from '../../tls/peer-certificate.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
+import { METRICS, Metrics } from '../../telemetry/metrics.js';
 import { AddressLimit } from './address-limit.js';
 import { MqttBroker } from './broker.js';
 import type { Accepted } from './connections/accepted.js';
@@ -52,6 +53,7 @@ export class MqttListeners {
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(MqttBroker) private readonly broker: MqttBroker,
     @Inject(ACCESS) private readonly access: Access,
+    @Inject(METRICS) private readonly metrics: Metrics = new Metrics(),
   ) {
     const { authenticator, routes, audit } = access;
     const descriptors = descriptorLimit();
@@ -84,7 +86,7 @@ export class MqttListeners {
     await this.#listen(this.#plain, mqtt.port);
     if (mqtt.tlsPort === null) return;
     if (tls === null) throw new Error('MQTT over TLS needs a certificate');
-    this.#tls = createSecureServer(tls, this.access.authenticator.isRequired, this.logger);
+    this.#tls = createSecureServer(tls, this.access.authenticator.isRequired, this.metrics, this.logger);
     this.#limit.watch(this.#tls, false);
     this.#tls.on('secureConnection', (socket: Socket) => this.#accept(socket));
     this.#tls.on('tlsClientError', ({ message }: Error) => this.logger.debug({ reason: message }, 'TLS handshake failed')); // prettier-ignore
@@ -171,7 +173,12 @@ const PLAIN: readonly Accepted[] = [{ isRefused: false }, { isRefused: true }];
 const keepAlive = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
 
 /** With authorities of clients in its files OpenSSL lets nobody else in, whatever the doors find out afterwards. */
-function createSecureServer(files: TlsFiles, asksForCertificates: boolean, logger: Logger): TlsServer {
+function createSecureServer(
+  files: TlsFiles,
+  asksForCertificates: boolean,
+  metrics: Metrics,
+  logger: Logger,
+): TlsServer {
   const required = files.ca !== null;
   const asked = asksForCertificates && !required ? ASK_FOR_CERTIFICATES : {};
   const certificate = new NodeCertificate(files, { minVersion: 'TLSv1.2', ...asked }, logger);
@@ -186,5 +193,6 @@ function createSecureServer(files: TlsFiles, asksForCertificates: boolean, logge
     ...keepAlive,
   });
   certificate.follow(server);
+  metrics.node.readTlsNotAfter('mqtts', () => certificate.notAfter);
   return server;
 }

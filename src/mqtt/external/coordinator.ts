@@ -10,6 +10,7 @@ import { CLUSTER_KEYS, type ClusterKeys } from '../../store/cluster-keys.js';
 import { SHADOW_FEED, type ShadowFeed } from '../../store/shadow-feed.js';
 import type { Health } from '../../telemetry/health.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
+import { METRICS, Metrics } from '../../telemetry/metrics.js';
 import { reasonOf } from '../../telemetry/reason.js';
 import { PreviousDocuments } from '../previous-documents.js';
 import { ExternalBrokerSink } from './external-broker.sink.js';
@@ -29,6 +30,7 @@ const TELL_MS = 1_000;
  */
 @Injectable()
 export class ExternalCoordinator implements ShardWorker {
+  @Inject(METRICS) readonly metrics: Metrics = new Metrics();
   readonly publisher: ExternalPublisher;
   readonly #config: BrokerConfig;
   readonly #keys: ClusterKeys;
@@ -103,6 +105,7 @@ export class ExternalCoordinator implements ShardWorker {
 
   start(handle: ExternalHandler): void {
     this.#lanes.handle = handle;
+    this.#tellStanding();
     this.publisher.start();
     void this.#begin();
   }
@@ -146,6 +149,16 @@ export class ExternalCoordinator implements ShardWorker {
     this.#lanes.lose(lanes);
     this.#sink.lose(shards.filter((shard) => !lanes.includes(shard)));
     this.logger.warn({ shards }, 'the claims of this node at the external broker have ended');
+  }
+
+  #tellStanding(): void {
+    const { connected, lanes, shards, inFlight, revisionsBehind } = this.metrics.broker;
+    const owned = (): number => lanesOf(this.#lanes, this.#claims.held).length;
+    connected.read = () => Number(this.publisher.isConnected);
+    lanes.read = owned;
+    shards.read = () => this.#claims.held.length - owned();
+    inFlight.read = () => this.#sink.lag.inFlight;
+    revisionsBehind.read = () => this.#sink.lag.revisions;
   }
 
   #isAble(): boolean {
