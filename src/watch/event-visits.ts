@@ -27,16 +27,9 @@ export class EventVisits {
 
   /** Only while it is free. No errors. */
   take(event: ShadowEvent): void {
-    // A visitor may end the subscription, which asks whether it is free.
-    this.#isBusy = true;
-    try {
-      const isOpen = this.visit(event);
-      if (isOpen === true) this.#freed();
-      else if (isOpen === false) this.#resolve(false);
-      else isOpen.then((open) => (open ? this.flow() : this.#resolve(false)), this.#reject);
-    } catch (error) {
-      this.#reject(error);
-    }
+    this.#give(event);
+    // The visitor has ended the subscription itself.
+    if (this.#hasEnded && this.isFree) this.flow();
   }
 
   /** Hands over what waits. No errors. */
@@ -45,7 +38,7 @@ export class EventVisits {
     while (!this.#isBusy) {
       const event = this.next();
       if (event === null) return this.#rest();
-      this.take(event);
+      this.#give(event);
     }
   }
 
@@ -55,10 +48,17 @@ export class EventVisits {
     if (this.isFree) this.#resolve(true);
   }
 
-  #freed(): void {
-    this.#isBusy = false;
-    // It has ended the subscription itself.
-    if (this.#hasEnded) this.flow();
+  #give(event: ShadowEvent): void {
+    // A visitor may end the subscription, which asks whether it is free.
+    this.#isBusy = true;
+    try {
+      const isOpen = this.visit(event);
+      if (isOpen === true) this.#isBusy = false;
+      else if (isOpen === false) this.#resolve(false);
+      else isOpen.then((open) => (open ? this.flow() : this.#resolve(false)), this.#reject);
+    } catch (error) {
+      this.#reject(error);
+    }
   }
 
   #rest(): void {

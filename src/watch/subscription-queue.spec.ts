@@ -148,6 +148,19 @@ describe('SubscriptionQueue.each', () => {
     expect(seen).toEqual([2, 3, 4]);
   });
 
+  it('hands over after the end whatever number of events waits', async () => {
+    const queue = queueOf({ maxQueued: 20_000 });
+    queue.goLive();
+    let free: (isOpen: boolean) => void = () => undefined;
+    const { seen, visit } = visitor((revision) => revision !== 2 || new Promise((resolve) => (free = resolve)));
+    const over = queue.each(visit);
+    for (let revision = 2; revision < 20_000; revision++) queue.push(change(revision));
+    queue.end('draining');
+    free(true);
+    expect(await over).toBe(true);
+    expect(seen).toHaveLength(19_998);
+  });
+
   it('ends a busy visitor that is too slow without what waited', async () => {
     const queue = queueOf();
     let free: (isOpen: boolean) => void = () => undefined;

@@ -23,11 +23,10 @@ export interface Stream {
 }
 
 /**
- * Events that a WebSocket is granted at first, and then each time that it has taken so many: little, so that credit runs
- * out, and not one by one, since a node takes at most 100 messages a second.
+ * Events that a WebSocket is granted at first, and then each time that it has taken all of them, so that credit runs out;
+ * not one by one, since a node takes at most 100 messages a second.
  */
-const CREDIT = 60;
-const GRANT = 30;
+const CREDIT = 20;
 
 /**
  * @param url of the node's HTTP
@@ -57,7 +56,7 @@ async function openMessages(url: string, query: string): Promise<Stream> {
     const message = await reader.next();
     if (message === null) return null;
     const isCharged = message.type === 'change' || message.type === 'initial';
-    if (isCharged && ++taken % GRANT === 0) reader.grant(GRANT);
+    if (isCharged && ++taken % CREDIT === 0) reader.grant(CREDIT);
     return { type: message.type, id: message.id, data: message.data };
   };
   const { socket } = reader;

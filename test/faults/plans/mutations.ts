@@ -82,7 +82,7 @@ export const MUTATIONS: readonly Mutation[] = [
     [
       'shadow/copy-events.js',
       'return (event) => {',
-      'return (event) => { if (isLost && event.kind === "change") { isLost = false; return true; }',
+      'return (event) => { if (isLost) { isLost = false; return true; }',
     ],
   ),
   mutation(
