@@ -24,12 +24,15 @@ export async function textOfFile(path: string): Promise<string | null> {
   }
 }
 
+/** Where a file is written before it takes the place of the old one. No name of a shadow has a tilde. */
+export const freshOf = (path: string): string => `${path}.~new`;
+
 /**
  * Replaces a file as a whole: a reader sees the old text or the new one. Others than its owner cannot read it.
  * @throws UmbraError invalid-argument; the error of the system
  */
 export async function replaceFile(path: string, text: string): Promise<void> {
   const { writeFile, rename } = files();
-  await writeFile(`${path}.new`, text, { mode: 0o600 });
-  await rename(`${path}.new`, path);
+  await writeFile(freshOf(path), text, { mode: 0o600 });
+  await rename(freshOf(path), path);
 }

@@ -1,5 +1,5 @@
 import { builtin } from '../builtin.js';
-import { replaceFile, textOfFile } from '../files.js';
+import { freshOf, replaceFile, textOfFile } from '../files.js';
 import type { Store } from '../platform.js';
 import { clientError } from '../umbra-error.js';
 
@@ -55,8 +55,8 @@ async function replaceDurably(path: string, text: string): Promise<void> {
       await handle.close();
     }
   };
-  await sync(await files.open(`${path}.new`, 'w', 0o600), text);
-  await files.rename(`${path}.new`, path);
+  await sync(await files.open(freshOf(path), 'w', 0o600), text);
+  await files.rename(freshOf(path), path);
   await sync(await files.open(paths.dirname(path), 'r'));
 }
 
