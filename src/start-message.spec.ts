@@ -58,6 +58,14 @@ describe('startErrorMessage', () => {
     expect(message).not.toMatch(/\n +at /);
   });
 
+  it('names the port of the metrics, too', () => {
+    const error = Object.assign(new Error('x'), { code: 'EADDRINUSE', port: 9464, address: '127.0.0.1' });
+    const message = startErrorMessage(error, loadConfig({ UMBRA_METRICS_PORT: '9464' }));
+    expect(message).toMatch(/Port 9464 of 127.0.0.1 is taken .*UMBRA_METRICS_PORT[^]*UMBRA_METRICS_PORT=9465/);
+    const elsewhere = Object.assign(new Error('x'), { code: 'EADDRNOTAVAIL', port: 9464, address: '10.9.9.9' });
+    expect(startErrorMessage(elsewhere, loadConfig({ UMBRA_METRICS_PORT: '9464' }))).toContain('UMBRA_METRICS_HOST');
+  });
+
   it.each([
     [new ConfigError([{ variable: 'UMBRA_X', problem: 'is bad' }]), /UMBRA_X is bad/],
     [new LocalEtcdError('There is none.', INSTALL_ADVICE), /There is none\.[^]*apt-get install/],

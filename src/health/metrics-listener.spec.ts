@@ -51,9 +51,10 @@ describe('MetricsListener', () => {
     ['GET', '/metrics HTTP/9', {}, 400],
   ] as const)('refuses %s %s with %j by %d', async (method, path, headers, status) => {
     const socket = connect(page.port, '127.0.0.1');
-    const all = Object.entries({ host: 'localhost', connection: 'close', ...headers });
+    const all = Object.entries({ host: 'localhost', ...headers });
     socket.write(`${method} ${path} HTTP/1.1\r\n${all.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`);
     expect(await text(socket)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(socket.readableEnded).toBe(true);
   });
 
   it('serves a bounded number of connections, and closes them as it ends', async () => {

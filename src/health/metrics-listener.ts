@@ -4,7 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIPv6, type AddressInfo } from 'node:net';
 import { bearerOf } from '../access/bearer.js';
 import type { Config } from '../config/config.js';
-import { RequestHeads } from '../http/request-head.js';
+import { MAX_HEADERS, RequestHeads } from '../http/request-head.js';
+import { SERVER_OPTIONS } from '../http/server/server-options.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { CONTENT_TYPES, formatOf, renderMetrics } from '../telemetry/openmetrics.js';
@@ -16,7 +17,12 @@ const MAX_CONNECTIONS = 16;
 /** Milliseconds for a request to arrive, and for a connection without one: longer than scrapers pause, which is a minute. */
 const RECEIVE_MS = 5_000;
 const IDLE_MS = 90_000;
-const OPTIONS = { headersTimeout: RECEIVE_MS, requestTimeout: RECEIVE_MS, keepAliveTimeout: IDLE_MS };
+const OPTIONS = {
+  ...SERVER_OPTIONS,
+  headersTimeout: RECEIVE_MS,
+  requestTimeout: RECEIVE_MS,
+  keepAliveTimeout: IDLE_MS,
+};
 
 /**
  * `GET /metrics` on an address of its own, apart from the doors: it answers while they are full, and needs no storage.
@@ -39,6 +45,8 @@ export class MetricsListener {
     this.#token = token === null ? null : digestOf(readMetricsToken(token));
     this.#server = createServer(OPTIONS, (request, response) => this.#answer(request, response));
     this.#server.maxConnections = MAX_CONNECTIONS;
+    // One more than RequestHeads takes, or Node would drop headers unseen.
+    this.#server.maxHeadersCount = MAX_HEADERS + 1;
     this.#server.setTimeout(IDLE_MS);
   }
 
@@ -110,7 +118,9 @@ export class MetricsListener {
 
 const digestOf = (token: string): Buffer => createHash('sha256').update(token).digest();
 
+/** And closes the connection: whoever may not read the page keeps no place of those who may. */
 function refuse(response: ServerResponse, status: number, text: string): void {
+  response.setHeader('connection', 'close');
   response.statusCode = status;
   response.setHeader('content-type', 'text/plain; charset=utf-8');
   response.end(`${text}\n`);

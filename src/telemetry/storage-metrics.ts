@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, SIZES } from './recorder.js';
 
 /** Members of etcd with series of their own. */
-const MAX_MEMBERS = 9;
+export const MAX_MEMBERS = 9;
 
 /** The writes of shadows, which go to etcd in batches. */
 export class CommitMetrics {
@@ -107,7 +107,13 @@ export class EtcdMetrics {
   });
   readonly used = new Gauge({
     name: 'umbra_etcd_used_bytes',
-    help: 'Bytes in use of the database, at the fullest member.',
+    help: 'Bytes in use of the database of a member that answers, looked at every 3 seconds.',
+    labels: { member: MAX_MEMBERS },
+  });
+  readonly leader = new Gauge({
+    name: 'umbra_etcd_member_leader',
+    help: 'Whether a member that answers leads the cluster.',
+    labels: { member: MAX_MEMBERS },
   });
   readonly quota = new Gauge({
     name: 'umbra_etcd_quota_bytes',

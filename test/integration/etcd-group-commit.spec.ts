@@ -119,6 +119,9 @@ describe('group commit', () => {
     expect(reads.batch.samples()?.find(({ suffix }) => suffix === '_sum')?.value).toBe(31);
     expect([reads.lookups.value(reads.hit), reads.lookups.value(reads.miss)]).toEqual([1, 30]);
     expect(etcd.duration.count(etcd.durationOf.txn)).toBe(commit.batch.count(0) + reads.batch.count(0));
+    await until('a look at the members', () => etcd.leader.samples()?.length === 1);
+    expect(etcd.leader.samples()?.[0]).toMatchObject({ labels: ['member', server.endpoint], value: 1 });
+    expect(etcd.used.samples()?.[0]?.value).toBeGreaterThan(0);
     const failed = etcd.calls.samples()?.filter(({ labels, value }) => labels[3] !== 'ok' && value > 0);
     expect(failed).toEqual([]);
   });

@@ -3,7 +3,7 @@ import type { Clock } from '../../resilience/clock.js';
 import { DeadlineSweep } from '../../resilience/deadline-sweep.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { Metrics } from '../../telemetry/metrics.js';
-import { StorageMetrics } from '../../telemetry/storage-metrics.js';
+import { MAX_MEMBERS, StorageMetrics } from '../../telemetry/storage-metrics.js';
 import { ShadowQueue } from '../shadow-queue.js';
 import type { ShadowStore } from '../shadow-store.js';
 import type { Storage } from '../storage.js';
@@ -23,7 +23,7 @@ import { ShadowLister } from './read/shadow-lister.js';
 import { GroupCommit, type GroupCommitOptions } from './write/group-commit.js';
 import { KnownClaims } from './write/known-claims.js';
 import { OwnRemovals } from './write/own-removals.js';
-import { QuotaGuard } from './write/quota-guard.js';
+import { QuotaGuard, type MemberUse } from './write/quota-guard.js';
 import { ShadowWriter } from './write/shadow-writer.js';
 import { TombstoneLeases } from './write/tombstone-leases.js';
 import { Transactions } from './write/transactions.js';
@@ -154,7 +154,9 @@ function readStanding(
 ): void {
   reads.cacheRecords.read = () => cache.size;
   reads.cacheBytes.read = () => cache.allocated;
-  etcd.used.read = () => guard.use.usedBytes;
+  const members = (): readonly MemberUse[] => guard.members.slice(0, MAX_MEMBERS);
+  etcd.used.read = () => members().map(({ host, usedBytes }) => [[host], usedBytes]);
+  etcd.leader.read = () => members().map(({ host, isLeader }) => [[host], Number(isLeader)]);
   etcd.quota.read = () => quotaBytes;
   etcd.full.read = () => Number(guard.use.full);
 }

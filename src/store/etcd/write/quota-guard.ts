@@ -15,6 +15,14 @@ export interface QuotaUse {
   readonly reason: string;
 }
 
+/** What a member has said of itself at the last look. */
+export interface MemberUse {
+  readonly host: string;
+  readonly usedBytes: number;
+  /** Whether it leads the cluster. */
+  readonly isLeader: boolean;
+}
+
 export interface QuotaGuardOptions {
   readonly periodMs?: number;
   /** Is called before each check, for what must be ready when the storage is full. */
@@ -28,6 +36,8 @@ export interface QuotaGuardOptions {
  */
 export class QuotaGuard {
   #use: QuotaUse = { full: false, usedBytes: 0, reason: 'not looked at yet' };
+  /** By address; a member that did not answer the last look is not there. */
+  readonly #members = new Map<string, MemberUse>();
   #timer: NodeJS.Timeout | null = null;
   #looking: Promise<void> | null = null;
 
@@ -41,6 +51,11 @@ export class QuotaGuard {
 
   get use(): QuotaUse {
     return this.#use;
+  }
+
+  /** Of the members that answered the last look. */
+  get members(): readonly MemberUse[] {
+    return [...this.#members.values()];
   }
 
   /** Checks now, and then every period. */
@@ -98,8 +113,12 @@ export class QuotaGuard {
     try {
       const status = await this.cluster.call(member, (client, call) => client.maintenance.status(call));
       // Servers before 3.4 know only the size of the file.
-      return Number(status.dbSizeInUse) || Number(status.dbSize);
+      const usedBytes = Number(status.dbSizeInUse) || Number(status.dbSize);
+      const isLeader = status.leader === status.header.member_id;
+      this.#members.set(member.host, { host: member.host, usedBytes, isLeader });
+      return usedBytes;
     } catch (error) {
+      this.#members.delete(member.host);
       this.logger.debug({ host: member.host, err: error }, 'no status of an etcd member');
       return null;
     }
