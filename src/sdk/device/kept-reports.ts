@@ -12,7 +12,12 @@ export class KeptReports {
   /** Undefined: all is saved. */
   #text: string | undefined;
   #saved = '';
-  #saving: Promise<void> | null = null;
+  #isSaving = false;
+  /** Calls of `keep`, and how many of them a save has dealt with. */
+  #kept = 0;
+  #dealtWith = 0;
+  /** Ends of waits for a save. */
+  #waiting: (() => void)[] = [];
 
   constructor(
     private readonly outbox: Outbox,
@@ -37,24 +42,37 @@ export class KeptReports {
   /** Has these saved: what is under way, then what waits. No errors. */
   keep(updates: readonly Kept[]): void {
     this.#text = JSON.stringify({ updates: updates.map(({ patch, clientToken }) => ({ patch, clientToken })) });
-    this.#saving ??= this.#save().finally(() => (this.#saving = null));
+    this.#kept++;
+    if (!this.#isSaving) void this.#save();
   }
 
-  /** Waits until all that was kept is saved. What cannot be is told in the log. No errors. */
+  /**
+   * Waits until what was kept before this call is saved: what is kept later may come faster than saves end. What cannot be
+   * saved is told in the log. No errors.
+   */
   async saved(): Promise<void> {
-    while (this.#saving !== null) await this.#saving;
+    const last = this.#kept;
+    while (this.#dealtWith < last) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   async #save(): Promise<void> {
+    this.#isSaving = true;
     for (let text = this.#text; text !== undefined; text = this.#text) {
+      const last = this.#kept;
       this.#text = undefined;
-      if (text === this.#saved) continue;
-      try {
-        await this.outbox.save(this.shadow, text);
-        this.#saved = text;
-      } catch (error) {
-        this.logger.error({ error, shadow: this.shadow }, 'the outbox cannot be written');
-      }
+      if (text !== this.#saved) await this.#write(text);
+      this.#dealtWith = last;
+      for (const end of this.#waiting.splice(0)) end();
+    }
+    this.#isSaving = false;
+  }
+
+  async #write(text: string): Promise<void> {
+    try {
+      await this.outbox.save(this.shadow, text);
+      this.#saved = text;
+    } catch (error) {
+      this.logger.error({ error, shadow: this.shadow }, 'the outbox cannot be written');
     }
   }
 }
