@@ -150,7 +150,7 @@ function dialOf(options: DeviceOptions, auth: Auth | undefined, platform: Platfo
   });
 }
 
-/** @throws UmbraError invalid-argument for pins that are none, or without TLS */
+/** @throws UmbraError invalid-argument for pins that are none, without TLS, or that nothing would be checked against */
 function tlsOf({ url, cert, key, ca, tls, mqtt }: DeviceOptions, own: TlsOptions = {}): IClientOptions {
   const pins = tls?.pins ?? own.pins;
   const given = {
@@ -161,7 +161,11 @@ function tlsOf({ url, cert, key, ca, tls, mqtt }: DeviceOptions, own: TlsOptions
   if (pins === undefined) return chosen as IClientOptions;
   if (!/^(mqtts|wss|tls|ssl):/.test(url))
     throw clientError('invalid-argument', `tls.pins need an address with TLS, such as mqtts://, and not '${url}'`);
-  const checkServerIdentity = identityCheck(pins);
-  const wsOptions = { ...mqtt?.wsOptions, checkServerIdentity };
-  return { ...chosen, ...(url.startsWith('wss:') ? { wsOptions } : { checkServerIdentity }) } as IClientOptions;
+  const { rejectUnauthorized } = { ...mqtt, ...(mqtt?.wsOptions as IClientOptions | undefined) };
+  if (mqtt?.rejectUnauthorized === false || rejectUnauthorized === false)
+    throw clientError('invalid-argument', 'tls.pins need certificates that are verified: leave rejectUnauthorized out');
+  // Said outright, since NODE_TLS_REJECT_UNAUTHORIZED=0 leaves the check without effect.
+  const checked = { checkServerIdentity: identityCheck(pins), rejectUnauthorized: true };
+  const wsOptions = { ...mqtt?.wsOptions, ...checked };
+  return { ...chosen, ...(url.startsWith('wss:') ? { wsOptions } : checked) } as IClientOptions;
 }

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import tls, { type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { inspect } from 'node:util';
+import { jest } from '@jest/globals';
 import * as x509 from '../../../test/harness/x509.js';
 import { certificate } from '../auth/sources/certificate.js';
+import { connect } from '../device/index.js';
 import type { UmbraError } from '../umbra-error.js';
 import { Umbra } from '../umbra.js';
 import { tlsFetch } from './tls-fetch.js';
@@ -26,13 +28,17 @@ const pair = { cert: client.pem, key: client.key };
 let server: Server;
 let url: string;
 let connections = 0;
+let asked = 0;
 
 beforeAll(async () => {
   server = createServer({ cert: own.pem, key: own.key, ca, requestCert: true, rejectUnauthorized: false });
   server.on('secureConnection', () => connections++);
+  server.on('upgrade', (_, socket) => socket.destroy(void asked++));
+  server.on('request', () => asked++);
   server.on('request', ({ method, url: path, headers, socket }, answer) => {
     if (path === '/moved') return void answer.writeHead(302, { location: '/' }).end();
     if (path === '/empty') return void answer.writeHead(204).end();
+    if (path === '/strange') return void answer.socket!.end('HTTP/1.1 600 Strange\r\ncontent-length: 0\r\n\r\n');
     if (path === '/stream') return void answer.write('first');
     const shown = (socket as TLSSocket).getPeerCertificate().subject as { CN?: string } | undefined;
     answer.setHeader('set-cookie', ['a=1', 'b=2']).end(JSON.stringify({ method, shown: shown?.CN, ...headers }));
@@ -55,6 +61,7 @@ it('sends and answers as fetch does, over one connection', async () => {
   expect(await (await fetch(url, {})).json()).toMatchObject({ method: 'GET' });
   expect(connections).toBe(1);
   await expect(fetch(`${url}/moved`, {})).rejects.toThrow('the answer is a redirect');
+  await expect(fetch(`${url}/strange`, {})).rejects.toThrow('the answer has the status 600');
 });
 
 it('sends a stream as it comes, and ends with it', async () => {
@@ -94,6 +101,32 @@ it('checks authority and name beside the key', async () => {
   const address = url.replace('localhost', '127.0.0.1');
   await expect(tlsFetch({ ca, pins: [PIN] })(address, {})).rejects.toMatchObject({
     code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+  });
+});
+
+describe('pins where certificates are not verified', () => {
+  const pinned = { thing: 'lamp', ca, tls: { pins: [OTHER] } };
+
+  it('hold beside NODE_TLS_REJECT_UNAUTHORIZED=0', async () => {
+    const real = tls.connect as (options: ConnectionOptions) => TLSSocket;
+    // As that variable does, which the process of a test shares with others.
+    const unverified = (options: ConnectionOptions): TLSSocket => real({ rejectUnauthorized: false, ...options });
+    const spy = jest.spyOn(tls, 'connect').mockImplementation(unverified as typeof tls.connect);
+    asked = 0;
+    await expect(tlsFetch({ ca, pins: [OTHER] })(url, {})).rejects.toThrow('ERR_TLS_PIN_MISMATCH');
+    const device = connect({ ...pinned, url: url.replace('https', 'wss'), timeoutMs: 5_000 });
+    await expect(device).rejects.toMatchObject({ cause: { code: 'ERR_TLS_PIN_MISMATCH' } });
+    expect([asked, spy.mock.calls.length]).toEqual([0, 2]);
+    spy.mockRestore();
+  });
+
+  it.each([
+    ['mqtts', { rejectUnauthorized: false }],
+    ['wss', { rejectUnauthorized: false }],
+    ['wss', { wsOptions: { rejectUnauthorized: false } }],
+  ])('are refused with %s and %j', async (protocol, mqtt) => {
+    const refused = connect({ ...pinned, url: `${protocol}://localhost:1`, mqtt });
+    await expect(refused).rejects.toMatchObject({ code: 'invalid-argument' });
   });
 });
 

@@ -14,6 +14,7 @@ interface Incoming {
   readonly statusMessage?: string;
   readonly rawHeaders: readonly string[];
   resume(): void;
+  destroy(): void;
 }
 interface Outgoing {
   on(event: 'error', listener: (error: Error) => void): this;
@@ -44,7 +45,8 @@ export function tlsFetch({ pins, ...options }: TlsOptions): Fetch {
   checkPair(options);
   const agent = new https.Agent({
     ...options,
-    ...(pins && { checkServerIdentity: identityCheck(pins) }),
+    // Without it, NODE_TLS_REJECT_UNAUTHORIZED=0 leaves the check without effect.
+    ...(pins && { checkServerIdentity: identityCheck(pins), rejectUnauthorized: true }),
     keepAlive: true,
     // Node does not check the identity of a session that is resumed.
     maxCachedSessions: 0,
@@ -56,14 +58,12 @@ export function tlsFetch({ pins, ...options }: TlsOptions): Fetch {
         url,
         { method, agent, ...(signal && { signal }), headers: { accept: '*/*', ...given } },
         (message) => {
-          const { statusCode: status = 0 } = message;
-          if (status >= 300 && status < 400 && status !== 304) {
-            message.resume();
-            return reject(new TypeError('the answer is a redirect'));
+          try {
+            resolve(responseOf(message, streams));
+          } catch (error) {
+            message.destroy();
+            reject(error as Error);
           }
-          if (EMPTY.has(status)) message.resume();
-          const content = EMPTY.has(status) ? null : streams.Readable.toWeb(message);
-          resolve(new Response(content, { status, headers: headersOf(message) }));
         },
       );
       sent.on('error', (error) => reject(mismatchOf(error) ?? error));
@@ -73,6 +73,17 @@ export function tlsFetch({ pins, ...options }: TlsOptions): Fetch {
           .pipe(sent);
       else sent.end(typeof body === 'string' ? body : undefined);
     });
+}
+
+/** @throws TypeError for a redirect, and for what no Response can be made of, such as a status beyond 599 */
+function responseOf(message: Incoming, { Readable }: Streams): Response {
+  const { statusCode: status = 0 } = message;
+  if (status >= 300 && status < 400 && status !== 304) throw new TypeError('the answer is a redirect');
+  if (status < 200 || status > 599) throw new TypeError(`the answer has the status ${status}`);
+  const headers = headersOf(message);
+  if (!EMPTY.has(status)) return new Response(Readable.toWeb(message), { status, headers });
+  message.resume();
+  return new Response(null, { status, headers });
 }
 
 /** A server with another key was told nothing. null: it is something else. */
