@@ -6,6 +6,7 @@ import type { Running } from './run-node.js';
 import { startErrorMessage } from './start-message.js';
 import { LocalEtcd } from './store/local-etcd/local-etcd.js';
 import { createLogger, type Logger } from './telemetry/logger.js';
+import { Metrics } from './telemetry/metrics.js';
 import { VERSION } from './telemetry/version.js';
 
 /** Milliseconds after the drain for closing the storage and a local etcd, which needs up to 5 s. */
@@ -17,14 +18,15 @@ async function main(): Promise<void> {
   const running: Running = { localEtcd: null, storage: null, name: null, access: null, node: null };
   try {
     config = loadConfig(readEnvironment());
-    const logger = createLogger(config);
+    const metrics = new Metrics();
+    const logger = createLogger(config, null, metrics.node);
     logger.info({ version: VERSION, nodejs: process.version, pid: process.pid }, 'starting');
     for (const warning of configWarnings(config)) logger.warn(warning);
     const limitMs = config.drainTimeoutMs + CLOSE_MS;
     const shutdown = new Shutdown({ logger, end: () => end(running), limitMs, exit: (code) => process.exit(code) });
     stopOnSignals(process, shutdown);
     stopOnUncaught(process, shutdown, logger);
-    await start(running, config, logger);
+    await start(running, config, logger, metrics);
   } catch (error) {
     await fail(error, config, running);
   }
@@ -40,7 +42,7 @@ async function fail(error: unknown, config: Config | null, running: Running): Pr
  * The program is loaded when the configuration is known to be good, and while a local etcd starts: what has no use for
  * it, as `--version`, need not wait for a thousand modules.
  */
-async function start(running: Running, config: Config, logger: Logger): Promise<void> {
+async function start(running: Running, config: Config, logger: Logger, metrics: Metrics): Promise<void> {
   let { endpoints } = config.etcd;
   let local: Promise<string> | null = null;
   if (endpoints.length === 0) {
@@ -49,7 +51,8 @@ async function start(running: Running, config: Config, logger: Logger): Promise<
   }
   const [{ runNode }, endpoint] = await Promise.all([import('./run-node.js'), local]);
   if (endpoint !== null) endpoints = [endpoint];
-  await runNode(running, config, endpoints, logger, (error) => void fail(error, config, running));
+  const parts = { config, logger, metrics };
+  await runNode(running, parts, endpoints, (error) => void fail(error, config, running));
 }
 
 async function end({ node, name, access, storage, localEtcd }: Running): Promise<void> {

@@ -11,7 +11,7 @@ import { openEtcdStorage } from './store/etcd/open-etcd.js';
 import type { LocalEtcd } from './store/local-etcd/local-etcd.js';
 import type { Storage } from './store/storage.js';
 import type { Logger } from './telemetry/logger.js';
-import { Metrics } from './telemetry/metrics.js';
+import type { Metrics } from './telemetry/metrics.js';
 import { VERSION } from './telemetry/version.js';
 
 /** Poll interval for readiness, in milliseconds. */
@@ -28,6 +28,12 @@ export interface Running {
   node: UmbraNode | null;
 }
 
+export interface RunParts {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
 /**
  * Starts everything that needs an etcd, and adds each part to `running` as soon as there is something to end.
  * @param endpoints where etcd answers: those of the configuration, or that of the local etcd
@@ -35,12 +41,10 @@ export interface Running {
  */
 export async function runNode(
   running: Running,
-  config: Config,
+  { config, logger, metrics }: RunParts,
   endpoints: readonly string[],
-  logger: Logger,
   lost: (error: unknown) => void,
 ): Promise<void> {
-  const metrics = new Metrics();
   const parts = { config: { ...config, etcd: { ...config.etcd, endpoints } }, logger, clock: SYSTEM_CLOCK, metrics };
   running.storage = openEtcdStorage(parts);
   // A local etcd serves only this node, so its name needs no claim.

@@ -1,5 +1,6 @@
 import { createLogger, type Logger } from './logger.js';
 import { NestLogger } from './nest-logger.js';
+import { NodeMetrics } from './node-metrics.js';
 
 function recorder(level: 'info' | 'trace' = 'trace') {
   const lines: Record<string, unknown>[] = [];
@@ -14,6 +15,19 @@ describe('createLogger', () => {
     logger.debug('not this');
     logger.info({ thing: 'lamp' }, 'this');
     expect(lines).toEqual([expect.objectContaining({ node: 'n1', thing: 'lamp', msg: 'this', level: 30 })]);
+  });
+
+  it('counts the lines that it writes, by level, those of children too', () => {
+    const metrics = new NodeMetrics();
+    const logger = createLogger({ logLevel: 'info', nodeId: 'n1' }, { write: () => undefined }, metrics);
+    logger.debug('off');
+    logger.info('one');
+    logger.child({ a: 1 }).error({ err: new Error('x') }, 'two %s', 'y');
+    logger.fatal('three');
+    const counts = metrics.logLines.samples() ?? [];
+    expect(counts.map(({ labels, value }) => `${labels[1]} ${value}`)).toEqual([
+      ...['trace 0', 'debug 0', 'info 1', 'warn 0', 'error 1', 'fatal 1'],
+    ]);
   });
 
   it('writes no secret, wherever it stands', () => {

@@ -22,15 +22,27 @@ export interface LogOptions {
   readonly nodeId: string;
 }
 
+/** Counts the lines that are written. @param level of pino: 30 is info */
+export interface LineCounts {
+  countLine(level: number): void;
+}
+
 /**
  * The logger of the node: lines of JSON, or coloured text on a terminal. Levels info and above never log data of a
  * device; events log names, sizes and versions.
  */
-export function createLogger(log: LogOptions, output?: DestinationStream): Logger {
+export function createLogger(log: LogOptions, output?: DestinationStream | null, lines?: LineCounts): Logger {
   const options: LoggerOptions = {
     level: log.logLevel,
     base: { node: log.nodeId },
     redact: { paths: REDACTED, censor: '[secret]' },
+    // Not called for levels that are off.
+    hooks: {
+      logMethod(args, method, level) {
+        lines?.countLine(level);
+        method.apply(this, args);
+      },
+    },
   };
   return pino(options, output ?? destination());
 }

@@ -1,5 +1,6 @@
 import { constants, performance, PerformanceObserver, type PerformanceEntry } from 'node:perf_hooks';
-import { Gauge, Histogram } from './recorder.js';
+import type { LineCounts } from './logger.js';
+import { Counter, Gauge, Histogram } from './recorder.js';
 import { VERSION } from './version.js';
 
 /** Milliseconds between two looks at how late the event loop is. */
@@ -17,11 +18,14 @@ const GC_KINDS: Readonly<Record<number, 'minor' | 'major' | 'incremental' | 'wea
 /** A door with the certificate of the node. */
 export type CertificateUse = 'https' | 'mqtts' | 'grpcs';
 
+/** In the order of their numbers in pino, which are ten times their places from 1 on. */
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+
 const process_ = (name: string, help: string, type: 'gauge' | 'counter' = 'gauge'): Gauge =>
   new Gauge({ name: `process_${name}`, help }, type);
 
 /** The process, its event loop and its memory. Nothing is measured before `start`. */
-export class NodeMetrics {
+export class NodeMetrics implements LineCounts {
   readonly buildInfo = new Gauge(
     {
       name: 'umbra_build',
@@ -54,6 +58,11 @@ export class NodeMetrics {
     help: 'Pauses of the garbage collector.',
     labels: { kind: ['minor', 'major', 'incremental', 'weakcb'] },
   });
+  readonly logLines = new Counter({
+    name: 'umbra_log_lines',
+    help: 'Lines of the log by level.',
+    labels: { level: LEVELS },
+  });
   readonly process = [
     process_('cpu_user_seconds', 'Processor time in user mode.', 'counter'),
     process_('cpu_system_seconds', 'Processor time in the system.', 'counter'),
@@ -67,6 +76,14 @@ export class NodeMetrics {
   readonly #certificates = new Map<CertificateUse, () => number>();
   #timer: NodeJS.Timeout | null = null;
   #observer: PerformanceObserver | null = null;
+
+  constructor() {
+    for (const level of LEVELS) this.logLines.bind(level);
+  }
+
+  countLine(level: number): void {
+    this.logLines.add(Math.trunc(level / 10) - 1);
+  }
 
   /** Says when the certificate of a door ends. @param read in seconds of the epoch */
   readTlsNotAfter(use: CertificateUse, read: () => number): void {
