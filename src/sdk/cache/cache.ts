@@ -236,7 +236,7 @@ export class ShadowCache<T = AnyState> {
     const restored = await this.#stored('read', async () => {
       // Pages without a store do not load it.
       const parts = await import('./saved-cache.js');
-      this.#saved = new parts.SavedCache(this.#bounded(store), key, name);
+      this.#saved = new parts.SavedCache(this.#bounded(store), key, name, this.#caller.platform.newId());
       return this.#saved.load();
     });
     if (!restored || this.#stop.signal.aborted) return;

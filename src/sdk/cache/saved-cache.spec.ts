@@ -4,6 +4,8 @@ import { SavedCache } from './saved-cache.js';
 
 const state = (n: number, revision = n) => ({ thing: `lamp-${n}`, shadow: null, version: 1, revision }) as ShadowState;
 
+let writers = 0;
+
 /** A store that says what is written, and may fail from some write on. */
 function storing() {
   const store = memoryStore();
@@ -16,7 +18,7 @@ function storing() {
   };
   return { store: { ...store, set }, written, control };
 }
-const open = (store: ReturnType<typeof storing>['store']) => new SavedCache(store, 'k', 'lamps');
+const open = (store: ReturnType<typeof storing>['store']) => new SavedCache(store, 'k', 'lamps', String(writers++));
 const found = async (store: ReturnType<typeof storing>['store']) => {
   const restored = await open(store).load();
   return (
@@ -100,4 +102,23 @@ it('takes nothing for what is damaged', async () => {
   await saved.save({ cursor: 'c', revision: 1 });
   await store.delete(written[0]!);
   expect(await found(store)).toBeNull();
+});
+
+it('takes nothing for what two have written, one of whom was behind and has died', async () => {
+  const { store, control } = storing();
+  const behind = open(store);
+  behind.put(state(1, 10));
+  await behind.save({ cursor: 'c10', revision: 10 });
+  const ahead = open(store);
+  await ahead.load();
+  ahead.put(state(1, 30));
+  await ahead.save({ cursor: 'c30', revision: 30 });
+  behind.put(state(1, 20));
+  // Its part, and no index.
+  control.left = 1;
+  await expect(behind.save({ cursor: 'c20', revision: 20 })).rejects.toThrow('killed');
+  expect(await found(store)).toBeNull();
+  control.left = Infinity;
+  await behind.save({ cursor: 'c40', revision: 40 });
+  expect(await found(store)).toEqual({ cursor: 'c40', revision: 40, states: ['lamp-1 20'] });
 });

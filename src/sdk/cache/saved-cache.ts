@@ -17,11 +17,17 @@ export interface Restored<T> extends SavedAt {
 }
 
 interface Index extends SavedAt {
-  readonly format: 2;
+  readonly format: 3;
   /** What the cache holds: another filter makes another cache. */
   readonly source: string;
-  /** For each part the slot that has it; `-`: it is empty. */
-  readonly slots: string;
+  /** For each part the slot that has it, `a` or `b`, and then its stamp; empty: there is nothing in it. */
+  readonly stamps: readonly string[];
+}
+
+interface StoredPart<T> {
+  /** Of which writer and save it is: who shares the key may have written it anew for an index that never came. */
+  readonly stamp: string;
+  readonly states: readonly ShadowState<T>[];
 }
 
 type Part<T> = Map<string, ShadowState<T>>;
@@ -29,12 +35,13 @@ type Part<T> = Map<string, ShadowState<T>>;
 /**
  * A cache in a store: its states in parts, of which only those that have changed are written, and an index with the
  * cursor, which is written last. Each part has two slots in turn and the index says which one counts, so index and parts
- * belong together whenever the process dies.
+ * belong together whenever the process dies. Where several write under one key, what they have mixed is not restored.
  */
 export class SavedCache<T> {
   #parts: Part<T>[] = [new Map()];
   readonly #dirty = new Set<number>();
-  #slots: string[] = ['-'];
+  #stamps: readonly string[] = [''];
+  #saves = 0;
   #size = 0;
   #cursor: string | null = null;
 
@@ -42,22 +49,24 @@ export class SavedCache<T> {
     private readonly store: Pick<Store, 'get' | 'set' | 'delete'>,
     private readonly key: string,
     private readonly source: string,
+    /** An id of its own, for each one that writes. */
+    private readonly writer: string,
   ) {}
 
-  /** Null: there is none of this source, or it is damaged. @throws what the store throws */
+  /** Null: there is none of this source, or it is damaged or mixed. @throws what the store throws */
   async load(): Promise<Restored<T> | null> {
     const index = parsed<Partial<Index>>(await this.store.get(this.key));
-    if (index?.format !== 2 || index.source !== this.source) return null;
-    const { cursor, revision, slots } = index as Index;
+    if (index?.format !== 3 || index.source !== this.source) return null;
+    const { cursor, revision, stamps } = index as Index;
     const parts: Part<T>[] = [];
-    for (const [i, slot] of [...slots].entries()) {
-      const text = slot === '-' ? '[]' : await this.store.get(this.#keyOf(slots.length, i, slot));
-      const states = parsed<ShadowState<T>[]>(text);
-      if (!Array.isArray(states)) return null;
-      parts.push(new Map(states.map((state) => [keyOf(state), state])));
+    for (const [i, stamp] of stamps.entries()) {
+      const text = stamp === '' ? null : await this.store.get(this.#keyOf(stamps.length, i, stamp));
+      const part = stamp === '' ? { stamp, states: [] } : parsed<StoredPart<T>>(text);
+      if (part?.stamp !== stamp) return null;
+      parts.push(new Map(part.states.map((state) => [keyOf(state), state])));
     }
     this.#parts = parts;
-    this.#slots = [...slots];
+    this.#stamps = stamps;
     this.#size = parts.reduce((sum, { size }) => sum + size, 0);
     this.#cursor = cursor;
     return { cursor, revision, states: parts.flatMap((part) => [...part.values()]) };
@@ -85,21 +94,23 @@ export class SavedCache<T> {
     const count = this.#parts.length;
     const changed = [...this.#dirty].map((i) => [i, [...this.#parts[i]!.values()]] as const);
     this.#dirty.clear();
-    const before = this.#slots;
-    const slots = before.length === count ? [...before] : Array<string>(count).fill('-');
+    const before = this.#stamps;
+    const stamps = before.length === count ? [...before] : Array<string>(count).fill('');
+    const own = `${hashOf(this.writer).toString(36)}.${(++this.#saves).toString(36)}`;
     try {
       for (const [i, states] of changed) {
-        slots[i] = states.length === 0 ? '-' : slots[i] === 'a' ? 'b' : 'a';
-        if (slots[i] !== '-') await this.store.set(this.#keyOf(count, i, slots[i]!), JSON.stringify(states));
+        const stamp = (stamps[i] = states.length === 0 ? '' : (stamps[i]!.startsWith('a') ? 'b' : 'a') + own);
+        const part: StoredPart<T> = { stamp, states };
+        if (stamp !== '') await this.store.set(this.#keyOf(count, i, stamp), JSON.stringify(part));
       }
-      const index: Index = { format: 2, source: this.source, cursor, revision, slots: slots.join('') };
+      const index: Index = { format: 3, source: this.source, cursor, revision, stamps };
       await this.store.set(this.key, JSON.stringify(index));
     } catch (error) {
       for (const [i] of changed) if (this.#parts.length === count) this.#dirty.add(i);
       throw error;
     }
     this.#cursor = cursor;
-    this.#slots = slots;
+    this.#stamps = stamps;
     if (before.length !== count) await this.#forget(before.length);
   }
 
@@ -122,7 +133,8 @@ export class SavedCache<T> {
     return this.#parts[i]!;
   }
 
-  #keyOf(count: number, part: number, slot: string): string {
+  /** @param slot which its stamp begins with */
+  #keyOf(count: number, part: number, [slot]: string): string {
     return `${this.key}/${count}/${part}${slot}`;
   }
 }
