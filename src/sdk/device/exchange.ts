@@ -1,5 +1,5 @@
 import type { UmbraError } from '../umbra-error.js';
-import { lost, rejectionOf } from './refusal.js';
+import { cutOff, lost, rejectionOf } from './refusal.js';
 import type { Traced } from '../telemetry/traced.js';
 import type { Uplink } from './uplink.js';
 
@@ -45,7 +45,7 @@ export class Exchange {
       if (rejected) this.#take(rejected)?.reject(rejectionOf(rejected));
     });
     uplink.on('down', (error) => {
-      for (const { reject } of this.#waiting.values()) reject(error.withOutcome('unknown'));
+      for (const { reject } of this.#waiting.values()) reject(cutOff(error));
       this.#waiting.clear();
     });
   }

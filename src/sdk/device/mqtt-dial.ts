@@ -1,6 +1,6 @@
 // By its default export: that of browsers has no other.
 import mqttjs, { type IClientOptions, type MqttClient } from 'mqtt';
-import { lost, reasonOf } from './refusal.js';
+import { cutOff, lost, reasonOf } from './refusal.js';
 import type { Clock } from '../platform.js';
 import { MISMATCH } from '../tls/pins.js';
 import { clientError, type UmbraError } from '../umbra-error.js';
@@ -134,7 +134,7 @@ class MqttConnection implements Connection {
 
   #wait<T>(start: (resolve: (value: T) => void, reject: (error: UmbraError) => void) => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (this.#error !== null) return reject(this.#error.withOutcome('not-applied'));
+      if (this.#error !== null) return reject(cutOff(this.#error, 'not-applied'));
       const end = (error: UmbraError): void => {
         this.#waiting.delete(end);
         reject(error);
@@ -151,10 +151,11 @@ class MqttConnection implements Connection {
   #close(error: UmbraError): void {
     if (this.#error !== null) return;
     this.#error = error;
+    // Before mqtt.js ends them without the reason.
+    for (const end of [...this.#waiting]) end(this.#isOpen ? cutOff(error) : error.withOutcome('not-applied'));
     this.client.end(true);
     // end() does nothing while a goodbye is under way.
     this.client.stream.destroy();
-    for (const end of [...this.#waiting]) end(error.withOutcome(this.#isOpen ? 'unknown' : 'not-applied'));
     if (this.#isOpen) this.events.closed(error);
   }
 }

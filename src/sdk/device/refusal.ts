@@ -40,6 +40,18 @@ export function reasonOf(reason: number, what: string, outcome: Outcome = 'not-a
   return new UmbraError({ code: `mqtt-${reason}`, message, retryable: true, outcome });
 }
 
+/**
+ * The error of a request whose connection has ended. Whatever the reason of that, such as a token that was over, it is no
+ * answer to the request. No errors.
+ */
+export const cutOff = (reason: UmbraError, outcome: Outcome = 'unknown'): UmbraError =>
+  lost(reason.message, outcome, reason);
+
+/** The fault of a message, such as its size, by which the node ended the connection. null: it named none. No errors. */
+export function faultOf({ cause }: UmbraError): UmbraError | null {
+  return cause instanceof UmbraError && cause.code.startsWith('mqtt-') && !cause.retryable ? cause : null;
+}
+
 /** The error of a connection that is gone. No errors. */
 export const lost = (what: string, outcome: Outcome = 'not-applied', cause?: unknown): UmbraError =>
   clientError('unreachable', what, { retryable: true, outcome, ...(cause !== undefined && { cause }) });

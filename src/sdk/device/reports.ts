@@ -7,6 +7,7 @@ import type { Exchange } from './exchange.js';
 import { jsonOf, type Json } from './merge.js';
 import type { KeptReports } from './kept-reports.js';
 import { ReportQueue, type Update } from './report-queue.js';
+import { faultOf } from './refusal.js';
 import type { Uplink } from './uplink.js';
 import { settled } from './settled.js';
 
@@ -37,6 +38,12 @@ const OF_CONTENT = new Set([400, 413]);
  * version that it could be in conflict with. It may be of an earlier sending, when this one is still under way.
  */
 const OF_CONNECTION = 409;
+
+/**
+ * Ends of a connection by a fault of some message, while one report was under way alone: then it is taken for that message,
+ * or it would end each connection.
+ */
+const MAX_FAULTS = 3;
 
 /**
  * Reports of one shadow, one update under way at a time, so that none overtakes another. What waits is merged. An update
@@ -152,7 +159,7 @@ export class Reports {
   async #untilAnswered(update: Update<Reported>): Promise<void> {
     const { uplink, exchange, platform, retry } = this.#parts;
     const state = `{"reported":${update.text}}`;
-    for (let failures = 0; ;) {
+    for (let [failures, faults] = [0, 0]; ;) {
       if (!uplink.isUp) await uplink.up(uplink.closed);
       try {
         const { version } = await exchange.send(update.clientToken, state);
@@ -163,6 +170,9 @@ export class Reports {
         if (error.outcome === 'unknown') this.#isDoubtful = true;
         if (uplink.closed.aborted) throw aborted('the report', uplink.closed);
         if (!error.retryable && error.status !== OF_CONNECTION) return this.#rejected(update, error);
+        const fault = faultOf(error);
+        if (fault && this.#queue.split(update)) return;
+        if (fault && ++faults === MAX_FAULTS) return this.#rejected(update, fault.withOutcome('unknown'));
         // Without a connection, the pause is that of connecting.
         if (!uplink.isUp) continue;
         await pause(platform.clock, pauseAfter(++failures, retry, platform.random()), uplink.closed, 'the report');

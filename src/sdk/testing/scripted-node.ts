@@ -17,8 +17,8 @@ export interface ScriptedConnection {
   readonly isOpen: boolean;
   /** Sends a message to the device. */
   send(topic: string, body: unknown): void;
-  /** Loses the connection. */
-  cut(): void;
+  /** Loses the connection; with a reason: ends it by a DISCONNECT. */
+  cut(reason?: UmbraError): void;
 }
 
 export interface NodeScript {
@@ -76,11 +76,11 @@ class FakeConnection implements Connection, ScriptedConnection {
     if (this.isOpen) this.events.message(topic, typeof body === 'string' ? body : JSON.stringify(body));
   }
 
-  cut(): void {
+  cut(reason = lost()): void {
     if (!this.isOpen) return;
     this.isOpen = false;
-    for (const end of this.#waiting) end(lost());
-    this.events.closed(lost());
+    for (const end of this.#waiting) end(lost(reason));
+    this.events.closed(reason);
   }
 
   async leave(): Promise<void> {
@@ -88,8 +88,8 @@ class FakeConnection implements Connection, ScriptedConnection {
   }
 }
 
-const lost = (): UmbraError =>
-  clientError('unreachable', 'the connection was cut', { retryable: true, outcome: 'unknown' });
+const lost = (cause?: UmbraError): UmbraError =>
+  clientError('unreachable', 'the connection was cut', { retryable: true, outcome: 'unknown', cause });
 
 function parsed(payload: string): unknown {
   try {

@@ -1,0 +1,73 @@
+import { ManualClock } from '../testing/manual-clock.js';
+import { scriptedNode, type NodeScript } from '../testing/scripted-node.js';
+import type { UmbraError } from '../umbra-error.js';
+import { connect } from './connect.js';
+import type { Device } from './device.js';
+import { reasonOf } from './refusal.js';
+
+const ended = (code: number): UmbraError => reasonOf(code, 'The node ended the connection');
+
+async function started(script: NodeScript): Promise<{ clock: ManualClock; device: Device }> {
+  const clock = new ManualClock();
+  const reconnect = { firstMs: 50, longestMs: 50 };
+  const connecting = connect({ url: 'mqtt://node', thing: 'lamp', clock, reconnect, ...scriptedNode(script) });
+  await clock.advance(0);
+  return { clock, device: await connecting };
+}
+
+/** A node that stores, and ends a connection in place of an answer as often as `ends` says. */
+async function nodeThatEnds(ends: (reported: object, index: number) => UmbraError | null) {
+  const stored: unknown[] = [];
+  let count = 0;
+  const about = await started({
+    publish({ topic, body: { state, clientToken } }, node) {
+      const reason = ends((state?.reported as object) ?? {}, count++);
+      if (reason) return node.cut(reason);
+      if (state) stored.push(state.reported);
+      node.send(`${topic}/accepted`, { version: count, clientToken, state: {} });
+    },
+  });
+  return { ...about, stored };
+}
+
+const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'done',
+    ({ code, outcome }: UmbraError) => [code, outcome],
+  );
+
+async function close(device: Device, clock: ManualClock): Promise<void> {
+  const closed = device.close();
+  await clock.advance(6_000);
+  await closed;
+}
+
+it.each([135, 134, 149, 142])(
+  'the end of a connection with reason %s answers nothing that was under way',
+  async (code) => {
+    const { device, clock, stored } = await nodeThatEnds((_, index) => (index === 0 ? ended(code) : null));
+    const report = codeOf(device.shadow.report({ power: 'off' }));
+    await clock.advance(1_000);
+    expect([await report, stored]).toEqual(['done', [{ power: 'off' }]]);
+    await close(device, clock);
+  },
+);
+
+it('a get is asked again over the next connection, a deletion ends in doubt', async () => {
+  const { device, clock } = await nodeThatEnds((_, index) => (index % 2 === 0 ? ended(135) : null));
+  const got = codeOf(device.shadow.get());
+  await clock.advance(1_000);
+  const deleted = codeOf(device.shadow.delete());
+  await clock.advance(1_000);
+  expect([await got, await deleted]).toEqual(['done', ['unreachable', 'unknown']]);
+  await close(device, clock);
+});
+
+it('a report that ends each connection by its size is found among those it was merged with, and given up', async () => {
+  const { device, clock, stored } = await nodeThatEnds((reported) => ('large' in reported ? ended(149) : null));
+  const reports = [{ a: 1 }, { large: 1 }, { b: 1 }].map((patch) => codeOf(device.shadow.report(patch)));
+  await clock.advance(20_000);
+  expect(await Promise.all(reports)).toEqual(['done', ['mqtt-149', 'unknown'], 'done']);
+  expect(stored).toEqual([{ a: 1 }, { b: 1 }]);
+  await close(device, clock);
+});
