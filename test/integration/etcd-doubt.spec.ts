@@ -5,6 +5,7 @@ import { decodeRecord, idsOf } from '../../src/store/etcd/codec.js';
 import type { EtcdStore } from '../../src/store/etcd/open-etcd.js';
 import { formatKey } from '../../src/store/etcd/keys.js';
 import { documentOf, increment, shadow, within } from '../harness/changes.js';
+import { StorageMetrics } from '../../src/telemetry/storage-metrics.js';
 import { openChannel, openEtcdStore } from '../harness/etcd-store.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { freePort } from '../harness/ports.js';
@@ -39,12 +40,12 @@ describe('writes in doubt', () => {
     await proxy.stop();
   });
 
-  const openWith = (callTimeoutMs: number, ...endpoints: string[]): EtcdStore => {
-    const store = openEtcdStore(endpoints, { callTimeoutMs }, { guardPeriodMs: 3_600_000 });
+  const openWith = (callTimeoutMs: number, endpoints: readonly string[], metrics = new StorageMetrics()): EtcdStore => {
+    const store = openEtcdStore(endpoints, { callTimeoutMs }, { guardPeriodMs: 3_600_000, metrics });
     opened.push(store);
     return store;
   };
-  const open = (...endpoints: string[]): EtcdStore => openWith(200, ...endpoints);
+  const open = (...endpoints: string[]): EtcdStore => openWith(200, endpoints);
   /** Writes that etcd has seen for a shadow. */
   const writesOf = async (thing: string): Promise<number> => {
     const { kvs } = await server.client.kv.range({ key: Buffer.from(formatKey('/test/v1/', shadow(thing))) });
@@ -64,15 +65,31 @@ describe('writes in doubt', () => {
     }
   });
 
-  it('has won exactly once for every write of a batch', async () => {
-    const { store } = open(proxy.endpoint);
+  it('has won exactly once for every write of a batch, and is counted', async () => {
+    const metrics = new StorageMetrics();
+    const { commit, etcd } = metrics;
+    const { store } = openWith(200, [proxy.endpoint], metrics);
     const things = Array.from({ length: 50 }, (_, i) => `batch-${i}`);
     await Promise.all(things.map((thing) => store.update(shadow(thing), increment, within())));
+    // Of the quota, the alarms and a lease: one of those would be cut instead.
+    await until('the first look at etcd', () => etcd.duration.count(etcd.durationOf.other) === 3);
     proxy.set('cut-on-response');
     const records = await Promise.all(things.map((thing) => store.update(shadow(thing), increment, within())));
     expect(proxy.cuts).toBe(1);
     expect(records.map((record) => documentOf(record).version)).toEqual(things.map(() => 2));
     for (const thing of things) expect(await writesOf(thing)).toBe(2);
+    // What arrived while the first batch was on its way was a batch of its own.
+    const doubted = commit.doubts.value(commit.byWriteId.won);
+    expect(doubted).toBeGreaterThan(0);
+    // Each lost to itself when it was sent again.
+    expect(commit.writes.value(commit.results.lost)).toBe(doubted);
+    expect(commit.writes.value(commit.results.won)).toBe(100 - doubted);
+    const failed = etcd.calls.samples()?.filter(({ labels, value }) => value > 0 && labels[3] !== 'ok');
+    expect(failed).toEqual([
+      expect.objectContaining({ labels: ['member', proxy.endpoint, 'result', 'in_doubt'], value: 1 }),
+    ]);
+    expect(commit.retries.value(commit.retried['in-doubt'])).toBe(1);
+    expect(etcd.switches.value(0)).toBe(1);
   });
 
   it.each([1, 7, 12])('has won when %i others have written on top of it meanwhile', async (others) => {
@@ -169,7 +186,7 @@ describe('writes in doubt', () => {
 
     it('is not computed again when another was faster', async () => {
       // The answer comes: a busy machine must not make it one that does not.
-      const { store } = openWith(5_000, proxy.endpoint);
+      const { store } = openWith(5_000, [proxy.endpoint]);
       await store.update(shadow('recompute'), increment, within());
       await direct.store.update(shadow('recompute'), increment, within());
       const over = new AbortController();
