@@ -1,4 +1,4 @@
-import { printable } from './printable.js';
+import { printable, printableLine } from './printable.js';
 import type { Sink } from './surroundings.js';
 
 export interface OutputOptions {
@@ -37,21 +37,30 @@ export class Output {
   async lines(value: unknown, lines: readonly (string | Cell)[]): Promise<void> {
     if (this.isJson) return this.say(value, '');
     const shown = lines.map((line) =>
-      typeof line === 'string' ? printable(line) : this.styled(printable(line.text), line.style),
+      typeof line === 'string' ? printableLine(line) : this.styled(printableLine(line.text), line.style),
     );
     await this.#sink.write(shown.map((line) => `${line}\n`).join(''));
   }
 
-  /** One JSON object, or its members for people, a line each; those that are null or empty are left out. @throws the error of the stream */
-  async fields(value: unknown, rows: readonly (readonly [name: string, text: string | null])[]): Promise<void> {
+  /**
+   * One JSON object, or its members for people, a line each; those that are null or empty are left out.
+   * @param below a text of several lines that comes last
+   * @throws the error of the stream
+   */
+  async fields(
+    value: unknown,
+    rows: readonly (readonly [name: string, text: string | null])[],
+    below: string | null = null,
+  ): Promise<void> {
     const shown = rows.filter(([, text]) => text !== null && text !== '');
     const width = Math.max(...shown.map(([name]) => name.length));
-    await this.say(value, shown.map(([name, text]) => `${name.padEnd(width)}  ${text}`).join('\n'));
+    const lines = shown.map(([name, text]) => `${name.padEnd(width)}  ${printableLine(text!)}`);
+    await this.say(value, [...lines, ...(below === null ? [] : [below])].join('\n'));
   }
 
-  /** A text that is no answer, such as a script. @throws the error of the stream */
+  /** A text as it is, such as a script or a file; on a terminal without control characters. @throws the error of the stream */
   async raw(text: string): Promise<void> {
-    await this.#sink.write(text);
+    await this.#sink.write(this.#sink.isTerminal ? printable(text) : text);
   }
 
   /** Each item as a JSON object on a line, or all as a table. @throws the error of the stream */
@@ -76,7 +85,7 @@ export class Output {
 
   #table(rows: readonly (readonly (string | Cell)[])[]): string {
     const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? { text: cell } : cell)));
-    const clean = cells.map((row) => row.map((cell) => ({ ...cell, text: printable(cell.text) })));
+    const clean = cells.map((row) => row.map((cell) => ({ ...cell, text: printableLine(cell.text) })));
     const widths = clean[0]!.map((_, column) => Math.max(...clean.map((row) => row[column]?.text.length ?? 0)));
     const line = (row: readonly { text: string; style?: Style }[]): string =>
       row

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { EXIT, exitCodeOf } from './exit-code.js';
 import { UmbraError } from '../sdk/index.js';
 import { Commands } from './testing/commands.js';
+import { scriptedService } from './testing/service.js';
 
 const KEY = 'umk_0123456789abcdefSECRET';
 let commands: Commands;
@@ -166,6 +167,22 @@ describe('output', () => {
     writeFileSync(file, JSON.stringify({ contexts: { a: { server: 'http://a\x1b[2J\x9b' } } }));
     expect((await commands.run('context list', { terminal: true })).stdout).toContain('http://a\\u001b[2J\\u009b');
     expect((await commands.run('context show a --json')).json).toMatchObject([{ server: 'http://a\x1b[2J\x9b' }]);
+  });
+
+  it('lets no value of a table or of a record begin a line', async () => {
+    const principal = {
+      ...{ principal: 'lamp', kind: 'device', disabled: false, thing: 'a\nb\tc', thingType: null },
+      ...{ attributes: { room: 'a\nroles  admin' }, roles: ['device'], policies: [], groups: [], createdAt: '' },
+    };
+    const fetch = scriptedService({
+      'GET /v1/principals/lamp': principal,
+      'GET /v1/principals/lamp/keys': { keys: [] },
+      'GET /v1/principals?limit=100': { principals: [principal] },
+    });
+    await commands.run('context set a --server http://a');
+    const { stdout } = await commands.run('client show lamp', { fetch });
+    expect(stdout.split('\n').filter((line) => line.startsWith('roles'))).toHaveLength(1);
+    expect((await commands.run('client list', { fetch })).stdout.split('\n')).toHaveLength(3);
   });
 
   it('helps on stdout', async () => {

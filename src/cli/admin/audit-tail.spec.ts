@@ -70,6 +70,17 @@ it('prints what happens from now on', async () => {
 });
 
 it.each([
+  ['a\nb', 'a\\u000ab'],
+  ['a\tb', 'a\\u0009b'],
+  ['a\r\x1b[2Kb', 'a\\u000d\\u001b[2Kb'],
+  ['a\u2028b\u202e', 'a\\u2028b\\u202e'],
+])('prints an event of the client %j on one line', async (id, shown) => {
+  audit.during = (index) => void (index === 1 && audit.events.push(eventOf(0, { target: `client/${id}` })));
+  const { stdout } = await tail('--count 1');
+  expect(stdout).toBe(`2026-11-29T00:00:00.000Z  done     policy:update  ada  client/${shown}  192.0.2.1\n`);
+});
+
+it.each([
   ['--no-follow', 0],
   ['--no-follow --since 2026-11-29T00:00:05Z', 5],
   ['--count 245 --since 2026-11-29T00:00:05Z', 5],

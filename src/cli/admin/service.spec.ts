@@ -26,6 +26,16 @@ describe('token-policy', () => {
     expect((await commands.run('token-policy get --yaml', { fetch: none })).exit).toBe(EXIT.notFound);
   });
 
+  it('lets no comment of its file command the terminal', async () => {
+    const file = `# \x1b]0;title\x07\n${yaml}`;
+    const fetch = scriptedService({ 'GET /v1/token-policy': { ...RULES, yaml: file } });
+    const seen = async (line: string, terminal: boolean) =>
+      (await commands.run(`token-policy get${line}`, { fetch, terminal })).stdout;
+    expect(await seen(' --yaml', true)).toBe(`# \\u001b]0;title\\u0007\n${yaml}`);
+    expect(await seen(' --yaml', false)).toBe(file);
+    expect(await seen('', true)).toContain(`file          as follows\n# \\u001b]0;title\\u0007\nttl: 900s\n`);
+  });
+
   it('is applied when it differs, and deleted', async () => {
     const fetch = scriptedService({
       'GET /v1/token-policy': { ...RULES, yaml: 'ttl: 1h\n' },

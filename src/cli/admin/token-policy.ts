@@ -29,10 +29,11 @@ export const get: Run = async (session, _, options) => {
   const { record } = await (await serviceRecordsOf(session)).need<TokenPolicy>(PATH);
   const { yaml } = record;
   if (!(options as { yaml?: true }).yaml)
-    return session.out.fields(record, [
-      ...rowsOf(record),
-      ['file', yaml === null ? 'none that is shown' : `\n${yaml.trimEnd()}`],
-    ]);
+    return session.out.fields(
+      record,
+      [...rowsOf(record), ['file', yaml === null ? 'none that is shown' : 'as follows']],
+      yaml?.trimEnd(),
+    );
   if (yaml === null) throw new CliError(EXIT.notFound, 'there is no file, or it is not shown to you');
   if (session.out.isJson) return session.out.say({ yaml }, '');
   await session.out.raw(yaml);

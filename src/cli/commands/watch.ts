@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { Change, Link, UmbraError, WatchFilter } from '../../sdk/index.js';
 import { isUmbraError, usage } from '../exit-code.js';
+import { printableLine } from '../printable.js';
 import { action, type Session } from '../session.js';
 import type { Surroundings } from '../surroundings.js';
 import { positive } from './options.js';
@@ -63,7 +64,7 @@ async function watch(
   let left = given.count ?? Infinity;
   const { signal } = session.around;
   for await (const change of umbra.watch(filter, { signal, cursor, ...(given.initial && { initial: true }) })) {
-    await session.out.say(change, line(change));
+    await session.out.say(change, printableLine(line(change)));
     if (--left > 0) continue;
     // The library would save it when the next change is asked for.
     if (change.cursor !== null) await cursor?.save(change.cursor);

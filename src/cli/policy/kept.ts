@@ -1,5 +1,6 @@
 import { differenceLines } from '../difference.js';
 import { CliError, EXIT, usage } from '../exit-code.js';
+import { printableLine } from '../printable.js';
 import type { Session } from '../session.js';
 import { Policies, type PolicyView } from './policy-records.js';
 
@@ -36,7 +37,7 @@ function textOfPolicy({ policy, document, notes, version: current, versions, bui
   return [
     `policy   ${policy}${builtIn ? '  (built in)' : ''}`,
     ...kept,
-    ...notes.map((note) => `note     ${note}`),
+    ...notes.map((note) => `note     ${printableLine(note)}`),
     JSON.stringify(document, null, 2),
   ].join('\n');
 }
