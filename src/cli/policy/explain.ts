@@ -52,7 +52,8 @@ function headOf({ active, effect, policy, statement, source }: Explained): Cell 
   return { text: 'not allowed: no statement allows it', style: 'red' };
 }
 
-const sourceOf = ({ source }: Explained): string[] => (source === null ? [] : [JSON.stringify(source, null, 2)]);
+const sourceOf = ({ source }: Explained): string[] =>
+  source === null ? [] : JSON.stringify(source, null, 2).split('\n');
 
 /** Its index, and its name if it has one. */
 function nameOf(index: number, source: Permission['source'] | null): string {
