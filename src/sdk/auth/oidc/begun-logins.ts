@@ -1,4 +1,5 @@
 import type { Clock, Store } from '../../platform.js';
+import { alone } from '../session/alone.js';
 
 /** What has to be remembered until the browser comes back. */
 export interface BegunLogin {
@@ -51,6 +52,6 @@ export class BegunLogins {
       else if (store) await store.set(key, JSON.stringify(kept));
       else this.#text = JSON.stringify(kept);
     };
-    return store?.lock ? store.lock(key, task) : task();
+    return store ? alone(store, key, clock, task) : task();
   }
 }

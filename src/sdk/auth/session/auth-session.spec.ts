@@ -241,6 +241,52 @@ describe('a sign-out', () => {
     });
   });
 
+  it('wins over a renewal that is writing to a store without a lock', async () => {
+    const { texts, get, set: put, delete: drop } = memoryStore();
+    const set = (key: string, text: string): Promise<void> =>
+      new Promise((resolve) => void service.clock.after(50, () => resolve(put(key, text))));
+    const session = service.login({ store: { get, set, delete: drop } });
+    await service.token(session);
+    void session.refresh().catch(() => undefined);
+    await service.clock.advance(20);
+    await service.ended(session.signOut());
+    await service.clock.advance(100);
+    expect([[...texts], service.fetch.sent.at(-1)!.body]).toEqual([[], expect.stringContaining('R2')]);
+  });
+
+  it('wins over a look into the store and over a sign-in that were begun before', async () => {
+    const store = memoryStore();
+    let changed!: () => void;
+    const get = (key: string): Promise<string | null> => {
+      const text = store.get(key);
+      return new Promise((resolve) => void service.clock.after(30, () => resolve(text)));
+    };
+    const watch = (_: string, listener: () => void) => ((changed = listener), (): void => undefined);
+    const session = service.login({ store: { ...store, get, watch } });
+    await service.token(session);
+    const [[key, text]] = [...store.texts] as [[string, string]];
+    await store.set(key, text.replace('T1', 'T9'));
+    changed();
+    await service.clock.advance(5);
+    await service.ended(session.signOut());
+    expect([await service.token(session), [...store.texts]]).toMatchObject([{ code: 'signed-out' }, []]);
+
+    const entered = service.ended(session.signIn({ token: 'T10', lifetimeMs: HOUR, refreshToken: 'R10' }));
+    const left = service.ended(session.signOut());
+    const out = { code: 'signed-out' };
+    expect([await entered, await left, await service.token(session)]).toMatchObject([out, undefined, out]);
+  });
+
+  it('is told after the tokens are gone and revoked', async () => {
+    const store = memoryStore();
+    const session = service.login({ store });
+    await service.token(session);
+    const left: unknown[] = [];
+    session.on('signedOut', ({ cause }) => left.push(cause, store.texts.size, service.fetch.sent.at(-1)!.url));
+    await service.ended(session.signOut());
+    expect(left).toEqual([undefined, 0, `${URL}/v1/auth/revoke`]);
+  });
+
   it('ends the sessions that share its store', async () => {
     const store = memoryStore();
     const [one, other] = [service.login({ store }), service.login({ store })];
@@ -288,6 +334,25 @@ it('leaves no timer behind when its last client is closed', async () => {
   expect(service.clock.timers).toBe(2);
   other!.close();
   expect(service.clock.timers).toBe(0);
+});
+
+it('hears of its store again when it is attached after it was closed', async () => {
+  const store = memoryStore();
+  let watchers = 0;
+  const watch = () => (watchers++, (): void => void watchers--);
+  const session = service.login({ store: { ...store, watch } });
+  const client = () => new Umbra({ url: URL, fetch: service.fetch, clock: service.clock, auth: session });
+  const seen: number[] = [];
+  const first = client();
+  await service.token(session);
+  seen.push(watchers);
+  first.close();
+  seen.push(watchers);
+  // Another tab signs out.
+  store.texts.clear();
+  client();
+  await service.clock.advance(0);
+  expect([...seen, watchers, await service.token(session)]).toMatchObject([1, 0, 1, { code: 'signed-out' }]);
 });
 
 it('takes no other way between its states, and one renewal at a time, in whatever order things fail', async () => {

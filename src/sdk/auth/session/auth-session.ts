@@ -6,41 +6,15 @@ import { pause, within } from '../../within.js';
 import type { Auth } from '../auth.js';
 import { asUmbraError, isFinal, later, mayPass, signedOut } from './final-errors.js';
 import type { HeldToken } from './held-token.js';
+import { ATTEMPT_MS, ATTEMPTS, BACK_OFF, LONGEST_WAIT_MS, REFUSED_MS, SPREAD_MS } from './limits.js';
 import { Listeners, type SessionEvents } from './listeners.js';
 import { PolicyReader } from './policy-reader.js';
+import type { Parts, SessionOptions } from './session-options.js';
 import type { SessionState } from './session-state.js';
 import { TokenKeeper, type Renewal } from './token-keeper.js';
 import type { Grant, RefreshReason, TokenSource } from './token-source.js';
 
-export interface SessionOptions extends Partial<Platform> {
-  /** Address of the service; by default that of the first client that is given the session. */
-  readonly url?: string;
-  /** Name of the tokens in the store. `umbra.session` by default; two logins in one store need two names. */
-  readonly storeKey?: string;
-  /** What takes over while no token can be got and the last one does not count any more. */
-  readonly fallback?: Auth;
-}
-
-/** What a session has once it knows its service. */
-interface Parts {
-  readonly url: string;
-  readonly platform: Platform;
-  readonly keeper: TokenKeeper;
-  readonly unwatch: () => void;
-}
-
-/** Attempts in a row, before the session is `failed`. */
-const ATTEMPTS = 3;
-/** Pauses between attempts: 1, 2, 4 s and so on. */
-const BACK_OFF = { firstMs: 1_000, longestMs: 30_000 };
-/** Milliseconds for one attempt: the wait for other processes, for the store and for the source. */
-const ATTEMPT_MS = 30_000;
-/** Milliseconds that a caller waits for a token, if its call does not end before. */
-const LONGEST_WAIT_MS = 120_000;
-/** Milliseconds in which a token that came for a refused one, and is refused too, is not renewed again. */
-const REFUSED_MS = 60_000;
-/** Milliseconds by which background renewals are spread, at most. */
-const SPREAD_MS = 60_000;
+export type { SessionOptions } from './session-options.js';
 
 /**
  * Keeps a token good: renews it in the background and when it is needed, once for all who wait, and says when somebody
@@ -52,6 +26,8 @@ export class AuthSession implements Auth {
   readonly #listeners = new Listeners();
   readonly #policy = new PolicyReader();
   #made: Parts | null = null;
+  /** Null: it does not hear of others that use its store. */
+  #unwatch: (() => void) | null = null;
   #clients = 0;
   #isClosed = false;
   #state: SessionState = 'idle';
@@ -109,6 +85,11 @@ export class AuthSession implements Auth {
     this.#isClosed = false;
     this.#options.fallback?.attach?.(url, platform);
     this.#made ??= this.#make(url, platformOf({ ...platform, ...this.#options }));
+    if (this.#unwatch) return;
+    // It was closed, and has missed what others have stored.
+    this.#unwatch = this.#watch(this.#made.keeper);
+    void this.#look();
+    this.#plan();
   }
 
   /** @throws UmbraError */
@@ -156,8 +137,12 @@ export class AuthSession implements Auth {
    * @throws UmbraError
    */
   async signIn(grant?: Grant): Promise<void> {
-    await this.#interrupt();
+    const interrupted = this.#interrupt();
+    const { signal } = this.#control;
+    await interrupted;
     const held = grant ? await this.#parts.keeper.keep(grant) : null;
+    // Somebody has signed out meanwhile, and wins.
+    signal.throwIfAborted();
     this.#isSignedOut = false;
     this.#retryAt = null;
     if (held) this.#succeed({ held, isShared: false });
@@ -167,13 +152,13 @@ export class AuthSession implements Auth {
   /** Forgets the tokens, here and in the store. A renewal that is under way brings nothing any more. @throws UmbraError */
   async signOut(): Promise<void> {
     const { keeper, url, platform } = this.#parts;
-    this.#end(signedOut(null));
+    const error = signedOut(null);
+    const isFirst = this.#stop(error);
     await this.#interrupt();
-    await within({ clock: platform.clock, ms: ATTEMPT_MS, what: 'signing out' }, (signal) =>
-      keeper.end({ url, signal }),
-    ).catch((error: unknown) => {
-      throw asUmbraError(error);
-    });
+    const limit = { clock: platform.clock, ms: ATTEMPT_MS, what: 'signing out' };
+    const failure = await within(limit, (signal) => keeper.end({ url, signal })).catch(asUmbraError);
+    if (isFirst) this.#listeners.emit('signedOut', error, platform.logger);
+    if (failure) throw failure;
   }
 
   /** Ends the timers, once all clients are closed. A token that is needed later is got all the same. No errors. */
@@ -182,7 +167,8 @@ export class AuthSession implements Auth {
     this.#isClosed = true;
     this.#cancelTimer();
     this.#policy.stop();
-    this.#made?.unwatch();
+    this.#unwatch?.();
+    this.#unwatch = null;
     this.#options.fallback?.close?.();
   }
 
@@ -205,7 +191,12 @@ export class AuthSession implements Auth {
   #make(given: string, platform: Platform): Parts {
     const { url = given, storeKey = 'umbra.session' } = this.#options;
     const keeper = new TokenKeeper(this.#source, platform, storeKey);
-    return { url: url.replace(/\/+$/, ''), platform, keeper, unwatch: keeper.watch(() => void this.#look()) };
+    this.#unwatch = this.#watch(keeper);
+    return { url: url.replace(/\/+$/, ''), platform, keeper };
+  }
+
+  #watch(keeper: TokenKeeper): () => void {
+    return keeper.watch(() => void this.#look());
   }
 
   /** @returns null: the fallback has to do. @throws UmbraError */
@@ -337,6 +328,11 @@ export class AuthSession implements Auth {
   }
 
   #end(error: UmbraError): void {
+    if (this.#stop(error)) this.#listeners.emit('signedOut', error, this.#parts.platform.logger);
+  }
+
+  /** @returns whether somebody was signed in until now */
+  #stop(error: UmbraError): boolean {
     const wasSignedOut = this.#isSignedOut;
     this.#isSignedOut = true;
     this.#held = this.#retryAt = null;
@@ -344,7 +340,7 @@ export class AuthSession implements Auth {
     this.#cancelTimer();
     this.#policy.stop();
     this.#wake();
-    if (!wasSignedOut) this.#listeners.emit('signedOut', error, this.#parts.platform.logger);
+    return !wasSignedOut;
   }
 
   async #interrupt(): Promise<void> {
@@ -355,9 +351,10 @@ export class AuthSession implements Auth {
 
   /** Another process or tab has changed the store. */
   async #look(): Promise<void> {
+    const { signal } = this.#control;
     const found = await this.#parts.keeper.look(this.#held?.text ?? null).catch(() => null);
-    // A renewal that is under way looks there itself.
-    if (this.#flight || found === null) return;
+    // A renewal that is under way looks there itself, and who signs in or out meanwhile wins.
+    if (signal.aborted || this.#flight || found === null) return;
     if (found !== 'gone') this.#succeed(found);
     else if (!this.#isSignedOut) this.#end(signedOut(null));
   }

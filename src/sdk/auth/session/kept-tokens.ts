@@ -1,4 +1,5 @@
-import type { Store } from '../../platform.js';
+import type { Clock, Store } from '../../platform.js';
+import { alone } from './alone.js';
 
 /** Tokens as a store has them. */
 export interface KeptTokens {
@@ -16,6 +17,7 @@ export class TokenShelf {
   constructor(
     readonly store: Store,
     readonly key: string,
+    private readonly clock: Clock,
   ) {}
 
   /** null: there are none, or something that is not ours. */
@@ -39,8 +41,8 @@ export class TokenShelf {
     await this.store.delete(this.key);
   }
 
-  /** Runs a task while no other process or tab renews these tokens. */
+  /** Runs a task while nobody else has these tokens under way; other processes and tabs if the store has a lock. */
   alone<T>(task: () => Promise<T>): Promise<T> {
-    return this.store.lock ? this.store.lock(this.key, task) : task();
+    return alone(this.store, this.key, this.clock, task);
   }
 }

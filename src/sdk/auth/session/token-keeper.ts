@@ -30,7 +30,7 @@ export class TokenKeeper {
   constructor(source: TokenSource, platform: Platform, key: string) {
     this.#source = source;
     this.#platform = platform;
-    this.#shelf = platform.store && new TokenShelf(platform.store, key);
+    this.#shelf = platform.store && new TokenShelf(platform.store, key, platform.clock);
   }
 
   /** Epoch milliseconds by the clock of who gave the last token. */
