@@ -33,6 +33,16 @@ it('no option takes a secret: those that are about one take a file', () => {
 const isAboutSecrets = ({ long, flags, required, optional }: Option): boolean =>
   (required || optional) && /key|secret|token|pass|credential|pin$/.test(long ?? '') && !flags.endsWith('<file>');
 
+it('an option and its opposite leave the value open when neither is given', () => {
+  const decided = commands.flatMap(({ name, command }) =>
+    command.options
+      .filter((each) => each.negate && command.options.some(({ long }) => long === each.long?.replace('--no-', '--')))
+      .filter((each) => command.getOptionValue(each.attributeName()) !== undefined)
+      .map(({ long }) => `${name} ${long}`),
+  );
+  expect(decided).toEqual([]);
+});
+
 const AUTHORITY: Record<string, string> = {};
 beforeAll(async () => {
   const maker = new Commands();

@@ -100,6 +100,19 @@ describe('ca', () => {
     expect((await run(`ca remove ${id} --yes`, { fetch })).exit).toBe(EXIT.done);
   });
 
+  it.each([true, false])('keeps registersAtFirstSight: %s unless it is given', async (registersAtFirstSight) => {
+    const id = 'ab'.repeat(32);
+    const record = { nameFrom: 'dnsName', disabled: false, registersAtFirstSight, policies: ['p'] };
+    const view = { ...record, authority: id, pem: '', key: null, notAfter: 'n', createdAt: 'c', fault: null };
+    const fetch = scriptedService({ [`GET /v1/authorities/${id}`]: view, [`PUT /v1/authorities/${id}`]: view });
+    expect((await run(`ca update ${id}`, { fetch })).exit).toBe(EXIT.usage);
+    expect(fetch.asked).toEqual([]);
+    expect((await run(`ca update ${id} --disable`, { fetch })).exit).toBe(EXIT.done);
+    expect(fetch.asked.at(-1)).toEqual([`PUT /v1/authorities/${id}`, { ...record, disabled: true }]);
+    await run(`ca update ${id} --first-sight`, { fetch });
+    expect(fetch.asked.at(-1)![1]).toEqual({ ...record, registersAtFirstSight: true });
+  });
+
   it('is refused with the place of what is wrong, before anything is sent', async () => {
     await createAuthority();
     writeFileSync(at('broken.crt'), read('ca.crt').replace(/\nMI/, '\n%I'));

@@ -54,9 +54,8 @@ export function caCommand(program: Command, around: Surroundings): void {
     administer(ca, 'update', 'Changes what is trusted to an authority: what is not given stays as it is.')
       .argument(...AUTHORITY)
       .option('--disable', 'it lets nobody in, and connections of its devices end')
-      .option('--enable', 'take that back')
-      .option('--no-first-sight', 'devices have to be created before they connect'),
-    'its devices get no policy any more',
+      .option('--enable', 'take that back'),
+    true,
   ).action(
     action(
       around,
@@ -73,9 +72,12 @@ export function caCommand(program: Command, around: Surroundings): void {
     );
 }
 
-function withTrust(command: Command, none?: string): Command {
+function withTrust(command: Command, isChange = false): Command {
   command.addOption(nameFromOption('where its certificates have the name of their thing; commonName by default'));
   command.option('--first-sight', 'a device becomes a client with the role device when it first connects');
+  // Ahead of its opposite it would make `true` what nobody has given.
+  if (isChange) command.option('--no-first-sight', 'devices have to be created before they connect');
+  const none = isChange ? 'its devices get no policy any more' : undefined;
   listOption(command, 'policy', 'a policy of the devices that are made so', none);
   return command;
 }
