@@ -11,15 +11,23 @@ process.on('SIGINT', () => {
   interruption.abort();
 });
 
-/** A reader that has gone away, such as `head`, ends the command without a word. */
+/** A reader that has gone away, such as `head`, changes nothing: the command does what it was told, and says how it ended. */
 function sinkOf(stream: NodeJS.WriteStream): Sink {
+  let isGone = false;
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.failed);
+    if (error.code !== 'EPIPE') process.exit(EXIT.failed);
+    isGone = true;
   });
   return {
     isTerminal: stream.isTTY === true,
+    isGone: () => isGone,
     write: (text) =>
-      new Promise((resolve, reject) => stream.write(text, (error) => (error ? reject(error) : resolve()))),
+      new Promise((resolve, reject) => {
+        if (isGone) return resolve();
+        stream.write(text, (error: NodeJS.ErrnoException | null | undefined) =>
+          error && error.code !== 'EPIPE' ? reject(error) : resolve(),
+        );
+      }),
   };
 }
 

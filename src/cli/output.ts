@@ -28,6 +28,11 @@ export class Output {
     this.#color = color && sink.isTerminal;
   }
 
+  /** Whether nobody reads it any more: what has no end by itself ends. */
+  get isGone(): boolean {
+    return this.#sink.isGone?.() ?? false;
+  }
+
   /** One JSON object on a line, or the text for people. @throws the error of the stream */
   async say(value: unknown, text: string): Promise<void> {
     await this.#sink.write(printable(this.isJson ? JSON.stringify(value) : text) + '\n');
@@ -86,7 +91,9 @@ export class Output {
   #table(rows: readonly (readonly (string | Cell)[])[]): string {
     const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? { text: cell } : cell)));
     const clean = cells.map((row) => row.map((cell) => ({ ...cell, text: printableLine(cell.text) })));
-    const widths = clean[0]!.map((_, column) => Math.max(...clean.map((row) => row[column]?.text.length ?? 0)));
+    const widths = clean[0]!.map((_, column) =>
+      clean.reduce((most, row) => Math.max(most, row[column]?.text.length ?? 0), 0),
+    );
     const line = (row: readonly { text: string; style?: Style }[]): string =>
       row
         .map(({ text, style }, column) => {

@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
@@ -60,4 +61,16 @@ it.each([
   ['get lamp --timeout 0.2', ['commander', 'eventsource-parser', 'jsonc-parser'], [...DEFINITIONS, 'src/sdk']],
 ])('%s loads %j, and of the sources %j', (line, packages, folders) => {
   expect(loadedBy(line)).toEqual({ packages, folders });
+});
+
+it.each([
+  ['get lamp --timeout 0.2', 'stderr', 7],
+  ['get lamp --timeout 0.2', 'stdout', 7],
+  ['--help', 'stdout', 0],
+] as const)('umbra %s ends with its own code when nobody reads its %s', async (line, unread, code) => {
+  const env = { XDG_CONFIG_HOME: folder };
+  const child = spawn(process.execPath, [join(BUILT, 'main.js'), ...line.split(' ')], { env });
+  child[unread].destroy();
+  child[unread === 'stderr' ? 'stdout' : 'stderr'].resume();
+  expect(await once(child, 'exit')).toEqual([code, null]);
 });

@@ -6,6 +6,8 @@ export interface Sink {
   readonly isTerminal: boolean;
   /** Resolves when the text has been taken, so that a slow reader slows the command down. */
   write(text: string): Promise<void>;
+  /** Whether nobody reads it any more: what is written then is dropped. Absent: never. */
+  isGone?(): boolean;
 }
 
 /** Questions to a person. They are loaded when the first one is asked. */

@@ -52,7 +52,7 @@ export const tail: Run = async (session, _, options) => {
   let left = given.count ?? Infinity;
   for await (const { event, node } of new AuditReader(session, umbra, given).events()) {
     await out.lines({ ...event, node }, [lineOf(event)]);
-    if (--left === 0 || around.signal.aborted) return;
+    if (--left === 0 || out.isGone || around.signal.aborted) return;
   }
 };
 

@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as x509 from '../../../test/harness/x509.js';
 import { checkAuthority, type AuthorityRecord } from '../../auth/certificates/authority.js';
@@ -98,6 +98,19 @@ describe('ca', () => {
     expect((await run(`ca show ${id}`, { fetch })).exit).toBe(EXIT.done);
     expect((await run(`ca remove ${id}`, { fetch })).exit).toBe(EXIT.usage);
     expect((await run(`ca remove ${id} --yes`, { fetch })).exit).toBe(EXIT.done);
+  });
+
+  it('leaves the old key where the new certificate cannot be written, and puts no two things into one file', async () => {
+    await createAuthority();
+    const before = read('ca.key');
+    mkdirSync(at('folder'));
+    const line = 'ca create --name Acme --force --key-out @ca.key --out';
+    expect(await run(`${line} @folder`)).toMatchObject({ exit: EXIT.usage, stderr: expect.stringContaining('folder') });
+    expect(await run(`${line} @ca.key`)).toMatchObject({
+      exit: EXIT.usage,
+      stderr: expect.stringContaining('two things'),
+    });
+    expect(read('ca.key')).toBe(before);
   });
 
   it.each([true, false])('keeps registersAtFirstSight: %s unless it is given', async (registersAtFirstSight) => {

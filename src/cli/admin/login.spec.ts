@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { freePort } from '../../../test/harness/ports.js';
 import { scriptedFetch, type ScriptedFetch, type Sent } from '../../sdk/testing/index.js';
@@ -165,15 +166,25 @@ describe('login at a provider', () => {
     await visited;
     return ended;
   }
+  /** The status for a target that no client of HTTP would send. */
+  const raw = (back: string, target: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const socket = connect(Number(new URL(back).port), '127.0.0.1', () =>
+        socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\n\r\n`),
+      );
+      socket.once('data', (answer) => (socket.destroy(), resolve(Number(answer.toString().slice(9, 12)))));
+      socket.once('error', reject);
+    });
   const visit = async (url: string): Promise<number> => (await globalThis.fetch(url)).status;
 
   it('by a browser on this machine takes the address of its own login alone', async () => {
     const statuses: number[] = [];
     const ended = await inBrowser(async (back, query) => {
+      statuses.push(await raw(back, '//'));
       for (const url of [`${back}?state=other&code=x`, new URL('/', back).href, `${back}?${query.toString()}`])
         statuses.push(await visit(url));
     });
-    expect([ended.exit, statuses]).toEqual([EXIT.done, [400, 404, 200]]);
+    expect([ended.exit, statuses]).toEqual([EXIT.done, [404, 400, 404, 200]]);
     expect(kept().contexts['home']).toHaveProperty('login');
     expect(asked('/token')).toBe(1);
   });

@@ -52,12 +52,14 @@ function callbackOf(server: Server, redirectUri: string, state: string, signal: 
     if (signal.aborted) return interrupt();
     signal.addEventListener('abort', interrupt, { once: true });
     server.on('request', ({ url = '/', method }, response) => {
-      const asked = new URL(url, redirectUri);
+      // What others send need not be an address at all.
+      const asked = URL.canParse(url, redirectUri) ? new URL(url, redirectUri) : new URL('/', redirectUri);
       if (method !== 'GET' || asked.pathname !== PATH) return say(response, 404, 'There is nothing here.');
       if (asked.searchParams.get('state') !== state) return say(response, 400, 'This is another login.');
       const isRefused = asked.searchParams.has('error');
       say(response, 200, isRefused ? 'Nobody was signed in. See the terminal.' : 'Go back to the terminal.');
-      response.on('finish', () => (end(), resolve(asked.href)));
+      // Also when the browser has gone before it read the answer.
+      response.on('close', () => (end(), resolve(asked.href)));
     });
   });
 }

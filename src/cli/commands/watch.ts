@@ -65,7 +65,7 @@ async function watch(
   const { signal } = session.around;
   for await (const change of umbra.watch(filter, { signal, cursor, ...(given.initial && { initial: true }) })) {
     await session.out.say(change, printableLine(line(change)));
-    if (--left > 0) continue;
+    if (--left > 0 && !session.out.isGone) continue;
     // The library would save it when the next change is asked for.
     if (change.cursor !== null) await cursor?.save(change.cursor);
     return;

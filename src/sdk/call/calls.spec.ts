@@ -221,6 +221,19 @@ it('lets many calls share a signal, and leaves none of them behind', async () =>
   expect((signal as unknown as Record<symbol, unknown>)[limit!]).toBe(0);
 });
 
+it.each(['umk_secret\nx', 'umk_secret\u0000', 'umk_secret€'])(
+  'does not send or show %j as a credential',
+  async (key) => {
+    const { fetch, outcome } = client([() => Promise.reject(new TypeError(`Headers.append: "${key}" is invalid`))], {
+      auth: bearer(key),
+    });
+    const error = (await outcome(WRITE)) as UmbraError;
+    expect(error).toMatchObject({ code: 'invalid-argument', outcome: 'not-applied', retryable: false });
+    expect(`${error.message} ${JSON.stringify(error)}`).not.toContain('secret');
+    expect(fetch.sent).toEqual([]);
+  },
+);
+
 describe('after a 401', () => {
   const refused = () => problem(401, 'credentials-expired', { code: 'AUTH_103' });
 

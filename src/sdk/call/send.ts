@@ -32,6 +32,7 @@ export function sender({ url, fetch, clock, attemptTimeoutMs }: SendParts): Next
     const ms = Math.min(attemptTimeoutMs, call.deadline - clock.monotonic());
     const { path, method, signal } = call;
     const what = `${method} ${path.split('?', 1)[0]}`;
+    checkHeaders(call);
     try {
       return await within({ clock, ms, signals: [signal], what }, async (attempt) => {
         const response = await fetch(url + path, initOf(call, attempt));
@@ -41,6 +42,13 @@ export function sender({ url, fetch, clock, attemptTimeoutMs }: SendParts): Next
       throw failure(error, what, call.isWrite);
     }
   };
+}
+
+/** Fetch would name the value in its error, and it may be a credential. */
+function checkHeaders({ headers }: Call): void {
+  for (const name in headers)
+    if (/[^\t -~\x80-\xff]/.test(headers[name]!))
+      throw clientError('invalid-argument', `${name} has characters that no header may have, such as a line feed`);
 }
 
 function initOf({ method, headers, body, signal, isStream }: Call, attempt: AbortSignal): RequestInit {
