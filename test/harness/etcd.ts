@@ -8,6 +8,7 @@ import { Etcd3, type IOptions } from 'etcd3';
 import type { Authority } from './certificates.js';
 import { memoryFolder } from './memory-folder.js';
 import { freePort } from './ports.js';
+import { stopProcess } from './stop-process.js';
 
 /** Seconds that a JWT of a test lives: longer than any scenario, so that nothing heals by its end. */
 const JWT_TTL_SECONDS = 600;
@@ -184,7 +185,7 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdServer> 
     },
     shutdown: () => end(child, 'SIGTERM'),
     kill9: () => end(child, 'SIGKILL'),
-    pause: () => void child?.kill('SIGSTOP'),
+    pause: () => child?.pid !== undefined && stopProcess(child.pid),
     resume: () => void child?.kill('SIGCONT'),
     async restart() {
       await end(child, 'SIGTERM');

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from './ports.js';
+import { stopProcess } from './stop-process.js';
 
 /** The settings that docs/external-broker.md asks for. */
 const NEEDED = {
@@ -92,7 +93,7 @@ export async function startMosquitto({ settings = {}, acl }: MosquittoSettings =
       await end('SIGTERM');
       await start();
     },
-    pause: () => void child?.kill('SIGSTOP'),
+    pause: () => child?.pid !== undefined && stopProcess(child.pid),
     resume: () => void child?.kill('SIGCONT'),
   };
 }
