@@ -47,13 +47,8 @@ export interface FeedRecord extends ShadowRecord {
    * leaves it out. The feed has reported it. Absent: it is one. No errors.
    */
   readonly isReadable?: boolean;
-  /** Somebody waits for the record: it stays parsed. No errors. */
+  /** Somebody waits for the record: it holds nothing but itself in memory. No errors. */
   keep?(): void;
-  /**
-   * All who wanted the record at once have had it: unless somebody keeps it, only its bytes are held, and whoever looks
-   * at it later has it parsed again. A parsed record takes many times the memory of its bytes. No errors.
-   */
-  forget?(): void;
 }
 
 /** The batch for a reader that wants no presence: its records are those of shadows. No errors. */
@@ -76,6 +71,22 @@ export const isReadable = (record: FeedRecord): boolean => record.isReadable !==
 export interface FeedBatch {
   readonly position: Position;
   readonly records: readonly FeedRecord[];
+  /** The batch for whoever holds it longer than it takes to read it. Absent: it has no smaller form. */
+  readonly packed?: PackedBatch;
+}
+
+/**
+ * A batch as bytes. Most batches are held and never read again: their records would live long enough to be moved to
+ * the old generation of the heap, which is then collected every few seconds.
+ */
+export interface PackedBatch {
+  readonly position: Position;
+  /** Number of its records. */
+  readonly size: number;
+  /** Bytes that it holds. */
+  readonly bytes: number;
+  /** The batch again, with records of its own. No errors. */
+  unpack(): FeedBatch;
 }
 
 /** Progress of a reader of the base: it has every record up to and including the key `after`, as of `position`. */

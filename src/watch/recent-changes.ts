@@ -1,6 +1,6 @@
 import { Fifo } from '../resilience/fifo.js';
 import { sameHistory, type Position } from '../store/position.js';
-import type { FeedBatch } from '../store/shadow-feed.js';
+import type { FeedBatch, PackedBatch } from '../store/shadow-feed.js';
 import type { Cursor } from './subscription.js';
 
 /**
@@ -14,7 +14,7 @@ const AVERAGE_BYTES = 4 * 1024;
 
 /** The last records in memory, in whole revisions, for readers that resume. */
 export class RecentChanges {
-  readonly #batches = new Fifo<FeedBatch>();
+  readonly #batches = new Fifo<Held>();
   #records = 0;
   #bytes = 0;
   /** Everything after it, up to `position`, is held. */
@@ -50,9 +50,10 @@ export class RecentChanges {
     }
     this.#position = position;
     if (records.length === 0) return;
-    this.#batches.push(batch);
-    this.#records += records.length;
-    this.#bytes += bytesOf(batch);
+    const held = new Held(batch);
+    this.#batches.push(held);
+    this.#records += held.size;
+    this.#bytes += held.bytes;
     const { maxRecords } = this;
     while (this.#records > maxRecords || this.#bytes > maxRecords * AVERAGE_BYTES) this.#dropFirst();
   }
@@ -75,15 +76,41 @@ export class RecentChanges {
       if ((this.#batches.at(middle)?.position.revision ?? 0) >= wanted) end = middle;
       else from = middle + 1;
     }
-    return this.#batches.at(from) ?? null;
+    return this.#batches.at(from)?.batch ?? null;
   }
 
   #dropFirst(): void {
-    const batch = this.#batches.take();
-    if (!batch) return;
-    this.#records -= batch.records.length;
-    this.#bytes -= bytesOf(batch);
-    this.#floor = batch.position;
+    const held = this.#batches.take();
+    if (!held) return;
+    this.#records -= held.size;
+    this.#bytes -= held.bytes;
+    this.#floor = held.position;
+  }
+}
+
+/** A batch of the ring: packed until the first reader asks for it, and then one for all readers. */
+class Held {
+  readonly position: Position;
+  readonly size: number;
+  readonly bytes: number;
+  #packed: PackedBatch | null;
+  #batch: FeedBatch | null;
+
+  constructor(batch: FeedBatch) {
+    const { position, records, packed } = batch;
+    this.position = position;
+    this.size = records.length;
+    this.bytes = packed?.bytes ?? bytesOf(batch);
+    this.#packed = packed ?? null;
+    this.#batch = packed ? null : batch;
+  }
+
+  get batch(): FeedBatch | null {
+    if (this.#batch === null && this.#packed !== null) {
+      this.#batch = this.#packed.unpack();
+      this.#packed = null;
+    }
+    return this.#batch;
   }
 }
 

@@ -199,7 +199,6 @@ export class ShadowWatchHub implements WatchHub {
     // Devices first: thousands of readers take their time.
     this.#inform((listener) => listener.batch(shadows));
     if (this.#live.size > 0) this.#deliver(batch);
-    for (const record of batch.records) record.forget?.();
   }
 
   #deliver(batch: FeedBatch): void {

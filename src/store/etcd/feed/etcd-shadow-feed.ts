@@ -23,6 +23,7 @@ import { presencePrefix, shadowsPrefix } from '../keys.js';
 import { BaseState } from './base-state.js';
 import type { FeedLag } from './feed-lag.js';
 import { DeletedRecords, type FindRemoval } from './deleted-records.js';
+import { PackedRevision } from './packed-revision.js';
 import { ProgressMarker } from './progress-marker.js';
 import { RecordDecoder, type KnownValues } from './record-decoder.js';
 import { RestoreDetector, type EtcdCalls } from './restore-detector.js';
@@ -221,7 +222,8 @@ export class EtcdShadowFeed implements ShadowFeed {
   ): Generator<FeedBatch> {
     const { cluster, epoch } = follower.start;
     follower.backOff.reset();
-    for (const { revision, puts } of revisions) {
+    for (const raw of revisions) {
+      const { revision, puts } = raw;
       // Another stream, or this one's probe, may have seen a restored backup.
       if (epoch !== this.#history.epoch) throw new FeedGap('epoch-changed');
       this.#history.observe(revision, puts.at(-1));
@@ -232,7 +234,9 @@ export class EtcdShadowFeed implements ShadowFeed {
         if (record) records.push(record);
       }
       follower.cursor = revision;
-      yield { position, records };
+      // The records that were deleted are not among its bytes.
+      if (records.length === 0 || raw.deletes.length > 0) yield { position, records };
+      else yield { position, records, packed: new PackedRevision(raw, records.length, position, this.#decoder) };
     }
   }
 

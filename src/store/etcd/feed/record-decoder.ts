@@ -79,6 +79,15 @@ export class RecordDecoder {
    * @param position of the put
    */
   decode(event: WatchEvent, position: Position): FeedRecord | null {
+    return this.#decode(event, position, this.known);
+  }
+
+  /** The same for an event that was decoded before: what the node knew of it then may be gone. It never throws. */
+  decodeAgain(event: WatchEvent, position: Position): FeedRecord | null {
+    return this.#decode(event, position, NOTHING_KNOWN);
+  }
+
+  #decode(event: WatchEvent, position: Position, values: KnownValues): FeedRecord | null {
     const key = this.#keyBytes;
     if (!key.read(event.bytes, event.keyStart, event.keyEnd)) {
       const { name } = event;
@@ -88,7 +97,7 @@ export class RecordDecoder {
       return null;
     }
     const { thingHash } = key;
-    const known = this.known.mayKnow(key.hash) ? this.known.take(event.name, event, position) : undefined;
+    const known = values.mayKnow(key.hash) ? values.take(event.name, event, position) : undefined;
     if (known) return new StoredRecord(position, thingHash, event, this.#source, known);
     const record = new StoredRecord(position, thingHash, event, this.#source);
     const isCertain = isCurrentFormat(event.bytes, event.valueStart, event.valueEnd);

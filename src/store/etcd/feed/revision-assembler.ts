@@ -6,6 +6,8 @@ export interface RawRevision {
   readonly puts: readonly WatchEvent[];
   /** Keys that it deleted. */
   readonly deletes: readonly Buffer[];
+  /** Its events as they were sent: each piece is a watch response by itself. */
+  readonly pieces: readonly Buffer[];
 }
 
 /**
@@ -16,6 +18,7 @@ export class RevisionAssembler {
   #cursor: number;
   #open: WatchEvent[] = [];
   #deleted: Buffer[] = [];
+  #pieces: Buffer[] = [];
   #revision = 0;
   readonly #memory = new EventMemory();
 
@@ -52,7 +55,7 @@ export class RevisionAssembler {
   progress(revision: number): RawRevision[] {
     if (this.#revision > this.#cursor || revision <= this.#cursor) return [];
     this.#cursor = revision;
-    return [{ revision, puts: [], deletes: [] }];
+    return [{ revision, puts: [], deletes: [], pieces: [] }];
   }
 
   /** Takes neighbours of one revision, `from` up to and without `to`. */
@@ -61,7 +64,7 @@ export class RevisionAssembler {
     if (revision < this.#revision) throw new Error(`revision ${revision} came after ${this.#revision}`);
     if (revision > this.#revision) this.#finish(whole);
     this.#revision = revision;
-    this.#memory.take(events, from, to);
+    this.#pieces.push(this.#memory.take(events, from, to));
     for (let at = from; at < to; at++) {
       const event = events[at]!;
       if (event.isDelete) this.#deleted.push(event.key);
@@ -72,8 +75,9 @@ export class RevisionAssembler {
   #finish(whole: RawRevision[]): void {
     if (this.#revision <= this.#cursor) return;
     this.#cursor = this.#revision;
-    whole.push({ revision: this.#revision, puts: this.#open, deletes: this.#deleted });
+    whole.push({ revision: this.#revision, puts: this.#open, deletes: this.#deleted, pieces: this.#pieces });
     this.#open = [];
     this.#deleted = [];
+    this.#pieces = [];
   }
 }

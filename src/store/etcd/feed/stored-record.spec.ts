@@ -43,35 +43,18 @@ describe('a record as the watch brought it', () => {
     expect(parse).toHaveBeenCalledTimes(1);
   });
 
-  it('forgets what was known of it, and is parsed for whoever looks later', () => {
-    const parse = jest.fn(() => CONTENT);
-    const event = watchEvents([{ key: 'k', value: 'twelve bytes', revision: 9 }])[0]!;
-    const one = new StoredRecord(POSITION, HASH, event, from(parse), CONTENT);
-    expect([one.isReadable, one.state, one.key]).toEqual([true, CONTENT.state, KEY]);
-    expect(parse).not.toHaveBeenCalled();
-    one.forget();
-    expect(one.state).toBe(CONTENT.state);
-    expect(parse).toHaveBeenCalledTimes(1);
-  });
-
-  it('stays as it is for who keeps it, and when it has been parsed', () => {
-    const parse = jest.fn(() => CONTENT);
-    const event = watchEvents([{ key: 'k', value: 'twelve bytes', revision: 9 }])[0]!;
-    const kept = new StoredRecord(
+  it('that is known is not parsed, and needs its bytes no longer for who keeps it', () => {
+    const bytes = watchEvents([{ key: 'k', value: 'twelve bytes', revision: 9 }])[0]!;
+    const known = new StoredRecord(
       POSITION,
       HASH,
-      event,
+      bytes,
       from(() => null),
       CONTENT,
     );
-    kept.keep();
-    kept.forget();
-    expect([kept.key, kept.state]).toEqual([KEY, CONTENT.state]);
-    const parsed = record(parse);
-    expect(parsed.state).toBe(CONTENT.state);
-    parsed.forget();
-    expect(parsed.state).toBe(CONTENT.state);
-    expect(parse).toHaveBeenCalledTimes(1);
+    known.keep();
+    bytes.bytes.fill('?');
+    expect([known.isReadable, known.key, known.state]).toEqual([true, KEY, CONTENT.state]);
   });
 
   it('says that it is none, once it was looked at', () => {

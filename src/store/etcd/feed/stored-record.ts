@@ -54,10 +54,6 @@ export class StoredRecord implements FeedRecord {
     if (this.#content !== null) this.#release();
   }
 
-  forget(): void {
-    if (this.#event !== null) this.#content = null;
-  }
-
   get isReadable(): boolean {
     return this.#look() !== null;
   }

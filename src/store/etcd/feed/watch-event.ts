@@ -11,7 +11,7 @@ export class WatchEvent {
   valueStart = 0;
   valueEnd = 0;
 
-  /** @param start begin of the event in `bytes`; @param end its end */
+  /** @param start begin of the field of the event in `bytes`, with its tag; @param end its end */
   constructor(
     public bytes: Buffer,
     public start: number,
@@ -48,6 +48,7 @@ export class WatchEvent {
   }
 }
 
+const NOTHING = Buffer.alloc(0);
 /** Bytes of a block. Whoever keeps the last record of a block keeps the block: readers keep parsed records instead. */
 const BLOCK_BYTES = 64 * 1024;
 /** Bytes of a piece that gets a block of its own. */
@@ -58,20 +59,24 @@ const LARGE_BYTES = BLOCK_BYTES / 4;
  * memory that came in the same read of the socket, and a buffer for each revision costs more than the copy.
  */
 export class EventMemory {
-  #block: Buffer = Buffer.alloc(0);
+  #block: Buffer = NOTHING;
   #used = 0;
 
-  /** Moves neighbours of one response, `from` up to and without `to`, here. No errors. */
-  take(events: readonly WatchEvent[], from: number, to: number): void {
+  /**
+   * Moves neighbours of one response, `from` up to and without `to`, here.
+   * @returns their fields, one behind the other: by themselves they are a response with these events
+   */
+  take(events: readonly WatchEvent[], from: number, to: number): Buffer {
     const first = events[from];
     const last = events[to - 1];
-    if (!first || !last) return;
+    if (!first || !last) return NOTHING;
     const { start, bytes } = first;
     const size = last.end - start;
     const place = this.#place(size);
     bytes.copy(this.#block, place, start, last.end);
     for (let at = from; at < to; at++) events[at]!.move(this.#block, start - place);
     if (size >= LARGE_BYTES) this.#used = this.#block.length;
+    return this.#block.subarray(place, place + size);
   }
 
   #place(size: number): number {

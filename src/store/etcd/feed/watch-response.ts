@@ -57,8 +57,9 @@ export function decodeWatchResponse(bytes: Buffer): WatchResponse {
 }
 
 function readField(reader: ProtoReader, fields: Fields, bytes: Buffer): void {
+  const start = reader.at;
   const tag = reader.tag();
-  if (tag === TAG.events) fields.events.push(readEvent(reader, bytes));
+  if (tag === TAG.events) fields.events.push(readEvent(reader, bytes, start));
   else if (tag === TAG.header) readHeader(reader, fields);
   else if (tag === TAG.watchId) fields.watchId = watchIdOf(reader.uint64());
   else if (tag === TAG.created) fields.created = reader.varint() !== 0;
@@ -87,9 +88,9 @@ function watchIdOf(id: string): number {
   return id === MINUS_ONE ? -1 : Number(id);
 }
 
-function readEvent(reader: ProtoReader, bytes: Buffer): WatchEvent {
+function readEvent(reader: ProtoReader, bytes: Buffer, start: number): WatchEvent {
   const outer = reader.enter();
-  const event = new WatchEvent(bytes, reader.at, reader.at);
+  const event = new WatchEvent(bytes, start, start);
   while (reader.more) {
     const tag = reader.tag();
     if (tag === EVENT.kv) readKeyValue(reader, event);
