@@ -65,7 +65,8 @@ People get tables and texts. \`--json\` prints one JSON object a line on stdout,
 coloured, and a command that would ask wants \`--yes\`. \`NO_COLOR\` and \`--no-color\` turn colours off. Control
 characters in names and values are shown as \`\\u001b\`, so that they cannot command the terminal.
 
-A file is checked before anything is sent, and refused with its name, line and column.
+A file is checked before anything is sent, and refused with its name, line and column. A command that fails half-way says
+on stderr what it has made until then, and which command goes on from there or takes it back.
 
 ## Policies
 

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { issueAuthority } from '../../../test/harness/x509.js';
 import { EXIT } from '../exit-code.js';
@@ -158,6 +158,62 @@ describe('client key', () => {
     const fetch = scriptedService({ 'POST /v1/principals/dash/keys': problem(403, 'not-allowed') });
     expect((await commands.run(`client key create dash --out ${file()}`, { fetch })).exit).toBe(EXIT.notAllowed);
     expect(existsSync(file())).toBe(false);
+  });
+
+  it('is told if it may have been made, or cannot be taken back', async () => {
+    const lost = scriptedService({
+      'POST /v1/principals/dash/keys': () => {
+        throw new TypeError('fetch failed');
+      },
+    });
+    const create = `client key create dash --tenant acme --out ${file()} --timeout 0.2`;
+    const doubtful = await commands.run(create.replace(' --tenant acme', ''), { fetch: lost });
+    expect([doubtful.exit, doubtful.stderr]).toEqual([
+      EXIT.unknownOutcome,
+      expect.stringMatching(/^umbra: dash may have a key now .*`umbra client key list dash`/),
+    ]);
+    const fetch = scriptedService({
+      'POST /v1/tenants/acme/principals/dash/keys': () => {
+        // Nothing can be put in the place of a folder.
+        rmSync(file(), { force: true });
+        mkdirSync(file());
+        return [201, NEW];
+      },
+      'DELETE /v1/tenants/acme/principals/dash/keys/new': problem(403, 'not-allowed'),
+    });
+    writeFileSync(file(), 'old');
+    const left = await commands.run(`${create} --force`, { fetch });
+    expect([left.exit, left.stderr.split('\n')]).toEqual([
+      EXIT.failed,
+      [
+        'umbra: the key new is in no file and still holds (not-allowed.): ' +
+          'take it back with `umbra client key revoke dash new --tenant acme`',
+        `umbra: ${file()} cannot be written (EISDIR)`,
+        '',
+      ],
+    ]);
+  });
+
+  it('of a device that is created may fail, which is told with how to go on', async () => {
+    const fetch = scriptedService({
+      'PUT /v1/tenants/acme/principals/lamp': [201, { ...DASH, principal: 'lamp', kind: 'device' }],
+      'POST /v1/tenants/acme/principals/lamp/keys': problem(403, 'not-allowed'),
+    });
+    const ended = await commands.run(`device create lamp --tenant acme --key-out ${file()} --json`, { fetch });
+    const told = ended.stderr.split('\n').map((each) => JSON.parse(each || 'null') as unknown);
+    expect([ended.exit, told]).toMatchObject([
+      EXIT.notAllowed,
+      [
+        {
+          warning: {
+            code: 'half-done',
+            message: expect.stringContaining(`\`umbra device key lamp --out ${file()} --tenant acme\``),
+          },
+        },
+        { error: { exit: EXIT.notAllowed } },
+        null,
+      ],
+    ]);
   });
 
   it('is rotated like the old one, which is revoked then', async () => {

@@ -1,6 +1,6 @@
 import { recordsOf } from '../records.js';
 import type { Run } from '../session.js';
-import { makeKey, revokeAll, withPlace } from './keys.js';
+import { makeKey, revokeAll, tenantGiven, withPlace } from './keys.js';
 import { createPrincipal, principalPath, rowsOf, type Principal } from './principals.js';
 import { fingerprintOf, revocationPath } from './revocations.js';
 
@@ -25,10 +25,19 @@ export const create: Run = async (session, [id = ''], options) => {
   }
   await withPlace({ out: keyOut, force }, async (place) => {
     const principal = await made();
-    const { key, file } = await makeKey(records, id, {}, place);
+    const { key, file } = await makeKey(session, records, id, { tenant }, place).catch(async (error: unknown) => {
+      await session.warn('half-done', withoutKey(id, keyOut, tenant));
+      throw error;
+    });
     await session.out.fields({ ...principal, key, file }, [...rowsOf(principal), ['key', key], ['file', file]]);
   });
 };
+
+/** What is told of a device whose key could not be made. No errors. */
+export const withoutKey = (id: string, out: string, tenant?: string): string =>
+  `the device ${id} is created, but its key is not in ${out}: ` +
+  `go on with \`umbra device key ${id} --out ${out}${tenantGiven(tenant)}\`, ` +
+  `or take it back with \`umbra device delete ${id}${tenantGiven(tenant)}\``;
 
 /** `device revoke`. @throws CliError, UmbraError */
 export const revoke: Run = async (session, [id = ''], options) => {

@@ -125,3 +125,66 @@ it('makes no second device of a name', async () => {
   expect((await commands.run(line, { fetch })).exit).toBe(EXIT.conflict);
   expect((await commands.run('init x --server http://a --key-out k', { fetch })).exit).toBe(EXIT.usage);
 });
+
+describe('when it cannot be carried out to its end', () => {
+  const line = () => `init --server http://umbra.test --key-file ${keyFile} --tenant plant --device lamp --key-out`;
+
+  it('changes nothing if there is no place for the key, or the person gives up', async () => {
+    const fetch = fresh();
+    expect(await commands.run(`${line()} ${keyFile}`, { fetch })).toMatchObject({
+      ...{
+        exit: EXIT.usage,
+        stderr: `umbra: ${keyFile} exists already: give another file, or --force to replace it\n`,
+      },
+    });
+    const left = ['plant', 'lamp'];
+    const answers = { text: () => Promise.resolve(left.shift() ?? null) };
+    const given = await commands.run(`init --server http://umbra.test --key-file ${keyFile}`, { fetch, answers });
+    expect([given.exit, writes(fetch)]).toEqual([EXIT.interrupted, []]);
+    expect(existsSync(join(commands.home, '.config/umbra/config.json'))).toBe(false);
+  });
+
+  it('tells what has been made, and how to go on', async () => {
+    const out = join(commands.home, 'lamp.key');
+    const noKey = fresh({ 'POST /v1/tenants/plant/principals/lamp/keys': problem(403, 'not-allowed') });
+    const first = await commands.run(`${line()} ${out}`, { fetch: noKey });
+    expect([first.exit, first.stderr.split('\n')]).toEqual([
+      EXIT.notAllowed,
+      [
+        'umbra: made before it failed: tenant plant; device lamp; the context default, which is the current one',
+        `umbra: the device lamp is created, but its key is not in ${out}: go on with \`umbra device key lamp --out ${out}\`, ` +
+          'or take it back with `umbra device delete lamp`',
+        'umbra: not-allowed.',
+        '',
+      ],
+    ]);
+    const noDevice = fresh({ 'PUT /v1/tenants/plant/principals/lamp': problem(403, 'not-allowed') });
+    const second = await commands.run(`${line()} ${out} --yes --json`, { fetch: noDevice });
+    const warnings = second.stderr.split('\n').map((each) => JSON.parse(each || 'null') as unknown);
+    expect([second.exit, warnings]).toMatchObject([
+      EXIT.notAllowed,
+      [
+        { warning: { code: 'half-done', message: expect.stringContaining('tenant plant; the context') } },
+        { warning: { code: 'go-on', message: expect.stringContaining('`umbra init` goes on from there') } },
+        { error: { exit: EXIT.notAllowed } },
+        null,
+      ],
+    ]);
+  });
+
+  it('tells that a policy of the name is another one', async () => {
+    const policy = join(commands.home, 'lamp.json');
+    const statement = { Effect: 'Deny', Action: 'iot:DeleteThingShadow', Resource: 'arn:aws:iot:*:*:thing/lamp' };
+    const document = { Version: '2012-10-17', Statement: [statement] };
+    writeFileSync(policy, JSON.stringify(document));
+    const warned = async (live: object): Promise<string> => {
+      const fetch = fresh({ 'GET /v1/tenants/plant/policies/lamp': { document: live } });
+      const out = join(commands.home, 'lamp.key');
+      const ended = await commands.run(`${line()} ${out} --policy ${policy} --force --yes`, { fetch });
+      expect(ended.exit).toBe(EXIT.done);
+      return ended.stderr;
+    };
+    expect(await warned(document)).toBe('');
+    expect(await warned({ ...document, Statement: [] })).toContain('there is another policy lamp already');
+  });
+});

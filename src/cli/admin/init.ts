@@ -2,11 +2,15 @@ import type { Auth } from '../../sdk/index.js';
 import { checkName } from '../commands/context.js';
 import { readContexts, type Contexts } from '../contexts.js';
 import { CliError, EXIT, isUmbraError, usage } from '../exit-code.js';
+import { differencesOf } from '../difference.js';
 import { readPolicyFile, type PolicyFile } from '../policy/policy-file.js';
+import type { PolicyView } from '../policy/policy-records.js';
 import { Records } from '../records.js';
+import type { ReservedFile } from '../secret-file.js';
 import type { Run, Session } from '../session.js';
 import { serverOf } from '../session.js';
 import { examine } from './doctor.js';
+import { withoutKey } from './devices.js';
 import { makeKey, withPlace } from './keys.js';
 import { keep, whoIs, type Me } from './login.js';
 import { createPrincipal, principalPath, type Principal } from './principals.js';
@@ -25,7 +29,21 @@ interface Done {
   readonly server: string;
   readonly tenant: string | null;
   readonly principal: string | null;
+  readonly made: readonly string[];
+}
+
+/** The first device, and where its key goes. */
+interface FirstDevice {
+  readonly device: string;
+  readonly out: string;
+}
+
+/** How far it has come, for whoever has to go on from there. */
+interface Progress {
   readonly made: string[];
+  isContextKept: boolean;
+  /** How to go on where it cannot be carried out again; null: it can. */
+  advice: string | null;
 }
 
 const SERVER = 'http://127.0.0.1:8080';
@@ -46,20 +64,33 @@ export const init: Run = async (session, [wanted], options) => {
   const server = await serverFrom(session);
   await checkServer(session, server);
   const { me, key } = await credentialFor(session, server, fromFile);
-  const made: string[] = [];
   if (me === null) {
     if (given.tenant !== undefined || given.device !== undefined)
       throw usage('the service serves everybody: it has no tenants and devices to create');
     await keep(session, name, server, {}, null);
-    return say(session, { context: name, server, tenant: null, principal: null, made });
+    return say(session, { context: name, server, tenant: null, principal: null, made: [] });
   }
-  const auth = await authOf(key);
-  const tenant = await ensureTenant(session, server, auth, me, given, made);
+  // All questions come first: who gives up has changed nothing.
+  const tenant = await tenantFrom(session, me, given);
+  const first = await deviceFrom(session, given);
+  const progress: Progress = { made: [], isContextKept: false, advice: null };
   const of = tenant === me.tenant ? null : tenant;
-  await keep(session, name, server, key === null ? {} : { key }, of);
-  const records = new Records(await session.clientOf(server, auth), of, session.around.signal);
-  await makeDevice(session, records, given, policy, made);
-  await say(session, { context: name, server, tenant, principal: me.principal, made });
+  const make = async (place: ReservedFile | null): Promise<void> => {
+    const auth = await authOf(key);
+    if (of !== null) await ensureTenant(session, server, auth, of, progress);
+    await keep(session, name, server, key === null ? {} : { key }, of);
+    progress.isContextKept = true;
+    const records = new Records(await session.clientOf(server, auth), of, session.around.signal);
+    if (first !== null) await makeDevice(session, records, { ...first, policy, place: place! }, progress);
+  };
+  // Without a place for its key a device would be made in vain.
+  await (first === null ? make(null) : withPlace({ out: first.out, force: given.force }, make)).catch(
+    async (error: unknown) => {
+      await tellMade(session, name, progress);
+      throw error;
+    },
+  );
+  await say(session, { context: name, server, tenant, principal: me.principal, made: progress.made });
 };
 
 async function confirmReplacing(session: Session, { contexts }: Contexts, name: string): Promise<void> {
@@ -121,50 +152,82 @@ async function credentialFor(
   return { me, key: me === null ? null : key };
 }
 
-/** The tenant that the context is for. It is created if there is none. */
+/** The tenant that the context is for. @throws CliError if the person gives up */
+async function tenantFrom(session: Session, me: Me, { tenant }: Given): Promise<string> {
+  if (tenant !== undefined) return tenant;
+  return me.roles.includes('admin') && mayAsk(session) ? asked(session, 'Tenant', me.tenant) : me.tenant;
+}
+
+/** @returns null: none is wanted. @throws CliError if the person gives up */
+async function deviceFrom(session: Session, given: Given): Promise<FirstDevice | null> {
+  const isAsking = given.device === undefined && mayAsk(session);
+  const device = isAsking ? await asked(session, 'First device; nothing for none', '') : (given.device ?? '');
+  if (device === '') return null;
+  const suggested = `${device}.key`;
+  const out = given.keyOut ?? (isAsking ? await asked(session, 'File for its key', suggested) : suggested);
+  return { device, out };
+}
+
+/** Creates the tenant if there is none. */
 async function ensureTenant(
   session: Session,
   server: string,
   auth: Auth,
-  me: Me,
-  { tenant: given }: Given,
-  made: string[],
-): Promise<string> {
-  const isAdmin = me.roles.includes('admin');
-  const tenant = given ?? (isAdmin && mayAsk(session) ? await asked(session, 'Tenant', me.tenant) : me.tenant);
-  if (tenant === me.tenant) return tenant;
+  tenant: string,
+  { made }: Progress,
+): Promise<void> {
   const records = new Records(await session.clientOf(server, auth), null, session.around.signal);
-  if ((await records.get(['tenants', tenant])) !== null) return tenant;
+  if ((await records.get(['tenants', tenant])) !== null) return;
   await records.put(['tenants', tenant], {}, null);
   made.push(`tenant ${tenant}`);
-  return tenant;
 }
 
 async function makeDevice(
   session: Session,
   records: Records,
-  given: Given,
-  policy: PolicyFile | null,
-  made: string[],
+  { device, policy, place }: FirstDevice & { readonly policy: PolicyFile | null; readonly place: ReservedFile },
+  progress: Progress,
 ): Promise<void> {
-  const isAsking = given.device === undefined && mayAsk(session);
-  const device = isAsking ? await asked(session, 'First device; nothing for none', '') : (given.device ?? '');
-  if (device === '') return;
-  if ((await records.get<Principal>(principalPath(device))) !== null)
+  const { made } = progress;
+  if ((await records.get<Principal>(principalPath(device))) !== null) {
+    progress.advice = `\`umbra device key ${device} --out ${place.path}\` makes another key for ${device}`;
     throw new CliError(EXIT.conflict, `there is a device ${device} already; the context is kept`);
-  const suggested = `${device}.key`;
-  const out = given.keyOut ?? (isAsking ? await asked(session, 'File for its key', suggested) : suggested);
-  await withPlace({ out, force: given.force }, async (place) => {
-    if (policy !== null && (await records.get(['policies', policy.policy])) === null) {
-      await records.put(['policies', policy.policy], policy.text, null);
-      made.push(`policy ${policy.policy}`);
-    }
-    const policies = policy === null ? {} : { policy: [policy.policy] };
-    await createPrincipal(records, device, { kind: 'device', thing: device, role: ['device'], ...policies });
-    made.push(`device ${device}`);
-    const { key, file } = await makeKey(records, device, {}, place);
-    made.push(`key ${key} of ${device}, in ${file}`);
-  });
+  }
+  if (policy !== null) await ensurePolicy(session, records, policy, progress);
+  const policies = policy === null ? {} : { policy: [policy.policy] };
+  await createPrincipal(records, device, { kind: 'device', thing: device, role: ['device'], ...policies });
+  made.push(`device ${device}`);
+  progress.advice = withoutKey(device, place.path);
+  const { key, file } = await makeKey(session, records, device, {}, place);
+  made.push(`key ${key} of ${device}, in ${file}`);
+}
+
+/** Creates the policy if there is none. One of the name with another document stays, which is told. */
+async function ensurePolicy(
+  session: Session,
+  records: Records,
+  { policy, text, document }: PolicyFile,
+  { made }: Progress,
+): Promise<void> {
+  const found = await records.get<PolicyView>(['policies', policy]);
+  if (found === null) {
+    await records.put(['policies', policy], text, null);
+    made.push(`policy ${policy}`);
+  } else if (differencesOf(found.record.document, document).length > 0)
+    await session.warn(
+      'other-policy',
+      `there is another policy ${policy} already, which stays as it is, and the device gets it: ` +
+        `see \`umbra policy get ${policy}\``,
+    );
+}
+
+/** Says how far it has come before its error says why it has ended. */
+async function tellMade(session: Session, name: string, progress: Progress): Promise<void> {
+  const { made, isContextKept, advice } = progress;
+  const all = [...made, ...(isContextKept ? [`the context ${name}, which is the current one`] : [])];
+  if (all.length === 0) return;
+  await session.warn('half-done', `made before it failed: ${all.join('; ')}`);
+  await session.warn('go-on', advice ?? '`umbra init` goes on from there if it is carried out again');
 }
 
 const say = ({ out }: Session, done: Done): Promise<void> =>

@@ -1,7 +1,7 @@
-import { CliError, EXIT } from '../exit-code.js';
+import { CliError, EXIT, isUmbraError } from '../exit-code.js';
 import { recordsOf, type RecordPath, type Records } from '../records.js';
 import { reserveFile, type ReservedFile } from '../secret-file.js';
-import type { Run } from '../session.js';
+import type { Run, Session } from '../session.js';
 
 /** A key as the service shows it: without what proves anything. */
 export interface Key {
@@ -29,11 +29,11 @@ export interface KeyMembers {
   /** Seconds. */
   readonly expiresIn?: number | undefined;
   readonly kind?: Key['kind'];
+  /** As it was given with the command, for the commands that are advised. */
+  readonly tenant?: string | undefined;
 }
 
-interface Given extends Place, KeyMembers {
-  readonly tenant?: string;
-}
+interface Given extends Place, KeyMembers {}
 
 /** What is told of a key that is in a file now. */
 export interface MadeKey {
@@ -60,7 +60,7 @@ export const list: Run = async (session, [id = ''], options) => {
 export const create: Run = async (session, [id = ''], options) => {
   const given = options as unknown as Given;
   const records = await recordsOf(session, given.tenant);
-  const made = await withPlace(given, (file) => makeKey(records, id, given, file));
+  const made = await withPlace(given, (file) => makeKey(session, records, id, given, file));
   await session.out.say(made, `${id} has the key ${made.key}, in ${made.file}`);
 };
 
@@ -74,19 +74,49 @@ export async function withPlace<T>({ out, force }: Place, task: (file: ReservedF
   }
 }
 
-/** Makes a key into a file. If it cannot be kept there, it is revoked again. @throws CliError, UmbraError */
-export async function makeKey(records: Records, id: string, given: KeyMembers, file: ReservedFile): Promise<MadeKey> {
-  const { title, expiresIn, kind } = given;
+/**
+ * Makes a key into a file. If it cannot be kept there, it is revoked again. A key that may be left behind is told.
+ * @throws CliError, UmbraError
+ */
+export async function makeKey(
+  session: Session,
+  records: Records,
+  id: string,
+  given: KeyMembers,
+  file: ReservedFile,
+): Promise<MadeKey> {
+  const { title, expiresIn, kind, tenant } = given;
+  const of = `${id}${tenantGiven(tenant)}`;
   const body = { ...(kind && { kind }), ...(title && { title }), ...(expiresIn && { expiresIn }) };
-  const { record: made } = await records.post<NewKey>(keysPath(id), body);
+  const { record: made } = await records.post<NewKey>(keysPath(id), body).catch(async (error: unknown) => {
+    if (mayBeDone(error))
+      await session.warn(
+        'key-in-doubt',
+        `${id} may have a key now that nobody knows: see \`umbra client key list ${of}\`, and revoke it`,
+      );
+    throw error;
+  });
   try {
     await file.write(textOf(made));
   } catch (error) {
-    await revoked(records, id, made.id);
+    await revoked(records, id, made.id).catch(({ message }: Error) =>
+      session.warn(
+        'key-left',
+        `the key ${made.id} is in no file and still holds (${message}): ` +
+          `take it back with \`umbra client key revoke ${id} ${made.id}${tenantGiven(tenant)}\``,
+      ),
+    );
     throw error;
   }
   return { principal: id, key: made.id, file: file.path };
 }
+
+/** The option of a command that is advised. No errors. */
+export const tenantGiven = (tenant: string | undefined): string => (tenant === undefined ? '' : ` --tenant ${tenant}`);
+
+/** Whether what was asked for may have been carried out all the same. */
+const mayBeDone = (error: unknown): boolean =>
+  isUmbraError(error) ? error.outcome !== 'not-applied' : !(error instanceof CliError);
 
 /** An access key as files of credentials of AWS have it. */
 const textOf = (made: NewKey): string =>
@@ -102,9 +132,9 @@ export const rotate: Run = async (session, [id = '', key], options) => {
   const records = await recordsOf(session, (options as unknown as Given).tenant);
   const old = oldOf(await keysOf(records, id), id, key);
   await session.confirm(`Replace the key ${old.id} of ${id}? Connections that were opened with it end.`);
-  const { title = old.title, expiresIn = lifeOf(old) } = given;
-  const members = { title, expiresIn, kind: old.kind };
-  const { key: made, file } = await withPlace(given, (place) => makeKey(records, id, members, place));
+  const { title = old.title, expiresIn = lifeOf(old), tenant } = given;
+  const members = { title, expiresIn, kind: old.kind, tenant };
+  const { key: made, file } = await withPlace(given, (place) => makeKey(session, records, id, members, place));
   await revoked(records, id, old.id).catch((error: Error) => {
     throw new CliError(
       EXIT.failed,
