@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { METRICS, Metrics } from '../telemetry/metrics.js';
+import { SAMPLER, Sampler } from '../telemetry/sampling.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import { CONFIG, type Config } from './config.js';
 
@@ -16,8 +17,9 @@ export class ConfigModule {
         { provide: LOGGER, useValue: logger },
         { provide: CLOCK, useValue: clock },
         { provide: METRICS, useValue: metrics },
+        { provide: SAMPLER, useValue: new Sampler() },
       ],
-      exports: [CONFIG, LOGGER, CLOCK, METRICS],
+      exports: [CONFIG, LOGGER, CLOCK, METRICS, SAMPLER],
     };
   }
 }
