@@ -80,13 +80,15 @@ export interface FeedBatch {
  * the old generation of the heap, which is then collected every few seconds.
  */
 export interface PackedBatch {
-  readonly position: Position;
-  /** Number of its records. */
-  readonly size: number;
-  /** Bytes that it holds. */
-  readonly bytes: number;
-  /** The batch again, with records of its own. No errors. */
-  unpack(): FeedBatch;
+  /** Bytes that may lie among others: whoever holds them longer than the batch itself copies them. */
+  readonly bytes: Buffer;
+  /** What makes a batch of them again, the same for all batches of a feed. */
+  readonly unpacker: Unpacker;
+}
+
+export interface Unpacker {
+  /** The batch with records of its own, as many as it had. @param bytes become part of them. No errors. */
+  unpack(bytes: Buffer, position: Position): FeedBatch;
 }
 
 /** Progress of a reader of the base: it has every record up to and including the key `after`, as of `position`. */

@@ -1,5 +1,6 @@
 import { jest } from '@jest/globals';
 import fc from 'fast-check';
+import type { Position } from '../store/position.js';
 import type { FeedBatch } from '../store/shadow-feed.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
 import { RecentChanges } from './recent-changes.js';
@@ -116,18 +117,21 @@ describe('RecentChanges', () => {
 
   it('holds what is packed, and unpacks it once, for the first reader that asks', () => {
     const history = new RecentChanges(START, 100);
-    const unpack = jest.fn((revision: number) => batch(revision, 2));
+    const unpack = jest.fn((bytes: Buffer, { revision }: Position) =>
+      batch(revision, Number(bytes.toString('utf8', 0, 1))),
+    );
     for (const revision of [11, 12, 13]) {
-      const whole = batch(revision, 2);
-      const packed = { position: whole.position, size: 2, bytes: 200 * 1024, unpack: () => unpack(revision) };
-      history.append({ ...whole, packed });
+      const bytes = Buffer.alloc(200 * 1024, '2');
+      history.append({ ...batch(revision, 2), packed: { bytes, unpacker: { unpack } } });
+      // Their memory is used for what comes next.
+      bytes.fill('9');
     }
     // 100 records are taken for 400 KiB.
     expect([history.size, history.place(at(10)), history.place(at(11))]).toEqual([4, 'older', 'held']);
     expect(unpack).not.toHaveBeenCalled();
     expect(replay(history, at(12))).toEqual(['13:0', '13:1']);
     expect(history.following(at(12))).toBe(history.following(at(13, 1)));
-    expect(unpack.mock.calls).toEqual([[13]]);
+    expect(unpack.mock.calls.map(([, { revision }]) => revision)).toEqual([13]);
   });
 
   it('stays small over many appends', () => {

@@ -1,6 +1,7 @@
 import { Fifo } from '../resilience/fifo.js';
 import { sameHistory, type Position } from '../store/position.js';
-import type { FeedBatch, PackedBatch } from '../store/shadow-feed.js';
+import type { FeedBatch, Unpacker } from '../store/shadow-feed.js';
+import { ByteQueue, type Piece } from './byte-queue.js';
 import type { Cursor } from './subscription.js';
 
 /**
@@ -15,6 +16,7 @@ const AVERAGE_BYTES = 4 * 1024;
 /** The last records in memory, in whole revisions, for readers that resume. */
 export class RecentChanges {
   readonly #batches = new Fifo<Held>();
+  readonly #packed = new ByteQueue();
   #records = 0;
   #bytes = 0;
   /** Everything after it, up to `position`, is held. */
@@ -50,7 +52,7 @@ export class RecentChanges {
     }
     this.#position = position;
     if (records.length === 0) return;
-    const held = new Held(batch);
+    const held = this.#hold(batch);
     this.#batches.push(held);
     this.#records += held.size;
     this.#bytes += held.bytes;
@@ -76,12 +78,28 @@ export class RecentChanges {
       if ((this.#batches.at(middle)?.position.revision ?? 0) >= wanted) end = middle;
       else from = middle + 1;
     }
-    return this.#batches.at(from)?.batch ?? null;
+    const held = this.#batches.at(from);
+    return held === undefined ? null : this.#batchOf(held);
+  }
+
+  #hold(batch: FeedBatch): Held {
+    const { position, records, packed } = batch;
+    const size = records.length;
+    if (!packed) return { position, size, bytes: bytesOf(batch), piece: null, unpacker: null, batch };
+    const { bytes, unpacker } = packed;
+    return { position, size, bytes: bytes.length, piece: this.#packed.add(bytes), unpacker, batch: null };
+  }
+
+  #batchOf(held: Held): FeedBatch | null {
+    const { piece, unpacker, position } = held;
+    if (piece && unpacker) held.batch ??= unpacker.unpack(this.#packed.read(piece), position);
+    return held.batch;
   }
 
   #dropFirst(): void {
     const held = this.#batches.take();
     if (!held) return;
+    if (held.piece) this.#packed.drop(held.piece);
     this.#records -= held.size;
     this.#bytes -= held.bytes;
     this.#floor = held.position;
@@ -89,29 +107,13 @@ export class RecentChanges {
 }
 
 /** A batch of the ring: packed until the first reader asks for it, and then one for all readers. */
-class Held {
+interface Held {
   readonly position: Position;
   readonly size: number;
   readonly bytes: number;
-  #packed: PackedBatch | null;
-  #batch: FeedBatch | null;
-
-  constructor(batch: FeedBatch) {
-    const { position, records, packed } = batch;
-    this.position = position;
-    this.size = records.length;
-    this.bytes = packed?.bytes ?? bytesOf(batch);
-    this.#packed = packed ?? null;
-    this.#batch = packed ? null : batch;
-  }
-
-  get batch(): FeedBatch | null {
-    if (this.#batch === null && this.#packed !== null) {
-      this.#batch = this.#packed.unpack();
-      this.#packed = null;
-    }
-    return this.#batch;
-  }
+  readonly piece: Piece | null;
+  readonly unpacker: Unpacker | null;
+  batch: FeedBatch | null;
 }
 
 function bytesOf({ records }: FeedBatch): number {

@@ -10,7 +10,9 @@ describe('the records before a deletion', () => {
   ])('end the feed as %s when etcd does not have them', async (reason, message) => {
     const calls = { read: () => Promise.reject(new Error(message)) };
     const deleted = new DeletedRecords(calls, new RecordDecoder('/test/', SILENT_LOGGER), SILENT_LOGGER);
-    const revisions = [{ revision: 7, puts: [], pieces: [], deletes: [Buffer.from('/test/shadows/00/t/a/c')] }];
+    const revisions = [
+      { revision: 7, puts: [], bytes: Buffer.alloc(0), deletes: [Buffer.from('/test/shadows/00/t/a/c')] },
+    ];
     const start = { cluster: 'c', epoch: 0, revision: 5 };
     await expect(deleted.of(revisions, start)).rejects.toMatchObject({ name: 'FeedGap', reason });
   });
@@ -20,7 +22,7 @@ describe('the records before a deletion', () => {
     const deleted = new DeletedRecords(calls, new RecordDecoder('/test/', SILENT_LOGGER), SILENT_LOGGER);
     const deletes = [Buffer.from(`${presencePrefix('/test/')}t/lamp`)];
     const start = { cluster: 'c', epoch: 0, revision: 5 };
-    expect(await deleted.of([{ revision: 7, puts: [], pieces: [], deletes }], start)).toEqual(new Map());
+    expect(await deleted.of([{ revision: 7, puts: [], bytes: Buffer.alloc(0), deletes }], start)).toEqual(new Map());
   });
 
   it('are not read for a mass deletion, which could fill the memory of every node', async () => {
@@ -28,6 +30,6 @@ describe('the records before a deletion', () => {
     const deleted = new DeletedRecords(calls, new RecordDecoder('/test/', SILENT_LOGGER), SILENT_LOGGER);
     const deletes = Array.from({ length: 5_001 }, (_, n) => Buffer.from(`/test/shadows/00/t/a${n}/c`));
     const start = { cluster: 'c', epoch: 0, revision: 5 };
-    expect(await deleted.of([{ revision: 7, puts: [], pieces: [], deletes }], start)).toEqual(new Map());
+    expect(await deleted.of([{ revision: 7, puts: [], bytes: Buffer.alloc(0), deletes }], start)).toEqual(new Map());
   });
 });

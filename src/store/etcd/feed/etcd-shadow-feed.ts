@@ -23,7 +23,6 @@ import { presencePrefix, shadowsPrefix } from '../keys.js';
 import { BaseState } from './base-state.js';
 import type { FeedLag } from './feed-lag.js';
 import { DeletedRecords, type FindRemoval } from './deleted-records.js';
-import { PackedRevision } from './packed-revision.js';
 import { ProgressMarker } from './progress-marker.js';
 import { RecordDecoder, type KnownValues } from './record-decoder.js';
 import { RestoreDetector, type EtcdCalls } from './restore-detector.js';
@@ -236,7 +235,7 @@ export class EtcdShadowFeed implements ShadowFeed {
       follower.cursor = revision;
       // The records that were deleted are not among its bytes.
       if (records.length === 0 || raw.deletes.length > 0) yield { position, records };
-      else yield { position, records, packed: new PackedRevision(raw, records.length, position, this.#decoder) };
+      else yield { position, records, packed: { bytes: raw.bytes, unpacker: this.#decoder } };
     }
   }
 

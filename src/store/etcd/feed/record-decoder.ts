@@ -5,13 +5,14 @@ import type { Position } from '../../position.js';
 import { isThingName } from '../../../document/shadow-name.js';
 import { parseRecordKey } from '../../presence-record.js';
 import { PresenceUpdate } from '../../presence-update.js';
-import type { FeedRecord } from '../../shadow-feed.js';
+import type { FeedBatch, FeedRecord, Unpacker } from '../../shadow-feed.js';
 import type { ShadowRecord } from '../../shadow-store.js';
 import { decodeRecord, isCurrentFormat, type EtcdRecord } from '../codec.js';
 import { isInBucket, parseKey, presencePrefix, shadowsPrefix, splitKey } from '../keys.js';
 import { KeyBytes } from './key-bytes.js';
 import { StoredRecord, type RecordSource } from './stored-record.js';
 import type { WatchEvent } from './watch-event.js';
+import { decodeWatchResponse } from './watch-response.js';
 
 /** Foreign keys that the log names, once each; more would not help an operator. */
 const MAX_NAMED = 1_000;
@@ -37,7 +38,7 @@ export interface KnownValues {
 const NOTHING_KNOWN: KnownValues = { mayKnow: () => false, take: () => undefined };
 
 /** Turns the values below the shadow prefix into records. Other programs can write there too; that never stops a feed. */
-export class RecordDecoder {
+export class RecordDecoder implements Unpacker {
   readonly #named = new Set<string>();
   /** The key that feeds write to see their own progress. */
   readonly marker: string;
@@ -82,9 +83,15 @@ export class RecordDecoder {
     return this.#decode(event, position, this.known);
   }
 
-  /** The same for an event that was decoded before: what the node knew of it then may be gone. It never throws. */
-  decodeAgain(event: WatchEvent, position: Position): FeedRecord | null {
-    return this.#decode(event, position, NOTHING_KNOWN);
+  /** @param bytes a watch response with the puts of a revision whose records have been made before */
+  unpack(bytes: Buffer, position: Position): FeedBatch {
+    const records: FeedRecord[] = [];
+    for (const event of decodeWatchResponse(bytes).events) {
+      // What the node knew of it then may be gone.
+      const record = this.#decode(event, position, NOTHING_KNOWN);
+      if (record) records.push(record);
+    }
+    return { position, records };
   }
 
   #decode(event: WatchEvent, position: Position, values: KnownValues): FeedRecord | null {

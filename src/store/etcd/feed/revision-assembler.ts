@@ -6,8 +6,8 @@ export interface RawRevision {
   readonly puts: readonly WatchEvent[];
   /** Keys that it deleted. */
   readonly deletes: readonly Buffer[];
-  /** Its events as they were sent: each piece is a watch response by itself. */
-  readonly pieces: readonly Buffer[];
+  /** Its events as they were sent: a watch response by themselves. */
+  readonly bytes: Buffer;
 }
 
 /**
@@ -55,7 +55,7 @@ export class RevisionAssembler {
   progress(revision: number): RawRevision[] {
     if (this.#revision > this.#cursor || revision <= this.#cursor) return [];
     this.#cursor = revision;
-    return [{ revision, puts: [], deletes: [], pieces: [] }];
+    return [{ revision, puts: [], deletes: [], bytes: NOTHING }];
   }
 
   /** Takes neighbours of one revision, `from` up to and without `to`. */
@@ -75,9 +75,16 @@ export class RevisionAssembler {
   #finish(whole: RawRevision[]): void {
     if (this.#revision <= this.#cursor) return;
     this.#cursor = this.#revision;
-    whole.push({ revision: this.#revision, puts: this.#open, deletes: this.#deleted, pieces: this.#pieces });
+    whole.push({ revision: this.#revision, puts: this.#open, deletes: this.#deleted, bytes: joined(this.#pieces) });
     this.#open = [];
     this.#deleted = [];
     this.#pieces = [];
   }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** Messages of protobuf behind each other are one with the repeated fields of all of them. */
+function joined(pieces: readonly Buffer[]): Buffer {
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
 }
