@@ -83,3 +83,13 @@ export function platformOf(given: Partial<Platform> = {}): Platform {
     store: given.store ?? null,
   };
 }
+
+/**
+ * Runs `task` when all that has arrived by now is worked off. Nothing waits by it, so tests have no need to replace it.
+ * @returns false: browsers have nothing of the kind, and it will not run. No errors.
+ */
+export function afterThisTurn(task: () => void): boolean {
+  if (typeof setImmediate === 'undefined') return false;
+  setImmediate(task);
+  return true;
+}

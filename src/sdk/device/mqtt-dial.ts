@@ -1,7 +1,7 @@
 // By its default export: that of browsers has no other.
 import mqttjs, { type IClientOptions, type MqttClient } from 'mqtt';
 import { cutOff, lost, reasonOf } from './refusal.js';
-import type { Clock } from '../platform.js';
+import { afterThisTurn, type Clock } from '../platform.js';
 import { MISMATCH } from '../tls/pins.js';
 import { clientError, type UmbraError } from '../umbra-error.js';
 import { aborted } from '../within.js';
@@ -62,6 +62,7 @@ class MqttConnection implements Connection {
   /** Ends of waits. */
   readonly #waiting = new Set<(error: UmbraError) => void>();
   #isOpen = false;
+  #isHeldBack = false;
   #error: UmbraError | null = null;
 
   constructor(
@@ -69,7 +70,10 @@ class MqttConnection implements Connection {
     private readonly target: MqttTarget,
     private readonly events: ConnectionEvents,
   ) {
-    client.on('message', (topic, payload) => events.message(topic, payload.toString()));
+    client.on('message', (topic, payload) => {
+      this.#holdBack();
+      events.message(topic, payload.toString());
+    });
     client.on('disconnect', ({ reasonCode = 0 }) => this.#close(reasonOf(reasonCode, 'The node ended the connection')));
     client.on('error', (error) => {
       const { code } = error as { code?: unknown };
@@ -130,6 +134,18 @@ class MqttConnection implements Connection {
       client.end(false, isFive ? { reasonCode: 0, properties: { sessionExpiryInterval: 0 } } : {});
     });
     this.cut();
+  }
+
+  /** What a message brings about, its PUBACK and often the next report, goes out in one piece: that halves the writes. */
+  #holdBack(): void {
+    const { stream } = this.client;
+    if (this.#isHeldBack) return;
+    // Browsers have no system call to spare.
+    this.#isHeldBack = afterThisTurn(() => {
+      this.#isHeldBack = false;
+      stream.uncork();
+    });
+    if (this.#isHeldBack) stream.cork();
   }
 
   #wait<T>(start: (resolve: (value: T) => void, reject: (error: UmbraError) => void) => void): Promise<T> {
