@@ -30,7 +30,9 @@ key, as far as they are wanted. It asks for what is not given, and nothing with 
 one by \`--key-file\`, and keeps it once the service has taken it. With \`--issuer\` people sign in at an OpenID provider
 that the tenant has registered ([security.md](security.md#issuers)): by the browser of this machine, which comes back to
 \`http://127.0.0.1:PORT/callback\`, or by \`--device-code\`. The command there is a public client without a secret. Its
-tokens are kept in the folder \`tokens\` beside the contexts, and renewed when a command needs them.
+tokens are kept in the folder \`tokens\` beside the contexts, and renewed when a command needs them. A login that fails
+leaves the former one as it was. One that is replaced or forgotten is ended at its provider, as far as that can be
+reached.
 
 A key or access token comes from a file, from stdin (\`--key-file -\`) or from a question on the terminal. It is never an
 argument, because other users of the machine see those; a command line with a key in it is refused. Without a key none is

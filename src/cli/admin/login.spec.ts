@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { freePort } from '../../../test/harness/ports.js';
@@ -17,11 +17,13 @@ let polls: object[];
 let nonce: string | null;
 /** Whether the service takes the credential. */
 let isTaken: boolean;
+/** Whether the provider still knows the login. */
+let isKnown: boolean;
 let fetch: ScriptedFetch;
 
 beforeEach(() => {
   commands = new Commands();
-  [polls, nonce, isTaken] = [[], null, true];
+  [polls, nonce, isTaken, isKnown] = [[], null, true, true];
   fetch = scriptedFetch(answer);
 });
 afterEach(() => commands.remove());
@@ -54,6 +56,8 @@ function answer({ url, body = '', headers }: Sent): Response {
     const found = polls.shift() ?? TOKENS;
     return Response.json(found, { status: 'error' in found ? 400 : 200 });
   }
+  if (body.includes('grant_type=refresh_token') && !isKnown)
+    return Response.json({ error: 'invalid_grant' }, { status: 400 });
   const id = `e30.${btoa(JSON.stringify({ iss: ISSUER, aud: 'cli', nonce }))}.`;
   if (pathname === '/token') return Response.json({ ...TOKENS, id_token: id });
   return new Response('', { status: pathname === '/revoke' ? 200 : 404 });
@@ -142,6 +146,86 @@ describe('login at a provider', () => {
       EXIT.notSignedIn,
       false,
       false,
+    ]);
+  });
+
+  /** The tokens of the next login. @param sid of the session at the provider, if the access token says it */
+  const nextTokens = (name: string, sid?: string): void => {
+    const access_token = sid === undefined ? `access-of-${name}` : `e30.${btoa(JSON.stringify({ sid }))}.${name}`;
+    polls.push({ ...TOKENS, access_token, refresh_token: `refresh-of-${name}` });
+  };
+  const revoked = (): (string | null)[] =>
+    fetch.sent
+      .filter(({ url }) => new URL(url).pathname === '/revoke')
+      .map(({ body }) => new URLSearchParams(body).get('token'));
+  const device = (more = '', given: Given = {}) => commands.run(`${LOGIN} --device-code${more}`, { fetch, ...given });
+
+  it.each<[string, () => Promise<Ended>]>([
+    ['refused', () => (polls.push({ error: 'access_denied' }), device())],
+    ['not taken by the service', () => ((isTaken = false), device())],
+    ['given up', () => (polls.push({ error: 'authorization_pending' }), device('', { signal: AbortSignal.abort() }))],
+    ['for a provider that is not there', () => device(' --issuer https://none.test')],
+  ])('leaves the former one as it is when it is %s', async (_, second) => {
+    nextTokens('first');
+    await device();
+    const before = [kept(), readFileSync(tokens(), 'utf8')];
+    expect((await second()).exit).not.toBe(EXIT.done);
+    isTaken = true;
+    expect([kept(), readFileSync(tokens(), 'utf8')]).toEqual(before);
+    expect((await commands.run('doctor', { fetch })).exit).toBe(EXIT.done);
+    expect(fetch.sent.at(-1)!.headers['authorization']).toBe('Bearer access-of-first');
+    expect(revoked()).not.toContain('refresh-of-first');
+  });
+
+  it('leaves the former one also if the contexts cannot be changed', async () => {
+    nextTokens('first');
+    await device();
+    const before = readFileSync(tokens(), 'utf8');
+    nextTokens('second');
+    const said = { isTerminal: false, write: async () => chmodSync(file(), 0o640) };
+    expect((await device('', { stderr: said })).exit).toBe(EXIT.failed);
+    expect([readFileSync(tokens(), 'utf8'), revoked()]).toEqual([before, ['refresh-of-second']]);
+  });
+
+  it('ends the former one at its provider when another credential replaces it', async () => {
+    for (const name of ['first', 'second']) {
+      nextTokens(name);
+      expect((await device()).exit).toBe(EXIT.done);
+    }
+    expect([revoked(), JSON.parse(readFileSync(tokens(), 'utf8'))]).toMatchObject([
+      ['refresh-of-first'],
+      { refreshToken: TOKENS.refresh_token },
+    ]);
+    await commands.run('login home --key-file -', { fetch, stdin: KEY });
+    nextTokens('third');
+    await device();
+    await commands.run('context set home --server http://other.test', { fetch });
+    nextTokens('fourth');
+    await device();
+    await commands.run('context delete home --yes', { fetch });
+    expect(revoked().slice(1)).toEqual([TOKENS.refresh_token, 'refresh-of-third', 'refresh-of-fourth']);
+    expect(existsSync(tokens())).toBe(false);
+  });
+
+  it('says so if the provider ends the new one together with the former one', async () => {
+    await device();
+    isKnown = false;
+    const second = await device();
+    expect([second.exit, second.stderr]).toEqual([
+      EXIT.notSignedIn,
+      expect.stringContaining(`${ISSUER} has ended this login together with the former one`),
+    ]);
+    expect((await device()).exit).toBe(EXIT.done);
+  });
+
+  it('leaves a session at the provider that both logins are in', async () => {
+    for (const name of ['first', 'second']) {
+      nextTokens(name, 'browser-1');
+      expect((await device()).exit).toBe(EXIT.done);
+    }
+    expect([revoked(), JSON.parse(readFileSync(tokens(), 'utf8'))]).toMatchObject([
+      [],
+      { refreshToken: 'refresh-of-second' },
     ]);
   });
 

@@ -1,11 +1,11 @@
 import { checkName, existing, serverFor } from '../commands/context.js';
 import { changeContexts, readContexts, type Context, type Login } from '../contexts.js';
-import { usage } from '../exit-code.js';
+import { CliError, EXIT, usage } from '../exit-code.js';
 import { printable } from '../printable.js';
 import type { Auth } from '../../sdk/index.js';
 import type { OidcSession } from '../../sdk/auth/index.js';
 import type { Run, Session } from '../session.js';
-import { forgetTokens, loginOf } from '../tokens.js';
+import { endLogin, endReplaced, newLogin, type FormerLogin, type NewLogin } from '../tokens.js';
 import { listen } from './loopback.js';
 
 interface Given {
@@ -67,20 +67,31 @@ export async function whoIs(session: Session, server: string, auth: Auth): Promi
 }
 
 async function loginAt(session: Session, name: string, server: string, provider: Login, how: Given): Promise<Me> {
-  const { file } = session;
-  const { fetch } = session.around;
-  await forgetTokens(file, name);
-  const auth = loginOf(provider, { name, server, file, fetch });
-  try {
-    await (how.deviceCode ? byDeviceCode(session, auth) : byBrowser(session, auth, how.port ?? 0));
-    const me = await whoIs(session, server, auth);
-    await keep(session, name, server, { login: provider });
-    return me;
-  } catch (error) {
-    // Tokens that the service does not take are of no use.
-    await auth.signOut().catch(() => undefined);
+  const place = { name, server, file: session.file, fetch: session.around.fetch };
+  const fresh = newLogin(provider, place);
+  const [me, former] = await signedIn(session, fresh, name, server, provider, how).catch(async (error: unknown) => {
+    // Tokens that the service does not take, or that nobody keeps, are of no use.
+    await fresh.session.signOut().catch(() => undefined);
     throw error;
-  }
+  });
+  if (await endReplaced(former, provider, place)) return me;
+  throw new CliError(
+    EXIT.notSignedIn,
+    `${provider.issuer} has ended this login together with the former one, which it replaces: sign in once more`,
+  );
+}
+
+async function signedIn(
+  session: Session,
+  fresh: NewLogin,
+  name: string,
+  server: string,
+  provider: Login,
+  how: Given,
+): Promise<[Me, FormerLogin]> {
+  await (how.deviceCode ? byDeviceCode(session, fresh.session) : byBrowser(session, fresh.session, how.port ?? 0));
+  const me = await whoIs(session, server, fresh.session);
+  return [me, await fresh.keep(() => keep(session, name, server, { login: provider }))];
 }
 
 async function byDeviceCode({ around }: Session, auth: OidcSession): Promise<void> {
@@ -111,22 +122,25 @@ async function byBrowser({ around }: Session, auth: OidcSession, port: number): 
 /**
  * Keeps a credential in a context, in the place of the one before, and makes it the current one.
  * @param of the tenant that the context is for; null: that of the credential; undefined: as it was
+ * @returns the context before. With a key its login is ended; without, that is for the caller.
  * @throws CliError
  */
 export async function keep(
-  { file }: Session,
+  { file, around }: Session,
   name: string,
   server: string,
   credential: Pick<Context, 'key' | 'login'>,
   of?: string | null,
-): Promise<void> {
-  if (credential.login === undefined) await forgetTokens(file, name);
+): Promise<Context | undefined> {
+  let before: Context | undefined;
   await changeContexts(file, ({ contexts }) => {
-    const before = Object.hasOwn(contexts, name) ? contexts[name]!.tenant : undefined;
-    const tenant = of === undefined ? before : (of ?? undefined);
+    before = Object.hasOwn(contexts, name) ? contexts[name] : undefined;
+    const tenant = of === undefined ? before?.tenant : (of ?? undefined);
     const context = { server, ...(tenant !== undefined && { tenant }), ...credential };
     return { current: name, contexts: { ...contexts, [name]: context } };
   });
+  if (credential.login === undefined) await endLogin(before, { name, file, fetch: around.fetch });
+  return before;
 }
 
 const say = ({ out }: Session, name: string, { tenant, principal, expiresAt }: Me): Promise<void> =>
@@ -139,12 +153,7 @@ const say = ({ out }: Session, name: string, { tenant, principal, expiresAt }: M
 export const logout: Run = async (session, [wanted]) => {
   const { file, around, out } = session;
   const { name, context } = existing(await readContexts(file), wanted ?? session.options.context ?? null);
-  const place = { name, server: context.server, file, fetch: around.fetch };
-  if (context.login !== undefined)
-    await loginOf(context.login, place)
-      .signOut()
-      .catch(() => undefined);
-  await forgetTokens(file, name);
+  await endLogin(context, { name, file, fetch: around.fetch });
   await changeContexts(file, (all) => {
     const { server, tenant } = existing(all, name).context;
     const left = { server, ...(tenant !== undefined && { tenant }) };

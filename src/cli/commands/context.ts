@@ -82,7 +82,7 @@ export function checkName(name: string): void {
 }
 
 async function set(session: Session, [name = '']: readonly string[], given: Readonly<Record<string, unknown>>) {
-  const { file, options, out } = session;
+  const { file, options, out, around } = session;
   const { tenant, askKey, key: wantsKey } = given as { tenant?: string; askKey?: boolean; key?: boolean };
   checkName(name);
   if (Number(askKey === true) + Number(wantsKey === false) + Number(options.keyFile !== undefined) > 1)
@@ -94,7 +94,7 @@ async function set(session: Session, [name = '']: readonly string[], given: Read
     : options.keyFile === undefined
       ? undefined
       : await session.keyOf(options.keyFile);
-  let [hadKey, hadLogin] = [false, false];
+  let before: Context | undefined;
   const { current, contexts } = await changeContexts(file, (all) => {
     const old = Object.hasOwn(all.contexts, name) ? all.contexts[name] : undefined;
     const server = serverFor(name, all, options.server);
@@ -102,16 +102,16 @@ async function set(session: Session, [name = '']: readonly string[], given: Read
     const kept = wantsKey === false || server !== old?.server ? undefined : old.key;
     const key = fresh ?? kept;
     const login = key === undefined && wantsKey !== false && server === old?.server ? old.login : undefined;
-    hadLogin = old?.login !== undefined && login === undefined;
     const of = tenant ?? old?.tenant;
-    hadKey = old?.key !== undefined;
+    before = old;
     const credential = { ...(key !== undefined && { key }), ...(login !== undefined && { login }) };
     const context: Context = { server, ...(of !== undefined && { tenant: of }), ...credential };
     return { current: all.current ?? name, contexts: { ...all.contexts, [name]: context } };
   });
-  if (hadLogin) await (await import('../tokens.js')).forgetTokens(file, name);
   const context = contexts[name]!;
-  const lost = hadKey && context.key === undefined && wantsKey !== false;
+  if (before?.login !== undefined && context.login === undefined)
+    await (await import('../tokens.js')).endLogin(before, { name, file, fetch: around.fetch });
+  const lost = before?.key !== undefined && context.key === undefined && wantsKey !== false;
   await out.say(
     shown(name, context, current),
     `context ${name} is kept${lost ? '; its key was for the other server and is forgotten' : ''}`,
@@ -132,14 +132,15 @@ async function use({ file, out }: Session, [given = '']: readonly string[]): Pro
 }
 
 async function remove(session: Session, [given = '']: readonly string[]): Promise<void> {
-  const { file, out } = session;
+  const { file, out, around } = session;
   existing(await readContexts(file), given);
   await session.confirm(`Forget the context ${given} and its key?`);
+  let before: Context | undefined;
   await changeContexts(file, (all) => {
-    existing(all, given);
+    before = existing(all, given).context;
     const contexts = Object.fromEntries(Object.entries(all.contexts).filter(([name]) => name !== given));
     return { current: all.current === given ? null : all.current, contexts };
   });
-  await (await import('../tokens.js')).forgetTokens(file, given);
+  await (await import('../tokens.js')).endLogin(before, { name: given, file, fetch: around.fetch });
   await out.say({ name: given, deleted: true }, `context ${given} is forgotten`);
 }
