@@ -27,7 +27,7 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.conflict, 'conflict: the version is another one, or it exists already'],
   [EXIT.unreachable, 'unreachable: no connection, no answer in time, or the service is not ready'],
   [EXIT.unknownOutcome, 'outcome unknown: the write may have been carried out'],
-  [EXIT.interrupted, 'interrupted by Ctrl-C'],
+  [EXIT.interrupted, 'interrupted, by Ctrl-C, SIGTERM or SIGHUP'],
 ];
 
 /** An error of the command itself. */

@@ -1,15 +1,28 @@
 import { homedir } from 'node:os';
+import { addAbortSignal } from 'node:stream';
 import { EXIT } from './exit-code.js';
 import { run } from './run.js';
 import { Secrets } from './secrets.js';
 import type { Sink } from './surroundings.js';
 
+/** Milliseconds in which a command that is interrupted comes to its end: it takes away what it has begun. */
+const LONGEST_END_MS = 5_000;
+
 const interruption = new AbortController();
+
+function interrupt(): void {
+  if (interruption.signal.aborted) return;
+  interruption.abort();
+  setTimeout(() => process.exit(EXIT.interrupted), LONGEST_END_MS).unref();
+}
+
 process.on('SIGINT', () => {
   // The second time it is meant: something does not end.
   if (interruption.signal.aborted) process.exit(EXIT.interrupted);
-  interruption.abort();
+  interrupt();
 });
+// Terminals and `timeout` may send these more than once.
+for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
 
 /** A reader that has gone away, such as `head`, changes nothing: the command does what it was told, and says how it ended. */
 function sinkOf(stream: NodeJS.WriteStream): Sink {
@@ -31,6 +44,11 @@ function sinkOf(stream: NodeJS.WriteStream): Sink {
   };
 }
 
+/** It ends with the command: whoever is to write it may never do so. */
+async function* stdin(): AsyncGenerator<string | Uint8Array, void, undefined> {
+  yield* addAbortSignal(interruption.signal, process.stdin) as AsyncIterable<string | Uint8Array>;
+}
+
 function pause(ms: number): Promise<void> {
   const { signal } = interruption;
   return new Promise((resolve) => {
@@ -47,7 +65,7 @@ function pause(ms: number): Promise<void> {
 process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
   home: homedir(),
-  stdin: process.stdin,
+  stdin: stdin(),
   isInteractive: process.stdin.isTTY === true && process.stderr.isTTY === true,
   stdout: sinkOf(process.stdout),
   stderr: sinkOf(process.stderr),
@@ -55,5 +73,5 @@ process.exitCode = await run(process.argv.slice(2), {
   signal: interruption.signal,
   pause,
   secrets: new Secrets(),
-  prompts: async () => (await import('./prompts.js')).terminalPrompts,
+  prompts: async () => (await import('./prompts.js')).promptsUntil(interruption.signal),
 });

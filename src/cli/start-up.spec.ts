@@ -1,8 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
+import { freePort } from '../../test/harness/ports.js';
 import { buildCommand } from './build.mjs';
 
 /** Below a folder of packages, so that those of the command are found. */
@@ -73,4 +75,23 @@ it.each([
   child[unread].destroy();
   child[unread === 'stderr' ? 'stdout' : 'stderr'].resume();
   expect(await once(child, 'exit')).toEqual([code, null]);
+});
+
+it.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('%s leaves no file without its key', async (signal) => {
+  const [path, port] = [join(folder, 'lamp.key'), await freePort()];
+  // It never answers.
+  const server = createServer();
+  server.listen(port, '127.0.0.1');
+  try {
+    const line = `client key create lamp --out ${path} --server http://127.0.0.1:${port}`;
+    const child = spawn(process.execPath, [join(BUILT, 'main.js'), ...line.split(' ')]);
+    await once(server, 'request');
+    expect(existsSync(path)).toBe(true);
+    child.kill(signal);
+    expect(await once(child, 'exit')).toEqual([130, null]);
+    expect(existsSync(path)).toBe(false);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 });

@@ -31,9 +31,9 @@ export interface Surroundings {
   readonly stdout: Sink;
   readonly stderr: Sink;
   readonly fetch: Fetch;
-  /** Aborts at Ctrl-C. */
+  /** Aborts when the command is interrupted: by Ctrl-C, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal;
-  /** Resolves after so many milliseconds, and at Ctrl-C. */
+  /** Resolves after so many milliseconds, and when the command is interrupted. */
   pause(ms: number): Promise<void>;
   /** Credentials that were read. What is said of an error never shows them. */
   readonly secrets: Secrets;
