@@ -293,4 +293,30 @@ describe('device', () => {
     expect((await run('device restore lamp --json', { fetch })).json).toMatchObject([{ restored: true }]);
     expect((await run('device list', { fetch })).exit).toBe(EXIT.notFound);
   });
+
+  it('is not revoked by a slip in its name, unless it is said to be deleted', async () => {
+    const fetch = scriptedService({ 'PUT /v1/revocations/thing/lmap': [201, {}] });
+    const slip = await run('device revoke lmap --yes', { fetch });
+    expect([slip.exit, slip.stdout, slip.stderr]).toEqual([
+      EXIT.notFound,
+      '',
+      expect.stringContaining('there is no device lmap. If it was deleted, --deleted'),
+    ]);
+    expect(fetch.asked).toEqual([['GET /v1/principals/lmap']]);
+    const deleted = await run('device revoke lmap --deleted --yes', { fetch });
+    expect([deleted.exit, deleted.stdout]).toEqual([
+      EXIT.done,
+      '0 keys of lmap are revoked, and all certificates of lmap\n',
+    ]);
+  });
+
+  it.each(['show ada', 'update ada --disable', 'delete ada --yes', 'revoke ada --yes', 'restore ada'])(
+    'is no person: %s',
+    async (line) => {
+      const fetch = scriptedService({ 'GET /v1/principals/ada': { ...LAMP, principal: 'ada', kind: 'person' } });
+      const { exit, stderr } = await run(`device ${line}`, { fetch });
+      expect([exit, stderr]).toEqual([EXIT.notFound, 'umbra: ada is a person and no device: see `umbra client`\n']);
+      expect(fetch.asked).toEqual([['GET /v1/principals/ada']]);
+    },
+  );
 });

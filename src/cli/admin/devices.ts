@@ -1,7 +1,8 @@
-import { recordsOf } from '../records.js';
+import { CliError, EXIT } from '../exit-code.js';
+import { recordsOf, type Records } from '../records.js';
 import type { Run } from '../session.js';
 import { makeKey, revokeAll, tenantGiven, withPlace } from './keys.js';
-import { createPrincipal, principalPath, rowsOf, type Principal } from './principals.js';
+import { createPrincipal, otherKind, principalPath, rowsOf, type Principal } from './principals.js';
 import { fingerprintOf, revocationPath } from './revocations.js';
 
 interface Given {
@@ -10,6 +11,7 @@ interface Given {
   readonly force?: true;
   readonly certificate?: string;
   readonly reason?: string;
+  readonly deleted?: true;
   readonly thing?: string;
   readonly role?: readonly string[];
 }
@@ -39,9 +41,16 @@ export const withoutKey = (id: string, out: string, tenant?: string): string =>
   `go on with \`umbra device key ${id} --out ${out}${tenantGiven(tenant)}\`, ` +
   `or take it back with \`umbra device delete ${id}${tenantGiven(tenant)}\``;
 
+/** @returns null: there is none. @throws CliError if it is a person or a service; UmbraError */
+async function deviceOf(records: Records, id: string): Promise<Principal | null> {
+  const found = (await records.get<Principal>(principalPath(id)))?.record ?? null;
+  if (found !== null && found.kind !== 'device') throw otherKind(found);
+  return found;
+}
+
 /** `device revoke`. @throws CliError, UmbraError */
 export const revoke: Run = async (session, [id = ''], options) => {
-  const { tenant, certificate, reason = '' } = options as Given;
+  const { tenant, certificate, reason = '', deleted } = options as Given;
   const sha256 = certificate === undefined ? null : await fingerprintOf(certificate, session);
   await session.confirm(
     sha256 === null ? `Take ${id} all its keys and certificates?` : `Revoke the certificate ${sha256} of ${id}?`,
@@ -51,9 +60,15 @@ export const revoke: Run = async (session, [id = ''], options) => {
     const { record } = await records.put<object>(revocationPath('certificate', sha256), { reason }, undefined);
     return session.out.say(record, `the certificate ${sha256} is revoked`);
   }
-  const device = await records.get<Principal>(principalPath(id));
-  // One that was deleted may still have certificates; one without a thing can have none.
-  const thing = device === null ? id : device.record.thing;
+  const device = await deviceOf(records, id);
+  // The certificates of one that is gone hold, and a slip in a name must not seem to have revoked them.
+  if (device === null && !deleted)
+    throw new CliError(
+      EXIT.notFound,
+      `there is no device ${id}. If it was deleted, --deleted revokes the certificates of the thing ${id}`,
+    );
+  // One without a thing can have no certificates.
+  const thing = device === null ? id : device.thing;
   if (thing !== null) await records.put(revocationPath('thing', thing), { reason }, undefined);
   const keys = device === null ? [] : await revokeAll(records, id);
   await session.out.say(
@@ -65,7 +80,7 @@ export const revoke: Run = async (session, [id = ''], options) => {
 /** `device restore`. @throws CliError, UmbraError */
 export const restore: Run = async (session, [id = ''], options) => {
   const records = await recordsOf(session, (options as Given).tenant);
-  const thing = (await records.get<Principal>(principalPath(id)))?.record.thing ?? id;
+  const thing = (await deviceOf(records, id))?.thing ?? id;
   await records.remove(revocationPath('thing', thing));
   await session.out.say(
     { principal: id, thing, restored: true },

@@ -1,6 +1,6 @@
-import { usage } from '../exit-code.js';
+import { CliError, EXIT, usage } from '../exit-code.js';
 import type { Output } from '../output.js';
-import { recordsOf, type RecordPath, type Records } from '../records.js';
+import { recordsOf, type Kept, type RecordPath, type Records } from '../records.js';
 import type { Run } from '../session.js';
 import { keysOf } from './keys.js';
 
@@ -60,13 +60,32 @@ export const list: Run = listed();
 /** `device list`. @throws CliError, UmbraError */
 export const listDevices: Run = listed('device');
 
-/** `client show` and `device show`. @throws CliError, UmbraError */
-export const show: Run = async (session, [id = ''], options) => {
-  const records = await recordsOf(session, (options as Given).tenant);
-  const { record } = await records.need<Principal>(principalPath(id));
-  const keys = await keysOf(records, id);
-  await session.out.fields({ ...record, keys }, [...rowsOf(record), ['keys', keys.map((key) => key.id).join(', ')]]);
-};
+/** The principal, where only one of a kind is meant: `device` changes no person. @throws CliError, UmbraError */
+async function chosenOne(records: Records, id: string, only?: Principal['kind']): Promise<Kept<Principal>> {
+  const found = await records.need<Principal>(principalPath(id));
+  if (only !== undefined && found.record.kind !== only) throw otherKind(found.record);
+  return found;
+}
+
+/** What `device` says of a person or a service. No errors. */
+export const otherKind = ({ principal, kind }: Principal): CliError =>
+  new CliError(EXIT.notFound, `${principal} is a ${kind} and no device: see \`umbra client\``);
+
+/** @throws CliError, UmbraError */
+const shown =
+  (only?: Principal['kind']): Run =>
+  async (session, [id = ''], options) => {
+    const records = await recordsOf(session, (options as Given).tenant);
+    const { record } = await chosenOne(records, id, only);
+    const keys = await keysOf(records, id);
+    await session.out.fields({ ...record, keys }, [...rowsOf(record), ['keys', keys.map((key) => key.id).join(', ')]]);
+  };
+
+/** `client show`. @throws CliError, UmbraError */
+export const show: Run = shown();
+
+/** `device show`. @throws CliError, UmbraError */
+export const showDevice: Run = shown('device');
 
 /** `client create`. @throws CliError, UmbraError */
 export const create: Run = async (session, [id = ''], options) => {
@@ -83,24 +102,42 @@ export async function createPrincipal(
   return (await records.put<Principal>(principalPath(id), membersOf(options as Given), null)).record;
 }
 
-/** `client update` and `device update`. @throws CliError, UmbraError */
-export const update: Run = async (session, [id = ''], options) => {
-  const members = membersOf(options as Given);
-  if (Object.keys(members).length === 0) throw usage('give what is to be changed, such as --role');
-  const records = await recordsOf(session, (options as Given).tenant);
-  const { record: now, etag } = await records.need<Principal>(principalPath(id));
-  const { kind, disabled, thing, thingType, attributes, roles, policies, groups } = now;
-  const before = { kind, disabled, thing, thingType, roles, policies, groups };
-  const body = { ...before, ...members, attributes: { ...attributes, ...members.attributes } };
-  await say(session.out, (await records.put<Principal>(principalPath(id), body, etag)).record);
-};
+/** @throws CliError, UmbraError */
+const updated =
+  (only?: Principal['kind']): Run =>
+  async (session, [id = ''], options) => {
+    const members = membersOf(options as Given);
+    if (Object.keys(members).length === 0) throw usage('give what is to be changed, such as --role');
+    const records = await recordsOf(session, (options as Given).tenant);
+    const { record: now, etag } = await chosenOne(records, id, only);
+    const { kind, disabled, thing, thingType, attributes, roles, policies, groups } = now;
+    const before = { kind, disabled, thing, thingType, roles, policies, groups };
+    const body = { ...before, ...members, attributes: { ...attributes, ...members.attributes } };
+    await say(session.out, (await records.put<Principal>(principalPath(id), body, etag)).record);
+  };
 
-/** `client delete` and `device delete`. @throws CliError, UmbraError */
-export const remove: Run = async (session, [id = ''], options) => {
-  await session.confirm(`Delete ${id} and its keys?`);
-  await (await recordsOf(session, (options as Given).tenant)).remove(principalPath(id));
-  await session.out.say({ principal: id, deleted: true }, `${id} is deleted`);
-};
+/** `client update`. @throws CliError, UmbraError */
+export const update: Run = updated();
+
+/** `device update`. @throws CliError, UmbraError */
+export const updateDevice: Run = updated('device');
+
+/** @throws CliError, UmbraError */
+const removed =
+  (only?: Principal['kind']): Run =>
+  async (session, [id = ''], options) => {
+    await session.confirm(`Delete ${id} and its keys?`);
+    const records = await recordsOf(session, (options as Given).tenant);
+    if (only !== undefined) await chosenOne(records, id, only);
+    await records.remove(principalPath(id));
+    await session.out.say({ principal: id, deleted: true }, `${id} is deleted`);
+  };
+
+/** `client delete`. @throws CliError, UmbraError */
+export const remove: Run = removed();
+
+/** `device delete`. @throws CliError, UmbraError */
+export const removeDevice: Run = removed('device');
 
 function membersOf(given: Given): Partial<Principal> {
   const { kind, thing, thingType, attribute, role, policy, group, disable, enable } = given;

@@ -27,7 +27,7 @@ export function deviceCommand(program: Command, around: Surroundings): void {
     .action(
       action(
         around,
-        later(async () => (await load()).show),
+        later(async () => (await load()).showDevice),
       ),
     );
   withMembers(administer(device, 'create', 'Creates a device.').argument(...DEVICE))
@@ -48,7 +48,7 @@ export function deviceCommand(program: Command, around: Surroundings): void {
   ).action(
     action(
       around,
-      later(async () => (await load()).update),
+      later(async () => (await load()).updateDevice),
     ),
   );
   administer(device, 'delete', 'Deletes a device with its keys. Its connections end; its shadows stay.')
@@ -56,7 +56,7 @@ export function deviceCommand(program: Command, around: Surroundings): void {
     .action(
       action(
         around,
-        later(async () => (await load()).remove),
+        later(async () => (await load()).removeDevice),
       ),
     );
   credentialCommands(device, around);
@@ -133,6 +133,7 @@ function withdrawals(device: Command, around: Surroundings): void {
   administer(device, 'revoke', 'Takes a device its credentials: all keys, and all certificates of its thing.')
     .argument(...DEVICE)
     .option('--certificate <certificate>', 'only this certificate: a file in PEM, or its SHA-256')
+    .option('--deleted', 'there is no such device any more: revoke the certificates of the thing of this name')
     .option('--reason <reason>', 'kept with the revocation, for people')
     .action(
       action(
