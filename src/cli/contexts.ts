@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CliError, EXIT, isUmbraError } from './exit-code.js';
-import { parseJson } from './json-file.js';
+import { parseJson, textIn } from './json-file.js';
 import type { Surroundings } from './surroundings.js';
 
 /** An OpenID provider at which somebody has signed in. The tokens are kept elsewhere. */
@@ -49,7 +49,7 @@ export async function readContexts(file: string): Promise<Contexts> {
     if ((mode & OTHERS) !== 0 && process.platform !== 'win32')
       throw new CliError(EXIT.failed, `${file} has keys and is open to other users: chmod 600 ${file}`);
     const handle = await open(file, 'r');
-    text = await handle.readFile('utf8').finally(() => handle.close());
+    text = textIn(await handle.readFile().finally(() => handle.close()), file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { current: null, contexts: {} };
     throw error;

@@ -91,11 +91,41 @@ function refuseRepeated(node: Node, at: (offset: number) => string): void {
   }
 }
 
-/** The text of a file; `-` is stdin. @throws CliError if it cannot be read or is too large */
+/** The text of a file; `-` is stdin. @throws CliError if it cannot be read, is too large or is not UTF-8 */
 export async function textOf(file: string, around: Pick<Surroundings, 'stdin'>): Promise<string> {
   const bytes = await bytesOf(file, around);
   if (bytes.length > MAX_BYTES) throw usage(`${nameOf(file)} is larger than ${MAX_BYTES} bytes`);
-  return new TextDecoder().decode(bytes);
+  return textIn(bytes, nameOf(file));
+}
+
+/** @throws CliError with the place of the first character that is not UTF-8: in its place another one would be sent */
+export function textIn(bytes: Uint8Array, file: string): string {
+  try {
+    return decoded(bytes);
+  } catch {
+    let [good, bad] = [0, bytes.length + 1];
+    while (bad - good > 1) {
+      const middle = Math.floor((good + bad) / 2);
+      if (isBegin(bytes.subarray(0, middle))) good = middle;
+      else bad = middle;
+    }
+    const before = decoded(bytes.subarray(0, good), true);
+    throw usage(`${placeIn(file, before, before.length)}: this is not UTF-8`);
+  }
+}
+
+/** @param isBegin the last character may be incomplete, and is left out then */
+const decoded = (bytes: Uint8Array, isBegin = false): string =>
+  new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: isBegin });
+
+/** Whether the bytes are what a text may begin with. */
+function isBegin(bytes: Uint8Array): boolean {
+  try {
+    decoded(bytes, true);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** How messages call the file. No errors. */

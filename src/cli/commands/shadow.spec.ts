@@ -111,6 +111,28 @@ describe('patch and set', () => {
   });
 
   it.each([
+    ['{"a": "fuer"}\n{"a": "f\xfcr"}', ':2:9: this is not UTF-8'],
+    // Begun characters: ahead of another one, and at the end.
+    ['\xef\xbb\xbf{"\xe4\xb8\xad\xe4(": 1}', ':1:4: this is not UTF-8'],
+    ['{"a": 1}\xf0\x9f', ':1:9: this is not UTF-8'],
+    ['\xc0\x80', ':1:1: this is not UTF-8'],
+  ])('refuse the bytes %j, which are not UTF-8', async (latin1, message) => {
+    const file = join(commands.home, 'state.json');
+    writeFileSync(file, latin1, 'latin1');
+    const fetch = scriptedFetch(() => json({}));
+    const { exit, stderr } = await commands.run(`set lamp-1 --file ${file}`, { fetch });
+    expect([exit, stderr, fetch.sent]).toEqual([EXIT.usage, `umbra: ${file}${message}\n`, []]);
+  });
+
+  it('send a character that stands for others as the file has it', async () => {
+    const file = join(commands.home, 'state.json');
+    writeFileSync(file, '\ufeff{"a": "\ufffd\u{1f600}"}');
+    const fetch = scriptedFetch(() => json(ANSWER));
+    await commands.run(`set lamp-1 --file ${file}`, { fetch });
+    expect(JSON.parse(only(fetch).body!)).toMatchObject([{ value: { a: '\ufffd\u{1f600}' } }]);
+  });
+
+  it.each([
     'patch lamp-1',
     'patch lamp-1 power',
     'patch lamp-1 =on',
