@@ -37,8 +37,8 @@ reached.
 A key or access token comes from a file, from stdin (\`--key-file -\`) or from a question on the terminal. It is never an
 argument, because other users of the machine see those; a command line with a key in it is refused. Without a key none is
 sent, as nodes without authentication want it. With \`--server\` nothing of a context is used, and a context that gets
-another server forgets its key: a key goes only to the server that it was given for. For a server whose certificate
-comes from an authority of your own, set \`NODE_EXTRA_CA_CERTS\` to the file of that authority.
+another server forgets its credential and its tenant: a key goes only to the server that it was given for. For a server
+whose certificate comes from an authority of your own, set \`NODE_EXTRA_CA_CERTS\` to the file of that authority.
 
 Commands that administer clients, devices and the like do so in the tenant that \`--tenant\` names, else in that of the
 context, else in that of the credential. Shadows are always those of the tenant of the credential.

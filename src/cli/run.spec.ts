@@ -60,8 +60,34 @@ describe('contexts', () => {
   it('never keep a key for another server', async () => {
     await commands.run('context set a --server http://a --key-file -', { stdin: KEY });
     const { stdout } = await commands.run('context set a --server http://evil');
-    expect(stdout).toContain('forgotten');
+    expect(stdout).toBe('context a is kept; forgotten, since it was for the other server: its key\n');
     expect(kept().contexts['a']).toEqual({ server: 'http://evil' });
+  });
+
+  it('never keep a tenant or a login for another server, and say so', async () => {
+    await commands.run('context set a --server http://a --tenant acme');
+    const login = { issuer: 'http://127.0.0.1:1', clientId: 'cli' };
+    writeFileSync(file, JSON.stringify({ current: 'a', contexts: { a: { ...kept().contexts['a'], login } } }));
+    const { stdout } = await commands.run('context set a --server http://b');
+    expect(stdout).toContain(': its login at http://127.0.0.1:1, its tenant acme\n');
+    expect(kept().contexts['a']).toEqual({ server: 'http://b' });
+    await commands.run('context set a --server http://a --tenant plant');
+    expect(kept().contexts['a']).toEqual({ server: 'http://a', tenant: 'plant' });
+    const fetch = scriptedService({
+      'GET /v1/auth/me': { tenant: 'default', principal: 'ada', roles: [], expiresAt: null },
+    });
+    const signedIn = await commands.run('login a --server http://b --key-file -', { stdin: KEY, fetch });
+    expect([signedIn.exit, signedIn.stderr]).toEqual([
+      EXIT.done,
+      'umbra: the context a was for the tenant plant of the other server, which is forgotten\n',
+    ]);
+    expect(kept().contexts['a']).toEqual({ server: 'http://b', key: KEY });
+  });
+
+  it('are for the tenant of their credential again', async () => {
+    await commands.run('context set a --server http://a --tenant acme');
+    expect((await commands.run('context set a --no-tenant')).stdout).toBe('context a is kept\n');
+    expect(kept().contexts['a']).toEqual({ server: 'http://a' });
   });
 
   it('are read from XDG_CONFIG_HOME, if it is absolute', async () => {

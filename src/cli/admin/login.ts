@@ -1,5 +1,5 @@
 import { checkName, existing, serverFor } from '../commands/context.js';
-import { changeContexts, readContexts, type Context, type Login } from '../contexts.js';
+import { changeContexts, readContexts, type Context, type Contexts, type Login } from '../contexts.js';
 import { CliError, EXIT, usage } from '../exit-code.js';
 import { printable } from '../printable.js';
 import type { Auth } from '../../sdk/index.js';
@@ -38,14 +38,21 @@ export const login: Run = async (session, [wanted], options) => {
   const name = wanted ?? session.options.context ?? all.current ?? 'default';
   checkName(name);
   const server = serverFor(name, all, session.options.server);
+  const lost = lostTenant(all, name, server);
   if (issuer === undefined || clientId === undefined) {
     if (how.deviceCode || how.port !== undefined) throw usage('--device-code and --port are for --issuer');
-    return say(session, name, await loginByKey(session, name, server));
+    return say(session, name, await loginByKey(session, name, server), lost);
   }
   if (session.options.keyFile !== undefined) throw usage('give --key-file or --issuer, not both');
   const provider = { issuer, clientId, ...(scope && { scope }), ...(resource && { resource }) };
-  await say(session, name, await loginAt(session, name, server, provider, how));
+  await say(session, name, await loginAt(session, name, server, provider, how), lost);
 };
+
+/** The tenant of a context that is for another server from now on; null: none is forgotten. */
+function lostTenant({ contexts }: Contexts, name: string, server: string): string | null {
+  const before = Object.hasOwn(contexts, name) ? contexts[name] : undefined;
+  return before === undefined || before.server === server ? null : (before.tenant ?? null);
+}
 
 /** Checks a key, and keeps it in a context, which becomes the current one. @throws CliError, UmbraError */
 export async function loginByKey(session: Session, name: string, server: string): Promise<Me> {
@@ -121,7 +128,7 @@ async function byBrowser({ around }: Session, auth: OidcSession, port: number): 
 
 /**
  * Keeps a credential in a context, in the place of the one before, and makes it the current one.
- * @param of the tenant that the context is for; null: that of the credential; undefined: as it was
+ * @param of the tenant that the context is for; null: that of the credential; undefined: as it was, if the server is the same
  * @returns the context before. With a key its login is ended; without, that is for the caller.
  * @throws CliError
  */
@@ -135,7 +142,8 @@ export async function keep(
   let before: Context | undefined;
   await changeContexts(file, ({ contexts }) => {
     before = Object.hasOwn(contexts, name) ? contexts[name] : undefined;
-    const tenant = of === undefined ? before?.tenant : (of ?? undefined);
+    const same = before?.server === server ? before.tenant : undefined;
+    const tenant = of === undefined ? same : (of ?? undefined);
     const context = { server, ...(tenant !== undefined && { tenant }), ...credential };
     return { current: name, contexts: { ...contexts, [name]: context } };
   });
@@ -143,11 +151,22 @@ export async function keep(
   return before;
 }
 
-const say = ({ out }: Session, name: string, { tenant, principal, expiresAt }: Me): Promise<void> =>
-  out.say(
+async function say(
+  session: Session,
+  name: string,
+  { tenant, principal, expiresAt }: Me,
+  lost: string | null,
+): Promise<void> {
+  if (lost !== null)
+    await session.warn(
+      'tenant-forgotten',
+      `the context ${name} was for the tenant ${lost} of the other server, which is forgotten`,
+    );
+  await session.out.say(
     { context: name, tenant, principal, expiresAt },
     `signed in as ${principal} of the tenant ${tenant}; ${name} is the current context`,
   );
+}
 
 /** `logout`. @throws CliError, UmbraError */
 export const logout: Run = async (session, [wanted]) => {

@@ -24,6 +24,7 @@ export function contextCommand(program: Command, around: Surroundings): void {
     .description('Makes a context or changes it. The first one becomes the current one.')
     .argument('<name>', 'letters, digits and . _ @ -')
     .option('--tenant <tenant>', 'the tenant that the context is for')
+    .option('--no-tenant', 'it is for the tenant of its credential')
     .option('--ask-key', 'ask for the key or access token on the terminal')
     .option('--no-key', 'forget the key')
     .addHelpText('after', '\nThe server comes from --server, the key from --key-file.')
@@ -83,7 +84,7 @@ export function checkName(name: string): void {
 
 async function set(session: Session, [name = '']: readonly string[], given: Readonly<Record<string, unknown>>) {
   const { file, options, out, around } = session;
-  const { tenant, askKey, key: wantsKey } = given as { tenant?: string; askKey?: boolean; key?: boolean };
+  const { tenant, askKey, key: wantsKey } = given as { tenant?: string | false; askKey?: boolean; key?: boolean };
   checkName(name);
   if (Number(askKey === true) + Number(wantsKey === false) + Number(options.keyFile !== undefined) > 1)
     throw usage('give one of --key-file, --ask-key and --no-key');
@@ -98,11 +99,11 @@ async function set(session: Session, [name = '']: readonly string[], given: Read
   const { current, contexts } = await changeContexts(file, (all) => {
     const old = Object.hasOwn(all.contexts, name) ? all.contexts[name] : undefined;
     const server = serverFor(name, all, options.server);
-    // A key goes to the server that it was given for, and to no other.
-    const kept = wantsKey === false || server !== old?.server ? undefined : old.key;
-    const key = fresh ?? kept;
-    const login = key === undefined && wantsKey !== false && server === old?.server ? old.login : undefined;
-    const of = tenant ?? old?.tenant;
+    // A key goes to the server that it was given for, and to no other. Nor is a tenant of one that of another.
+    const same = server === old?.server ? old : undefined;
+    const key = fresh ?? (wantsKey === false ? undefined : same?.key);
+    const login = key === undefined && wantsKey !== false ? same?.login : undefined;
+    const of = tenant === false ? undefined : (tenant ?? same?.tenant);
     before = old;
     const credential = { ...(key !== undefined && { key }), ...(login !== undefined && { login }) };
     const context: Context = { server, ...(of !== undefined && { tenant: of }), ...credential };
@@ -111,11 +112,20 @@ async function set(session: Session, [name = '']: readonly string[], given: Read
   const context = contexts[name]!;
   if (before?.login !== undefined && context.login === undefined)
     await (await import('../tokens.js')).endLogin(before, { name, file, fetch: around.fetch });
-  const lost = before?.key !== undefined && context.key === undefined && wantsKey !== false;
-  await out.say(
-    shown(name, context, current),
-    `context ${name} is kept${lost ? '; its key was for the other server and is forgotten' : ''}`,
-  );
+  const lost = lostOf(before, context);
+  const told = lost.length === 0 ? '' : `; forgotten, since it was for the other server: ${lost.join(', ')}`;
+  await out.say(shown(name, context, current), `context ${name} is kept${told}`);
+}
+
+/** What a context had for another server, and nothing has come in the place of. */
+function lostOf(before: Context | undefined, now: Context): string[] {
+  if (before === undefined || before.server === now.server) return [];
+  const isOpen = now.key === undefined && now.login === undefined;
+  return [
+    ...(isOpen && before.key !== undefined ? ['its key'] : []),
+    ...(isOpen && before.login !== undefined ? [`its login at ${before.login.issuer}`] : []),
+    ...(now.tenant === undefined && before.tenant !== undefined ? [`its tenant ${before.tenant}`] : []),
+  ];
 }
 
 /** @throws CliError if neither the command nor the context of the name has a server */
