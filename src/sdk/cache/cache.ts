@@ -11,7 +11,7 @@ import { ChangeStream, type ReloadReason, type StreamEvent, type StreamOptions }
 import type { Source } from '../watch/filter.js';
 import { link, within } from '../within.js';
 import { Entries, type Difference, type Index } from './entries.js';
-import type { SavedCache } from './saved-cache.js';
+import type { KeptCache } from './kept-cache.js';
 
 export interface CacheOptions<T = AnyState> extends Pick<StreamOptions, 'heartbeatMs' | 'outageMs' | 'reconnect'> {
   /** Ends the cache, as `close` does. */
@@ -60,9 +60,6 @@ export interface CacheEvents<T> {
 
 type Listeners<T> = { [K in keyof CacheEvents<T>]: Set<(...args: CacheEvents<T>[K]) => void> };
 
-/** Milliseconds in which a store has to answer. */
-const STORE_MS = 10_000;
-
 interface Waiting {
   readonly revision: number;
   /** Enough is a change of this shadow alone; null: it is not. */
@@ -78,8 +75,8 @@ export class ShadowCache<T = AnyState> {
   readonly #caller: Caller;
   readonly #options: CacheOptions<T>;
   readonly #entries: Entries<T>;
-  /** Null: it has no store, or has not asked it yet. */
-  #saved: SavedCache<T> | null = null;
+  /** Undefined: it has no store, or has not asked it yet. */
+  #kept: KeptCache<T> | undefined;
   readonly #stop = new AbortController();
   readonly #listeners: Listeners<T> = {
     ...{ add: new Set(), change: new Set(), remove: new Set(), resync: new Set(), health: new Set() },
@@ -95,9 +92,6 @@ export class ShadowCache<T = AnyState> {
   #revision = 0;
   #aliveAt: number | null = null;
   #cursor: string | null = null;
-  #savedAt = 0;
-  /** The save that is under way; it rejects never. */
-  #saving: Promise<void> | null = null;
 
   /** @internal */
   constructor(caller: Caller, source: Source, options: CacheOptions<T>) {
@@ -213,9 +207,8 @@ export class ShadowCache<T = AnyState> {
       });
       for await (const event of stream.events()) {
         this.#take(event);
-        if (this.#isDue) this.#saving ??= this.#save().finally(() => (this.#saving = null));
+        if (this.#kept?.isDue) void this.#save();
       }
-      await this.#saving;
       await this.#save();
     } catch (error) {
       const isOurs = error instanceof UmbraError;
@@ -230,15 +223,17 @@ export class ShadowCache<T = AnyState> {
   }
 
   async #restore({ path, query }: Source): Promise<void> {
-    const name = JSON.stringify([path, query]);
-    const { store, key = `umbra-cache ${name}` } = this.#options;
+    const source = JSON.stringify([path, query]);
+    const { store, key = `umbra-cache ${source}`, saveMs = 5_000 } = this.#options;
     if (store === undefined) return;
-    const restored = await this.#stored('read', async () => {
-      // Pages without a store do not load it.
-      const parts = await import('./saved-cache.js');
-      this.#saved = new parts.SavedCache(this.#bounded(store), key, name, this.#caller.platform.newId());
-      return this.#saved.load();
-    });
+    const { platform } = this.#caller;
+    try {
+      const { KeptCache } = await import('./kept-cache.js');
+      this.#kept = new KeptCache({ ...platform, store, key, source, saveMs, within });
+    } catch (error) {
+      platform.logger.warn({ error: String(error) }, 'a cache could not be read');
+    }
+    const restored = await this.#kept?.load();
     if (!restored || this.#stop.signal.aborted) return;
     this.#tell(this.#entries.replace(restored.states));
     this.#cursor = restored.cursor;
@@ -278,9 +273,9 @@ export class ShadowCache<T = AnyState> {
     const staged = this.#staged ?? [];
     const differences = this.#entries.replace(staged);
     this.#staged = null;
-    for (const { before, after } of differences) if (after === null && before !== null) this.#saved?.drop(before);
+    for (const { before, after } of differences) if (after === null && before !== null) this.#kept?.drop(before);
     // Those that are the same may be of another revision.
-    for (const state of staged) this.#saved?.put(state);
+    for (const state of staged) this.#kept?.put(state);
     this.#isComplete = true;
     const reason = this.#reload;
     this.#reload = null;
@@ -294,8 +289,8 @@ export class ShadowCache<T = AnyState> {
     if (known !== undefined && known.revision >= data.revision) return;
     const state = followed<T>(data);
     const difference = state === null ? this.#entries.remove(data) : this.#entries.set(state);
-    if (state === null) this.#saved?.drop(data);
-    else this.#saved?.put(state);
+    if (state === null) this.#kept?.drop(data);
+    else this.#kept?.put(state);
     this.#tell([difference]);
     this.#checkRoom(this.size);
   }
@@ -355,36 +350,10 @@ export class ShadowCache<T = AnyState> {
     }
   }
 
-  get #isDue(): boolean {
-    const { saveMs = 5_000 } = this.#options;
-    return this.#saved !== null && this.#caller.platform.clock.monotonic() - this.#savedAt >= saveMs;
-  }
-
-  async #save(): Promise<void> {
+  /** Saves it, if it has a store and is whole. No errors. */
+  #save(): Promise<unknown> | undefined {
     const cursor = this.#cursor;
-    const saved = this.#saved;
-    if (saved === null || cursor === null || !this.#isComplete) return;
-    this.#savedAt = this.#caller.platform.clock.monotonic();
-    await this.#stored('saved', () => saved.save({ cursor, revision: this.#revision }));
-  }
-
-  /** A store that fails costs a start its head start, and nothing else: null. */
-  async #stored<R>(what: string, task: () => Promise<R>): Promise<R | null> {
-    try {
-      return await task();
-    } catch (error) {
-      this.#caller.platform.logger.warn({ error: String(error) }, `a cache could not be ${what}`);
-      return null;
-    }
-  }
-
-  /** The same store, of which each answer is waited for only so long. */
-  #bounded(store: Store): Pick<Store, 'get' | 'set' | 'delete'> {
-    const wait = { clock: this.#caller.platform.clock, ms: STORE_MS, what: 'the store of a cache' };
-    return {
-      get: (key) => within(wait, () => store.get(key)),
-      set: (key, value) => within(wait, () => store.set(key, value)),
-      delete: (key) => within(wait, () => store.delete(key)),
-    };
+    if (cursor === null || !this.#isComplete) return undefined;
+    return this.#kept?.save({ cursor, revision: this.#revision });
   }
 }
