@@ -67,6 +67,7 @@ export class UmbraError extends Error {
  * Codes of errors that are not an answer of the service.
  * - `unreachable`: no connection, or it was cut.
  * - `timeout`: the wait was over. `aborted`: the caller's signal has ended it. `closed`: the client was closed.
+ * - `stalled`: an answer has begun, and its rest does not come.
  * - `bad-answer`: what came is not of this service.
  * - `compacted`, `epoch-changed`: a stream cannot go on from its cursor; load the present state. `cursor-gone`: the
  *   same, where a 410 does not say why.
@@ -79,6 +80,7 @@ export class UmbraError extends Error {
 export type ClientCode =
   | 'unreachable'
   | 'timeout'
+  | 'stalled'
   | 'aborted'
   | 'closed'
   | 'bad-answer'
@@ -102,4 +104,6 @@ export const clientError = (
 ): UmbraError => new UmbraError({ code, message, ...more });
 
 /** Whether a wait was given up, so that nobody knows what would have come. No errors. */
-export const isEnd = ({ code }: UmbraError): boolean => code === 'timeout' || code === 'aborted' || code === 'closed';
+export const isEnd = ({ code }: UmbraError): boolean => ENDS.has(code);
+
+const ENDS = new Set(['timeout', 'stalled', 'aborted', 'closed']);

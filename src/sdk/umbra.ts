@@ -25,7 +25,10 @@ export interface UmbraOptions extends Partial<Platform> {
   readonly auth?: Auth;
   /** Milliseconds for a call with all its attempts, unless it says otherwise. 30,000 by default. */
   readonly timeoutMs?: number;
-  /** Milliseconds for one attempt. 10,000 by default; nodes answer within `UMBRA_REQUEST_TIMEOUT_MS`, 5,000. */
+  /**
+   * Milliseconds in which the head of an answer has to come, and then each piece of its body. 10,000 by default; nodes
+   * answer within `UMBRA_REQUEST_TIMEOUT_MS`, 5,000. A request whose body is a stream is bounded by its call alone.
+   */
   readonly attemptTimeoutMs?: number;
   readonly retry?: RetryOptions;
   /**

@@ -18,13 +18,18 @@ export function aborted(what: string, { reason }: AbortSignal): UmbraError {
   return isOurs ? (reason as UmbraError) : clientError('aborted', `${what} was aborted`, { cause: reason as unknown });
 }
 
+/** Gives the rest of a task so many milliseconds from now, in place of what it had left. No errors. */
+export type Anew = (ms: number, code?: keyof typeof LATE) => void;
+
+const LATE = { timeout: 'took longer than', stalled: 'has stalled for' };
+
 /**
  * Runs `task` for at most so long. Its signal aborts when the time is over or one of the signals does; the wait then
  * ends, whether the task heeds its signal or not. Leaves no timer and no listener behind.
- * @throws UmbraError timeout, aborted; what `task` throws
+ * @throws UmbraError timeout, stalled, aborted; what `task` throws
  */
-export async function within<T>(limit: Limit, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const { clock, ms, what } = limit;
+export async function within<T>(limit: Limit, task: (signal: AbortSignal, anew: Anew) => Promise<T>): Promise<T> {
+  const { clock, what } = limit;
   const control = new AbortController();
   const ended = new Promise<never>((_, reject) => {
     control.signal.addEventListener('abort', () => reject(control.signal.reason as UmbraError), { once: true });
@@ -32,12 +37,17 @@ export async function within<T>(limit: Limit, task: (signal: AbortSignal) => Pro
   // The task may end first, and nobody waits for this promise then.
   ended.catch(() => undefined);
   const unlink = link(limit.signals ?? [], control, what);
-  const cancel = clock.after(ms, () =>
-    control.abort(clientError('timeout', `${what} took longer than ${Math.round(ms)} ms`, { retryable: true })),
-  );
+  let cancel = (): void => undefined;
+  const anew: Anew = (ms, code = 'timeout') => {
+    cancel();
+    const late = (): UmbraError => clientError(code, `${what} ${LATE[code]} ${Math.round(ms)} ms`, { retryable: true });
+    // A task that does not heed its signal may still ask for time.
+    if (!control.signal.aborted) cancel = clock.after(ms, () => control.abort(late()));
+  };
+  anew(limit.ms);
   try {
     control.signal.throwIfAborted();
-    return await Promise.race([task(control.signal), ended]);
+    return await Promise.race([task(control.signal, anew), ended]);
   } finally {
     cancel();
     unlink();

@@ -34,6 +34,8 @@ function client(answers: ((sent: Sent) => Response | Promise<Response>)[], optio
       (answer) => (ended = answer),
       (error: UmbraError) => (ended = error),
     );
+    // It sets its timers first.
+    await clock.advance(0);
     for (let step = 0; ended === undefined && step < 100; step++) await clock.advance(clock.next ?? 0);
     return ended!;
   };

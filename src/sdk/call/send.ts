@@ -9,7 +9,7 @@ export interface SendParts {
   readonly url: string;
   readonly fetch: Fetch;
   readonly clock: Clock;
-  /** Milliseconds for one attempt, its answer included; of a stream until its first byte. */
+  /** Milliseconds until the head of an answer has come, and then between its pieces. */
   readonly attemptTimeoutMs: number;
 }
 
@@ -29,14 +29,17 @@ const NOT_SENT = new Set([
 /** The end of each chain: one request, and its answer as a value or as an error. */
 export function sender({ url, fetch, clock, attemptTimeoutMs }: SendParts): Next {
   return async (call) => {
-    const ms = Math.min(attemptTimeoutMs, call.deadline - clock.monotonic());
-    const { path, method, signal } = call;
+    const { path, method, signal, body, deadline } = call;
+    const left = (): number => deadline - clock.monotonic();
+    // A body that is a stream may be answered as slowly as it comes: the call alone bounds it.
+    const ms = typeof body === 'object' ? Infinity : attemptTimeoutMs;
     const what = `${method} ${path.split('?', 1)[0]}`;
     checkHeaders(call);
     try {
-      return await within({ clock, ms, signals: [signal], what }, async (attempt) => {
+      return await within({ clock, ms: Math.min(ms, left()), signals: [signal], what }, async (attempt, anew) => {
         const response = await fetch(url + path, initOf(call, attempt));
-        return call.isStream && response.ok ? streamed(response) : await whole(response, call.isWrite);
+        if (call.isStream && response.ok) return streamed(response);
+        return whole(response, call.isWrite, () => (ms < left() ? anew(ms, 'stalled') : anew(left())));
       });
     } catch (error) {
       throw failure(error, what, call.isWrite);
@@ -63,20 +66,21 @@ function initOf({ method, headers, body, signal, isStream }: Call, attempt: Abor
 
 const streamed = ({ status, headers, body }: Response): Answer => ({ status, headers, text: '', body });
 
-/** @throws UmbraError for a refusal, and for an answer that is too large */
-async function whole(response: Response, isWrite: boolean): Promise<Answer> {
+/** @param came runs with the head and with each piece  @throws UmbraError for a refusal, and for an answer that is too large */
+async function whole(response: Response, isWrite: boolean, came: () => void): Promise<Answer> {
   const { status, headers } = response;
-  const text = await textOf(response, isWrite);
+  const text = await textOf(response, isWrite, came);
   if (response.ok || status === 304) return { status, headers, text, body: null };
   throw refusalOf(status, headers, text, isWrite);
 }
 
-async function textOf({ body, status }: Response, isWrite: boolean): Promise<string> {
+async function textOf({ body, status }: Response, isWrite: boolean, came: () => void): Promise<string> {
   if (body === null) return '';
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let text = '';
   for (;;) {
+    came();
     const { done, value } = await reader.read();
     if (done) return text + decoder.decode();
     text += decoder.decode(value, { stream: true });
