@@ -6,6 +6,7 @@ import type { Answer, Call } from './call.js';
 import type { Chain } from './chain.js';
 import { bodyOf, queryOf, type CallOptions, type Request } from './request.js';
 
+const KEY = 'idempotency-key';
 /** Seconds after the time of a call in which its last attempt may still come to a node. */
 const ARRIVAL_SECONDS = 30;
 /** The longest that a service keeps an answer for. */
@@ -111,10 +112,13 @@ export class Caller {
   }
 
   /** A key that the caller has made may be repeated later; one of this call is of no use after it. */
-  #keyOf({ idempotencyKey: given }: Request, timeoutMs: number): Record<string, string> | null {
-    if (given !== undefined) return given === null ? null : { 'idempotency-key': given };
+  #keyOf(
+    { headers, idempotencyKey: given = headers?.[KEY] }: Request,
+    timeoutMs: number,
+  ): Record<string, string> | null {
+    if (given !== undefined) return given === null ? null : { [KEY]: given };
     if (!this.#parts.hasKeys) return null;
     const seconds = Math.min(Math.ceil(timeoutMs / 1_000) + ARRIVAL_SECONDS, MAX_LIFETIME);
-    return { 'idempotency-key': this.platform.newId(), 'idempotency-lifetime': String(seconds) };
+    return { [KEY]: this.platform.newId(), 'idempotency-lifetime': String(seconds) };
   }
 }

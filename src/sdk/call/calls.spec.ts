@@ -65,6 +65,20 @@ it('sends what it was told to, with a key of its own for a write', async () => {
   ]);
 });
 
+it.each([
+  ['an option', { idempotencyKey: 'own' }, {}],
+  ['a header', { headers: { 'idempotency-key': 'own' } }, {}],
+  ['a header of a client without keys', { headers: { 'idempotency-key': 'own' } }, { idempotencyKeys: false }],
+])('asks for no lifetime of a key that is given as %s, and sends it again', async (_, more, options) => {
+  const { fetch, outcome } = client([() => cut('ECONNRESET'), ok], options);
+  await outcome({ ...WRITE, ...more });
+  const keys = fetch.sent.map(({ headers }) => [headers['idempotency-key'], headers['idempotency-lifetime']]);
+  expect(keys).toEqual([
+    ['own', undefined],
+    ['own', undefined],
+  ]);
+});
+
 describe('a failed call', () => {
   const unknown = () => problem(503, 'outcome-unknown', {}, { 'retry-after': '1' });
   const plain = { idempotencyKeys: false };

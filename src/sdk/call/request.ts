@@ -26,7 +26,7 @@ export interface Request extends CallOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Sent as JSON; a string as it is, and so is a stream, once: such a call is never repeated. */
   readonly body?: unknown;
-  /** Of a write: a new one by default; null for a route that takes none. */
+  /** Of a write: that of the headers, or a new one by default; null for a route that takes none. */
   readonly idempotencyKey?: string | null | undefined;
 }
 
