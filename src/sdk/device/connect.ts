@@ -46,7 +46,7 @@ export interface DeviceOptions extends Partial<Platform> {
   readonly sessionSeconds?: number;
   /** Keeps reports that are not stored yet, such as `fileOutbox(path)`. By default they wait in memory. */
   readonly outbox?: Outbox;
-  /** Characters of JSON that may wait for each shadow. 262,144 by default. */
+  /** Characters that may wait for each shadow, 64 of each report beside its JSON. 262,144 by default. */
   readonly maxWaiting?: number;
   /** Milliseconds to wait for the first connection, a report, a get or a delete, unless it says otherwise. 30,000. */
   readonly timeoutMs?: number;

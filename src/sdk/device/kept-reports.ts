@@ -10,7 +10,7 @@ interface Kept {
 /** What waits of one shadow, in an outbox. It is written by one save at a time; what changes meanwhile, by the next. */
 export class KeptReports {
   /** Undefined: all is saved. */
-  #text: string | undefined;
+  #updates: (() => readonly Kept[]) | undefined;
   #saved = '';
   #isSaving = false;
   /** Calls of `keep`, and how many of them a save has dealt with. */
@@ -39,9 +39,9 @@ export class KeptReports {
     }
   }
 
-  /** Has these saved: what is under way, then what waits. No errors. */
-  keep(updates: readonly Kept[]): void {
-    this.#text = JSON.stringify({ updates: updates.map(({ patch, clientToken }) => ({ patch, clientToken })) });
+  /** Has these saved, asked for when the save begins: what is under way, then what waits. No errors. */
+  keep(updates: () => readonly Kept[]): void {
+    this.#updates = updates;
     this.#kept++;
     if (!this.#isSaving) void this.#save();
   }
@@ -57,9 +57,10 @@ export class KeptReports {
 
   async #save(): Promise<void> {
     this.#isSaving = true;
-    for (let text = this.#text; text !== undefined; text = this.#text) {
+    for (let updates = this.#updates; updates !== undefined; updates = this.#updates) {
       const last = this.#kept;
-      this.#text = undefined;
+      this.#updates = undefined;
+      const text = JSON.stringify({ updates: updates().map(({ patch, clientToken }) => ({ patch, clientToken })) });
       if (text !== this.#saved) await this.#write(text);
       this.#dealtWith = last;
       for (const end of this.#waiting.splice(0)) end();

@@ -3,7 +3,13 @@ import fc from 'fast-check';
 import { sectionText } from '../../../test/harness/json-arbitraries.js';
 import { mergeSection } from '../../document/merge.js';
 import type { JsonObject } from '../../document/shadow-document.js';
-import { jsonOf, mergedPatch } from './merge.js';
+import { jsonOf, PatchMerge, type Json } from './merge.js';
+
+/** undefined: no one patch says both. */
+const mergedPatch = (first: Json, second: Json): Json | undefined => {
+  const merge = new PatchMerge(first);
+  return merge.add(second) ? merge.patch : undefined;
+};
 
 describe('two patches as one', () => {
   it.each<[string, string, string | undefined]>([
@@ -22,18 +28,26 @@ describe('two patches as one', () => {
     ['{"a":1}', 'null', 'null'],
     ['{"__proto__":{"a":1}}', '{"__proto__":{"b":1}}', '{"__proto__":{"a":1,"b":1}}'],
   ])('%s, then %s', (first, second, merged) => {
-    expect(JSON.stringify(mergedPatch(JSON.parse(first), JSON.parse(second)))).toBe(merged);
+    expect(JSON.stringify(mergedPatch(JSON.parse(first) as Json, JSON.parse(second) as Json))).toBe(merged);
   });
 
-  it('do what the service makes of both', () => {
-    const property = fc.property(sectionText, sectionText, sectionText, (before, first, second) => {
-      const [state, one, two] = [before, first, second].map((text) => JSON.parse(text) as JsonObject);
-      const merged = mergedPatch(one!, two!);
-      if (merged === undefined) return true;
-      const plain = (value: JsonObject): unknown => JSON.parse(JSON.stringify(value));
-      const stepwise = mergeSection(mergeSection(mergeSection({}, state!), one!), two!);
-      return isDeepStrictEqual(plain(stepwise), plain(mergeSection(mergeSection({}, state!), merged as JsonObject)));
-    });
+  it('and more do what the service makes of them, and one that cannot be added changes nothing', () => {
+    const property = fc.property(
+      sectionText,
+      fc.array(sectionText, { minLength: 2, maxLength: 5 }),
+      (before, texts) => {
+        const state = mergeSection({}, JSON.parse(before) as JsonObject);
+        const plain = (value: JsonObject): unknown => JSON.parse(JSON.stringify(value));
+        const [first, ...rest] = texts.map((text) => JSON.parse(text) as JsonObject);
+        const merge = new PatchMerge(first as Json);
+        let stepwise = mergeSection(state, first!);
+        for (const patch of rest) {
+          if (merge.add(patch as Json)) stepwise = mergeSection(stepwise, patch);
+          if (!isDeepStrictEqual(plain(stepwise), plain(mergeSection(state, merge.patch as JsonObject)))) return false;
+        }
+        return true;
+      },
+    );
     fc.assert(property, { numRuns: 500 });
   });
 });

@@ -1,5 +1,5 @@
 import { clientError, type UmbraError } from '../umbra-error.js';
-import { mergedPatch, type Json } from './merge.js';
+import { PatchMerge, type Json } from './merge.js';
 
 export interface Waiter<T> {
   resolve(value: T): void;
@@ -13,25 +13,42 @@ export interface Update<T> {
   /** The patch as JSON. */
   readonly text: string;
   readonly waiters: Waiter<T>[];
-  /** What it was merged of, to be sent alone should the whole be rejected. */
+  /** What it was merged of, to be sent apart should the whole be rejected. */
   readonly parts: readonly Update<T>[];
 }
 
-/** Reports that wait apart from each other; more are merged for good. */
-const MAX_UPDATES = 64;
+export interface QueueLimits {
+  /** Characters that may wait. */
+  readonly maxWaiting: number;
+  /** Characters from which on the older half is merged for good, if there are `MIN_APART` reports. */
+  readonly maxApart: number;
+}
 
-/** Reports in their order, until they are taken together as one update. Bounded. */
+/** Characters that a report takes beside its patch: its token, and what is about both in an outbox. */
+const ABOUT_EACH = 64;
+/** Reports that stay apart as long as they may wait at all. */
+const MIN_APART = 64;
+
+/**
+ * Reports in their order, until they are taken together as one update. Bounded: when they take too much, the older half
+ * is merged for good, and a report that is rejected then takes no others along than these.
+ */
 export class ReportQueue<T> {
-  /** Must go before all others, each alone. */
+  /** Must go before all others, not merged with them. */
   #alone: Update<T>[] = [];
   #waiting: Update<T>[] = [];
   #size = 0;
+  /** Characters from which on the older half is merged: more than before where that made it little smaller. */
+  #mergeFrom: number;
+  /** Whether merging was tried, and nothing has come since. */
+  #isDense = false;
 
-  /** @param maxSize characters of JSON that may wait */
   constructor(
     private readonly newId: () => string,
-    private readonly maxSize: number,
-  ) {}
+    private readonly limits: QueueLimits,
+  ) {
+    this.#mergeFrom = limits.maxApart;
+  }
 
   /** All that waits, in its order. */
   get updates(): readonly Update<T>[] {
@@ -45,11 +62,14 @@ export class ReportQueue<T> {
   /** @throws UmbraError outbox-full */
   add(patch: Json, waiters: Waiter<T>[], clientToken = this.newId()): void {
     const update = { patch, clientToken, text: JSON.stringify(patch), waiters, parts: [] };
-    if (!this.#fits(update)) this.#compact();
-    if (!this.#fits(update))
-      throw clientError('outbox-full', `the outbox is full: ${this.#size} bytes wait`, { retryable: true });
+    const size = sizeOf([update]);
+    if (this.#size + size > this.#mergeFrom && this.#waiting.length >= MIN_APART) this.#compact(0.5);
+    this.#makeRoom(size);
+    if (!this.#fits(size))
+      throw clientError('outbox-full', `the outbox is full: ${this.#size} characters wait`, { retryable: true });
     this.#waiting.push(update);
-    this.#size += update.text.length;
+    this.#size += size;
+    this.#isDense = false;
   }
 
   /** What a process before this one has left goes first. No errors. */
@@ -57,36 +77,34 @@ export class ReportQueue<T> {
     const before = updates.map(({ patch, clientToken }) => {
       return { patch, clientToken, text: JSON.stringify(patch), waiters: [], parts: [] };
     });
-    this.#waiting.unshift(...before);
+    this.#waiting = [...before, ...this.#waiting];
     this.#size += sizeOf(before);
+    this.#isDense = false;
   }
 
   /** The next update: what waits, as far as it can be one. null: nothing waits. */
   take(): Update<T> | null {
-    const first = this.#alone.shift() ?? this.#waiting.shift();
+    const alone = this.#alone.shift();
+    if (alone) return alone;
+    const first = this.#waiting[0];
     if (!first) return null;
-    if (first.parts === ALONE) return first;
-    if (this.#waiting.length === 0) {
-      this.#size -= first.text.length;
-      return first;
-    }
-    const parts = [first];
-    let { patch } = first;
-    for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
-      const merged = mergedPatch(patch, next.patch);
-      if (merged === undefined) break;
-      patch = merged;
-      parts.push(next);
-      this.#waiting.shift();
-    }
-    this.#size -= sizeOf(parts);
-    return parts.length === 1 ? first : this.#merged(patch, parts);
+    const { count, update } =
+      this.#waiting.length === 1 ? { count: 1, update: first } : this.#mergedFrom(this.#waiting);
+    this.#size -= sizeOf(this.#waiting.splice(0, count));
+    if (this.#waiting.length === 0) this.#mergeFrom = this.limits.maxApart;
+    this.#isDense = false;
+    return update;
   }
 
-  /** Puts the parts of an update that was taken back, to be taken one by one. False: it has none. */
-  split({ parts }: Update<T>): boolean {
+  /** Puts both halves of an update that was taken back, to be taken as they are. False: it has no parts. */
+  split({ parts, waiters }: Update<T>): boolean {
     if (parts.length < 2) return false;
-    this.#alone = [...parts.map((part) => ({ ...part, parts: ALONE })), ...this.#alone];
+    // Of waits that have begun since it was merged: they end with its last part.
+    const later = waiters.slice(parts.reduce((count, part) => count + part.waiters.length, 0));
+    parts.at(-1)!.waiters.push(...later);
+    const middle = parts.length >> 1;
+    const halves = [...this.#grouped(parts.slice(0, middle)), ...this.#grouped(parts.slice(middle))];
+    this.#alone = [...halves, ...this.#alone];
     return true;
   }
 
@@ -96,21 +114,42 @@ export class ReportQueue<T> {
     return all;
   }
 
-  #fits({ text }: Update<T>): boolean {
-    return this.#size + text.length <= this.maxSize && this.#waiting.length < MAX_UPDATES;
+  #fits(size: number): boolean {
+    return this.#size + size <= this.limits.maxWaiting;
   }
 
-  /** Merges what waits for good: leaf by leaf, it takes no more than a shadow does. */
-  #compact(): void {
-    const merged: Update<T>[] = [];
-    for (const update of this.#waiting) {
-      const last = merged.at(-1);
-      const patch = last && mergedPatch(last.patch, update.patch);
-      if (!last || patch === undefined) merged.push(update);
-      else merged[merged.length - 1] = { ...this.#merged(patch, [last, update]), parts: [] };
+  #makeRoom(size: number): void {
+    for (const part of [0.5, 1]) if (!this.#isDense && !this.#fits(size)) this.#compact(part);
+  }
+
+  /** Merges the oldest for good: leaf by leaf, they take no more than a shadow does. */
+  #compact(part: number): void {
+    const count = Math.ceil(this.#waiting.length * part);
+    const merged = this.#grouped(this.#waiting.slice(0, count)).map((update) => ({ ...update, parts: [] }));
+    this.#waiting = [...merged, ...this.#waiting.slice(count)];
+    this.#size = sizeOf(this.#waiting);
+    this.#mergeFrom = this.limits.maxApart + 2 * sizeOf(merged);
+    this.#isDense = part === 1;
+  }
+
+  /** As few updates as can say what these say. */
+  #grouped(updates: readonly Update<T>[]): Update<T>[] {
+    const groups: Update<T>[] = [];
+    for (let at = 0; at < updates.length;) {
+      const { count, update } = this.#mergedFrom(updates, at);
+      groups.push(update);
+      at += count;
     }
-    this.#waiting = merged;
-    this.#size = sizeOf(merged);
+    return groups;
+  }
+
+  /** As many as can be one update, from the one at `at` on. */
+  #mergedFrom(updates: readonly Update<T>[], at = 0): { count: number; update: Update<T> } {
+    const merge = new PatchMerge(updates[at]!.patch);
+    let end = at + 1;
+    while (end < updates.length && merge.add(updates[end]!.patch)) end++;
+    const parts = updates.slice(at, end);
+    return { count: parts.length, update: parts.length === 1 ? parts[0]! : this.#merged(merge.patch, parts) };
   }
 
   #merged(patch: Json, parts: readonly Update<T>[]): Update<T> {
@@ -119,8 +158,5 @@ export class ReportQueue<T> {
   }
 }
 
-/** Marks an update that is not merged again. */
-const ALONE: readonly never[] = [];
-
 const sizeOf = (updates: readonly { readonly text: string }[]): number =>
-  updates.reduce((sum, { text }) => sum + text.length, 0);
+  updates.reduce((sum, { text }) => sum + text.length + ABOUT_EACH, 0);

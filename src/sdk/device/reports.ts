@@ -25,7 +25,7 @@ export interface ReportParts {
   readonly platform: Platform;
   readonly exchange: Exchange;
   readonly kept: KeptReports | null;
-  /** Characters of JSON that may wait. */
+  /** Characters that may wait. */
   readonly maxWaiting: number;
   readonly retry: BackOff;
   readonly timeoutMs: number;
@@ -38,6 +38,9 @@ const OF_CONTENT = new Set([400, 413]);
  * version that it could be in conflict with. It may be of an earlier sending, when this one is still under way.
  */
 const OF_CONNECTION = 409;
+
+/** Characters of an outbox, which writes all of them at each save, from which on reports are merged for good. */
+const MAX_KEPT_APART = 16_384;
 
 /**
  * Ends of a connection by a fault of some message, while one report was under way alone: then it is taken for that message,
@@ -62,7 +65,8 @@ export class Reports {
 
   constructor(parts: ReportParts) {
     this.#parts = parts;
-    this.#queue = new ReportQueue(parts.platform.newId, parts.maxWaiting);
+    const maxApart = parts.kept === null ? Infinity : MAX_KEPT_APART;
+    this.#queue = new ReportQueue(parts.platform.newId, { maxWaiting: parts.maxWaiting, maxApart });
     this.#isLoaded = parts.kept === null;
     if (!this.#isLoaded) this.#pump();
   }
@@ -114,15 +118,14 @@ export class Reports {
       await new Promise<void>((resolve) => last.waiters.push({ resolve: () => resolve(), reject: () => resolve() }));
   }
 
-  #keep(): void {
-    const { kept } = this.#parts;
-    if (!kept || !this.#isLoaded) return;
+  /** What is not answered, in its parts, so that another process can still send them apart. */
+  get #left(): readonly Update<Reported>[] {
     const flying = this.#flying === null ? [] : [this.#flying];
-    // Its parts, so that another process can still send them one by one.
-    kept.keep([
-      ...flying.flatMap((update) => (update.parts.length > 1 ? update.parts : [update])),
-      ...this.#queue.updates,
-    ]);
+    return [...flying, ...this.#queue.updates].flatMap((update) => (update.parts.length > 1 ? update.parts : [update]));
+  }
+
+  #keep(left = (): readonly Update<Reported>[] => this.#left): void {
+    if (this.#isLoaded) this.#parts.kept?.keep(left);
   }
 
   #pump(): void {
@@ -189,6 +192,8 @@ export class Reports {
   /** Nothing is sent any more. An outbox keeps what waits. */
   #fail(error: UmbraError): void {
     const { kept } = this.#parts;
+    const left = this.#left;
+    this.#keep(() => left);
     const [flying, rest] = [this.#flying?.waiters ?? [], this.#queue.clear().flatMap(({ waiters }) => waiters)];
     this.#flying = null;
     for (const { reject } of flying) reject(error.withOutcome(this.#isDoubtful || kept ? 'unknown' : 'not-applied'));

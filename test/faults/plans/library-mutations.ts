@@ -38,13 +38,17 @@ export const LIBRARY_MUTATIONS: readonly Mutation[] = [
     'an outbox that drops one report of three',
     CLIENTS,
     [PROMISES.clientLost],
-    ['sdk/device/report-queue.js take', 'patch = merged;', 'patch = parts.length === 2 ? patch : merged;'],
+    [
+      'sdk/device/report-queue.js #mergedFrom',
+      'merge.add(updates[end].patch)',
+      '(end - at === 2 || merge.add(updates[end].patch))',
+    ],
   ),
   mutation(
     'reports of an earlier process that go last',
     CLIENTS,
     [PROMISES.clientOrder],
-    ['sdk/device/report-queue.js restore', 'this.#waiting.unshift(...before);', 'this.#waiting.push(...before);'],
+    ['sdk/device/report-queue.js restore', '[...before, ...this.#waiting]', '[...this.#waiting, ...before]'],
   ),
   mutation(
     'an update in doubt that is given up',
