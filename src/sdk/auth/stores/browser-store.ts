@@ -1,5 +1,6 @@
 import { platformOf, type Platform, type Store } from '../../platform.js';
 import { clientError } from '../../umbra-error.js';
+import { within } from '../../within.js';
 import { SealedDatabase } from './indexed-db.js';
 import { opened, sealedBy } from './sealing.js';
 
@@ -20,6 +21,8 @@ interface Channel {
 
 /** Milliseconds that a tab waits for a lock. */
 const LONGEST_WAIT_MS = 90_000;
+/** Milliseconds that it holds one: twice as long as an attempt to get a token. The other tabs wait longer. */
+const LONGEST_HOLD_MS = 60_000;
 
 /**
  * Texts in IndexedDB for all tabs and workers of an origin, sealed by AES-256-GCM under a key that scripts can use and not
@@ -70,7 +73,7 @@ export function browserStore(name = 'umbra', options: Partial<Pick<Platform, 'cl
       try {
         return await locks.request(`${name}/${key}`, { signal: waiting.signal }, () => {
           cancel();
-          return task();
+          return within({ clock, ms: LONGEST_HOLD_MS, what: `what holds the lock ${key}` }, task);
         });
       } finally {
         cancel();
