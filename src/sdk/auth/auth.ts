@@ -12,7 +12,8 @@ export interface Auth {
   /**
    * Called by each client that is given this source, before anything else. A source that asks the service itself takes the
    * address and the surroundings of the first one.
-   * @param url without a slash at its end
+   * @param url without a slash at its end; of a device that of MQTT
+   * @throws UmbraError invalid-argument for an address that it is not for
    */
   attach?(url: string, platform: Platform): void;
   /**

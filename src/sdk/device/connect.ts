@@ -80,13 +80,16 @@ export async function connect<T = AnyState>(options: DeviceOptions): Promise<Dev
   const { timeoutMs = 30_000, answerMs = 10_000, handlerMs = 300_000, maxWaiting = 262_144 } = options;
   const { thing, outbox = null, signal, traced } = options;
   if (!isName(thing, 128)) throw clientError('invalid-argument', `the thing '${thing}': ${NAMES}`);
-  const platform = withTokens(platformOf(options));
+  const own = platformOf(options);
+  const platform = withTokens(own);
   const auth = typeof options.auth === 'string' ? bearer(options.auth) : options.auth;
   const [reconnect, retry] = [
     { ...PAUSES, ...options.reconnect },
     { ...PAUSES, ...options.retry },
   ];
   const dial = options.dial ?? dialOf(options, auth, platform);
+  // Whoever hears of its requests knows the next ids of this device: a login has others.
+  auth?.attach?.(options.url.replace(/\/+$/, ''), own);
   const uplink = new Uplink({ dial, platform, auth, answerMs, reconnect });
   const device = new Device<T>({
     ...{ uplink, platform, thing, outbox, maxWaiting, retry, handlerMs, timeoutMs, answerMs, traced },

@@ -131,12 +131,13 @@ export class Uplink {
     return answer;
   }
 
-  /** Says goodbye. No errors. */
+  /** Says goodbye, to the source of the credential too. No errors. */
   async close(): Promise<void> {
     const connection = this.#connection;
     this.#stop.abort(clientError('closed', 'the device was closed'));
     await connection?.leave();
     await this.#running;
+    this.#parts.auth?.close?.();
   }
 
   #answered<T>(connection: Connection, what: string, task: () => Promise<T>): Promise<T> {

@@ -150,9 +150,10 @@ describe('a certificate as a credential', () => {
     expect(auth.tls).toMatchObject(pair);
   });
 
-  it('needs TLS, and its own connections', () => {
+  it('needs TLS, and its own connections', async () => {
     const auth = certificate({ ca, ...pair });
     expect(() => new Umbra({ url: 'http://localhost', auth })).toThrow(/https/);
+    await expect(connect({ url: 'mqtt://localhost:1', thing: 'lamp', auth })).rejects.toThrow(/an address with TLS/);
     expect(() => new Umbra({ url, auth, fetch })).toThrow(/leave the option fetch out/);
   });
 });

@@ -81,10 +81,10 @@ export class AuthSession implements Auth {
   }
 
   attach(url: string, platform: Platform): void {
+    this.#made ??= this.#make(this.#options.url ?? url, platformOf({ ...platform, ...this.#options }));
     this.#clients++;
     this.#isClosed = false;
     this.#options.fallback?.attach?.(url, platform);
-    this.#made ??= this.#make(url, platformOf({ ...platform, ...this.#options }));
     if (this.#unwatch) return;
     // It was closed, and has missed what others have stored.
     this.#unwatch = this.#watch(this.#made.keeper);
@@ -182,15 +182,14 @@ export class AuthSession implements Auth {
   }
 
   get #parts(): Parts {
-    const { url } = this.#options;
-    if (!this.#made && url === undefined)
-      throw clientError('invalid-argument', 'give the session to a client, or say its url');
-    return (this.#made ??= this.#make(url!, platformOf(this.#options)));
+    return (this.#made ??= this.#make(this.#options.url ?? '', platformOf(this.#options)));
   }
 
-  #make(given: string, platform: Platform): Parts {
-    const { url = given, storeKey = 'umbra.session' } = this.#options;
-    const keeper = new TokenKeeper(this.#source, platform, storeKey);
+  /** @throws UmbraError invalid-argument for the address of a device, to which no request can be sent */
+  #make(url: string, platform: Platform): Parts {
+    if (!/^https?:/.test(url))
+      throw clientError('invalid-argument', 'give the session to a client of HTTP, or say its url: http(s)://…');
+    const keeper = new TokenKeeper(this.#source, platform, this.#options.storeKey ?? 'umbra.session');
     this.#unwatch = this.#watch(keeper);
     return { url: url.replace(/\/+$/, ''), platform, keeper };
   }

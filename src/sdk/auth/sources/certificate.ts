@@ -18,8 +18,9 @@ export function certificate(options: CertificateOptions): Auth {
   const auth: Auth = {
     fetch,
     attach(url, platform) {
-      if (!url.startsWith('https:')) throw clientError('invalid-argument', 'a certificate needs an https address');
-      if (platform.fetch !== fetch)
+      if (!/^(https|mqtts|wss|tls|ssl):/.test(url))
+        throw clientError('invalid-argument', 'a certificate needs an address with TLS, such as https:// or mqtts://');
+      if (url.startsWith('https:') && platform.fetch !== fetch)
         throw clientError('invalid-argument', 'a certificate has a fetch of its own: leave the option fetch out');
     },
     headers: () => Promise.resolve({}),

@@ -31,7 +31,10 @@ export function sigV4({ accessKeyId, secretAccessKey, region = 'us-east-1' }: Si
     throw clientError('invalid-argument', 'give the source to a client first');
   };
   return {
-    attach: (url, platform) => void (service ??= { url, platform: platformOf(platform) }),
+    attach(url, platform) {
+      // Nothing is signed for a device.
+      if (url.startsWith('http')) service ??= { url, platform: platformOf(platform) };
+    },
     async headers(call) {
       const { url, platform } = known();
       const date = new Date(platform.clock.now() + skewMs).toISOString().replace(/[-:]|\.\d+/g, '');
