@@ -80,8 +80,9 @@ export class Lab {
     return this.#owned(await startEtcd({ args: ETCD_FLAGS }));
   }
 
-  async members(count: number): Promise<EtcdServer[]> {
-    const members = await startBenchMembers(count);
+  /** @param between milliseconds from one member to another */
+  async members(count: number, between = 0): Promise<EtcdServer[]> {
+    const members = await startBenchMembers(count, between);
     for (const member of members) this.#owned(member);
     return members;
   }

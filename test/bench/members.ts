@@ -1,5 +1,6 @@
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { freePort } from '../harness/ports.js';
+import { TcpProxy } from '../harness/tcp-proxy.js';
 
 /** Room for what a bench writes, compacted as the documentation recommends. */
 export const ETCD_FLAGS: readonly string[] = [
@@ -13,13 +14,18 @@ export const ETCD_FLAGS: readonly string[] = [
  */
 const ELECTION = ['--pre-vote', '--election-timeout', '3000'];
 
-/** A cluster of real members. A client of any one reaches it. */
-export async function startBenchMembers(count: number): Promise<EtcdServer[]> {
-  const peers = await Promise.all(Array.from({ length: count }, freePort));
+/**
+ * A cluster of real members. A client of any one reaches it.
+ * @param between milliseconds that a message takes from one member to another, by proxies of this process
+ */
+export async function startBenchMembers(count: number, between = 0): Promise<EtcdServer[]> {
+  const listening = await Promise.all(Array.from({ length: count }, freePort));
+  const peers = between === 0 ? listening : await Promise.all(listening.map((port) => farPort(port, between)));
   const url = (port: number | undefined): string => `http://127.0.0.1:${port}`;
   const cluster = peers.map((port, i) => `m${i}=${url(port)}`).join(',');
   const starting = peers.map((port, i) => {
-    const own = ['--name', `m${i}`, '--listen-peer-urls', url(port), '--initial-advertise-peer-urls', url(port)];
+    const urls = ['--listen-peer-urls', url(listening[i]), '--initial-advertise-peer-urls', url(port)];
+    const own = ['--name', `m${i}`, ...urls];
     return startEtcd({ args: [...ETCD_FLAGS, ...ELECTION, ...own, '--initial-cluster', cluster] });
   });
   const started = await Promise.allSettled(starting);
@@ -27,4 +33,11 @@ export async function startBenchMembers(count: number): Promise<EtcdServer[]> {
   if (members.length === count) return members;
   await Promise.all(members.map((member) => member.stop()));
   throw new Error(`only ${members.length} of ${count} members of etcd have started`);
+}
+
+/** The proxies end with the process. */
+async function farPort(target: number, latencyMs: number): Promise<number> {
+  const proxy = await TcpProxy.start(target);
+  proxy.latency(latencyMs);
+  return proxy.port;
 }

@@ -86,4 +86,35 @@ describe('a store over three members', () => {
       await member.restart();
     }
   });
+
+  it('calls the leader, follows it when it moves, and goes on with another member while there is none', async () => {
+    const ids = await Promise.all(
+      members.map(({ client }) => client.maintenance.status().then(({ header }) => header.member_id)),
+    );
+    const leader = async (): Promise<number> => {
+      const views = await Promise.all(members.map(({ client }) => client.maintenance.status().catch(() => null)));
+      return ids.indexOf(views.find((view) => view !== null && view.leader !== '0')?.leader ?? '');
+    };
+    const follower = openEtcdStore(
+      members.map(({ endpoint }) => endpoint),
+      { callTimeoutMs: 500 },
+      { guardPeriodMs: 50 },
+    );
+    try {
+      const callsLeader = async (): Promise<boolean> =>
+        follower.cluster.current().host === members[await leader()]?.endpoint;
+      await until('it calls the leader', callsLeader);
+      const first = await leader();
+      const next = (first + 1) % 3;
+      await members[first]!.client.maintenance.moveLeader({ targetID: ids[next]! });
+      await until('it has followed', () => follower.cluster.current().host === members[next]!.endpoint);
+      await members[next]!.kill9();
+      // Writes go on as soon as the others have elected one of them.
+      await follower.store.update(shadow('follower'), increment, within(AMPLE));
+      await until('it calls the new one', callsLeader);
+      await members[next]!.restart();
+    } finally {
+      await follower.close();
+    }
+  });
 });

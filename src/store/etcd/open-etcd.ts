@@ -8,6 +8,7 @@ import { ShadowQueue } from '../shadow-queue.js';
 import type { ShadowStore } from '../shadow-store.js';
 import type { Storage } from '../storage.js';
 import type { RecordFormat } from './codec.js';
+import { leaderOf } from './client/leader.js';
 import { EtcdMembers, type MemberFactories } from './client/members.js';
 import { EtcdClusterKeys } from './etcd-cluster-keys.js';
 import { EtcdProbe } from './etcd-probe.js';
@@ -122,6 +123,10 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
     onCheck: () => {
       const ready = leases.prepare(clock.monotonic() + config.etcd.callTimeoutMs);
       ready.catch((error: unknown) => logger.debug({ err: error }, 'no lease for tombstones'));
+    },
+    onViews: (views) => {
+      const host = leaderOf(views);
+      if (host !== null) cluster.prefer(host);
     },
   });
   const format: RecordFormat = config.recordFormat === 1 ? 1 : 2;

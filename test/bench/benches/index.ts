@@ -13,6 +13,7 @@ import { gets } from './gets.js';
 import { accessHttpProfile, accessProfile } from './access-profiles.js';
 import { getsAgainst, getsProfile } from './gets-profile.js';
 import { idle } from './idle.js';
+import { leader } from './leader.js';
 import { memory } from './memory.js';
 import { metrics } from './metrics.js';
 import { nodes } from './nodes.js';
@@ -56,6 +57,7 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
     title: 'updates over MQTT, 1,600 devices, three etcd members',
     run: (lab) => updates(lab, { devices: lab.size(1600, 1600, 10), members: 3, goals: 'none' }),
   },
+  leader: { title: 'updates over MQTT, three etcd members 5 ms apart: who calls the leader', run: leader },
   tls: { title: 'updates over MQTT with TLS, 400 devices', table: true, run: overTls },
   qos1: { title: 'updates over MQTT, subscribers of QoS 1, 400 devices', table: true, run: qos1Subscribers },
   documents: {

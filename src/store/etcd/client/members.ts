@@ -23,6 +23,9 @@ const MARGIN_MS = 20;
 /** Milliseconds between attempts; the pause doubles with each round over all hosts. */
 const PAUSES = { first: 10, longest: 200 };
 
+/** Milliseconds for which calls do not go back to a member that has failed only because it leads. */
+const AVOID_MS = 10_000;
+
 /** Milliseconds between two log lines about failing members. */
 const REPORT_MS = 1_000;
 
@@ -55,8 +58,9 @@ export function readCredentials(tls: EtcdConfig['tls']): EtcdCredentials {
 }
 
 /**
- * One client per member. Calls go to the member that answered last, and after an error to the next (ETCD 3.2). A member
- * that hangs costs one call timeout. Retries end at the caller's deadline.
+ * One client per member. Calls go to the leader while it is known, since any other member passes them on to it; after an
+ * error they go to the next member (ETCD 3.2). A member that hangs costs one call timeout. Retries end at the caller's
+ * deadline.
  */
 export class EtcdMembers {
   /** Milliseconds for one call to one member. */
@@ -65,6 +69,8 @@ export class EtcdMembers {
   readonly #counts: ReadonlyMap<string, CallCounts>;
   readonly #createClient: CreateClient;
   readonly #createChannel: CreateChannel;
+  /** When each member has failed last, in milliseconds of the monotonic clock. */
+  readonly #failedAt = new Map<string, number>();
   #at = 0;
   #closed = false;
   #lastError: string | null = null;
@@ -104,7 +110,7 @@ export class EtcdMembers {
     return this.#members;
   }
 
-  /** The member that answered last. */
+  /** The member for the next call. */
   current(): Member {
     return this.#members[this.#at]!;
   }
@@ -116,9 +122,22 @@ export class EtcdMembers {
     if (index < 0 || this.#closed) return;
     this.#renew(from, error);
     if (index !== this.#at) return;
+    this.#failedAt.set(from.host, this.clock.monotonic());
     this.#at = (index + 1) % this.#members.length;
     this.#counts.get(from.host)?.left();
     this.#report(from.host, error);
+  }
+
+  /**
+   * Calls go to this member from now on, unless it has failed within the last 10 s: a leader whose disk is slow answers
+   * whoever asks for its status. No errors.
+   */
+  prefer(host: string): void {
+    const index = this.#members.findIndex((member) => member.host === host);
+    if (index < 0 || index === this.#at) return;
+    if (this.clock.monotonic() - (this.#failedAt.get(host) ?? -Infinity) < AVOID_MS) return;
+    this.logger.debug({ host, former: this.current().host }, 'calls go to the leader of etcd from now on');
+    this.#at = index;
   }
 
   /** Gives the member a new client when the error shows that its present one is unusable. */

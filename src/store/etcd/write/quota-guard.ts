@@ -2,6 +2,7 @@ import type { Clock } from '../../../resilience/clock.js';
 import type { EtcdConfig } from '../../../config/config.js';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
+import type { LeaderView } from '../client/leader.js';
 import type { EtcdMembers, Member } from '../client/members.js';
 
 /** Milliseconds between two checks. At 13 MB/s of history one period fills 40 MB: stay that far below the quota. */
@@ -21,12 +22,15 @@ export interface MemberUse {
   readonly usedBytes: number;
   /** Whether it leads the cluster. */
   readonly isLeader: boolean;
+  readonly view: LeaderView;
 }
 
 export interface QuotaGuardOptions {
   readonly periodMs?: number;
   /** Is called before each check, for what must be ready when the storage is full. */
   readonly onCheck?: () => void;
+  /** Is called at each check with what the members that answered say of their leader. */
+  readonly onViews?: (views: readonly LeaderView[]) => void;
 }
 
 /**
@@ -88,6 +92,7 @@ export class QuotaGuard {
   async #measure(): Promise<void> {
     this.options.onCheck?.();
     const sizes = await Promise.all(this.cluster.members.map((member) => this.#usedBytes(member)));
+    this.options.onViews?.(this.members.map(({ view }) => view));
     const alarm = await this.#alarm();
     const known = sizes.filter((size) => size !== null);
     if (known.length === 0 || alarm === null) return;
@@ -114,8 +119,9 @@ export class QuotaGuard {
       const status = await this.cluster.call(member, (client, call) => client.maintenance.status(call));
       // Servers before 3.4 know only the size of the file.
       const usedBytes = Number(status.dbSizeInUse) || Number(status.dbSize);
-      const isLeader = status.leader === status.header.member_id;
-      this.#members.set(member.host, { host: member.host, usedBytes, isLeader });
+      const { host } = member;
+      const view = { host, memberId: status.header.member_id, leaderId: status.leader, term: Number(status.raftTerm) };
+      this.#members.set(host, { host, usedBytes, isLeader: view.leaderId === view.memberId, view });
       return usedBytes;
     } catch (error) {
       this.#members.delete(member.host);

@@ -1,0 +1,25 @@
+import type { Etcd3 } from 'etcd3';
+import { etcdConfig } from '../../../../test/harness/etcd-store.js';
+import { SettableClock } from '../../../../test/harness/clock.js';
+import { SILENT_LOGGER } from '../../../telemetry/logger.js';
+import type { Channel } from './channel/etcd-channel.js';
+import { EtcdMembers } from './members.js';
+
+const HOSTS = ['http://a', 'http://b', 'http://c'];
+
+it('calls the leader, and one that has failed only when it has not failed for a while', () => {
+  const clock = new SettableClock();
+  const none = { createClient: () => ({}) as Etcd3, createChannel: () => ({}) as Channel };
+  const members = new EtcdMembers(etcdConfig(HOSTS), clock, SILENT_LOGGER, none);
+  const preferred = (host: string): string => {
+    members.prefer(host);
+    return members.current().host;
+  };
+  expect([members.current().host, preferred('http://b'), preferred('http://elsewhere')]).toEqual(['http://a', 'http://b', 'http://b']); // prettier-ignore
+  members.rotate(members.current(), new Error('it hangs'));
+  expect([members.current().host, preferred('http://b')]).toEqual(['http://c', 'http://c']);
+  clock.advance(9_999);
+  expect([preferred('http://b'), preferred('http://a')]).toEqual(['http://c', 'http://a']);
+  clock.advance(1);
+  expect(preferred('http://b')).toBe('http://b');
+});
