@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { platformOf, type Clock } from '../../platform.js';
 import { fileStore } from './file-store.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'umbra-tokens-'));
@@ -40,4 +41,35 @@ it('takes the lock of a process that has died', async () => {
   const old = new Date(Date.now() - 61_000);
   utimesSync(path, old, old);
   expect(await fileStore(folder).lock('dead', () => Promise.resolve('mine'))).toBe('mine');
+});
+
+it('leaves the lock of who was faster with that of a dead process', async () => {
+  const path = join(folder, 'raced.token.lock');
+  writeFileSync(path, 'dead');
+  const old = new Date(Date.now() - 61_000);
+  utimesSync(path, old, old);
+  const steps: string[] = [];
+  const { clock } = platformOf();
+  const slower: Clock = {
+    ...clock,
+    now() {
+      // It has found the old lock; another process takes that away now and has its own.
+      if (steps.length === 0) {
+        rmSync(path);
+        writeFileSync(path, 'faster');
+        steps.push('faster');
+      }
+      return clock.now();
+    },
+    after(ms, task, mayExit) {
+      if (steps.length === 1) {
+        steps.push(readFileSync(path, 'utf8'));
+        rmSync(path);
+      }
+      return clock.after(ms, task, mayExit);
+    },
+  };
+  await fileStore(folder, { clock: slower }).lock('raced', () => Promise.resolve(steps.push('slower')));
+  expect(steps).toEqual(['faster', 'faster', 'slower']);
+  expect(readdirSync(folder).filter((name) => name.startsWith('raced'))).toEqual([]);
 });

@@ -8,6 +8,7 @@ interface Files {
   readFile(path: string, encoding: 'utf8'): Promise<string>;
   writeFile(path: string, text: string, options: { mode: number; flag: 'wx' }): Promise<void>;
   rename(from: string, to: string): Promise<void>;
+  link(of: string, path: string): Promise<void>;
   stat(path: string): Promise<{ mtimeMs: number }>;
   rm(path: string, options: { force: true }): Promise<void>;
 }
@@ -45,7 +46,7 @@ export function fileStore(
     async lock(key, task) {
       const path = `${pathOf(key)}.lock`;
       const mark = newId();
-      await taken(path, (lock) => write(lock, mark), clock);
+      await taken({ path, aside: `${path}.${mark}`, take: () => write(path, mark), clock });
       try {
         return await task();
       } finally {
@@ -66,23 +67,49 @@ async function textOf(path: string): Promise<string | null> {
   return files().readFile(path, 'utf8').catch(nullIf('ENOENT'));
 }
 
+interface Taking {
+  readonly path: string;
+  /** A name that nobody else uses. */
+  readonly aside: string;
+  /** Makes the file of the lock. @throws EEXIST if it is there */
+  readonly take: () => Promise<void>;
+  readonly clock: Clock;
+}
+
 /** Waits until the lock is ours. @throws UmbraError timeout */
-async function taken(path: string, take: (path: string) => Promise<void>, clock: Clock): Promise<void> {
+async function taken({ path, aside, take, clock }: Taking): Promise<void> {
   const start = clock.monotonic();
   for (let look = FIRST_LOOK_MS; ; look = Math.min(look * 1.5, LAST_LOOK_MS)) {
-    const isTaken = (await take(path).catch(nullIf('EEXIST'))) !== null;
+    const isTaken = (await take().catch(nullIf('EEXIST'))) !== null;
     if (isTaken) return;
-    await removeStale(path, clock);
+    await removeStale(path, aside, clock);
     if (clock.monotonic() - start > LONGEST_WAIT_MS)
       throw clientError('timeout', `the lock ${path} was held for too long`, { retryable: true });
     await new Promise<void>((resolve) => void clock.after(look, resolve));
   }
 }
 
-/** Of two that find it stale, one takes it away. */
-async function removeStale(path: string, clock: Clock): Promise<void> {
+/**
+ * Of two that find it stale one may have it already when the other one takes it away. So it is taken to a name of one's
+ * own first, looked at there, and put back if it is the lock of somebody who lives. A third one can come between only
+ * within that moment.
+ */
+async function removeStale(path: string, aside: string, clock: Clock): Promise<void> {
+  const { rename, link, rm } = files();
+  if (((await ageOf(path, clock)) ?? 0) <= STALE_MS) return;
+  await rename(path, aside).catch(nullIf('ENOENT'));
+  try {
+    const age = await ageOf(aside, clock);
+    if (age !== null && age <= STALE_MS) await link(aside, path).catch(nullIf('EEXIST'));
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
+
+/** Milliseconds since the file was written; null: there is none. */
+async function ageOf(path: string, clock: Clock): Promise<number | null> {
   const found = await files().stat(path).catch(nullIf('ENOENT'));
-  if (found && clock.now() - found.mtimeMs > STALE_MS) await files().rm(path, { force: true });
+  return found && clock.now() - found.mtimeMs;
 }
 
 const nullIf =
