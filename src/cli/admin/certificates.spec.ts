@@ -113,6 +113,26 @@ describe('ca', () => {
     expect(read('ca.key')).toBe(before);
   });
 
+  it.each([
+    ['--name', ''],
+    ['--name', '  '],
+    ['--name', 'é'.repeat(65)],
+    ['--organization', ''],
+    ['--organization', 'o'.repeat(65)],
+  ])('has no %s %j', async (option, name) => {
+    const names = option === '--name' ? [option, name] : ['--name', 'Acme', option, name];
+    const line = ['ca', 'create', ...names, '--out', at('ca.crt'), '--key-out', at('ca.key')];
+    const { exit, stderr } = await commands.run(line);
+    expect([exit, stderr]).toEqual([EXIT.usage, expect.stringContaining('has 1 to 64 characters')]);
+    expect([existsSync(at('ca.crt')), existsSync(at('ca.key'))]).toEqual([false, false]);
+  });
+
+  it('may have a name of 64 characters', async () => {
+    const name = '\u{1f600}'.repeat(64);
+    await commands.run(['ca', 'create', '--name', name, '--out', at('ca.crt'), '--key-out', at('ca.key')]);
+    expect(new X509Certificate(read('ca.crt')).subject).toBe(`CN=${name}`);
+  });
+
   it.each([true, false])('keeps registersAtFirstSight: %s unless it is given', async (registersAtFirstSight) => {
     const id = 'ab'.repeat(32);
     const record = { nameFrom: 'dnsName', disabled: false, registersAtFirstSight, policies: ['p'] };

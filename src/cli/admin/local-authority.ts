@@ -23,6 +23,16 @@ export interface AuthorityGiven {
   readonly passphraseFile?: string;
 }
 
+/** Characters of a common name and of an organization (RFC 5280, appendix A). */
+const MAX_NAME = 64;
+
+/** An issuer needs a name (RFC 5280 4.1.2.4). @throws CliError */
+function checkName(what: string, text: string): void {
+  const { length } = [...text];
+  if (text.trim() === '' || length > MAX_NAME)
+    throw usage(`${what} has 1 to ${MAX_NAME} characters, of which not all are blanks; this one has ${length}`);
+}
+
 /** What is told of a certificate. No errors. */
 export const factsOf = (pem: string) => {
   const certificate = new X509Certificate(pem);
@@ -44,6 +54,8 @@ export async function localAuthority(session: Session, given: AuthorityGiven): P
 /** `ca create`. @throws CliError */
 export const create: Run = async ({ out }, _, options) => {
   const { name, organization, out: file, keyOut, force, days } = options as unknown as CreateGiven;
+  checkName('the name of an authority', name);
+  if (organization !== undefined) checkName('an organization', organization);
   const key = newKey();
   const wanted = { commonName: name, organization, days, isAuthority: true };
   const pem = await issue(wanted, createPublicKey(key.key), { own: key });
@@ -64,6 +76,7 @@ export const create: Run = async ({ out }, _, options) => {
 /** `ca prove`. @throws CliError */
 export const prove: Run = async (session, [code = ''], options) => {
   const { out, force } = options as { out: string; force?: true };
+  checkName('a code', code);
   const issuer = await localAuthority(session, options as unknown as AuthorityGiven);
   const pem = await issue({ commonName: code, days: 1 }, createPublicKey(newKey().key), issuer);
   await writeFiles([{ path: out, readers: 'everybody', text: pem }], force);

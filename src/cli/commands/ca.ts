@@ -86,7 +86,7 @@ function localCommands(ca: Command, around: Surroundings): void {
   const load = () => import('../admin/local-authority.js');
   ca.command('create')
     .description('Makes an authority on this machine: a private key, and a certificate that it signs itself.')
-    .requiredOption('--name <name>', 'its common name, such as "Acme devices"')
+    .requiredOption('--name <name>', 'its common name, of 64 characters at most, such as "Acme devices"')
     .option('--organization <name>', 'the organization in its name')
     .requiredOption('--out <file>', 'where the certificate goes')
     .requiredOption('--key-out <file>', 'where the private key goes; only its owner may read it')
