@@ -153,10 +153,11 @@ module.exports = {
       },
     },
     {
-      name: 'only-the-telemetry-of-the-client-imports-opentelemetry',
-      comment: 'An optional peer: who does not use it does not install it (ADR 0029).',
+      name: 'only-telemetry-imports-opentelemetry',
+      comment:
+        'For the client an optional peer: who does not use it does not install it (ADR 0029). The node loads it when it has a receiver of traces (ADR 0031).',
       severity: 'error',
-      from: { path: '^src/', pathNot: '(^src/sdk/telemetry/|[.]spec[.]ts$)' },
+      from: { path: '^src/', pathNot: '(^src/sdk/telemetry/|^src/telemetry/otlp[.]ts$|[.]spec[.]ts$)' },
       to: { path: 'node_modules/@opentelemetry/' },
     },
     {

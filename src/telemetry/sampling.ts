@@ -41,8 +41,9 @@ export const DECISIONS = ['head', 'slow', 'failed', 'dropped'] as const;
 /** Why a trace is kept; `dropped`: it would be, if the node had not kept as many as it may in a second. */
 export type Decision = (typeof DECISIONS)[number];
 
-/** Outcomes that are the node's fault, or that of what it depends on. */
 const FAILED: ReadonlySet<Outcome> = new Set(['unavailable', 'unknown', 'internal', 'storage_full', 'too_many']);
+/** Whether an outcome is the node's fault, or that of what it depends on. */
+export const isFailure = (outcome: Outcome): boolean => FAILED.has(outcome);
 /** A watch stream is meant to last. */
 const LASTING: Kind = 'watch';
 
@@ -116,7 +117,7 @@ export class Sampler {
 
   /** Whether a request that was not traced is kept now that it has ended; as `begins`. @param ms that it took */
   ends(kind: Kind, outcome: Outcome, ms: number, now: number): Exclude<Decision, 'head'> | null {
-    const isFailed = this.#rules.failed && FAILED.has(outcome);
+    const isFailed = this.#rules.failed && isFailure(outcome);
     if (!isFailed && !(ms > this.#slowMs && kind !== LASTING)) return null;
     if (!this.#take(now)) return 'dropped';
     return isFailed ? 'failed' : 'slow';

@@ -67,6 +67,18 @@ const OUTGOING: Readonly<Record<string, Outgoing>> = {
       [SILENT, 'the keys of an issuer that answers byte by byte'],
     ],
   },
+  'src/telemetry/otlp.ts import()': {
+    to: 'a receiver of traces',
+    limits: [
+      ['src/telemetry/otlp.ts', 'TIMEOUT_MS = 10_000'],
+      // Whatever the exporter does.
+      ['src/telemetry/span-queue.ts', 'HUNG_MS = 15_000'],
+    ],
+    heldBy: [
+      ['src/telemetry/otlp.spec.ts', 'is lost after a time when the receiver %s'],
+      ['src/telemetry/otlp.spec.ts', 'counts what is lost when the receiver %s, and goes on'],
+    ],
+  },
   'src/store/etcd/etcd-advice.ts fetch': {
     to: 'the metrics of a member of etcd',
     limits: [
