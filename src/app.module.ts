@@ -35,6 +35,7 @@ import { StoreModule } from './store/store.module.js';
 import type { Storage } from './store/storage.js';
 import type { Logger } from './telemetry/logger.js';
 import type { Metrics } from './telemetry/metrics.js';
+import type { Tracer } from './telemetry/tracer.js';
 import { TenantsModule } from './tenants/tenants.module.js';
 import { ThingsModule } from './things/things.module.js';
 import { TokenPolicyModule } from './token-policy/token-policy.module.js';
@@ -50,6 +51,8 @@ export interface AppParts {
   readonly clock?: Clock;
   /** Those of the storage too; none: of the node alone. */
   readonly metrics?: Metrics;
+  /** None: nothing is traced. */
+  readonly tracer?: Tracer;
   /** Started already, and closed by the caller; none: the node has no authentication. */
   readonly access?: AccessControl | undefined;
 }
@@ -69,11 +72,11 @@ export class AppModule {
     @Optional() @Inject(SinkManager) readonly sinks?: SinkManager,
   ) {}
 
-  static forRoot({ config, logger, storage, access, clock = SYSTEM_CLOCK, metrics }: AppParts): DynamicModule {
+  static forRoot({ config, logger, storage, access, clock = SYSTEM_CLOCK, metrics, tracer }: AppParts): DynamicModule {
     return {
       module: AppModule,
       imports: [
-        ConfigModule.forRoot(config, logger, clock, metrics),
+        ConfigModule.forRoot(config, logger, clock, metrics, tracer),
         AccessModule.forRoot(access),
         HealthModule,
         StoreModule.forRoot(storage),

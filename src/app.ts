@@ -7,6 +7,7 @@ import type { GrpcAddresses } from './grpc/grpc-server.js';
 import { HttpServer, type HttpAddresses } from './http/server/http-server.js';
 import type { MqttAddresses } from './mqtt/built-in/listeners.js';
 import { SYSTEM_CLOCK } from './resilience/clock.js';
+import { openTracer } from './open-tracer.js';
 import { Metrics } from './telemetry/metrics.js';
 import { NestLogger } from './telemetry/nest-logger.js';
 
@@ -14,6 +15,9 @@ export interface NodeAddresses extends HttpAddresses, GrpcAddresses, MqttAddress
   /** The page of metrics; null without a port for it. */
   readonly metrics: string | null;
 }
+
+/** Milliseconds of a drain for the last traces. */
+const TRACES_MS = 1_000;
 
 const NO_GRPC: GrpcAddresses = { grpc: null, grpcs: null };
 
@@ -37,8 +41,9 @@ export interface UmbraNode {
 export async function startNode(parts: AppParts): Promise<UmbraNode> {
   const { config, logger, clock = SYSTEM_CLOCK, metrics = new Metrics() } = parts;
   const server = new HttpServer({ config, logger, clock });
+  const traces = await openTracer(config, { metrics: metrics.traces, clock, logger });
   const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.forRoot({ ...parts, metrics }),
+    AppModule.forRoot({ ...parts, metrics, tracer: traces.tracer }),
     server.adapter,
     {
       logger: new NestLogger(logger),
@@ -65,6 +70,7 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
   } catch (error) {
     await page.close();
     await app.close();
+    await traces.close(0);
     throw error;
   }
   return {
@@ -79,6 +85,7 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
       await Promise.all([mqtt.drain(), external?.drain(), sinks?.stop()]);
       await hub.close();
       await closed;
+      await traces.close(TRACES_MS);
       await page.close();
     },
   };

@@ -4,6 +4,7 @@ import { CALLER_LIMITS } from './caller-limits.js';
 import { choice, file, flag, host, integer, list, optionalPort, port, text, type Variable } from './kinds.js';
 import { METRICS_VARIABLES } from './metrics-variables.js';
 import { SINK_VARIABLES } from './sink-variables.js';
+import { TRACE_VARIABLES } from './trace-variables.js';
 
 const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
@@ -313,6 +314,7 @@ export const SECTIONS = {
     }),
   },
   Metrics: METRICS_VARIABLES,
+  Traces: TRACE_VARIABLES,
   'Node and limits': {
     UMBRA_NODE_ID: text('nodeId', null, {
       type: 'text',

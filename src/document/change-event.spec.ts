@@ -1,4 +1,4 @@
-import { changeEvent, withPreviousText, type ChangedShadow } from './change-event.js';
+import { changeEvent, changeEventText, withPreviousText, type ChangedShadow } from './change-event.js';
 
 const shadow: ChangedShadow = {
   key: { tenant: 'home', thing: 'lamp', name: null },
@@ -29,6 +29,17 @@ describe('changeEvent', () => {
     const change = { ...shadow.change, clientToken: 'token' };
     expect(changeEvent({ ...shadow, change })).toMatchObject({ clientToken: 'token' });
     expect(changeEvent(shadow)).not.toHaveProperty('clientToken');
+  });
+
+  it.each([
+    ['', { traceparent: '00-1-2-01' }],
+    ['a="1"', { traceparent: '00-1-2-01', tracestate: 'a="1"' }],
+  ])('has the trace of a request that was sampled, with its state %j', (tracestate, members) => {
+    const traced = { ...shadow, change: { ...shadow.change, trace: { traceparent: '00-1-2-01', tracestate } } };
+    const { traceparent, tracestate: state } = changeEvent(traced);
+    expect({ traceparent, ...(state !== undefined && { tracestate: state }) }).toEqual(members);
+    expect(JSON.parse(changeEventText(traced))).toEqual(changeEvent(traced));
+    expect(changeEvent(shadow)).not.toHaveProperty('traceparent');
   });
 
   it('has neither difference nor document for a deletion', () => {

@@ -4,6 +4,7 @@ import { documentsMessage, type Snapshot } from './messages.js';
 import {
   isTombstone,
   type ChangeRecord,
+  type ChangeTrace,
   type JsonObject,
   type ShadowState,
   type StatePatch,
@@ -36,6 +37,9 @@ export interface ChangeEvent {
   readonly previousMissing?: PreviousMissing;
   readonly clientToken?: string;
   readonly principal: string;
+  /** The trace of its request, where that was sampled: W3C Trace Context. */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
 }
 
 /** `compacted`: the storage no longer has it. `unavailable`: the storage has not answered in time. */
@@ -66,7 +70,16 @@ export function changeEvent({ key, state, change, position }: ChangedShadow): Ch
     document: document && documentsMessage(null, document, change).current,
     ...(change.clientToken !== undefined && { clientToken: change.clientToken }),
     principal: change.principal,
+    ...(change.trace && traceMembers(change.trace)),
   };
+}
+
+/** An empty tracestate is none. */
+export function traceMembers({
+  traceparent,
+  tracestate,
+}: ChangeTrace): Pick<ChangeEvent, 'traceparent' | 'tracestate'> {
+  return { traceparent, ...(tracestate !== '' && { tracestate }) };
 }
 
 /** The event as JSON, put together from the texts of the record. No errors. */
@@ -75,13 +88,15 @@ export function changeEventText({ key, state, change, position }: ChangedShadow)
   const delta = document && deltaState(document);
   const removed = removedMembers(change.patch ?? null, document === null);
   const token = change.clientToken === undefined ? '' : `"clientToken":${JSON.stringify(change.clientToken)},`;
+  const trace = change.trace === undefined ? '' : `,${JSON.stringify(traceMembers(change.trace)).slice(1, -1)}`;
   return (
     `{"kind":"${document ? 'updated' : 'deleted'}","tenant":${JSON.stringify(key.tenant)},` +
     `"thing":${JSON.stringify(key.thing)},` +
     `"shadow":${JSON.stringify(key.name)},"version":${state.version},"revision":${position.revision},` +
     `"time":"${new Date(change.at).toISOString()}","patch":${patchTextOf(change)},` +
     `"removed":${JSON.stringify(removed)},"delta":${JSON.stringify(delta)},` +
-    `"document":${document ? snapshotText(document) : 'null'},${token}"principal":${JSON.stringify(change.principal)}}`
+    `"document":${document ? snapshotText(document) : 'null'},${token}` +
+    `"principal":${JSON.stringify(change.principal)}${trace}}`
   );
 }
 

@@ -50,6 +50,13 @@ export function isTombstone(state: ShadowState): state is Tombstone {
 /** `state` of an update as the client sent it: `null` empties both sections. */
 export type StatePatch = { desired?: JsonObject | null; reported?: JsonObject | null } | null;
 
+/** The trace of the request that has made a change (W3C Trace Context). */
+export interface ChangeTrace {
+  readonly traceparent: string;
+  /** Empty: none. */
+  readonly tracestate: string;
+}
+
 /** The last change of a shadow: all that accepted, delta and documents need beside the document. */
 export interface ChangeRecord {
   readonly kind: 'update' | 'delete';
@@ -59,4 +66,6 @@ export interface ChangeRecord {
   readonly principal: string;
   /** Epoch milliseconds, one reading for the whole change. The protocol's timestamps are `floor(at / 1000)`. */
   readonly at: number;
+  /** Absent unless the request was sampled. */
+  readonly trace?: ChangeTrace | undefined;
 }

@@ -2,6 +2,7 @@ import { isObject } from './json.js';
 import { compactMetadata, expandStamps, metadataText, readStamps, stampsText, type Stamps } from './stamps.js';
 import type {
   ChangeRecord,
+  ChangeTrace,
   Json,
   JsonObject,
   MetadataObject,
@@ -154,6 +155,7 @@ export class StoredUpdate implements ChangeRecord {
     readonly principal: string,
     readonly at: number,
     patchText: string | null = null,
+    readonly trace?: ChangeTrace,
   ) {
     this.#patchText = patchText;
   }

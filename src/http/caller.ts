@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Principal } from '../access/principal.js';
 import { ServiceError } from '../errors/service-error.js';
 import { checkShadowName, checkThingName } from '../document/shadow-name.js';
+import type { RequestTrace } from '../telemetry/request-trace.js';
 import type { RequestOptions, ShadowKey } from '../store/shadow-store.js';
 import { single } from './query.js';
 
@@ -14,6 +15,8 @@ export interface Caller {
 
 /** The part of a request that every shadow operation needs, apart from the body: a ShadowCall. */
 export interface Target extends RequestOptions {
+  /** Set when the request begins to be traced. */
+  trace: RequestTrace | null;
   readonly key: ShadowKey;
   readonly principal: Principal;
 }
@@ -21,8 +24,8 @@ export interface Target extends RequestOptions {
 const requestOf = (context: ExecutionContext): FastifyRequest => context.switchToHttp().getRequest<FastifyRequest>();
 
 /** The caller of a request, as the hook of http/access-hooks.ts found it. */
-export function callerOf({ principal, deadline }: FastifyRequest): Caller {
-  return { principal, options: { deadline } };
+export function callerOf({ principal, deadline, trace }: FastifyRequest): Caller {
+  return { principal, options: { deadline, trace } };
 }
 
 /** @throws ServiceError invalidThingName */
@@ -37,14 +40,14 @@ export function thingOf(request: FastifyRequest): string {
  * @throws ServiceError invalidThingName, invalidShadowName, invalidRequest
  */
 export function targetOf(request: FastifyRequest): Target {
-  const { deadline, principal, target } = request;
+  const { deadline, principal, target, trace } = request;
   // Access to it was asked for before.
   if (target?.principal === principal) return target;
   const thing = thingOf(request);
   const name = single(request.query, 'name') ?? null;
   if (name !== null) checkShadowName(name);
   // Written out: an object that is spread and then extended costs as much as all else here.
-  const found = { deadline, principal, key: { tenant: principal.tenant, thing, name } };
+  const found = { deadline, principal, trace, key: { tenant: principal.tenant, thing, name } };
   request.target = found;
   return found;
 }

@@ -2,6 +2,7 @@ import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../errors/service-error.js';
 import type { Logger } from '../telemetry/logger.js';
+import { idOfTrace } from '../telemetry/request-trace.js';
 import { awsError, isAwsPath, problem } from './error-body.js';
 import { setRequestId } from './server/request-id.js';
 import type { RouteTable } from './server/route-table.js';
@@ -25,7 +26,8 @@ export class HttpErrorFilter implements ExceptionFilter {
     request.faultCode = error.authCode ?? error.code;
     request.fault = error.code;
     if (error.code === 'internal') {
-      this.logger.error({ err: exception, requestId: request.id, method: request.method }, 'http request failed');
+      const where = { requestId: request.id, method: request.method, ...idOfTrace(request.trace) };
+      this.logger.error({ err: exception, ...where }, 'http request failed');
     }
     // A stream has begun, or the caller is gone, so an answer is impossible.
     if (reply.sent || reply.raw.headersSent) return;

@@ -12,7 +12,9 @@ import {
   type Kind,
   type RequestRecorder,
 } from '../telemetry/request-metrics.js';
+import type { Tracer } from '../telemetry/tracer.js';
 import { declaredActions } from './declared-actions.js';
+import { endTrace } from './request-traces.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -30,15 +32,23 @@ interface Counted extends ServerResponse {
   counted?: FastifyRequest;
 }
 
+export interface CountParts {
+  readonly metrics: Metrics;
+  readonly tracer: Tracer;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+}
+
 /**
  * Counts and times the requests of the HTTP doors, each when its response is closed. One whose caller has gone before its
  * answer is not counted.
+ * They are traced, where anything is.
  * @param timeoutMs what lies between the arrival of a request and its deadline
  */
 export function addRequestCounts(
   app: NestFastifyApplication,
   server: FastifyInstance,
-  { metrics, clock, timeoutMs }: { metrics: Metrics; clock: Clock; timeoutMs: number },
+  { metrics, tracer, clock, timeoutMs }: CountParts,
 ): void {
   const actions = declaredActions(app);
   const recorders: Readonly<Record<Kind, RequestRecorder>> = metrics.requests.door('http', KINDS);
@@ -52,11 +62,18 @@ export function addRequestCounts(
   // One function serves all requests.
   const closed = function (this: Counted): void {
     inFlight--;
-    if (this.counted === undefined || !this.headersSent) return;
+    if (this.counted === undefined) return;
+    if (!this.headersSent) return tracer.drop(this.counted.trace);
     const { routeOptions, fault, deadline } = this.counted;
     const { statusCode } = this;
     const outcome = statusCode >= 400 && fault !== undefined ? OUTCOME_OF[fault] : outcomeOfStatus(statusCode);
-    recorders[routeOptions.config.kind ?? 'other'].record(outcome, clock.monotonic() - deadline + timeoutMs);
+    const kind = routeOptions.config.kind ?? 'other';
+    const start = deadline - timeoutMs;
+    const now = clock.monotonic();
+    recorders[kind].record(outcome, now - start);
+    if (!tracer.isOn) return;
+    const traceId = endTrace(tracer, this.counted, { kind, outcome, start, end: now, statusCode });
+    if (traceId !== null) recorders[kind].remember(now - start, traceId, clock.now());
   };
   server.addHook('onRequest', (request, reply, done) => {
     inFlight++;

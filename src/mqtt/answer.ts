@@ -1,6 +1,7 @@
 import type { Principal } from '../access/principal.js';
 import type { ServiceErrorCode } from '../errors/error-table.js';
 import type { RequestOptions, ShadowKey } from '../store/shadow-store.js';
+import type { TraceHeaders } from '../telemetry/trace-context.js';
 import { isWithinLimits, type RequestTopic } from './topics.js';
 
 /** One published request, as a door hands it over. */
@@ -16,6 +17,8 @@ export interface ReceivedRequest {
   readonly clientId: string;
   /** The conditions without which a change of this request must not count. */
   readonly writeOptions?: Omit<RequestOptions, 'deadline'> | undefined;
+  /** What its sender says of its trace; null: nothing. */
+  readonly traceHeaders?: TraceHeaders | null | undefined;
 }
 
 /** A message that the door must publish. */

@@ -1,5 +1,6 @@
 import type { Principal } from '../access/principal.js';
 import type { Fence, ShadowKey, ShadowRecord } from '../store/shadow-store.js';
+import type { RequestTrace } from '../telemetry/request-trace.js';
 import { messageOf, type Answer, type AnswerReceiver, type ReceivedRequest } from './answer.js';
 import type { MqttOutcome, MqttRequest } from './mqtt-request.js';
 import type { Operation } from './topics.js';
@@ -51,6 +52,9 @@ export class OpenRequest implements MqttRequest, MqttOutcome {
   get fence(): Fence | undefined {
     return this.received.writeOptions?.fence;
   }
+
+  /** Null: it is not traced. */
+  trace: RequestTrace | null = null;
 
   get requestId(): string {
     return this.host.idOf(this.number);

@@ -5,12 +5,16 @@ import { ServiceError } from '../errors/service-error.js';
 import { SettableClock } from '../../test/harness/clock.js';
 import type { MqttHandler, MqttRequest } from './mqtt-request.js';
 import type { ReceivedRequest } from './answer.js';
+import { NO_SAMPLING, Sampler } from '../telemetry/sampling.js';
+import { renderMetrics } from '../telemetry/openmetrics.js';
+import type { Span } from '../telemetry/span.js';
+import { Tracer } from '../telemetry/tracer.js';
 import { RequestAnswerer } from './request-answerer.js';
 import { OPERATIONS, parseRequestTopic, type RequestTopic } from './topics.js';
 
 const COMMITTED = { position: { cluster: 'c', epoch: 0, revision: 7 } };
 
-function setup(handler: MqttHandler) {
+function setup(handler: MqttHandler, rates: readonly number[] = []) {
   const lines: Record<string, unknown>[] = [];
   const output = new Writable({
     write(line, _, done) {
@@ -21,8 +25,14 @@ function setup(handler: MqttHandler) {
   const clock = new SettableClock();
   const handlers = { byOperation: () => new Map(OPERATIONS.map((operation) => [operation, handler])) };
   const answerer = new RequestAnswerer(loadConfig({}), clock, pino({ level: 'debug' }, output), handlers);
+  const spans: Span[] = [];
+  if (rates.length > 0) {
+    const rules = { ...NO_SAMPLING, rules: rates.map((rate) => ({ rate })), failed: true, maxPerSecond: 9 };
+    const taker = { take: (more: readonly Span[]) => void spans.push(...more) };
+    Object.assign(answerer, { tracer: new Tracer({ sampler: new Sampler(rules), clock, taker }) });
+  }
   answerer.open();
-  return { answerer, lines, clock };
+  return { answerer, lines, clock, spans };
 }
 
 function received(topic: string, payload = '{}'): ReceivedRequest {
@@ -35,6 +45,50 @@ function received(topic: string, payload = '{}'): ReceivedRequest {
 const UPDATE = '$aws/things/T/shadow/update';
 const GET = '$aws/things/T/shadow/name/S/get';
 const WITH_TOKEN = '{"clientToken":"tok"}';
+
+describe('a traced request', () => {
+  const traceHeaders = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: '' };
+
+  it('goes with its trace to the handler, leaves a span, an exemplar, and its id in the log', async () => {
+    let seen: MqttRequest['trace'];
+    const { answerer, lines, spans } = setup(
+      (request) => {
+        seen = request.trace;
+        return Promise.resolve(COMMITTED);
+      },
+      [10_000],
+    );
+    await answerer.answer({ ...received(UPDATE), traceHeaders });
+    const [span] = spans;
+    expect(seen?.traceId).toBe('0af7651916cd43dd8448eb211c80319c');
+    expect(span).toMatchObject({ name: 'external update', traceId: seen?.traceId, spanId: seen?.spanId });
+    expect(span?.attributes).toEqual({
+      ...{ 'umbra.door': 'external', 'umbra.operation': 'update', 'umbra.outcome': 'ok', 'umbra.revision': 7 },
+      ...{ 'umbra.tenant': 'default', 'umbra.thing': 'T', 'umbra.client_id': 'c1' },
+      'umbra.request_id': expect.stringMatching(/-1$/),
+    });
+    expect(lines).toEqual([expect.objectContaining({ trace_id: seen?.traceId, span_id: seen?.spanId })]);
+    expect(renderMetrics(answerer.metrics.families(), 'openmetrics')).toContain(`# {trace_id="${seen?.traceId}"}`);
+  });
+
+  it('that failed is kept although it was not sampled', async () => {
+    const { answerer, spans } = setup(() => Promise.reject(new Error('defect')), [0]);
+    await answerer.answer(received(GET));
+    expect(spans.map(({ name, failure }) => [name, failure])).toEqual([['external get', 'internal']]);
+    await answerer.answer(received(UPDATE));
+    expect(spans[1]).toMatchObject({ failure: 'unknown' });
+  });
+
+  it('is none without a receiver of traces', async () => {
+    let seen: MqttRequest['trace'];
+    const { answerer } = setup(({ trace }) => {
+      seen = trace;
+      return Promise.resolve(COMMITTED);
+    });
+    await answerer.answer({ ...received(UPDATE), traceHeaders });
+    expect(seen).toBeNull();
+  });
+});
 
 describe('RequestAnswerer', () => {
   it('hands the handler one request with key, sender and deadline', async () => {

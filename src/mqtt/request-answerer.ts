@@ -16,6 +16,9 @@ import { CLOCK, type Clock } from '../resilience/clock.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { METRICS, Metrics } from '../telemetry/metrics.js';
 import { OUTCOME_OF, type Outcome, type RequestRecorder } from '../telemetry/request-metrics.js';
+import { idOfTrace, type Attributes, type RequestTrace } from '../telemetry/request-trace.js';
+import { cellOf } from '../telemetry/sampling.js';
+import { TRACER, Tracer } from '../telemetry/tracer.js';
 import { messageOf, UNKNOWN, type Answer, type AnswerReceiver, type ReceivedRequest } from './answer.js';
 import type { MqttHandler } from './mqtt-request.js';
 import { OpenRequest, type OpenRequestHost } from './open-request.js';
@@ -24,11 +27,32 @@ import { OPERATIONS, type Operation, type RequestTopic } from './topics.js';
 
 interface Host extends OpenRequestHost {
   readonly recorders: Readonly<Record<Operation, RequestRecorder>>;
+  /** For the tracer, see cellOf. */
+  readonly cells: Readonly<Record<Operation, number>>;
+}
+
+interface Ended {
+  readonly cell: number;
+  readonly outcome: Outcome;
+  readonly answer: Answer;
+  /** Milliseconds of the monotonic clock. */
+  readonly now: number;
 }
 
 function outcomeOf(answer: Answer): Outcome {
   if (answer.outcome === 'accepted') return 'ok';
   return answer.outcome === 'unknown' ? 'unknown' : OUTCOME_OF[answer.code];
+}
+
+/** What the span of a request says beside its door, operation and outcome. */
+function attributesOf({ key, clientId, requestId }: OpenRequest, answer: Answer): Attributes {
+  const { tenant, thing, name } = key;
+  return {
+    ...{ 'umbra.tenant': tenant, 'umbra.thing': thing, 'umbra.client_id': clientId, 'umbra.request_id': requestId },
+    ...(name !== null && { 'umbra.shadow': name }),
+    ...(answer.outcome === 'accepted' && answer.revision > 0 && { 'umbra.revision': answer.revision }),
+    ...(answer.outcome === 'rejected' && { 'umbra.code': answer.code }),
+  };
 }
 
 /**
@@ -40,6 +64,7 @@ export class RequestAnswerer {
   readonly #prefix = randomBytes(6).toString('hex');
   #requests = 0;
   @Inject(METRICS) readonly metrics: Metrics = new Metrics();
+  @Inject(TRACER) readonly tracer: Tracer = new Tracer();
   #builtIn: Host | null = null;
   #external: Host | null = null;
   #handlers: ReadonlyMap<Operation, MqttHandler> = new Map();
@@ -74,6 +99,11 @@ export class RequestAnswerer {
     const deadline = start + this.config.requestTimeoutMs;
     const request = new OpenRequest(host, received, receiver, ++this.#requests, start, deadline);
     const { problem, operation } = received.request;
+    const { tracer } = this;
+    if (tracer.isOn) {
+      const { principal, traceHeaders = null } = received;
+      request.trace = tracer.begins(host.cells[operation], principal.tenant, traceHeaders, start);
+    }
     if (problem !== null) return request.settle(this.#rejected(received, new ServiceError(problem)));
     try {
       const result = (this.#handlers.get(operation) as MqttHandler)(request, request);
@@ -111,17 +141,34 @@ export class RequestAnswerer {
 
   #hostOf(door: 'mqtt' | 'external'): Host {
     const recorders = this.metrics.requests.door(door, OPERATIONS);
+    const cells = Object.fromEntries(OPERATIONS.map((each) => [each, cellOf(door, each)])) as Host['cells'];
     return {
       recorders,
+      cells,
       idOf: (number) => this.#id(number),
       failed: (request, error) =>
         this.#failed(request, error, request.operation === 'get' ? 'internal' : 'outcomeUnknown'),
       closed: (request, answer) => {
-        const ms = this.clock.monotonic() - request.start;
-        recorders[request.operation].record(outcomeOf(answer), ms);
-        if (this.logger.isLevelEnabled('debug')) this.#log(request.received, request.requestId, answer, ms);
+        const now = this.clock.monotonic();
+        const ms = now - request.start;
+        const outcome = outcomeOf(answer);
+        recorders[request.operation].record(outcome, ms);
+        if (this.tracer.isOn)
+          this.#trace(request, recorders[request.operation], { cell: cells[request.operation], outcome, answer, now });
+        if (this.logger.isLevelEnabled('debug'))
+          this.#log(request.received, request.requestId, answer, ms, request.trace);
       },
     };
+  }
+
+  #trace(request: OpenRequest, recorder: RequestRecorder, { cell, outcome, answer, now }: Ended): void {
+    const { tracer } = this;
+    const { start, operation } = request;
+    const trace = tracer.ends(request.trace, operation, outcome, now - start, now);
+    request.trace = trace;
+    if (trace === null) return;
+    recorder.remember(now - start, trace.traceId, this.clock.now());
+    tracer.keep(trace, cell, outcome, { start, end: now }, attributesOf(request, answer));
   }
 
   #id(number: number): string {
@@ -131,7 +178,7 @@ export class RequestAnswerer {
   /** The one translation of errors. @param unforeseen what an error that is no ServiceError stands for */
   #failed(request: OpenRequest, error: unknown, unforeseen: 'internal' | 'outcomeUnknown'): Answer {
     const { received, requestId, clientId, operation, key } = request;
-    const where = { requestId, clientId, operation, thing: key.thing, shadow: key.name };
+    const where = { requestId, clientId, operation, thing: key.thing, shadow: key.name, ...idOfTrace(request.trace) };
     if (!(error instanceof ServiceError)) {
       this.logger.error({ ...where, err: error }, 'request failed');
       return unforeseen === 'internal' ? this.#rejected(received, new ServiceError('internal')) : UNKNOWN;
@@ -155,10 +202,17 @@ export class RequestAnswerer {
     }
   }
 
-  #log({ topic, clientId }: ReceivedRequest, requestId: string, answer: Answer, ms: number): void {
+  #log(
+    { topic, clientId }: ReceivedRequest,
+    requestId: string,
+    answer: Answer,
+    ms: number,
+    trace: RequestTrace | null = null,
+  ): void {
     if (!this.logger.isLevelEnabled('debug')) return;
     const code = answer.outcome === 'rejected' ? { code: answer.code } : {};
-    const line = { requestId, clientId, topic, outcome: answer.outcome, ...code, ms: Math.round(ms * 100) / 100 };
+    const times = { ms: Math.round(ms * 100) / 100, ...idOfTrace(trace) };
+    const line = { requestId, clientId, topic, outcome: answer.outcome, ...code, ...times };
     this.logger.debug(line, 'mqtt request');
   }
 }

@@ -24,15 +24,16 @@ export class DeleteShadow {
   }
 
   /** The same delete as a change, for a transaction. */
-  changeOf({ key, principal, precondition }: ShadowCall, clientToken: string | undefined): Change {
+  changeOf({ key, principal, precondition, trace }: ShadowCall, clientToken: string | undefined): Change {
     const at = this.clock.now();
     const name = displayName(key.thing, key.name);
-    const token = clientToken === undefined ? {} : { clientToken };
+    const headers = trace?.headers;
+    const more = { ...(clientToken !== undefined && { clientToken }), ...(headers && { trace: headers }) };
     return (current: ShadowState | null): Changed => {
       precondition?.(current);
       return {
         state: applyDelete(current, { now: at, displayName: name }),
-        change: { kind: 'delete', ...token, principal: principal.id, at },
+        change: { kind: 'delete', ...more, principal: principal.id, at },
       };
     };
   }

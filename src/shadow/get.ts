@@ -18,6 +18,9 @@ export interface LiveRecord extends ShadowRecord {
   readonly state: ShadowDocument;
 }
 
+/** What a read needs of a call. */
+type Asked = Pick<ShadowCall, 'key' | 'deadline' | 'trace'>;
+
 /** Reads one shadow, linearizably. */
 @Injectable()
 export class GetShadow {
@@ -30,22 +33,22 @@ export class GetShadow {
    * The shadow as it is or was, deleted or not, with the position that it was found at.
    * @throws as findVersion
    */
-  find({ key, deadline }: Pick<ShadowCall, 'key' | 'deadline'>, wanted: VersionWanted): Promise<Reading> {
-    return findVersion(this.store, key, wanted, { deadline }, this.clock);
+  find({ key, deadline, trace }: Asked, wanted: VersionWanted): Promise<Reading> {
+    return findVersion(this.store, key, wanted, { deadline, trace }, this.clock);
   }
 
   /**
    * A version of the shadow; `readAt` of the record is the revision that it was found at.
    * @throws ServiceError notFound when it did not exist then; as findVersion
    */
-  async getVersion(call: Pick<ShadowCall, 'key' | 'deadline'>, wanted: VersionWanted): Promise<LiveRecord> {
+  async getVersion(call: Asked, wanted: VersionWanted): Promise<LiveRecord> {
     const { record, position } = await this.find(call, wanted);
     if (record === null || isTombstone(record.state)) throw noShadow(call.key);
     return { ...(record as LiveRecord), readAt: position.revision };
   }
 
   /** @throws ServiceError notFound; what the store throws */
-  async get(call: Pick<ShadowCall, 'key' | 'deadline'>): Promise<LiveRecord> {
+  async get(call: Asked): Promise<LiveRecord> {
     const { key } = call;
     const record = await this.store.get(key, call);
     if (record === null || isTombstone(record.state)) throw noShadow(key);

@@ -1,4 +1,5 @@
 import { acceptedHead, snapshotText } from '../document/message-texts.js';
+import { traceMembers } from '../document/change-event.js';
 import { deltaState } from '../document/delta.js';
 import { epochSeconds } from '../document/metadata.js';
 import { removedMembers } from '../document/removed-members.js';
@@ -45,6 +46,8 @@ export interface ChangeMessage {
   readonly previousMissing?: string;
   readonly clientToken?: string;
   readonly principal: string;
+  readonly traceparent?: string;
+  readonly tracestate?: string;
 }
 
 /** The kind is the message itself; null stands for no member. */
@@ -102,6 +105,7 @@ export function changeMessage({ key, state, change, position }: ShadowRecord, be
     ...previousOf(before),
     ...(change.clientToken !== undefined && { clientToken: change.clientToken }),
     principal: change.principal,
+    ...(change.trace && traceMembers(change.trace)),
   };
 }
 

@@ -91,8 +91,8 @@ export class UpdateShadowController {
 
   /** @param section the section that the body is a patch of; without one it is an update, or a JSON Patch of the state */
   async #update(request: FastifyRequest, reply: FastifyReply, section?: Section): Promise<void> {
-    const { deadline, principal, key } = targetOf(request);
-    const call = { deadline, principal, key, precondition: preconditionOf(conditionsOf(request)) };
+    const { deadline, principal, key, trace } = targetOf(request);
+    const call = { deadline, principal, key, trace, precondition: preconditionOf(conditionsOf(request)) };
     const update = this.#updateIn(request, section);
     if (hasIdempotencyKey(request)) {
       const once = this.shadow.changeOf(call, update);

@@ -18,6 +18,7 @@ import {
   type ShadowRecord,
   type ShadowStore,
 } from '../store/shadow-store.js';
+import type { RequestTrace } from '../telemetry/request-trace.js';
 import type { LiveRecord } from './get.js';
 import type { ShadowCall } from './shadow-call.js';
 
@@ -85,13 +86,24 @@ class UpdateOperation implements Operation, UpdateContext {
     return this.call.fence;
   }
 
+  get trace(): RequestTrace | null | undefined {
+    return this.call.trace;
+  }
+
   change(current: ShadowState | null): Changed {
     const { call } = this;
     call.precondition?.(current);
     const request = this.request instanceof JsonPatch ? this.request.updateOf(current, this.limits) : this.request;
     const state = applyUpdate(current, request, this);
     const text = patchTextFor(request.state, state);
-    const change = new StoredUpdate(request.state, request.clientToken, call.principal.id, this.now, text);
+    const change = new StoredUpdate(
+      request.state,
+      request.clientToken,
+      call.principal.id,
+      this.now,
+      text,
+      call.trace?.headers,
+    );
     return { state, change };
   }
 

@@ -101,6 +101,10 @@ export const WatchEvent = Type.Object(
       Type.Enum(['compacted', 'unavailable'], { description: 'Why there is no previous although it was asked for.' }),
     ),
     clientToken: Type.Optional(ClientToken),
+    traceparent: Type.Optional(
+      Type.String({ description: 'Of its request, only if that was sampled: W3C Trace Context' }),
+    ),
+    tracestate: Type.Optional(Type.String()),
     principal: Type.String(),
   },
   { $id: 'WatchEvent' },

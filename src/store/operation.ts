@@ -21,10 +21,12 @@ export function updateBySubmit(
   store: Pick<ShadowStore, 'submit'>,
   key: ShadowKey,
   change: Change,
-  { deadline, signal, fence }: RequestOptions,
+  { deadline, signal, fence, trace }: RequestOptions,
 ): Promise<ShadowRecord> {
   // One by one: the members of a request may be accessors, which a spread leaves out.
-  return new Promise((committed, failed) => store.submit({ deadline, signal, fence, key, change, committed, failed }));
+  return new Promise((committed, failed) =>
+    store.submit({ deadline, signal, fence, trace, key, change, committed, failed }),
+  );
 }
 
 /** Does the work of `submit` for a store that has only `update`. No errors. */

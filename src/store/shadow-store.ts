@@ -1,5 +1,6 @@
 import type { Operation } from './operation.js';
 import type { ChangeRecord, ShadowState } from '../document/shadow-document.js';
+import type { RequestTrace } from '../telemetry/request-trace.js';
 import type { Position } from './position.js';
 import type { Transacted, Transaction } from './transaction.js';
 
@@ -63,6 +64,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
   /** The claim that a write depends on: the storage itself compares it as it applies the write. Reads ignore it. */
   readonly fence?: Fence | undefined;
+  /** Notes the times of the request; absent, or null: nobody wants to know them. */
+  readonly trace?: RequestTrace | null | undefined;
 }
 
 /** Result of a change: the next state, and its record. */

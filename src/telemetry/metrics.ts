@@ -5,6 +5,7 @@ import { NodeMetrics } from './node-metrics.js';
 import { Counter, Gauge, Histogram, type Family } from './recorder.js';
 import { RequestMetrics } from './request-metrics.js';
 import { StorageMetrics } from './storage-metrics.js';
+import { TraceMetrics } from './trace-metrics.js';
 
 /** Injection token of the Metrics. */
 export const METRICS = Symbol('Metrics');
@@ -21,6 +22,7 @@ export class Metrics {
   readonly presence = new PresenceMetrics();
   readonly broker = new BrokerMetrics();
   readonly access = new AccessMetrics();
+  readonly traces = new TraceMetrics();
   readonly node = new NodeMetrics();
 
   /** Every family by the heading that it has in docs/metrics.md. */
@@ -34,6 +36,7 @@ export class Metrics {
       'Reads and cache': familiesOf(this.storage.reads),
       'Calls to etcd': familiesOf(this.storage.etcd),
       'Access, breakers and sinks': familiesOf(this.access),
+      Traces: familiesOf(this.traces),
       'Node and process': familiesOf(this.node),
     };
   }

@@ -32,6 +32,28 @@ const SIZE_LINES = [
   'umbra_sizes_sum 10.5',
 ];
 
+describe('exemplars', () => {
+  const traced = (): Histogram => {
+    const made = histogram();
+    made.remember(0, 7.5, 'f'.repeat(32), 1_700_000_000_250);
+    made.remember(0, 0.5, 'e'.repeat(32), 1_700_000_000_000);
+    made.remember(0, 0.75, 'd'.repeat(32), 1_700_000_001_000);
+    return made;
+  };
+
+  it('name the last trace of a bucket, in OpenMetrics alone', () => {
+    const lines = renderMetrics([traced()], 'openmetrics').split('\n');
+    expect(lines.slice(2, 7)).toEqual([
+      `umbra_sizes_bucket{le="1.0"} 1 # {trace_id="${'d'.repeat(32)}"} 0.75 1700000001`,
+      'umbra_sizes_bucket{le="2.0"} 2',
+      `umbra_sizes_bucket{le="+Inf"} 3 # {trace_id="${'f'.repeat(32)}"} 7.5 1700000000.25`,
+      'umbra_sizes_count 3',
+      'umbra_sizes_sum 10.5',
+    ]);
+    expect(renderMetrics([traced()], 'text')).toBe(renderMetrics([histogram()], 'text'));
+  });
+});
+
 describe('renderMetrics', () => {
   it.each([
     ['openmetrics', info(), ['# HELP umbra_build B.', '# TYPE umbra_build info', 'umbra_build_info{version="1.0"} 1']],

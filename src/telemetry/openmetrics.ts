@@ -1,4 +1,4 @@
-import type { Family, FamilyType } from './recorder.js';
+import type { Exemplar, Family, FamilyType } from './recorder.js';
 
 /** OpenMetrics 1.0, or the text format 0.0.4 of Prometheus. */
 export type MetricsFormat = 'openmetrics' | 'text';
@@ -40,8 +40,11 @@ export function renderMetrics(families: Iterable<Family>, format: MetricsFormat)
     lines.push(`# HELP ${shown} ${escapeHelp(help, format)}`);
     // Prometheus knows no such type in its text format, and promtool refuses it.
     lines.push(`# TYPE ${shown} ${type === 'info' && format === 'text' ? 'gauge' : type}`);
-    for (const { suffix, labels, value } of samples)
-      lines.push(`${name}${suffix}${labelText(labels)} ${number(value)}`);
+    for (const { suffix, labels, value, exemplar } of samples) {
+      // The text format has none.
+      const example = exemplar === undefined || format === 'text' ? '' : exemplarText(exemplar);
+      lines.push(`${name}${suffix}${labelText(labels)} ${number(value)}${example}`);
+    }
   }
   if (format === 'openmetrics') lines.push('# EOF');
   return `${lines.join('\n')}\n`;
@@ -65,6 +68,11 @@ function labelText(labels: readonly string[]): string {
   const pairs: string[] = [];
   for (let i = 0; i < labels.length; i += 2) pairs.push(`${labels[i]}="${escapeValue(labels[i + 1] ?? '')}"`);
   return `{${pairs.join(',')}}`;
+}
+
+/** Its time is in seconds. */
+function exemplarText({ traceId, value, at }: Exemplar): string {
+  return ` # ${labelText(['trace_id', traceId])} ${number(value)} ${number(at / 1000)}`;
 }
 
 const escapeValue = (value: string): string =>

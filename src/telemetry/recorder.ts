@@ -23,6 +23,15 @@ export const TIMES: Buckets = { first: 0.5, count: 15, per: 1000 };
 /** How many of something: 1 to 128. */
 export const SIZES: Buckets = { first: 1, count: 8, per: 1 };
 
+/** A trace that tells how a value of a bucket came about. */
+export interface Exemplar {
+  readonly traceId: string;
+  /** In the unit that is shown. */
+  readonly value: number;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
 export type FamilyType = 'counter' | 'gauge' | 'histogram' | 'info';
 
 /** One line of a page of metrics. */
@@ -32,6 +41,8 @@ export interface Sample {
   /** Names and values in turn. */
   readonly labels: readonly string[];
   readonly value: number;
+  /** Of a bucket: the last value with a trace. */
+  readonly exemplar?: Exemplar | undefined;
 }
 
 /** What a page of metrics shows of one name. */
@@ -136,6 +147,8 @@ export class Histogram implements Family {
   readonly #stride: number;
   readonly #last: number;
   readonly #perUnit: number;
+  /** By the place of their bucket; null: no value had a trace. */
+  #exemplars: Map<number, Exemplar> | null = null;
 
   constructor({ name, help, labels = {} }: Definition, buckets: Buckets = TIMES) {
     this.name = name;
@@ -159,12 +172,23 @@ export class Histogram implements Family {
   observe(cell: number, value: number): void {
     const counts = this.#counts;
     const base = cell * this.#stride;
+    if (!(value >= 0)) return void counts[base]!++;
+    counts[base + this.#bucketOf(value)]!++;
+    counts[base + this.#last + 1]! += value;
+  }
+
+  /** Remembers the trace of a value that was observed. @param at epoch milliseconds */
+  remember(cell: number, value: number, traceId: string, at: number): void {
+    const shown = { traceId, value: value / this.#buckets.per, at };
+    if (value >= 0) (this.#exemplars ??= new Map()).set(cell * this.#stride + this.#bucketOf(value), shown);
+  }
+
+  /** @param value not negative */
+  #bucketOf(value: number): number {
     const units = value * this.#perUnit;
     // 2 ** bucket is the least power of two that is not below the value. More than 31 bits are above every bucket.
     const bucket = units <= 1 ? 0 : units < 0x7fffffff ? 32 - Math.clz32(Math.ceil(units) - 1) : this.#last;
-    if (!(value >= 0)) return void counts[base]!++;
-    counts[base + (bucket < this.#last ? bucket : this.#last)]!++;
-    counts[base + this.#last + 1]! += value;
+    return bucket < this.#last ? bucket : this.#last;
   }
 
   count(cell: number): number {
@@ -185,7 +209,8 @@ export class Histogram implements Family {
     for (let bucket = 0; bucket <= this.#last; bucket++) {
       count += this.#counts[base + bucket]!;
       const bound = bucket === this.#last ? '+Inf' : boundText((first * 2 ** bucket) / per);
-      lines.push({ suffix: '_bucket', labels: [...labels, 'le', bound], value: count });
+      const exemplar = this.#exemplars?.get(base + bucket);
+      lines.push({ suffix: '_bucket', labels: [...labels, 'le', bound], value: count, ...(exemplar && { exemplar }) });
     }
     lines.push({ suffix: '_count', labels, value: count });
     lines.push({ suffix: '_sum', labels, value: this.#counts[base + this.#last + 1]! / per });

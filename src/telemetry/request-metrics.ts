@@ -78,6 +78,11 @@ export class RequestRecorder {
     this.requests.add(this.base + PLACE[outcome]);
     this.durations.observe(this.duration, ms);
   }
+
+  /** Remembers the trace of a request that was recorded. @param at epoch milliseconds */
+  remember(ms: number, traceId: string, at: number): void {
+    this.durations.remember(this.duration, ms, traceId, at);
+  }
 }
 
 /** The requests of all doors. */

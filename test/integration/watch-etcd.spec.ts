@@ -1,7 +1,12 @@
+import { connectAsync, type IPublishPacket, type MqttClient } from 'mqtt';
 import { openEtcdStorage } from '../../src/store/etcd/open-etcd.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { EventReader, type StreamEvent } from '../harness/event-reader.js';
 import { startHttpNode, type HttpNode } from '../harness/http-node.js';
+import { metricsText } from '../harness/metrics-page.js';
+import { startEtcdNode, type OpenNode } from '../harness/open-node.js';
+import { hasProtoc, OtlpReceiver, type ReceivedSpan } from '../harness/otlp-receiver.js';
+import { until } from '../harness/until.js';
 
 describe('watch streams of nodes that share an etcd', () => {
   let etcd: EtcdServer;
@@ -77,5 +82,124 @@ describe('watch streams of nodes that share an etcd', () => {
     } finally {
       await fresh.stop();
     }
+  });
+});
+
+(hasProtoc ? describe : describe.skip)('traces of nodes that share an etcd', () => {
+  const TRACE = '0af7651916cd43dd8448eb211c80319c';
+  const traceparent = `00-${TRACE}-b7ad6b7169203331-01`;
+  const accepted = (thing: string): string => `$aws/things/${thing}/shadow/update/accepted`;
+  let etcd: EtcdServer;
+  let receiver: OtlpReceiver;
+  let one: OpenNode;
+  let two: OpenNode;
+  const clients: MqttClient[] = [];
+  beforeAll(async () => {
+    [etcd, receiver] = await Promise.all([startEtcd(), OtlpReceiver.start()]);
+    const environment = { UMBRA_TRACE_ENDPOINT: receiver.url, UMBRA_TRACE_RULES: '10000', UMBRA_METRICS_PORT: '0' };
+    const start = (id: string) => startEtcdNode(etcd.endpoint, { ...environment, UMBRA_NODE_ID: id });
+    [one, two] = await Promise.all([start('one'), start('two')]);
+  });
+  afterAll(async () => {
+    for (const client of clients) client.end(true);
+    await Promise.all([one.stop(), two.stop()]);
+    await Promise.all([receiver.stop(), etcd.stop()]);
+  });
+
+  async function connect(node: OpenNode, protocolVersion: 4 | 5): Promise<MqttClient> {
+    const client = await connectAsync(node.mqttUrl, { protocolVersion, reconnectPeriod: 0 });
+    clients.push(client);
+    return client;
+  }
+  /** A subscriber of the second node, and what it has got. */
+  async function subscriber(level: 4 | 5, thing: string): Promise<IPublishPacket[]> {
+    const client = await connect(two, level);
+    const got: IPublishPacket[] = [];
+    client.on('message', (_topic, _payload, packet) => void got.push(packet));
+    await client.subscribeAsync(accepted(thing), { qos: 1 });
+    return got;
+  }
+  const update = async (thing: string, properties: Record<string, string>): Promise<void> => {
+    const device = await connect(one, 5);
+    const topic = `$aws/things/${thing}/shadow/update`;
+    await device.publishAsync(topic, '{"state":{"desired":{"on":true}}}', {
+      ...{ qos: 1, properties: { userProperties: properties } },
+    });
+  };
+  const spansOf = (node: string, all: readonly ReceivedSpan[]): ReceivedSpan[] =>
+    all.filter((span) => span.node === node);
+  /** Bytes of a PUBLISH with QoS 1 after its fixed header. */
+  const sizeOf = ({ topic, payload }: IPublishPacket): number => 2 + topic.length + 2 + payload.length;
+
+  it('lead from a client of one node to the subscribers of another', async () => {
+    const [modern, older] = [await subscriber(5, 'lamp'), await subscriber(4, 'lamp')];
+    const stream = await EventReader.open(`${two.url}/v1/things/lamp/watch`);
+    await update('lamp', { traceparent, tracestate: 'congo=t61' });
+    const event = await stream.nextOf('change');
+    stream.close();
+    await until('both subscribers', () => modern.length + older.length === 2);
+    const all = await until('the spans', async () => {
+      const spans = await receiver.spans();
+      return spans.some(({ name }) => name === 'mqtt publish') && spans.some(({ name }) => name === 'commit') && spans;
+    });
+    const [door, ...parts] = spansOf('one', all);
+    expect(door).toMatchObject({
+      ...{ name: 'mqtt update', kind: 'SPAN_KIND_SERVER', traceId: TRACE, parentSpanId: 'b7ad6b7169203331' },
+      traceState: 'congo=t61',
+      attributes: { 'umbra.thing': 'lamp', 'umbra.outcome': 'ok' },
+    });
+    expect(parts.map(({ name, traceId, parentSpanId }) => [name, traceId, parentSpanId])).toEqual(
+      ['queue', 'read', 'commit'].map((name) => [name, TRACE, door?.spanId]),
+    );
+    const [feed, publish] = spansOf('two', all);
+    const links = [{ traceId: TRACE, spanId: door?.spanId }];
+    expect([feed, publish].map((span) => [span?.name, span?.links])).toEqual([
+      ['feed', links],
+      ['mqtt publish', links],
+    ]);
+    expect(publish).toMatchObject({ kind: 'SPAN_KIND_PRODUCER', traceId: feed?.traceId, parentSpanId: feed?.spanId });
+
+    const told = { traceparent: `00-${TRACE}-${door?.spanId}-01`, tracestate: 'congo=t61' };
+    expect(modern[0]?.properties?.userProperties).toEqual(told);
+    expect(event.data).toMatchObject(told);
+    expect([older[0]?.length, older[0]?.payload]).toEqual([sizeOf(older[0]!), modern[0]?.payload]);
+  });
+
+  it('are not told of where a client does not record its own', async () => {
+    const [modern, older] = [await subscriber(5, 'quiet'), await subscriber(4, 'quiet')];
+    await update('quiet', { traceparent: traceparent.replace(/01$/, '00') });
+    await until('both subscribers', () => modern.length + older.length === 2);
+    // One byte for the length of no properties.
+    expect([modern[0]?.length, older[0]?.length]).toEqual([sizeOf(modern[0]!) + 1, sizeOf(older[0]!)]);
+    expect(JSON.stringify(await receiver.spans(), (_, value: unknown) => String(value))).not.toContain('quiet');
+  });
+
+  it('go through HTTP, and are named by the metrics', async () => {
+    const headers = { traceparent, tracestate: 'bad' };
+    const path = `${two.url}/v1/things/door/shadow/desired`;
+    const answer = await fetch(path, { method: 'PATCH', headers, body: '{"open":true}' });
+    const told = answer.headers.get('traceresponse') ?? '';
+    expect([answer.status, told.slice(0, 36)]).toEqual([200, `00-${TRACE}-`]);
+    const find = async (): Promise<ReceivedSpan[]> =>
+      (await receiver.spans()).filter(({ spanId, parentSpanId }) =>
+        [spanId, parentSpanId].includes(told.slice(36, 52)),
+      );
+    const spans = await until('its spans', async () => {
+      const found = await find();
+      return found.length > 0 && found;
+    });
+    expect(spans.map(({ name }) => name)).toEqual(['http update', 'queue', 'read', 'commit']);
+    expect(spans[0]?.attributes).toMatchObject({
+      ...{ 'http.request.method': 'PATCH', 'http.response.status_code': '200', 'umbra.thing': 'door' },
+      'http.route': '/v1/things/:thing/shadow/desired',
+    });
+    const page = await metricsText(two.metricsUrl ?? '', 'openmetrics');
+    const exemplar = ` # {trace_id="${TRACE}"} `;
+    const named = page.split('\n').filter((line) => line.includes(exemplar));
+    expect(named.map((line) => line.slice(0, line.indexOf('_bucket'))).sort()).toEqual([
+      'umbra_commit_duration_seconds',
+      'umbra_request_duration_seconds',
+    ]);
+    expect(page).toMatch(/^umbra_traces_total\{decision="head"\} [1-9]/m);
   });
 });

@@ -13,7 +13,9 @@ import { METRICS, type Metrics } from '../../telemetry/metrics.js';
 import { addAccessHooks } from '../access-hooks.js';
 import { HttpErrorFilter } from '../http-error.filter.js';
 import { serveOpenApi } from '../openapi/serve.js';
+import { TRACER, type Tracer } from '../../telemetry/tracer.js';
 import { addRequestCounts } from '../request-counts.js';
+import { addRequestTraces } from '../request-traces.js';
 import { addRouteHook } from '../route-hook.js';
 import { originForm, MAX_HEADERS, RequestHeads } from '../request-head.js';
 import { BodyBudget } from './body-budget.js';
@@ -103,11 +105,13 @@ export class HttpServer {
     const heads = new RequestHeads([config.http.host, ...config.http.names]);
     addRequestHooks(this.#fastify, { timeoutMs: config.requestTimeoutMs, heads, clock, logger });
     const metrics = app.get<Metrics>(METRICS, { strict: false });
+    const tracer = app.get<Tracer>(TRACER, { strict: false });
     // Nobody would read them.
-    if (config.metrics.port !== null)
-      addRequestCounts(app, this.#fastify, { metrics, clock, timeoutMs: config.requestTimeoutMs });
+    if (config.metrics.port !== null || tracer.isOn)
+      addRequestCounts(app, this.#fastify, { metrics, tracer, clock, timeoutMs: config.requestTimeoutMs });
     addRouteHook(app, this.#fastify);
     addAccessHooks(app, this.#fastify);
+    addRequestTraces(this.#fastify, tracer);
     for (const [path, bytes] of largeBodies(app)) this.#largeBodies.set(path, bytes);
     for (const path of streamedBodies(app)) {
       this.#largeBodies.set(path, Infinity);

@@ -4,6 +4,7 @@ import { ANONYMOUS, type Principal } from '../../access/principal.js';
 import type { Clock } from '../../resilience/clock.js';
 import { ServiceError } from '../../errors/service-error.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { idOfTrace, type RequestTrace } from '../../telemetry/request-trace.js';
 import type { Target } from '../caller.js';
 import { isForeignOrigin } from '../foreign-origin.js';
 import { hasBody, type RequestHeads } from '../request-head.js';
@@ -16,6 +17,8 @@ declare module 'fastify' {
     principal: Principal;
     /** What http/caller.ts has found in its path and query; null: nobody has asked. */
     target: Target | null;
+    /** Null: it is not traced. */
+    trace: RequestTrace | null;
     /** Content type as sent; null: none. */
     sentType: string | null;
   }
@@ -46,6 +49,7 @@ export function addRequestHooks(server: FastifyInstance, { timeoutMs, heads, clo
   // Fastify wants no object that all requests share.
   server.decorateRequest('principal', null as never);
   server.decorateRequest('target', null);
+  server.decorateRequest('trace', null);
   server.decorateRequest('sentType', null);
   server.addHook('onRequest', (request, reply, done) => {
     // Its answer never comes; the connection closes before.
@@ -83,5 +87,6 @@ function lineOf(request: FastifyRequest, reply: FastifyReply): object {
     route: request.routeOptions.url ?? null,
     status: reply.raw.statusCode,
     ms: Math.round(reply.elapsedTime * 100) / 100,
+    ...idOfTrace(request.trace),
   };
 }

@@ -30,6 +30,7 @@ import { SubscribeGate } from './gates/subscribe-gate.js';
 import type { ConnectPacket, SubscribePacket, UnsubscribePacket } from './packets/packet.js';
 import type { ReaderOptions } from './packets/packet-reader.js';
 import { PacketWriter } from './packets/packet-writer.js';
+import { encodeUserProperties } from './packets/properties-writer.js';
 import { REASON } from './packets/reason-codes.js';
 import { MemoryBudget } from './sessions/memory-budget.js';
 import { SharedMessage, type Message } from './sessions/message.js';
@@ -42,6 +43,7 @@ import { firstOf, type Few } from './subscriptions/few.js';
 import { GrantedFilter } from './subscriptions/granted-filter.js';
 import { Subscribers } from './subscriptions/subscribers.js';
 import { RENEW_TOPIC, shadowTopic } from '../topics.js';
+import { userPropertiesOf } from '../trace-properties.js';
 
 export type { Message } from './sessions/message.js';
 
@@ -186,14 +188,16 @@ export class MqttBroker implements Door {
   }
 
   /** As `send`, a message of a change. */
-  tell(audience: Audience, tail: ChangeTail, text: string, { key, position }: ShadowRecord): void {
+  tell(audience: Audience, tail: ChangeTail, text: string, { key, position, change }: ShadowRecord): void {
     const subscribers = audience.of(tail);
     if (subscribers === null) return;
     const first = firstOf(subscribers);
     // A filter without a wildcard is the topic: no string is made for it.
     const topic = first.isTopic ? first.filter : `${shadowTopic(key)}/${tail}`;
     const revision = tail === 'update/delta' ? position.revision : null;
-    this.#handOut(subscribers, new SharedMessage(topic, text), key.tenant, revision);
+    const { trace } = change;
+    const message = new SharedMessage(topic, text, trace && encodeUserProperties(userPropertiesOf(trace)));
+    this.#handOut(subscribers, message, key.tenant, revision);
   }
 
   /** @param revision null: it is no delta @param sender for No Local */

@@ -4,10 +4,12 @@ import { isTombstone, type ShadowState } from '../../document/shadow-document.js
 import { isReadable, type FeedBatch, type FeedRecord, type GapReason } from '../../store/shadow-feed.js';
 import type { ShadowRecord } from '../../store/shadow-store.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
+import { TRACER, Tracer } from '../../telemetry/tracer.js';
 import { WATCH_HUB, type WatchHub } from '../../watch/subscription.js';
 import { MqttBroker } from './broker.js';
 import { CurrentDeltas } from './current-deltas.js';
 import { PreviousDocuments } from '../previous-documents.js';
+import { toldOf } from '../trace-properties.js';
 import type { Audience } from './subscriptions/audience.js';
 
 /** Records that may wait for the previous documents of others; beyond that, `documents` messages are left out. */
@@ -31,7 +33,10 @@ export class MqttPublisher {
   readonly #waiting = new Map<string, Waiting>();
   #waitingRecords = 0;
   #revision = 0;
+  /** When the last batch came, where anything is traced: milliseconds of the monotonic clock. */
+  #arrived = 0;
   #unfollow: (() => void) | null = null;
+  @Inject(TRACER) readonly tracer: Tracer = new Tracer();
 
   constructor(
     @Inject(LOGGER) private readonly logger: Logger,
@@ -62,6 +67,7 @@ export class MqttPublisher {
   }
 
   #batch({ position, records }: FeedBatch): void {
+    if (this.tracer.isOn) this.#arrived = this.tracer.now();
     for (const record of records) this.#handle(record);
     this.#revision = position.revision;
   }
@@ -141,12 +147,26 @@ export class MqttPublisher {
   }
 
   #send(record: ShadowRecord, previous: ShadowState | null | undefined, audience: Audience, part: Part): void {
-    readChange(record, previous, new ChangeDelivery(this.broker, record, audience, part));
+    const delivery = new ChangeDelivery(this.broker, record, audience, part);
+    const { tracer } = this;
+    const { trace } = record.change;
+    if (trace === undefined || !tracer.isOn) return readChange(record, previous, delivery);
+    const start = tracer.now();
+    readChange(record, previous, delivery);
+    const times = { arrived: this.#arrived, start, end: tracer.now() };
+    tracer.told({
+      trace,
+      door: 'mqtt',
+      ...times,
+      attributes: { ...toldOf(record), 'umbra.messages': delivery.messages },
+    });
   }
 }
 
 /** The way of one change to its subscribers. */
 class ChangeDelivery implements ChangeReader {
+  messages = 0;
+
   constructor(
     private readonly broker: MqttBroker,
     private readonly record: ShadowRecord,
@@ -159,6 +179,7 @@ class ChangeDelivery implements ChangeReader {
   }
 
   take(tail: ChangeTail, text: string): void {
+    this.messages++;
     this.broker.tell(this.audience, tail, text, this.record);
   }
 }

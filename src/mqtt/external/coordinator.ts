@@ -12,6 +12,7 @@ import type { Health } from '../../telemetry/health.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { METRICS, Metrics } from '../../telemetry/metrics.js';
 import { reasonOf } from '../../telemetry/reason.js';
+import { TRACER, Tracer } from '../../telemetry/tracer.js';
 import { PreviousDocuments } from '../previous-documents.js';
 import { ExternalBrokerSink } from './external-broker.sink.js';
 import { LaneWorker, type ExternalHandler } from './lane-worker.js';
@@ -31,6 +32,7 @@ const TELL_MS = 1_000;
 @Injectable()
 export class ExternalCoordinator implements ShardWorker {
   @Inject(METRICS) readonly metrics: Metrics = new Metrics();
+  @Inject(TRACER) readonly tracer: Tracer = new Tracer();
   readonly publisher: ExternalPublisher;
   readonly #config: BrokerConfig;
   readonly #keys: ClusterKeys;
@@ -81,7 +83,10 @@ export class ExternalCoordinator implements ShardWorker {
       prefix: 'publish/',
       keys: this.#keys,
       feed,
-      sink: new ExternalBrokerSink(this.publisher, previous, documents, logger, this.#abort.signal),
+      sink: new ExternalBrokerSink(
+        ...([this.publisher, previous, documents, logger, this.#abort.signal] as const),
+        () => this.tracer,
+      ),
       guard: (shard) => this.#claims.guard(shard),
       tenants: [ANONYMOUS.tenant],
       maxInFlight,

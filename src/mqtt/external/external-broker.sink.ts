@@ -1,16 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { readChange, type ChangeTail } from '../../document/change-messages.js';
-import { isTombstone, type ShadowState } from '../../document/shadow-document.js';
+import { isTombstone, type ChangeTrace, type ShadowState } from '../../document/shadow-document.js';
 import { ServiceError } from '../../errors/service-error.js';
 import type { PreviousDocuments } from '../previous-documents.js';
 import { shadowTopic } from '../topics.js';
+import { toldOf } from '../trace-properties.js';
 import type { ShadowRecord } from '../../store/shadow-store.js';
 import type { Logger } from '../../telemetry/logger.js';
+import type { Tracer } from '../../telemetry/tracer.js';
 import type { Sink } from '../../sinks/sink.js';
 
 /** Publishes in the order of the calls; resolves when the broker has it, and does not reject. */
 export interface SafePublisher {
-  publish(topic: string, payload: string): Promise<void>;
+  publish(topic: string, payload: string, over?: AbortSignal, trace?: ChangeTrace): Promise<void>;
 }
 
 /** null: there was none; undefined: no documents message. */
@@ -34,6 +36,8 @@ export class ExternalBrokerSink implements Sink {
     private readonly documents: boolean,
     private readonly logger: Logger,
     private readonly signal: AbortSignal,
+    /** Asked for each change that has a trace. */
+    private readonly tracerOf: () => Tracer | null = () => null,
   ) {}
 
   deliver(record: ShadowRecord): Promise<void> {
@@ -95,12 +99,19 @@ export class ExternalBrokerSink implements Sink {
 
   async #send(record: ShadowRecord, previous: Previous, wants: (tail: ChangeTail) => boolean): Promise<void> {
     const base = shadowTopic(record.key);
+    const { trace } = record.change;
+    const tracer = trace === undefined ? null : this.tracerOf();
+    const start = tracer?.now() ?? 0;
     const sent: Promise<void>[] = [];
     const take = (tail: ChangeTail, text: string): void => {
-      sent.push(this.publisher.publish(`${base}/${tail}`, text));
+      sent.push(this.publisher.publish(`${base}/${tail}`, text, undefined, trace));
     };
     readChange(record, previous, { wants, take });
     await Promise.all(sent);
+    if (trace === undefined || !tracer?.isOn) return;
+    const times = { arrived: start, start, end: tracer.now() };
+    const attributes = { ...toldOf(record), 'umbra.messages': sent.length };
+    tracer.told({ trace, door: 'external', ...times, attributes });
   }
 }
 

@@ -3,11 +3,13 @@ import type { BrokerConfig } from '../../config/config.js';
 import type { Fence } from '../../store/shadow-store.js';
 import type { Health } from '../../telemetry/health.js';
 import type { Logger } from '../../telemetry/logger.js';
+import type { TraceHeaders } from '../../telemetry/trace-context.js';
 import { connackProblems, type BrokerProblem } from './broker-limits.js';
 import { createExternalClient, endClient, RECONNECT_MS, sendPuback, WITHHELD } from './client.js';
 import { requestPatterns } from '../mqtt-request.js';
 import { RequestQueue, type Acknowledgement } from '../request-queue.js';
 import { OPERATIONS } from '../topics.js';
+import { traceHeadersOf } from '../trace-properties.js';
 
 /** The claim of this node on a lane. */
 export interface LaneClaim {
@@ -25,6 +27,8 @@ export interface LaneRequest {
   readonly payload: Buffer;
   readonly qos: number;
   readonly claim: LaneClaim;
+  /** What its sender says of its trace; null: nothing. */
+  readonly traceHeaders?: TraceHeaders | null;
   /** Aborted when this node loses the lane: the broker sends the request to the next holder. */
   readonly over: AbortSignal;
 }
@@ -152,7 +156,8 @@ export class Lane {
     }
     const { messageId, qos, dup } = packet;
     const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
-    const request = { topic: packet.topic, payload, qos, claim: this.claim, over: this.#over.signal };
+    const traceHeaders = traceHeadersOf(packet.properties?.userProperties);
+    const request = { topic: packet.topic, payload, qos, claim: this.claim, traceHeaders, over: this.#over.signal };
     if (qos === 0 || messageId === undefined) {
       this.#queue.push(
         () => this.handle(request),

@@ -1,16 +1,19 @@
 import type { IConnackPacket, MqttClient } from 'mqtt';
 import type { BrokerConfig } from '../../config/config.js';
+import type { ChangeTrace } from '../../document/shadow-document.js';
 import type { SafePublisher } from './external-broker.sink.js';
 import { Fifo } from '../../resilience/fifo.js';
 import type { Health } from '../../telemetry/health.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { connackProblems, versionProblems, type BrokerProblem } from './broker-limits.js';
 import { createExternalClient, endClient } from './client.js';
+import { userPropertiesOf } from '../trace-properties.js';
 
 interface Outgoing {
   readonly topic: string;
   readonly payload: string;
   readonly over: AbortSignal | undefined;
+  readonly trace: ChangeTrace | undefined;
   readonly sent: () => void;
 }
 
@@ -80,9 +83,9 @@ export class ExternalPublisher implements SafePublisher {
   }
 
   /** @param over leaves out a message that is aborted while it waits; its promise resolves all the same */
-  publish(topic: string, payload: string, over?: AbortSignal): Promise<void> {
+  publish(topic: string, payload: string, over?: AbortSignal, trace?: ChangeTrace): Promise<void> {
     return new Promise((sent) => {
-      this.#queue.push({ topic, payload, over, sent });
+      this.#queue.push({ topic, payload, over, trace, sent });
       this.#next();
     });
   }
@@ -124,7 +127,8 @@ export class ExternalPublisher implements SafePublisher {
   /** mqtt.js keeps it over a lost connection and sends it again by itself, before anything newer. */
   #send(message: Outgoing): void {
     this.#inFlight++;
-    this.#client.publish(message.topic, message.payload, { qos: 1 }, (error) => {
+    const properties = message.trace && { properties: { userProperties: userPropertiesOf(message.trace) } };
+    this.#client.publish(message.topic, message.payload, { qos: 1, ...properties }, (error) => {
       if (error) return this.#onRefused(message, error);
       this.#done(message);
     });

@@ -116,11 +116,19 @@ export class ExternalTransport implements CustomTransportStrategy {
   }
 
   async #answer(request: LaneRequest, parsed: RequestTopic): Promise<'answered' | 'again'> {
-    const { topic, payload } = request;
+    const { topic, payload, traceHeaders } = request;
     const sender = { principal: PRINCIPAL, clientId: this.#broker.clientId };
     const writeOptions = { fence: request.claim.fence, signal: request.over };
     const key = { tenant: PRINCIPAL.tenant, thing: parsed.thing, name: parsed.name };
-    const answer = await this.answerer.answer({ topic, request: parsed, key, payload, ...sender, writeOptions });
+    const answer = await this.answerer.answer({
+      topic,
+      request: parsed,
+      key,
+      payload,
+      ...sender,
+      writeOptions,
+      traceHeaders,
+    });
     if (answer.outcome === 'unknown') return 'again';
     if (answer.outcome === 'accepted') this.external.committed(answer.revision);
     // The node that holds the lane now answers the request, and may well have accepted it.

@@ -23,6 +23,9 @@ export interface ChangeData<T = AnyState> {
   /** Who made the change. */
   readonly principal: string;
   readonly clientToken?: string;
+  /** The trace of its request (W3C Trace Context); absent: it was not sampled. */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
   /** As it was sent; null for a deletion. */
   readonly patch: Patch<T> | null;
   /** JSON Pointers of the members that the patch has removed; null: too many. */

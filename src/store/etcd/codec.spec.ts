@@ -39,7 +39,11 @@ const documents: fc.Arbitrary<ShadowDocument> = fc
       : {},
   })) as fc.Arbitrary<ShadowDocument>;
 const patches = fc.oneof(fc.constant(null), fc.record({ desired: objects }));
-const common = { clientToken: fc.string(), principal: fc.string(), at: fc.nat() };
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+const traces = fc
+  .constantFrom('', 'a=1', 'a="\\,b@c= x')
+  .map((tracestate) => ({ traceparent: TRACEPARENT, tracestate }));
+const common = { clientToken: fc.string(), principal: fc.string(), at: fc.nat(), trace: traces };
 const requiredKeys: ['principal', 'at'] = ['principal', 'at'];
 const changed: fc.Arbitrary<{ state: ShadowState; change: ChangeRecord }> = fc.oneof(
   fc.record({
@@ -59,7 +63,15 @@ const textOf = ({ state, change, writes }: RecordParts): string =>
   // As text: members called __proto__ are members, and an absent section is not one that is undefined.
   JSON.stringify([
     state,
-    [change.kind, change.patch, change.patch === undefined, change.clientToken, change.principal, change.at],
+    [
+      change.kind,
+      change.patch,
+      change.patch === undefined,
+      change.clientToken,
+      change.principal,
+      change.at,
+      change.trace,
+    ],
     writes,
   ]);
 
@@ -151,6 +163,31 @@ describe('codec', () => {
   });
 });
 
+describe('a trace', () => {
+  it('stands before the principal, and an empty state is left out', () => {
+    const trace = { traceparent: TRACEPARENT, tracestate: '' };
+    const { text, ...record } = golden();
+    const written = encodeRecord({ ...record, change: { ...record.change, patch: null, trace } }).toString();
+    expect(written).toMatch(`,"tp":"${TRACEPARENT}","by":`);
+    expect(text).not.toContain('tp');
+  });
+
+  it.each(['"tp":7', '"tp":"00-1-2-3"', `"tp":"ff${TRACEPARENT.slice(2)}"`, '"ts":"a=1"'])(
+    'that is none leaves its record readable: %s',
+    (members) => {
+      const { change } = decodeRecord(Buffer.from(`{"f":2,"w":"a","v":1,${members},"by":"p","at":1}`));
+      expect([change.principal, change.trace]).toEqual(['p', undefined]);
+    },
+  );
+
+  it.each(['"ts":7', '"ts":"A"'])('keeps no state that is none: %s', (member) => {
+    const { change } = decodeRecord(
+      Buffer.from(`{"f":2,"w":"a","v":1,"tp":"${TRACEPARENT}",${member},"by":"p","at":1}`),
+    );
+    expect(change.trace).toEqual({ traceparent: TRACEPARENT, tracestate: '' });
+  });
+});
+
 describe('stamps beyond all numbers', () => {
   it.each([
     '{"f":2,"w":"a","v":1,"r":{"a":1},"rt":1e999,"by":"p","at":1}',
@@ -164,7 +201,7 @@ describe('stamps beyond all numbers', () => {
 });
 
 /** Values as the two formats were written; a version that cannot read them has lost its stored shadows. */
-describe.each(['updated', 'mixed-stamps', 'hostile-names', 'deleted'])('the golden record %s', (name) => {
+describe.each(['updated', 'mixed-stamps', 'hostile-names', 'deleted', 'traced'])('the golden record %s', (name) => {
   const file = (format: RecordFormat): Buffer => {
     const text = readFileSync(`test/cases/records/${name}.format-${format}.json`, 'utf8');
     return Buffer.from(text.trimEnd());

@@ -1,7 +1,9 @@
 import { isObject, own } from '../../document/json.js';
+import { parseTrace } from '../../telemetry/trace-context.js';
 import {
   isTombstone,
   type ChangeRecord,
+  type ChangeTrace,
   type Json,
   type JsonObject,
   type ShadowDocument,
@@ -114,17 +116,31 @@ export function encodeRecord(record: RecordParts, format: RecordFormat = 2): Buf
 export function recordText({ state, change, writes }: RecordParts, format: RecordFormat = 2): string {
   if (format === 1) return JSON.stringify(firstFormat(state, change, idsOf({ writes })));
   const head = `${BEGINNING}${writes}","v":${state.version}`;
-  const by = `,"by":${JSON.stringify(change.principal)},"at":${change.at}}`;
+  const by = `${traceText(change.trace)},"by":${JSON.stringify(change.principal)},"at":${change.at}}`;
   const token = change.clientToken === undefined ? '' : `,"ct":${JSON.stringify(change.clientToken)}`;
   if (isTombstone(state)) return `${head},"x":${state.deletedAt}${token}${by}`;
   const patch = change.patch === undefined ? '' : `,"p":${patchTextOf(change)}`;
   return head + packedText(StoredDocument.of(state)) + patch + token + by;
 }
 
+/** Versions that do not know these members leave them out. */
+function traceText(trace: ChangeTrace | undefined): string {
+  if (trace === undefined) return '';
+  const state = trace.tracestate === '' ? '' : `,"ts":${JSON.stringify(trace.tracestate)}`;
+  return `,"tp":${JSON.stringify(trace.traceparent)}${state}`;
+}
+
+/** Undefined for what is no trace: it is not worth a record. */
+function readTrace(traceparent: unknown, tracestate: unknown): ChangeTrace | undefined {
+  if (typeof traceparent !== 'string') return undefined;
+  const found = parseTrace({ traceparent, tracestate: typeof tracestate === 'string' ? tracestate : '' });
+  return found === null ? undefined : { traceparent, tracestate: found.state };
+}
+
 /** JSON leaves out undefined members. */
 function firstFormat(state: ShadowState, change: ChangeRecord, writes: readonly string[]): object {
-  const { kind, patch, clientToken, principal, at } = change;
-  const last = { kind, patch, clientToken, principal, at };
+  const { kind, patch, clientToken, principal, at, trace } = change;
+  const last = { kind, patch, clientToken, principal, at, trace };
   if (isTombstone(state)) return { version: state.version, deletedAt: state.deletedAt, change: last, writes };
   const { version, desired, reported, metadata } = state;
   return { version, desired, reported, metadata, change: last, writes };
@@ -168,11 +184,15 @@ function decodeFirst(wire: Partial<FirstFormat>): RecordParts {
     throw new Error('not a shadow record: version, change and writes are required');
   }
   const { version, desired, reported, metadata = {}, deletedAt, writes: named } = wire as FirstFormat;
-  const { kind, patch, clientToken, principal, at } = wire.change;
+  const { kind, patch, clientToken, principal, at, trace: given } = wire.change;
   if (!isTime(at)) throw new Error('not a shadow record: the time of its change is none');
   if (!named.every((id) => typeof id === 'string' && !id.includes(',') && PLAIN.test(id))) throw new Error(BAD_IDS);
   const writes = named.join(',');
-  const change = kind === 'update' ? new StoredUpdate(patch, clientToken, principal, at) : wire.change;
+  const trace = given && readTrace(given.traceparent, given.tracestate);
+  const change =
+    kind === 'update'
+      ? new StoredUpdate(patch, clientToken, principal, at, null, trace)
+      : { ...wire.change, ...(given && { trace }) };
   if (deletedAt !== undefined) return { state: { deleted: true, version, deletedAt }, change, writes };
   const state = StoredDocument.of({ version, ...(desired && { desired }), ...(reported && { reported }), metadata });
   return { state, change, writes };
@@ -191,19 +211,23 @@ interface SecondFormat extends PackedDocument {
   x?: number;
   p?: StatePatch;
   ct?: string;
+  tp?: string;
+  ts?: string;
   by: string;
   at: number;
 }
 
 function decodeSecond(wire: Partial<SecondFormat>): RecordParts {
-  const { w, v: version, x: deletedAt, p, ct, by, at } = wire;
+  const { w, v: version, x: deletedAt, p, ct, tp, ts, by, at } = wire;
   if (!Number.isSafeInteger(version) || typeof w !== 'string' || typeof by !== 'string' || !isTime(at)) {
     throw new Error('not a shadow record: w, v, by and at are required');
   }
   if (!PLAIN.test(w)) throw new Error(BAD_IDS);
+  const trace = tp === undefined ? undefined : readTrace(tp, ts);
   if (deletedAt !== undefined) {
-    const change: ChangeRecord = { kind: 'delete', ...(ct !== undefined && { clientToken: ct }), principal: by, at };
+    const more = { ...(ct !== undefined && { clientToken: ct }), ...(trace && { trace }) };
+    const change: ChangeRecord = { kind: 'delete', ...more, principal: by, at };
     return { state: { deleted: true, version: version!, deletedAt }, change, writes: w };
   }
-  return { state: unpack(version!, wire), change: new StoredUpdate(p, ct, by, at), writes: w };
+  return { state: unpack(version!, wire), change: new StoredUpdate(p, ct, by, at, null, trace), writes: w };
 }

@@ -1,5 +1,6 @@
 import { ServiceError } from '../../errors/service-error.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { MARK } from '../../telemetry/request-trace.js';
 import { KnownShadow } from '../known-shadow.js';
 import { updateBySubmit, type Operation } from '../operation.js';
 import { sameHistory, type Position } from '../position.js';
@@ -53,15 +54,15 @@ export class EtcdShadowStore implements ShadowStore {
     private readonly context: StoreContext,
   ) {}
 
-  async get(key: ShadowKey, { deadline }: RequestOptions): Promise<ShadowRecord | null> {
+  async get(key: ShadowKey, options: RequestOptions): Promise<ShadowRecord | null> {
     const etcdKey = this.#format(key);
-    const { current, position } = await this.parts.reads.get(etcdKey, deadline);
+    const { current, position } = await this.#get(etcdKey, options);
     return current && this.#present(key, etcdKey, current, position);
   }
 
-  async read(key: ShadowKey, { deadline }: RequestOptions): Promise<Reading> {
+  async read(key: ShadowKey, options: RequestOptions): Promise<Reading> {
     const etcdKey = this.#format(key);
-    const { current, position } = await this.parts.reads.get(etcdKey, deadline);
+    const { current, position } = await this.#get(etcdKey, options);
     return { record: current && this.#present(key, etcdKey, current, position), position };
   }
 
@@ -115,6 +116,13 @@ export class EtcdShadowStore implements ShadowStore {
 
   async close(): Promise<void> {
     this.parts.close();
+  }
+
+  async #get(etcdKey: string, { deadline, trace }: RequestOptions): Promise<ReadResult> {
+    trace?.mark(MARK.reading);
+    const found = await this.parts.reads.get(etcdKey, deadline);
+    trace?.mark(MARK.read);
+    return found;
   }
 
   /** The record in a value that is the present one. */

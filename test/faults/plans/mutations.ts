@@ -136,8 +136,8 @@ export const MUTATIONS: readonly Mutation[] = [
     [PROMISES.reads],
     [
       'store/etcd/etcd-shadow-store.js',
-      'async get(key, { deadline }) {',
-      `async get(key, { deadline }) {
+      'async get(key, options) {',
+      `async get(key, options) {
         const cached = this.parts.cache.get(this.#format(key));
         if (cached?.record) return { key, state: cached.record.state, change: cached.record.change, position: { ...this.context.history, revision: cached.revision } };`,
     ],

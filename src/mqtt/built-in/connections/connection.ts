@@ -154,7 +154,7 @@ export class Connection implements PacketHandler, RequestOwner {
 
   publish(packet: PublishPacket): void {
     this.#spend(packet.payload.length);
-    const { topic, payload, id, qos } = packet;
+    const { topic, payload, id, qos, properties } = packet;
     if (qos === 2) {
       this.refused('publish', topic, 'qos-2');
       return this.end(REASON.qosNotSupported, 'QoS 2 is not supported');
@@ -163,6 +163,7 @@ export class Connection implements PacketHandler, RequestOwner {
     this.#route = route.request && route; // Any other topic may be 64 KiB long.
     const isForwarded = this.door.wants(topic);
     const request = new IncomingRequest(this, route, isForwarded ? ownBytes(payload) : payload, qos, id, isForwarded);
+    if (properties !== null) request.carries(properties);
     (this.#requests ??= new Chain()).push(request);
     if (this.#requests.size >= MAX_IN_FLIGHT) this.#pause();
     this.door.published(this, request);

@@ -3,10 +3,12 @@ import type { Principal } from '../../../access/principal.js';
 import type { ServiceError } from '../../../errors/service-error.js';
 import { KnownShadow } from '../../../store/known-shadow.js';
 import type { Fence } from '../../../store/shadow-store.js';
+import type { TraceHeaders } from '../../../telemetry/trace-context.js';
 import type { Answer, AnswerReceiver, ReceivedRequest } from '../../answer.js';
 import type { Acknowledgement } from '../../request-queue.js';
 import { parseRequestTopic, type RequestTopic } from '../../topics.js';
 import { RememberedDecision } from '../gates/remembered-decision.js';
+import type { Properties } from '../packets/packet.js';
 import type { PacketWriter } from '../packets/packet-writer.js';
 import { REASON } from '../packets/reason-codes.js';
 import { Reply } from './reply.js';
@@ -57,6 +59,8 @@ export class IncomingRequest extends Reply implements ReceivedRequest, AnswerRec
   places: InFlightPlaces | null = null;
   /** Set where its write depends on the record of its connection. */
   writeOptions: { readonly fence: Fence } | undefined = undefined;
+  /** What its client says of its trace; null: nothing. */
+  traceHeaders: TraceHeaders | null = null;
   #payload: Buffer;
 
   /** @param payload unless it is forwarded, it may be bytes of a read buffer, until `handled` */
@@ -98,6 +102,11 @@ export class IncomingRequest extends Reply implements ReceivedRequest, AnswerRec
 
   get clientId(): string {
     return this.owner.clientId;
+  }
+
+  /** Keeps what its properties say of a trace. */
+  carries({ traceparent, tracestate = '' }: Readonly<Properties>): void {
+    if (traceparent !== undefined) this.traceHeaders = { traceparent, tracestate };
   }
 
   /** Its handler has returned, and the read buffer is about to change. */

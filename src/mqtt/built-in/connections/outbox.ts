@@ -116,8 +116,7 @@ export class Outbox {
         if (session.inFlight >= this.receiveMaximum) return false;
         if (!isAgain && (first.id = session.nextId()) === 0) return false;
       }
-      const { topic, payload } = message ?? GONE;
-      if (message && writer.publish(topic, payload, qos, first.id, isAgain, first.subscriptionIds)) {
+      if (message && writer.publish(message, qos, first.id, isAgain, first.subscriptionIds)) {
         metrics.delivered.add(metrics.deliveredWith[qos]);
         session.sent();
       } else {
@@ -128,5 +127,3 @@ export class Outbox {
     return false;
   }
 }
-
-const GONE = { topic: '', payload: '' };

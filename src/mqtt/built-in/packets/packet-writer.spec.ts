@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import mqttPacket from 'mqtt-packet';
 import type { ConnackProperties } from './packet.js';
-import { PacketWriter } from './packet-writer.js';
+import { PacketWriter, type WrittenMessage } from './packet-writer.js';
+import { encodeUserProperties } from './properties-writer.js';
 import { REASON } from './reason-codes.js';
 
 type Level = 4 | 5;
@@ -169,7 +170,9 @@ describe('a PUBLISH', () => {
   it('is read by mqtt-packet as it was meant', () => {
     fc.assert(
       fc.property(message, ({ level, topic, payload: body, qos, id, dup, ids }) => {
-        const packet = only(level, (writer) => writer.publish(topic, body, qos, qos === 0 ? 0 : id, dup, ids));
+        const packet = only(level, (writer) =>
+          writer.publish({ topic, payload: body }, qos, qos === 0 ? 0 : id, dup, ids),
+        );
         expect(packet).toMatchObject({ cmd: 'publish', topic, qos, dup: dup && qos === 1, retain: false });
         expect(packet.payload).toEqual(Buffer.from(body as string));
         if (qos === 1) expect(packet.messageId).toBe(id);
@@ -181,24 +184,47 @@ describe('a PUBLISH', () => {
   });
 
   it.each([127, 128, 16_383, 16_384, 2_097_151, 2_097_152])('has a remaining length of %i', (remaining) => {
-    const packet = only(4, (writer) => writer.publish('t', 'x'.repeat(remaining - 3), 0, 0, false, null));
+    const packet = only(4, (writer) =>
+      writer.publish({ topic: 't', payload: 'x'.repeat(remaining - 3) }, 0, 0, false, null),
+    );
     expect(packet.length).toBe(remaining);
   });
 
   it('is left out when it is larger than the client accepts, by one byte', () => {
-    const bytes = written(5, (writer) => writer.publish('topic', 'payload', 1, 1, false, [5]));
+    const bytes = written(5, (writer) => writer.publish({ topic: 'topic', payload: 'payload' }, 1, 1, false, [5]));
     const bounded = (max: number): Buffer =>
       written(
         5,
         (writer) => {
           writer.pingresp();
-          expect(writer.publish('topic', 'payload', 1, 1, false, [5])).toBe(max >= bytes.length);
+          expect(writer.publish({ topic: 'topic', payload: 'payload' }, 1, 1, false, [5])).toBe(max >= bytes.length);
           writer.pingresp();
         },
         max,
       );
     expect(bounded(bytes.length)).toHaveLength(bytes.length + 4);
     expect(bounded(bytes.length - 1)).toHaveLength(4);
+  });
+});
+
+describe('user properties of a PUBLISH', () => {
+  const pairs = { traceparent: '00-1-2-01', tracestate: 'é=1' };
+  const userProperties = encodeUserProperties(pairs);
+  const publish = (level: 4 | 5, message: WrittenMessage, max = Infinity): Buffer =>
+    written(level, (writer) => expect(writer.publish(message, 1, 1, false, [5, 6])).toBe(true), max);
+  const plain = { topic: 'topic', payload: 'payload' };
+
+  it('come behind the identifiers of its subscriptions, in MQTT 5 alone', () => {
+    const packet = only(5, (writer) => writer.publish({ ...plain, userProperties }, 1, 1, false, [5, 6]));
+    expect(packet.properties).toEqual({ subscriptionIdentifier: [5, 6], userProperties: pairs });
+    expect(publish(4, { ...plain, userProperties })).toEqual(publish(4, plain));
+    expect(publish(5, { ...plain, userProperties: null })).toEqual(publish(5, plain));
+  });
+
+  it('are left out when the client would accept the packet without them', () => {
+    const whole = publish(5, { ...plain, userProperties }).length;
+    expect(publish(5, { ...plain, userProperties }, whole)).toHaveLength(whole);
+    expect(publish(5, { ...plain, userProperties }, whole - 1)).toEqual(publish(5, plain));
   });
 });
 
@@ -235,7 +261,13 @@ describe('the scratch buffer', () => {
     for (let turn = 0; turn < 3000; turn++) {
       writer.begin(4);
       writer.puback(turn + 1);
-      writer.publish('topic', 'x'.repeat(turn % 500 === 0 ? 100_000 : turn % 200), 0, 0, false, null);
+      writer.publish(
+        { topic: 'topic', payload: 'x'.repeat(turn % 500 === 0 ? 100_000 : turn % 200) },
+        0,
+        0,
+        false,
+        null,
+      );
       const bytes = writer.bytes();
       const taken = turn % 3 === 0;
       if (!taken) kept.push({ bytes, copy: Buffer.from(bytes) });
@@ -249,7 +281,8 @@ describe('the scratch buffer', () => {
 
   it('grows within a turn without losing what was written', () => {
     const bytes = written(5, (writer) => {
-      for (let i = 0; i < 100; i++) writer.publish('topic', 'x'.repeat(5000), 1, i + 1, false, null);
+      for (let i = 0; i < 100; i++)
+        writer.publish({ topic: 'topic', payload: 'x'.repeat(5000) }, 1, i + 1, false, null);
       expect(writer.length).toBeGreaterThan(500_000);
     });
     expect(parsed(bytes, 5).map((packet) => packet.messageId)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));

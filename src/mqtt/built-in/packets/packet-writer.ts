@@ -6,9 +6,18 @@ import { ScratchBuffer } from './scratch-buffer.js';
 
 const NO_PROPERTIES = Buffer.from([0]);
 const EMPTY = Buffer.alloc(0);
+const NO_IDS: readonly number[] = [];
 const SUBSCRIPTION_IDENTIFIER = 0x0b;
 /** PUBREL has flags (MQTT-3.6.1-1). */
 const PUBREL = (TYPE.pubrel << 4) | 2;
+
+/** What a PUBLISH says, apart from how it is sent. */
+export interface WrittenMessage {
+  readonly topic: string;
+  readonly payload: string | Buffer;
+  /** Encoded, for MQTT 5 alone; left out when the client accepts no packet so large. */
+  readonly userProperties?: Buffer | null;
+}
 
 /**
  * Encodes what one connection gets in one turn into a scratch buffer that all connections of a node share:
@@ -120,24 +129,28 @@ export class PacketWriter {
    * @param subscriptionIds MQTT 5: of every subscription that matches and has one
    */
   publish(
-    topic: string,
-    payload: string | Buffer,
+    message: WrittenMessage,
     qos: 0 | 1,
     id: number,
     dup: boolean,
     subscriptionIds: readonly number[] | null,
   ): boolean {
+    const { topic, payload } = message;
+    const users = (this.#level === 5 && message.userProperties) || EMPTY;
     const topicBytes = Buffer.byteLength(topic);
     const payloadBytes = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length;
     const idBytes = this.#level === 5 ? identifiersLength(subscriptionIds) : 0;
-    const propertyBytes = this.#level === 5 ? variableLength(idBytes) + idBytes : 0;
+    const listed = idBytes + users.length;
+    const propertyBytes = this.#level === 5 ? variableLength(listed) + listed : 0;
     const remaining = 2 + topicBytes + (qos === 0 ? 0 : 2) + propertyBytes + payloadBytes;
     const first = (TYPE.publish << 4) | (dup && qos !== 0 ? 8 : 0) | (qos << 1);
-    if (!this.#open(first, remaining)) return false;
+    // A trace must not make a message too large that would fit.
+    if (!this.#open(first, remaining))
+      return users.length > 0 && this.publish({ topic, payload }, qos, id, dup, subscriptionIds);
     this.#out.uint16(topicBytes);
     this.#out.text(topic, topicBytes);
     if (qos !== 0) this.#out.uint16(id);
-    if (this.#level === 5) this.#subscriptionIdentifiers(idBytes, subscriptionIds);
+    if (this.#level === 5) this.#publishProperties(listed, subscriptionIds, users);
     if (typeof payload === 'string') this.#out.text(payload, payloadBytes);
     else this.#out.copy(payload);
     return true;
@@ -170,13 +183,13 @@ export class PacketWriter {
     return true;
   }
 
-  #subscriptionIdentifiers(length: number, ids: readonly number[] | null): void {
+  #publishProperties(length: number, ids: readonly number[] | null, users: Buffer): void {
     this.#out.variable(length);
-    if (ids === null) return;
-    for (const id of ids) {
+    for (const id of ids ?? NO_IDS) {
       this.#out.byte(SUBSCRIPTION_IDENTIFIER);
       this.#out.variable(id);
     }
+    if (users.length > 0) this.#out.copy(users);
   }
 }
 

@@ -7,7 +7,7 @@
 export type ProtocolLevel = 4 | 5;
 export type Qos = 0 | 1 | 2;
 
-/** Absent: not sent. User properties are checked and skipped: nothing here reads them. */
+/** Absent: not sent. User properties are checked and skipped, except for the trace of a PUBLISH. */
 export interface Properties {
   payloadFormatIndicator?: number;
   /** Seconds. */
@@ -40,6 +40,10 @@ export interface Properties {
   wildcardSubscriptionAvailable?: number;
   subscriptionIdentifiersAvailable?: number;
   sharedSubscriptionAvailable?: number;
+  /** User properties of a PUBLISH (W3C Trace Context), not checked; empty when sent twice. */
+  traceparent?: string;
+  /** As above; those that were sent one after the other are joined. */
+  tracestate?: string;
 }
 
 export interface Will {

@@ -1,5 +1,6 @@
 import { type Fields, malformed, protocolError } from './fields.js';
 import type { Properties } from './packet.js';
+import { TYPE } from './packet-types.js';
 import { type Kind, type Place, PROPERTIES, type Property, USER_PROPERTY } from './properties.js';
 import { isTopicName } from './topic-names.js';
 
@@ -7,7 +8,7 @@ const BY_ID: readonly (Property | undefined)[] = Array.from({ length: USER_PROPE
   PROPERTIES.find((property) => property.id === id),
 );
 
-/** @returns null when there are none, or only user properties, which are checked and skipped */
+/** @returns null when there are none, or only user properties that are skipped */
 export function readProperties(fields: Fields, place: Place): Properties | null {
   const length = fields.variableByteInteger();
   if (length === 0) return null;
@@ -24,8 +25,10 @@ function readAll(fields: Fields, place: Place): Properties | null {
   while (fields.left > 0) {
     const id = fields.variableByteInteger();
     if (id === USER_PROPERTY) {
-      fields.string();
-      fields.string();
+      const name = fields.string();
+      const value = fields.string();
+      if (place !== TYPE.publish) continue;
+      if (name === 'traceparent' || name === 'tracestate') properties = withTrace(properties ?? {}, name, value);
       continue;
     }
     const property = BY_ID[id];
@@ -35,6 +38,13 @@ function readAll(fields: Fields, place: Place): Properties | null {
     if (properties[property.name] !== undefined) throw protocolError(`property ${id} is given twice`);
     Object.assign(properties, { [property.name]: readValue(fields, property) });
   }
+  return properties;
+}
+
+function withTrace(properties: Properties, name: 'traceparent' | 'tracestate', value: string): Properties {
+  const before = properties[name];
+  if (before === undefined) properties[name] = value;
+  else properties[name] = name === 'traceparent' ? '' : `${before},${value}`;
   return properties;
 }
 

@@ -1,5 +1,5 @@
 import type { Properties } from './packet.js';
-import { PROPERTIES, type Property } from './properties.js';
+import { PROPERTIES, type Property, USER_PROPERTY } from './properties.js';
 
 /** Bytes that a number takes as a variable byte integer. */
 export function variableLength(value: number): number {
@@ -16,6 +16,19 @@ export function encodeProperties(properties: Readonly<Properties>): Buffer {
   return Buffer.concat([encodeVariable(length), ...parts]);
 }
 
+/** User properties without the length of all properties before them. */
+export function encodeUserProperties(properties: Readonly<Record<string, string>>): Buffer {
+  const texts = Object.entries(properties).map(([name, value]) =>
+    Buffer.concat([Buffer.from([USER_PROPERTY]), encodeText(name), encodeText(value)]),
+  );
+  return Buffer.concat(texts);
+}
+
+function encodeText(text: string | Buffer): Buffer {
+  const bytes = Buffer.from(text as string);
+  return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 0xff]), bytes]);
+}
+
 function encodeVariable(value: number): Buffer {
   const bytes = Buffer.alloc(variableLength(value));
   for (let at = 0, left = value; at < bytes.length; at++, left >>>= 7)
@@ -24,10 +37,7 @@ function encodeVariable(value: number): Buffer {
 }
 
 function encodeValue({ kind }: Property, value: number | string | Buffer): Buffer {
-  if (typeof value !== 'number') {
-    const bytes = Buffer.from(value as string);
-    return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 0xff]), bytes]);
-  }
+  if (typeof value !== 'number') return encodeText(value);
   if (kind === 'positiveVariable') return encodeVariable(value);
   const size = kind === 'flag' ? 1 : kind === 'uint16' || kind === 'positiveUint16' ? 2 : 4;
   const bytes = Buffer.alloc(size);

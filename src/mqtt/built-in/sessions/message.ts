@@ -40,9 +40,14 @@ export class SharedMessage {
   /** Sessions that keep it. */
   holders = 0;
 
-  constructor(topic: string, payload: string | Buffer) {
+  /** @param userProperties encoded; null: none */
+  constructor(
+    topic: string,
+    payload: string | Buffer,
+    readonly userProperties: Buffer | null = null,
+  ) {
     this.topic = topic;
     this.payload = payload;
-    this.size = topic.length + Buffer.byteLength(payload) + OVERHEAD;
+    this.size = topic.length + Buffer.byteLength(payload) + OVERHEAD + (userProperties?.length ?? 0);
   }
 }

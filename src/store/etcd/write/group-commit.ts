@@ -1,6 +1,7 @@
 import type { Clock } from '../../../resilience/clock.js';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
+import { MARK } from '../../../telemetry/request-trace.js';
 import { CommitMetrics } from '../../../telemetry/storage-metrics.js';
 import { DeadlineSweep } from '../../../resilience/deadline-sweep.js';
 import type { EtcdMembers } from '../client/members.js';
@@ -97,6 +98,7 @@ export class GroupCommit {
     const reason = this.#rejection();
     if (reason !== null) return owner.refused(reason);
     const pending = new PendingWrite(write, owner, this.#onSettled, this.clock.monotonic());
+    write.trace?.mark(MARK.writing);
     this.#bytes += pending.bytes;
     this.#sweep.add(pending);
     this.#queue.push(write.tenant, pending);
@@ -179,10 +181,10 @@ export class GroupCommit {
       const timeoutMs = Math.max(1, Math.min(this.cluster.callTimeoutMs, last - now - MARGIN_MS));
       try {
         const request = encodeNestedTxn(writes, bytes, turns);
-        for (const pending of open) this.#sent(pending, now);
+        for (const pending of open) this.#sent(pending, now, open.length);
         const answer = await this.cluster.send(member, TXN_PATH, request, timeoutMs);
         this.#metrics.batch.observe(0, open.length);
-        this.#metrics.duration.observe(0, this.clock.monotonic() - now);
+        this.#took(open, this.clock.monotonic() - now);
         if (this.#settle(open, writes, turns, answer)) return;
       } catch (error) {
         const fault = classify(error);
@@ -205,9 +207,18 @@ export class GroupCommit {
     }
   }
 
-  /** @param now milliseconds of the monotonic clock */
-  #sent(pending: PendingWrite, now: number): void {
+  /** @param ms that etcd took for a batch */
+  #took(batch: readonly PendingWrite[], ms: number): void {
+    const { duration } = this.#metrics;
+    duration.observe(0, ms);
+    for (const { write } of batch)
+      if (write.trace?.sampled) return duration.remember(0, ms, write.trace.traceId, this.clock.now());
+  }
+
+  /** @param now milliseconds of the monotonic clock @param batch writes that are sent together */
+  #sent(pending: PendingWrite, now: number, batch: number): void {
     pending.sent = true;
+    pending.write.trace?.sent(batch);
     if (pending.wasSent) return;
     pending.wasSent = true;
     this.#metrics.wait.observe(0, now - pending.since);

@@ -1,5 +1,6 @@
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Position } from '../../position.js';
+import { MARK, type RequestTrace } from '../../../telemetry/request-trace.js';
 import type { Expirable } from '../../../resilience/deadline-sweep.js';
 import { isValueOf } from '../codec.js';
 import type { FencedBy, GuardedPut, RawRecord } from '../client/nested-txn.js';
@@ -18,6 +19,8 @@ export interface CasWrite extends GuardedPut {
    * share one object.
    */
   readonly turn?: FencedBy | undefined;
+  /** As in RequestOptions. */
+  readonly trace?: RequestTrace | null | undefined;
 }
 
 /**
@@ -84,6 +87,8 @@ export class PendingWrite implements Expirable {
   settle(outcome: CasOutcome): void {
     if (this.settled) return;
     this.settled = true;
+    const { trace } = this.write;
+    if (trace) this.#note(trace);
     this.onSettled(this, outcome.kind);
     this.owner.settled(outcome);
   }
@@ -95,6 +100,11 @@ export class PendingWrite implements Expirable {
     this.settled = true;
     this.onSettled(this, 'refused');
     this.owner.refused(error);
+  }
+
+  #note(trace: RequestTrace): void {
+    trace.mark(MARK.written);
+    if (this.doubted) trace.doubted = true;
   }
 
   /** Ends it when its signal is aborted: no attempt is under way or may begin. */

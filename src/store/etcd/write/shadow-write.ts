@@ -2,6 +2,7 @@ import { isTombstone, type ShadowState } from '../../../document/shadow-document
 import { StoredDocument } from '../../../document/stored-document.js';
 import type { ServiceErrorCode } from '../../../errors/error-table.js';
 import { ServiceError } from '../../../errors/service-error.js';
+import { MARK, type RequestTrace } from '../../../telemetry/request-trace.js';
 import type { Operation } from '../../operation.js';
 import type { Position } from '../../position.js';
 import type { Changed } from '../../shadow-store.js';
@@ -61,7 +62,12 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
     return this.operation.key.tenant;
   }
 
+  get trace(): RequestTrace | null | undefined {
+    return this.operation.trace;
+  }
+
   begin(): void {
+    this.trace?.mark(MARK.begun);
     if (this.deadline <= this.parts.clock.monotonic()) return this.#fail(new ServiceError('storageUnavailable'));
     const guess = this.parts.cache.get(this.key);
     const reads = this.parts.metrics?.reads;
@@ -157,8 +163,12 @@ export class ShadowWrite implements QueuedChange, CasWrite, WriteOwner {
   }
 
   #tryFresh(): void {
+    this.trace?.mark(MARK.reading);
     this.parts.reads.get(this.key, this.deadline).then(
-      ({ current }) => this.#tryOn(current),
+      ({ current }) => {
+        this.trace?.mark(MARK.read);
+        this.#tryOn(current);
+      },
       (error: unknown) => this.#fail(error),
     );
   }

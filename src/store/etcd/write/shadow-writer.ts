@@ -1,5 +1,6 @@
 import type { Clock } from '../../../resilience/clock.js';
 import type { Logger } from '../../../telemetry/logger.js';
+import { MARK } from '../../../telemetry/request-trace.js';
 import type { StorageMetrics } from '../../../telemetry/storage-metrics.js';
 import type { Operation } from '../../operation.js';
 import type { ShadowQueue } from '../../shadow-queue.js';
@@ -42,6 +43,7 @@ export class ShadowWriter {
 
   /** Carries out the operation when its turn comes. @param key of the shadow in etcd */
   write(operation: Operation, key: string, fence: FencedBy | undefined): void {
+    operation.trace?.mark(MARK.queued);
     this.#parts.queue.enter(key, new ShadowWrite(this.#parts, operation, key, fence));
   }
 }
