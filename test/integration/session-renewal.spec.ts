@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { connect as connectDevice } from '../../src/sdk/device/index.js';
 import { ManualClock } from '../../src/sdk/testing/index.js';
+import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js';
 import { startSecureNode, type SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
 
@@ -42,8 +43,23 @@ const judged = async (): Promise<void> => {
   await new Promise((resolve) => setTimeout(resolve, 50));
 };
 
+const store = new MemoryShadowStore();
+const update = store.update.bind(store);
+/** Lets no update of a shadow end until it is released. */
+function holdStore(): [held: { count: number }, release: () => void] {
+  const held = { count: 0 };
+  let release!: () => void;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  store.update = async (...request) => {
+    held.count++;
+    await released;
+    return update(...request);
+  };
+  return [held, release];
+}
+
 beforeAll(async () => {
-  node = await startSecureNode({ logger, environment: { UMBRA_AUTH_ISSUER: 'https://shadows.example.com' } });
+  node = await startSecureNode({ store, logger, environment: { UMBRA_AUTH_ISSUER: 'https://shadows.example.com' } });
   await node.ask('PUT', '/v1/tenants/other', node.admin, {});
   keys['lamp'] = await node.make('lamp', { thing: 'lamp', roles: ['device'] });
   keys['service'] = await node.make('service', { kind: 'service', roles: ['service'] });
@@ -155,6 +171,48 @@ it('is renewed by a device of the client library, which keeps its connection', a
   await device.shadow.report({ a: 5 });
   expect(ends).toEqual([]);
   await device.close();
+});
+
+describe('a report of a device of the client library, when its token ends before there is a newer one', () => {
+  /** A device whose source has the old token until `renew`, and a report of it that is stored. */
+  async function started() {
+    let token = await grant('lamp');
+    const ends: unknown[] = [];
+    const auth = { headers: () => Promise.resolve({}), token: () => Promise.resolve(token) };
+    const reconnect = { firstMs: 20, longestMs: 20 };
+    const device = await connectDevice({ url: node.mqttUrl, thing: 'lamp', auth, reconnect });
+    device.on('down', ({ code }) => void ends.push(code));
+    const { version } = await device.shadow.report({ step: 1 });
+    const renew = async (): Promise<void> => void (token = await grant('lamp'));
+    return { device, ends, version, renew };
+  }
+
+  it('is sent again over the next connection, though the node was carrying it out', async () => {
+    const { device, ends, version, renew } = await started();
+    const [held, release] = holdStore();
+    const report = device.shadow.report({ step: 2 });
+    await until('the report at the store', () => held.count > 0);
+    node.clock.advance(3_601_000);
+    await renew();
+    await judged();
+    await until('the next connection', () => ends.length > 0 && device.connected);
+    release();
+    expect((await report).version).toBeGreaterThan(version);
+    expect(ends).toEqual(['not-allowed']);
+    expect((await device.shadow.get())?.reported).toMatchObject({ step: 2 });
+    await device.close();
+  });
+
+  it('is sent again over the next connection, when the node refuses it before it ends the connection', async () => {
+    const { device, ends, version, renew } = await started();
+    // Nobody has judged the session by the time yet.
+    node.clock.advance(3_601_000);
+    await renew();
+    expect((await device.shadow.report({ step: 3 })).version).toBeGreaterThan(version);
+    expect(ends).toHaveLength(1);
+    expect((await device.shadow.get())?.reported).toMatchObject({ step: 3 });
+    await device.close();
+  });
 });
 
 it('lets a device of the client library nowhere but to its own shadow, and says so', async () => {

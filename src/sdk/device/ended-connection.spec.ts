@@ -71,3 +71,68 @@ it('a report that ends each connection by its size is found among those it was m
   expect(stored).toEqual([{ a: 1 }, { b: 1 }]);
   await close(device, clock);
 });
+
+describe('a report that is refused as not allowed', () => {
+  const RENEW = '$umbra/session/renew';
+  const jwt = (name: string): string => `x.${btoa(JSON.stringify({ exp: 4_000_000_000, name }))}.y`;
+
+  /** A node that refuses what `refuses` says of a token, whatever CONNECT says of it. */
+  async function nodeThatRefuses(tokens: string[], refuses: (topic: string, token: unknown) => boolean) {
+    const clock = new ManualClock();
+    const stored: unknown[] = [];
+    const { dial, connections } = scriptedNode({
+      publish({ topic, body }, node) {
+        if (refuses(topic, node.options.password)) throw reasonOf(135, 'The node refused a message');
+        if (topic === RENEW) return;
+        const { state, clientToken } = body as { state?: { reported: unknown }; clientToken: string };
+        if (state) stored.push(state.reported);
+        node.send(`${topic}/accepted`, { version: stored.length, clientToken, state: {} });
+      },
+    });
+    const auth = { headers: async () => ({}), token: async () => (tokens.length > 1 ? tokens.shift()! : tokens[0]!) };
+    const reconnect = { firstMs: 50, longestMs: 50 };
+    const connecting = connect({ url: 'mqtt://node', thing: 'lamp', clock, reconnect, dial, auth });
+    await clock.advance(0);
+    const device = await connecting;
+    const renewals = (): number =>
+      connections.flatMap(({ published }) => published).filter(({ topic }) => topic === RENEW).length;
+    return { device, clock, connections, stored, renewals };
+  }
+
+  it('because its token is over is sent again with the next one', async () => {
+    const [old, next] = [jwt('old'), jwt('next')];
+    const { device, clock, stored, connections } = await nodeThatRefuses([old, next], (_, token) => token === old);
+    const [report, deletion] = [codeOf(device.shadow.report({ a: 1 })), codeOf(device.shadow.delete())];
+    await clock.advance(1_000);
+    expect([await report, await deletion]).toEqual(['done', ['unreachable', 'not-applied']]);
+    expect([stored, connections.map(({ options }) => options.password)]).toEqual([[{ a: 1 }], [old, next]]);
+    await close(device, clock);
+  });
+
+  it('by policies is rejected, and the connection stays', async () => {
+    const { device, clock, connections } = await nodeThatRefuses([jwt('one')], (topic) => topic !== RENEW);
+    const report = codeOf(device.shadow.report({ a: 1 }));
+    await clock.advance(1_000);
+    expect([await report, connections.length]).toEqual([['not-allowed', 'not-applied'], 1]);
+    await close(device, clock);
+  });
+
+  it('by a broker that knows no renewal is rejected after one more connection', async () => {
+    const { device, clock, connections, renewals } = await nodeThatRefuses([jwt('one')], () => true);
+    for (let n = 0; n < 3; n++) {
+      const report = codeOf(device.shadow.report({ a: 1 }));
+      await clock.advance(1_000);
+      expect(await report).toEqual(['not-allowed', 'not-applied']);
+    }
+    expect([connections.length, renewals()]).toEqual([2, 1]);
+    await close(device, clock);
+  });
+
+  it('with a key is rejected at once', async () => {
+    const { device, clock, connections, renewals } = await nodeThatRefuses(['umk_1'], () => true);
+    const report = codeOf(device.shadow.report({ a: 1 }));
+    await clock.advance(1_000);
+    expect([await report, connections.length, renewals()]).toEqual([['not-allowed', 'not-applied'], 1, 0]);
+    await close(device, clock);
+  });
+});

@@ -74,8 +74,10 @@ export class Exchange {
     try {
       return await uplink.answered<Accepted>(connection, 'the answer to a request', (resolve, reject) => {
         this.#waiting.set(clientToken, { resolve, reject });
-        // A rejection may be there before the PUBACK fails, and says more.
-        connection.publish(this.#topic, body, context).catch(reject);
+        connection.publish(this.#topic, body, context).catch(async (error: UmbraError) => {
+          // A rejection may be there before the PUBACK fails, and says more.
+          if (this.#waiting.delete(clientToken)) reject(await uplink.refusalOf(connection, error));
+        });
       });
     } catch (error) {
       this.#waiting.delete(clientToken);

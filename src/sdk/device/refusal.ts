@@ -40,6 +40,9 @@ export function reasonOf(reason: number, what: string, outcome: Outcome = 'not-a
   return new UmbraError({ code: `mqtt-${reason}`, message, retryable: true, outcome });
 }
 
+/** Whether it says who may not: the credential does not hold, or does not allow it. No errors. */
+export const isOfCredential = ({ status }: UmbraError): boolean => status === 401 || status === 403;
+
 /**
  * The error of a request whose connection has ended. Whatever the reason of that, such as a token that was over, it is no
  * answer to the request. No errors.

@@ -5,8 +5,8 @@ import type { Platform } from '../platform.js';
 import { clientError, UmbraError } from '../umbra-error.js';
 import { aborted, pause, within } from '../within.js';
 import type { Connection, Dial } from './connection.js';
-import { lost } from './refusal.js';
-import { keepRenewed } from './renewal.js';
+import { cutOff, isOfCredential, lost } from './refusal.js';
+import { keepRenewed, lifeOf, RENEW_TOPIC } from './renewal.js';
 import { Subscriptions } from './subscriptions.js';
 import { settled } from './settled.js';
 
@@ -39,6 +39,10 @@ export class Uplink {
   #subscriptions: Subscriptions | null = null;
   #connection: Connection | null = null;
   #isFirst = true;
+  /** What the connection goes by; null: there is none, or a certificate. */
+  #token: string | null = null;
+  /** A token that did not hold any more at its last refusal. */
+  #doubted: string | null = null;
   /** Why there is no connection; null: there is one. */
   #error: UmbraError | null = lost('there is no connection yet');
   #running: Promise<void> | null = null;
@@ -108,7 +112,11 @@ export class Uplink {
     const [connection, subscriptions] = [this.#connection, this.#subscriptions];
     if (!connection || !subscriptions) throw lost('there is no connection');
     if (!subscriptions.has(topics)) {
-      await this.#answered(connection, 'a subscription', () => subscriptions.add(topics));
+      await this.#answered(connection, 'a subscription', () => subscriptions.add(topics)).catch(
+        async (error: UmbraError) => {
+          throw await this.refusalOf(connection, error);
+        },
+      );
     }
     return connection;
   }
@@ -129,6 +137,26 @@ export class Uplink {
       if (code === 'timeout') connection.cut();
     });
     return answer;
+  }
+
+  /**
+   * The error of a message that a node has refused. If that is because the token of the connection does not hold any more,
+   * it is no answer to the message: then the connection is cut, and the next one has a newer token. No errors.
+   */
+  async refusalOf(connection: Connection, error: UmbraError): Promise<UmbraError> {
+    const token = this.#token;
+    // A key does not end. A token that is taken at CONNECT and refused here tells nothing.
+    if (!isOfCredential(error) || token === null || lifeOf(token) === null || token === this.#doubted) return error;
+    try {
+      // Whatever clocks say: a node takes the token of a connection again for as long as it holds.
+      await this.#answered(connection, 'a look at the token', () => connection.publish(RENEW_TOPIC, token));
+      return error;
+    } catch (caught) {
+      if (connection === this.#connection && !isOfCredential(caught as UmbraError)) return error;
+      this.#doubted = token;
+      connection.cut();
+      return cutOff(error, 'not-applied');
+    }
   }
 
   /** Says goodbye, to the source of the credential too. No errors. */
@@ -171,6 +199,7 @@ export class Uplink {
       const subscriptions = new Subscriptions(opened, this.#subscriptions);
       await this.#answered(opened, 'subscribing', () => subscriptions.again());
       if (this.closed.aborted) throw aborted('connecting', this.closed);
+      this.#token = password;
       this.#up(opened, subscriptions);
       if (password !== null) this.#renew(opened, password, control.signal);
       return await end;
@@ -204,8 +233,7 @@ export class Uplink {
   /** Tells the source of the credential that it was refused; it may have a better one for the next attempt. */
   async #afterRefusal(error: UmbraError, password: string | null, signal: AbortSignal): Promise<UmbraError> {
     const { auth } = this.#parts;
-    if (error.status !== 401 && error.status !== 403) return error;
-    if (!auth?.refused || password === null) return error;
+    if (!isOfCredential(error) || !auth?.refused || password === null) return error;
     const isBetter = await auth.refused({ authorization: `Bearer ${password}` }, error, signal).catch(() => false);
     return isBetter ? new UmbraError({ ...error, message: error.message, retryable: true, cause: error.cause }) : error;
   }
@@ -213,8 +241,10 @@ export class Uplink {
   #renew(connection: Connection, token: string, signal: AbortSignal): void {
     const { auth, platform } = this.#parts;
     if (!auth?.token) return;
-    const publish = (topic: string, text: string): Promise<void> =>
-      this.#answered(connection, 'the renewal of the session', () => connection.publish(topic, text));
+    const publish = async (topic: string, text: string): Promise<void> => {
+      await this.#answered(connection, 'the renewal of the session', () => connection.publish(topic, text));
+      this.#token = text;
+    };
     keepRenewed({ auth, platform, publish, signal }, token).catch((error: UmbraError) => {
       if (signal.aborted) return;
       platform.logger.warn({ code: error.code }, 'the session was not renewed; connecting again');
