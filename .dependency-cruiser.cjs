@@ -33,6 +33,7 @@ const FLOORS = [
     'console',
     'leases',
     'idempotency',
+    'runtime',
   ],
   ['mqtt', 'history', 'authorities', 'issuers', 'revocations', 'token-policy', 'route-lists', 'dead-letters'],
   ['shadow', 'transactions', 'presence'],

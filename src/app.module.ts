@@ -27,6 +27,7 @@ import { PrincipalsModule } from './principals/principals.module.js';
 import { RevocationsModule } from './revocations/revocations.module.js';
 import { SYSTEM_CLOCK, type Clock } from './resilience/clock.js';
 import { RouteListsModule } from './route-lists/route-lists.module.js';
+import { RuntimeModule } from './runtime/runtime.module.js';
 import { ShadowModule } from './shadow/shadow.module.js';
 import { SHADOW_PROTO } from './shadow/shadow-proto.js';
 import { SinkManager } from './sinks/sink-manager.js';
@@ -78,6 +79,7 @@ export class AppModule {
       imports: [
         ConfigModule.forRoot(config, logger, clock, metrics, tracer),
         AccessModule.forRoot(access),
+        RuntimeModule.forRoot(access?.keys ?? null),
         HealthModule,
         StoreModule.forRoot(storage),
         WatchModule,

@@ -21,7 +21,9 @@ export type PolicyAction =
   /** Change them. */
   | 'umbra:AdminWrite'
   /** Tenants themselves. */
-  | 'umbra:AdminTenants';
+  | 'umbra:AdminTenants'
+  /** The runtime configuration of all nodes. */
+  | 'umbra:AdminRuntime';
 
 /** What policies are asked for a route; null: nothing, every caller who is known may. */
 export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, PolicyAction | null>> = {
@@ -82,6 +84,10 @@ export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, Poli
   'route-list:list': 'umbra:AdminTenants',
   'route-list:update': 'umbra:AdminTenants',
   'route-list:delete': 'umbra:AdminTenants',
+  'runtime:get': 'umbra:AdminRuntime',
+  'runtime:update': 'umbra:AdminRuntime',
+  'runtime:promote': 'umbra:AdminRuntime',
+  'runtime:rollback': 'umbra:AdminRuntime',
   'sink:get': 'umbra:AdminRead',
   'sink:list': 'umbra:AdminRead',
   'sink:update': 'umbra:AdminWrite',

@@ -1,5 +1,7 @@
 import { BulkRequests } from './bulk-requests.js';
 
+const SWITCHED_ON = { isOn: () => true };
+
 /** Which of the requests of these tenants get a place. */
 function entered(requests: BulkRequests, tenants: readonly string[]): boolean[] {
   return tenants.map((tenant) => {
@@ -15,7 +17,7 @@ const tenants = (name: string, count: number): string[] => Array.from({ length: 
 const count = (all: readonly boolean[]): number => all.filter(Boolean).length;
 
 it('keeps places for tenants that have none, whatever others hold', () => {
-  const requests = new BulkRequests();
+  const requests = new BulkRequests(SWITCHED_ON);
   const greedy = tenants('greedy', 8).flatMap((tenant) => Array<string>(5).fill(tenant));
   expect(count(entered(requests, greedy))).toBe(16 + 4);
   expect(() => requests.enter('greedy-0')).toThrow('4 bulk requests of this tenant are under way on this node already');
@@ -25,11 +27,16 @@ it('keeps places for tenants that have none, whatever others hold', () => {
 });
 
 it('has room for a tenant again when others have left', () => {
-  const requests = new BulkRequests();
+  const requests = new BulkRequests(SWITCHED_ON);
   const first = tenants('first', 16);
   expect(count(entered(requests, first))).toBe(16);
   expect(entered(requests, ['first-0', 'other'])).toEqual([false, true]);
   requests.leave('first-1');
   requests.leave('first-2');
   expect(entered(requests, ['first-0', 'first-0'])).toEqual([true, false]);
+});
+
+it('takes none while an operator has switched them off', () => {
+  const requests = new BulkRequests({ isOn: () => false });
+  expect(() => requests.enter('acme')).toThrow('An operator has switched this off: bulk requests');
 });

@@ -1,5 +1,6 @@
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { ServiceError } from '../errors/service-error.js';
+import { RuntimeSettings } from '../runtime/runtime-settings.js';
 
 /** Bulk requests at once on a node: each may hold 1 MiB of lines. */
 const MAX_REQUESTS = 32;
@@ -31,10 +32,13 @@ export class BulkRequests implements OnModuleDestroy {
   #count = 0;
   #isDraining = false;
 
-  /** A place for one more; to be left once. @throws ServiceError tooManyRequests, draining */
+  constructor(@Inject(RuntimeSettings) private readonly settings: Pick<RuntimeSettings, 'isOn'>) {}
+
+  /** A place for one more; to be left once. @throws ServiceError tooManyRequests, switchedOff, draining */
   enter(tenant: string): void {
     const own = this.#ofTenants.get(tenant) ?? 0;
     if (this.#isDraining) throw new ServiceError('draining');
+    if (!this.settings.isOn('bulk')) throw new ServiceError('switchedOff', 'bulk requests');
     const most = this.#mostFor(own);
     if (most !== null) throw new ServiceError('tooManyRequests', `${most} are under way on this node already`);
     this.#count++;

@@ -118,6 +118,7 @@ export const changeInBulk: OperationDescription = {
     forbidden: '',
     tooManyRequests: '4 bulk requests of this tenant are under way on this node already',
     internal: '',
+    switchedOff: 'bulk requests',
     draining: '',
   },
 };

@@ -7,6 +7,7 @@ import { contextCommand } from './commands/context.js';
 import { deviceCommand } from './commands/device.js';
 import { doctorCommand } from './commands/doctor.js';
 import { loginCommands } from './commands/login.js';
+import { opsCommand } from './commands/ops.js';
 import { policyCommand } from './commands/policy.js';
 import { serviceCommands } from './commands/service.js';
 import { shadowCommands } from './commands/shadow.js';
@@ -29,7 +30,7 @@ const ADDERS = [
   ...[shadowCommands, streamCommands, loginCommands, contextCommand, doctorCommand],
   ...[tenantCommand, clientCommand, deviceCommand, caCommand],
   ...[policyCommand, auditCommand],
-  serviceCommands,
+  ...[serviceCommands, opsCommand],
   completionCommand,
 ];
 

@@ -273,6 +273,11 @@ export const ERROR_TABLE = {
     aws: 'ServiceUnavailableException',
     text: 'The node is short of room; try again: {detail}',
   },
+  switchedOff: {
+    http: 503,
+    aws: 'ServiceUnavailableException',
+    text: 'An operator has switched this off: {detail}',
+  },
   issuerUnavailable: {
     http: 503,
     aws: 'ServiceUnavailableException',

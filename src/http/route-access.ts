@@ -22,7 +22,7 @@ export interface RouteAccess {
 }
 
 /** Records that hold for all tenants. */
-const OF_ALL_TENANTS = /^(?:token-policy|route-list):/;
+const OF_ALL_TENANTS = /^(?:token-policy|route-list|runtime):/;
 
 /** @param url of the route, with the names of its parameters. No errors. */
 export function routeAccess(action: Asked, url: string): RouteAccess {

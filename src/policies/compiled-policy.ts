@@ -59,12 +59,12 @@ export function applies(
   return isDeny || confinedTo === null || isWithin(confinedTo, resource);
 }
 
-/** Of the tenant itself, whose account and limits are those of the installation. */
-const RESERVED = 'umbra:admintenants';
+/** Of the tenant itself, whose account and limits are those of the installation, and of all nodes. */
+const RESERVED: ReadonlySet<string> = new Set(['umbra:admintenants', 'umbra:adminruntime']);
 
-/** Whether the rule can count for an action that its statement names: a tenant gives itself no right over tenants. No errors. */
+/** Whether the rule can count for an action that its statement names: a tenant gives itself no right over tenants and nodes. No errors. */
 export function mayGive({ decision, confinedTo }: Rule, action: string): boolean {
-  return decision.effect === 'deny' || confinedTo === null || action.toLowerCase() !== RESERVED;
+  return decision.effect === 'deny' || confinedTo === null || !RESERVED.has(action.toLowerCase());
 }
 
 /** A tenant writes its own policies, and must not reach another one by them. */

@@ -88,6 +88,7 @@ describe('a built-in role', () => {
     ['umbra:AdminWrite', 'tenant/acme2', 'a'],
     ['umbra:AdminWrite', 'tenant/other', 'a'],
     ['umbra:AdminTenants', 'tenant/acme', 'a'],
+    ['umbra:AdminRuntime', 'tenant/*', 'a'],
   ];
   it.each(rows)('%s on %s is allowed to %s', (action, resource, initials) => {
     const allowed = BUILT_IN_ROLES.filter((role) => allows(role, action, resource)).map((role) => INITIALS[role]);

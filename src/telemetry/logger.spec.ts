@@ -1,4 +1,4 @@
-import { createLogger, type Logger } from './logger.js';
+import { createLogger, setLogLevel, type Logger } from './logger.js';
 import { NestLogger } from './nest-logger.js';
 import { NodeMetrics } from './node-metrics.js';
 
@@ -28,6 +28,17 @@ describe('createLogger', () => {
     expect(counts.map(({ labels, value }) => `${labels[1]} ${value}`)).toEqual([
       ...['trace 0', 'debug 0', 'info 1', 'warn 0', 'error 1', 'fatal 1'],
     ]);
+  });
+
+  it('changes its level while it runs, and that of its children', () => {
+    const { logger, lines } = recorder('info');
+    const child = logger.child({ sink: 's' });
+    const grandchild = child.child({ part: 'p' });
+    setLogLevel(logger, 'debug');
+    for (const each of [logger, child, grandchild, logger.child({ late: true })]) each.debug('now');
+    setLogLevel(logger, 'silent');
+    for (const each of [logger, child, grandchild]) each.fatal('not this');
+    expect(lines.map(({ msg }) => msg)).toEqual(['now', 'now', 'now', 'now']);
   });
 
   it('writes no secret, wherever it stands', () => {

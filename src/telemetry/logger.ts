@@ -22,6 +22,9 @@ export interface LogOptions {
   readonly nodeId: string;
 }
 
+/** Children of a logger from which on those that are gone are looked for. */
+const MAX_CHILDREN = 1_000;
+
 /** Counts the lines that are written. @param level of pino: 30 is info */
 export interface LineCounts {
   countLine(level: number): void;
@@ -32,6 +35,7 @@ export interface LineCounts {
  * device; events log names, sizes and versions.
  */
 export function createLogger(log: LogOptions, output?: DestinationStream | null, lines?: LineCounts): Logger {
+  const children = new Set<WeakRef<Logger>>();
   const options: LoggerOptions = {
     level: log.logLevel,
     base: { node: log.nodeId },
@@ -43,8 +47,28 @@ export function createLogger(log: LogOptions, output?: DestinationStream | null,
         method.apply(this, args);
       },
     },
+    onChild: (child) => {
+      if (children.size >= MAX_CHILDREN) for (const each of children) if (!each.deref()) children.delete(each);
+      children.add(new WeakRef(child as Logger));
+    },
   };
-  return pino(options, output ?? destination());
+  const logger = pino(options, output ?? destination());
+  CHILDREN.set(logger, children);
+  return logger;
+}
+
+/** Loggers of parts by the logger that they were made of: each has a level of its own. */
+const CHILDREN = new WeakMap<Logger, Set<WeakRef<Logger>>>();
+
+/** Changes the least severe lines that a logger of createLogger writes, and those of all its children. No errors. */
+export function setLogLevel(logger: Logger, level: LogLevel): void {
+  logger.level = level;
+  const children = CHILDREN.get(logger) ?? new Set();
+  for (const each of children) {
+    const child = each.deref();
+    if (child) child.level = level;
+    else children.delete(each);
+  }
 }
 
 /** Both destinations write synchronously, so that the last line before a crash is not lost. */

@@ -21,6 +21,9 @@ export type CertificateUse = 'https' | 'mqtts' | 'grpcs';
 /** In the order of their numbers in pino, which are ten times their places from 1 on. */
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 
+/** The keys of the runtime configuration. */
+const RUNTIME_STATES = ['live', 'staged'] as const;
+
 const process_ = (name: string, help: string, type: 'gauge' | 'counter' = 'gauge'): Gauge =>
   new Gauge({ name: `process_${name}`, help }, type);
 
@@ -63,6 +66,16 @@ export class NodeMetrics implements LineCounts {
     help: 'Lines of the log by level.',
     labels: { level: LEVELS },
   });
+  readonly runtimeVersion = new Gauge({
+    name: 'umbra_runtime_config_version',
+    help: 'Version of the runtime configuration that the node follows, and of the staged one that it has seen; 0: none.',
+    labels: { state: RUNTIME_STATES },
+  });
+  readonly runtimeRejected = new Counter({
+    name: 'umbra_runtime_config_rejected',
+    help: 'Documents of the runtime configuration that the node did not take; a live one leaves the one before in force.',
+    labels: { state: RUNTIME_STATES },
+  });
   readonly process = [
     process_('cpu_user_seconds', 'Processor time in user mode.', 'counter'),
     process_('cpu_system_seconds', 'Processor time in the system.', 'counter'),
@@ -83,6 +96,19 @@ export class NodeMetrics implements LineCounts {
 
   countLine(level: number): void {
     this.logLines.add(Math.trunc(level / 10) - 1);
+  }
+
+  /** Says which versions of the runtime configuration the node has. */
+  tellOfRuntime(read: () => Readonly<Record<(typeof RUNTIME_STATES)[number], number>>): void {
+    for (const state of RUNTIME_STATES) this.runtimeRejected.bind(state);
+    this.runtimeVersion.read = () => {
+      const versions = read();
+      return RUNTIME_STATES.map((state) => [[state], versions[state]] as const);
+    };
+  }
+
+  refusedRuntime(state: (typeof RUNTIME_STATES)[number]): void {
+    this.runtimeRejected.add(RUNTIME_STATES.indexOf(state));
   }
 
   /** Says when the certificate of a door ends. @param read in seconds of the epoch */

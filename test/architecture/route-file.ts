@@ -2,7 +2,7 @@
  * The rule of file names as a function: whoever knows a route or a topic can name the file (docs/http.md).
  *
  * 1. Drop what only says where or which: `v1`, `api`, `$aws`, `.well-known`, `me`, parameters (`:thing`, `+`), the selector `name/{shadow}`,
- *    and the sections `desired` and `reported` of a shadow.
+ *    the sections `desired` and `reported` of a shadow, and `staged` of the runtime configuration.
  * 2. A trailing verb is the file: `…/shadow/watch` is `watch`, `ListNamedShadowsForThing` is `list`.
  * 3. Else the method is: GET of a plural is `list`, of anything else `get`; POST, PUT and PATCH are `update`.
  * 4. The last noun is the folder, in its singular where that is the folder's name. A route without a noun is about
@@ -35,7 +35,7 @@ export interface Route {
 const DROPPED = new Set(['v1', 'api', '$aws', '.well-known', 'me']);
 const VERBS = new Set([
   ...['get', 'update', 'delete', 'list', 'watch', 'live', 'ready', 'login', 'refresh', 'revoke', 'commit', 'query'],
-  ...['check', 'metrics', 'explain', 'rollback', 'replay', 'token', 'introspect', 'jwks', 'metadata'],
+  ...['check', 'metrics', 'explain', 'promote', 'rollback', 'replay', 'token', 'introspect', 'jwks', 'metadata'],
   'test',
 ]);
 const FIXED: Readonly<Record<string, readonly string[]>> = {
@@ -48,6 +48,7 @@ const FIXED: Readonly<Record<string, readonly string[]>> = {
 function isDropped(word: string, before: string | undefined, after: string | undefined): boolean {
   if (DROPPED.has(word) || isParameter(word)) return true;
   if (word === 'name') return after !== undefined && isParameter(after);
+  if (word === 'staged') return before === 'runtime' && after === undefined;
   return (word === 'desired' || word === 'reported') && before === 'shadow' && after === undefined;
 }
 

@@ -218,8 +218,11 @@ describe('the file of a route', () => {
     ['http', 'GET', '/.well-known/oauth-authorization-server', 'src/auth/metadata.http.ts'],
     ['http', 'PUT', '/v1/token-policy', 'src/token-policy/update.http.ts'],
     ['http', 'GET', '/health/ready', 'src/health/ready.http.ts'],
+    ['http', 'PUT', '/v1/runtime/staged', 'src/runtime/update.http.ts'],
+    ['http', 'POST', '/v1/runtime/promote', 'src/runtime/promote.http.ts'],
     // Words that are dropped elsewhere are nouns here, and words that begin like a verb are none.
     ['http', 'GET', '/v1/name', 'src/name/get.http.ts'],
+    ['http', 'GET', '/v1/staged', 'src/staged/get.http.ts'],
     ['http', 'GET', '/v1/things/:thing/desired', 'src/desired/get.http.ts'],
     ['http', 'GET', '/v1/policies/:policy/update-history', 'src/update-history/get.http.ts'],
     ['mqtt', null, '$aws/things/+/shadow/get', 'src/shadow/get.mqtt.ts'],

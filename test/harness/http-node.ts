@@ -11,6 +11,7 @@ import { HealthModule } from '../../src/health/health.module.js';
 import { HealthRegistry } from '../../src/health/health-registry.js';
 import type { BodyBudget } from '../../src/http/server/body-budget.js';
 import { HttpServer } from '../../src/http/server/http-server.js';
+import { RuntimeModule } from '../../src/runtime/runtime.module.js';
 import { ShadowModule } from '../../src/shadow/shadow.module.js';
 import { MemoryClusterKeys } from '../../src/store/memory/memory-cluster-keys.js';
 import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
@@ -69,6 +70,7 @@ class HttpNodeModule {
       StoreModule.forRoot(storage),
       ShadowModule,
       TransactionsModule,
+      RuntimeModule.forRoot(null),
       BulkModule,
       ThingsModule,
     ];

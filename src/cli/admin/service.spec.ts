@@ -143,3 +143,103 @@ describe('route-list', () => {
     expect(ended).toMatchObject({ exit: EXIT.usage, stderr: 'umbra: stdin cannot be both the key and the file\n' });
   });
 });
+
+describe('ops config', () => {
+  const taken = (version: number) => ({ version, accepted: true, fault: null });
+  const version = (number: number, more: object = {}) => ({
+    ...{ version: number, document: { logLevel: 'debug' }, stagedBy: 'ada', stagedAt: '', restores: null },
+    ...{ promotedBy: 'bob', promotedAt: '2026-11-29T00:00:00.000Z', ...more },
+  });
+  const node = (name: string, more: object = {}) => ({
+    ...{ node: name, software: '1', inForce: 6, staged: taken(7), live: taken(6), ...more },
+  });
+  const [live, staged] = [version(6), version(7, { document: { flags: { bulk: false } }, promotedBy: null })];
+  const pending = { live, staged, nodes: [node('n1'), node('n2')], history: [live] };
+  const promoted = { ...pending, live: { ...staged, promotedBy: 'ada' }, staged: null };
+
+  it('is shown with what each node follows', async () => {
+    const fetch = scriptedService({ 'GET /v1/runtime': pending });
+    const { stdout } = await commands.run('ops config get', { fetch });
+    expect(stdout).toContain(
+      'version 6, live, promoted by bob\n{\n  "logLevel": "debug"\n}\nversion 7, staged by ada\n',
+    );
+    expect(stdout).toContain('node n1: follows version 6\n');
+    const none = scriptedService({
+      'GET /v1/runtime': {
+        ...pending,
+        live: null,
+        staged: null,
+        nodes: [node('n1', { inForce: null, software: null })],
+      },
+    });
+    expect((await commands.run('ops config get', { fetch: none })).stdout).toBe(
+      'nothing is live: the nodes follow their environment\nnothing is staged\n' +
+        'node n1: follows its environment; says nothing of its runtime configuration\n',
+    );
+  });
+
+  it('is staged in the place of the state that was seen, and says who does not take it', async () => {
+    const routes = { 'GET /v1/runtime': pending, 'PUT /v1/runtime/staged': pending };
+    const fetch = scriptedService(routes);
+    const stdin = '{"flags": {"bulk": false}}';
+    const ended = await commands.run('ops config stage -', { fetch, stdin });
+    expect([ended.exit, ended.stdout]).toEqual([EXIT.done, expect.stringContaining('version 7 is staged; umbra ops')]);
+    expect(ended.stdout).toContain('-   "logLevel": "debug"\n');
+    expect([fetch.asked.at(-1), fetch.sent.at(-1)!.headers['if-match']]).toEqual([
+      ['PUT /v1/runtime/staged', { flags: { bulk: false } }],
+      '"7"',
+    ]);
+    const fault = { version: 7, accepted: false, fault: 'flags.bulk is unknown; remove it' };
+    const nodes = [node('n1'), node('n2', { staged: fault }), node('n3', { staged: taken(5) })];
+    const refusing = scriptedService({ ...routes, 'PUT /v1/runtime/staged': { ...pending, nodes } });
+    const refused = await commands.run('ops config stage -', { fetch: refusing, stdin });
+    expect([refused.exit, refused.stderr]).toEqual([EXIT.failed, 'umbra: not taken by n2, n3; nothing has changed\n']);
+    expect(refused.stdout).toContain(
+      'node n2: follows version 6; refuses version 7: flags.bulk is unknown; remove it\n',
+    );
+    expect(refused.stdout).toContain('node n3: follows version 6; has not seen version 7 yet\n');
+  });
+
+  it('is promoted and rolled back', async () => {
+    const nodes = ['n1', 'n2'].map((name) => node(name, { inForce: 7, live: taken(7) }));
+    const restored = { ...promoted, live: { ...promoted.live, restores: 5 }, nodes: [nodes[0]!, node('n2')] };
+    const fetch = scriptedService({
+      'GET /v1/runtime': pending,
+      'POST /v1/runtime/promote': { ...promoted, nodes },
+      'POST /v1/runtime/rollback': restored,
+    });
+    const { stdout } = await commands.run('ops config promote', { fetch });
+    expect(stdout).toBe('version 7 is live; 2 of 2 nodes follow it\n');
+    expect(fetch.sent.at(-1)!.headers['if-match']).toBe('"7"');
+    expect((await commands.run('ops config rollback 5', { fetch })).stdout).toBe(
+      'node n1: follows version 7\nnode n2: follows version 6; has not seen version 7 yet\n' +
+        'version 7, the document of version 5, is live; 1 of 2 nodes follow it\n',
+    );
+    expect(fetch.asked.at(-1)).toEqual(['POST /v1/runtime/rollback', { version: 5 }]);
+    await commands.run('ops config rollback', { fetch });
+    expect(fetch.asked.at(-1)).toEqual(['POST /v1/runtime/rollback', {}]);
+    expect((await commands.run('ops config rollback x', { fetch })).exit).toBe(EXIT.usage);
+  });
+
+  it('ends with the reason of the node that is in the way', async () => {
+    const detail = 'A condition of the request does not hold: node n2 refuses it';
+    const fetch = scriptedService({
+      'GET /v1/runtime': pending,
+      'POST /v1/runtime/promote': problem(412, 'precondition-failed', { detail }),
+    });
+    const { exit, stderr } = await commands.run('ops config promote', { fetch });
+    expect([exit, stderr]).toEqual([EXIT.conflict, expect.stringContaining('node n2 refuses it')]);
+  });
+
+  it('lists what was live', async () => {
+    const history = [version(6, { restores: 4 }), version(5)];
+    const fetch = scriptedService({ 'GET /v1/runtime': { ...pending, history } });
+    const rows = (await commands.run('ops config history', { fetch })).stdout.split('\n');
+    expect(rows.map((line) => line.split(/ {2,}/))).toEqual([
+      ['VERSION', 'PROMOTED', 'BY', 'DOCUMENT'],
+      ['6', '2026-11-29T00:00:00.000Z', 'bob', '{"logLevel":"debug"} (that of version 4)'],
+      ['5', '2026-11-29T00:00:00.000Z', 'bob', '{"logLevel":"debug"}'],
+      [''],
+    ]);
+  });
+});

@@ -114,6 +114,11 @@ const SERVICE: Readonly<Record<string, Row>> = {
     files: { 'routes.json': '{"listeners": {"https": {"deny": ["* /v1/tenants/**"]}}}' },
   },
   'route-list delete': { line: '--yes', does: 'write' },
+  'ops config get': { line: '', does: 'read' },
+  'ops config stage': { line: 'HOME/debug.json', does: 'write', files: { 'debug.json': '{"logLevel": "debug"}' } },
+  'ops config promote': { line: '', does: 'write' },
+  'ops config rollback': { line: '6', does: 'write' },
+  'ops config history': { line: '', does: 'read' },
 };
 
 /** Every command of the program by its name. One without a row fails the tests: what it needs is in world.ts. */

@@ -42,6 +42,15 @@ const RULES = {
   ...{ tenant: 'acme', ttl: 900, gracePeriod: 0, forceRotate: false, refreshTtl: 9, refreshIdle: 9, reuseGrace: 1 },
   ...{ clockSkew: 30, binding: 'client', yaml: 'ttl: 1h\n' },
 };
+const LIVE = {
+  ...{ version: 7, document: { logLevel: 'debug' }, stagedBy: 'ada', stagedAt: TIME, restores: null },
+  ...{ promotedBy: 'ada', promotedAt: TIME },
+};
+const TAKEN = { version: 7, accepted: true, fault: null };
+const RUNTIME = {
+  ...{ live: LIVE, staged: null, history: [LIVE] },
+  nodes: [{ node: 'umbra-1', software: '1', inForce: 7, staged: TAKEN, live: TAKEN }],
+};
 const EXPLAINED = { effect: 'none', policy: null, statement: null, source: null, active: true, permissions: [] };
 
 /** Answers by method and path; the first one that fits. null: 204. A list ends what has no end otherwise. */
@@ -68,6 +77,7 @@ const ROUTES: readonly (readonly [route: RegExp, body: object | null | ((sent: S
   [/^GET .*\/authorities\//, AUTHORITY],
   [/^\w+ .*\/token-policy$/, RULES],
   [/^\w+ .*\/route-lists$/, { listeners: { https: { allow: null, deny: [] } } }],
+  [/^\w+ \/v1\/runtime/, RUNTIME],
   [/^GET .*\/tenants$/, { tenants: [TENANT] }],
   [/^\w+ .*\/tenants\/\w+$/, TENANT],
 ];

@@ -1,0 +1,65 @@
+import type { Command } from 'commander';
+import { action, later } from '../session.js';
+import type { Surroundings } from '../surroundings.js';
+import { positive } from './options.js';
+
+/** Adds `ops` with its subcommands. No errors. */
+export function opsCommand(program: Command, around: Surroundings): void {
+  const ops = program.command('ops').description('Operates the nodes of the service.').helpCommand(false);
+  config(ops, around);
+}
+
+function config(ops: Command, around: Surroundings): void {
+  const group = ops
+    .command('config')
+    .description('Changes how nodes run, without a restart: a file is staged, each node looks at it, it is promoted.')
+    .helpCommand(false);
+  const load = () => import('../admin/runtime-config.js');
+  group
+    .command('get')
+    .description('Shows what is live, what is staged, and what each node follows.')
+    .action(
+      action(
+        around,
+        later(async () => (await load()).get),
+      ),
+    );
+  group
+    .command('stage')
+    .description('Has all nodes look at a file, and shows what they say. Nothing changes yet.')
+    .argument('<file>', 'JSON: {"logLevel": "debug", "flags": {"bulk": false}}; - is stdin')
+    .action(
+      action(
+        around,
+        later(async () => (await load()).stage),
+      ),
+    );
+  group
+    .command('promote')
+    .description('Makes the staged file live on all nodes, if all of them take it.')
+    .action(
+      action(
+        around,
+        later(async () => (await load()).promote),
+      ),
+    );
+  group
+    .command('rollback')
+    .description('Makes an earlier version live again.')
+    .argument('[version]', 'the one before the live one by default', positive)
+    .action(
+      action(
+        around,
+        later(async () => (await load()).rollback),
+      ),
+    );
+  group
+    .command('history')
+    .description('Lists the last ten versions that were live, the latest first.')
+    .action(
+      action(
+        around,
+        later(async () => (await load()).history),
+      ),
+    );
+}

@@ -1,0 +1,66 @@
+import {
+  Inject,
+  Injectable,
+  Module,
+  type DynamicModule,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { CONFIG, type Config } from '../config/config.js';
+import { CLOCK, type Clock } from '../resilience/clock.js';
+import type { ClusterKeys } from '../store/cluster-keys.js';
+import { LOGGER, type Logger } from '../telemetry/logger.js';
+import { METRICS, type Metrics } from '../telemetry/metrics.js';
+import { GetRuntimeController } from './get.http.js';
+import { PromoteRuntimeController } from './promote.http.js';
+import { RollbackRuntimeController } from './rollback.http.js';
+import { RuntimeFollower } from './runtime-follower.js';
+import { RuntimeSettings } from './runtime-settings.js';
+import { RuntimeSwitch } from './runtime-switch.js';
+import { UpdateRuntimeController } from './update.http.js';
+
+const SETTINGS = {
+  provide: RuntimeSettings,
+  inject: [LOGGER],
+  useFactory: (logger: Logger) => new RuntimeSettings(logger),
+};
+
+/** Follows the live document as long as the application is there. */
+@Injectable()
+class Following implements OnModuleInit, OnModuleDestroy {
+  constructor(@Inject(RuntimeFollower) private readonly follower: RuntimeFollower) {}
+
+  onModuleInit(): void {
+    this.follower.start();
+  }
+
+  onModuleDestroy(): Promise<void> {
+    return this.follower.close();
+  }
+}
+
+/** What can be changed while nodes run. */
+@Module({})
+export class RuntimeModule {
+  /** @param keys the cluster's own keys; null: nobody administers this node, and it is as its environment says */
+  static forRoot(keys: ClusterKeys | null): DynamicModule {
+    const common = { module: RuntimeModule, global: true, exports: [RuntimeSettings] };
+    if (keys === null) return { ...common, providers: [SETTINGS] };
+    const follower = (settings: RuntimeSettings, config: Config, { node: metrics }: Metrics, logger: Logger) =>
+      new RuntimeFollower({ keys, node: config.nodeId, settings, metrics, logger });
+    const runtime = (config: Config, clock: Clock) => new RuntimeSwitch(keys, config.nodeId, clock);
+    return {
+      ...common,
+      controllers: [
+        ...[GetRuntimeController, UpdateRuntimeController],
+        ...[PromoteRuntimeController, RollbackRuntimeController],
+      ],
+      providers: [
+        SETTINGS,
+        { provide: RuntimeSwitch, inject: [CONFIG, CLOCK], useFactory: runtime },
+        { provide: RuntimeFollower, inject: [RuntimeSettings, CONFIG, METRICS, LOGGER], useFactory: follower },
+        Following,
+      ],
+    };
+  }
+}
