@@ -100,7 +100,7 @@ describe.each([
 
   it('both hear why they are refused', async () => {
     const challenge = { cause: [{ scheme: 'basic', parameters: { realm: 'umbra' } }], status: 401 };
-    await expect(grant(SCOPE, `${secret.slice(0, -1)}x`)).rejects.toMatchObject(challenge);
+    await expect(grant(SCOPE, `${secret.slice(0, -1)}_`)).rejects.toMatchObject(challenge);
     const config = await configured('umk_wrong');
     await expect(openid.clientCredentialsGrant(config)).rejects.toMatchObject(challenge);
     const names = { name: 'ResponseBodyError', error: 'invalid_scope', status: 400 };
