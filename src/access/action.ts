@@ -57,6 +57,7 @@ export type ActionName =
   | 'route-list:list'
   | 'route-list:update'
   | 'route-list:delete'
+  | 'health:status'
   | 'runtime:get'
   | 'runtime:update'
   | 'runtime:promote'

@@ -22,7 +22,7 @@ export type PolicyAction =
   | 'umbra:AdminWrite'
   /** Tenants themselves. */
   | 'umbra:AdminTenants'
-  /** The runtime configuration of all nodes. */
+  /** How nodes are, and their runtime configuration. */
   | 'umbra:AdminRuntime';
 
 /** What policies are asked for a route; null: nothing, every caller who is known may. */
@@ -84,6 +84,7 @@ export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, Poli
   'route-list:list': 'umbra:AdminTenants',
   'route-list:update': 'umbra:AdminTenants',
   'route-list:delete': 'umbra:AdminTenants',
+  'health:status': 'umbra:AdminRuntime',
   'runtime:get': 'umbra:AdminRuntime',
   'runtime:update': 'umbra:AdminRuntime',
   'runtime:promote': 'umbra:AdminRuntime',

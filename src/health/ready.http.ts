@@ -1,14 +1,11 @@
 import { Controller, Get, Header, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
-import { isLoopback } from '../config/loopback.js';
 import { json } from '../http/send-json.js';
 import { Describe } from '../http/openapi/describe.js';
 import { HealthRegistry, type HealthReport } from './health-registry.js';
 import { ready } from './health.openapi.js';
-
-/** Headers of proxies. A request with one of them comes from a client elsewhere, even on a loopback socket. */
-const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
+import { isLocal } from './is-local.js';
 
 /** Says whether a load balancer should send clients to this node; 503 names the parts that are not ready. */
 @Controller('health/ready')
@@ -24,12 +21,6 @@ export class ReadyController {
     if (!report.ready) void reply.code(503);
     return json(reply, isLocal(request) ? report : withoutDetails(report));
   }
-}
-
-/** Judges by the address of the socket, which no header can change. */
-function isLocal({ raw, headers }: FastifyRequest): boolean {
-  const address = (raw.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-  return isLoopback(address) && !FORWARDED.some((name) => name in headers);
 }
 
 /** Omits reasons, warnings and members, because they contain addresses and error texts of other servers. */

@@ -16,7 +16,7 @@ declare module 'fastify' {
   }
 }
 
-const READING = /:(?:get|list|explain|watch|check|query)$/;
+const READING = /:(?:get|list|explain|watch|check|query|status)$/;
 
 /** Whether every call of an action is to be kept: those that change who may do what. */
 export function isAudited(action: ActionName): boolean {

@@ -21,8 +21,8 @@ export interface RouteAccess {
   readonly isStream: boolean;
 }
 
-/** Records that hold for all tenants. */
-const OF_ALL_TENANTS = /^(?:token-policy|route-list|runtime):/;
+/** What is of no single tenant. */
+const OF_ALL_TENANTS = /^(?:token-policy|route-list|runtime|health):/;
 
 /** @param url of the route, with the names of its parameters. No errors. */
 export function routeAccess(action: Asked, url: string): RouteAccess {

@@ -3,6 +3,22 @@ import type { ClusterKeys } from './cluster-keys.js';
 import type { ShadowFeed } from './shadow-feed.js';
 import type { ShadowStore } from './shadow-store.js';
 
+/** How much room the servers of a storage have, at the last look. */
+export interface StorageUse {
+  /** Those that answered. */
+  readonly members: readonly MemberUse[];
+  readonly quotaBytes: number;
+  /** Whether updates are refused for lack of room. */
+  readonly full: boolean;
+}
+
+export interface MemberUse {
+  readonly host: string;
+  readonly usedBytes: number;
+  /** Whether it leads the cluster. */
+  readonly isLeader: boolean;
+}
+
 /** A store and the feed of its changes, opened and closed together. */
 export interface Storage {
   readonly store: ShadowStore;
@@ -11,6 +27,8 @@ export interface Storage {
   readonly clusterKeys?: ClusterKeys;
   /** Whether the storage can serve requests; the reason is for an operator. No errors. */
   health(): Health;
+  /** Absent for a storage without servers. No errors. */
+  use?(): StorageUse;
   /** Ends the store; the streams of the feed end by their own signals. No errors. */
   close(): Promise<void>;
 }

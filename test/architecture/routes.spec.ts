@@ -44,9 +44,8 @@ const ASKED =
 const DIRECT_ARGUMENTS = { '0:0': { index: 0, pipes: [] }, '1:1': { index: 1, pipes: [] } };
 
 /** Doors of OAuth: their clients prove themselves in ways that the handler asks for, or the answer is for everybody. */
-const PUBLIC = new Set(
-  ['token', 'revoke', 'introspect', 'jwks', 'metadata'].map((operation) => `src/auth/${operation}.http.ts`),
-);
+const OAUTH = ['token', 'revoke', 'introspect', 'jwks', 'metadata'].map((operation) => `src/auth/${operation}.http.ts`);
+const PUBLIC = new Set([...OAUTH, 'src/health/live.http.ts', 'src/health/ready.http.ts']);
 
 interface Handler extends Route {
   readonly name: string;
@@ -255,10 +254,7 @@ describe('the file of a route', () => {
 
     it('declares the action of its operation', () => {
       const verb = /([a-z]+)\.[a-z]+\.ts$/.exec(file)?.[1];
-      const expected =
-        file.startsWith('src/health/') || PUBLIC.has(file)
-          ? 'public'
-          : expect.stringMatching(new RegExp(`^[a-z-]+:${verb}$`));
+      const expected = PUBLIC.has(file) ? 'public' : expect.stringMatching(new RegExp(`^[a-z-]+:${verb}$`));
       for (const { action } of handlers) expect(action).toEqual(expected);
     });
   });

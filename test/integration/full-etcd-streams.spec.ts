@@ -3,6 +3,7 @@ import { openEtcdStorage } from '../../src/store/etcd/open-etcd.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { EventReader } from '../harness/event-reader.js';
 import { startHttpNode, type HttpNode } from '../harness/http-node.js';
+import { until } from '../harness/until.js';
 
 const MIB = 1024 * 1024;
 const THINGS = 20;
@@ -65,5 +66,14 @@ describe('streams while etcd is full', () => {
     const kinds = await Promise.all([...resumed, initial].map(nextKind));
     process.stdout.write(`first events while etcd is full: ${kinds.join(' ')}\n`);
     expect(kinds).toEqual([...resumed.map(() => 'bookmark'), 'initial']);
+
+    const status = await until('the page for operators says it', async () => {
+      const found = await (await fetch(`${fresh.url}/health/status`)).json();
+      return (found as { storage: { full: boolean } }).storage.full && found;
+    });
+    expect(status).toMatchObject({
+      storage: { members: [{ member: etcd.endpoint, leader: true, quotaShare: expect.any(Number) }] },
+      nodes: [],
+    });
   });
 });

@@ -78,6 +78,31 @@ describe('health over HTTP', () => {
     }
   });
 
+  it('has a page for operators, with the failures of each part', async () => {
+    const look = () => fetch(`${node.url}/health/status`);
+    await ready();
+    node.clock.advance(5_000);
+    etcd = { ok: false, reason: 'http://10.0.0.1:2379: refused' };
+    const at = new Date(node.clock.now()).toISOString();
+    await ready();
+    node.clock.advance(1_500);
+    etcd = { ok: true, reason: 'answers again' };
+    const answer = await look();
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-store']);
+    expect(await answer.json()).toMatchObject({
+      ...{ node: expect.any(String), ready: true, version: VERSION, storage: null, nodes: [] },
+      parts: {
+        etcd: {
+          ...{ ok: true, reason: 'answers again', since: new Date(node.clock.now()).toISOString() },
+          failures: { count: 1, last: { at, reason: 'http://10.0.0.1:2379: refused', seconds: 1.5 } },
+        },
+        draining: { failures: { count: 0, last: null } },
+      },
+    });
+    const forwarded = await fetch(`${node.url}/health/status`, { headers: { 'x-forwarded-for': '127.0.0.1' } });
+    expect([forwarded.status, await forwarded.text()]).toEqual([403, expect.not.stringContaining('10.0.0.1')]);
+  });
+
   const own = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
   const address = own.find(({ internal, family }) => !internal && family === 'IPv4')?.address;
   (address === undefined ? it.skip : it)('hides reasons from other addresses than loopback', async () => {

@@ -68,6 +68,7 @@ describe('the description of the API', () => {
       'GET /api/things/shadow/ListNamedShadowsForThing/{thing}',
       'GET /health/live',
       'GET /health/ready',
+      'GET /health/status',
       'GET /things/{thing}/shadow',
       'GET /v1/leases',
       'GET /v1/leases/{lease}',

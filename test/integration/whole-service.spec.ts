@@ -143,6 +143,8 @@ describe('the runtime configuration', () => {
   });
 
   it('is for those who administer the whole service, and every change of it is kept', async () => {
+    expect((await node.ask('GET', '/health/status', operator)).status).toBe(403);
+    expect((await node.ask('GET', '/health/status', node.admin)).body).toMatchObject({ node: 'n0', ready: true });
     for (const [method, path] of [
       ['GET', ''],
       ['PUT', '/staged'],

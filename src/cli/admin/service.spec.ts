@@ -243,3 +243,39 @@ describe('ops config', () => {
     ]);
   });
 });
+
+describe('ops status', () => {
+  const since = '2026-11-29T00:00:00.000Z';
+  const part = (ok: boolean, failures: object = { count: 0, last: null }) => ({ ok, since, reason: 'so', failures });
+  const last = { at: since, reason: 'etcd does not answer', seconds: null };
+  const found = (ready: boolean) => ({
+    ...{ node: 'n1', ready, version: '1', startedAt: since, nodes: ready ? ['n1', 'n2'] : null },
+    parts: { draining: part(true), etcd: part(ready, { count: 3, last }) },
+    storage: { quotaBytes: 8, full: false, members: [{ member: 'e:1', leader: true, usedBytes: 6, quotaShare: 0.75 }] },
+  });
+
+  it('shows parts with their failures, members of etcd, and nodes', async () => {
+    const fetch = scriptedService({ 'GET /health/status': found(true) });
+    const { exit, stdout } = await commands.run('ops status', { fetch });
+    expect([exit, stdout.split('\n')]).toEqual([
+      EXIT.done,
+      [
+        `node n1, version 1, since ${since}`,
+        `ready  draining: so, since ${since}`,
+        `ready  etcd: so, since ${since}`,
+        `       failed 3 times, the last time at ${since}: etcd does not answer`,
+        'etcd   e:1: 75.0 % of the quota, leads',
+        'nodes: n1, n2',
+        '',
+      ],
+    ]);
+  });
+
+  it('fails where the node is not ready', async () => {
+    const fetch = scriptedService({ 'GET /health/status': found(false) });
+    const { exit, stdout, stderr } = await commands.run('ops status', { fetch });
+    expect([exit, stderr]).toEqual([EXIT.failed, 'umbra: node n1 is not ready\n']);
+    expect(stdout).toContain(`NOT READY  etcd: so, since ${since}\n`);
+    expect(stdout).toContain('nodes: not known\n');
+  });
+});

@@ -6,6 +6,15 @@ import { positive } from './options.js';
 /** Adds `ops` with its subcommands. No errors. */
 export function opsCommand(program: Command, around: Surroundings): void {
   const ops = program.command('ops').description('Operates the nodes of the service.').helpCommand(false);
+  ops
+    .command('status')
+    .description('Shows how a node is: its parts and their failures, the members of etcd, and all nodes that live.')
+    .action(
+      action(
+        around,
+        later(async () => (await import('../admin/node-status.js')).status),
+      ),
+    );
   config(ops, around);
 }
 

@@ -114,6 +114,7 @@ const SERVICE: Readonly<Record<string, Row>> = {
     files: { 'routes.json': '{"listeners": {"https": {"deny": ["* /v1/tenants/**"]}}}' },
   },
   'route-list delete': { line: '--yes', does: 'write' },
+  'ops status': { line: '', does: 'read' },
   'ops config get': { line: '', does: 'read' },
   'ops config stage': { line: 'HOME/debug.json', does: 'write', files: { 'debug.json': '{"logLevel": "debug"}' } },
   'ops config promote': { line: '', does: 'write' },

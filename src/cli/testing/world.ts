@@ -51,6 +51,11 @@ const RUNTIME = {
   ...{ live: LIVE, staged: null, history: [LIVE] },
   nodes: [{ node: 'umbra-1', software: '1', inForce: 7, staged: TAKEN, live: TAKEN }],
 };
+const STATUS = {
+  ...{ node: 'umbra-1', ready: true, version: '1', startedAt: TIME, nodes: ['umbra-1'] },
+  parts: { etcd: { ok: true, since: TIME, reason: 'answers', failures: { count: 0, last: null } } },
+  storage: { full: false, quotaBytes: 8, members: [{ member: 'e:1', leader: true, usedBytes: 1, quotaShare: 0.125 }] },
+};
 const EXPLAINED = { effect: 'none', policy: null, statement: null, source: null, active: true, permissions: [] };
 
 /** Answers by method and path; the first one that fits. null: 204. A list ends what has no end otherwise. */
@@ -60,6 +65,7 @@ const ROUTES: readonly (readonly [route: RegExp, body: object | null | ((sent: S
   [/^\w+ \/v1\/things\/\w+\/shadow/, SHADOW],
   [/^GET \/v1\/things$/, { things: [{ thing: 'lamp', shadows: [] }] }],
   [/^GET \/health\/ready$/, { ready: true, version: '1', parts: {} }],
+  [/^GET \/health\/status$/, STATUS],
   [/^GET \/v1\/auth\/me$/, ME],
   [/^GET \/v1\/audit$/, { events: [AUDITED], next: 'a.1', node: 'umbra-1' }],
   [/^DELETE /, null],

@@ -6,7 +6,7 @@ import { Metrics } from '../../telemetry/metrics.js';
 import { MAX_MEMBERS, StorageMetrics } from '../../telemetry/storage-metrics.js';
 import { ShadowQueue } from '../shadow-queue.js';
 import type { ShadowStore } from '../shadow-store.js';
-import type { Storage } from '../storage.js';
+import type { MemberUse, Storage } from '../storage.js';
 import type { RecordFormat } from './codec.js';
 import { leaderOf } from './client/leader.js';
 import { EtcdMembers, type MemberFactories } from './client/members.js';
@@ -24,7 +24,7 @@ import { ShadowLister } from './read/shadow-lister.js';
 import { GroupCommit, type GroupCommitOptions } from './write/group-commit.js';
 import { KnownClaims } from './write/known-claims.js';
 import { OwnRemovals } from './write/own-removals.js';
-import { QuotaGuard, type MemberUse } from './write/quota-guard.js';
+import { QuotaGuard } from './write/quota-guard.js';
 import { ShadowWriter } from './write/shadow-writer.js';
 import { TombstoneLeases } from './write/tombstone-leases.js';
 import { Transactions } from './write/transactions.js';
@@ -74,6 +74,7 @@ export function openEtcdStorage(options: EtcdStorageOptions): Storage {
     feed,
     clusterKeys: new EtcdClusterKeys({ cluster, prefix: config.etcd.prefix, clock, logger, watchTimes: times }),
     health: () => health.health,
+    use: () => ({ members: guard.members, quotaBytes: config.etcd.quotaBytes, full: guard.use.full }),
     async close() {
       health.close();
       await store.close();

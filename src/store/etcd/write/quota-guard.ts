@@ -2,6 +2,7 @@ import type { Clock } from '../../../resilience/clock.js';
 import type { EtcdConfig } from '../../../config/config.js';
 import { ServiceError } from '../../../errors/service-error.js';
 import type { Logger } from '../../../telemetry/logger.js';
+import type { MemberUse } from '../../storage.js';
 import type { LeaderView } from '../client/leader.js';
 import type { EtcdMembers, Member } from '../client/members.js';
 
@@ -17,11 +18,7 @@ export interface QuotaUse {
 }
 
 /** What a member has said of itself at the last look. */
-export interface MemberUse {
-  readonly host: string;
-  readonly usedBytes: number;
-  /** Whether it leads the cluster. */
-  readonly isLeader: boolean;
+export interface SeenMember extends MemberUse {
   readonly view: LeaderView;
 }
 
@@ -41,7 +38,7 @@ export interface QuotaGuardOptions {
 export class QuotaGuard {
   #use: QuotaUse = { full: false, usedBytes: 0, reason: 'not looked at yet' };
   /** By address; a member that did not answer the last look is not there. */
-  readonly #members = new Map<string, MemberUse>();
+  readonly #members = new Map<string, SeenMember>();
   #timer: NodeJS.Timeout | null = null;
   #looking: Promise<void> | null = null;
 
@@ -58,7 +55,7 @@ export class QuotaGuard {
   }
 
   /** Of the members that answered the last look. */
-  get members(): readonly MemberUse[] {
+  get members(): readonly SeenMember[] {
     return [...this.#members.values()];
   }
 
