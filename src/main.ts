@@ -7,6 +7,7 @@ import { startErrorMessage } from './start-message.js';
 import { LocalEtcd } from './store/local-etcd/local-etcd.js';
 import { createLogger, type Logger } from './telemetry/logger.js';
 import { Metrics } from './telemetry/metrics.js';
+import { profileOnSignals, Profiles } from './telemetry/profiles.js';
 import { VERSION } from './telemetry/version.js';
 
 /** Milliseconds after the drain for closing the storage and a local etcd, which needs up to 5 s. */
@@ -26,6 +27,7 @@ async function main(): Promise<void> {
     const shutdown = new Shutdown({ logger, end: () => end(running), limitMs, exit: (code) => process.exit(code) });
     stopOnSignals(process, shutdown);
     stopOnUncaught(process, shutdown, logger);
+    profileOnSignals(process, new Profiles({ dataDir: config.dataDir, logger }));
     await start(running, config, logger, metrics);
   } catch (error) {
     await fail(error, config, running);

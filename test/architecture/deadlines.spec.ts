@@ -218,6 +218,8 @@ const QUIET = new Set([
     'node:module',
     'node:readline',
     'node:stream',
+    'node:stream/promises',
+    'node:inspector/promises',
     'node:string_decoder',
     'node:timers',
     'node:timers/promises',
