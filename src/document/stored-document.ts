@@ -144,6 +144,7 @@ function unpackSection(members: JsonObject | undefined, stamps: Json | undefined
 export class StoredUpdate implements ChangeRecord {
   readonly kind = 'update';
   #patchText: string | null;
+  readonly #trace: ChangeTrace | undefined;
 
   /**
    * @param at epoch milliseconds
@@ -155,9 +156,14 @@ export class StoredUpdate implements ChangeRecord {
     readonly principal: string,
     readonly at: number,
     patchText: string | null = null,
-    readonly trace?: ChangeTrace,
+    trace?: ChangeTrace,
   ) {
     this.#patchText = patchText;
+    this.#trace = trace;
+  }
+
+  get trace(): ChangeTrace | undefined {
+    return this.#trace;
   }
 
   /** JSON of the patch, `null` when there is none. */

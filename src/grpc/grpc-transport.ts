@@ -15,6 +15,9 @@ import { CLOCK, type Clock } from '../resilience/clock.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { METRICS, Metrics } from '../telemetry/metrics.js';
 import { kindOf, KINDS, OUTCOME_OF, type Kind, type RequestRecorder } from '../telemetry/request-metrics.js';
+import type { RequestTrace } from '../telemetry/request-trace.js';
+import { TRACER, Tracer } from '../telemetry/tracer.js';
+import { beginTrace, endTrace, type EndedCall } from './call-traces.js';
 import { GrpcGate, type Caller } from './authenticate.js';
 import { GrpcAccess } from './grpc-access.js';
 import type { GrpcCall, GrpcStream } from './grpc-call.js';
@@ -47,6 +50,7 @@ export class GrpcTransport implements CustomTransportStrategy {
   /** Whether the node is ready for callers; to be set before it listens. */
   isReady: () => boolean = () => true;
   @Inject(METRICS) readonly metrics: Metrics = new Metrics();
+  @Inject(TRACER) readonly tracer: Tracer = new Tracer();
   #recorders: Readonly<Record<Kind, RequestRecorder>> | null = null;
   #server: GrpcServer | null = null;
   #gate: GrpcGate | null = null;
@@ -121,11 +125,13 @@ export class GrpcTransport implements CustomTransportStrategy {
     const say = (name: string, value: string): void => trailer.set(name, value);
     const start = this.clock.monotonic();
     let fault: ServiceErrorCode | null = null;
+    let trace: RequestTrace | null = null;
     this.#open++;
     try {
       const places = this.#enter({ path, method, caller, isStream: false }, call.request);
       try {
-        const asked = { ...this.#callOf(call, path, method, caller), say, signal: gone.signal };
+        trace = beginTrace(this.tracer, kindOf(method.action), caller, call.metadata);
+        const asked = { ...this.#callOf(call, path, method, caller), say, trace, signal: gone.signal };
         const answer = await method.handler(asked as never);
         done(null, answer as object, trailer);
       } finally {
@@ -136,7 +142,7 @@ export class GrpcTransport implements CustomTransportStrategy {
       done(this.#statusOf(error, path, caller));
     } finally {
       this.#open--;
-      this.#count(method, fault, start);
+      this.#count(method, fault, start, (ended) => endTrace(this.tracer, trace, caller, { ...ended, path }));
       resetUnlessTaken(call, ANSWER_MS);
     }
   }
@@ -182,9 +188,20 @@ export class GrpcTransport implements CustomTransportStrategy {
   readonly #refused = (method: DeclaredMethod | undefined, { code }: ServiceError): void =>
     this.#recorders?.[method === undefined ? 'other' : kindOf(method.action)].count(OUTCOME_OF[code]);
 
-  #count({ action }: DeclaredMethod, fault: ServiceErrorCode | null, start: number): void {
+  /** @param trace ends the trace; gives the id of one that is kept */
+  #count(
+    { action }: DeclaredMethod,
+    fault: ServiceErrorCode | null,
+    start: number,
+    trace: (ended: EndedCall) => string | null = () => null,
+  ): void {
     const outcome = fault === null ? 'ok' : OUTCOME_OF[fault];
-    this.#recorders?.[kindOf(action)].record(outcome, this.clock.monotonic() - start);
+    const kind = kindOf(action);
+    const end = this.clock.monotonic();
+    const recorder = this.#recorders?.[kind];
+    recorder?.record(outcome, end - start);
+    const kept = this.tracer.isOn ? trace({ kind, outcome, fault, start, end }) : null;
+    if (kept !== null) recorder?.remember(end - start, kept, this.clock.now());
   }
 
   #enter(

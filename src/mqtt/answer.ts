@@ -1,6 +1,7 @@
 import type { Principal } from '../access/principal.js';
 import type { ServiceErrorCode } from '../errors/error-table.js';
 import type { RequestOptions, ShadowKey } from '../store/shadow-store.js';
+import type { RequestTrace } from '../telemetry/request-trace.js';
 import type { TraceHeaders } from '../telemetry/trace-context.js';
 import { isWithinLimits, type RequestTopic } from './topics.js';
 
@@ -47,7 +48,8 @@ export type Answer =
 
 /** Who hears how a request ended. */
 export interface AnswerReceiver {
-  answered(answer: Answer): void;
+  /** @param trace that is kept of the request; null: none is */
+  answered(answer: Answer, trace: RequestTrace | null): void;
 }
 
 export const UNKNOWN: Answer = { outcome: 'unknown' };

@@ -78,6 +78,6 @@ export class OpenRequest implements MqttRequest, MqttOutcome {
     if (this.#settled) return;
     this.#settled = true;
     this.host.closed(this, answer);
-    this.receiver.answered(answer);
+    this.receiver.answered(answer, this.trace);
   }
 }

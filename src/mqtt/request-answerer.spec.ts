@@ -14,7 +14,7 @@ import { OPERATIONS, parseRequestTopic, type RequestTopic } from './topics.js';
 
 const COMMITTED = { position: { cluster: 'c', epoch: 0, revision: 7 } };
 
-function setup(handler: MqttHandler, rates: readonly number[] = []) {
+function setup(handler: MqttHandler, rates: readonly number[] = [], maxPerSecond = 9) {
   const lines: Record<string, unknown>[] = [];
   const output = new Writable({
     write(line, _, done) {
@@ -27,9 +27,9 @@ function setup(handler: MqttHandler, rates: readonly number[] = []) {
   const answerer = new RequestAnswerer(loadConfig({}), clock, pino({ level: 'debug' }, output), handlers);
   const spans: Span[] = [];
   if (rates.length > 0) {
-    const rules = { ...NO_SAMPLING, rules: rates.map((rate) => ({ rate })), failed: true, maxPerSecond: 9 };
+    const rules = { ...NO_SAMPLING, rules: rates.map((rate) => ({ rate })), failed: true, maxPerSecond };
     const taker = { take: (more: readonly Span[]) => void spans.push(...more) };
-    Object.assign(answerer, { tracer: new Tracer({ sampler: new Sampler(rules), clock, taker }) });
+    Object.assign(answerer, { tracer: new Tracer({ sampler: new Sampler(rules, 20_261), clock, taker }) });
   }
   answerer.open();
   return { answerer, lines, clock, spans };
@@ -77,6 +77,18 @@ describe('a traced request', () => {
     expect(spans.map(({ name, failure }) => [name, failure])).toEqual([['external get', 'internal']]);
     await answerer.answer(received(UPDATE));
     expect(spans[1]).toMatchObject({ failure: 'unknown' });
+  });
+
+  it('is one of a hundred, beside every one that failed', async () => {
+    let number = 0;
+    const handler = (): ReturnType<MqttHandler> =>
+      ++number % 1_000 === 0 ? Promise.reject(new Error('defect')) : Promise.resolve(COMMITTED);
+    const { answerer, spans } = setup(handler, [100], 1_000);
+    for (let i = 0; i < 10_000; i++) await answerer.answer(received(UPDATE));
+    const [failed, well] = [true, false].map((is) => spans.filter(({ failure }) => (failure !== null) === is));
+    expect(failed).toHaveLength(10);
+    expect(well!.length).toBeGreaterThanOrEqual(70);
+    expect(well!.length).toBeLessThanOrEqual(130);
   });
 
   it('is none without a receiver of traces', async () => {

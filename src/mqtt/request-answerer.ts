@@ -89,12 +89,15 @@ export class RequestAnswerer {
     return new Promise((answered) => this.#begin(received, { answered }, this.#external!));
   }
 
-  /** As `answer`, for the built-in broker; calls `receiver` once, perhaps before it returns. No errors. */
-  begin(received: ReceivedRequest, receiver: AnswerReceiver): void {
-    this.#begin(received, receiver, (this.#builtIn ??= this.#hostOf('mqtt')));
+  /**
+   * As `answer`, for the built-in broker; calls `receiver` once, perhaps before it returns. No errors.
+   * @returns when the request came, in milliseconds of the monotonic clock
+   */
+  begin(received: ReceivedRequest, receiver: AnswerReceiver): number {
+    return this.#begin(received, receiver, (this.#builtIn ??= this.#hostOf('mqtt')));
   }
 
-  #begin(received: ReceivedRequest, receiver: AnswerReceiver, host: Host): void {
+  #begin(received: ReceivedRequest, receiver: AnswerReceiver, host: Host): number {
     const start = this.clock.monotonic();
     const deadline = start + this.config.requestTimeoutMs;
     const request = new OpenRequest(host, received, receiver, ++this.#requests, start, deadline);
@@ -104,7 +107,12 @@ export class RequestAnswerer {
       const { principal, traceHeaders = null } = received;
       request.trace = tracer.begins(host.cells[operation], principal.tenant, traceHeaders, start);
     }
-    if (problem !== null) return request.settle(this.#rejected(received, new ServiceError(problem)));
+    if (problem !== null) request.settle(this.#rejected(received, new ServiceError(problem)));
+    else this.#handle(request, operation);
+    return start;
+  }
+
+  #handle(request: OpenRequest, operation: Operation): void {
     try {
       const result = (this.#handlers.get(operation) as MqttHandler)(request, request);
       result?.then(

@@ -33,7 +33,7 @@ export class DeleteShadowGrpc {
   @Rpc('Shadows', 'Delete', aboutShadow, OF_WRITES)
   @Action('shadow:delete')
   async delete(call: GrpcCall<DeleteMessage>): Promise<DeletedMessage> {
-    const { deadline, signal, principal, request } = call;
+    const { deadline, signal, principal, request, trace } = call;
     const { version, clientToken } = request;
     const token =
       clientToken === undefined
@@ -43,7 +43,7 @@ export class DeleteShadowGrpc {
       throw new ServiceError('invalidVersion', '', token);
     }
     const key = keyOf(call);
-    const target = { deadline, signal, principal, key, precondition: preconditionOf(version) };
+    const target = { deadline, signal, principal, key, trace, precondition: preconditionOf(version) };
     if (hasIdempotencyKey(call)) return echoToken(token, this.#once(call, target, token));
     const deleting = hasLease(call)
       ? this.leases.under(call, [key.thing], (fence) => this.shadow.delete({ ...target, fence }, token))

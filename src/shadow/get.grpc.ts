@@ -22,7 +22,7 @@ export class GetShadowGrpc {
   @Rpc('Shadows', 'Get', aboutShadow)
   @Action('shadow:get')
   async get(call: GrpcCall<GetMessage>): Promise<ShadowMessage> {
-    const target = { key: keyOf(call), deadline: call.deadline };
+    const target = { key: keyOf(call), deadline: call.deadline, trace: call.trace };
     const wanted = versionWanted(queryOf(call.request), this.clock);
     const record = await (wanted === null ? this.shadow.get(target) : this.shadow.getVersion(target, wanted));
     sayRevision(call, record.readAt ?? record.position.revision);

@@ -36,10 +36,10 @@ export class UpdateShadowGrpc {
   @Rpc('Shadows', 'Update', aboutShadow, OF_WRITES)
   @Action('shadow:update')
   async update(call: GrpcCall<UpdateMessage>): Promise<ShadowMessage> {
-    const { deadline, signal, principal, request } = call;
+    const { deadline, signal, principal, request, trace } = call;
     const update = this.#updateOf(request);
     const key = keyOf(call);
-    const target = { deadline, signal, principal, key, precondition: preconditionOf(request.exists) };
+    const target = { deadline, signal, principal, key, trace, precondition: preconditionOf(request.exists) };
     if (hasIdempotencyKey(call)) return echoToken(update.clientToken, this.#once(call, target, update));
     const updated = hasLease(call)
       ? this.leases.under(call, [key.thing], (fence) => this.shadow.update({ ...target, fence }, update))

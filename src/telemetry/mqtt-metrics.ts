@@ -1,4 +1,4 @@
-import { Counter, Gauge, type Reading } from './recorder.js';
+import { Counter, Gauge, Histogram, type Reading } from './recorder.js';
 
 /** The types of packets in the order of their numbers, from 1 on (MQTT 2.1.2). */
 const PACKETS = [
@@ -70,6 +70,10 @@ export class MqttMetrics {
     name: 'umbra_mqtt_dropped',
     help: 'Messages that were not sent: larger than the client takes, or a delta after a newer one.',
     labels: { reason: ['too_large', 'older'] },
+  });
+  readonly pubacks = new Histogram({
+    name: 'umbra_mqtt_puback_seconds',
+    help: 'Time from the arrival of a request with QoS 1 until its PUBACK is written, which waits for those before it.',
   });
   readonly sessions = new Gauge({ name: 'umbra_mqtt_sessions', help: 'Sessions that outlive their connections.' });
   readonly keptBytes = new Gauge({

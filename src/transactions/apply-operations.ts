@@ -3,8 +3,8 @@ import { applyUpdate, storedVersion, type UpdateContext } from '../document/appl
 import { equalJson } from '../document/json.js';
 import { valueAt } from '../document/json-pointer.js';
 import { patchBetween, replacement } from '../document/patch-between.js';
-import { isTombstone, type JsonObject, type ShadowDocument, type ShadowState } from '../document/shadow-document.js';
-import type { StatePatch } from '../document/shadow-document.js';
+import { isTombstone, type ChangeTrace, type JsonObject, type StatePatch } from '../document/shadow-document.js';
+import type { ShadowDocument, ShadowState } from '../document/shadow-document.js';
 import { displayName } from '../document/shadow-name.js';
 import { patchTextFor, StoredDocument, StoredUpdate } from '../document/stored-document.js';
 import { ServiceError } from '../errors/service-error.js';
@@ -19,6 +19,8 @@ export interface ApplyContext extends UpdateContext {
   /** Id of the principal. */
   readonly principal: string;
   readonly clientToken: string | undefined;
+  /** Of the request, if it was sampled. */
+  readonly trace?: ChangeTrace | undefined;
 }
 
 /**
@@ -162,14 +164,15 @@ class WorkingShadow {
   changed(): Changed | null {
     const state = this.#state;
     if (this.#changes === 0 || state === null) return null;
-    const { clientToken, principal, now: at } = this.context;
+    const { clientToken, principal, now: at, trace } = this.context;
     if (isTombstone(state)) {
-      return { state, change: { kind: 'delete', ...(clientToken !== undefined && { clientToken }), principal, at } };
+      const more = { ...(clientToken !== undefined && { clientToken }), ...(trace && { trace }) };
+      return { state, change: { kind: 'delete', ...more, principal, at } };
     }
     const before = this.before === null || isTombstone(this.before) ? null : this.before;
     const patch = this.#patch === undefined ? patchBetween(before, state) : this.#patch;
     const text = patchTextFor(patch, StoredDocument.of(state));
-    return { state, change: new StoredUpdate(patch, clientToken, principal, at, text) };
+    return { state, change: new StoredUpdate(patch, clientToken, principal, at, text, trace) };
   }
 }
 

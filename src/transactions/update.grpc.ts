@@ -39,10 +39,10 @@ export class TransactionGrpc {
   @Rpc('Transactions', 'Update', () => null, OF_WRITES)
   @Action('transaction:update')
   async update(call: Call): Promise<CommittedMessage> {
-    const { principal, address, deadline, signal } = call;
+    const { principal, address, deadline, signal, trace } = call;
     const body = parseTransaction(Buffer.from(call.request.transaction), this.config.limits);
     try {
-      const target = { principal, address, deadline, signal };
+      const target = { principal, address, deadline, signal, trace };
       const committing = hasIdempotencyKey(call) ? this.#once(call, target, body) : this.#commit(call, target, body);
       return await echoToken(body.clientToken, committing);
     } catch (error) {

@@ -46,8 +46,8 @@ export class TransactionController {
   @Describe(transact)
   async update(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     withoutConditions(request);
-    const { principal, deadline, ip: address } = request;
-    const call = { principal, deadline, address };
+    const { principal, deadline, trace, ip: address } = request;
+    const call = { principal, deadline, trace, address };
     const body = parseTransaction(bodyOf(request), this.config.limits);
     try {
       if (hasIdempotencyKey(request)) return await echoToken(body.clientToken, this.#once(request, reply, call, body));

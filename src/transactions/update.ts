@@ -70,7 +70,10 @@ export class CommitTransaction {
     const { tenant, id: principal } = call.principal;
     const steps = new SchemaSteps();
     // One clock reading for the whole transaction.
-    const context = { now: this.clock.now(), limits: this.config.limits, principal, clientToken };
+    const context = {
+      ...{ now: this.clock.now(), limits: this.config.limits, principal, clientToken },
+      trace: call.trace?.headers,
+    };
     const transaction = {
       keys: shadows.map(({ thing, shadow: name }): ShadowKey => ({ tenant, thing, name })),
       change: (states: Basis['states']) => {

@@ -239,3 +239,21 @@ it('says so when another client uses its client id', async () => {
   const notices = ({ lane }: Worker): boolean => lane.health.reason.includes('does another client use the client id');
   await until('one of them notices', () => rivals.some(notices));
 });
+
+it('takes what a request says of its trace from its user properties', async () => {
+  const worker = await Worker.start(id());
+  const modern = await connectAsync(broker.url, { protocolVersion: 5 });
+  const publish = (userProperties: Record<string, string | string[]>) =>
+    modern.publishAsync('$aws/things/t1/shadow/update', '{}', { qos: 1, properties: { userProperties } });
+  await publish({ traceparent: 'p', tracestate: ['a=1', 'b=2'] });
+  await publish({ traceparent: ['p', 'p'] });
+  await publish({ other: 'x' });
+  await worker.gets(3);
+  expect(worker.taken.map(({ request }) => request.traceHeaders)).toEqual([
+    { traceparent: 'p', tracestate: 'a=1,b=2' },
+    null,
+    null,
+  ]);
+  worker.endAll();
+  modern.end(true);
+});

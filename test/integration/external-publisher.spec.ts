@@ -43,6 +43,21 @@ it('ends in the time it is given although the broker is gone', async () => {
   expect(performance.now() - start).toBeLessThan(20_000);
 });
 
+it('says as user properties from which trace a message comes, and nothing of those without one', async () => {
+  await setup();
+  const heard: unknown[] = [];
+  const reader = await connectAsync(broker.url, { clientId: 'reader', protocolVersion: 5 });
+  reader.on('message', (_topic, _payload, { properties }) => heard.push({ ...properties?.userProperties }));
+  await reader.subscribeAsync('a', { qos: 1 });
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  await publisher.publish('a', '1', undefined, { traceparent, tracestate: '' });
+  await publisher.publish('a', '2', undefined, { traceparent, tracestate: 'a=1' });
+  await publisher.publish('a', '3');
+  await until('all three', () => heard.length === 3);
+  expect(heard).toEqual([{ traceparent }, { traceparent, tracestate: 'a=1' }, {}]);
+  reader.end(true);
+});
+
 it('leaves out a message that is over before the broker is there, and sends the others', async () => {
   await setup();
   await publisher.stop(100);

@@ -5,6 +5,7 @@ import { credentials, Metadata, type ChannelCredentials } from '@grpc/grpc-js';
 import { CertifiedNode } from '../harness/certified-node.js';
 import { GrpcClient, sendRaw } from '../harness/grpc-client.js';
 import { growthOf, readMetrics } from '../harness/metrics-page.js';
+import { hasProtoc, OtlpReceiver } from '../harness/otlp-receiver.js';
 import { freePort } from '../harness/ports.js';
 import type { SecureNode } from '../harness/secure-node.js';
 import { until } from '../harness/until.js';
@@ -12,13 +13,16 @@ import type * as x509 from '../harness/x509.js';
 
 let certified: CertifiedNode;
 let node: SecureNode;
+let receiver: OtlpReceiver;
 let client: GrpcClient;
 let admin: string;
 let hasEnded = false;
 
 beforeAll(async () => {
+  receiver = await OtlpReceiver.start();
   certified = await CertifiedNode.start({
     environment: {
+      UMBRA_TRACE_ENDPOINT: receiver.url,
       UMBRA_GRPC_PORT: String(await freePort()),
       UMBRA_GRPCS_PORT: String(await freePort()),
       UMBRA_GRPC_MAX_CONNECTIONS: '6',
@@ -33,12 +37,41 @@ beforeAll(async () => {
 afterAll(async () => {
   client.close();
   if (!hasEnded) await certified.stop();
+  await receiver.stop();
 });
 
 const tlsOf = (shown: x509.Issued | null): ChannelCredentials => {
   const [key, pem] = shown ? [Buffer.from(shown.key), Buffer.from(shown.pem)] : [null, null];
   return credentials.createSsl(null, key, pem, { rejectUnauthorized: false });
 };
+
+(hasProtoc ? it : it.skip)('goes on with the trace of a call, in what streams tell of its change too', async () => {
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const reader = client.stream('Shadows/Watch', { thing: ['traced'] }, admin);
+  await until('the stream', () => reader.of('bookmark').length > 0);
+  const carry = (method: string, request: object, more: Record<string, string> = {}) =>
+    client.carry(method, request, { traceparent, ...more }, admin);
+  const state = { reported: { n: 2 } };
+  const transaction = JSON.stringify({ operations: [{ op: 'update', thing: 'traced', state }] });
+  await carry('Shadows/Update', { thing: 'traced', patch: '{"reported":{"n":1}}' }, { tracestate: 'a=1' });
+  await carry('Transactions/Update', { transaction });
+  await carry('Shadows/Delete', { thing: 'traced' });
+  await until('the changes', () => reader.of('change').length === 3);
+  reader.call.cancel();
+  const names = ['grpc update', 'grpc transaction', 'grpc delete'];
+  const spans = await until('the spans', async () => {
+    const found = (await receiver.spans()).filter(({ name }) => names.includes(name));
+    return found.length === 3 && found;
+  });
+  expect(spans.map(({ name, parentSpanId, attributes }) => [name, parentSpanId, attributes['rpc.method']])).toEqual([
+    ['grpc update', 'b7ad6b7169203331', '/umbra.v1.Shadows/Update'],
+    ['grpc transaction', 'b7ad6b7169203331', '/umbra.v1.Transactions/Update'],
+    ['grpc delete', 'b7ad6b7169203331', '/umbra.v1.Shadows/Delete'],
+  ]);
+  expect(reader.of('change').map(({ change }) => [change.traceparent, change.tracestate])).toEqual(
+    spans.map(({ traceId, spanId }, i) => [`00-${traceId}-${spanId}-01`, i === 0 ? 'a=1' : undefined]),
+  );
+});
 
 describe('route lists', () => {
   it('close methods of one listener before anybody is asked who they are, but for health', async () => {

@@ -194,6 +194,9 @@ describe('watch streams of nodes that share an etcd', () => {
       'http.route': '/v1/things/:thing/shadow/desired',
     });
     const page = await metricsText(two.metricsUrl ?? '', 'openmetrics');
+    expect(await metricsText(one.metricsUrl ?? '', 'openmetrics')).toMatch(
+      new RegExp(`^umbra_mqtt_puback_seconds_bucket.* # .trace_id="${TRACE}".`, 'm'),
+    );
     const exemplar = ` # {trace_id="${TRACE}"} `;
     const named = page.split('\n').filter((line) => line.includes(exemplar));
     expect(named.map((line) => line.slice(0, line.indexOf('_bucket'))).sort()).toEqual([

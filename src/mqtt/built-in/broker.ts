@@ -91,7 +91,7 @@ export class MqttBroker implements Door {
 
   constructor(
     @Inject(CONFIG) { mqtt, presence }: Config,
-    @Inject(CLOCK) clock: Clock,
+    @Inject(CLOCK) readonly clock: Clock,
     @Inject(LOGGER) readonly logger: Logger,
     @Inject(ACCESS) { authenticator, authorizer, audit, sessions: limits }: Access,
     @Inject(METRICS) { mqtt: metrics }: Metrics = new Metrics(),

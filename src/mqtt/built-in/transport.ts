@@ -93,7 +93,9 @@ export class MqttTransport implements CustomTransportStrategy {
     incoming.places = places;
     this.#inFlight++;
     incoming.onAnswered = this.#onAnswered;
-    this.answerer.begin(incoming, incoming);
+    const since = this.answerer.begin(incoming, incoming);
+    // Its PUBACK is written in a later turn, even if it is answered by now.
+    if (incoming.qos > 0) incoming.since = since;
   }
 
   /** Not for wills: their connections have ended. @returns why the request is refused; null: it is not */

@@ -87,7 +87,10 @@ export class EtcdShadowStore implements ShadowStore {
       guarded: (transaction.guarded ?? []).map(({ key }) => `${clusterPrefix(prefix)}${key}`),
       fence: options.fence && toFencedBy(prefix, options.fence),
     };
-    return this.parts.transactions.run(transaction, keys, options);
+    const { trace } = options;
+    trace?.mark(MARK.writing);
+    trace?.sent(keys.shadows.length);
+    return this.parts.transactions.run(transaction, keys, options).finally(() => trace?.mark(MARK.written));
   }
 
   listNames(

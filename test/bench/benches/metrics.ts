@@ -1,4 +1,6 @@
 import { Counter, Histogram } from '../../../src/telemetry/recorder.js';
+import { cellOf, Sampler } from '../../../src/telemetry/sampling.js';
+import { Tracer } from '../../../src/telemetry/tracer.js';
 import { OUTCOMES, RequestMetrics, type RequestRecorder } from '../../../src/telemetry/request-metrics.js';
 import type { Lab } from '../lab.js';
 import { atMost, row, type Result } from '../result.js';
@@ -9,7 +11,8 @@ const ROUNDS = 64;
 
 /**
  * Recorders alone, as the hot path calls them: a histogram over all of its buckets, a counter, and what the end of one
- * request costs in both together. Reading a clock is not in it.
+ * request costs in both together; and the tracer, for requests that it does not keep, and at 1 %. Reading a clock is not in
+ * it, but for the requests that are kept.
  */
 export function metrics(lab: Lab): Promise<Result> {
   const histogram = new Histogram({ name: 'bench_seconds', help: 'B.', labels: { kind: ['a', 'b', 'c'] } });
@@ -19,11 +22,15 @@ export function metrics(lab: Lab): Promise<Result> {
   const observed = measure(lab, (ms) => histogram.observe(cell, ms));
   const counted = measure(lab, () => counter.add(place));
   const recorded = measure(lab, recordAll(update));
+  const untraced = measure(lab, traceAll(0));
+  const traced = measure(lab, traceAll(100));
   return Promise.resolve({
     rows: [
       row('ns of processor per call of a histogram', observed, atMost(30), 'ns'),
       row('ns of processor per call of a counter', counted, atMost(30), 'ns'),
       row('ns of processor per request that is recorded', recorded, atMost(60), 'ns'),
+      row('ns of processor per request that is not traced, where others are', untraced, atMost(60), 'ns'),
+      row('ns of processor per request of which 1 % are traced, without export', traced, atMost(300), 'ns'),
     ],
     notes: [`${histogram.count(cell).toLocaleString('en')} calls of the histogram in all`],
   });
@@ -31,6 +38,18 @@ export function metrics(lab: Lab): Promise<Result> {
 
 function recordAll(recorder: RequestRecorder): (ms: number, i: number) => void {
   return (ms, i) => recorder.record(OUTCOMES[i % 3]!, ms);
+}
+
+/** @param rate in parts per 10,000 */
+function traceAll(rate: number): (ms: number) => void {
+  const rules = { rules: [{ rate }], failed: true, slowMs: 1e6, maxPerSecond: 1e9 };
+  const tracer = new Tracer({ sampler: new Sampler(rules, 1), taker: { take: () => undefined } });
+  const cell = cellOf('mqtt', 'update');
+  return (ms) => {
+    const trace = tracer.begins(cell, 'default', null, ms);
+    const kept = tracer.ends(trace, 'update', 'ok', ms, ms);
+    if (kept !== null) tracer.keep(kept, cell, 'ok', { start: 0, end: ms }, {});
+  };
 }
 
 /** @returns ns of processor per call, one for each pair of the lab */

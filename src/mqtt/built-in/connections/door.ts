@@ -1,4 +1,5 @@
 import type { Audit } from '../../../access/audit.js';
+import type { Clock } from '../../../resilience/clock.js';
 import type { MqttConfig } from '../../../config/config.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import type { MqttMetrics } from '../../../telemetry/mqtt-metrics.js';
@@ -18,6 +19,7 @@ import type { ReadTurns } from './read-turns.js';
 export interface Door {
   readonly config: MqttConfig;
   readonly logger: Logger;
+  readonly clock: Clock;
   readonly audit: Audit;
   readonly metrics: MqttMetrics;
   readonly readerOptions: ReaderOptions;

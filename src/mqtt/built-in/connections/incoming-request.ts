@@ -3,6 +3,7 @@ import type { Principal } from '../../../access/principal.js';
 import type { ServiceError } from '../../../errors/service-error.js';
 import { KnownShadow } from '../../../store/known-shadow.js';
 import type { Fence } from '../../../store/shadow-store.js';
+import type { RequestTrace } from '../../../telemetry/request-trace.js';
 import type { TraceHeaders } from '../../../telemetry/trace-context.js';
 import type { Answer, AnswerReceiver, ReceivedRequest } from '../../answer.js';
 import type { Acknowledgement } from '../../request-queue.js';
@@ -114,7 +115,8 @@ export class IncomingRequest extends Reply implements ReceivedRequest, AnswerRec
     if (!this.isForwarded) this.#payload = NO_BYTES;
   }
 
-  answered(answer: Answer): void {
+  answered(answer: Answer, trace: RequestTrace | null): void {
+    this.traceId = trace?.traceId ?? null;
     this.onAnswered?.(this, answer);
   }
 

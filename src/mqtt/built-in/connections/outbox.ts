@@ -93,7 +93,8 @@ export class Outbox {
   #writePiece(): boolean {
     const { writer } = this.door;
     writer.begin(this.level, this.maxPacketBytes);
-    for (let reply = this.#replies?.shift(); reply; reply = this.#replies?.shift()) reply.write(writer);
+    const first = this.#replies?.shift();
+    if (first) this.#writeReplies(writer, first);
     const more = this.#writeMessages(writer);
     if (writer.length > 0) {
       this.door.metrics.sentBytes.add(0, writer.length);
@@ -102,6 +103,17 @@ export class Outbox {
     }
     writer.end(this.stream.writableLength === 0);
     return more;
+  }
+
+  #writeReplies(writer: PacketWriter, first: Reply): void {
+    const { metrics, clock } = this.door;
+    const now = clock.monotonic();
+    for (let reply: Reply | null | undefined = first; reply; reply = this.#replies?.shift()) {
+      reply.write(writer);
+      if (reply.since === 0) continue;
+      metrics.pubacks.observe(0, now - reply.since);
+      if (reply.traceId !== null) metrics.pubacks.remember(0, now - reply.since, reply.traceId, clock.now());
+    }
   }
 
   #writeMessages(writer: PacketWriter): boolean {

@@ -5,6 +5,10 @@ import type { Chained } from './chain.js';
 /** A packet that answers one of the client's. Replies leave in their order, before messages. */
 export abstract class Reply implements Chained {
   next: Chained | null = null;
+  /** When what it answers came, in milliseconds of the monotonic clock; 0: nobody wants to know. */
+  since = 0;
+  /** Of the trace that is kept of what it answers; null: none is. */
+  traceId: string | null = null;
 
   abstract write(writer: PacketWriter): void;
 }
