@@ -9,12 +9,15 @@ import {
   type ValidationError,
 } from 'class-validator';
 import { LOG_LEVELS, type LogLevel } from '../telemetry/logger.js';
+import type { SamplingRules } from '../telemetry/sampling.js';
+import { readSamplingRules, SamplingFault } from '../telemetry/sampling-rules.js';
 import { FLAG_NAMES, type FlagName } from './flags.js';
 
 /** What can be changed while nodes run. What a member does not say is as the environment of each node has it. */
 export interface RuntimeDocument {
   readonly logLevel?: LogLevel;
   readonly flags?: Readonly<Partial<Record<FlagName, boolean>>>;
+  readonly sampling?: SamplingRules;
 }
 
 /** Bytes of a document, as JSON in UTF-8. */
@@ -48,6 +51,11 @@ class DocumentMembers {
   @Type(() => FlagMembers)
   @IsOptional()
   flags?: FlagMembers;
+
+  // Its own reader looks into it.
+  @IsObject({ message: '$property must be an object with rules, failed, slowMs, maxPerSecond' })
+  @IsOptional()
+  sampling?: object;
 }
 
 const RULES = { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true } as const;
@@ -68,7 +76,29 @@ export function documentOf(value: unknown): RuntimeDocument {
   const members = plainToInstance(DocumentMembers, value);
   const problems = problemsOf(validateSync(members, RULES));
   if (problems.length > 0) throw new RuntimeFault(problems.slice(0, MAX_PROBLEMS));
-  return JSON.parse(JSON.stringify(value), (_, member: unknown) => member ?? undefined) as RuntimeDocument;
+  // As it was given: class-transformer leaves names out without a word.
+  return plain({ ...members, sampling: value['sampling'] });
+}
+
+function plain({
+  logLevel,
+  flags,
+  sampling,
+}: Omit<DocumentMembers, 'sampling'> & { sampling: unknown }): RuntimeDocument {
+  const given = Object.entries(flags ?? {}).filter(([, value]: [string, boolean | null]) => value !== null);
+  return {
+    ...(logLevel && { logLevel }),
+    ...(flags && { flags: Object.fromEntries(given) }),
+    ...((sampling ?? null) !== null && { sampling: rulesOf(sampling) }),
+  };
+}
+
+function rulesOf(sampling: unknown): SamplingRules {
+  try {
+    return readSamplingRules(sampling);
+  } catch (error) {
+    throw error instanceof SamplingFault ? new RuntimeFault([error.message]) : error;
+  }
 }
 
 type Holder = Readonly<Record<string, unknown>>;

@@ -1,4 +1,5 @@
 import { setLogLevel, type Logger, type LogLevel } from '../telemetry/logger.js';
+import type { Sampler, SamplingRules } from '../telemetry/sampling.js';
 import { FLAGS, type FlagName } from './flags.js';
 import type { RuntimeDocument } from './runtime-document.js';
 
@@ -7,10 +8,13 @@ export class RuntimeSettings {
   #document: RuntimeDocument = {};
 
   /** Of the environment. */
-  readonly #logLevel: LogLevel;
+  readonly #given: { readonly logLevel: LogLevel; readonly sampling: SamplingRules };
 
-  constructor(private readonly logger: Logger) {
-    this.#logLevel = logger.level as LogLevel;
+  constructor(
+    private readonly logger: Logger,
+    private readonly sampler: Pick<Sampler, 'rules' | 'replace'>,
+  ) {
+    this.#given = { logLevel: logger.level as LogLevel, sampling: sampler.rules };
   }
 
   /** Whether a switch is on. No errors. */
@@ -20,7 +24,9 @@ export class RuntimeSettings {
 
   /** Puts a document in force; an empty one is what the environment says. No errors. */
   apply(document: RuntimeDocument): void {
+    const { logLevel, sampling } = { ...this.#given, ...document };
     this.#document = document;
-    setLogLevel(this.logger, document.logLevel ?? this.#logLevel);
+    setLogLevel(this.logger, logLevel);
+    this.sampler.replace(sampling);
   }
 }

@@ -11,6 +11,7 @@ import { CLOCK, type Clock } from '../resilience/clock.js';
 import type { ClusterKeys } from '../store/cluster-keys.js';
 import { LOGGER, type Logger } from '../telemetry/logger.js';
 import { METRICS, type Metrics } from '../telemetry/metrics.js';
+import { SAMPLER, type Sampler } from '../telemetry/sampling.js';
 import { GetRuntimeController } from './get.http.js';
 import { PromoteRuntimeController } from './promote.http.js';
 import { RollbackRuntimeController } from './rollback.http.js';
@@ -21,8 +22,8 @@ import { UpdateRuntimeController } from './update.http.js';
 
 const SETTINGS = {
   provide: RuntimeSettings,
-  inject: [LOGGER],
-  useFactory: (logger: Logger) => new RuntimeSettings(logger),
+  inject: [LOGGER, SAMPLER],
+  useFactory: (logger: Logger, sampler: Sampler) => new RuntimeSettings(logger, sampler),
 };
 
 /** Follows the live document as long as the application is there. */

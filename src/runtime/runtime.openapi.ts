@@ -3,6 +3,8 @@ import { IF_MATCH, IF_NONE_MATCH } from '../http/http.openapi.js';
 import type { OperationDescription, Tag } from '../http/openapi/describe.js';
 import { CHANGE_RECORD_ERRORS, READ_RECORD_ERRORS } from '../http/record.openapi.js';
 import { LOG_LEVELS } from '../telemetry/logger.js';
+import { DOORS, KINDS } from '../telemetry/request-metrics.js';
+import { MAX_PER_SECOND, MAX_RULES, WHOLE } from '../telemetry/sampling.js';
 import { FLAGS } from './flags.js';
 
 const RUNTIME: Tag = { name: 'Runtime configuration', description: 'What changes without a restart', place: 58 };
@@ -13,10 +15,26 @@ const flags = Object.entries(FLAGS).map(([name, { default: value, meaning }]) =>
   name,
   Type.Optional(Type.Boolean({ default: value, description: meaning })),
 ]);
+const Rule = Type.Object({
+  door: Type.Optional(Type.Enum(DOORS)),
+  operation: Type.Optional(Type.Enum(KINDS)),
+  tenant: Type.Optional(Type.String()),
+  rate: Type.Integer({ minimum: 0, maximum: WHOLE, description: 'Parts per 10,000.' }),
+});
+const Sampling = Type.Object(
+  {
+    rules: Type.Array(Rule, { maxItems: MAX_RULES, description: 'The first one that covers a request decides.' }),
+    failed: Type.Boolean({ description: 'Whether every request that the node has failed is traced.' }),
+    slowMs: orNull(Type.Integer({ description: 'Every request that takes longer is traced; null: none for that.' })),
+    maxPerSecond: Type.Integer({ minimum: 0, maximum: MAX_PER_SECOND }),
+  },
+  { description: 'Which requests are traced, in the place of the variables UMBRA_TRACE_*. All members are required.' },
+);
 export const RuntimeMembers = Type.Object(
   {
     logLevel: Type.Optional(Type.Enum(LOG_LEVELS, { description: 'As UMBRA_LOG_LEVEL.' })),
     flags: Type.Optional(Type.Object(Object.fromEntries(flags) as Record<string, never>)),
+    sampling: Type.Optional(Sampling),
   },
   { $id: 'RuntimeMembers', description: 'What a member does not say is as the environment of each node has it.' },
 );
@@ -53,7 +71,11 @@ export const Runtime = Type.Object(
 );
 export type Runtime = Static<typeof Runtime>;
 
-const DOCUMENT = { logLevel: 'debug', flags: { bulk: false } };
+const DOCUMENT = {
+  logLevel: 'debug',
+  flags: { bulk: false },
+  sampling: { rules: [{ door: 'mqtt', rate: 1000 }, { rate: 100 }], failed: true, slowMs: 1000, maxPerSecond: 50 },
+};
 const staged = {
   ...{ version: 7, document: DOCUMENT, stagedBy: 'admin', stagedAt: '2023-11-14T22:13:20.000Z' },
   ...{ restores: null, promotedBy: null, promotedAt: null },

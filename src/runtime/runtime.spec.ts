@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { MemoryClusterKeys } from '../store/memory/memory-cluster-keys.js';
 import { createLogger, type LogLevel } from '../telemetry/logger.js';
 import { NodeMetrics } from '../telemetry/node-metrics.js';
+import { NO_SAMPLING, Sampler, type SamplingRules } from '../telemetry/sampling.js';
 import { SettableClock } from '../../test/harness/clock.js';
 import { until } from '../../test/harness/until.js';
 import { documentOf } from './runtime-document.js';
@@ -11,12 +12,15 @@ import { RuntimeSettings } from './runtime-settings.js';
 import { isOpen, nextVersion, obstacles, pendingIn, stateOf, type RuntimeState } from './runtime-state.js';
 import { RuntimeSwitch } from './runtime-switch.js';
 
+const SAMPLING: SamplingRules = { rules: [{ door: 'mqtt', rate: 9 }], failed: true, slowMs: null, maxPerSecond: 7 };
+
 describe('a document', () => {
   it.each([
     [{}, {}],
     [{ logLevel: 'debug' }, { logLevel: 'debug' }],
     [{ logLevel: null, flags: { bulk: null } }, { flags: {} }],
     [{ flags: { bulk: false } }, { flags: { bulk: false } }],
+    [{ sampling: SAMPLING, logLevel: null }, { sampling: SAMPLING }],
   ])('%j is taken', (value, document) => expect(documentOf(value)).toEqual(document));
 
   it.each([
@@ -31,6 +35,18 @@ describe('a document', () => {
     [{ flags: { bulk: 'no' } }, 'flags.bulk must be true or false'],
     [{ flags: { blk: true } }, 'flags.blk is unknown; remove it'],
     [{ logLevel: 1, flags: { x: 1 } }, 'logLevel must be one of'],
+    [{ sampling: 100 }, 'sampling must be an object with rules, failed, slowMs, maxPerSecond'],
+    [{ sampling: [] }, 'sampling must be an object'],
+    [
+      { sampling: { ...SAMPLING, rules: [{ rate: 10_001 }] } },
+      'sampling.rules[0]: rate must be a whole number from 0 to',
+    ],
+    [{ sampling: { ...SAMPLING, rules: [{ rte: 1 }] } }, 'sampling.rules[0] has no member "rte"'],
+    [{ sampling: { ...SAMPLING, slow: 1 } }, 'sampling has no member "slow"'],
+    [
+      JSON.parse(`{"sampling": {"rules": [{"__proto__": {}, "rate": 1}], "failed": true}}`),
+      'has no member "__proto__"',
+    ],
     [{ logLevel: 1, flags: { x: 1 } }, 'flags.x is unknown; remove it'],
     [JSON.parse('{"__proto__": {"bulk": true}}'), '__proto__ is unknown; remove it'],
     [JSON.parse('{"flags": {"constructor": 1}}'), 'flags.constructor is unknown; remove it'],
@@ -119,12 +135,13 @@ describe('two nodes', () => {
     const write = (line: string) => void lines.push(JSON.parse(line) as { msg: string });
     const metrics = new NodeMetrics();
     const logger = createLogger({ logLevel: 'info', nodeId: node }, { write });
-    const settings = new RuntimeSettings(logger);
+    const sampler = new Sampler();
+    const settings = new RuntimeSettings(logger, sampler);
     const follower = new RuntimeFollower({ keys, node, settings, metrics, logger });
     follower.start();
     const rejected = (): number[] => (metrics.runtimeRejected.samples() ?? []).map(({ value }) => value);
     const versions = (): number[] => (metrics.runtimeVersion.samples() ?? []).map(({ value }) => value);
-    return { follower, logger, settings, lines, rejected, versions };
+    return { follower, logger, settings, sampler, lines, rejected, versions };
   }
   const levels = (): string[] => nodes.map(({ logger }) => logger.level);
   const stage = async (document: object) => runtime.stage(document, await runtime.state(), 'ada');
@@ -179,6 +196,15 @@ describe('two nodes', () => {
     await until('it is followed', () => levels().join() === 'warn,warn');
     await keys.commit({ guards: [], deletes: ['runtime/live'] });
     await until('the environment is followed', () => levels().join() === 'info,info');
+  });
+
+  it('sample as the live document says, and as the environment without it', async () => {
+    await stage({ sampling: SAMPLING });
+    await runtime.promote({ by: 'ada' });
+    expect(nodes.map(({ sampler }) => sampler.rules)).toEqual([SAMPLING, SAMPLING]);
+    await stage({});
+    await runtime.promote({ by: 'ada' });
+    expect(nodes.map(({ sampler }) => sampler.rules)).toEqual([NO_SAMPLING, NO_SAMPLING]);
   });
 
   it('hold a promotion up while one of them says nothing, or refuses', async () => {

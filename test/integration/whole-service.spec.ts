@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { etcdKeys, type EtcdKeysFixture } from '../harness/etcd-cluster-keys.js';
@@ -9,6 +12,8 @@ import { until } from '../harness/until.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'umbra-service-'));
 const masterKey = join(folder, 'master.key');
+/** Takes spans and forgets them: metrics say how many were kept. */
+const receiver = createServer((_, response) => void response.end());
 let etcd: EtcdServer;
 let keys: EtcdKeysFixture[];
 /** Two nodes that share an etcd. */
@@ -20,9 +25,15 @@ beforeAll(async () => {
   etcd = await startEtcd();
   const first = etcdKeys([etcd.endpoint]);
   keys = [first, etcdKeys([etcd.endpoint], { prefix: first.prefix })];
+  receiver.listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  const { port } = receiver.address() as AddressInfo;
   nodes = [];
   for (const [index, { keys: own }] of keys.entries()) {
-    const environment = { UMBRA_NODE_ID: `n${index}`, UMBRA_METRICS_PORT: '0', UMBRA_MASTER_KEY: masterKey };
+    const environment = {
+      ...{ UMBRA_NODE_ID: `n${index}`, UMBRA_METRICS_PORT: '0', UMBRA_MASTER_KEY: masterKey },
+      ...{ UMBRA_TRACE_ENDPOINT: `http://127.0.0.1:${port}/v1/traces`, UMBRA_TRACE_RULES: '0' },
+    };
     nodes.push(await startSecureNode({ keys: own, environment }));
   }
   node = nodes[0]!;
@@ -31,6 +42,8 @@ afterAll(async () => {
   for (const each of [...nodes].reverse()) await each.stop();
   for (const each of keys) await each.close();
   await etcd.stop();
+  receiver.closeAllConnections();
+  receiver.close();
   rmSync(folder, { recursive: true });
 });
 
@@ -95,6 +108,34 @@ describe('the runtime configuration', () => {
     expect(Math.min(...took)).toBeLessThan(1_000);
     const refused = await node.ask('POST', '/v1/bulk', node.admin, '');
     expect(refused.body.type).toBe('urn:umbra:problem:switched-off');
+  });
+
+  it('changes how many requests are traced on both nodes within a second', async () => {
+    const requests = 20;
+    const series = 'umbra_traces_total{decision="head"}';
+    const kept = async () => {
+      const pages = await Promise.all(nodes.map((each) => readMetrics(each.metricsUrl!)));
+      return pages.map((page) => page.get(series)!);
+    };
+    const took: number[] = [];
+    const found: number[][] = [];
+    for (const rate of [0, 10_000, 100]) {
+      const rules = { rules: [{ rate }], failed: true, slowMs: null, maxPerSecond: 1_000 };
+      await stage({ sampling: rules, flags: { bulk: false } });
+      const begun = performance.now();
+      expect((await promote()).body.nodes.map((each: { inForce: number }) => each.inForce)).toHaveLength(2);
+      took.push(performance.now() - begun);
+      const before = await kept();
+      for (const each of nodes)
+        for (let i = 0; i < requests; i++) await each.ask('GET', '/v1/things/lamp/shadows', node.admin);
+      found.push((await kept()).map((count, i) => count - before[i]!));
+    }
+    expect(found.slice(0, 2)).toEqual([
+      [0, 0],
+      [requests, requests],
+    ]);
+    for (const count of found[2]!) expect(count).toBeLessThan(requests);
+    expect(Math.min(...took)).toBeLessThan(1_000);
   });
 
   it.each([
