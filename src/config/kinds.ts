@@ -105,7 +105,7 @@ export function host<const P extends string>(path: P, meaning: string) {
   });
 }
 
-/** Path of a file that the node reads once, at its start; null by default. */
+/** Path of a file that the node reads; null by default. */
 export function file<const P extends string>(path: P, words: Words & { example: string }) {
   const rule = { type: 'path', pattern: /^[^\0\n]{1,4096}$/, problem: 'must be the path of one file' };
   return text(path, null, { ...rule, ...words });

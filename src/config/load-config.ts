@@ -7,6 +7,7 @@ import { crossChecks } from './cross-checks.js';
 import { isLoopback } from './loopback.js';
 import { hostsOf, needsCredentials } from './needs-credentials.js';
 import { nearestName } from './nearest-name.js';
+import { withSecretFiles } from './secret-files.js';
 import { VARIABLE_NAMES, VARIABLES, type Values, type VariableName } from './variables.js';
 
 const MAX_SHOWN = 80;
@@ -19,15 +20,16 @@ type Source = Record<string, string | undefined>;
  * Makes the configuration from variables such as those of readEnvironment(). An empty variable counts as unset.
  * @throws ConfigError that lists every bad variable
  */
-export function loadConfig(source: Source): Config {
-  const problems = unknownVariables(source);
+export function loadConfig(given: Source): Config {
+  const { source, problems: ofFiles } = withSecretFiles(given);
+  const problems = [...unknownVariables(source), ...ofFiles];
   const values = {} as Record<VariableName, unknown>;
   for (const name of VARIABLE_NAMES) {
     const variable = VARIABLES[name];
-    const given = source[name];
-    const parsed = given ? variable.parse(given) : { value: variable.default };
+    const text = source[name];
+    const parsed = text ? variable.parse(text) : { value: variable.default };
     if ('value' in parsed) values[name] = parsed.value;
-    else problems.push(badValue(name, given ?? '', parsed.problem));
+    else problems.push(badValue(name, text ?? '', parsed.problem));
   }
   if (problems.length === 0) problems.push(...crossChecks(values as Values));
   if (problems.length > 0) throw new ConfigError(problems);
