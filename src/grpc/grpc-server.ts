@@ -127,11 +127,17 @@ export class GrpcServer {
     const asked = asksForCertificates ? ASK_FOR_CERTIFICATES : {};
     // A client that does not speak HTTP/2 gets no further than the handshake.
     const common = { minVersion: 'TLSv1.2' as const, ALPNProtocols: ['h2'], ...asked };
-    const certificate = new NodeCertificate({ cert, key }, common, logger);
+    const node = this.parts.metrics?.node;
+    const certificate = new NodeCertificate(
+      { cert, key },
+      common,
+      logger,
+      node && { tried: node.countTlsReloads('grpcs') },
+    );
     const server = createTlsServer({ ...certificate.read(), ...common, handshakeTimeout: HANDSHAKE_MS, noDelay: true });
     server.on('tlsClientError', ({ message }: Error) => logger.debug({ reason: message }, 'TLS handshake failed'));
     certificate.follow(server);
-    this.parts.metrics?.node.readTlsNotAfter('grpcs', () => certificate.notAfter);
+    node?.readTlsNotAfter('grpcs', () => certificate.notAfter);
     return server;
   }
 

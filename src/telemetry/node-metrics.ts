@@ -21,6 +21,8 @@ export type CertificateUse = 'https' | 'mqtts' | 'grpcs';
 /** In the order of their numbers in pino, which are ten times their places from 1 on. */
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 
+const RELOADS = ['ok', 'failed'] as const;
+
 /** The keys of the runtime configuration. */
 const RUNTIME_STATES = ['live', 'staged'] as const;
 
@@ -47,6 +49,11 @@ export class NodeMetrics implements LineCounts {
     name: 'umbra_tls_not_after_seconds',
     help: 'End of the certificate that new connections to a door see, in seconds of the epoch.',
     labels: { use: ['https', 'mqtts', 'grpcs'] },
+  });
+  readonly tlsReloads = new Counter({
+    name: 'umbra_tls_reloads',
+    help: 'Changed files of certificates by what came of them; those that failed leave the ones before in force.',
+    labels: { use: ['https', 'mqtts', 'grpcs', 'etcd'], result: RELOADS },
   });
   readonly utilization = new Gauge({
     name: 'umbra_event_loop_utilization_ratio',
@@ -115,6 +122,12 @@ export class NodeMetrics implements LineCounts {
   readTlsNotAfter(use: CertificateUse, read: () => number): void {
     this.#certificates.set(use, read);
     this.tlsNotAfter.read = () => [...this.#certificates].map(([name, each]) => [[name], each()] as const);
+  }
+
+  /** Counts what comes of changed files. */
+  countTlsReloads(use: CertificateUse | 'etcd'): (result: (typeof RELOADS)[number]) => void {
+    const cells = { ok: this.tlsReloads.bind(use, 'ok'), failed: this.tlsReloads.bind(use, 'failed') };
+    return (result) => this.tlsReloads.add(cells[result]);
   }
 
   /** Begins to measure; to be ended with `stop`. */

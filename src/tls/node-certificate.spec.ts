@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -44,6 +44,7 @@ describe('the certificate of the node', () => {
   const errors = (): (string | undefined)[] => lines.filter(({ level }) => level === 50).map(({ reason }) => reason);
 
   let certificate: NodeCertificate;
+  let tried: string[];
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'umbra-node-certificate-'));
@@ -55,7 +56,9 @@ describe('the certificate of the node', () => {
     );
     const first = issue();
     write(first);
-    certificate = new NodeCertificate(files, { minVersion: 'TLSv1.2' }, logger, PERIOD_MS);
+    tried = [];
+    const parts = { periodMs: PERIOD_MS, tried: (result: string) => void tried.push(result) };
+    certificate = new NodeCertificate(files, { minVersion: 'TLSv1.2' }, logger, parts);
     server = createServer(certificate.read(), (socket) => socket.on('error', () => undefined).resume());
     certificate.follow(server);
     server.listen(0, '127.0.0.1');
@@ -80,6 +83,57 @@ describe('the certificate of the node', () => {
     socket.destroy();
     expect(errors()).toEqual([]);
     expect(lines.map(({ level }) => level)).toEqual([30]);
+    expect(tried).toEqual(['ok']);
+  });
+
+  it('is replaced when Kubernetes lets its link lead to another folder', async () => {
+    const put = (name: string, { pem, key }: x509.Issued): void => {
+      const place = join(folder, name);
+      mkdirSync(place);
+      writeFileSync(join(place, 'tls.crt'), pem);
+      writeFileSync(join(place, 'tls.key'), key);
+      symlinkSync(name, join(folder, '..data_tmp'));
+      renameSync(join(folder, '..data_tmp'), join(folder, '..data'));
+    };
+    const [first, next] = [issue(), issue()];
+    put('..2026_1', first);
+    for (const name of ['tls.crt', 'tls.key']) symlinkSync(join('..data', name), join(folder, name));
+    const mounted = { cert: join(folder, 'tls.crt'), key: join(folder, 'tls.key') };
+    const own = new NodeCertificate(mounted, {}, createLogger({ logLevel: 'silent', nodeId: 'n' }), {
+      periodMs: PERIOD_MS,
+    });
+    server.close();
+    server = createServer(own.read(), (socket) => socket.on('error', () => undefined).resume());
+    own.follow(server);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    expect(await shown()).toBe(fingerprint(first));
+    put('..2026_2', next);
+    await until('the new certificate', async () => (await shown()) === fingerprint(next));
+  });
+
+  it('is looked at on SIGHUP, however long the pause between two looks is', async () => {
+    server.close();
+    const parts = { periodMs: 3_600_000, tried: (result: string) => void tried.push(result) };
+    const logger = createLogger(
+      { logLevel: 'info', nodeId: 'n' },
+      { write: (line: string) => void lines.push(JSON.parse(line) as (typeof lines)[number]) },
+    );
+    const own = new NodeCertificate(files, {}, logger, parts);
+    server = createServer(own.read(), (socket) => socket.on('error', () => undefined).resume());
+    own.follow(server);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    process.emit('SIGHUP');
+    await until('it is said', () => lines.some(({ msg }) => msg.endsWith('as it was')));
+    const next = issue();
+    write(next);
+    process.emit('SIGHUP');
+    await until('the new certificate', async () => (await shown()) === fingerprint(next));
+    writeFileSync(files.key, issue().key);
+    process.emit('SIGHUP');
+    await until('an error', () => errors().length > 0);
+    expect([await shown(), tried]).toEqual([fingerprint(next), ['ok', 'failed']]);
   });
 
   it('is replaced when its files are put in place of the old ones', async () => {

@@ -26,7 +26,8 @@ export function secureServer(fastify: FastifyInstance, parts: SecureServerParts)
   const { files, clientErrors, logger } = parts;
   const { cert, key } = files;
   const asked = parts.asksForCertificates ? ASK_FOR_CERTIFICATES : {};
-  const certificate = new NodeCertificate({ cert, key }, { minVersion: 'TLSv1.2', ...asked }, logger);
+  const tried = parts.metrics.node.countTlsReloads('https');
+  const certificate = new NodeCertificate({ cert, key }, { minVersion: 'TLSv1.2', ...asked }, logger, { tried });
   const options = {
     ...SERVER_OPTIONS,
     ...certificate.read(),

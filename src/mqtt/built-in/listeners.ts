@@ -181,7 +181,8 @@ function createSecureServer(
 ): TlsServer {
   const required = files.ca !== null;
   const asked = asksForCertificates && !required ? ASK_FOR_CERTIFICATES : {};
-  const certificate = new NodeCertificate(files, { minVersion: 'TLSv1.2', ...asked }, logger);
+  const tried = metrics.node.countTlsReloads('mqtts');
+  const certificate = new NodeCertificate(files, { minVersion: 'TLSv1.2', ...asked }, logger, { tried });
   const server = createTlsServer({
     ...certificate.read(),
     requestCert: required,

@@ -46,6 +46,7 @@ export function openEtcdStorage(options: EtcdStorageOptions): Storage {
   const onCommitted = (revision: number): void => lag.committed(revision, performance.now());
   const opened = createEtcdStore({ config, history, logger, clock, metrics: metrics.storage, commit: { onCommitted } });
   const { store, cluster, commit, transactions, cache, guard, removals } = opened;
+  if (config.etcd.tls.ca !== null) cluster.followCertificates(metrics.node.countTlsReloads('etcd'));
   const times = watchTimes ?? WATCH_TIMES;
   const feed = new EtcdShadowFeed({
     config: config.etcd,

@@ -4,11 +4,11 @@ import { Etcd3, type IOptions } from 'etcd3';
 import type { EtcdConfig } from '../../../config/config.js';
 import type { EtcdTokens } from './etcd-tokens.js';
 
-/** Contents of PEM files, read once at the start. */
+/** Contents of PEM files, as they are now. */
 export interface EtcdCredentials {
-  readonly rootCertificate?: Buffer;
-  readonly privateKey?: Buffer;
-  readonly certChain?: Buffer;
+  readonly rootCertificate?: Buffer | undefined;
+  readonly privateKey?: Buffer | undefined;
+  readonly certChain?: Buffer | undefined;
 }
 
 /**
@@ -39,11 +39,11 @@ export function createEtcdClient(
   credentials: EtcdCredentials,
   tokens: EtcdTokens | null = null,
 ): Etcd3 {
+  const { rootCertificate, certChain, privateKey } = credentials;
+  const shown = { ...(certChain && { certChain }), ...(privateKey && { privateKey }) };
   const options: IOptions = {
     hosts: host,
-    ...(credentials.rootCertificate
-      ? { credentials: { ...credentials, rootCertificate: credentials.rootCertificate } }
-      : {}),
+    ...(rootCertificate && { credentials: { rootCertificate, ...shown } }),
     faultHandling: { global: noop, host: () => noop },
     // A function: an options object would be one absolute instant for all calls.
     defaultCallOptions: (context) => (context.isStream ? {} : { deadline: Date.now() + config.callTimeoutMs }),

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { CallOptions } from '@grpc/grpc-js';
 import type { Etcd3 } from 'etcd3';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -15,6 +14,7 @@ import { EtcdChannel, type Channel } from './channel/etcd-channel.js';
 import { createEtcdClient, type EtcdCredentials } from './etcd-client.js';
 import { classify, needsNewClient } from './etcd-error.js';
 import { EtcdTokens, withValidToken } from './etcd-tokens.js';
+import { LiveCredentials } from './live-credentials.js';
 import { TXN_PATH } from './protobuf/txn-request.js';
 import { unlessHung } from './unless-hung.js';
 
@@ -48,15 +48,6 @@ export interface MemberFactories {
   readonly createChannel?: CreateChannel | undefined;
 }
 
-/** PEM files of the configuration, read once. */
-export function readCredentials(tls: EtcdConfig['tls']): EtcdCredentials {
-  return {
-    ...(tls.ca === null ? {} : { rootCertificate: readFileSync(tls.ca) }),
-    ...(tls.cert === null ? {} : { certChain: readFileSync(tls.cert) }),
-    ...(tls.key === null ? {} : { privateKey: readFileSync(tls.key) }),
-  };
-}
-
 /**
  * One client per member. Calls go to the leader while it is known, since any other member passes them on to it; after an
  * error they go to the next member (ETCD 3.2). A member that hangs costs one call timeout. Retries end at the caller's
@@ -71,6 +62,7 @@ export class EtcdMembers {
   readonly #createChannel: CreateChannel;
   /** When each member has failed last, in milliseconds of the monotonic clock. */
   readonly #failedAt = new Map<string, number>();
+  readonly #credentials: LiveCredentials;
   #at = 0;
   #closed = false;
   #lastError: string | null = null;
@@ -85,7 +77,8 @@ export class EtcdMembers {
   ) {
     this.callTimeoutMs = config.callTimeoutMs;
     if (config.endpoints.length === 0) throw new Error('no etcd endpoint');
-    const credentials = readCredentials(config.tls);
+    const credentials = new LiveCredentials(config.tls, logger);
+    this.#credentials = credentials;
     const ask = (host: string): Promise<string> => authenticate(host, config, credentials);
     const tokens = config.user === null ? null : new EtcdTokens(ask, config.callTimeoutMs);
     this.#createClient = createClient ?? ((host) => createEtcdClient(host, config, credentials, tokens));
@@ -94,6 +87,24 @@ export class EtcdMembers {
     this.#members = config.endpoints.map((host) => {
       return { host, client: this.#createClient(host), channel: this.#createChannel(host) };
     });
+  }
+
+  /**
+   * Shows new certificates when their files change: at once for new clients, and for channels at their next connection.
+   * Connections that are open stay.
+   * @param tried is told how each attempt has ended
+   * @throws Error of node:fs for a file that cannot be read
+   */
+  followCertificates(tried: (result: 'ok' | 'failed') => void): void {
+    this.#credentials.follow(() => this.#replaceClients(), tried);
+  }
+
+  /** Those of before end when the calls that they have under way must have ended. */
+  #replaceClients(): void {
+    for (const [index, member] of this.#members.entries()) {
+      this.#members[index] = { ...member, client: this.#createClient(member.host) };
+      setTimeout(() => member.client.close(), 2 * this.callTimeoutMs).unref();
+    }
   }
 
   /** A new client of the member at `host`, with the node's credentials and tokens; the caller closes it. */
@@ -253,6 +264,7 @@ export class EtcdMembers {
   /** Ends the connections; retries end with `draining`. */
   close(): void {
     this.#closed = true;
+    this.#credentials.close();
     for (const { client, channel } of this.#members) {
       client.close();
       channel.close();
