@@ -16,6 +16,8 @@ export interface NodeAddresses extends HttpAddresses, GrpcAddresses, MqttAddress
   readonly metrics: string | null;
 }
 
+/** Milliseconds of a drain in which streams that have been told of their end may read what still waits for them. */
+const LAST_MS = 1_000;
 /** Milliseconds of a drain for the last traces. */
 const TRACES_MS = 1_000;
 
@@ -82,7 +84,9 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
       // All doors drain at once, because they share one time limit. The hub continues until MQTT has published what it
       // committed. Then its end ends the streams, and HTTP waits for these.
       const closed = app.close();
-      await Promise.all([mqtt.drain(), external?.drain(), sinks?.stop()]);
+      const graceMs = Math.max(0, Math.min(config.drainGraceMs, config.drainTimeoutMs - LAST_MS));
+      const spreadMs = Math.max(0, Math.min(config.drainSpreadMs, config.drainTimeoutMs - LAST_MS - graceMs));
+      await Promise.all([mqtt.drain(), external?.drain(), sinks?.stop(), hub.endEvenly(graceMs, spreadMs)]);
       await hub.close();
       await closed;
       await traces.close(TRACES_MS);

@@ -1,6 +1,7 @@
 import { DEFAULT_LIMITS } from '../document/limits.js';
 import { LOG_LEVELS } from '../telemetry/logger.js';
 import { CALLER_LIMITS } from './caller-limits.js';
+import { DRAIN_VARIABLES, SERVER_REFERENCE } from './drain-variables.js';
 import { choice, file, flag, host, integer, list, optionalPort, port, text, type Variable } from './kinds.js';
 import { METRICS_VARIABLES } from './metrics-variables.js';
 import { SINK_VARIABLES } from './sink-variables.js';
@@ -118,6 +119,7 @@ export const SECTIONS = {
       meaning:
         'Send the current delta to a client that subscribes to update/delta, or resumes a session that has it, instead of the missed deltas.',
     }),
+    ...SERVER_REFERENCE,
   },
   TLS: {
     UMBRA_TLS_CERT: file('tls.cert', {
@@ -365,10 +367,7 @@ export const SECTIONS = {
       meaning:
         'Form of the records that the node writes to etcd: 1 as long as nodes that read only form 1 are on the same etcd.',
     }),
-    UMBRA_DRAIN_TIMEOUT_MS: integer('drainTimeoutMs', 10_000, {
-      ...{ min: 0, max: 600_000, unit: 'ms' },
-      meaning: 'Time for finishing work in flight after SIGTERM or Ctrl-C.',
-    }),
+    ...DRAIN_VARIABLES,
     UMBRA_LOG_LEVEL: choice('logLevel', 'info', {
       values: LOG_LEVELS,
       meaning: 'Least severe lines that are logged. Payloads of devices are never logged at info and above.',

@@ -6,6 +6,7 @@ const BY_CODE = new Map<number, DisconnectReason>([
   [REASON.unspecified, 'server-error'],
   [REASON.notAuthorized, 'access-withdrawn'],
   [REASON.serverShuttingDown, 'node-stopped'],
+  [REASON.useAnotherServer, 'moved'],
   [REASON.keepAliveTimeout, 'keep-alive-timeout'],
   [REASON.sessionTakenOver, 'taken-over'],
   [REASON.messageRateTooHigh, 'throttled'],

@@ -9,6 +9,8 @@ export const DISCONNECT_REASONS = {
   throttled: 'THROTTLED',
   'server-error': 'SERVER_ERROR',
   'node-stopped': 'SERVER_INITIATED_DISCONNECT',
+  /** The node has asked the client to use another one. */
+  moved: 'SERVER_INITIATED_DISCONNECT',
   /** The node was killed, or was cut off from etcd for longer than its lease. */
   'node-lost': 'SERVER_ERROR',
 } as const satisfies Readonly<Record<string, string>>;

@@ -19,7 +19,7 @@ const TRANSPORTS = ['tcp', 'tls', 'websocket'] as const;
 
 const LEAVINGS = [
   ...(['client', 'network', 'keepalive', 'too_slow', 'taken_over', 'denied'] as const),
-  ...(['protocol', 'drain', 'failed'] as const),
+  ...(['protocol', 'drain', 'moved', 'failed'] as const),
 ] as const;
 export type Leaving = (typeof LEAVINGS)[number];
 

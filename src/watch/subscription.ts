@@ -74,6 +74,8 @@ export interface WatchHub {
   readonly position: Position | null;
   /** Whether changes arrive; else why not. */
   readonly health: Health;
+  /** Ends the subscriptions with `draining` after `graceMs`, at an even rate over `withinMs` milliseconds. No errors. */
+  endEvenly(graceMs: number, withinMs: number): Promise<void>;
   /** Ends every subscription with `draining`, and the stream from the store. No errors. */
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { WatchConfig } from '../config/config.js';
 import { ServiceError } from '../errors/service-error.js';
 import { BackOff } from '../resilience/back-off.js';
+import { evenly } from '../resilience/evenly.js';
 import { Signal } from '../resilience/signal.js';
 import type { Position } from '../store/position.js';
 import { FeedGap, withoutPresence, type FeedBatch, type GapReason, type ShadowFeed } from '../store/shadow-feed.js';
@@ -142,6 +143,11 @@ export class ShadowWatchHub implements WatchHub {
   follow(listener: FeedListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  async endEvenly(graceMs: number, withinMs: number): Promise<void> {
+    if (graceMs > 0 && this.#subscriptions.size > 0) await pause(graceMs);
+    await evenly([...this.#subscriptions], withinMs, (queue) => queue.end('draining'));
   }
 
   async close(): Promise<void> {

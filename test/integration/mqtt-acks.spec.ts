@@ -122,3 +122,62 @@ describe.each([4, 5] as const)('PUBACK, MQTT version %i', (protocolVersion) => {
     expect(node.broker.connections).toBe(0);
   });
 });
+
+describe('a drain that spreads', () => {
+  const SERVERS = 'a.example.com:8883 b.example.com';
+  const CLIENTS = 30;
+
+  /** Connects clients of both versions, and notes when each is told to go, and what it is told. */
+  async function clientsOf(node: MqttNode) {
+    const gone: number[] = [];
+    const told: unknown[] = [];
+    const clients = [];
+    for (let i = 0; i < CLIENTS; i++) {
+      const client = await node.connect({ protocolVersion: i % 2 === 0 ? 5 : 4 });
+      client.mqtt.on('disconnect', ({ reasonCode, properties }) =>
+        told.push([reasonCode, properties?.serverReference]),
+      );
+      client.mqtt.on('close', () => gone.push(performance.now()));
+      clients.push(client);
+    }
+    return { clients, gone, told };
+  }
+
+  it('closes connections one after the other, names another server, and serves those that wait for their turn', async () => {
+    const mqtt = { serverReference: SERVERS };
+    const node = await startMqttNode({ config: { drainSpreadMs: 5_000, drainGraceMs: 100 }, mqtt });
+    const { clients, gone, told } = await clientsOf(node);
+    const start = performance.now();
+    const drained = node.transport.drain();
+    await until('the first end', () => gone.length > 0);
+    expect(node.transport.health.reason).toBe('draining');
+    // Its turn is the last.
+    await clients.at(-1)!.publish(`${TOPIC}/update`, UPDATE);
+    await drained;
+    await until('the end of all', () => gone.length === CLIENTS);
+    expect(told).toEqual(Array.from({ length: CLIENTS / 2 }, () => [0x9c, SERVERS]));
+    expect(gone[0]! - start).toBeGreaterThanOrEqual(100);
+    // 20 ms for each of them, although the spread is longer.
+    expect(gone.at(-1)! - gone[0]!).toBeGreaterThan(400);
+    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(node.store.records).toHaveLength(1);
+    await node.stop();
+  });
+
+  it('ends within its bound although a request is never answered', async () => {
+    const store = new Interposed();
+    let open = (): void => {};
+    store.gate = new Promise((resolve) => (open = resolve));
+    const config = { drainSpreadMs: 5_000, drainTimeoutMs: 1_500 };
+    const node = await startMqttNode({ wrap: store.wrap, config });
+    const { clients, gone } = await clientsOf(node);
+    clients[0]!.publish(`${TOPIC}/update`, UPDATE).catch(() => undefined);
+    await until('the update in the store', () => store.waiting === 1);
+    const start = performance.now();
+    await node.transport.drain();
+    expect(performance.now() - start).toBeLessThan(4_000);
+    await until('the end of all', () => gone.length === CLIENTS);
+    open();
+    await node.stop();
+  });
+});

@@ -52,6 +52,9 @@ const MAX_FILTERS = 64;
 /** Half packets of this size and more are given up first when memory is short. */
 const LARGE_PACKET_BYTES = 16 * 1024;
 
+/** Why connections end with the node. */
+export const SHUTTING_DOWN = 'the node is shutting down';
+
 /** The built-in broker: connections, sessions, subscriptions, and the delivery of messages. */
 @Injectable()
 export class MqttBroker implements Door {
@@ -140,13 +143,13 @@ export class MqttBroker implements Door {
     this.#review.start();
   }
 
-  /** Tells MQTT 5 clients that the node shuts down (0x8B) and closes every connection. Resolves when all are closed. */
-  async close(): Promise<void> {
+  /** Closes every connection, and tells MQTT 5 clients so. Resolves when all are closed. @param reason code of MQTT 5 */
+  async close(reason: number): Promise<void> {
     this.#review.stop();
     this.wills.close();
     const open = [...this.deadlines];
     const closed = open.map(({ stream }) => new Promise((resolve) => stream.once('close', resolve)));
-    for (const connection of open) connection.end(REASON.serverShuttingDown, 'the node is shutting down');
+    for (const connection of open) connection.end(reason, SHUTTING_DOWN);
     await Promise.all(closed);
     this.sessions.stop();
     this.deadlines.stop();

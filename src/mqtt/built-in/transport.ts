@@ -5,11 +5,13 @@ import { actorOf } from '../../access/audit.js';
 import { CONFIG, type Config } from '../../config/config.js';
 import { ServiceError } from '../../errors/service-error.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
-import { MqttBroker } from './broker.js';
+import { MqttBroker, SHUTTING_DOWN } from './broker.js';
 import { MqttListeners, type MqttAddresses } from './listeners.js';
 import { MqttPublisher } from './publisher.js';
 import { Connection } from './connections/connection.js';
+import { EvenEnd, type EvenEndOptions } from './connections/even-end.js';
 import type { IncomingRequest } from './connections/incoming-request.js';
+import { REASON } from './packets/reason-codes.js';
 import type { Answer, AnswerMessage } from '../answer.js';
 import { RequestAnswerer } from '../request-answerer.js';
 import { CALLED_DIRECTLY } from '../request-handlers.js';
@@ -26,6 +28,9 @@ export class MqttTransport implements CustomTransportStrategy {
   #inFlight = 0;
   /** Revision of the last commit that came through this door. */
   #lastRevision = 0;
+  /** Nothing new is accepted. */
+  #stopping = false;
+  /** Nothing new is begun on what was accepted. */
   #draining = false;
   #closing: Promise<void> | null = null;
   readonly #onAnswered = (incoming: IncomingRequest, answer: Answer): void => this.#answered(incoming, answer);
@@ -40,7 +45,7 @@ export class MqttTransport implements CustomTransportStrategy {
   ) {}
 
   get health(): { readonly ok: boolean; readonly reason: string; readonly connections: number } {
-    const reason = this.#draining ? 'draining' : this.listeners.listening ? 'listening' : 'not listening';
+    const reason = this.#stopping ? 'draining' : this.listeners.listening ? 'listening' : 'not listening';
     return { ok: reason === 'listening', reason, connections: this.broker.connections };
   }
 
@@ -57,7 +62,10 @@ export class MqttTransport implements CustomTransportStrategy {
     this.listeners.attachWebSocket(server);
   }
 
-  /** Stops accepting, finishes what is in flight, and closes every connection; within `config.drainTimeoutMs`. */
+  /**
+   * Stops accepting, closes connections at an even rate, finishes what is in flight, and closes the rest; within
+   * `config.drainTimeoutMs`.
+   */
   drain(): Promise<void> {
     return (this.#closing ??= this.#end(this.config.drainTimeoutMs));
   }
@@ -155,18 +163,40 @@ export class MqttTransport implements CustomTransportStrategy {
   }
 
   async #end(withinMs: number): Promise<void> {
-    this.#draining = true;
+    this.#stopping = true;
     this.listeners.stopAccepting();
     // Not the injected clock: a stopped clock of a test must not stop the end.
-    const deadline = performance.now() + withinMs;
-    const isBusy = (): boolean => this.#inFlight > 0 || this.publisher.revision < this.#lastRevision;
-    while (isBusy() && performance.now() < deadline - CLOSE_MS) await pause(DRAIN_POLL_MS);
+    const deadline = performance.now() + withinMs - CLOSE_MS;
+    const isMoving = this.config.mqtt.serverReference !== null;
+    const reason = isMoving ? REASON.useAnotherServer : REASON.serverShuttingDown;
+    await this.#spread(reason, deadline);
+    this.#draining = true;
+    while (this.#isBusy() && performance.now() < deadline) await pause(DRAIN_POLL_MS);
     if (this.#inFlight > 0) this.log.warn({ inFlight: this.#inFlight }, 'MQTT requests were cut off by the shutdown');
     this.publisher.stop();
-    const closed = this.broker.close();
+    const closed = this.broker.close(reason);
     await Promise.race([closed, pause(Math.min(CLOSE_MS, withinMs))]);
     this.listeners.destroyAll();
     await Promise.race([closed, pause(CLOSE_MS)]);
+  }
+
+  #isBusy(): boolean {
+    return this.#inFlight > 0 || this.publisher.revision < this.#lastRevision;
+  }
+
+  /** @param deadline milliseconds of performance.now() */
+  async #spread(reason: number, deadline: number): Promise<void> {
+    const { drainGraceMs, drainSpreadMs } = this.config;
+    if (this.broker.connections === 0) return;
+    if (drainGraceMs > 0) await pause(Math.min(drainGraceMs, deadline - performance.now()));
+    const withinMs = Math.min(drainSpreadMs, deadline - performance.now());
+    if (withinMs > 0) await this.#endEvenly(this.broker.clients(), { reason, why: SHUTTING_DOWN, withinMs, deadline });
+  }
+
+  #endEvenly(connections: Connection[], how: Omit<EvenEndOptions, 'committed' | 'published'>): Promise<number> {
+    const committed = (): number => this.#lastRevision;
+    const published = (): number => this.publisher.revision;
+    return new EvenEnd({ ...how, committed, published }).end(connections);
   }
 }
 

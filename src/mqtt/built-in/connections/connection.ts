@@ -22,6 +22,7 @@ import { addressOf } from '../gates/credentials.js';
 import { Chain } from './chain.js';
 import type { DeltaRevisions } from './delta-revisions.js';
 import type { Door } from './door.js';
+import { farewell } from './farewell.js';
 import { IncomingRequest, Route, type RequestOwner } from './incoming-request.js';
 import { CLOSE_MS, CONNECT_COST, CONNECT_TIMEOUT_MS, MAX_DISCARDED, PACKET_TIMEOUT_MS } from './limits.js';
 import { obeyDisconnect } from './obey-disconnect.js';
@@ -34,8 +35,7 @@ type Phase = 'opening' | 'open' | 'ending' | 'closed';
 
 /** One connection of one client: reads packets in place, and is written to once per turn. */
 export class Connection implements PacketHandler, RequestOwner {
-  /** Its place among all connections. */
-  slot = 0;
+  slot = 0; // Its place among all connections.
   /** The turn of the loop in which it was read last, and the packets that were handled in it. */
   turn = -1;
   packets = 0;
@@ -43,12 +43,10 @@ export class Connection implements PacketHandler, RequestOwner {
   principal: Principal = ANONYMOUS;
   session: Session | null = null;
   will: Will | null = null;
-  /** 0: none. */
-  keepAliveMs = 0;
+  keepAliveMs = 0; // 0: none.
   /** The Session Expiry Interval of its CONNECT was 0, so DISCONNECT must not set another (MQTT-3.14.2-2). */
   isTransient = true;
-  /** Bytes of an incomplete packet that the budget counts. */
-  heldBytes = 0;
+  heldBytes = 0; // Of an incomplete packet; the budget counts them.
   /** Of the current deltas that it was sent; null: of none. */
   deltaRevisions: DeltaRevisions | null = null;
   /** Milliseconds of the deadlines' clock: its begin, the last bytes, or its end, according to the phase. */
@@ -86,6 +84,11 @@ export class Connection implements PacketHandler, RequestOwner {
   /** Its CONNECT was not answered yet. */
   get isOpening(): boolean {
     return this.#phase === 'opening';
+  }
+
+  /** All that it has asked is answered. */
+  get isIdle(): boolean {
+    return this.#requests === null || this.#requests.size === 0;
   }
 
   /** IP address of the client. */
@@ -374,10 +377,7 @@ export class Connection implements PacketHandler, RequestOwner {
     // On a full socket a last packet would wait for a peer that does not read.
     if (this.outbox.isBlocked) return void this.stream.destroy();
     const cameConnect = this.#reader.level !== 0 || reason === REASON.unsupportedProtocolVersion;
-    this.outbox.end((writer) => {
-      if (reason !== null && wasOpen) writer.disconnect(reason);
-      else if (reason !== null && cameConnect) writer.connack(false, reason);
-    });
+    this.outbox.end(farewell(wasOpen || cameConnect ? reason : null, wasOpen, this.door.config));
     // The peer closes (MQTT-3.14.4-1): cutting it at once would answer what it still sends, such as the last record of TLS,
     // with a reset, which SDKs report as an error, and which takes away what it has not read yet.
     this.stream.resume();

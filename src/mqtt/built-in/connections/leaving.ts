@@ -11,6 +11,7 @@ const BY_REASON = new Map<number | null, Leaving>([
   [REASON.administrativeAction, 'denied'],
   [REASON.messageRateTooHigh, 'denied'],
   [REASON.serverShuttingDown, 'drain'],
+  [REASON.useAnotherServer, 'moved'],
   [REASON.unspecified, 'failed'],
 ]);
 

@@ -137,12 +137,22 @@ describe('acknowledgements', () => {
 
 describe('a DISCONNECT', () => {
   it('names its reason in MQTT 5', () => {
-    expect(only(5, (writer) => writer.disconnect(REASON.sessionTakenOver, 'taken over'))).toMatchObject({
+    expect(
+      only(5, (writer) => writer.disconnect(REASON.sessionTakenOver, { reasonString: 'taken over' })),
+    ).toMatchObject({
       cmd: 'disconnect',
       reasonCode: 0x8e,
       properties: { reasonString: 'taken over' },
     });
     expect(written(5, (writer) => writer.disconnect(0x8e))).toEqual(Buffer.from([0xe0, 1, 0x8e]));
+  });
+
+  it('names another server', () => {
+    expect(only(5, (writer) => writer.disconnect(0x9c, { serverReference: 'b:8883' }))).toMatchObject({
+      cmd: 'disconnect',
+      reasonCode: 0x9c,
+      properties: { serverReference: 'b:8883' },
+    });
   });
 
   it('is not sent in MQTT 3.1.1', () => {
@@ -235,7 +245,7 @@ describe('whatever is larger than the client accepts', () => {
       expect(writer.suback(1, [0])).toBe(false);
       expect(writer.connack(false, 0)).toBe(false);
       expect(writer.puback(1)).toBe(true);
-      expect(writer.disconnect(0x8e, 'a long story')).toBe(true);
+      expect(writer.disconnect(0x8e, { reasonString: 'a long story' })).toBe(true);
     };
     expect(written(5, all, 4).toString('hex')).toBe('40020001' + 'e0018e');
   });

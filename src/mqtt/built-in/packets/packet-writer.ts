@@ -1,4 +1,4 @@
-import type { ConnackProperties, ProtocolLevel } from './packet.js';
+import type { ConnackProperties, ProtocolLevel, SentDisconnectProperties } from './packet.js';
 import { TYPE } from './packet-types.js';
 import { encodeProperties, variableLength } from './properties-writer.js';
 import { connackReturnCode, REASON, SUBACK_FAILURE } from './reason-codes.js';
@@ -110,12 +110,12 @@ export class PacketWriter {
   }
 
   /**
-   * @param reasonString left out when the client accepts no packet so large
+   * @param properties left out when the client accepts no packet so large
    * @returns false too in MQTT 3.1.1, where only clients send DISCONNECT
    */
-  disconnect(reason: number, reasonString: string | null = null): boolean {
+  disconnect(reason: number, properties: SentDisconnectProperties | null = null): boolean {
     if (this.#level === 4) return false;
-    const encoded = reasonString === null ? EMPTY : encodeProperties({ reasonString });
+    const encoded = properties === null ? EMPTY : encodeProperties(properties);
     if (!this.#open(TYPE.disconnect << 4, 1 + encoded.length)) return encoded !== EMPTY && this.disconnect(reason);
     this.#out.byte(reason);
     this.#out.copy(encoded);

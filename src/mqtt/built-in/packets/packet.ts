@@ -133,6 +133,9 @@ export interface PacketHandler {
   auth(packet: AuthPacket): void;
 }
 
+/** What a DISCONNECT of MQTT 5 that the node sends may carry. */
+export type SentDisconnectProperties = Readonly<Pick<Properties, 'reasonString' | 'serverReference'>>;
+
 /** What a CONNACK of MQTT 5 may carry. */
 export type ConnackProperties = Readonly<
   Pick<
@@ -149,5 +152,6 @@ export type ConnackProperties = Readonly<
     | 'subscriptionIdentifiersAvailable'
     | 'sharedSubscriptionAvailable'
     | 'serverKeepAlive'
+    | 'serverReference'
   >
 >;

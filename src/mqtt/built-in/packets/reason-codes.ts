@@ -33,6 +33,7 @@ export const REASON = {
   payloadFormatInvalid: 0x99,
   retainNotSupported: 0x9a,
   qosNotSupported: 0x9b,
+  useAnotherServer: 0x9c,
   sharedSubscriptionsNotSupported: 0x9e,
   connectionRateExceeded: 0x9f,
 } as const;
@@ -49,6 +50,7 @@ const RETURN_CODES = new Map<number, number>([
   [REASON.serverBusy, 3],
   [REASON.serverShuttingDown, 3],
   [REASON.quotaExceeded, 3],
+  [REASON.useAnotherServer, 3],
   [REASON.connectionRateExceeded, 3],
   [REASON.badUserNameOrPassword, 4],
   [REASON.badAuthenticationMethod, 5],

@@ -1,0 +1,65 @@
+import { nextTick, Pace } from '../../../resilience/evenly.js';
+import type { Connection } from './connection.js';
+
+export interface EvenEndOptions {
+  /** A reason code of MQTT 5. */
+  readonly reason: number;
+  readonly why: string;
+  /** Milliseconds over which the connections end, at an even rate. */
+  readonly withinMs: number;
+  /** Milliseconds of performance.now() after which none is waited for. */
+  readonly deadline: number;
+  /** Revision of the last commit that came through this door. */
+  readonly committed: () => number;
+  /** Every commit up to this revision is published in full. */
+  readonly published: () => number;
+}
+
+/** A connection whose turn to end has come. */
+interface Leaving {
+  readonly connection: Connection;
+  /** The last commit when its requests had been answered; null: they have not. */
+  committed: number | null;
+}
+
+/**
+ * Ends connections at an even rate. One whose turn has come is not read any more; it ends when its requests are answered
+ * and their changes published. The others are served meanwhile.
+ */
+export class EvenEnd {
+  #leaving: Leaving[] = [];
+  #ended = 0;
+
+  constructor(private readonly options: EvenEndOptions) {}
+
+  /**
+   * Resolves when all have ended, or the deadline has passed; those that still wait are read on then. Never rejects.
+   * @returns how many it has ended
+   */
+  async end(connections: readonly Connection[]): Promise<number> {
+    const { withinMs, deadline } = this.options;
+    const pace = new Pace(connections.length, withinMs, performance.now());
+    for (let at = 0; ; await nextTick()) {
+      for (let due = pace.due(performance.now()); due > 0; due--)
+        this.#leaving.push({ connection: connections[at++]!, committed: null });
+      this.#leaving = this.#leaving.filter((each) => !this.#hasGone(each));
+      if ((pace.isDone && this.#leaving.length === 0) || performance.now() >= deadline) break;
+    }
+    for (const { connection } of this.#leaving) connection.hold(false);
+    return this.#ended;
+  }
+
+  #hasGone(leaving: Leaving): boolean {
+    const { reason, why, committed, published } = this.options;
+    const { connection } = leaving;
+    if (!connection.isOpen) return true;
+    // Each time: the renewal of a token ends with reading on.
+    connection.hold(true);
+    if (!connection.isIdle) return false;
+    leaving.committed ??= committed();
+    if (published() < leaving.committed) return false;
+    connection.end(reason, why);
+    this.#ended++;
+    return true;
+  }
+}

@@ -1,0 +1,71 @@
+/** Milliseconds between two looks at what is due. */
+export const TICK_MS = 20;
+/** Milliseconds that one look counts for at most: what a blocked loop has missed is not made up for in one burst. */
+const LONGEST_STEP_MS = 2 * TICK_MS;
+/** How much faster than even it goes when it is late. */
+const CATCHING_UP = 1.25;
+
+/**
+ * How many of some things are due at a time, so that they are spread evenly over a span. In any 100 ms at most twice the
+ * even share is due, or two where that is more.
+ */
+export class Pace {
+  readonly #rate: number;
+  /** The first is due at once. */
+  #credit = 1;
+  #given = 0;
+  #last: number;
+
+  /**
+   * @param count of the things
+   * @param withinMs milliseconds of the span; at most a tick is spent on each
+   * @param start milliseconds of a monotonic clock
+   */
+  constructor(
+    private readonly count: number,
+    withinMs: number,
+    private readonly start: number,
+  ) {
+    this.#rate = count / Math.min(withinMs, count * TICK_MS);
+    this.#last = start;
+  }
+
+  get isDone(): boolean {
+    return this.#given >= this.count;
+  }
+
+  /** How many more are due. @param now milliseconds, never less than before */
+  due(now: number): number {
+    const left = this.count - this.#given;
+    if (this.#rate === Infinity || left === 0) return this.#give(left);
+    const isLate = this.#given < Math.floor((now - this.start) * this.#rate);
+    const step = Math.min(now - this.#last, LONGEST_STEP_MS);
+    this.#last = now;
+    this.#credit += step * this.#rate * (isLate ? CATCHING_UP : 1);
+    return this.#give(Math.min(Math.floor(this.#credit), left));
+  }
+
+  #give(due: number): number {
+    this.#credit -= due;
+    this.#given += due;
+    return due;
+  }
+}
+
+/**
+ * Calls `each` for all items at an even rate over `withinMs` milliseconds; a blocked loop makes it longer. Resolves when
+ * all have had their turn. It must not throw.
+ */
+export async function evenly<T>(items: readonly T[], withinMs: number, each: (item: T) => void): Promise<void> {
+  const pace = new Pace(items.length, withinMs, performance.now());
+  for (let at = 0; ;) {
+    for (let due = pace.due(performance.now()); due > 0; due--) each(items[at++]!);
+    if (pace.isDone) return;
+    await nextTick();
+  }
+}
+
+/** Resolves after one tick. */
+export function nextTick(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, TICK_MS).unref());
+}
