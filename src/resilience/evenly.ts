@@ -54,7 +54,7 @@ export class Pace {
 
 /**
  * Calls `each` for all items at an even rate over `withinMs` milliseconds; a blocked loop makes it longer. Resolves when
- * all have had their turn. It must not throw.
+ * all have had their turn; `each` must not throw. No errors.
  */
 export async function evenly<T>(items: readonly T[], withinMs: number, each: (item: T) => void): Promise<void> {
   const pace = new Pace(items.length, withinMs, performance.now());
@@ -65,7 +65,7 @@ export async function evenly<T>(items: readonly T[], withinMs: number, each: (it
   }
 }
 
-/** Resolves after one tick. */
+/** Resolves after one tick. No errors. */
 export function nextTick(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, TICK_MS).unref());
 }
