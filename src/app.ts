@@ -80,6 +80,7 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
     health,
     app,
     drain: async () => {
+      const end = performance.now() + config.drainTimeoutMs;
       health.drain();
       // All doors drain at once, because they share one time limit. The hub continues until MQTT has published what it
       // committed. Then its end ends the streams, and HTTP waits for these.
@@ -89,7 +90,7 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
       await Promise.all([mqtt.drain(), external?.drain(), sinks?.stop(), hub.endEvenly(graceMs, spreadMs)]);
       await hub.close();
       await closed;
-      await traces.close(TRACES_MS);
+      await traces.close(Math.max(0, Math.min(TRACES_MS, end - performance.now())));
       await page.close();
     },
   };

@@ -174,6 +174,17 @@ describe('watch streams of nodes that share an etcd', () => {
     expect(JSON.stringify(await receiver.spans(), (_, value: unknown) => String(value))).not.toContain('quiet');
   });
 
+  it.each([
+    ['is not valid', { traceparent: traceparent.toUpperCase() }],
+    [
+      'came twice',
+      [['traceparent', traceparent] as [string, string], ['traceparent', traceparent] as [string, string]],
+    ],
+  ])('begin anew where the header of a caller %s', async (_, headers: Record<string, string> | [string, string][]) => {
+    const answer = await fetch(`${one.url}/v1/things/door/shadow`, { headers });
+    expect(answer.headers.get('traceresponse')).toMatch(/^00-(?!0af7)[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+  });
+
   it('go through HTTP, and are named by the metrics', async () => {
     const headers = { traceparent, tracestate: 'bad' };
     const path = `${two.url}/v1/things/door/shadow/desired`;

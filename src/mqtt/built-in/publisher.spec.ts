@@ -4,6 +4,8 @@ import type { ShadowState } from '../../document/shadow-document.js';
 import { ServiceError } from '../../errors/service-error.js';
 import type { ShadowKey, ShadowRecord, ShadowStore } from '../../store/shadow-store.js';
 import { SILENT_LOGGER } from '../../telemetry/logger.js';
+import type { Span } from '../../telemetry/span.js';
+import { Tracer } from '../../telemetry/tracer.js';
 import type { FeedListener, WatchHub } from '../../watch/subscription.js';
 import type { MqttBroker } from './broker.js';
 import type { CurrentDeltas } from './current-deltas.js';
@@ -61,6 +63,24 @@ function create(wanted: (topic: string) => boolean = () => true) {
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+it('makes spans of what it tells of a change with a trace, and of no other', () => {
+  const { feed, publisher, sent } = create((topic) => topic.endsWith('/delta'));
+  const spans: Span[] = [];
+  Object.assign(publisher, { tracer: new Tracer({ taker: { take: (more) => void spans.push(...more) } }) });
+  const trace = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: '' };
+  const traced = record('T', 2, 11);
+  feed(record('T', 1, 10), { ...traced, change: { ...traced.change, trace } }, record('U', 1, 12));
+  expect(sent).toHaveLength(3);
+  expect(spans.map(({ name, link }) => [name, link?.spanId])).toEqual([
+    ['feed', 'b7ad6b7169203331'],
+    ['mqtt publish', 'b7ad6b7169203331'],
+  ]);
+  expect(spans[0]?.attributes).toEqual({
+    ...{ 'umbra.tenant': 'default', 'umbra.thing': 'T', 'umbra.version': 2, 'umbra.revision': 11 },
+    ...{ 'umbra.changed_at': '1970-01-01T00:00:01.000Z', 'umbra.messages': 1 },
+  });
+});
 
 describe('MqttPublisher', () => {
   it('sends delta, documents, accepted in that order', () => {

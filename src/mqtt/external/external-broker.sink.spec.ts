@@ -1,11 +1,13 @@
 import { MemoryShadowStore } from '../../store/memory/memory-shadow-store.js';
 import { SettableClock } from '../../../test/harness/clock.js';
-import type { ShadowDocument } from '../../document/shadow-document.js';
+import type { ChangeTrace, ShadowDocument } from '../../document/shadow-document.js';
 import { ServiceError } from '../../errors/service-error.js';
 import { PreviousDocuments } from '../previous-documents.js';
 import type { ShadowRecord } from '../../store/shadow-store.js';
 import { SILENT_LOGGER } from '../../telemetry/logger.js';
-import { ExternalBrokerSink } from './external-broker.sink.js';
+import type { Span } from '../../telemetry/span.js';
+import { Tracer } from '../../telemetry/tracer.js';
+import { ExternalBrokerSink, type SafePublisher } from './external-broker.sink.js';
 
 const KEY = { tenant: 'default', thing: 't1', name: null };
 const stop = new AbortController();
@@ -31,17 +33,42 @@ function setup(getBefore: (record: ShadowRecord) => Promise<ShadowRecord | null>
   const previous = new PreviousDocuments({ requestTimeoutMs: 1000 }, clock, new MemoryShadowStore({ clock }));
   previous.read = async (of) => (await getBefore(of))?.state ?? null;
   const sent: Sent[] = [];
-  const publisher = {
-    publish: (topic: string, payload: string): Promise<void> => {
+  const traces: (ChangeTrace | undefined)[] = [];
+  const spans: Span[] = [];
+  const tracer = new Tracer({ clock, taker: { take: (more) => void spans.push(...more) } });
+  const publisher: SafePublisher = {
+    publish: (topic, payload, _over, trace) => {
+      traces.push(trace);
       sent.push({ tail: topic.split('/shadow/')[1] as string, json: JSON.parse(payload) });
       return Promise.resolve();
     },
   };
-  const sink = new ExternalBrokerSink(publisher, previous, documents, SILENT_LOGGER, stop.signal);
-  return { sink, sent, tails: () => sent.map(({ tail, json }) => `${tail} ${json.version ?? json.current?.version}`) };
+  const sink = new ExternalBrokerSink(publisher, previous, documents, SILENT_LOGGER, stop.signal, () => tracer);
+  return {
+    sink,
+    sent,
+    traces,
+    spans,
+    tails: () => sent.map(({ tail, json }) => `${tail} ${json.version ?? json.current?.version}`),
+  };
 }
 
 describe('ExternalBrokerSink', () => {
+  it('goes on with the trace of a change as it is told, and not long after', async () => {
+    const { sink, traces, spans } = setup(() => Promise.reject(new Error('not needed')), false);
+    const trace = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: '' };
+    const traced = record(1, { a: 1 });
+    await sink.deliver({ ...traced, change: { ...traced.change, trace } });
+    expect(traces).toEqual([trace, trace]);
+    expect(spans.map(({ name, attributes }) => [name, attributes['umbra.messages']])).toEqual([
+      ['feed', 2],
+      ['external publish', 2],
+    ]);
+    await sink.converge({ ...traced, change: { ...traced.change, trace } });
+    await sink.deliver(record(2, { a: 2 }));
+    expect([traces.slice(2), spans.length]).toEqual([[undefined, undefined, undefined], 2]);
+  });
+
   it('sends delta, documents, accepted; the previous document of the next change is the one it has sent', async () => {
     const { sink, sent, tails } = setup(() => Promise.reject(new Error('not needed')));
     await sink.deliver(record(1, { a: 1 }));

@@ -55,7 +55,8 @@ export class ExternalBrokerSink implements Sink {
   converge(record: ShadowRecord): Promise<void> {
     if (isTombstone(record.state)) return Promise.resolve();
     this.previous.keep(idOf(record), record);
-    return this.#send(record, undefined, (tail) => tail === 'update/delta');
+    // What is told is what holds now, long after the request.
+    return this.#send(record, undefined, (tail) => tail === 'update/delta', undefined);
   }
 
   #known(id: string, record: ShadowRecord): Previous | typeof UNREAD {
@@ -76,7 +77,7 @@ export class ExternalBrokerSink implements Sink {
 
   #messages(record: ShadowRecord, previous: Previous): Promise<void> {
     if (isTombstone(record.state) && this.documents) this.previous.keep(idOf(record), record);
-    return this.#send(record, previous, () => true);
+    return this.#send(record, previous, () => true, record.change.trace);
   }
 
   /** undefined when the history does not have it any more. */
@@ -97,9 +98,13 @@ export class ExternalBrokerSink implements Sink {
     return undefined;
   }
 
-  async #send(record: ShadowRecord, previous: Previous, wants: (tail: ChangeTail) => boolean): Promise<void> {
+  async #send(
+    record: ShadowRecord,
+    previous: Previous,
+    wants: (tail: ChangeTail) => boolean,
+    trace: ChangeTrace | undefined,
+  ): Promise<void> {
     const base = shadowTopic(record.key);
-    const { trace } = record.change;
     const tracer = trace === undefined ? null : this.tracerOf();
     const start = tracer?.now() ?? 0;
     const sent: Promise<void>[] = [];
