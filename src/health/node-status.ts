@@ -1,6 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '../config/config.js';
-import { CLOCK, type Clock } from '../resilience/clock.js';
 import { CLUSTER_KEYS, type ClusterKeys } from '../store/cluster-keys.js';
 import { STORAGE, type Storage } from '../store/storage.js';
 import { HealthRegistry } from './health-registry.js';
@@ -19,7 +18,6 @@ export class NodeStatus {
     @Inject(STORAGE) private readonly storage: Storage,
     @Inject(CLUSTER_KEYS) private readonly keys: ClusterKeys | null,
     @Inject(CONFIG) private readonly config: Pick<Config, 'nodeId'>,
-    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /** No errors. */
@@ -29,10 +27,9 @@ export class NodeStatus {
       name,
       { ...part, failures: this.health.failuresOf(name) },
     ]);
-    const uptimeSeconds = Math.round(process.uptime());
     return {
       ...{ node: this.config.nodeId, ...report },
-      startedAt: new Date(this.clock.now() - uptimeSeconds * 1000).toISOString(),
+      startedAt: new Date(performance.timeOrigin).toISOString(),
       parts: Object.fromEntries(all) as Status['parts'],
       storage: this.#use(),
       nodes: await this.#names(),

@@ -17,8 +17,8 @@ const FOLDER = 'profiles';
 const CPU_MS = 30_000;
 /** Files of each kind that are kept. */
 const MOST_KEPT = 5;
-/** Bytes in use of a heap that is still written: the node does nothing else meanwhile, and needs the room twice. */
-const MAX_HEAP_BYTES = 1024 * 1024 * 1024;
+/** Bytes in use of a heap that is still written: the node does nothing else meanwhile, and needs several times the room. */
+const MAX_HEAP_BYTES = 256 * 1024 * 1024;
 
 /** Which signal asks for what. SIGUSR1 is Node's own, and SIGPROF that of V8's profiler. */
 export const PROFILE_SIGNALS = { SIGUSR2: 'cpu', SIGIO: 'heap' } as const;
