@@ -63,12 +63,20 @@ const MESSAGES: Readonly<Record<Tail, MessageDescription>> = {
   'delete/rejected': { name: 'DeleteRejected', summary: 'Why it was not deleted', schema: Rejected },
 };
 
+/** User properties of MQTT 5, of requests and of what tells of a change (docs/tracing.md). */
+const Trace = Type.Object({
+  traceparent: Type.Optional(Type.String({ description: 'W3C Trace Context' })),
+  tracestate: Type.Optional(Type.String()),
+});
+/** The other messages answer one client. */
+const isTraced = (tail: Tail): boolean => !tail.startsWith('get/') && !tail.endsWith('/rejected');
+
 /** The topics of an operation, and of what follows it, for classic and for named shadows. No errors. */
 export function topicsFor(operation: Operation): TopicDescription[] {
   const tails = (Object.keys(MESSAGES) as Tail[]).filter((tail) => tail.split('/', 1)[0] === operation);
   return [null, '{shadow}'].flatMap((name) =>
     tails.map((tail): TopicDescription => {
-      const message = MESSAGES[tail];
+      const message = isTraced(tail) ? { ...MESSAGES[tail], headers: Trace } : MESSAGES[tail];
       return {
         name: `${name === null ? 'classic' : 'named'}${message.name}`,
         topic: `${shadowTopic({ thing: '{thing}', name })}/${tail}`,

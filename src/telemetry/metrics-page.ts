@@ -9,7 +9,8 @@ A node tells what it does as metrics of Prometheus: \`GET /metrics\` on a port o
 says how to scrape it). Clients that ask for OpenMetrics 1.0 get it; others get the text format 0.0.4.
 
 Values of labels come from closed sets or are bounded in number, so that no name of a thing, client or topic makes a
-series. Times are in seconds, in buckets from 0.5 ms to 8.192 s that double. A family is left out while the node has no
+series. Times are in seconds, in buckets from 0.5 ms to 8.192 s that double; in OpenMetrics those of requests, of commits
+and of PUBACKs name traces as exemplars ([tracing.md](tracing.md)). A family is left out while the node has no
 source for it, for example one about a door that is off.
 
 This page is written from \`src/telemetry/metrics.ts\` by \`npm run docs:metrics\`; change it there.

@@ -119,9 +119,10 @@ function operationsOf(channel: Channel): [string, object][] {
   ];
 }
 
-const messageOf = ({ name, summary, schema, examples = [] }: MessageDescription): object => ({
+const messageOf = ({ name, summary, schema, headers, examples = [] }: MessageDescription): object => ({
   name,
   summary,
+  ...(headers && { headers: schemaOf(headers) }),
   payload: schemaOf(schema),
   ...(examples.length > 0 && { examples: examples.map((payload) => ({ payload })) }),
 });

@@ -9,6 +9,8 @@ export interface MessageDescription {
   /** Of the payload. */
   readonly schema: TSchema;
   readonly examples?: readonly unknown[];
+  /** Of user properties of MQTT 5. */
+  readonly headers?: TSchema;
 }
 
 /** What goes over a stream. Its path and its parameters are those of its operation. */
