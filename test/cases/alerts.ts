@@ -88,6 +88,27 @@ export const ALERT_CASES: readonly AlertCase[] = [
     fires: 2,
     quiet: { [at('umbra_tls_not_after_seconds', 'use="mqtts"')]: `${4 * DAY}x90` },
   },
+  {
+    alert: 'UmbraCertificateRejected',
+    series: { [at('umbra_tls_reloads_total', 'use="mqtts",result="failed"')]: '0x2 1x90' },
+    fires: 3,
+    quiet: {
+      [at('umbra_tls_reloads_total', 'use="mqtts",result="failed"')]: '1x90',
+      [at('umbra_tls_reloads_total', 'use="mqtts",result="ok"')]: '0+1x90',
+    },
+  },
+  {
+    alert: 'UmbraRuntimeConfigRejected',
+    series: { [at('umbra_runtime_config_rejected_total', 'state="live"')]: '0x2 1x90' },
+    fires: 3,
+    quiet: { [at('umbra_runtime_config_rejected_total', 'state="staged"')]: '0+1x90' },
+  },
+  {
+    alert: 'UmbraExportFails',
+    series: { [at('umbra_export_failures_total', 'signal="traces"')]: '0+1x90' },
+    fires: 16,
+    quiet: { [at('umbra_export_failures_total', 'signal="traces"')]: '0x5 1x90' },
+  },
   { alert: 'UmbraGoldenLatency', series: golden(900, 20), fires: 6, quiet: golden(2_000, 10) },
   {
     alert: 'UmbraGoldenErrors',
