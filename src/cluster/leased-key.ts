@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { ClusterKeys } from '../store/cluster-keys.js';
 import type { Logger } from '../telemetry/logger.js';
 import { reasonOf } from '../telemetry/reason.js';
@@ -6,6 +7,8 @@ import { reasonOf } from '../telemetry/reason.js';
 const LEASE_SECONDS = 10;
 /** Milliseconds between two signs of life. */
 const PERIOD_MS = LEASE_SECONDS * 250;
+/** Milliseconds for taking the key back; it ends by itself with its lease. */
+const STOP_MS = 1_000;
 /** Milliseconds before what has failed is tried again. */
 const RETRY_MS = 500;
 
@@ -31,10 +34,16 @@ export class LeasedKey {
     this.#hurry();
   }
 
-  /** Takes the key back. No errors. */
+  /** Takes the key back. Takes a second at most. No errors. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    const late = new AbortController();
+    await Promise.race([this.#takeBack(), pause(STOP_MS, undefined, { signal: late.signal }).catch(() => undefined)]);
+    late.abort();
+  }
+
+  async #takeBack(): Promise<void> {
     await this.#keeping;
     if (this.#lease !== null) await this.keys.revoke(this.#lease).catch(() => undefined);
   }

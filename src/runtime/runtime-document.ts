@@ -22,6 +22,8 @@ export interface RuntimeDocument {
 
 /** Bytes of a document, as JSON in UTF-8. */
 export const MAX_DOCUMENT_BYTES = 16 * 1024;
+/** Objects and lists within each other: of any that are right there are fewer. What reads a document calls itself for each. */
+const MAX_LEVELS = 10;
 /** Problems that are told of one document. */
 const MAX_PROBLEMS = 20;
 
@@ -68,6 +70,7 @@ const UNKNOWN = 'whitelistValidation';
  */
 export function documentOf(value: unknown): RuntimeDocument {
   if (!isObject(value)) throw new RuntimeFault(['the document must be an object']);
+  if (isDeep(value)) throw new RuntimeFault([`the document has more than ${MAX_LEVELS} levels`]);
   const bytes = Buffer.byteLength(JSON.stringify(value));
   if (bytes > MAX_DOCUMENT_BYTES)
     throw new RuntimeFault([`the document has ${bytes} bytes; at most ${MAX_DOCUMENT_BYTES} are allowed`]);
@@ -104,6 +107,15 @@ function rulesOf(sampling: unknown): SamplingRules {
 type Holder = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Holder =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function isDeep(value: object): boolean {
+  let level: object[] = [value];
+  for (let depth = 1; level.length > 0; depth++) {
+    if (depth > MAX_LEVELS) return true;
+    level = level.flatMap((each) => Object.values(each).filter((member) => typeof member === 'object' && member));
+  }
+  return false;
+}
 
 /** The first member whose name every object has: class-transformer leaves those out without a word. */
 function hiddenIn(value: Holder, place = ''): string | null {

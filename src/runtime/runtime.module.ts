@@ -3,6 +3,7 @@ import {
   Injectable,
   Module,
   type DynamicModule,
+  type OnApplicationShutdown,
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
@@ -28,15 +29,22 @@ const SETTINGS = {
 
 /** Follows the live document as long as the application is there. */
 @Injectable()
-class Following implements OnModuleInit, OnModuleDestroy {
+class Following implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
+  #closed: Promise<void> = Promise.resolve();
+
   constructor(@Inject(RuntimeFollower) private readonly follower: RuntimeFollower) {}
 
   onModuleInit(): void {
     this.follower.start();
   }
 
-  onModuleDestroy(): Promise<void> {
-    return this.follower.close();
+  /** The doors close after this: they must not wait for etcd. */
+  onModuleDestroy(): void {
+    this.#closed = this.follower.close();
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.#closed;
   }
 }
 

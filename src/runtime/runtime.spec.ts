@@ -50,6 +50,8 @@ describe('a document', () => {
     [{ logLevel: 1, flags: { x: 1 } }, 'flags.x is unknown; remove it'],
     [JSON.parse('{"__proto__": {"bulk": true}}'), '__proto__ is unknown; remove it'],
     [JSON.parse('{"flags": {"constructor": 1}}'), 'flags.constructor is unknown; remove it'],
+    [JSON.parse(`{"sampling": ${'['.repeat(50_000)}${']'.repeat(50_000)}}`), 'more than 10 levels'],
+    [JSON.parse(`{"flags": ${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}`), 'more than 10 levels'],
     [{ toString: 1 }, 'toString is unknown; remove it'],
     [{ [`x${'y'.repeat(20_000)}`]: 1 }, 'at most 16384 are allowed'],
   ])('%#: is refused', (value, fault) => expect(() => documentOf(value)).toThrow(fault));
