@@ -141,7 +141,8 @@ describe('watch streams of nodes that share an etcd', () => {
     await until('all subscribers', () => modern.length + older.length + own.length === 3);
     const all = await until('the spans', async () => {
       const spans = await receiver.spans();
-      return spans.some(({ name }) => name === 'mqtt publish') && spans.some(({ name }) => name === 'commit') && spans;
+      const has = (node: string, name: string): boolean => spansOf(node, spans).some((span) => span.name === name);
+      return has('one', 'commit') && has('two', 'mqtt publish') && spans;
     });
     const [door, ...parts] = spansOf('one', all).filter(({ traceId }) => traceId === TRACE);
     expect(door).toMatchObject({
