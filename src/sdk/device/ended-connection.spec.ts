@@ -1,5 +1,5 @@
 import { ManualClock } from '../testing/manual-clock.js';
-import { scriptedNode, type NodeScript } from '../testing/scripted-node.js';
+import { scriptedNode, type NodeScript, type ScriptedConnection } from '../testing/scripted-node.js';
 import type { UmbraError } from '../umbra-error.js';
 import { connect } from './connect.js';
 import type { Device } from './device.js';
@@ -77,11 +77,16 @@ describe('a report that is refused as not allowed', () => {
   const jwt = (name: string): string => `x.${btoa(JSON.stringify({ exp: 4_000_000_000, name }))}.y`;
 
   /** A node that refuses what `refuses` says of a token, whatever CONNECT says of it. */
-  async function nodeThatRefuses(tokens: string[], refuses: (topic: string, token: unknown) => boolean) {
+  async function nodeThatRefuses(
+    tokens: string[],
+    refuses: (topic: string, token: unknown) => boolean,
+    onRenewal?: (node: ScriptedConnection) => Promise<void>,
+  ) {
     const clock = new ManualClock();
     const stored: unknown[] = [];
     const { dial, connections } = scriptedNode({
       publish({ topic, body }, node) {
+        if (topic === RENEW && onRenewal) return onRenewal(node);
         if (refuses(topic, node.options.password)) throw reasonOf(135, 'The node refused a message');
         if (topic === RENEW) return;
         const { state, clientToken } = body as { state?: { reported: unknown }; clientToken: string };
@@ -106,6 +111,33 @@ describe('a report that is refused as not allowed', () => {
     await clock.advance(1_000);
     expect([await report, await deletion]).toEqual(['done', ['unreachable', 'not-applied']]);
     expect([stored, connections.map(({ options }) => options.password)]).toEqual([[{ a: 1 }], [old, next]]);
+    await close(device, clock);
+  });
+
+  it('because its token is over is sent again however the look at the token ends', async () => {
+    const [old, next] = [jwt('old'), jwt('next')];
+    const ends = async (node: ScriptedConnection): Promise<void> => {
+      // The node needs time for that.
+      await null;
+      node.cut(ended(135));
+    };
+    const { device, clock, stored, connections } = await nodeThatRefuses(
+      [old, next],
+      (_, token) => token === old,
+      ends,
+    );
+    const report = codeOf(device.shadow.report({ a: 1 }));
+    await clock.advance(1_000);
+    expect([await report, stored, connections.length]).toEqual(['done', [{ a: 1 }], 2]);
+    await close(device, clock);
+  });
+
+  it('because its token is over is sent again with all others, by one look', async () => {
+    const [old, next] = [jwt('old'), jwt('next')];
+    const { device, clock, stored, renewals } = await nodeThatRefuses([old, next], (_, token) => token === old);
+    const reports = [device.shadow, device.named('x'), device.named('y')].map((one) => codeOf(one.report({ a: 1 })));
+    await clock.advance(1_000);
+    expect([await Promise.all(reports), stored.length, renewals()]).toEqual([['done', 'done', 'done'], 3, 1]);
     await close(device, clock);
   });
 

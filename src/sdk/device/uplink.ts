@@ -42,6 +42,8 @@ export class Uplink {
   /** What the connection goes by; null: there is none, or a certificate. */
   #token: string | null = null;
   /** A token that did not hold any more at its last refusal. */
+  /** Whether the token of a connection holds, which is being asked or has been denied. */
+  #look: { readonly connection: Connection; readonly holds: Promise<boolean> } | null = null;
   #doubted: string | null = null;
   /** Why there is no connection; null: there is one. */
   #error: UmbraError | null = lost('there is no connection yet');
@@ -145,18 +147,33 @@ export class Uplink {
    */
   async refusalOf(connection: Connection, error: UmbraError): Promise<UmbraError> {
     const token = this.#token;
-    // A key does not end. A token that is taken at CONNECT and refused here tells nothing.
-    if (!isOfCredential(error) || token === null || lifeOf(token) === null || token === this.#doubted) return error;
-    try {
-      // Whatever clocks say: a node takes the token of a connection again for as long as it holds.
-      await this.#answered(connection, 'a look at the token', () => connection.publish(RENEW_TOPIC, token));
-      return error;
-    } catch (caught) {
-      if (connection === this.#connection && !isOfCredential(caught as UmbraError)) return error;
-      this.#doubted = token;
-      connection.cut();
-      return cutOff(error, 'not-applied');
-    }
+    // A key does not end.
+    if (!isOfCredential(error) || token === null || lifeOf(token) === null) return error;
+    const known = this.#look?.connection === connection ? this.#look.holds : null;
+    // A token that is taken at CONNECT and refused here tells nothing.
+    if (known === null && token === this.#doubted) return error;
+    const holds = known ?? this.#lookAt(token, connection);
+    return (await holds) ? error : cutOff(error, 'not-applied');
+  }
+
+  /** Whatever clocks say: a node takes the token of a connection again for as long as it holds. One look serves all. */
+  #lookAt(token: string, connection: Connection): Promise<boolean> {
+    const holds = this.#answered(connection, 'a look at the token', () => connection.publish(RENEW_TOPIC, token)).then(
+      () => true,
+      (error: UmbraError) => {
+        // The connection has ended, with all that was under way; that says nothing of the token.
+        if (error.code === 'unreachable' || error.code === 'timeout') return false;
+        if (!isOfCredential(error)) return true;
+        this.#doubted = token;
+        connection.cut();
+        return false;
+      },
+    );
+    this.#look = { connection, holds };
+    void holds.then((isHeld) => {
+      if (isHeld) this.#look = null;
+    });
+    return holds;
   }
 
   /** Says goodbye, to the source of the credential too. No errors. */

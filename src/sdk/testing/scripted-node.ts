@@ -61,15 +61,17 @@ class FakeConnection implements Connection, ScriptedConnection {
     return refused;
   }
 
-  async publish(topic: string, payload: string): Promise<void> {
-    if (!this.isOpen) throw lost();
+  publish(topic: string, payload: string): Promise<void> {
+    if (!this.isOpen) return Promise.reject(lost());
     const message = { topic, body: parsed(payload) };
     this.published.push(message);
-    const answer = (async () => this.script.publish?.(message, this))();
-    let end!: (error: UmbraError) => void;
-    const cut = new Promise<never>((_, reject) => this.#waiting.add((end = reject)));
-    if (!this.isOpen) end(lost());
-    await Promise.race([cut, answer]).finally(() => this.#waiting.delete(end));
+    // Ends as soon as the connection does, as that of mqtt.js.
+    return new Promise<void>((resolve, reject) => {
+      const end = (error: UmbraError): void => reject(error);
+      this.#waiting.add(end);
+      const answer = (async () => this.script.publish?.(message, this))();
+      answer.then(resolve, reject).finally(() => this.#waiting.delete(end));
+    });
   }
 
   send(topic: string, body: unknown): void {
