@@ -1,6 +1,6 @@
 import { ServiceError } from '../../errors/service-error.js';
 import type { Logger } from '../../telemetry/logger.js';
-import { MARK } from '../../telemetry/request-trace.js';
+import { MARK, type Mark, type RequestTrace } from '../../telemetry/request-trace.js';
 import { KnownShadow } from '../known-shadow.js';
 import { updateBySubmit, type Operation } from '../operation.js';
 import { sameHistory, type Position } from '../position.js';
@@ -90,7 +90,8 @@ export class EtcdShadowStore implements ShadowStore {
     const { trace } = options;
     trace?.mark(MARK.writing);
     trace?.sent(keys.shadows.length);
-    return this.parts.transactions.run(transaction, keys, options).finally(() => trace?.mark(MARK.written));
+    const written = this.parts.transactions.run(transaction, keys, options);
+    return trace ? traced(trace, [MARK.writing, MARK.written], written) : written;
   }
 
   listNames(
@@ -121,11 +122,9 @@ export class EtcdShadowStore implements ShadowStore {
     this.parts.close();
   }
 
-  async #get(etcdKey: string, { deadline, trace }: RequestOptions): Promise<ReadResult> {
-    trace?.mark(MARK.reading);
-    const found = await this.parts.reads.get(etcdKey, deadline);
-    trace?.mark(MARK.read);
-    return found;
+  #get(etcdKey: string, { deadline, trace }: RequestOptions): Promise<ReadResult> {
+    const reading = this.parts.reads.get(etcdKey, deadline);
+    return trace ? traced(trace, [MARK.reading, MARK.read], reading) : reading;
   }
 
   /** The record in a value that is the present one. */
@@ -146,6 +145,12 @@ export class EtcdShadowStore implements ShadowStore {
     const record = decodeStored(this.#format(key), current.value, this.context.logger);
     return toShadowRecord(key, record, current, position);
   }
+}
+
+/** Notes the beginning and the end of what has just begun. */
+function traced<T>(trace: RequestTrace, [begin, end]: readonly [Mark, Mark], work: Promise<T>): Promise<T> {
+  trace.mark(begin);
+  return work.finally(() => trace.mark(end));
 }
 
 function toFencedBy(prefix: string, { claim, revision }: Fence): FencedBy {
