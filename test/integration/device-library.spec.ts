@@ -184,6 +184,23 @@ describe('a device of the client library', () => {
     rmSync(folder, { recursive: true });
   });
 
+  it('is told that a report is too large, which holds up no other, and sends much that waits in pieces', async () => {
+    const device = await lamp(newThing());
+    let downs = 0;
+    device.on('down', () => downs++);
+    const large = device.shadow.report({ power: 'x'.repeat(40_000) });
+    await expect(large).rejects.toMatchObject({ code: 'document-too-large', outcome: 'not-applied' });
+    expect(await device.shadow.report({ level: 1 })).toMatchObject({ version: 1 });
+    // Jobs that come and go: together far more than a request may have, and never much of it at once in the shadow.
+    const jobs = Array.from({ length: 600 }, (_, n) => `job-${n}-0123456789abcdef0123456789abcdef`);
+    await Promise.all(
+      jobs.flatMap((job) =>
+        [{ state: 'running' }, null].map((value) => device.shadow.report({ [job]: value } as never)),
+      ),
+    );
+    expect(downs).toBe(0);
+  });
+
   it('leaves nothing behind', async () => {
     const handles = (): number =>
       process.getActiveResourcesInfo().filter((kind) => kind.startsWith('TCPSocket')).length;

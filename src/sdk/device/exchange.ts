@@ -1,12 +1,17 @@
 import type { UmbraError } from '../umbra-error.js';
 import { cutOff, lost, rejectionOf } from './refusal.js';
 import type { Traced } from '../telemetry/traced.js';
+import { MAX_MERGED } from './report-queue.js';
 import type { Uplink } from './uplink.js';
+
+const TOO_LARGE = 413;
 
 /** What came on `accepted`. */
 export type Accepted = Readonly<Record<string, unknown>>;
 
 interface Waiting {
+  /** Characters of the request. */
+  readonly size: number;
   resolve(accepted: Accepted): void;
   reject(error: UmbraError): void;
 }
@@ -42,7 +47,7 @@ export class Exchange {
     });
     uplink.route(`${topic}/rejected`, (payload) => {
       const rejected = objectOf(payload);
-      if (rejected) this.#take(rejected)?.reject(rejectionOf(rejected));
+      if (rejected) (this.#take(rejected) ?? this.#takeUnread(rejected))?.reject(rejectionOf(rejected));
     });
     uplink.on('down', (error) => {
       for (const { reject } of this.#waiting.values()) reject(cutOff(error));
@@ -73,7 +78,7 @@ export class Exchange {
     const body = `{"clientToken":${JSON.stringify(clientToken)}${state === undefined ? '' : `,"state":${state}`}}`;
     try {
       return await uplink.answered<Accepted>(connection, 'the answer to a request', (resolve, reject) => {
-        this.#waiting.set(clientToken, { resolve, reject });
+        this.#waiting.set(clientToken, { size: body.length, resolve, reject });
         connection.publish(this.#topic, body, context).catch(async (error: UmbraError) => {
           // A rejection may be there before the PUBACK fails, and says more.
           if (this.#waiting.delete(clientToken)) reject(await uplink.refusalOf(connection, error));
@@ -84,6 +89,19 @@ export class Exchange {
       const { code } = error as UmbraError;
       throw code === 'timeout' ? lost('the service did not answer', 'unknown', error) : error;
     }
+  }
+
+  /**
+   * A request that is refused for its size is not read, so the rejection has no token. It is that of the one under way, if
+   * that may be too large: others who update this shadow hear of theirs on the same topic.
+   */
+  #takeUnread({ clientToken, code }: Accepted): Waiting | undefined {
+    const [only, ...others] = this.#waiting;
+    if (clientToken !== undefined || code !== TOO_LARGE || !only || others.length > 0) return undefined;
+    const [token, waiting] = only;
+    if (waiting.size <= MAX_MERGED) return undefined;
+    this.#waiting.delete(token);
+    return waiting;
   }
 
   #take({ clientToken }: Accepted): Waiting | undefined {

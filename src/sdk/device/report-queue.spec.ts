@@ -60,6 +60,20 @@ it('a report that is rejected takes no other along, however many wait', async ()
   await close();
 });
 
+it('merges no more than one update of a service takes, measured by what is left of it', () => {
+  const queue = queueOf();
+  const none = [{ resolve: () => undefined, reject: () => undefined }];
+  for (let n = 0; n < 1_000; n++) queue.add({ count: n, text: 'x'.repeat(100) }, none);
+  expect(queue.take()?.parts.length).toBe(1_000);
+  for (let n = 0; n < 1_000; n++) queue.add({ [`m${n}`]: 'x'.repeat(50) }, none);
+  const sizes: number[] = [];
+  for (let update = queue.take(); update; update = queue.take()) sizes.push(update.text.length);
+  expect([sizes.length, Math.max(...sizes) <= 16_384]).toEqual([4, true]);
+  queue.add({ large: 'x'.repeat(20_000) }, none);
+  queue.add({ small: 1 }, none);
+  expect([queue.take()?.parts.length, queue.take()?.text]).toEqual([0, '{"small":1}']);
+});
+
 it('a wait for earlier reports ends when they are sent apart', async () => {
   const { device, clock, about, close } = await started();
   about.isHolding = true;

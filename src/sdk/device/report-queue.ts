@@ -26,6 +26,13 @@ export interface QueueLimits {
 
 /** Characters that a report takes beside its patch: its token, and what is about both in an outbox. */
 const ABOUT_EACH = 64;
+/**
+ * Characters up to which reports are merged into one update: no default of a service is smaller, and what it refuses unread
+ * for its size has no parts that it could tell.
+ */
+export const MAX_MERGED = 16_384;
+/** Part of that from which on a merge ends when it is measured, so that few have to be. */
+const FULL = 0.75;
 /** Reports that stay apart as long as they may wait at all. */
 const MIN_APART = 64;
 
@@ -147,7 +154,17 @@ export class ReportQueue<T> {
   #mergedFrom(updates: readonly Update<T>[], at = 0): { count: number; update: Update<T> } {
     const merge = new PatchMerge(updates[at]!.patch);
     let end = at + 1;
-    while (end < updates.length && merge.add(updates[end]!.patch)) end++;
+    // As if each added all that it has; measured when that seems too much.
+    let size = updates[at]!.text.length;
+    for (; end < updates.length; end++) {
+      const { patch, text } = updates[end]!;
+      if (size + text.length > MAX_MERGED) {
+        size = JSON.stringify(merge.patch).length;
+        if (size > FULL * MAX_MERGED || size + text.length > MAX_MERGED) break;
+      }
+      if (!merge.add(patch)) break;
+      size += text.length;
+    }
     const parts = updates.slice(at, end);
     return { count: parts.length, update: parts.length === 1 ? parts[0]! : this.#merged(merge.patch, parts) };
   }
