@@ -36,7 +36,7 @@ const FLOORS = [
     'runtime',
   ],
   ['mqtt', 'history', 'authorities', 'issuers', 'revocations', 'token-policy', 'route-lists', 'dead-letters'],
-  ['shadow', 'transactions', 'presence'],
+  ['shadow', 'transactions', 'presence', 'nodes'],
   ['things', 'bulk'],
 ];
 

@@ -21,6 +21,7 @@ import { MqttModule } from './mqtt/built-in/built-in.module.js';
 import { MqttTransport } from './mqtt/built-in/transport.js';
 import { ExternalBrokerModule } from './mqtt/external/external.module.js';
 import { ExternalTransport } from './mqtt/external/transport.js';
+import { NodesModule } from './nodes/nodes.module.js';
 import { PoliciesModule } from './policies/policies.module.js';
 import { PresenceModule } from './presence/presence.module.js';
 import { PrincipalsModule } from './principals/principals.module.js';
@@ -80,6 +81,7 @@ export class AppModule {
         ConfigModule.forRoot(config, logger, clock, metrics, tracer),
         AccessModule.forRoot(access),
         RuntimeModule.forRoot(access?.keys ?? null),
+        ...(storage.clusterKeys ? [NodesModule.forRoot(storage.clusterKeys)] : []),
         HealthModule,
         StoreModule.forRoot(storage),
         WatchModule,

@@ -58,6 +58,8 @@ export type ActionName =
   | 'route-list:update'
   | 'route-list:delete'
   | 'health:status'
+  | 'node:list'
+  | 'node:shed'
   | 'runtime:get'
   | 'runtime:update'
   | 'runtime:promote'

@@ -85,6 +85,8 @@ export const POLICY_ACTIONS: Readonly<Record<Exclude<ActionName, 'public'>, Poli
   'route-list:update': 'umbra:AdminTenants',
   'route-list:delete': 'umbra:AdminTenants',
   'health:status': 'umbra:AdminRuntime',
+  'node:list': 'umbra:AdminRuntime',
+  'node:shed': 'umbra:AdminRuntime',
   'runtime:get': 'umbra:AdminRuntime',
   'runtime:update': 'umbra:AdminRuntime',
   'runtime:promote': 'umbra:AdminRuntime',

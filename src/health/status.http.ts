@@ -2,11 +2,10 @@ import { Controller, Get, Header, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Action } from '../access/action.js';
 import { AUTHENTICATOR, type Authenticator } from '../access/authenticator.js';
-import { ServiceError } from '../errors/service-error.js';
 import { Describe } from '../http/openapi/describe.js';
 import { json } from '../http/send-json.js';
 import { healthStatus } from './health.openapi.js';
-import { isLocal } from './is-local.js';
+import { onlyOperators } from './is-local.js';
 import { NodeStatus } from './node-status.js';
 
 /** For operators; /health/ready is for load balancers. */
@@ -22,8 +21,8 @@ export class StatusController {
   @Action('health:status')
   @Describe(healthStatus)
   async status(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
-    // It has addresses and error texts of other servers, and where nobody is asked who they are, nobody else is to have them.
-    if (!this.authenticator.isRequired && !isLocal(request)) throw new ServiceError('forbidden');
+    // It has addresses and error texts of other servers.
+    onlyOperators(request, this.authenticator);
     return json(reply, await this.node.status());
   }
 }

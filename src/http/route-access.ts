@@ -22,7 +22,7 @@ export interface RouteAccess {
 }
 
 /** What is of no single tenant. */
-const OF_ALL_TENANTS = /^(?:token-policy|route-list|runtime|health):/;
+const OF_ALL_TENANTS = /^(?:token-policy|route-list|runtime|health|node):/;
 
 /** @param url of the route, with the names of its parameters. No errors. */
 export function routeAccess(action: Asked, url: string): RouteAccess {

@@ -1,4 +1,4 @@
-import { evenly, Pace, TICK_MS } from './evenly.js';
+import { evenly, Pace, spanOf, TICK_MS } from './evenly.js';
 
 /** When each thing was due, with looks at these times. */
 function times(count: number, withinMs: number, looks: Iterable<number>): number[] {
@@ -34,13 +34,17 @@ describe('Pace', () => {
     [250, 5_000],
     [400, 1_000],
   ])('%i over %i ms: all within the span, and evenly', (count, withinMs) => {
-    const span = Math.min(withinMs, count * TICK_MS);
-    const due = times(count, withinMs, every(TICK_MS));
+    const span = spanOf(count, withinMs);
+    const due = times(count, span, every(TICK_MS));
     expect(due).toHaveLength(count);
     expect(due[0]).toBe(0);
     expect(due.at(-1)).toBeLessThanOrEqual(span);
     expect(due.at(-1)).toBeGreaterThan(span * 0.8);
     expect(densest(due)).toBeLessThanOrEqual(Math.max(2, (2 * count * 100) / span));
+  });
+
+  it('a few over a long span wait for their turn', () => {
+    expect(times(3, 6_000, every(TICK_MS))).toEqual([0, 2_000, 4_000]);
   });
 
   it.each([7, 33, 47, 90])('looks every %i ms make no bursts', (step) => {

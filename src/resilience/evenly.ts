@@ -5,6 +5,9 @@ const LONGEST_STEP_MS = 2 * TICK_MS;
 /** How much faster than even it goes when it is late. */
 const CATCHING_UP = 1.25;
 
+/** Milliseconds that so many things take, of which none is to wait for more than a tick after the one before. No errors. */
+export const spanOf = (count: number, withinMs: number): number => Math.min(withinMs, count * TICK_MS);
+
 /**
  * How many of some things are due at a time, so that they are spread evenly over a span. In any 100 ms at most twice the
  * even share is due, or two where that is more.
@@ -18,7 +21,7 @@ export class Pace {
 
   /**
    * @param count of the things
-   * @param withinMs milliseconds of the span; at most a tick is spent on each
+   * @param withinMs milliseconds of the span
    * @param start milliseconds of a monotonic clock
    */
   constructor(
@@ -26,7 +29,7 @@ export class Pace {
     withinMs: number,
     private readonly start: number,
   ) {
-    this.#rate = count / Math.min(withinMs, count * TICK_MS);
+    this.#rate = count / withinMs;
     this.#last = start;
   }
 
@@ -34,7 +37,7 @@ export class Pace {
     return this.#given >= this.count;
   }
 
-  /** How many more are due. @param now milliseconds, never less than before */
+  /** How many more are due. No errors. @param now milliseconds, never less than before */
   due(now: number): number {
     const left = this.count - this.#given;
     if (this.#rate === Infinity || left === 0) return this.#give(left);
@@ -53,11 +56,12 @@ export class Pace {
 }
 
 /**
- * Calls `each` for all items at an even rate over `withinMs` milliseconds; a blocked loop makes it longer. Resolves when
+ * Calls `each` for all items at an even rate over `withinMs` milliseconds, or a tick for each where that is shorter; a blocked
+ * loop makes it longer. Resolves when
  * all have had their turn; `each` must not throw. No errors.
  */
 export async function evenly<T>(items: readonly T[], withinMs: number, each: (item: T) => void): Promise<void> {
-  const pace = new Pace(items.length, withinMs, performance.now());
+  const pace = new Pace(items.length, spanOf(items.length, withinMs), performance.now());
   for (let at = 0; ;) {
     for (let due = pace.due(performance.now()); due > 0; due--) each(items[at++]!);
     if (pace.isDone) return;

@@ -36,7 +36,7 @@ const DROPPED = new Set(['v1', 'api', '$aws', '.well-known', 'me']);
 const VERBS = new Set([
   ...['get', 'update', 'delete', 'list', 'watch', 'live', 'ready', 'login', 'refresh', 'revoke', 'commit', 'query'],
   ...['check', 'metrics', 'explain', 'promote', 'rollback', 'replay', 'token', 'introspect', 'jwks', 'metadata'],
-  ...['test', 'status'],
+  ...['test', 'status', 'shed'],
 ]);
 const FIXED: Readonly<Record<string, readonly string[]>> = {
   'test-event': ['test'],

@@ -164,6 +164,22 @@ describe('a drain that spreads', () => {
     await node.stop();
   });
 
+  it('some are asked to use another node, and the others stay', async () => {
+    const node = await startMqttNode();
+    const { clients, gone, told } = await clientsOf(node);
+    const shedding = node.transport.shed(20, 300);
+    expect(shedding.connections).toBe(20);
+    await shedding.done;
+    await until('the end of some', () => gone.length === 20);
+    expect([shedding.closed, shedding.isDone, node.broker.connections]).toEqual([20, true, 10]);
+    expect(new Set(told.map(String))).toEqual(new Set([String([0x9c, undefined])]));
+    expect(gone.at(-1)! - gone[0]!).toBeGreaterThan(150);
+    const staying = clients.filter((each) => !each.closed);
+    await Promise.all(staying.map((each) => each.publish(`${TOPIC}/get`)));
+    await node.stop();
+    expect(node.transport.shed(5, 0).connections).toBe(0);
+  });
+
   it('ends within its bound although a request is never answered', async () => {
     const store = new Interposed();
     let open = (): void => {};

@@ -200,3 +200,45 @@ describe('the runtime configuration', () => {
     expect(body.events[0]).toMatchObject({ actor: { id: 'admin' }, target: '/v1/runtime/promote' });
   });
 });
+
+describe('the connections of the nodes', () => {
+  interface Known {
+    readonly node: string;
+    readonly connections: number;
+    readonly shed: { readonly closed: number; readonly done: boolean } | null;
+  }
+  const known = async (): Promise<Known[]> => (await nodes[1]!.ask('GET', '/v1/nodes', node.admin)).body.nodes;
+
+  it('are shed above the mean, whichever node is asked to have it done', async () => {
+    const all = { Effect: 'Allow', Action: '*', Resource: '*' };
+    await node.ask('PUT', '/v1/policies/fleet', node.admin, { Version: '2012-10-17', Statement: [all] });
+    const key = await node.make('fleet', { kind: 'service', roles: ['service'], policies: ['fleet'] });
+    const clients = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => node.connect(`fleet:${i}`, key, { protocolVersion: 5 })),
+    );
+    const reasons: unknown[] = [];
+    for (const each of clients) each.on('disconnect', ({ reasonCode }) => reasons.push(reasonCode));
+    await until(
+      'the count of the node',
+      async () => (await known()).find((each) => each.node === 'n0')?.connections === 6,
+    );
+    const { status, body } = await nodes[1]!.ask('POST', '/v1/nodes/n0/shed', node.admin, { spreadMs: 100 });
+    expect([status, body.connections, body.node.node]).toEqual([202, 3, 'n0']);
+    await until('its end', async () => (await known()).find((each) => each.node === 'n0')?.shed?.done);
+    await until('those that are told', () => reasons.length === 3);
+    expect(reasons).toEqual([0x9c, 0x9c, 0x9c]);
+    expect((await known()).find((each) => each.node === 'n0')?.shed).toEqual({ connections: 3, closed: 3, done: true });
+    for (const each of clients) await each.endAsync(true);
+  });
+
+  it('are for those who administer the whole service, and an order is kept', async () => {
+    const operator = await node.make('op', { kind: 'service', roles: ['operator'] });
+    expect((await node.ask('GET', '/v1/nodes', operator)).status).toBe(403);
+    expect((await node.ask('POST', '/v1/nodes/n0/shed', operator, {})).status).toBe(403);
+    expect((await node.ask('POST', '/v1/nodes/n9/shed', node.admin, {})).status).toBe(404);
+    for (const bad of [{ connections: 0 }, { connections: '5' }, { spreadMs: -1 }, { spreadMs: 1.5 }])
+      expect((await node.ask('POST', '/v1/nodes/n0/shed', node.admin, bad)).status).toBe(400);
+    const { body } = await nodes[1]!.ask('GET', '/v1/audit?limit=100&action=node:shed&outcome=done', node.admin);
+    expect(body.events[0]).toMatchObject({ actor: { id: 'admin' }, target: '/v1/nodes/n0/shed' });
+  });
+});

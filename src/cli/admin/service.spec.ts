@@ -279,3 +279,61 @@ describe('ops status', () => {
     expect(stdout).toContain('nodes: not known\n');
   });
 });
+
+describe('ops rebalance', () => {
+  const node = (name: string, connections: number | null, more: object = {}) => ({
+    ...{ node: name, software: connections === null ? null : '1', connections, draining: false, shed: null },
+    ...more,
+  });
+  /** Answers with the next of these each time that it is asked for the nodes, and then with the last. */
+  const service = (...looks: ReturnType<typeof node>[][]) => {
+    const shed = { connections: 1, node: {} };
+    return scriptedService({
+      'GET /v1/nodes': () => {
+        const nodes = looks.length > 1 ? looks.shift()! : looks[0]!;
+        const known = nodes.filter(({ connections, draining }) => connections !== null && !draining);
+        const mean = known.reduce((sum, { connections }) => sum + connections!, 0) / known.length;
+        return { nodes, mean };
+      },
+      ...{ 'POST /v1/nodes/n1/shed': shed, 'POST /v1/nodes/n2/shed': shed },
+    });
+  };
+  const orders = (fetch: ReturnType<typeof service>) => fetch.asked.filter(([route]) => route.startsWith('POST'));
+  const shedding = { shed: { connections: 200, closed: 7, done: false } };
+  const done = { shed: { connections: 200, closed: 200, done: true } };
+
+  it('asks those above the mean, and again until all are near it', async () => {
+    const fetch = service(
+      [node('n1', 400), node('n2', 0), node('n3', 9, { draining: true })],
+      [node('n1', 380, shedding), node('n2', 10)],
+      [node('n1', 200, done), node('n2', 20)],
+      [node('n1', 270, done), node('n2', 130)],
+      [node('n1', 210, done), node('n2', 190)],
+    );
+    const { exit, stdout } = await commands.run('ops rebalance --spread 10s', { fetch });
+    expect(orders(fetch)).toEqual([
+      ['POST /v1/nodes/n1/shed', { spreadMs: 10_000 }],
+      ['POST /v1/nodes/n1/shed', { spreadMs: 10_000 }],
+    ]);
+    expect([exit, stdout.split('\n')[1]?.split(/ {2,}/)]).toEqual([0, ['n1', '1', '210', 'has shed 200 of 200']]);
+  });
+
+  it('changes nothing where all are even, or with --dry-run', async () => {
+    const even = service([node('n1', 10), node('n2', 10)]);
+    expect((await commands.run('ops rebalance', { fetch: even })).exit).toBe(EXIT.done);
+    const uneven = service([node('n1', 10), node('n2', 1)]);
+    const { stdout } = await commands.run('ops rebalance --dry-run', { fetch: uneven });
+    expect(stdout.split('\n')[1]?.split(/ {2,}/)).toEqual(['n1', '10', '4']);
+    expect([...orders(even), ...orders(uneven)]).toEqual([]);
+  });
+
+  it('fails when the nodes stay uneven, and when a node does not say how many it has', async () => {
+    const uneven = service([node('n1', 400), node('n2', 0)]);
+    const { exit, stderr } = await commands.run('ops rebalance --rounds 2 --within 10', { fetch: uneven });
+    expect([exit, stderr]).toEqual([EXIT.failed, 'umbra: not within 10 % of the mean; run it again\n']);
+    expect(orders(uneven)).toHaveLength(2);
+    const silent = service([node('n1', 5), node('old', null)]);
+    expect((await commands.run('ops rebalance', { fetch: silent })).stderr).toContain('how many connections old has');
+    expect((await commands.run('ops rebalance --within 0', { fetch: silent })).exit).toBe(EXIT.usage);
+  });
+});

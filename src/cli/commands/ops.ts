@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { action, later } from '../session.js';
 import type { Surroundings } from '../surroundings.js';
-import { positive } from './options.js';
+import { duration, percent, positive } from './options.js';
 
 /** Adds `ops` with its subcommands. No errors. */
 export function opsCommand(program: Command, around: Surroundings): void {
@@ -15,7 +15,39 @@ export function opsCommand(program: Command, around: Surroundings): void {
         later(async () => (await import('../admin/node-status.js')).status),
       ),
     );
+  connections(ops, around);
   config(ops, around);
+}
+
+function connections(ops: Command, around: Surroundings): void {
+  const load = () => import('../admin/rebalance.js');
+  ops
+    .command('nodes')
+    .description('Lists the nodes that live with their MQTT connections.')
+    .action(
+      action(
+        around,
+        later(async () => (await load()).nodes),
+      ),
+    );
+  ops
+    .command('rebalance')
+    .description('Has nodes with more MQTT connections than the mean ask some clients to use another node.')
+    .option('--dry-run', 'show what each node would shed, and change nothing')
+    .option('--spread <duration>', 'over which a node sheds them; UMBRA_DRAIN_SPREAD_MS by default', duration)
+    .option('--within <percent>', 'of the mean that no node may be away from it at the end', percent, 20)
+    .option(
+      '--rounds <count>',
+      'at most; a balancer may lead clients back to the node that they come from',
+      positive,
+      5,
+    )
+    .action(
+      action(
+        around,
+        later(async () => (await load()).rebalance),
+      ),
+    );
 }
 
 function config(ops: Command, around: Surroundings): void {

@@ -57,6 +57,13 @@ export function positive(text: string): number {
   return value;
 }
 
+/** A share of a hundred. @throws InvalidArgumentError */
+export function percent(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > 100) throw new InvalidArgumentError('Use percent, from 1 to 100.');
+  return value;
+}
+
 /** Seconds. @throws InvalidArgumentError */
 export function duration(text: string): number {
   const [, number, unit] = /^([1-9]\d{0,8})([smhd])$/.exec(text) ?? [];

@@ -115,6 +115,8 @@ const SERVICE: Readonly<Record<string, Row>> = {
   },
   'route-list delete': { line: '--yes', does: 'write' },
   'ops status': { line: '', does: 'read' },
+  'ops nodes': { line: '', does: 'read' },
+  'ops rebalance': { line: '', does: 'write' },
   'ops config get': { line: '', does: 'read' },
   'ops config stage': { line: 'HOME/debug.json', does: 'write', files: { 'debug.json': '{"logLevel": "debug"}' } },
   'ops config promote': { line: '', does: 'write' },

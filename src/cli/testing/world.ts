@@ -47,6 +47,10 @@ const LIVE = {
   ...{ promotedBy: 'ada', promotedAt: TIME },
 };
 const TAKEN = { version: 7, accepted: true, fault: null };
+const NODE = {
+  ...{ node: 'n1', software: '1', connections: 11, draining: false },
+  shed: { connections: 1, closed: 1, done: true },
+};
 const RUNTIME = {
   ...{ live: LIVE, staged: null, history: [LIVE] },
   nodes: [{ node: 'umbra-1', software: '1', inForce: 7, staged: TAKEN, live: TAKEN }],
@@ -84,6 +88,8 @@ const ROUTES: readonly (readonly [route: RegExp, body: object | null | ((sent: S
   [/^\w+ .*\/token-policy$/, RULES],
   [/^\w+ .*\/route-lists$/, { listeners: { https: { allow: null, deny: [] } } }],
   [/^\w+ \/v1\/runtime/, RUNTIME],
+  [/^GET \/v1\/nodes$/, { nodes: [NODE, { ...NODE, node: 'n2', connections: 9 }], mean: 10 }],
+  [/^POST \/v1\/nodes\/n1\/shed$/, { connections: 1, node: NODE }],
   [/^GET .*\/tenants$/, { tenants: [TENANT] }],
   [/^\w+ .*\/tenants\/\w+$/, TENANT],
 ];

@@ -4,12 +4,14 @@ import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { actorOf } from '../../access/audit.js';
 import { CONFIG, type Config } from '../../config/config.js';
 import { ServiceError } from '../../errors/service-error.js';
+import { spanOf } from '../../resilience/evenly.js';
 import { LOGGER, type Logger } from '../../telemetry/logger.js';
 import { MqttBroker, SHUTTING_DOWN } from './broker.js';
 import { MqttListeners, type MqttAddresses } from './listeners.js';
 import { MqttPublisher } from './publisher.js';
 import { Connection } from './connections/connection.js';
 import { EvenEnd, type EvenEndOptions } from './connections/even-end.js';
+import { Shedding, someOf } from './connections/shedding.js';
 import type { IncomingRequest } from './connections/incoming-request.js';
 import { REASON } from './packets/reason-codes.js';
 import type { Answer, AnswerMessage } from '../answer.js';
@@ -49,6 +51,11 @@ export class MqttTransport implements CustomTransportStrategy {
     return { ok: reason === 'listening', reason, connections: this.broker.connections };
   }
 
+  /** Nothing new is accepted, because the node shuts down. */
+  get isStopping(): boolean {
+    return this.#stopping;
+  }
+
   listen(callback: (error?: unknown) => void): void {
     this.#start().then(() => callback(), callback);
   }
@@ -60,6 +67,14 @@ export class MqttTransport implements CustomTransportStrategy {
 
   attachWebSocket(server: HttpServer): void {
     this.listeners.attachWebSocket(server);
+  }
+
+  /** Asks clients, taken at random, to use another node, at an even rate over `withinMs` milliseconds. No errors. */
+  shed(connections: number, withinMs: number): Shedding {
+    const clients = this.#stopping ? [] : someOf(this.broker.clients(), connections);
+    const deadline = performance.now() + withinMs + this.config.drainTimeoutMs;
+    const end = this.#evenEnd({ reason: REASON.useAnotherServer, why: 'use another node', withinMs, deadline });
+    return new Shedding(clients, end);
   }
 
   /**
@@ -190,13 +205,15 @@ export class MqttTransport implements CustomTransportStrategy {
     if (this.broker.connections === 0) return;
     if (drainGraceMs > 0) await pause(Math.min(drainGraceMs, deadline - performance.now()));
     const withinMs = Math.min(drainSpreadMs, deadline - performance.now());
-    if (withinMs > 0) await this.#endEvenly(this.broker.clients(), { reason, why: SHUTTING_DOWN, withinMs, deadline });
+    const clients = this.broker.clients();
+    const how = { reason, why: SHUTTING_DOWN, withinMs: spanOf(clients.length, withinMs), deadline };
+    if (withinMs > 0) await this.#evenEnd(how).end(clients);
   }
 
-  #endEvenly(connections: Connection[], how: Omit<EvenEndOptions, 'committed' | 'published'>): Promise<number> {
+  #evenEnd(how: Omit<EvenEndOptions, 'committed' | 'published'>): EvenEnd {
     const committed = (): number => this.#lastRevision;
     const published = (): number => this.publisher.revision;
-    return new EvenEnd({ ...how, committed, published }).end(connections);
+    return new EvenEnd({ ...how, committed, published });
   }
 }
 

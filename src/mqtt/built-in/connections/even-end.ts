@@ -30,13 +30,15 @@ export class EvenEnd {
   #leaving: Leaving[] = [];
   #ended = 0;
 
+  /** How many it has ended so far. */
+  get ended(): number {
+    return this.#ended;
+  }
+
   constructor(private readonly options: EvenEndOptions) {}
 
-  /**
-   * Resolves when all have ended, or the deadline has passed; those that still wait are read on then. Never rejects.
-   * @returns how many it has ended
-   */
-  async end(connections: readonly Connection[]): Promise<number> {
+  /** Resolves when all have ended, or the deadline has passed; those that still wait are read on then. Never rejects. */
+  async end(connections: readonly Connection[]): Promise<void> {
     const { withinMs, deadline } = this.options;
     const pace = new Pace(connections.length, withinMs, performance.now());
     for (let at = 0; ; await nextTick()) {
@@ -46,7 +48,6 @@ export class EvenEnd {
       if ((pace.isDone && this.#leaving.length === 0) || performance.now() >= deadline) break;
     }
     for (const { connection } of this.#leaving) connection.hold(false);
-    return this.#ended;
   }
 
   #hasGone(leaving: Leaving): boolean {
