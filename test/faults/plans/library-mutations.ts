@@ -40,8 +40,8 @@ export const LIBRARY_MUTATIONS: readonly Mutation[] = [
     [PROMISES.clientLost],
     [
       'sdk/device/report-queue.js #mergedFrom',
-      'merge.add(updates[end].patch)',
-      '(end - at === 2 || merge.add(updates[end].patch))',
+      'merge.add(patch)',
+      '(end - at === 2 || merge.add(patch))',
     ],
   ),
   mutation(
