@@ -38,11 +38,7 @@ export const LIBRARY_MUTATIONS: readonly Mutation[] = [
     'an outbox that drops one report of three',
     CLIENTS,
     [PROMISES.clientLost],
-    [
-      'sdk/device/report-queue.js #mergedFrom',
-      'merge.add(patch)',
-      '(end - at === 2 || merge.add(patch))',
-    ],
+    ['sdk/device/report-queue.js #mergedFrom', 'merge.add(patch)', '(end - at === 2 || merge.add(patch))'],
   ),
   mutation(
     'reports of an earlier process that go last',
