@@ -155,6 +155,12 @@ export class MqttBroker implements Door {
     this.deadlines.stop();
   }
 
+  /** Ends a connection whose client goes on at another node. No errors. @param reason code of MQTT 5 */
+  sendAway(connection: Connection, reason: number, why: string): void {
+    this.wills.forgo(connection);
+    connection.end(reason, why);
+  }
+
   /** Serves a new connection of any transport. */
   accept(stream: Duplex, how: Accepted): void {
     serveStream(stream, new Connection(stream, this, how));

@@ -73,7 +73,7 @@ export class MqttTransport implements CustomTransportStrategy {
   shed(connections: number, withinMs: number): Shedding {
     const clients = this.#stopping ? [] : someOf(this.broker.clients(), connections);
     const deadline = performance.now() + withinMs + this.config.drainTimeoutMs;
-    const end = this.#evenEnd({ reason: REASON.useAnotherServer, why: 'use another node', withinMs, deadline });
+    const end = this.#evenEnd(REASON.useAnotherServer, 'use another node', { withinMs, deadline });
     return new Shedding(clients, end);
   }
 
@@ -206,14 +206,15 @@ export class MqttTransport implements CustomTransportStrategy {
     if (drainGraceMs > 0) await pause(Math.min(drainGraceMs, deadline - performance.now()));
     const withinMs = Math.min(drainSpreadMs, deadline - performance.now());
     const clients = this.broker.clients();
-    const how = { reason, why: SHUTTING_DOWN, withinMs: spanOf(clients.length, withinMs), deadline };
-    if (withinMs > 0) await this.#evenEnd(how).end(clients);
+    const times = { withinMs: spanOf(clients.length, withinMs), deadline };
+    if (withinMs > 0) await this.#evenEnd(reason, SHUTTING_DOWN, times).end(clients);
   }
 
-  #evenEnd(how: Omit<EvenEndOptions, 'committed' | 'published'>): EvenEnd {
+  #evenEnd(reason: number, why: string, times: Pick<EvenEndOptions, 'withinMs' | 'deadline'>): EvenEnd {
+    const end = (connection: Connection): void => this.broker.sendAway(connection, reason, why);
     const committed = (): number => this.#lastRevision;
     const published = (): number => this.publisher.revision;
-    return new EvenEnd({ ...how, committed, published });
+    return new EvenEnd({ ...times, end, committed, published });
   }
 }
 

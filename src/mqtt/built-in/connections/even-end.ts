@@ -2,9 +2,7 @@ import { nextTick, Pace } from '../../../resilience/evenly.js';
 import type { Connection } from './connection.js';
 
 export interface EvenEndOptions {
-  /** A reason code of MQTT 5. */
-  readonly reason: number;
-  readonly why: string;
+  readonly end: (connection: Connection) => void;
   /** Milliseconds over which the connections end, at an even rate. */
   readonly withinMs: number;
   /** Milliseconds of performance.now() after which none is waited for. */
@@ -51,7 +49,7 @@ export class EvenEnd {
   }
 
   #hasGone(leaving: Leaving): boolean {
-    const { reason, why, committed, published } = this.options;
+    const { end, committed, published } = this.options;
     const { connection } = leaving;
     if (!connection.isOpen) return true;
     // Each time: the renewal of a token ends with reading on.
@@ -59,7 +57,7 @@ export class EvenEnd {
     if (!connection.isIdle) return false;
     leaving.committed ??= committed();
     if (published() < leaving.committed) return false;
-    connection.end(reason, why);
+    end(connection);
     this.#ended++;
     return true;
   }

@@ -56,6 +56,13 @@ export class Wills {
     if (will !== null) this.budget.add(-willBytes(will));
   }
 
+  /** The node itself sends the client elsewhere: nobody must be told that it is gone. No errors. */
+  forgo(connection: { will: Will | null }): void {
+    const { will } = connection;
+    connection.will = null;
+    if (will !== null) this.budget.add(-willBytes(will));
+  }
+
   ended(session: Session): void {
     const will = this.#takeFrom(session);
     if (will !== null) this.#fire(session, will);
