@@ -72,6 +72,36 @@ it('a report that ends each connection by its size is found among those it was m
   await close(device, clock);
 });
 
+it.each([
+  ['large', 'x'.repeat(6_000).replaceAll('x', '\u6f22'), true],
+  ['small, and acknowledged', 'x', false],
+])('a rejection without a token is that of the report under way, which is %s', async (_, text, isSilent) => {
+  const { device, clock } = await started({
+    publish({ topic, body: { state, clientToken } }, node) {
+      if (state?.reported.text === undefined) return node.send(`${topic}/accepted`, { version: 1, clientToken });
+      node.send(`${topic}/rejected`, { code: 413, message: 'too large' });
+      return isSilent ? new Promise(() => undefined) : undefined;
+    },
+  });
+  const report = codeOf(device.shadow.report({ text }));
+  await clock.advance(1_000);
+  expect(await report).toEqual(['document-too-large', 'not-applied']);
+  await close(device, clock);
+});
+
+it('a rejection without a token of what somebody else has sent ends no report', async () => {
+  const { device, clock } = await started({
+    publish({ topic, body: { clientToken } }, node) {
+      node.send(`${topic}/rejected`, { code: 413, message: 'too large' });
+      node.send(`${topic}/accepted`, { version: 1, clientToken });
+    },
+  });
+  const report = codeOf(device.shadow.report({ a: 1 }));
+  await clock.advance(1_000);
+  expect(await report).toBe('done');
+  await close(device, clock);
+});
+
 describe('a report that is refused as not allowed', () => {
   const RENEW = '$umbra/session/renew';
   const jwt = (name: string): string => `x.${btoa(JSON.stringify({ exp: 4_000_000_000, name }))}.y`;

@@ -10,8 +10,9 @@ const TOO_LARGE = 413;
 export type Accepted = Readonly<Record<string, unknown>>;
 
 interface Waiting {
-  /** Characters of the request. */
-  readonly size: number;
+  readonly body: string;
+  /** A rejection of something that the service has not read, which may be this. */
+  unread?: Accepted;
   resolve(accepted: Accepted): void;
   reject(error: UmbraError): void;
 }
@@ -78,11 +79,12 @@ export class Exchange {
     const body = `{"clientToken":${JSON.stringify(clientToken)}${state === undefined ? '' : `,"state":${state}`}}`;
     try {
       return await uplink.answered<Accepted>(connection, 'the answer to a request', (resolve, reject) => {
-        this.#waiting.set(clientToken, { size: body.length, resolve, reject });
-        connection.publish(this.#topic, body, context).catch(async (error: UmbraError) => {
+        this.#waiting.set(clientToken, { body, resolve, reject });
+        const refused = async (error: UmbraError): Promise<void> => {
           // A rejection may be there before the PUBACK fails, and says more.
           if (this.#waiting.delete(clientToken)) reject(await uplink.refusalOf(connection, error));
-        });
+        };
+        void connection.publish(this.#topic, body, context).then(() => this.#acknowledged(clientToken), refused);
       });
     } catch (error) {
       this.#waiting.delete(clientToken);
@@ -92,16 +94,26 @@ export class Exchange {
   }
 
   /**
-   * A request that is refused for its size is not read, so the rejection has no token. It is that of the one under way, if
-   * that may be too large: others who update this shadow hear of theirs on the same topic.
+   * A request that is refused for its size is not read, so the rejection has no token, and others who update this shadow
+   * hear of theirs on the same topic. It is that of the one under way if that is large; else, if no other answer comes
+   * before the PUBACK.
    */
-  #takeUnread({ clientToken, code }: Accepted): Waiting | undefined {
+  #takeUnread(rejected: Accepted): Waiting | undefined {
     const [only, ...others] = this.#waiting;
-    if (clientToken !== undefined || code !== TOO_LARGE || !only || others.length > 0) return undefined;
+    if (rejected['clientToken'] !== undefined || rejected['code'] !== TOO_LARGE || !only || others.length > 0)
+      return undefined;
     const [token, waiting] = only;
-    if (waiting.size <= MAX_MERGED) return undefined;
+    waiting.unread = rejected;
+    if (new TextEncoder().encode(waiting.body).length <= MAX_MERGED) return undefined;
     this.#waiting.delete(token);
     return waiting;
+  }
+
+  #acknowledged(clientToken: string): void {
+    const waiting = this.#waiting.get(clientToken);
+    if (!waiting?.unread) return;
+    this.#waiting.delete(clientToken);
+    waiting.reject(rejectionOf(waiting.unread));
   }
 
   #take({ clientToken }: Accepted): Waiting | undefined {

@@ -22,4 +22,17 @@ it('calls the leader, and one that has failed only when it has not failed for a 
   expect([preferred('http://b'), preferred('http://a')]).toEqual(['http://c', 'http://a']);
   clock.advance(1);
   expect(preferred('http://b')).toBe('http://b');
+  // It fails as soon as it is called again, and is called again less and less.
+  const returns = (ms: number): number => {
+    let count = 0;
+    for (const end = clock.monotonic() + ms; clock.monotonic() < end; clock.advance(3_000)) {
+      if (preferred('http://b') !== 'http://b') continue;
+      count++;
+      members.rotate(members.current(), new Error('it hangs'));
+    }
+    return count;
+  };
+  expect([returns(300_000), returns(3_600_000)]).toEqual([4, 7]);
+  clock.advance(1_200_000);
+  expect(returns(60_000)).toBeGreaterThan(1);
 });

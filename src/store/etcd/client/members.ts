@@ -23,8 +23,11 @@ const MARGIN_MS = 20;
 /** Milliseconds between attempts; the pause doubles with each round over all hosts. */
 const PAUSES = { first: 10, longest: 200 };
 
-/** Milliseconds for which calls do not go back to a member that has failed only because it leads. */
-const AVOID_MS = 10_000;
+/**
+ * Milliseconds for which calls do not go back to a member that has failed only because it leads; twice as many with each
+ * failure after such a return, since a member may answer whoever asks for its status and nobody else.
+ */
+const AVOID = { first: 10_000, longest: 600_000 };
 
 /** Milliseconds between two log lines about failing members. */
 const REPORT_MS = 1_000;
@@ -60,8 +63,8 @@ export class EtcdMembers {
   readonly #counts: ReadonlyMap<string, CallCounts>;
   readonly #createClient: CreateClient;
   readonly #createChannel: CreateChannel;
-  /** When each member has failed last, in milliseconds of the monotonic clock. */
-  readonly #failedAt = new Map<string, number>();
+  /** Members that have failed: until when they are avoided, in milliseconds of the monotonic clock, and for how long. */
+  readonly #avoided = new Map<string, { readonly until: number; readonly ms: number }>();
   readonly #credentials: LiveCredentials;
   #at = 0;
   #closed = false;
@@ -133,22 +136,30 @@ export class EtcdMembers {
     if (index < 0 || this.#closed) return;
     this.#renew(from, error);
     if (index !== this.#at) return;
-    this.#failedAt.set(from.host, this.clock.monotonic());
+    this.#avoid(from.host);
     this.#at = (index + 1) % this.#members.length;
     this.#counts.get(from.host)?.left();
     this.#report(from.host, error);
   }
 
   /**
-   * Calls go to this member from now on, unless it has failed within the last 10 s: a leader whose disk is slow answers
-   * whoever asks for its status. No errors.
+   * Calls go to this member from now on, unless it has failed lately. No errors.
    */
   prefer(host: string): void {
     const index = this.#members.findIndex((member) => member.host === host);
     if (index < 0 || index === this.#at) return;
-    if (this.clock.monotonic() - (this.#failedAt.get(host) ?? -Infinity) < AVOID_MS) return;
+    if (this.clock.monotonic() < (this.#avoided.get(host)?.until ?? -Infinity)) return;
     this.logger.debug({ host, former: this.current().host }, 'calls go to the leader of etcd from now on');
     this.#at = index;
+  }
+
+  #avoid(host: string): void {
+    const now = this.clock.monotonic();
+    const before = this.#avoided.get(host);
+    // Calls that went well for as long as that are a new begin.
+    const isAgain = before !== undefined && now - before.until < before.ms;
+    const ms = isAgain ? Math.min(2 * before.ms, AVOID.longest) : AVOID.first;
+    this.#avoided.set(host, { until: now + ms, ms });
   }
 
   /** Gives the member a new client when the error shows that its present one is unusable. */
