@@ -4,7 +4,6 @@ import {
   Module,
   type DynamicModule,
   type OnApplicationShutdown,
-  type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
 import { CONFIG, type Config } from '../config/config.js';
@@ -27,24 +26,20 @@ const SETTINGS = {
   useFactory: (logger: Logger, sampler: Sampler) => new RuntimeSettings(logger, sampler),
 };
 
-/** Follows the live document as long as the application is there. */
+/**
+ * Follows the live document as long as the application is there, while it drains too: a node that says nothing holds
+ * every promotion up.
+ */
 @Injectable()
-class Following implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
-  #closed: Promise<void> = Promise.resolve();
-
+class Following implements OnModuleInit, OnApplicationShutdown {
   constructor(@Inject(RuntimeFollower) private readonly follower: RuntimeFollower) {}
 
   onModuleInit(): void {
     this.follower.start();
   }
 
-  /** The doors close after this: they must not wait for etcd. */
-  onModuleDestroy(): void {
-    this.#closed = this.follower.close();
-  }
-
   onApplicationShutdown(): Promise<void> {
-    return this.#closed;
+    return this.follower.close();
   }
 }
 
