@@ -330,6 +330,16 @@ describe('device', () => {
     ]);
   });
 
+  it('gets back no certificates without a thing: the thing of its name may be of another device', async () => {
+    const fetch = scriptedService({
+      'GET /v1/principals/lamp': { ...LAMP, thing: null },
+      'DELETE /v1/revocations/thing/lamp': [204, null],
+    });
+    const ended = await run('device restore lamp', { fetch });
+    expect([ended.exit, ended.stderr]).toEqual([EXIT.notFound, 'umbra: lamp has no thing, and so no certificates\n']);
+    expect(fetch.asked).toEqual([['GET /v1/principals/lamp']]);
+  });
+
   it.each(['show ada', 'update ada --disable', 'delete ada --yes', 'revoke ada --yes', 'restore ada'])(
     'is no person: %s',
     async (line) => {

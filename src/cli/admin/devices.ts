@@ -80,7 +80,10 @@ export const revoke: Run = async (session, [id = ''], options) => {
 /** `device restore`. @throws CliError, UmbraError */
 export const restore: Run = async (session, [id = ''], options) => {
   const records = await recordsOf(session, (options as Given).tenant);
-  const thing = (await deviceOf(records, id))?.thing ?? id;
+  const device = await deviceOf(records, id);
+  const thing = device === null ? id : device.thing;
+  // The thing of its name may be that of another device, which was lost.
+  if (thing === null) throw new CliError(EXIT.notFound, `${id} has no thing, and so no certificates`);
   await records.remove(revocationPath('thing', thing));
   await session.out.say(
     { principal: id, thing, restored: true },
