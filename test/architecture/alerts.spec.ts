@@ -1,20 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { hasPromtool } from '../harness/metrics-page.js';
 import { alertsOf, readRules, rulesOf, testRules, type RuleTest, type RuleTests } from '../harness/prometheus-rules.js';
-import { knownSeries, wrongNamesOf } from '../harness/known-series.js';
+import { knownSeries, recordedSeries, wrongNamesOf } from '../harness/known-series.js';
 import { ALERT_CASES, type AlertCase } from '../cases/alerts.js';
 
 const FILES = readRules();
 const RULES = [...FILES.values()].flatMap(rulesOf);
 const ALERTS = alertsOf(FILES);
-const RECORDED = Object.fromEntries(
-  RULES.flatMap(({ record, labels }) =>
-    record === undefined
-      ? []
-      : [[record, { job: 1, slo: 9, ...Object.fromEntries(Object.keys(labels ?? {}).map((each) => [each, 9])) }]],
-  ),
-);
-const KNOWN = knownSeries(RECORDED);
+const KNOWN = knownSeries(recordedSeries(FILES));
 
 describe('rules of Prometheus', () => {
   it.each(RULES.map((rule) => [rule.alert ?? rule.record, rule.expr]))('name what a node tells: %s', (_, expr) => {

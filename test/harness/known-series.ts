@@ -1,6 +1,7 @@
 import { Metrics } from '../../src/telemetry/metrics.js';
 import { suffixOf } from '../../src/telemetry/openmetrics.js';
 import type { Family, LabelValues } from '../../src/telemetry/recorder.js';
+import { rulesOf, type RuleFile } from './prometheus-rules.js';
 
 type Labels = Readonly<Record<string, LabelValues>>;
 
@@ -41,6 +42,12 @@ function seriesOf({ name, type, labels = {} }: Family): [string, Labels][] {
   ];
 }
 
+/** What the rules record; by installation and objective. */
+export const recordedSeries = (files: ReadonlyMap<string, RuleFile>): Readonly<Record<string, Labels>> =>
+  Object.fromEntries(
+    [...files.values()].flatMap(rulesOf).flatMap(({ record }) => (record ? [[record, { job: ANY, slo: ANY }]] : [])),
+  );
+
 /** Every series that an expression may name, with its labels and their values: those of docs/metrics.md first. */
 export function knownSeries(recorded: Readonly<Record<string, Labels>>): ReadonlyMap<string, Labels> {
   const ofEtcd = Object.entries(OF_ETCD).map(([name, labels]) => [name, { ...labels, ...TARGET }] as const);
@@ -55,14 +62,14 @@ export function knownSeries(recorded: Readonly<Record<string, Labels>>): Readonl
 /** Words of the language; every other one is a series. */
 const WORDS = new Set(
   (
-    'abs absent and avg_over_time bool by changes clamp_max count floor histogram_quantile increase ignoring group_left ' +
+    'abs absent and avg avg_over_time bool by changes count floor histogram_quantile increase ignoring group_left group_right ' +
     'label_replace max max_over_time min min_over_time offset on or predict_linear quantile rate resets sum ' +
     'sum_over_time time topk unless vector without'
   ).split(' '),
 );
 const SELECTOR = /([a-zA-Z_:][\w:]*)\s*(?:\{([^}]*)\})?/g;
 const MATCHER = /(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"/g;
-const GROUPING = /\b(?:by|on|ignoring|without|group_left)\s*\(([^)]*)\)/g;
+const GROUPING = /\b(?:by|on|ignoring|without|group_left|group_right)\s*\(([^)]*)\)/g;
 
 /** What is wrong with the names in an expression: series, labels and values of labels that nobody makes. */
 export function wrongNamesOf(expr: string, known: ReadonlyMap<string, Labels>): string[] {
