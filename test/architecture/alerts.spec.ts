@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { hasPromtool } from '../harness/metrics-page.js';
 import { alertsOf, readRules, rulesOf, testRules, type RuleTest, type RuleTests } from '../harness/prometheus-rules.js';
 import { knownSeries, recordedSeries, wrongNamesOf } from '../harness/known-series.js';
@@ -36,7 +36,7 @@ describe('rules of Prometheus', () => {
     expect(annotations['summary']).toMatch(/\S/);
     const [page, anchor] = annotations['runbook_url']!.split('#');
     expect(anchor).toBe(alert!.toLowerCase());
-    if (existsSync(page!)) expect(readFileSync(page!, 'utf8')).toContain(`\n### ${alert}\n`);
+    expect(readFileSync(page!, 'utf8')).toContain(`\n### ${alert}\n`);
   });
 
   it('all have a case', () => {
@@ -44,6 +44,29 @@ describe('rules of Prometheus', () => {
     // burn-rates.spec.ts has those.
     const others = ALERTS.filter(({ expr }) => !expr.includes('umbra:slo_burn'));
     expect(others.flatMap(({ alert }) => (tried.has(alert!) ? [] : [alert]))).toEqual([]);
+  });
+});
+
+describe('docs/runbooks.md', () => {
+  const page = readFileSync('docs/runbooks.md', 'utf8');
+  const sections = page
+    .split(/^### /m)
+    .slice(1)
+    .map((section) => [section.split('\n', 1)[0]!, section] as const);
+
+  it.each(sections)('says for whom it is: %s', (alert, section) => {
+    const rule = ALERTS.find((each) => each.alert === alert);
+    expect(section).toContain(`**${rule?.labels!['severity']}.**`);
+  });
+
+  it('asks Prometheus what it can answer', () => {
+    const blocks = [...page.matchAll(/^```promql\n([\s\S]*?)^```/gm)].map(([, expr]) => expr!.trim());
+    const spans = [...page.replaceAll(/^```[\s\S]*?^```/gm, '').matchAll(/`([^`]*(?:umbra|etcd)_[^`]*)`/g)];
+    const metrics = readFileSync('docs/metrics.md', 'utf8');
+    // The bare name of a family is enough for a reader.
+    const queries = [...blocks, ...spans.map(([, span]) => span!)].filter((each) => !metrics.includes(`\`${each}\``));
+    expect(queries.length).toBeGreaterThan(5);
+    expect(queries.flatMap((expr) => wrongNamesOf(expr, KNOWN))).toEqual([]);
   });
 });
 
