@@ -15,6 +15,7 @@ const MEMBERS = {
   ...{ roles: ['viewer'], policies: [], groups: [] },
 };
 const DASH = { principal: 'dash', ...MEMBERS, createdAt: '2026-11-28T00:00:00.000Z' };
+const LAMP = { ...DASH, principal: 'lamp', kind: 'device', thing: 'lamp' };
 const HELD = {
   ...{ id: 'old', principal: 'dash', kind: 'secret', title: 'wall', disabled: false },
   ...{ createdAt: '2026-11-01T00:00:00.000Z', expiresAt: '2026-11-02T00:00:00.000Z' },
@@ -74,7 +75,7 @@ describe('tenant', () => {
 
 describe('client', () => {
   it('is listed by kind and group, in the tenant that is wanted', async () => {
-    const page = { principals: [DASH, { ...DASH, principal: 'lamp', kind: 'device', thing: 'lamp' }] };
+    const page = { principals: [DASH, LAMP] };
     const fetch = scriptedService({
       'GET /v1/tenants/acme/principals?limit=100&group=first': page,
       'GET /v1/tenants/b/principals?limit=100': page,
@@ -196,7 +197,7 @@ describe('client key', () => {
 
   it('of a device that is created may fail, which is told with how to go on', async () => {
     const fetch = scriptedService({
-      'PUT /v1/tenants/acme/principals/lamp': [201, { ...DASH, principal: 'lamp', kind: 'device' }],
+      'PUT /v1/tenants/acme/principals/lamp': [201, LAMP],
       'POST /v1/tenants/acme/principals/lamp/keys': problem(403, 'not-allowed'),
     });
     const ended = await commands.run(`device create lamp --tenant acme --key-out ${file()} --json`, { fetch });
@@ -215,6 +216,32 @@ describe('client key', () => {
       ],
     ]);
   });
+
+  it.each(['--context prod', '--server http://prod.test --key-file KEY'])(
+    'of a device is made or taken back by what is advised at the same service: %s',
+    async (target) => {
+      const key = join(commands.home, 'prod.key');
+      writeFileSync(key, KEY);
+      writeFileSync(file(), 'old');
+      await commands.run(`context set prod --server http://prod.test --key-file ${key}`);
+      await commands.run('context use home');
+      const fetch = scriptedService({
+        'PUT /v1/principals/lamp': [201, LAMP],
+        'POST /v1/principals/lamp/keys': () => (fetch.asked.length < 3 ? problem(403, 'not-allowed') : [201, NEW]),
+        'GET /v1/principals/lamp': LAMP,
+        'DELETE /v1/principals/lamp': [204, null],
+      });
+      const line = `${target.replace('KEY', key)} device create lamp --key-out ${file()} --force`;
+      const { stderr } = await commands.run(line, { fetch });
+      for (const [, advised] of stderr.matchAll(/`umbra ([^`]+)`/g))
+        expect(await commands.run(`${advised} --yes`, { fetch })).toMatchObject({ exit: EXIT.done, stderr: '' });
+      expect(fetch.asked.map(([route]) => route)).toEqual([
+        ...['PUT /v1/principals/lamp', 'POST /v1/principals/lamp/keys', 'POST /v1/principals/lamp/keys'],
+        ...['GET /v1/principals/lamp', 'DELETE /v1/principals/lamp'],
+      ]);
+      expect(new Set(fetch.sent.map(({ url }) => new URL(url).host))).toEqual(new Set(['prod.test']));
+    },
+  );
 
   it('is rotated like the old one, which is revoked then', async () => {
     const fetch = scriptedService({

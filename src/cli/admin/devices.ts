@@ -1,7 +1,8 @@
+import { adviserFor, type Advise } from '../advise.js';
 import { CliError, EXIT } from '../exit-code.js';
 import { recordsOf, type Records } from '../records.js';
 import type { Run } from '../session.js';
-import { makeKey, revokeAll, tenantGiven, withPlace } from './keys.js';
+import { makeKey, revokeAll, withPlace, type Place } from './keys.js';
 import { createPrincipal, otherKind, principalPath, rowsOf, type Principal } from './principals.js';
 import { fingerprintOf, revocationPath } from './revocations.js';
 
@@ -25,21 +26,28 @@ export const create: Run = async (session, [id = ''], options) => {
     const principal = await made();
     return session.out.fields(principal, rowsOf(principal));
   }
-  await withPlace({ out: keyOut, force }, async (place) => {
+  const place = { out: keyOut, force };
+  const advise = adviserFor(session.options, tenant);
+  await withPlace(place, async (reserved) => {
     const principal = await made();
-    const { key, file } = await makeKey(session, records, id, { tenant }, place).catch(async (error: unknown) => {
-      await session.warn('half-done', withoutKey(id, keyOut, tenant));
-      throw error;
-    });
+    const { key, file } = await makeKey({ session, records, advise }, id, {}, reserved).catch(
+      async (error: unknown) => {
+        await session.warn('half-done', withoutKey(advise, id, place));
+        throw error;
+      },
+    );
     await session.out.fields({ ...principal, key, file }, [...rowsOf(principal), ['key', key], ['file', file]]);
   });
 };
 
 /** What is told of a device whose key could not be made. No errors. */
-export const withoutKey = (id: string, out: string, tenant?: string): string =>
-  `the device ${id} is created, but its key is not in ${out}: ` +
-  `go on with \`umbra device key ${id} --out ${out}${tenantGiven(tenant)}\`, ` +
-  `or take it back with \`umbra device delete ${id}${tenantGiven(tenant)}\``;
+export const withoutKey = (advise: Advise, id: string, place: Place): string =>
+  `the device ${id} is created, but its key is not in ${place.out}: ` +
+  `go on with \`${keyCommand(advise, id, place)}\`, or take it back with \`${advise('device', 'delete', id)}\``;
+
+/** The command that makes a key for a device that is there. No errors. */
+export const keyCommand = (advise: Advise, id: string, { out, force }: Place): string =>
+  advise('device', 'key', id, '--out', out, ...(force ? ['--force'] : []));
 
 /** @returns null: there is none. @throws CliError if it is a person or a service; UmbraError */
 async function deviceOf(records: Records, id: string): Promise<Principal | null> {

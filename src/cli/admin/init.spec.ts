@@ -122,7 +122,11 @@ it.each<[string, object, number, string]>([
 it('makes no second device of a name', async () => {
   const fetch = fresh({ 'GET /v1/principals/lamp': {} });
   const line = `init --server http://umbra.test --key-file ${keyFile} --device lamp`;
-  expect((await commands.run(line, { fetch })).exit).toBe(EXIT.conflict);
+  const { exit, stderr } = await commands.run(`${line} --key-out ${keyFile} --force`, { fetch });
+  expect([exit, stderr]).toEqual([
+    EXIT.conflict,
+    expect.stringContaining(`\`umbra --context default device key lamp --out ${keyFile} --force\` makes another key`),
+  ]);
   expect((await commands.run('init x --server http://a --key-out k', { fetch })).exit).toBe(EXIT.usage);
 });
 
@@ -152,8 +156,9 @@ describe('when it cannot be carried out to its end', () => {
       EXIT.notAllowed,
       [
         'umbra: made before it failed: tenant plant; device lamp; the context default, which is the current one',
-        `umbra: the device lamp is created, but its key is not in ${out}: go on with \`umbra device key lamp --out ${out}\`, ` +
-          'or take it back with `umbra device delete lamp`',
+        `umbra: the device lamp is created, but its key is not in ${out}: ` +
+          `go on with \`umbra --context default device key lamp --out ${out}\`, ` +
+          'or take it back with `umbra --context default device delete lamp`',
         'umbra: not-allowed.',
         '',
       ],
@@ -185,6 +190,8 @@ describe('when it cannot be carried out to its end', () => {
       return ended.stderr;
     };
     expect(await warned(document)).toBe('');
-    expect(await warned({ ...document, Statement: [] })).toContain('there is another policy lamp already');
+    expect(await warned({ ...document, Statement: [] })).toMatch(
+      /there is another policy lamp already, .*`umbra --context default policy get lamp`/,
+    );
   });
 });

@@ -1,4 +1,5 @@
 import type { Auth } from '../../sdk/index.js';
+import { adviserFor, type Advise } from '../advise.js';
 import { checkName } from '../commands/context.js';
 import { readContexts, type Contexts } from '../contexts.js';
 import { CliError, EXIT, isUmbraError, usage } from '../exit-code.js';
@@ -10,8 +11,8 @@ import type { ReservedFile } from '../secret-file.js';
 import type { Run, Session } from '../session.js';
 import { serverOf } from '../session.js';
 import { examine } from './doctor.js';
-import { withoutKey } from './devices.js';
-import { makeKey, withPlace } from './keys.js';
+import { keyCommand, withoutKey } from './devices.js';
+import { makeKey, withPlace, type Place } from './keys.js';
 import { keep, whoIs, type Me } from './login.js';
 import { createPrincipal, principalPath, type Principal } from './principals.js';
 
@@ -33,15 +34,16 @@ interface Done {
 }
 
 /** The first device, and where its key goes. */
-interface FirstDevice {
+interface FirstDevice extends Place {
   readonly device: string;
-  readonly out: string;
 }
 
 /** How far it has come, for whoever has to go on from there. */
 interface Progress {
   readonly made: string[];
   isContextKept: boolean;
+  /** For the context that is kept. */
+  readonly advise: Advise;
   /** How to go on where it cannot be carried out again; null: it can. */
   advice: string | null;
 }
@@ -73,7 +75,7 @@ export const init: Run = async (session, [wanted], options) => {
   // All questions come first: who gives up has changed nothing.
   const tenant = await tenantFrom(session, me, given);
   const first = await deviceFrom(session, given);
-  const progress: Progress = { made: [], isContextKept: false, advice: null };
+  const progress: Progress = { made: [], isContextKept: false, advise: adviserFor({ context: name }), advice: null };
   const of = tenant === me.tenant ? null : tenant;
   const make = async (place: ReservedFile | null): Promise<void> => {
     const auth = await authOf(key);
@@ -81,15 +83,13 @@ export const init: Run = async (session, [wanted], options) => {
     await keep(session, name, server, key === null ? {} : { key }, of);
     progress.isContextKept = true;
     const records = new Records(await session.clientOf(server, auth), of, session.around.signal);
-    if (first !== null) await makeDevice(session, records, { ...first, policy, place: place! }, progress);
+    if (first !== null) await makeDevice(session, records, { ...first, policy, reserved: place! }, progress);
   };
   // Without a place for its key a device would be made in vain.
-  await (first === null ? make(null) : withPlace({ out: first.out, force: given.force }, make)).catch(
-    async (error: unknown) => {
-      await tellMade(session, name, progress);
-      throw error;
-    },
-  );
+  await (first === null ? make(null) : withPlace(first, make)).catch(async (error: unknown) => {
+    await tellMade(session, name, progress);
+    throw error;
+  });
   await say(session, { context: name, server, tenant, principal: me.principal, made: progress.made });
 };
 
@@ -165,7 +165,7 @@ async function deviceFrom(session: Session, given: Given): Promise<FirstDevice |
   if (device === '') return null;
   const suggested = `${device}.key`;
   const out = given.keyOut ?? (isAsking ? await asked(session, 'File for its key', suggested) : suggested);
-  return { device, out };
+  return { device, out, force: given.force };
 }
 
 /** Creates the tenant if there is none. */
@@ -185,20 +185,21 @@ async function ensureTenant(
 async function makeDevice(
   session: Session,
   records: Records,
-  { device, policy, place }: FirstDevice & { readonly policy: PolicyFile | null; readonly place: ReservedFile },
+  first: FirstDevice & { readonly policy: PolicyFile | null; readonly reserved: ReservedFile },
   progress: Progress,
 ): Promise<void> {
-  const { made } = progress;
+  const { made, advise } = progress;
+  const { device, policy, reserved } = first;
   if ((await records.get<Principal>(principalPath(device))) !== null) {
-    progress.advice = `\`umbra device key ${device} --out ${place.path}\` makes another key for ${device}`;
+    progress.advice = `\`${keyCommand(advise, device, first)}\` makes another key for ${device}`;
     throw new CliError(EXIT.conflict, `there is a device ${device} already; the context is kept`);
   }
   if (policy !== null) await ensurePolicy(session, records, policy, progress);
   const policies = policy === null ? {} : { policy: [policy.policy] };
   await createPrincipal(records, device, { kind: 'device', thing: device, role: ['device'], ...policies });
   made.push(`device ${device}`);
-  progress.advice = withoutKey(device, place.path);
-  const { key, file } = await makeKey(session, records, device, {}, place);
+  progress.advice = withoutKey(advise, device, first);
+  const { key, file } = await makeKey({ session, records, advise }, device, {}, reserved);
   made.push(`key ${key} of ${device}, in ${file}`);
 }
 
@@ -207,7 +208,7 @@ async function ensurePolicy(
   session: Session,
   records: Records,
   { policy, text, document }: PolicyFile,
-  { made }: Progress,
+  { made, advise }: Progress,
 ): Promise<void> {
   const found = await records.get<PolicyView>(['policies', policy]);
   if (found === null) {
@@ -217,7 +218,7 @@ async function ensurePolicy(
     await session.warn(
       'other-policy',
       `there is another policy ${policy} already, which stays as it is, and the device gets it: ` +
-        `see \`umbra policy get ${policy}\``,
+        `see \`${advise('policy', 'get', policy)}\``,
     );
 }
 

@@ -1,3 +1,4 @@
+import { adviserFor, type Advise } from '../advise.js';
 import { CliError, EXIT, isUmbraError } from '../exit-code.js';
 import { recordsOf, type RecordPath, type Records } from '../records.js';
 import { reserveFile, type ReservedFile } from '../secret-file.js';
@@ -29,11 +30,11 @@ export interface KeyMembers {
   /** Seconds. */
   readonly expiresIn?: number | undefined;
   readonly kind?: Key['kind'];
-  /** As it was given with the command, for the commands that are advised. */
-  readonly tenant?: string | undefined;
 }
 
-interface Given extends Place, KeyMembers {}
+interface Given extends Place, KeyMembers {
+  readonly tenant?: string | undefined;
+}
 
 /** What is told of a key that is in a file now. */
 export interface MadeKey {
@@ -60,7 +61,8 @@ export const list: Run = async (session, [id = ''], options) => {
 export const create: Run = async (session, [id = ''], options) => {
   const given = options as unknown as Given;
   const records = await recordsOf(session, given.tenant);
-  const made = await withPlace(given, (file) => makeKey(session, records, id, given, file));
+  const maker = { session, records, advise: adviserFor(session.options, given.tenant) };
+  const made = await withPlace(given, (file) => makeKey(maker, id, given, file));
   await session.out.say(made, `${id} has the key ${made.key}, in ${made.file}`);
 };
 
@@ -74,25 +76,29 @@ export async function withPlace<T>({ out, force }: Place, task: (file: ReservedF
   }
 }
 
+/** What making a key takes from its command. */
+export interface Maker {
+  readonly session: Session;
+  readonly records: Records;
+  readonly advise: Advise;
+}
+
 /**
  * Makes a key into a file. If it cannot be kept there, it is revoked again. A key that may be left behind is told.
  * @throws CliError, UmbraError
  */
 export async function makeKey(
-  session: Session,
-  records: Records,
+  { session, records, advise }: Maker,
   id: string,
-  given: KeyMembers,
+  { title, expiresIn, kind }: KeyMembers,
   file: ReservedFile,
 ): Promise<MadeKey> {
-  const { title, expiresIn, kind, tenant } = given;
-  const of = `${id}${tenantGiven(tenant)}`;
   const body = { ...(kind && { kind }), ...(title && { title }), ...(expiresIn && { expiresIn }) };
   const { record: made } = await records.post<NewKey>(keysPath(id), body).catch(async (error: unknown) => {
     if (mayBeDone(error))
       await session.warn(
         'key-in-doubt',
-        `${id} may have a key now that nobody knows: see \`umbra client key list ${of}\`, and revoke it`,
+        `${id} may have a key now that nobody knows: see \`${advise('client', 'key', 'list', id)}\`, and revoke it`,
       );
     throw error;
   });
@@ -103,16 +109,13 @@ export async function makeKey(
       session.warn(
         'key-left',
         `the key ${made.id} is in no file and still holds (${message}): ` +
-          `take it back with \`umbra client key revoke ${id} ${made.id}${tenantGiven(tenant)}\``,
+          `take it back with \`${advise('client', 'key', 'revoke', id, made.id)}\``,
       ),
     );
     throw error;
   }
   return { principal: id, key: made.id, file: file.path };
 }
-
-/** The option of a command that is advised. No errors. */
-export const tenantGiven = (tenant: string | undefined): string => (tenant === undefined ? '' : ` --tenant ${tenant}`);
 
 /** Whether what was asked for may have been carried out all the same. */
 const mayBeDone = (error: unknown): boolean =>
@@ -129,12 +132,13 @@ const revoked = (records: Records, id: string, key: string): Promise<void> => re
 /** `client key rotate`. @throws CliError, UmbraError */
 export const rotate: Run = async (session, [id = '', key], options) => {
   const given = options as unknown as Given;
-  const records = await recordsOf(session, (options as unknown as Given).tenant);
+  const records = await recordsOf(session, given.tenant);
   const old = oldOf(await keysOf(records, id), id, key);
   await session.confirm(`Replace the key ${old.id} of ${id}? Connections that were opened with it end.`);
   const { title = old.title, expiresIn = lifeOf(old), tenant } = given;
-  const members = { title, expiresIn, kind: old.kind, tenant };
-  const { key: made, file } = await withPlace(given, (place) => makeKey(session, records, id, members, place));
+  const members = { title, expiresIn, kind: old.kind };
+  const maker = { session, records, advise: adviserFor(session.options, tenant) };
+  const { key: made, file } = await withPlace(given, (place) => makeKey(maker, id, members, place));
   await revoked(records, id, old.id).catch((error: Error) => {
     throw new CliError(
       EXIT.failed,

@@ -1,3 +1,4 @@
+import { adviserFor } from '../advise.js';
 import { differenceLines } from '../difference.js';
 import { CliError, EXIT } from '../exit-code.js';
 import { nameOf, parseJson } from '../json-file.js';
@@ -84,7 +85,8 @@ export const stage: Run = async (session, [path = '']) => {
   const before = await records.need<Runtime>(['runtime']);
   const { record } = await records.put<Runtime>(['runtime', 'staged'], value, before.etag ?? undefined);
   const { staged, live, nodes } = record;
-  const told = `version ${staged?.version} is staged; umbra ops config promote makes it live`;
+  const advise = adviserFor(session.options);
+  const told = `version ${staged?.version} is staged; ${advise('ops', 'config', 'promote')} makes it live`;
   const shown = [...differenceLines(live?.document ?? {}, staged?.document ?? {}), ...nodeLines(record), told];
   await session.out.lines(record, shown);
   const refusing = nodes.filter((each) => troubleOf(each, staged) !== null);

@@ -1,3 +1,4 @@
+import { adviserFor, type Advise } from '../advise.js';
 import { CliError, EXIT, isUmbraError, usage } from '../exit-code.js';
 import { recordsOf, type Kept, type Records } from '../records.js';
 import type { Session } from '../session.js';
@@ -15,11 +16,15 @@ export interface PolicyView {
 
 /** The policies of a tenant. */
 export class Policies {
-  private constructor(private readonly records: Records) {}
+  private constructor(
+    private readonly records: Records,
+    private readonly advise: Advise,
+  ) {}
 
   /** @throws CliError, UmbraError */
   static async of(session: Session, options: Readonly<Record<string, unknown>>): Promise<Policies> {
-    return new Policies(await recordsOf(session, options['tenant'] as string | undefined));
+    const tenant = options['tenant'] as string | undefined;
+    return new Policies(await recordsOf(session, tenant), adviserFor(session.options, tenant));
   }
 
   /** With the built-in ones. @throws CliError, UmbraError */
@@ -35,7 +40,8 @@ export class Policies {
   /** @throws CliError if there is none; UmbraError */
   async get(policy: string): Promise<Kept<PolicyView>> {
     const found = await this.find(policy);
-    if (!found) throw new CliError(EXIT.notFound, `there is no policy ${policy}: see \`umbra policy list\``);
+    if (!found)
+      throw new CliError(EXIT.notFound, `there is no policy ${policy}: see \`${this.advise('policy', 'list')}\``);
     return found;
   }
 
