@@ -57,7 +57,8 @@ export class RuntimeSwitch {
   /**
    * Has the nodes look at a document, in the place of the one that was staged before, and waits a while for what they say.
    * @param restores version whose document it is again
-   * @throws ServiceError preconditionFailed, storageUnavailable, storageFull, draining
+   * @throws ServiceError preconditionFailed, also when another document was staged during the wait; storageUnavailable,
+   * storageFull, draining
    */
   async stage(document: RuntimeDocument, before: RuntimeState, by: string, restores?: number): Promise<RuntimeState> {
     const version = nextVersion(before);
@@ -70,7 +71,9 @@ export class RuntimeSwitch {
     });
     const state = await this.#until((now) => now.staged?.version !== version || !isOpen(now, version));
     // A lost answer may be that of a change that was made.
-    if (put === null && !isSame(state.staged, value)) throw changed();
+    const isOwn = put === null ? isSame(state.staged, value) : state.staged?.revision === put;
+    // Whoever takes the answer for the own document would promote what somebody else has staged since.
+    if (!isOwn) throw changed();
     return state;
   }
 

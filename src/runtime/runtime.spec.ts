@@ -250,4 +250,24 @@ describe('two nodes', () => {
     await stage({ logLevel: 'error' });
     await expect(runtime.promote({ by: 'ada', expected: staged!.revision })).rejects.toThrow('has been changed since');
   });
+
+  it('do not follow what somebody stages while another one goes back', async () => {
+    for (const logLevel of ['warn', 'debug']) {
+      await stage({ logLevel });
+      await runtime.promote({ by: 'ada' });
+    }
+    // A third node that looks late.
+    await keys.commit({ guards: [], puts: [{ key: 'nodes/late', value: '{}' }] });
+    const stagedIs = (version: number) =>
+      until(`version ${version} is staged`, async () => (await runtime.state()).staged?.version === version);
+    const back = runtime.rollback('ada').catch((error: unknown) => error);
+    await stagedIs(3);
+    const other = stage({ flags: { bulk: false } });
+    await stagedIs(4);
+    await put('nodes/late', word({ version: 4, fault: null }));
+    expect(await back).toMatchObject({ message: expect.stringContaining('has been changed since') });
+    expect((await other).staged).toMatchObject({ version: 4, record: { document: { flags: { bulk: false } } } });
+    const { live } = await runtime.state();
+    expect([live?.version, levels(), nodes[0]!.settings.isOn('bulk')]).toEqual([2, ['debug', 'debug'], true]);
+  });
 });
