@@ -14,6 +14,8 @@ export const ETCDCTL = { program: 'etcdctl', debian: 'etcd-client', fedora: 'etc
 /** Sinks send to both; Redis is also a peer of the speed lab. */
 export const NATS = { program: 'nats-server', debian: 'nats-server', fedora: 'nats-server', macos: 'nats-server' };
 export const REDIS = { program: 'redis-server', debian: 'redis-server', fedora: 'redis', macos: 'redis' };
+/** The balancer before the nodes in the lab of rolling restarts. */
+export const HAPROXY = { program: 'haproxy', debian: 'haproxy', fedora: 'haproxy', macos: 'haproxy' };
 export const CURL = { program: 'curl', debian: 'curl', fedora: 'curl', macos: 'curl' };
 export const OPENSSL = { program: 'openssl', debian: 'openssl', fedora: 'openssl', macos: 'openssl' };
 

@@ -56,9 +56,8 @@ export class Pace {
 }
 
 /**
- * Calls `each` for all items at an even rate over `withinMs` milliseconds, or a tick for each where that is shorter; a blocked
- * loop makes it longer. Resolves when
- * all have had their turn; `each` must not throw. No errors.
+ * Calls `each` for all items at an even rate over `withinMs` milliseconds, or a tick for each where that is shorter; a
+ * blocked loop makes it longer. Resolves when all have had their turn; `each` must not throw. No errors.
  */
 export async function evenly<T>(items: readonly T[], withinMs: number, each: (item: T) => void): Promise<void> {
   const pace = new Pace(items.length, spanOf(items.length, withinMs), performance.now());

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { transformSync, type Options } from '@swc/core';
@@ -20,10 +20,14 @@ export function compile(root: string, revision?: string): string {
   for (const folder of FOLDERS) {
     const from = join(other ?? root, folder);
     for (const name of readdirSync(from, { recursive: true, encoding: 'utf8' })) {
-      if (!name.endsWith('.ts') || name.endsWith('.spec.ts')) continue;
+      if (!/\.(?:ts|proto)$/.test(name) || name.endsWith('.spec.ts')) continue;
       const filename = join(from, name);
       const target = join(out, folder, name.replace(/\.ts$/, '.js'));
       mkdirSync(dirname(target), { recursive: true });
+      if (name.endsWith('.proto')) {
+        copyFileSync(filename, target);
+        continue;
+      }
       // Source maps would only cost the measured processes time.
       const options = { ...settings, swcrc: false, sourceMaps: false, filename } as const;
       writeFileSync(target, transformSync(readFileSync(filename, 'utf8'), options).code);

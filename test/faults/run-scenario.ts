@@ -74,9 +74,14 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   }
 }
 
-export function verdict(scenario: Scenario, seed: number, history: History, expectations: Expectations): Result {
+export function verdict(
+  { name: scenario }: Pick<Scenario, 'name'>,
+  seed: number,
+  history: History,
+  expectations: Expectations,
+): Result {
   return {
-    scenario: scenario.name,
+    scenario,
     seed,
     violations: validate(history, expectations),
     skipped: null,

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { runClients, USUAL_CLIENTS } from './plans/clients.js';
-import { CLIENTS, EXACTNESS, READERS, TRANSACTIONS } from './plans/plan-names.js';
+import { CLIENTS, EXACTNESS, READERS, ROLLOUT, TRANSACTIONS } from './plans/plan-names.js';
+import { runRollout, USUAL_ROLLOUT } from './plans/rollout.js';
 import { runExactness, USUAL_EXACTNESS } from './plans/exactness.js';
 import { runReaders, USUAL_READERS } from './plans/readers.js';
 import { runTransactions, USUAL_TRANSACTIONS } from './plans/transactions.js';
@@ -34,6 +35,10 @@ const { values } = parseArgs({
     rate: { type: 'string' },
     shadows: { type: 'string' },
     takeover: { type: 'string' },
+    devices: { type: 'string' },
+    spread: { type: 'string' },
+    mixed: { type: 'string' },
+    before: { type: 'string' },
     issue: { type: 'string' },
     mutation: { type: 'string' },
     mutations: { type: 'boolean', default: false },
@@ -69,8 +74,8 @@ function run(): Promise<Result[]> {
 
 /** One plan for as long as is wanted. */
 async function runPlan(plan: string): Promise<Result[]> {
-  const { minutes, readers, rate, shadows, takeover } = values;
-  const numbers = { minutes, readers, rate, shadows, takeover };
+  const { minutes, readers, rate, shadows, takeover, devices, spread, mixed, before } = values;
+  const numbers = { minutes, readers, rate, shadows, takeover, devices, spread, mixed };
   const given = Object.entries(numbers).flatMap(([name, text]) => (text === undefined ? [] : [[name, Number(text)]]));
   const bad = given.find(([, value]) => !(Number(value) > 0));
   if (bad) throw new Error(`--${bad[0]} is a number above 0`);
@@ -85,7 +90,11 @@ async function runPlan(plan: string): Promise<Result[]> {
     const name = `sinks, for ${minutes ?? 1} min`;
     return [await safely(seed, name, () => runSinks(name, { ...more, seed }))];
   }
-  throw new Error('--plan is clients, exactness, transactions, readers or sinks');
+  if (plan === 'rollout') {
+    const options = { ...USUAL_ROLLOUT, ...more, ...(before !== undefined && { before }) };
+    return [await safely(seed, ROLLOUT, () => runRollout(seed, options))];
+  }
+  throw new Error('--plan is clients, exactness, transactions, readers, rollout or sinks');
 }
 
 /** Names of what is to be run; the whole matrix unless told. */

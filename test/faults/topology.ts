@@ -61,7 +61,8 @@ export class LabNode {
   readonly #ports: Ports;
   readonly #env: Readonly<Record<string, string>>;
   readonly #dataDir: string;
-  readonly #main: string | undefined;
+  /** The build that the next start takes; undefined: dist. */
+  main: string | undefined;
 
   constructor(
     readonly index: number,
@@ -72,7 +73,7 @@ export class LabNode {
     this.#ports = parts.ports;
     this.#env = parts.env;
     this.#dataDir = parts.dataDir;
-    this.#main = parts.main;
+    this.main = parts.main;
     this.clockFile = join(parts.dataDir, 'clock');
     writeFileSync(this.clockFile, '+0\n');
     GRPC_HOSTS.set(this.httpUrl, `127.0.0.1:${this.#ports.grpc}`);
@@ -80,6 +81,10 @@ export class LabNode {
 
   get mqttPort(): number {
     return this.#ports.mqtt;
+  }
+
+  get httpPort(): number {
+    return this.#ports.http;
   }
 
   get httpUrl(): string {
@@ -99,8 +104,9 @@ export class LabNode {
     const ports = { UMBRA_HTTP_PORT: String(http), UMBRA_MQTT_PORT: String(mqtt), UMBRA_GRPC_PORT: String(grpc) };
     const env = { UMBRA_LOG_LEVEL: 'warn', ...this.#env, ...ports, UMBRA_NODE_ID: `lab-${this.index}` };
     // `ready` is told at the level info.
-    const options = { env: { ...env, UMBRA_LOG_LEVEL: 'info' }, dataDir: this.#dataDir, until };
-    const started = await startNode({ ...options, ...(this.#main === undefined ? {} : { main: this.#main }) });
+    const level = this.#env['UMBRA_LOG_LEVEL'] ?? 'info';
+    const options = { env: { ...env, UMBRA_LOG_LEVEL: level }, dataDir: this.#dataDir, until };
+    const started = await startNode({ ...options, ...(this.main === undefined ? {} : { main: this.main }) });
     this.#process = started;
     this.expectedDown = false;
     void started.exited.then(({ code, signal }) => {

@@ -88,6 +88,8 @@ class Reconnecting {
   }
 
   protected message(_topic: string, _payload: Buffer): void {}
+  /** Its connection has ended, whoever has ended it. */
+  protected ended(): void {}
   protected async subscribed(): Promise<void> {}
 
   async #run(ready: () => void): Promise<void> {
@@ -98,7 +100,7 @@ class Reconnecting {
         await new Promise<void>((resolve, reject) => {
           const onMessage = (topic: string, payload: Buffer): void => this.message(topic, payload);
           const clientId = `${this.name}-${this.count}`;
-          DeviceConnection.open({ clientId, port, onMessage, onClose: resolve })
+          DeviceConnection.open({ clientId, port, onMessage, onClose: () => (this.ended(), resolve()) })
             .then(async (connection) => {
               this.node = node;
               this.connection = connection;

@@ -2,6 +2,7 @@ import { PROMISES } from '../validate/promises.js';
 import { ACCESS_MUTATIONS } from './access-mutations.js';
 import { FLEET_MUTATIONS } from './fleet-mutations.js';
 import { LIBRARY_MUTATIONS } from './library-mutations.js';
+import { ROLLOUT_MUTATIONS } from './rollout-mutations.js';
 import { mutation, type Mutation } from './mutation.js';
 import { SINK_MUTATIONS } from './sink-mutations.js';
 
@@ -361,4 +362,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...FLEET_MUTATIONS,
   ...SINK_MUTATIONS,
   ...LIBRARY_MUTATIONS,
+  ...ROLLOUT_MUTATIONS,
 ];

@@ -2,9 +2,10 @@ import type { Result } from '../run-scenario.js';
 import { ACCESS, runAccess } from './access.js';
 import { runClients, USUAL_CLIENTS } from './clients.js';
 import { runExactness, USUAL_EXACTNESS } from './exactness.js';
-import { CLIENTS, EXACTNESS, READERS, TRANSACTIONS } from './plan-names.js';
+import { CLIENTS, EXACTNESS, READERS, ROLLOUT, TRANSACTIONS } from './plan-names.js';
 import { runReaders, USUAL_READERS } from './readers.js';
 import { RESTORES, runRestore } from './restore.js';
+import { runRollout, SMALL_ROLLOUT } from './rollout.js';
 import { runSinks, SINK_SCENARIOS } from './sinks.js';
 import { runTransactions, USUAL_TRANSACTIONS } from './transactions.js';
 
@@ -17,6 +18,7 @@ export const SPECIAL: readonly string[] = [
   TRANSACTIONS,
   READERS,
   CLIENTS,
+  ROLLOUT,
 ];
 
 /** @throws Error when there is none of that name */
@@ -25,6 +27,7 @@ export function runSpecial(name: string, seed: number, main?: string): Promise<R
   if (name === CLIENTS) return runClients(seed, USUAL_CLIENTS, main);
   if (name === EXACTNESS) return runExactness(seed, USUAL_EXACTNESS, main);
   if (name === TRANSACTIONS) return runTransactions(seed, USUAL_TRANSACTIONS, main);
+  if (name === ROLLOUT) return runRollout(seed, SMALL_ROLLOUT, main);
   if (name === READERS) return runReaders(seed, USUAL_READERS, main);
   return ACCESS.includes(name) ? runAccess(name, seed, main) : runRestore(name, seed, main);
 }

@@ -49,6 +49,8 @@ export const PROMISES = {
   libraryEnds: 'a watch of the client library is told compacted or epoch-changed where that is so, and only there',
   libraryCache: 'a cache of the client library shows what the store has at its revision, and nothing else',
   cache: 'the read cache never goes back, and ends as the store',
+  spread: 'a drain closes at most twice the even share of its connections in any 100 ms',
+  even: 'after a rebalancing no node has a fifth more or less connections than the mean',
   clientLost: 'no report of a device of the client library is lost',
   clientOrder: 'reports of a device of the client library are stored in their order',
   clientDelta: 'a handler of deltas never gets an older one',
