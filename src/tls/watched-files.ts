@@ -16,12 +16,21 @@ export interface WatchedFilesParts {
   /** Somebody has asked for a look, and nothing has changed. */
   readonly onSame: () => void;
   readonly periodMs?: number | undefined;
+  /** How a file is read; tests set it. */
+  readonly read?: (path: string) => Promise<Buffer>;
 }
+
+/**
+ * What has become of a look. What could not be read may be read the next time, when there are file descriptors again; what
+ * was refused is tried again when somebody asks, who may have removed the cause elsewhere.
+ */
+type Outcome = 'used' | 'refused' | 'unread';
 
 /** Files that belong together, such as a certificate and its key. They are read again when they change. */
 export class WatchedFiles {
-  /** What the files were like when they were last used, or found unusable. */
+  /** What the files were like when they were last tried. */
   #tried: string;
+  #outcome: Outcome = 'used';
   /** What they were like at the last look. */
   #seen: string;
   #timer: NodeJS.Timeout | null = null;
@@ -71,13 +80,27 @@ export class WatchedFiles {
     // They are written one after the other, so they must have been left alone for one period.
     const isSettled = now === this.#seen || isAsked;
     this.#seen = now;
-    if (now === this.#tried) return isAsked ? this.parts.onSame() : undefined;
+    const isSame = now === this.#tried;
+    if (isSame && this.#outcome === 'used') return isAsked ? this.parts.onSame() : undefined;
+    if (isSame && this.#outcome === 'refused' && !isAsked) return;
     if (!isSettled) return;
     this.#tried = now;
+    const error = await this.#try();
+    // Said once, however often it is tried; whoever asks is answered.
+    if (this.#outcome !== 'used' && (!isSame || isAsked)) this.parts.onFailed(error);
+  }
+
+  /** Never rejects. @returns why the files are not used */
+  async #try(): Promise<unknown> {
+    this.#outcome = 'unread';
     try {
-      this.parts.use(await Promise.all(this.paths.map(contentOf)));
+      const contents = await Promise.all(this.paths.map(this.parts.read ?? contentOf));
+      this.#outcome = 'refused';
+      this.parts.use(contents);
+      this.#outcome = 'used';
+      return null;
     } catch (error) {
-      this.parts.onFailed(error);
+      return error;
     }
   }
 }
