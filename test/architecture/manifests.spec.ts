@@ -1,32 +1,15 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { validate as validateDockerfile } from 'dockerfile-utils';
-import ts from 'typescript';
-import { parse, parseAllDocuments } from 'yaml';
+import { parse } from 'yaml';
+import { containersOf, manifestsBelow, podOf, type Manifest, type PodSpec } from '../harness/manifests.js';
 import { loadConfig } from '../../src/config/load-config.js';
 
 const require = createRequire(import.meta.url);
 const text = (path: string) => readFileSync(path, 'utf8');
 const packageJson = JSON.parse(text('package.json')) as { version: string };
 
-interface Container {
-  name: string;
-  image: string;
-  command?: string[];
-  env?: { name: string; value?: string }[];
-  resources?: { limits?: { memory?: string } };
-}
-interface Manifest {
-  apiVersion: string;
-  kind: string;
-  metadata: { name: string };
-  spec: Record<string, unknown> & { template?: { metadata: { labels: object }; spec: PodSpec } };
-}
-interface PodSpec {
-  containers: Container[];
-  terminationGracePeriodSeconds: number;
-}
 interface Compose {
   services: Record<
     string,
@@ -34,72 +17,20 @@ interface Compose {
   >;
 }
 
-const files = readdirSync('k8s').filter((file) => file.endsWith('.yaml'));
-const manifests = files.flatMap((file) =>
-  parseAllDocuments(text(`k8s/${file}`), { strict: true, uniqueKeys: true }).map((document) => {
-    expect(document.errors).toEqual([]);
-    const manifest = document.toJS() as Manifest;
-    return { title: `${file}: ${manifest.kind} ${manifest.metadata.name}`, manifest };
-  }),
+const manifests = ['base', 'components', 'restore'].flatMap((folder) =>
+  manifestsBelow(folder).map(({ file, manifest }) => ({
+    title: `${folder}/${file}: ${manifest.kind} ${manifest.metadata.name}`,
+    manifest,
+  })),
 );
 const byName = (kind: string, name: string) =>
   manifests.find(({ manifest }) => manifest.kind === kind && manifest.metadata.name === name)?.manifest as Manifest;
 const compose = parse(text('docker-compose.yml')) as Compose;
-const podOf = (manifest: Manifest) => manifest.spec.template?.spec as PodSpec;
-
-/** Kubernetes' own published schema, as kubernetes-models carries it: `apps/v1` for `apiVersion: apps/v1`. */
-const moduleOf = (apiVersion: string) => `kubernetes-models/${apiVersion}`;
-
-/** Values against the schema. It lets members pass that it does not know; those are the next test's. */
-function schemaError(manifest: Manifest): string | null {
-  const models = require(moduleOf(manifest.apiVersion)) as Record<string, new (data: object) => { validate(): void }>;
-  const Model = models[manifest.kind];
-  if (!Model) return `${manifest.apiVersion} has no ${manifest.kind}`;
-  try {
-    new Model(manifest).validate();
-    return null;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
-
-/** Names of members, through the compiler: a literal with a member that the type does not have is an error. */
-function typeErrors(all: readonly Manifest[]): string[] {
-  const file = 'manifests-under-test.ts';
-  const source = all
-    .map((manifest, index) => {
-      const type = `import('${moduleOf(manifest.apiVersion)}').I${manifest.kind}`;
-      return `export const m${index}: ${type} = ${JSON.stringify(manifest)};`;
-    })
-    .join('\n');
-  const options = { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext };
-  const settings = { ...options, strict: true, noEmit: true, skipLibCheck: true, types: [], noLib: false };
-  const host = ts.createCompilerHost(settings);
-  const { fileExists, getSourceFile } = host;
-  host.fileExists = (name) => name.endsWith(file) || fileExists.call(host, name);
-  host.getSourceFile = (name, target, ...rest) =>
-    name.endsWith(file) ? ts.createSourceFile(name, source, target) : getSourceFile.call(host, name, target, ...rest);
-  const program = ts.createProgram([file], settings, host);
-  return ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
-}
+const specOf = (manifest: Manifest) => podOf(manifest)?.spec as PodSpec;
 
 describe('k8s', () => {
-  it.each(manifests)('$title has values that the schema allows', ({ manifest }) => {
-    expect(schemaError(manifest)).toBeNull();
-  });
-
-  it('has no member that Kubernetes does not know', () => {
-    expect(typeErrors(manifests.map(({ manifest }) => manifest))).toEqual([]);
-  });
-
-  it('would notice a wrong value and a wrong name', () => {
-    const deployment = byName('Deployment', 'umbra');
-    expect(schemaError({ ...deployment, spec: { ...deployment.spec, replicas: 'two' } })).toMatch(/replicas/);
-    expect(typeErrors([{ ...deployment, spec: { ...deployment.spec, replicaz: 2 } }]).join()).toMatch(/replicaz/);
-  });
-
   it('leaves room for the default cache, and for what is outside of the heap', () => {
-    const container = podOf(byName('Deployment', 'umbra')).containers[0];
+    const container = specOf(byName('Deployment', 'umbra')).containers[0];
     const heapMib = Number(/--max-old-space-size=(\d+)/.exec(JSON.stringify(container?.env))?.[1]);
     const limit = /^(\d+)Gi$/.exec(container?.resources?.limits?.memory ?? '')?.[1];
     const limitMib = Number(limit) * 1024;
@@ -119,20 +50,21 @@ describe('k8s', () => {
   });
 
   it('selects the pods that there are', () => {
-    const labels = manifests.flatMap(({ manifest }) => manifest.spec?.template?.metadata.labels ?? []);
-    for (const { manifest } of manifests.filter(({ manifest: { kind } }) => kind !== 'Namespace')) {
-      const { selector, podSelector } = manifest.spec as {
-        selector?: { matchLabels?: object };
-        podSelector?: { matchLabels: object };
-      };
-      expect(labels).toContainEqual(selector?.matchLabels ?? selector ?? podSelector?.matchLabels);
-    }
+    const labels = manifests.flatMap(({ manifest }) => podOf(manifest)?.metadata.labels ?? []);
+    const selectors = manifests.flatMap(({ manifest: { kind, spec } }) => {
+      if (kind === 'Namespace' || kind === 'PersistentVolumeClaim') return [];
+      const { selector, podSelector } = spec as { selector?: { matchLabels?: object }; podSelector?: object };
+      const found = podSelector ?? selector;
+      return found === undefined ? [] : [(found as { matchLabels?: object }).matchLabels ?? found];
+    });
+    expect(selectors.length).toBeGreaterThan(10);
+    for (const selector of selectors) expect(labels).toContainEqual(expect.objectContaining(selector));
   });
 
   it('lets clients reach the node by the name of its service', () => {
     const inside = byName('Namespace', 'umbra').metadata.name;
     const service = byName('Service', 'umbra').metadata.name;
-    const env = podOf(byName('Deployment', 'umbra')).containers[0]?.env ?? [];
+    const env = specOf(byName('Deployment', 'umbra')).containers[0]?.env ?? [];
     const names = env.find(({ name }) => name === 'UMBRA_HTTP_NAMES')?.value?.split(',');
     const ends = ['', `.${inside}`, `.${inside}.svc`, `.${inside}.svc.cluster.local`];
     expect(names).toEqual(ends.map((end) => `${service}${end}`));
@@ -140,7 +72,7 @@ describe('k8s', () => {
   });
 
   it('gives the node a configuration that it takes, and time to drain', () => {
-    const pod = podOf(byName('Deployment', 'umbra'));
+    const pod = specOf(byName('Deployment', 'umbra'));
     const env = Object.fromEntries(
       (pod.containers[0]?.env ?? []).map(({ name, value }) => [name, value ?? 'from-the-pod']),
     );
@@ -152,21 +84,22 @@ describe('k8s', () => {
     expect(pod.terminationGracePeriodSeconds * 1000).toBeGreaterThan(config.drainTimeoutMs + 5000);
   });
 
-  it.each(manifests.filter(({ manifest }) => manifest.spec?.template))('$title runs without rights', ({ manifest }) => {
-    const pod = podOf(manifest);
-    expect(pod).toMatchObject({ securityContext: { runAsNonRoot: true }, automountServiceAccountToken: false });
-    for (const container of pod.containers) {
-      const securityContext = {
-        allowPrivilegeEscalation: false,
-        readOnlyRootFilesystem: true,
-        capabilities: { drop: ['ALL'] },
-      };
-      expect(container).toMatchObject({
-        securityContext,
-        livenessProbe: {},
-        readinessProbe: {},
-        resources: { limits: {} },
-      });
+  // rendered-manifests.spec.ts looks at the rights of every container.
+  it.each(['Deployment umbra', 'StatefulSet umbra-etcd'])('looks after %s', (name) => {
+    const [kind, of] = name.split(' ') as [string, string];
+    for (const container of specOf(byName(kind, of)).containers)
+      expect(container).toMatchObject({ startupProbe: {}, livenessProbe: {}, readinessProbe: {} });
+  });
+
+  it('has a volume for every mount', () => {
+    for (const { manifest } of manifests) {
+      const pod = podOf(manifest)?.spec as (PodSpec & { volumes?: { name: string }[] }) | undefined;
+      const claims = (manifest.spec?.['volumeClaimTemplates'] ?? []) as { metadata: { name: string } }[];
+      const volumes = [...(pod?.volumes ?? []), ...claims.map(({ metadata }) => metadata)].map(({ name }) => name);
+      const mounts = (pod === undefined ? [] : containersOf(pod)).flatMap(
+        (container) => (container as { volumeMounts?: { name: string }[] }).volumeMounts ?? [],
+      );
+      expect(volumes).toEqual(expect.arrayContaining(mounts.map(({ name }) => name)));
     }
   });
 });
@@ -197,7 +130,7 @@ describe('docker-compose.yml', () => {
 });
 
 describe('etcd everywhere', () => {
-  const commands = [compose.services['etcd'], podOf(byName('StatefulSet', 'umbra-etcd')).containers[0]];
+  const commands = [compose.services['etcd'], specOf(byName('StatefulSet', 'umbra-etcd')).containers[0]];
 
   it.each(['--quota-backend-bytes=8589934592', '--auto-compaction-retention=10m', '--pre-vote=true'])(
     'has %s',
@@ -207,7 +140,9 @@ describe('etcd everywhere', () => {
   );
 
   it('is one version, with the fixes that the node needs', () => {
-    const versions = new Set(commands.map((service) => service?.image.split(':v')[1]));
+    const jobs = manifests.flatMap(({ manifest }) => (podOf(manifest) ? containersOf(specOf(manifest)) : []));
+    const images = [...jobs, compose.services['etcd']].flatMap((each) => each?.image ?? []);
+    const versions = new Set(images.flatMap((image) => /etcd:v(.+)$/.exec(image)?.[1] ?? []));
     expect(versions.size).toBe(1);
     const [major = 0, minor = 0, patch = 0] = [...versions][0]?.split('.').map(Number) ?? [];
     expect(major === 3 && ((minor === 5 && patch >= 33) || (minor === 6 && patch >= 14))).toBe(true);
@@ -225,7 +160,8 @@ describe('Dockerfile', () => {
   it('is called by its version', () => {
     const image = `umbra:${packageJson.version}`;
     expect(compose.services['umbra']?.image).toBe(image);
-    expect(podOf(byName('Deployment', 'umbra')).containers[0]?.image).toBe(image);
+    const images = manifests.flatMap(({ manifest }) => (podOf(manifest) ? containersOf(specOf(manifest)) : []));
+    expect(new Set(images.flatMap((each) => (/etcd:/.test(each.image) ? [] : [each.image])))).toEqual(new Set([image]));
   });
 });
 
