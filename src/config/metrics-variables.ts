@@ -4,7 +4,7 @@ import { file, host, optionalPort } from './kinds.js';
 export const METRICS_VARIABLES = {
   UMBRA_METRICS_HOST: host('metrics.host', 'Address of the page of metrics, where a port for it is given.'),
   UMBRA_METRICS_PORT: optionalPort('metrics.port', {
-    meaning: 'HTTP without TLS for GET /metrics alone, see metrics.md.',
+    meaning: 'HTTP without TLS for GET /metrics and /status alone, see metrics.md.',
     example: '9464',
   }),
   UMBRA_METRICS_TOKEN: file('metrics.token', {

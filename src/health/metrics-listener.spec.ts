@@ -42,8 +42,24 @@ describe('MetricsListener', () => {
     expect([head.status, Number(head.headers.get('content-length')) > 100, await head.text()]).toEqual([200, true, '']);
   });
 
+  it('answers /status with a page that no script can be in', async () => {
+    const answer = await fetch(new URL('/status', page.url));
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    expect(answer.headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; style-src 'sha256-[^']{44}'; base/,
+    );
+    expect(answer.headers.get('refresh')).toBe('10');
+    const html = await answer.text();
+    expect(html).toContain('<h1>Umbra n1, ');
+    for (const title of ['Traffic', 'Errors', 'Latency', 'Saturation']) expect(html).toContain(`<h2>${title}</h2>`);
+    expect(html).not.toMatch(/<script|style="|NaN|Infinity|http:/);
+  });
+
   it.each([
     ['POST', '/metrics', {}, 405],
+    ['POST', '/status', {}, 405],
+    ['GET', '/status', { host: 'evil.example' }, 400],
+    ['GET', '/constructor', {}, 404],
     ['GET', '/', {}, 404],
     ['GET', '/metrics/x', {}, 404],
     // A name that a page of another site has pointed here.
@@ -95,5 +111,22 @@ describe('with a token', () => {
     const answer = await fetch(page.url, { headers: authorization === '' ? {} : { authorization } });
     expect(answer.status).toBe(status);
     expect(answer.headers.get('www-authenticate')).toBe(status === 401 ? 'Bearer' : null);
+  });
+  const basic = (text: string): string => `Basic ${Buffer.from(text).toString('base64')}`;
+  it.each([
+    [basic(`anybody:${token}`), 200],
+    [basic(`:${token}`), 200],
+    [`Bearer ${token}`, 200],
+    [basic(`anybody:${token}:`), 401],
+    [basic(token), 401],
+    [basic(''), 401],
+    ['Basic', 401],
+    ['', 401],
+  ])('/status, %s: %d', async (authorization, status) => {
+    const headers: Record<string, string> = authorization === '' ? {} : { authorization };
+    const answer = await fetch(new URL('/status', page.url), { headers });
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('www-authenticate')).toBe(status === 401 ? 'Basic realm="umbra", charset="UTF-8"' : null);
+    expect((await answer.text()).includes('<svg')).toBe(status === 200);
   });
 });

@@ -9,7 +9,7 @@ import type Provider from 'oidc-provider';
 import { oidc, type OidcSession } from '../../src/sdk/auth/index.js';
 import { Umbra } from '../../src/sdk/index.js';
 import { platformOf, type Clock } from '../../src/sdk/platform.js';
-import { describeInBrowser, startBrowser } from '../harness/browser.js';
+import { describeInBrowser, startBrowser, type Browser } from '../harness/browser.js';
 import { runCommand } from '../harness/command.js';
 import { FormBrowser } from '../harness/form-browser.js';
 import { startPageServer } from '../harness/page-server.js';
@@ -88,7 +88,7 @@ async function granted(scope?: string): Promise<string> {
 beforeAll(async () => {
   // It warns of what is right in a test.
   for (const method of ['warn', 'info'] as const) jest.spyOn(console, method).mockImplementation(() => undefined);
-  node = await startSecureNode();
+  node = await startSecureNode({ environment: { UMBRA_METRICS_PORT: '0' } });
   node.clock.set(Date.now());
   server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -202,10 +202,37 @@ describe('the client library', () => {
   });
 });
 
-describeInBrowser('the client library in Chromium', () => {
-  it('begins a login on one page, finishes it on the next, and all tabs have it', async () => {
+describeInBrowser('in Chromium', () => {
+  let browser: Browser;
+  beforeAll(async () => void (browser = await startBrowser()));
+  afterAll(() => browser.stop());
+
+  it('the page of what the node does is drawn, without a script', async () => {
+    await node.ask('GET', '/things/lamp/shadow', node.admin);
+    const page = await browser.open(new URL('/status', node.metricsUrl!).href);
+    const shown = await page.evaluate<Record<string, unknown>>(`({
+      title: document.title,
+      charts: [...document.querySelectorAll('section')].map((each) => each.querySelector('h2').textContent),
+      drawn: [...document.querySelectorAll('polyline')].filter((each) => each.getAttribute('points') !== '').length,
+      colour: getComputedStyle(document.querySelector('polyline')).stroke,
+      loaded: performance.getEntriesByType('resource').filter(({ name }) => !name.endsWith('/favicon.ico')).length,
+      scripts: document.scripts.length,
+    })`);
+    expect(shown).toMatchObject({
+      charts: ['Traffic', 'Errors', 'Latency', 'Saturation'],
+      ...{ colour: 'rgb(26, 127, 55)', loaded: 0, scripts: 0, title: expect.stringMatching(/^Umbra ./) },
+    });
+    expect(shown['drawn']).toBeGreaterThanOrEqual(5);
+    expect([page.console, page.exceptions]).toEqual([[], []]);
+    // Nothing that gets into the page can run.
+    const inline = "document.body.append(Object.assign(document.createElement('script'), { text: 'window.ran = 1' }))";
+    await page.evaluate(inline);
+    expect(await page.evaluate('typeof window.ran')).toBe('undefined');
+    await page.close();
+  });
+
+  it('the client library begins a login on one page, finishes it on the next, and all tabs have it', async () => {
     const server = await startPageServer(node.url, pageFor(url));
-    const browser = await startBrowser();
     try {
       const first = await browser.open(server.url);
       expect(await first.evaluate('me()')).toBe('signed-out');
@@ -225,7 +252,6 @@ describeInBrowser('the client library in Chromium', () => {
       await until('the second tab hears of it', async () => (await second.evaluate('me()')) === 'signed-out');
       expect([...first.exceptions, ...second.exceptions]).toEqual([]);
     } finally {
-      await browser.stop();
       await server.stop();
     }
   });
