@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:tls';
+import * as x509 from '../../../../test/harness/x509.js';
 import { createAuthority, type Authority, type KeyPair } from '../../../../test/harness/certificates.js';
 import { etcdConfig } from '../../../../test/harness/etcd-store.js';
 import { until } from '../../../../test/harness/until.js';
@@ -82,4 +83,17 @@ it('shows new certificates when their files have changed, and the old ones when 
     ['ok', 'failed', 'failed'],
     ['node-2', 'node-2'],
   ]);
+});
+
+it('takes new ones beside an authority that has expired, while another one of its file holds', async () => {
+  const ca = readFileSync(files.ca, 'utf8');
+  const expired = x509.issueAuthority({ notBefore: Date.now() - 2_000, notAfter: Date.now() - 1_000 }).pem;
+  const before = tried.length;
+  put(pairs[0]!);
+  for (const [count, authorities] of [expired + ca, expired, 'no certificate', ca].entries()) {
+    writeFileSync(files.ca, authorities);
+    process.emit('SIGHUP');
+    await until('they are read', () => tried.length === before + count + 1);
+  }
+  expect(tried.slice(before)).toEqual(['ok', 'failed', 'failed', 'ok']);
 });

@@ -2,7 +2,7 @@ import { createSecureContext } from 'node:tls';
 import type { EtcdConfig } from '../../../config/config.js';
 import type { Logger } from '../../../telemetry/logger.js';
 import { reasonOf } from '../../../telemetry/reason.js';
-import { checkedCertificate } from '../../../tls/checked-certificate.js';
+import { checkAuthorities, checkedCertificate } from '../../../tls/checked-certificate.js';
 import { WatchedFiles } from '../../../tls/watched-files.js';
 import type { EtcdCredentials } from './etcd-client.js';
 
@@ -78,8 +78,9 @@ export class LiveCredentials implements EtcdCredentials {
 
 const NOTHING = { use: () => undefined, onFailed: () => undefined, onSame: () => undefined };
 
-/** @throws Error for what is no certificate, one that has expired, or a key of another one */
+/** @throws Error for what is no certificate, one that has expired, authorities that all have, or another one's key */
 function check({ rootCertificate: ca, certChain: cert, privateKey: key }: EtcdCredentials): void {
   createSecureContext({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
-  for (const pem of [ca, cert]) if (pem) checkedCertificate(pem);
+  if (ca) checkAuthorities(ca);
+  if (cert) checkedCertificate(cert);
 }
