@@ -40,10 +40,16 @@ export class EvenEnd {
     const { withinMs, deadline } = this.options;
     const pace = new Pace(connections.length, withinMs, performance.now());
     for (let at = 0; ; await nextTick()) {
-      for (let due = pace.due(performance.now()); due > 0; due--)
-        this.#leaving.push({ connection: connections[at++]!, committed: null });
+      for (let due = pace.due(performance.now()); due > 0 && at < connections.length; at++) {
+        const connection = connections[at]!;
+        // One that has gone by itself takes no turn.
+        if (!connection.isOpen) continue;
+        this.#leaving.push({ connection, committed: null });
+        due--;
+      }
       this.#leaving = this.#leaving.filter((each) => !this.#hasGone(each));
-      if ((pace.isDone && this.#leaving.length === 0) || performance.now() >= deadline) break;
+      const isDone = at >= connections.length && this.#leaving.length === 0;
+      if (isDone || performance.now() >= deadline) break;
     }
     for (const { connection } of this.#leaving) connection.hold(false);
   }
