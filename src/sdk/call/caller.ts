@@ -59,7 +59,9 @@ export class Caller {
     }
   }
 
+  /** Once is enough: a source that several share goes by how many of them are open. No errors. */
   close(): void {
+    if (this.closed.aborted) return;
     this.#closing.abort(clientError('closed', 'the client was closed'));
     this.#parts.auth.close?.();
   }

@@ -105,6 +105,33 @@ it('two clients that share a secret while it is loaded count once each', async (
   expect(clock.timers).toBe(0);
 });
 
+it('a client that is closed twice takes no other one along', () => {
+  const { clock, fetch } = world();
+  const { about, store } = watched();
+  const auth = tokenFunction(() => ({ token: 't', lifetimeMs: HOUR_MS }), { url, store });
+  const [first, second] = [1, 2].map(() => new Umbra({ url, auth, clock, fetch }));
+  first!.close();
+  first!.close();
+  expect(about.watchers).toBe(1);
+  second!.close();
+  expect(about.watchers).toBe(0);
+});
+
+it.each([
+  ['fallback', { url }, {}],
+  ['session', {}, { url }],
+])('a client that the %s refuses is none of the other', async (_, own, spare) => {
+  const { clock, device } = world();
+  const [session, fallback] = [watched(), watched()];
+  const token = () => ({ token: 't', lifetimeMs: HOUR_MS });
+  const other = tokenFunction(token, { ...spare, store: fallback.store });
+  const auth = tokenFunction(token, { ...own, store: session.store, fallback: other });
+  await expect(device(auth)).rejects.toThrow('say its url');
+  expect([session.about.watchers, fallback.about.watchers]).toEqual([0, 0]);
+  new Umbra({ url, auth, clock }).close();
+  expect([clock.timers, session.about.watchers, fallback.about.watchers]).toEqual([0, 0, 0]);
+});
+
 it('the ids of a login are not those of the requests of a device, which others hear of', async () => {
   const { device, close } = world();
   let ids = 0;

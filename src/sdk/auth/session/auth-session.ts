@@ -81,10 +81,16 @@ export class AuthSession implements Auth {
   }
 
   attach(url: string, platform: Platform): void {
-    this.#made ??= this.#make(this.#options.url ?? url, platformOf({ ...platform, ...this.#options }));
+    // Either may refuse the address, and a client that is refused counts in neither.
+    this.#options.fallback?.attach?.(url, platform);
+    try {
+      this.#made ??= this.#make(this.#options.url ?? url, platformOf({ ...platform, ...this.#options }));
+    } catch (error) {
+      this.#options.fallback?.close?.();
+      throw error;
+    }
     this.#clients++;
     this.#isClosed = false;
-    this.#options.fallback?.attach?.(url, platform);
     if (this.#unwatch) return;
     // It was closed, and has missed what others have stored.
     this.#unwatch = this.#watch(this.#made.keeper);
@@ -235,8 +241,7 @@ export class AuthSession implements Auth {
   }
 
   #isRefusedAgain(token: string): boolean {
-    const { clock } = this.#parts.platform;
-    return this.#refused?.next === token && clock.monotonic() - this.#refused.at < REFUSED_MS;
+    return this.#refused?.next === token && this.#parts.platform.clock.monotonic() - this.#refused.at < REFUSED_MS;
   }
 
   /** One renewal at a time. No errors. */
