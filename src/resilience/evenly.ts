@@ -3,16 +3,17 @@ export const TICK_MS = 20;
 /** Milliseconds that one look counts for at most: what a blocked loop has missed is not made up for in one burst. */
 const LONGEST_STEP_MS = 2 * TICK_MS;
 /** How much faster than even it goes when it is late. */
-const CATCHING_UP = 1.25;
+const CATCHING_UP = 1.1;
 
 /** Milliseconds that so many things take, of which none is to wait for more than a tick after the one before. No errors. */
 export const spanOf = (count: number, withinMs: number): number => Math.min(withinMs, count * TICK_MS);
 
 /**
- * How many of some things are due at a time, so that they are spread evenly over a span. In any 100 ms at most twice the
- * even share is due, or two where that is more.
+ * How many of some things are due at a time, so that they are spread evenly over a span; the same rate goes on after it.
+ * In any 100 ms at most one and a half times the even share is due, or two where that is more.
  */
 export class Pace {
+  /** In a millisecond. */
   readonly #rate: number;
   /** The first is due at once. */
   #credit = 1;
@@ -25,30 +26,22 @@ export class Pace {
    * @param start milliseconds of a monotonic clock
    */
   constructor(
-    private readonly count: number,
+    count: number,
     withinMs: number,
     private readonly start: number,
   ) {
-    this.#rate = count / withinMs;
+    this.#rate = withinMs > 0 ? count / withinMs : Infinity;
     this.#last = start;
-  }
-
-  get isDone(): boolean {
-    return this.#given >= this.count;
   }
 
   /** How many more are due. No errors. @param now milliseconds, never less than before */
   due(now: number): number {
-    const left = this.count - this.#given;
-    if (this.#rate === Infinity || left === 0) return this.#give(left);
+    if (this.#rate === Infinity) return Infinity;
     const isLate = this.#given < Math.floor((now - this.start) * this.#rate);
     const step = Math.min(now - this.#last, LONGEST_STEP_MS);
     this.#last = now;
     this.#credit += step * this.#rate * (isLate ? CATCHING_UP : 1);
-    return this.#give(Math.min(Math.floor(this.#credit), left));
-  }
-
-  #give(due: number): number {
+    const due = Math.floor(this.#credit);
     this.#credit -= due;
     this.#given += due;
     return due;
@@ -61,10 +54,9 @@ export class Pace {
  */
 export async function evenly<T>(items: readonly T[], withinMs: number, each: (item: T) => void): Promise<void> {
   const pace = new Pace(items.length, spanOf(items.length, withinMs), performance.now());
-  for (let at = 0; ;) {
-    for (let due = pace.due(performance.now()); due > 0; due--) each(items[at++]!);
-    if (pace.isDone) return;
-    await nextTick();
+  for (let at = 0; at < items.length;) {
+    for (let due = pace.due(performance.now()); due > 0 && at < items.length; due--) each(items[at++]!);
+    if (at < items.length) await nextTick();
   }
 }
 

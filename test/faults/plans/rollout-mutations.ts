@@ -8,7 +8,7 @@ export const ROLLOUT_MUTATIONS: readonly Mutation[] = [
     'a drain that closes all connections at once',
     ROLLOUT,
     [PROMISES.spread],
-    ['resilience/evenly.js due', 'Math.min(Math.floor(this.#credit), left)', 'left'],
+    ['resilience/evenly.js due', 'Math.floor(this.#credit)', '1_000_000'],
   ),
   mutation(
     'a node that is asked to shed connections and keeps them',

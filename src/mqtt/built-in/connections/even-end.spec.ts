@@ -80,3 +80,13 @@ it('waits for none after the deadline, and reads those on that stay', async () =
   const { ended } = await end([busy, last], 60_000, 100);
   expect([ended, busy.isOpen, busy.isHeld, last.isOpen]).toEqual([0, true, false, true]);
 });
+
+it('does not end all at once those that have waited for the same answer', async () => {
+  committed = 1;
+  const connections = some(40);
+  setTimeout(() => (published = 1), 600);
+  await end(connections, 400);
+  const times = connections.map(({ endedAt }) => endedAt!);
+  const densest = Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + 100).length));
+  expect(densest).toBeLessThanOrEqual(20);
+});

@@ -39,22 +39,39 @@ export class EvenEnd {
   async end(connections: readonly Connection[]): Promise<void> {
     const { withinMs, deadline } = this.options;
     const pace = new Pace(connections.length, withinMs, performance.now());
-    for (let at = 0; ; await nextTick()) {
-      for (let due = pace.due(performance.now()); due > 0 && at < connections.length; at++) {
-        const connection = connections[at]!;
-        // One that has gone by itself takes no turn.
-        if (!connection.isOpen) continue;
-        this.#leaving.push({ connection, committed: null });
-        due--;
-      }
-      this.#leaving = this.#leaving.filter((each) => !this.#hasGone(each));
+    for (let at = 0, spare = 0; ; await nextTick()) {
+      const due = pace.due(performance.now());
+      at = this.#begin(connections, at, due);
+      const allowed = due + spare;
+      const ended = this.#endReady(allowed);
+      // What could not be used is not saved up: those that wait for the same answer would go all at once.
+      spare = Math.min(allowed - ended, Math.max(1, due >> 1));
       const isDone = at >= connections.length && this.#leaving.length === 0;
       if (isDone || performance.now() >= deadline) break;
     }
     for (const { connection } of this.#leaving) connection.hold(false);
   }
 
-  #hasGone(leaving: Leaving): boolean {
+  /** The turn of some more has come. One that has gone by itself takes none. @returns where to go on */
+  #begin(connections: readonly Connection[], from: number, count: number): number {
+    let at = from;
+    for (let left = count; left > 0 && at < connections.length; at++) {
+      const connection = connections[at]!;
+      if (!connection.isOpen) continue;
+      this.#leaving.push({ connection, committed: null });
+      left--;
+    }
+    return at;
+  }
+
+  /** @returns how many have ended, `most` at most */
+  #endReady(most: number): number {
+    const before = this.#ended;
+    this.#leaving = this.#leaving.filter((each) => !this.#hasGone(each, this.#ended - before < most));
+    return this.#ended - before;
+  }
+
+  #hasGone(leaving: Leaving, mayEnd: boolean): boolean {
     const { end, committed, published } = this.options;
     const { connection } = leaving;
     if (!connection.isOpen) return true;
@@ -62,7 +79,7 @@ export class EvenEnd {
     connection.hold(true);
     if (!connection.isIdle) return false;
     leaving.committed ??= committed();
-    if (published() < leaving.committed) return false;
+    if (!mayEnd || published() < leaving.committed) return false;
     end(connection);
     this.#ended++;
     return true;
