@@ -1,21 +1,83 @@
 import { startRedis, type RedisServer } from '../harness/redis.js';
+import { askRedis, startSentinelCluster, type SentinelCluster } from '../harness/redis-sentinel.js';
 import { TEST_QUEUE } from '../harness/etcd-store.js';
-import { RedisShadowStore } from '../bench/peers/redis-store.js';
-import { testShadowStore } from '../suites/shadow-store.suite.js';
+import { until } from '../harness/until.js';
+import { FeedGap } from '../../src/store/shadow-feed.js';
+import { change } from '../bench/benches/store.js';
+import type { RedisPlace } from '../bench/peers/redis-connection.js';
+import { RedisFeed } from '../bench/peers/redis-feed.js';
+import { RedisShadowStore, type RedisStoreOptions } from '../bench/peers/redis-store.js';
+import { keyOf, label, readTo } from '../suites/feed-fixture.js';
+import { testShadowStore, type StoreUnderTest } from '../suites/shadow-store.suite.js';
 
-/** The peer of the speed lab keeps the same promises as the store that it is measured against, or the race is unfair. */
+const config = { maxQueuedPerShadow: TEST_QUEUE, cacheEntries: 10_000 };
+
+function stores(place: RedisPlace, options: RedisStoreOptions = {}): StoreUnderTest {
+  const one = new RedisShadowStore(place, config, options);
+  const other = new RedisShadowStore(place, config, options);
+  return {
+    ...{ one, other, maxQueuedPerShadow: TEST_QUEUE },
+    close: async () => void (await Promise.all([one.close(), other.close()])),
+  };
+}
+
+/** The peer of the labs keeps the same promises as the store that it is measured against, or the race is unfair. */
 let server: RedisServer;
 beforeAll(async () => void (server = await startRedis()));
 afterAll(() => server.stop());
 
-testShadowStore('redis streams (a peer of the speed lab)', async () => {
-  const config = { maxQueuedPerShadow: TEST_QUEUE, cacheEntries: 10_000 };
-  const one = new RedisShadowStore(server.port, config);
-  const other = new RedisShadowStore(server.port, config);
-  return {
-    one,
-    other,
-    maxQueuedPerShadow: TEST_QUEUE,
-    close: async () => void (await Promise.all([one.close(), other.close()])),
-  };
+testShadowStore('redis streams (a peer of the speed lab)', async () => stores(server.port));
+
+describe('redis streams behind sentinels', () => {
+  let cluster: SentinelCluster;
+  const place = () => ({ sentinels: cluster.sentinels, name: cluster.name });
+  beforeAll(async () => void (cluster = await startSentinelCluster({ minReplicas: 1 })));
+  afterAll(() => cluster.stop());
+
+  testShadowStore('redis streams that wait for a replica', async () =>
+    stores(place(), { wait: { replicas: 1, ms: 1_000 } }),
+  );
+
+  const write = (store: RedisShadowStore, n: number) =>
+    store.update(keyOf('failover'), change(n), { deadline: performance.now() + 10_000 });
+
+  it('tells a history of its own after a failover, and readers of the one before to load anew', async () => {
+    const { one, close } = stores(place()) as StoreUnderTest & { one: RedisShadowStore };
+    const feed = new RedisFeed(place(), one.cache);
+    try {
+      const start = await feed.head();
+      const { position } = await write(one, 1);
+      expect((await readTo(feed, start, position.revision)).flatMap(({ records }) => records.map(label))).toEqual([
+        'failover@1',
+      ]);
+      const reading = readTo(feed, position, Number.MAX_SAFE_INTEGER);
+      // The sentinels take it for dead after a second.
+      const before = await cluster.primary();
+      await cluster.servers[before]!.kill9();
+      await expect(reading).rejects.toThrow(FeedGap);
+      await until('it writes again', () => write(one, 2).catch(() => null));
+      const after = await feed.head();
+      expect(after.epoch).toBe(position.epoch + 1);
+      expect((await one.get(keyOf('failover'), { deadline: performance.now() + 10_000 }))?.position.epoch).toBe(
+        after.epoch,
+      );
+      expect(one.health).toEqual({ ok: true, reason: 'a primary answers' });
+      expect(await cluster.primary()).not.toBe(before);
+    } finally {
+      await close();
+    }
+  });
+
+  it('says that nothing was written, and that it is not healthy, when no primary answers', async () => {
+    const { one, close } = stores(place()) as StoreUnderTest & { one: RedisShadowStore };
+    try {
+      await until('a primary', () => write(one, 3).catch(() => null));
+      for (const each of cluster.servers) await each.kill9();
+      await until('it is not healthy', () => !one.health.ok);
+      await expect(write(one, 4)).rejects.toMatchObject({ code: 'storageUnavailable' });
+      expect(await askRedis(cluster.servers[0]!, (redis) => redis.ping())).toBeNull();
+    } finally {
+      await close();
+    }
+  });
 });

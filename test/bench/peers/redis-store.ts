@@ -24,15 +24,20 @@ import type {
   ThingPage,
 } from '../../../src/store/shadow-store.js';
 import type { Transacted } from '../../../src/store/transaction.js';
+import { reasonOf } from '../../../src/telemetry/reason.js';
+import type { Health } from '../../../src/telemetry/health.js';
 import type { Storage } from '../../../src/store/storage.js';
 import { MemoryClusterKeys } from '../../harness/memory-cluster-keys.js';
-import { connectRedis, position, STREAM } from './redis-connection.js';
+import { connectRedis, enterEpoch, position, STREAM, type RedisPlace } from './redis-connection.js';
+import { ReplicaWait, type WaitFor } from './redis-wait.js';
 import { RedisFeed } from './redis-feed.js';
 import { CHANGE_SCRIPT } from './redis-script.js';
 
 /** Events that the stream keeps. */
 const KEPT_EVENTS = 1_000_000;
 const COUNTER = 'umbra:revision';
+/** Redis says of itself that it writes nothing. */
+const REFUSED = /^(NOREPLICAS|READONLY|MISCONF|LOADING|OOM)/;
 /** Things of a page are listed with this many shadows at most. */
 const MAX_LISTED = 100;
 
@@ -49,35 +54,64 @@ interface Basis {
 /** `{tenant}/{thing}/{name}`; the classic one ends with a slash. */
 export const shadowId = ({ tenant, thing, name }: ShadowKey): string => `${tenant}/${thing}/${name ?? ''}`;
 
+export interface RedisStoreOptions {
+  readonly clock?: Clock;
+  /** A write is acknowledged when replicas have it, too; absent: when the primary has it. */
+  readonly wait?: WaitFor;
+}
+
 /** The usual alternative: a durable Redis (appendfsync always), one script per change, its events in a stream. */
 export class RedisShadowStore implements ShadowStore {
   readonly cache: RecordCache;
   readonly #redis: Scripted;
+  /** WAIT holds its connection up, so reads have one of their own then. */
+  readonly #reads: Redis;
+  readonly #wait: ReplicaWait | null;
+  /** Of the history that the present connection sees. */
+  readonly #lineage = new Lineage();
+  #entered: Promise<unknown>;
+  #trouble: string | null = 'connecting';
   readonly #queue: ShadowQueue;
   readonly #ids = new WriteIds();
   #closed = false;
 
-  constructor(port: number, config: Pick<Config, 'maxQueuedPerShadow' | 'cacheEntries'>, clock: Clock = SYSTEM_CLOCK) {
-    this.cache = new RecordCache(config.cacheEntries, new Lineage());
+  constructor(
+    place: RedisPlace,
+    config: Pick<Config, 'maxQueuedPerShadow' | 'cacheEntries'>,
+    { clock = SYSTEM_CLOCK, wait }: RedisStoreOptions = {},
+  ) {
+    this.cache = new RecordCache(config.cacheEntries, this.#lineage);
     this.#queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock));
-    this.#redis = connectRedis(port) as Scripted;
+    this.#redis = connectRedis(place, wait?.ms) as Scripted;
     this.#redis.defineCommand('change', { numberOfKeys: 5, lua: CHANGE_SCRIPT });
+    this.#wait = wait === undefined ? null : new ReplicaWait(this.#redis, wait);
+    this.#reads = wait === undefined ? this.#redis : connectRedis(place);
+    this.#entered = this.#enter();
+    this.#redis.on('close', () => {
+      this.#trouble = 'not connected';
+      this.#entered = this.#enter();
+    });
+  }
+
+  /** Whether a primary answers. */
+  get health(): Health {
+    return this.#trouble === null ? { ok: true, reason: 'a primary answers' } : { ok: false, reason: this.#trouble };
   }
 
   async get(key: ShadowKey, options: RequestOptions): Promise<ShadowRecord | null> {
     this.#check(options);
     const { record, revision } = await this.#read(shadowId(key));
-    return record && { key, state: record.state, change: record.change, position: position(revision) };
+    return record && { key, state: record.state, change: record.change, position: this.#at(revision) };
   }
 
   async read(key: ShadowKey, options: RequestOptions): Promise<Reading> {
-    const head = position(await this.#head());
+    const head = this.#at(await this.#head());
     return { record: await this.get(key, options), position: head };
   }
 
   async readAsOf(key: ShadowKey, revision: number, options: RequestOptions): Promise<Reading> {
     if (revision >= (await this.#head())) return this.read(key, options);
-    return { record: await this.getBefore(key, position(revision + 1), options), position: position(revision) };
+    return { record: await this.getBefore(key, this.#at(revision + 1), options), position: this.#at(revision) };
   }
 
   update(key: ShadowKey, change: Change, options: RequestOptions): Promise<ShadowRecord> {
@@ -105,7 +139,7 @@ export class RedisShadowStore implements ShadowStore {
     const key = namesKey(tenant, thing);
     const revision = await this.#head();
     // '(' alone leaves out the empty name, which is the classic shadow.
-    const found = await this.#redis.zrangebylex(key, from, '+', 'LIMIT', 0, limit + 1);
+    const found = await this.#reads.zrangebylex(key, from, '+', 'LIMIT', 0, limit + 1);
     const names = found.slice(0, limit);
     return { names, revision, ...(found.length > limit && { next: encodeNamePage(names.at(-1) ?? '') }) };
   }
@@ -119,12 +153,12 @@ export class RedisShadowStore implements ShadowStore {
     const from = after === undefined ? '-' : `(${decodeThingPage(after, tenant).thing}`;
     this.#check(options);
     const revision = await this.#head();
-    const found = await this.#redis.zrangebylex(thingsKey(tenant), from, '+', 'LIMIT', 0, limit + 1);
+    const found = await this.#reads.zrangebylex(thingsKey(tenant), from, '+', 'LIMIT', 0, limit + 1);
     const page = found.slice(0, limit);
     const things = await Promise.all(
       page.map(async (thing) => ({
         thing,
-        shadows: (await this.#redis.zrange(namesKey(tenant, thing), 0, String(MAX_LISTED - 1))).map(
+        shadows: (await this.#reads.zrange(namesKey(tenant, thing), 0, String(MAX_LISTED - 1))).map(
           (name) => name || null,
         ),
       })),
@@ -136,16 +170,16 @@ export class RedisShadowStore implements ShadowStore {
   async getBefore(key: ShadowKey, at: Position, options: RequestOptions): Promise<ShadowRecord | null> {
     this.#check(options);
     const head = await this.#head();
-    if (!sameHistory(at, position(0)) || at.revision > head) throw new ServiceError('cursorGone', 'another history');
+    if (!sameHistory(at, this.#at(0)) || at.revision > head) throw new ServiceError('cursorGone', 'another history');
     let { revision } = await this.#read(shadowId(key));
     while (revision > 0) {
       const id = `${revision}-0`;
-      const [event] = await this.#redis.xrangeBuffer(STREAM, id, id);
+      const [event] = await this.#reads.xrangeBuffer(STREAM, id, id);
       if (!event) throw new ServiceError('cursorGone', 'it was trimmed');
       const [, fields] = event as unknown as [Buffer, Buffer[]];
       if (revision < at.revision) {
         const { state, change } = decodeRecord(fields[5] as Buffer);
-        return { key, state, change, position: position(revision) };
+        return { key, state, change, position: this.#at(revision) };
       }
       revision = Number(fields[3]?.toString());
     }
@@ -156,10 +190,35 @@ export class RedisShadowStore implements ShadowStore {
     this.#closed = true;
     this.#queue.close();
     this.#redis.disconnect();
+    this.#reads.disconnect();
+  }
+
+  #at(revision: number): Position {
+    return position(revision, this.#lineage.epoch);
+  }
+
+  /** Before the first write of each connection: its server may have another history than the last one. Never rejects. */
+  async #enter(): Promise<void> {
+    if (this.#closed) return;
+    try {
+      const epoch = await enterEpoch(this.#redis);
+      if (epoch !== this.#lineage.epoch) this.#lineage.enter(epoch);
+      this.#trouble = null;
+    } catch (error) {
+      this.#trouble = reasonOf(error);
+    }
+  }
+
+  /** @throws ServiceError storageUnavailable */
+  async #ready(): Promise<void> {
+    await this.#entered;
+    if (this.#trouble === null) return;
+    await (this.#entered = this.#enter());
+    if (this.#trouble !== null) throw new ServiceError('storageUnavailable');
   }
 
   async #head(): Promise<number> {
-    return Number((await this.#redis.get(COUNTER)) ?? 0);
+    return Number((await this.#reads.get(COUNTER)) ?? 0);
   }
 
   async #write(key: ShadowKey, id: string, change: Change, options: RequestOptions): Promise<ShadowRecord> {
@@ -184,7 +243,7 @@ export class RedisShadowStore implements ShadowStore {
       const answer = await this.#send(key, id, basis, record, value);
       if (typeof answer === 'number') {
         this.cache.offer(id, record, answer);
-        return { key, ...changed, position: position(answer) };
+        return { key, ...changed, position: this.#at(answer) };
       }
       basis = answer;
     }
@@ -194,16 +253,22 @@ export class RedisShadowStore implements ShadowStore {
     const lived = basis.record !== null && !isTombstone(basis.record.state);
     const lives = !isTombstone(record.state);
     const { tenant, thing, name } = key;
+    if (this.#trouble !== null) await this.#ready();
     this.cache.expect(id, record);
     try {
       const answer = await this.#redis.changeBuffer(
         ...[`umbra:s:${id}`, STREAM, COUNTER, namesKey(tenant, thing), thingsKey(tenant)],
         ...[basis.revision, value, id, lived === lives ? '' : lives ? '1' : '0', name ?? '', thing, KEPT_EVENTS],
       );
-      if (!Array.isArray(answer)) return Number(answer);
+      if (!Array.isArray(answer)) {
+        await this.#wait?.replicated();
+        return Number(answer);
+      }
       return this.#basis(id, Number(answer[0].toString()), answer[1]);
-    } catch {
-      // The answer was lost: it may have been applied.
+    } catch (error) {
+      if (this.#closed) throw new ServiceError('outcomeUnknown');
+      if (REFUSED.test(String((error as Error).message))) throw new ServiceError('storageUnavailable');
+      // The answer was lost, or replicas did not confirm: it may have been applied.
       throw new ServiceError('outcomeUnknown');
     } finally {
       this.cache.unexpect(id);
@@ -212,7 +277,7 @@ export class RedisShadowStore implements ShadowStore {
 
   async #read(id: string): Promise<Basis> {
     try {
-      const [revision, value] = await this.#redis.hmgetBuffer(`umbra:s:${id}`, 'r', 'v');
+      const [revision, value] = await this.#reads.hmgetBuffer(`umbra:s:${id}`, 'r', 'v');
       return this.#basis(id, Number(revision?.toString() ?? 0), value ?? Buffer.alloc(0));
     } catch {
       throw new ServiceError(this.#closed ? 'draining' : 'storageUnavailable');
@@ -234,14 +299,14 @@ export class RedisShadowStore implements ShadowStore {
 
 const namesKey = (tenant: string, thing: string): string => `umbra:n:${tenant}/${thing}`;
 const thingsKey = (tenant: string): string => `umbra:t:${tenant}`;
-export function openRedisStorage({ config }: { readonly config: Config }, port: number): Storage {
-  const store = new RedisShadowStore(port, config);
-  const feed = new RedisFeed(port, store.cache);
+export function openRedisStorage({ config }: { readonly config: Config }, place: RedisPlace): Storage {
+  const store = new RedisShadowStore(place, config);
+  const feed = new RedisFeed(place, store.cache);
   return {
     store,
     feed,
     clusterKeys: new MemoryClusterKeys(),
-    health: () => ({ ok: true, reason: 'not asked' }),
+    health: () => store.health,
     async close() {
       await store.close();
     },
