@@ -1,3 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
+import { QUICK_ELECTION, startEtcd, type EtcdServer } from '../harness/etcd.js';
+import { PROMISES } from '../faults/validate/promises.js';
+import { judgeCalm } from '../matrix/calm.js';
+import { COLUMNS } from '../matrix/columns.js';
+import type { Servers } from '../matrix/servers.js';
+import { keyOf as shadowKey } from '../matrix/traffic.js';
 import { startRedis, type RedisServer } from '../harness/redis.js';
 import { askRedis, startSentinelCluster, type SentinelCluster } from '../harness/redis-sentinel.js';
 import { TEST_QUEUE } from '../harness/etcd-store.js';
@@ -27,6 +34,44 @@ beforeAll(async () => void (server = await startRedis()));
 afterAll(() => server.stop());
 
 testShadowStore('redis streams (a peer of the speed lab)', async () => stores(server.port));
+
+describe('columns of the decision matrix', () => {
+  let etcd: EtcdServer;
+  beforeAll(async () => void (etcd = await startEtcd({ args: QUICK_ELECTION })));
+  afterAll(() => etcd.stop());
+
+  const over = (beside: RedisServer): Servers => ({
+    ...{ etcd: [etcd], redis: null, beside, spaces: null, pids: () => ({}), stop: async () => undefined },
+  });
+  const ofRedis: Servers['redis'] = {
+    ...{ name: '', sentinels: [], primary: async () => 0, stop: async () => undefined },
+    get servers() {
+      return [server as unknown as SentinelCluster['servers'][number]];
+    },
+  };
+
+  it.each(COLUMNS.filter(({ facts }) => facts.name !== 'redis-wait').map((each) => [each.facts.name, each] as const))(
+    '%s keeps its promises while nothing is broken, and reads what was written',
+    async (_, { needs, cached, open }) => {
+      const servers = needs.storage === 'etcd' ? over(server) : { ...over(server), etcd: [], redis: ofRedis };
+      await askRedis({ host: '127.0.0.1', port: server.port }, (redis) => redis.flushall());
+      const column = await open(servers);
+      try {
+        const { lost, broken, history } = await judgeCalm(column);
+        expect(lost).toEqual([]);
+        // A cache may be late, and is judged as a store is.
+        expect(broken.filter((promise) => !cached || promise !== PROMISES.reads)).toEqual([]);
+        for (const [shadow, [state]] of history.final)
+          await until(`${shadow} is read as it is stored`, async () =>
+            isDeepStrictEqual(await column.read(shadowKey(shadow), performance.now() + 10_000), state),
+          );
+      } finally {
+        await column.close();
+        await etcd.client.delete().all();
+      }
+    },
+  );
+});
 
 describe('redis streams behind sentinels', () => {
   let cluster: SentinelCluster;

@@ -179,7 +179,7 @@ function latencySection(run: MatrixRun): Block[] {
 function latencyRow(each: Latency): string[] {
   const isRead = each.operation === 'read';
   return [
-    ...[`\`${each.column}\``, figure(each.n).replace('.00', ''), String(each.failed), spreadText(each.p50)],
+    ...[`\`${each.column}\``, each.n.toLocaleString('en'), String(each.failed), spreadText(each.p50)],
     ...[spreadText(each.p99), spreadText(each.p99.map((p99, i) => p99 - (each.p50[i] ?? Number.NaN)))],
     ...[spreadText(each.deviation), spreadText(each.longest)],
     ...(isRead ? [String(each.stale), `${figure(each.oldestMs)} ms`] : ['', '']),

@@ -19,13 +19,14 @@ const SILENCE_MS = 1_000;
 const RETRY_MS = 200;
 
 /**
- * A connection that gives up a request after a few tries. What was sent and not answered is not sent again: it may have
- * been applied, and another primary may answer next.
+ * A connection whose requests end with it. What was sent and not answered is not sent again: it may have been applied,
+ * and another primary may answer next.
  * @param waitsMs milliseconds that a request may wait in Redis itself
  */
 export function connectRedis(place: RedisPlace, waitsMs = 0): Redis {
   const shared = {
-    ...{ enableAutoPipelining: true, maxRetriesPerRequest: 3, autoResendUnfulfilledCommands: false },
+    // With any other number of tries, what was under way neither ends nor is sent again when the connection is lost.
+    ...{ enableAutoPipelining: true, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false },
     // Not a primary any more: connect again, and ask who is.
     reconnectOnError: (error: Error) => (error.message.startsWith('READONLY') ? (1 as const) : false),
   };

@@ -1,0 +1,111 @@
+import { isTombstone } from '../../src/document/shadow-document.js';
+import { MemoryShadowFeed } from '../../src/store/memory/memory-shadow-feed.js';
+import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js';
+import type { ShadowStore } from '../../src/store/shadow-store.js';
+import type { Section } from '../faults/model/history.js';
+import { PROMISES } from '../faults/validate/promises.js';
+import type { OpenColumn } from '../matrix/columns.js';
+import { choose } from '../matrix/choose.js';
+import { judgeCalm as judged } from '../matrix/calm.js';
+import { bucketsOf, longestGap, servedShare, stepsOf } from '../matrix/timeline.js';
+
+/** A column over memory that keeps its promises, and what a mutation makes of it. */
+function columnOf(mutate: (column: OpenColumn) => Partial<OpenColumn> = () => ({})): OpenColumn {
+  const store = new MemoryShadowStore();
+  const column: OpenColumn = {
+    ...{ store, feed: new MemoryShadowFeed(store), close: () => store.close() },
+    async read(key, deadline) {
+      const state = (await store.get(key, { deadline }))?.state;
+      if (state === undefined || isTombstone(state)) return null;
+      const { version, desired = {}, reported = {} } = state;
+      return { version, desired: desired as Section, reported: reported as Section };
+    },
+  };
+  return { ...column, ...mutate(column) };
+}
+
+/** The store, except for one of its methods. */
+const withUpdate = (store: ShadowStore, update: ShadowStore['update']): ShadowStore =>
+  ({ get: (key, options) => store.get(key, options), update }) as ShadowStore;
+
+describe('the judge of the decision matrix', () => {
+  it('finds nothing wrong with a column that keeps its promises', async () => {
+    const { lost, broken, history } = await judged(columnOf());
+    expect(lost).toEqual([]);
+    expect(broken).toEqual([]);
+    expect(history.reads.length).toBeGreaterThan(5);
+    expect(history.updates.every(({ outcome }) => outcome === 'acked')).toBe(true);
+  });
+
+  it('names the writes of a column that acknowledges before the commit', async () => {
+    let writes = 0;
+    const column = columnOf(({ store }) => ({
+      store: withUpdate(store, async (key, change, options) => {
+        if (++writes % 10 > 0) return store.update(key, change, options);
+        const current = await store.get(key, options);
+        const changed = change(current?.state ?? null);
+        return { key, ...changed, position: { cluster: 'memory', epoch: 0, revision: 0 } };
+      }),
+    }));
+    const { lost, broken } = await judged(column);
+    expect(lost.length).toBeGreaterThanOrEqual(10);
+    expect(lost[0]).toMatch(/^s-\d+: n[01]w\d+$/);
+    expect(broken).toContain(PROMISES.lost);
+  });
+
+  it('finds a cache that never updates', async () => {
+    const seen = new Map<string, ReturnType<OpenColumn['read']>>();
+    const column = columnOf(({ read }) => ({
+      read(key, deadline) {
+        const known = seen.get(key.thing);
+        if (known) return known;
+        const first = read(key, deadline);
+        seen.set(key.thing, first);
+        return first;
+      },
+    }));
+    const { broken, lost } = await judged(column, 60);
+    expect(broken).toEqual([PROMISES.reads]);
+    expect(lost).toEqual([]);
+  });
+
+  it('finds a column whose writes come twice', async () => {
+    const column = columnOf(({ store }) => ({
+      store: withUpdate(store, async (key, change, options) => {
+        await store.update(key, change, options);
+        return store.update(key, change, options);
+      }),
+    }));
+    expect((await judged(column)).broken).toContain(PROMISES.twice);
+  });
+});
+
+describe('timelines of the decision matrix', () => {
+  const acks = [100, 150, 250, 1_900, 1_950, 2_050];
+
+  it('count acknowledgements in tenths of a second', () => {
+    expect(bucketsOf(acks, 100, 500)).toEqual([2, 1, 0, 0]);
+    expect(servedShare(acks, 200, 600)).toBe(0.25);
+  });
+
+  it('find the longest gap that ended after the fault, or never', () => {
+    expect(longestGap(acks, 200, 2_100)).toEqual({ from: 250, to: 1_900, ms: 1_650 });
+    expect(longestGap(acks, 2_000, 9_000)).toEqual({ from: 2_050, to: null, ms: 6_950 });
+    expect(longestGap([], 50, 80)).toEqual({ from: 50, to: null, ms: 30 });
+  });
+
+  it('tell the steps of the return to service, and which did not come', () => {
+    const gap = longestGap(acks, 200, 2_100);
+    const steps = stepsOf({ faultAt: 200, gap, newLeaderAt: 1_700, told: [120, 240, 1_905], cachesAgreeAt: null });
+    expect(steps.map(({ ms }) => ms)).toEqual([50, 1_500, 1_700, 1_705, null]);
+  });
+});
+
+describe('options of the decision matrix', () => {
+  it('take those that are named, in the order of the list, and refuse others by name', () => {
+    const all = ['a', 'b', 'c'];
+    expect(choose('--rows', 'c, a', all, String)).toEqual(['a', 'c']);
+    expect(choose('--rows', undefined, all, String)).toEqual(all);
+    expect(() => choose('--rows', 'd', all, String)).toThrow('--rows: d is none of a, b, c');
+  });
+});

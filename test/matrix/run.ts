@@ -1,0 +1,79 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync, mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { PROFILES, profileOfFile } from './profiles.js';
+import { COLUMNS } from './columns.js';
+import { choose } from './choose.js';
+import { MATRIX_ROWS, measure } from './measure.js';
+import { ProfileFault } from './profile.js';
+import { reportOf } from './report.js';
+import { SIZES } from './sizes.js';
+
+const USAGE = `npm run matrix -- [--quick | --smoke] [--columns a,b] [--rows a,b] [--profile FILE] [--seed N] [--out FOLDER]
+  columns: ${COLUMNS.map(({ facts }) => facts.name).join(', ')}
+  rows: ${MATRIX_ROWS.join(', ')}
+npm run matrix -- --report matrix.json [--profile FILE] [--out FOLDER]   makes the report of a run again`;
+
+/** Everything that the run writes is here, and goes with it. */
+const folder = mkdtempSync(join(tmpdir(), 'umbra-matrix-'));
+process.env['TMPDIR'] = folder;
+
+/** Servers and namespaces are ended by what began them, as this process exits; their files go after that. */
+function leave(code: number): never {
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }));
+  process.exit(code);
+}
+
+for (const [signal, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const])
+  process.once(signal, () => leave(code));
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      ...{ quick: { type: 'boolean' }, smoke: { type: 'boolean' }, help: { type: 'boolean' } },
+      ...{ columns: { type: 'string' }, rows: { type: 'string' }, profile: { type: 'string' } },
+      ...{ seed: { type: 'string' }, out: { type: 'string' }, report: { type: 'string' } },
+    } as const,
+  });
+  if (values.help) return void process.stdout.write(`${USAGE}\n`);
+  const out = values.out ?? 'data/matrix';
+  const profiles = values.profile === undefined ? PROFILES() : [profileOfFile(values.profile)];
+  const size = SIZES[values.smoke ? 'smoke' : values.quick ? 'quick' : 'full'];
+  const run =
+    values.report === undefined
+      ? await measure({
+          size,
+          columns: choose('--columns', values.columns, COLUMNS, ({ facts }) => facts.name),
+          rows: choose('--rows', values.rows, MATRIX_ROWS, (row) => row),
+          seed: seedOf(values.seed),
+          command: `npm run matrix -- ${process.argv.slice(2).join(' ')}`.trim(),
+          say: (text) => void process.stderr.write(`${text}\n`),
+        })
+      : JSON.parse(readFileSync(values.report, 'utf8'));
+  const { markdown, html } = reportOf(run, profiles);
+  mkdirSync(out, { recursive: true });
+  const files = { 'matrix.json': `${JSON.stringify(run)}\n`, 'matrix.md': markdown, 'matrix.html': html };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(out, name), text);
+  process.stdout.write(
+    `${Object.keys(files)
+      .map((name) => join(out, basename(name)))
+      .join(', ')}\n`,
+  );
+}
+
+function seedOf(text: string | undefined): number {
+  const seed = text === undefined ? Date.now() % 1_000_000 : Number(text);
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new ProfileFault('--seed must be a whole number, 0 or more');
+  return seed;
+}
+
+main().then(
+  () => leave(0),
+  (error: unknown) => {
+    const isUsage = error instanceof ProfileFault || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+    const text = isUsage ? `${(error as Error).message}\n${USAGE}` : String((error as Error).stack ?? error);
+    process.stderr.write(`${text}\n`);
+    leave(isUsage ? 2 : 1);
+  },
+);
