@@ -5,6 +5,7 @@ import { History, type Told } from '../model/history.js';
 import { merge, same } from '../model/model.js';
 import { PROMISES } from '../validate/promises.js';
 import { Random } from './random.js';
+import { BackupJobs, destroyData } from '../faults/backup-jobs.js';
 import { readOverHttp, writeOverHttp } from '../actors/rest-caller.js';
 import { verdict, type Result } from '../run-scenario.js';
 import { DEFAULT_TOPOLOGY, MATRIX, type Scenario } from './scenarios.js';
@@ -14,10 +15,13 @@ import { Watcher } from '../actors/watcher.js';
 
 const PLAIN = 'restore from an older backup';
 const BUMPED = 'restore from an older backup, revision bumped';
-export const RESTORES: readonly string[] = [PLAIN, BUMPED];
+const BY_JOBS = 'restore by the jobs of Kubernetes';
+export const RESTORES: readonly string[] = [PLAIN, BUMPED, BY_JOBS];
 
 /** Updates of each shadow that the restore takes back. */
 const TAKEN_BACK = 15;
+/** Of the cluster that is restored. */
+const TOKEN = 'restored-1';
 /** Revisions that a bumped backup is ahead of what was lost. */
 const AHEAD = 500;
 
@@ -29,7 +33,7 @@ export async function runRestore(name: string, seed: number, main?: string): Pro
   const history = new History();
   const topology = await Topology.start({ ...DEFAULT_TOPOLOGY, ...(main === undefined ? {} : { main }) }, history);
   const member = topology.members[0] as EtcdServer;
-  const backup = `${member.dataDir}-backup`;
+  const backup = name === BY_JOBS ? await SnapshotOfJobs.of(member) : new CopiedFolder(member, name === BUMPED);
   const prefix = `r${seed.toString(36)}`;
   const random = new Random(seed);
   try {
@@ -40,13 +44,11 @@ export async function runRestore(name: string, seed: number, main?: string): Pro
     await Promise.all(watchers.map((watcher) => watcher.start()));
     // What is compared with the backup must be there.
     const before = await traffic(topology, random, `${prefix}a`, new History(), false);
-    await member.shutdown();
-    await cp(member.dataDir, backup, { recursive: true });
-    await member.restart();
+    await backup.make();
     await ready(topology);
     const from = history.now();
     await takeBack(before, targets, `${prefix}t`);
-    await putBack(member, backup, name === BUMPED);
+    await backup.putBack();
     history.faults.push({ fault: name, from, to: history.now() });
     await ready(topology);
     await checkOld(history, before, topology, prefix);
@@ -57,7 +59,7 @@ export async function runRestore(name: string, seed: number, main?: string): Pro
     return verdict(scenario, seed, after, { maxMemory: 450e6 });
   } finally {
     await topology.stop();
-    await rm(backup, { recursive: true, force: true });
+    await backup.remove();
   }
 }
 
@@ -111,13 +113,82 @@ function operation(
     to: Infinity, outcome: 'maybe', step: null, reason: 'no answer' };
 }
 
-async function putBack(member: EtcdServer, backup: string, bump: boolean): Promise<void> {
-  const { header } = await member.client.kv.range({ key: Buffer.from('head'), count_only: true });
-  await member.shutdown();
-  await rm(member.dataDir, { recursive: true, force: true });
-  await cp(backup, member.dataDir, { recursive: true });
-  if (bump) await bumpRevision(member, Number(header.revision) + AHEAD);
-  await member.restart();
+interface Backup {
+  make(): Promise<void>;
+  /** Instead of what the member has; it runs before and afterwards. */
+  putBack(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** The folder of a member that stands still meanwhile. */
+class CopiedFolder implements Backup {
+  readonly #member: EtcdServer;
+  readonly #copy: string;
+  readonly #bump: boolean;
+
+  constructor(member: EtcdServer, bump: boolean) {
+    this.#member = member;
+    this.#copy = `${member.dataDir}-backup`;
+    this.#bump = bump;
+  }
+
+  async make(): Promise<void> {
+    await this.#member.shutdown();
+    await cp(this.#member.dataDir, this.#copy, { recursive: true });
+    await this.#member.restart();
+  }
+
+  async putBack(): Promise<void> {
+    const revision = await revisionOf(this.#member);
+    await this.#member.shutdown();
+    await rm(this.#member.dataDir, { recursive: true, force: true });
+    await cp(this.#copy, this.#member.dataDir, { recursive: true });
+    if (this.#bump) await bumpRevision(this.#member, revision + AHEAD);
+    await this.#member.restart();
+  }
+
+  remove(): Promise<void> {
+    return rm(this.#copy, { recursive: true, force: true });
+  }
+}
+
+/** A snapshot by the commands of k8s/, of a member that runs; its data are destroyed before it is restored. */
+class SnapshotOfJobs implements Backup {
+  readonly #member: EtcdServer;
+  readonly #jobs: BackupJobs;
+  #snapshot = '';
+
+  private constructor(member: EtcdServer, jobs: BackupJobs) {
+    this.#member = member;
+    this.#jobs = jobs;
+  }
+
+  static async of(member: EtcdServer): Promise<SnapshotOfJobs> {
+    return new SnapshotOfJobs(member, await BackupJobs.for(member, 'm0'));
+  }
+
+  async make(): Promise<void> {
+    this.#snapshot = await this.#jobs.save();
+  }
+
+  async putBack(): Promise<void> {
+    const revision = await revisionOf(this.#member);
+    await this.#member.kill9();
+    await destroyData(this.#member);
+    await this.#jobs.restore(this.#snapshot, TOKEN);
+    // The job does it by a flag that Debian's etcdctl does not have.
+    await bumpRevision(this.#member, revision + AHEAD);
+    await this.#member.restart();
+  }
+
+  remove(): Promise<void> {
+    return this.#jobs.remove(TOKEN);
+  }
+}
+
+async function revisionOf({ client }: EtcdServer): Promise<number> {
+  const { header } = await client.kv.range({ key: Buffer.from('head'), count_only: true });
+  return Number(header.revision);
 }
 
 /** What `etcdutl snapshot restore --bump-revision --mark-compacted` does, for servers that come without it. */
