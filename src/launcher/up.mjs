@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import { ensureBuild } from './build.mjs';
 import { checkNode, ensureDependencies } from './dependencies.mjs';
+import { metricsPort, observePort, PROMETHEUS, startPrometheus } from './observe.mjs';
 import { ensurePrograms, ETCD } from './prerequisites.mjs';
 import { stopWith } from './steps.mjs';
 
@@ -23,27 +24,33 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 try {
   process.chdir(root);
   checkNode();
+  const port = observePort(process.argv.slice(2));
+  const given = settings();
+  const env = port === null ? process.env : { ...process.env, UMBRA_METRICS_PORT: metricsPort(given) };
   ensureDependencies(root);
-  if (!etcdEndpoints()) ensurePrograms([ETCD]);
+  ensurePrograms([...(given.UMBRA_ETCD_ENDPOINTS ? [] : [ETCD]), ...(port === null ? [] : [PROMETHEUS])]);
   ensureBuild(root);
-  runNode();
+  const end = port === null ? () => undefined : startPrometheus(port, given, root);
+  runNode(env, end);
 } catch (error) {
   stopWith(error);
 }
 
-/** The variable as config/environment.ts reads it: the environment overrides .env. */
-function etcdEndpoints() {
+/** The variables as config/environment.ts reads them: the environment overrides .env. */
+function settings() {
   let file = '';
   try {
     file = readFileSync('.env', 'utf8');
   } catch {
     // The file is missing, or the node will report that it cannot be read.
   }
-  return { ...parseEnv(file), ...process.env }.UMBRA_ETCD_ENDPOINTS;
+  return { ...parseEnv(file), ...process.env };
 }
 
-function runNode() {
+/** @param end is called when the node has ended */
+function runNode(env, end) {
   const node = spawn(process.execPath, ['--enable-source-maps', 'dist/main.js', '--welcome'], {
+    env,
     // The channel carries no message. Its end tells the node that the launcher no longer forwards signals.
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     // Outside the terminal's process group, the node gets each signal once, from the launcher.
@@ -64,5 +71,8 @@ function runNode() {
   const parent = process.ppid;
   setInterval(() => process.ppid === parent || forward('SIGTERM'), PARENT_MS).unref();
   node.on('error', stopWith);
-  node.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
+  node.on('exit', (code, signal) => {
+    end();
+    process.exit(code ?? 128 + (constants.signals[signal] ?? 0));
+  });
 }

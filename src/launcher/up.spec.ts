@@ -16,7 +16,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { hasPromtool } from '../../test/harness/metrics-page.js';
+import { freePort } from '../../test/harness/ports.js';
+import { until } from '../../test/harness/until.js';
 
+const OBSERVE = './observe.mjs';
 const LAUNCHER = dirname(fileURLToPath(import.meta.url));
 
 /** The node of these tests. */
@@ -192,6 +196,87 @@ describe('npm run up', () => {
     writeFileSync(join(root, 'src', 'main.ts'), "process.kill(process.pid, 'SIGKILL');");
     expect(up().status).toBe(128 + 9);
   });
+});
+
+describe('npm run up -- --observe', () => {
+  /** Stands in for Prometheus: answers on its port, and says when it is ended. */
+  const PROMETHEUS = `#!${process.execPath}
+import { appendFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+const port = process.argv.find((each) => each.startsWith('--web.listen-address=')).split(':').at(-1);
+const server = createServer((_, response) => response.end()).listen(Number(port), '127.0.0.1');
+process.on('SIGTERM', () => { appendFileSync(process.env.LOG, 'ended\\n'); server.closeAllConnections(); process.exit(0); });
+`;
+  beforeEach(() => {
+    program('prometheus', PROMETHEUS);
+    up();
+    forget();
+  });
+
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    'starts a Prometheus that ends with the node, also by %s',
+    async (signal) => {
+      // The node says its port of metrics, and stays until it is told to go.
+      writeFileSync(
+        join(root, 'dist', 'main.js'),
+        `console.log(process.env.UMBRA_METRICS_PORT); setInterval(() => undefined, 1000); process.on('disconnect', () => process.exit(0));
+      process.on('SIGTERM', () => process.exit(0));`,
+      );
+      const port = await freePort();
+      const launcher = spawn(process.execPath, [join(root, 'src', 'launcher', 'up.mjs'), `--observe=${port}`], {
+        env: environment({ UMBRA_DATA_DIR: join(root, 'data') }),
+      });
+      const said = createInterface({ input: launcher.stderr })[Symbol.asyncIterator]();
+      expect((await said.next()).value).toBe(
+        `umbra: Prometheus http://127.0.0.1:${port}/alerts, and what the node does http://127.0.0.1:9464/status`,
+      );
+      const [metrics] = (await once(launcher.stdout, 'data')) as [Buffer];
+      expect(String(metrics)).toBe('9464\n');
+      launcher.kill(signal);
+      await once(launcher, 'exit');
+      await until('Prometheus has ended', () => log().includes('ended'));
+    },
+  );
+
+  it.each([
+    [['--observ'], {}, /^--observ is unknown; there is --observe, or --observe=PORT\n$/],
+    [['--observe'], { UMBRA_METRICS_PORT: '0' }, /^UMBRA_METRICS_PORT=0 is any port/],
+  ])('does not take %j with %j', (args, env, text) => {
+    const { status, stderr } = spawnSync(process.execPath, [join(root, 'src', 'launcher', 'up.mjs'), ...args], {
+      env: environment(env),
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([1, expect.stringMatching(text)]);
+  });
+
+  (hasPromtool ? it : it.skip)(
+    'gives it a configuration that it takes, by promtool (apt-get install prometheus)',
+    async () => {
+      const { configurationOf } = (await import(OBSERVE)) as {
+        configurationOf: (settings: object, root: string) => { scrape_configs: object[] };
+      };
+      const token = join(root, 'token');
+      writeFileSync(token, 'x');
+      const settings = {
+        ...{ UMBRA_METRICS_HOST: '::', UMBRA_METRICS_PORT: '9000', UMBRA_METRICS_TOKEN: token },
+        UMBRA_ETCD_ENDPOINTS: 'http://e0:2379, http://e1:2379,https://e2:2379',
+      };
+      const configuration = configurationOf(settings, process.cwd());
+      expect(configuration.scrape_configs).toEqual([
+        {
+          job_name: 'umbra',
+          static_configs: [{ targets: ['127.0.0.1:9000'] }],
+          authorization: { credentials_file: token },
+        },
+        { job_name: 'etcd', static_configs: [{ targets: ['e0:2379', 'e1:2379'] }] },
+      ]);
+      writeFileSync(join(root, 'prometheus.yml'), JSON.stringify(configuration));
+      const { stdout, status } = spawnSync('promtool', ['check', 'config', join(root, 'prometheus.yml')], {
+        encoding: 'utf8',
+      });
+      expect([status, stdout]).toEqual([0, expect.stringContaining('3 rule files')]);
+    },
+  );
 });
 
 describe('prerequisites', () => {
