@@ -24,6 +24,7 @@ import { ExternalTransport } from './mqtt/external/transport.js';
 import { NodesModule } from './nodes/nodes.module.js';
 import { PoliciesModule } from './policies/policies.module.js';
 import { PresenceModule } from './presence/presence.module.js';
+import { WatchPresence } from './presence/watch.js';
 import { PrincipalsModule } from './principals/principals.module.js';
 import { RevocationsModule } from './revocations/revocations.module.js';
 import { SYSTEM_CLOCK, type Clock } from './resilience/clock.js';
@@ -62,6 +63,9 @@ export interface AppParts {
 /** The only list of modules, and the parts of them that the node starts and ends in order. */
 @Module({})
 export class AppModule {
+  /** Absent without presence. */
+  @Optional() @Inject(WatchPresence) readonly presence?: WatchPresence;
+
   constructor(
     @Inject(HealthRegistry) readonly health: HealthRegistry,
     @Inject(WATCH_HUB) readonly hub: WatchHub,

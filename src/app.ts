@@ -53,7 +53,7 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
       abortOnError: false,
     },
   );
-  const { health, hub, mqtt, external, grpc, sinks } = app.get(AppModule);
+  const { health, hub, mqtt, external, grpc, sinks, presence } = app.get(AppModule);
   server.configure(app);
   app.connectMicroservice({ strategy: mqtt }, { inheritAppConfig: false });
   if (external) app.connectMicroservice({ strategy: external }, { inheritAppConfig: false });
@@ -87,7 +87,8 @@ export async function startNode(parts: AppParts): Promise<UmbraNode> {
       const closed = app.close();
       const graceMs = Math.max(0, Math.min(config.drainGraceMs, config.drainTimeoutMs - LAST_MS));
       const spreadMs = Math.max(0, Math.min(config.drainSpreadMs, config.drainTimeoutMs - LAST_MS - graceMs));
-      await Promise.all([mqtt.drain(), external?.drain(), sinks?.stop(), hub.endEvenly(graceMs, spreadMs)]);
+      const streams = [hub, presence].map((each) => each?.endEvenly(graceMs, spreadMs));
+      await Promise.all([mqtt.drain(), external?.drain(), sinks?.stop(), ...streams]);
       await hub.close();
       await closed;
       await traces.close(Math.max(0, Math.min(TRACES_MS, end - performance.now())));

@@ -1,9 +1,13 @@
+import type { Config } from '../config/config.js';
 import { OPEN_ACCESS } from '../access/open-access.js';
 import { ANONYMOUS } from '../access/principal.js';
+import { until } from '../../test/harness/until.js';
 import { KnownPresence } from './known-presence.js';
+import type { Presence } from './presence.js';
 import { PresenceWatch, type AskedClients, type PresenceWatchParts } from './presence-watch.js';
 import { recordKey, writeRecord } from '../store/presence-record.js';
 import { askedOf } from './watch.dto.js';
+import { WatchPresence } from './watch.js';
 
 let known: KnownPresence;
 let revision: number;
@@ -140,4 +144,33 @@ it('hides what policies hide at that time, and ends when its principal may see n
   may = false;
   review();
   expect(watch.ended).toBe('forbidden');
+});
+
+it('ends one after the other when the node drains, after the grace, and none begins meanwhile', async () => {
+  const watches = new WatchPresence(
+    { watch: { maxSubscriptions: 5, maxQueued: 3, bookmarkMs: 1 } } as Config,
+    OPEN_ACCESS,
+    {
+      isCurrent: true,
+      known,
+    } as Presence,
+  );
+  const reader = { principal: ANONYMOUS, address: '::1', asked: ALL };
+  const open = [1, 2, 3, 4].map(() => watches.watch(reader));
+  const left = (): number => open.filter(({ ended }) => ended === null).length;
+  const counts = new Set<number>();
+  for (const watch of open) {
+    expect([...watch.present()]).toEqual(['default/old']);
+    watch.onEnd = () => void counts.add(left());
+  }
+  const graceMs = 30;
+  const begun = performance.now();
+  const ended = watches.endEvenly(graceMs, 200);
+  expect(() => watches.watch(reader)).toThrow(expect.objectContaining({ code: 'draining' }));
+  await until('the first', () => left() < 4);
+  expect(performance.now() - begun).toBeGreaterThanOrEqual(graceMs - 1);
+  change('a');
+  expect(open.filter((watch) => watch.take() === 'default/a').length).toBe(left());
+  await ended;
+  expect([open.map((watch) => watch.ended), counts]).toEqual([Array(4).fill('draining'), new Set([3, 2, 1, 0])]);
 });

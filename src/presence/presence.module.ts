@@ -12,6 +12,6 @@ import { WatchPresence } from './watch.js';
   imports: [MqttModule],
   controllers: [WatchPresenceController, GetPresenceController],
   providers: [Presence, WatchPresence, PresenceHealth],
-  exports: [Presence],
+  exports: [Presence, WatchPresence],
 })
 export class PresenceModule {}

@@ -1,7 +1,9 @@
-import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Inject, Injectable } from '@nestjs/common';
 import { AUTHORIZER, type Authorizer } from '../access/authorizer.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { ServiceError } from '../errors/service-error.js';
+import { evenly } from '../resilience/evenly.js';
 import { Presence } from './presence.js';
 import { PresenceWatch, type PresenceWatchParts } from './presence-watch.js';
 
@@ -9,7 +11,7 @@ export type PresenceReader = Pick<PresenceWatchParts, 'principal' | 'address' | 
 
 /** Opens the streams of presence; the door only writes their events. */
 @Injectable()
-export class WatchPresence implements OnModuleDestroy {
+export class WatchPresence {
   readonly #open = new Set<PresenceWatch>();
   #isDraining = false;
 
@@ -43,9 +45,13 @@ export class WatchPresence implements OnModuleDestroy {
     this.#open.delete(watch);
   }
 
-  /** The doors begin to close, and wait for streams. */
-  onModuleDestroy(): void {
+  /**
+   * Opens none any more, and ends those that are open with `draining`, at an even rate over `withinMs` milliseconds after
+   * the grace. The doors wait for them. No errors.
+   */
+  async endEvenly(graceMs: number, withinMs: number): Promise<void> {
     this.#isDraining = true;
-    for (const watch of this.#open) watch.end('draining');
+    if (graceMs > 0 && this.#open.size > 0) await pause(graceMs);
+    await evenly([...this.#open], withinMs, (watch) => watch.end('draining'));
   }
 }
