@@ -11,6 +11,9 @@ import {
   type RuntimeRecord,
 } from './runtime-record.js';
 
+/** Why a node may say nothing. It has its name before it follows anything, and a little longer. */
+const SILENT = 'it starts or ends just now, or its version or its settings know no runtime configuration';
+
 /** A record with the revision of its key. */
 export interface Held {
   /** Null: this node cannot read it. */
@@ -85,7 +88,7 @@ export function obstacles({ nodes, said }: RuntimeState, version: number): strin
   const open: string[] = [];
   for (const node of nodes) {
     const word = said.get(node)?.word;
-    if (!word) open.push(`node ${node} says nothing of it: its version or its settings know no runtime configuration`);
+    if (!word) open.push(`node ${node} says nothing of it: ${SILENT}`);
     else if (word.staged?.version !== version) open.push(`node ${node} has not looked at it yet`);
     else if (word.staged.fault !== null) refused.push(`node ${node} refuses it: ${word.staged.fault}`);
   }

@@ -94,7 +94,7 @@ describe('the state of the switch', () => {
       ['has not looked'],
     ],
     ['one that has seen none', { 'nodes/a': word(null) }, [], true, ['has not looked']],
-    ['one that says nothing', {}, ['b'], true, ['node b says nothing of it']],
+    ['one that says nothing', {}, ['b'], true, ['node b says nothing of it: it starts or ends just now']],
     ['one that says what nobody can read', { 'nodes/a': '!' }, ['a'], true, ['node a says nothing of it']],
     [
       'several',

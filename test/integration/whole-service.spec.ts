@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -241,4 +241,42 @@ describe('the connections of the nodes', () => {
     const { body } = await nodes[1]!.ask('GET', '/v1/audit?limit=100&action=node:shed&outcome=done', node.admin);
     expect(body.events[0]).toMatchObject({ actor: { id: 'admin' }, target: '/v1/nodes/n0/shed' });
   });
+});
+
+/** The last one: it ends a node. */
+it('changes its runtime configuration while a node drains, which follows until its doors are closed', async () => {
+  const leaving = nodes.pop()!;
+  const names = keys[0]!.keys.under('nodes/');
+  // As a node keeps its name until its drain is over.
+  await names.commit({ guards: [], puts: [{ key: 'n1', value: '{}' }] });
+  const headers = { authorization: `Bearer ${node.admin}`, 'content-length': '2', expect: '100-continue' };
+  const late = request(`${leaving.url}/v1/tenants/late`, { method: 'PUT', headers });
+  late.flushHeaders();
+  await once(late, 'continue');
+  const stopped = leaving.stop();
+  await until('its closed door', () =>
+    fetch(`${leaving.url}/health/live`, { headers: { connection: 'close' } }).then(
+      () => false,
+      () => true,
+    ),
+  );
+  const version = async (path: string, body: object): Promise<[number, unknown]> => {
+    const answer = await node.ask(path === '/staged' ? 'PUT' : 'POST', `/v1/runtime${path}`, node.admin, body);
+    const { nodes: each, detail } = answer.body;
+    return [answer.status, detail ?? each.map(({ inForce }: { inForce: number }) => inForce - each[0].inForce)];
+  };
+  const equal = [200, [0, 0]];
+  for (const bulk of [false, true]) {
+    expect(await version('/staged', { flags: { bulk } })).toEqual(equal);
+    expect(await version('/promote', {})).toEqual(equal);
+  }
+  expect(await version('/rollback', {})).toEqual(equal);
+  const answered = once(late, 'response');
+  late.end('{}');
+  const [{ statusCode }] = (await answered) as [IncomingMessage];
+  expect(statusCode).toBe(201);
+  await stopped;
+  expect((await node.ask('GET', '/v1/runtime', node.admin)).body.nodes).toHaveLength(2);
+  await names.commit({ guards: [], deletes: ['n1'] });
+  expect((await node.ask('GET', '/v1/runtime', node.admin)).body.nodes).toHaveLength(1);
 });
