@@ -112,6 +112,8 @@ describe('report of the decision matrix', () => {
   });
 
   it('takes no markup from what it shows', () => {
-    expect(html('<b>', [{ kind: 'text', text: '<script>`a`' }])).toContain('<p>&lt;script&gt;<code>a</code></p>');
+    expect(html('<b>', [{ kind: 'text', text: '<script>`a` **b**' }])).toContain(
+      '<p>&lt;script&gt;<code>a</code> <strong>b</strong></p>',
+    );
   });
 });

@@ -100,8 +100,11 @@ function htmlTable({ title, head, rows }: Table): string {
   return `<table><caption>${escaped(title)}</caption>\n${line(head, 'th')}\n${body}</table>`;
 }
 
-/** Code between back quotes. */
-const inline = (words: string): string => escaped(words).replace(/`([^`]*)`/g, '<code>$1</code>');
+/** Code between back quotes, and what is strong between pairs of asterisks. */
+const inline = (words: string): string =>
+  escaped(words)
+    .replace(/`([^`]*)`/g, '<code>$1</code>')
+    .replace(/\*\*([^*]*)\*\*/g, '<strong>$1</strong>');
 
 const escaped = (words: string): string =>
   words.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');

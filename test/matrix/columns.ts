@@ -14,6 +14,7 @@ import { CachedReader } from '../bench/peers/cached-store.js';
 import type { WaitFor } from '../bench/peers/redis-wait.js';
 import { RedisFeed } from '../bench/peers/redis-feed.js';
 import { RedisShadowStore } from '../bench/peers/redis-store.js';
+import { until } from '../harness/until.js';
 import type { Section, Told } from '../faults/model/history.js';
 import type { ColumnFacts } from './matrix-run.js';
 import type { Needs, Servers } from './servers.js';
@@ -120,6 +121,7 @@ async function openEtcd(servers: Servers): Promise<OpenColumn> {
 async function openCached(servers: Servers): Promise<OpenColumn> {
   const { store, feed, close } = bound(openStorage(servers));
   const reader = new CachedReader(feed, TENANT);
+  await loaded(reader);
   return {
     ...{ store, feed },
     read: async (key) => toldOf(reader.get(key)),
@@ -140,7 +142,7 @@ async function openRedis({ redis }: Servers, wait?: WaitFor): Promise<OpenColumn
   };
 }
 
-/** Changes that may be on their way to Redis. */
+/** Of the keys of the documents in Redis. */
 const PREFIX = 'matrix:';
 
 async function openHybrid(servers: Servers): Promise<OpenColumn> {
@@ -152,6 +154,7 @@ async function openHybrid(servers: Servers): Promise<OpenColumn> {
   const filler = new CachedReader(feed, TENANT, (record) => void sink.deliver(record, stop.signal));
   const redis = new Redis({ port, host: '127.0.0.1', enableAutoPipelining: true, maxRetriesPerRequest: 1 });
   redis.on('error', () => undefined);
+  await loaded(filler);
   return {
     ...{ store, feed },
     read: async (key) => documentOf(await redis.hget(PREFIX + shadowId({ key }), 'document')),
@@ -182,6 +185,12 @@ function documentOf(text: string | null): Told | null {
   const { state, version } = JSON.parse(text) as { state: { desired?: Section; reported?: Section }; version: number };
   return { version, desired: state.desired ?? {}, reported: state.reported ?? {} };
 }
+
+/** Milliseconds that a node waits for its cache before it serves; then it serves without. */
+const LOADING_MS = 5_000;
+
+const loaded = (reader: CachedReader): Promise<unknown> =>
+  until('the cache is loaded', () => reader.isLoaded, LOADING_MS).catch(() => undefined);
 
 const bound = (storage: ReturnType<typeof openStorage>) => ({
   ...{ store: storage.store, feed: storage.feed, close: () => storage.close() },

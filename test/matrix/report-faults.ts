@@ -13,8 +13,8 @@ export function faultSections(run: MatrixRun): Block[] {
   return [
     heading(2, 'Faults'),
     text(
-      'Lost: acknowledged writes that were gone when all was healed. The gap is the longest time without an ' +
-        `acknowledgement. Served is the share of the ${BUCKET_MS} ms of the fault that had one. Two writers: the time ` +
+      'Lost: acknowledged writes that were gone when all was healed. The gap is the longest time in which the clients of ' +
+        `the first node had no acknowledgement; “never” is not before the end of the run. A second node starts 4 s after the fault. Served is the share of the ${BUCKET_MS} ms of the fault that had one. Two writers: the time ` +
         'in which two servers took writes of their own.',
     ),
     ...names.flatMap((name) => section(run, name)),
@@ -87,7 +87,7 @@ function brokenBlock(name: string, runs: readonly FaultRun[]): Block[] {
     broken.map(({ promise, count, first }) => [`\`${column}\``, String(round + 1), promise, String(count), first]),
   );
   if (rows.length === 0) return [];
-  return [table(`Promises broken by ${name}`, ['column', 'round', 'promise', 'times', 'the first'], rows)];
+  return [table(`Promises broken by ${name}`, ['column', 'round', 'promise', 'times, 5 at most', 'the first'], rows)];
 }
 
 function secondsOf(runs: readonly FaultRun[]): { head: string[]; rows: string[][] } {

@@ -110,9 +110,19 @@ function profileSection(ranking: Ranking, columns: readonly string[]): Block[] {
     text(about),
     ...(leftOut.length === 0 ? [] : [text(missing)]),
     { kind: 'chart', svg: scoreChart(ranking), key, table: { title: `Score: ${profile.title}`, head, rows } },
-    { kind: 'chart', svg: heatMap(ranking, columns), key: [], table: { title: `Rows: ${profile.title}`, head, rows } },
+    rowsBlock(ranking, columns),
     ...sweepBlocks(profile, sweeps, columns),
   ];
+}
+
+function rowsBlock(ranking: Ranking, columns: readonly string[]): Block {
+  const { profile, scores } = ranking;
+  const rows = scores.map(({ column, rows }) => [
+    `\`${column}\``,
+    ...ROWS.map((row) => rows[row]?.toFixed(2) ?? 'none'),
+  ]);
+  const table = { title: `Row scores, before weights: ${profile.title}`, head: ['column', ...ROWS], rows };
+  return { kind: 'chart', svg: heatMap(ranking, columns), key: [], table };
 }
 
 function sweepBlocks({ title }: Profile, sweeps: readonly Sweep[], columns: readonly string[]): Block[] {

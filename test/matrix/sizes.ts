@@ -18,7 +18,8 @@ export interface Size {
   readonly faults: number;
 }
 
-const TIMES: FaultTimes = { calm: 2_000, hold: 12_000, rest: 5_000 };
+/** Sentinels take 8 s and more until they make a replica of a primary that is back. */
+const TIMES: FaultTimes = { calm: 2_000, hold: 12_000, rest: 12_000 };
 
 export const SIZES: Readonly<Record<Size['name'], Size>> = {
   full: {
@@ -31,7 +32,7 @@ export const SIZES: Readonly<Record<Size['name'], Size>> = {
       farPerSecond: 200,
       between: [10],
       callers: 1_600,
-      times: { ...TIMES, calm: 1_500, hold: 9_000, rest: 4_000 },
+      times: { ...TIMES, calm: 1_500, hold: 8_000, rest: 10_000 },
       faults: 2,
     },
   },

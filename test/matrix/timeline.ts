@@ -53,6 +53,6 @@ export function stepsOf({ faultAt, gap, newLeaderAt, told, cachesAgreeAt }: Mome
     { name: 'new leader', ms: after(newLeaderAt) },
     { name: 'first acknowledgement', ms: after(gap.to) },
     { name: 'feed goes on', ms: after(resumed) },
-    { name: 'reads agree', ms: after(cachesAgreeAt) },
+    { name: 'reads agree, writes over', ms: after(cachesAgreeAt) },
   ];
 }

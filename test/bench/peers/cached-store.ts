@@ -12,6 +12,7 @@ export class CachedReader {
   readonly #records = new Map<string, ShadowRecord>();
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
+  #isLoaded = false;
 
   /** @param onRecord is told of each record before it can be read */
   constructor(
@@ -20,6 +21,11 @@ export class CachedReader {
     private readonly onRecord: (record: ShadowRecord) => void = () => undefined,
   ) {
     this.#done = this.#follow();
+  }
+
+  /** Whether it has had everything that there was once. */
+  get isLoaded(): boolean {
+    return this.#isLoaded;
   }
 
   /** Null: there is none, or not yet. No errors. */
@@ -41,6 +47,7 @@ export class CachedReader {
         // What the new history does not have is gone.
         this.#records.clear();
         for await (const record of records) this.#take(record);
+        this.#isLoaded = true;
         for await (const batch of this.feed.after(position, signal)) for (const each of batch.records) this.#take(each);
       } catch {
         // A gap, or nothing answers: from the beginning.
