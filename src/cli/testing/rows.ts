@@ -115,6 +115,7 @@ const SERVICE: Readonly<Record<string, Row>> = {
   },
   'route-list delete': { line: '--yes', does: 'write' },
   'ops status': { line: '', does: 'read' },
+  'ops preflight': { line: '--prometheus http://prometheus.test', does: 'read' },
   'ops nodes': { line: '', does: 'read' },
   'ops rebalance': { line: '', does: 'write' },
   'ops config get': { line: '', does: 'read' },

@@ -43,7 +43,7 @@ const RULES = {
   ...{ clockSkew: 30, binding: 'client', yaml: 'ttl: 1h\n' },
 };
 const LIVE = {
-  ...{ version: 7, document: { logLevel: 'debug' }, stagedBy: 'ada', stagedAt: TIME, restores: null },
+  ...{ version: 7, document: { logLevel: 'warn' }, stagedBy: 'ada', stagedAt: TIME, restores: null },
   ...{ promotedBy: 'ada', promotedAt: TIME },
 };
 const TAKEN = { version: 7, accepted: true, fault: null };
@@ -70,6 +70,7 @@ const ROUTES: readonly (readonly [route: RegExp, body: object | null | ((sent: S
   [/^GET \/v1\/things$/, { things: [{ thing: 'lamp', shadows: [] }] }],
   [/^GET \/health\/ready$/, { ready: true, version: '1', parts: {} }],
   [/^GET \/health\/status$/, STATUS],
+  [/^GET \/api\/v1\/query$/, figure],
   [/^GET \/v1\/auth\/me$/, ME],
   [/^GET \/v1\/audit$/, { events: [AUDITED], next: 'a.1', node: 'umbra-1' }],
   [/^DELETE /, null],
@@ -99,6 +100,12 @@ function registered({ body = '' }: Sent): Response {
   if (/"(proof|disabled)"/.test(body)) return new Response(JSON.stringify(AUTHORITY), { headers: { etag: '"7"' } });
   const problem = { type: 'urn:umbra:problem:invalid-request', detail: `Prove umbra.authority.${'0a'.repeat(20)}` };
   return new Response(JSON.stringify(problem), { status: 400 });
+}
+
+/** Of Prometheus: certificates last for a month, and anything else is 2, such as the nodes that are ready. */
+function figure({ url }: Sent): Response {
+  const value = url.includes('tls_not_after') ? '2592000' : '2';
+  return new Response(JSON.stringify({ status: 'success', data: { result: [{ value: [0, value] }] } }));
 }
 
 function changes(): Response {
