@@ -28,6 +28,12 @@ function leave(code: number): never {
 for (const [signal, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const])
   process.once(signal, () => leave(code));
 
+// Such as that nobody reads what it says any more.
+process.once('uncaughtException', (error) => {
+  process.once('uncaughtException', () => leave(1));
+  process.stderr.write(`${String(error.stack)}\n`, () => leave(1));
+});
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
