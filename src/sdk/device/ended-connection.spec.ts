@@ -102,6 +102,27 @@ it('a rejection without a token of what somebody else has sent ends no report', 
   await close(device, clock);
 });
 
+// A broker of others acknowledges at once, and the answers of nodes come later.
+it.each([
+  ['before', 'done'],
+  ['after', ['document-too-large', 'not-applied']],
+])('a rejection without a token %s the PUBACK of a broker', async (_, outcome) => {
+  const { device, clock } = await started({
+    publish({ topic, body: { clientToken } }, node) {
+      if (outcome === 'done') {
+        node.send(`${topic}/rejected`, { code: 413, message: 'too large' });
+        setImmediate(() => node.send(`${topic}/accepted`, { version: 1, clientToken }));
+      } else setImmediate(() => node.send(`${topic}/rejected`, { code: 413, message: 'too large' }));
+    },
+  });
+  const report = codeOf(device.shadow.report({ a: 1 }));
+  await clock.advance(0);
+  await new Promise((resolve) => setImmediate(resolve));
+  await clock.advance(5_000);
+  expect(await Promise.race([report, new Promise((resolve) => setTimeout(resolve, 100))])).toEqual(outcome);
+  await close(device, clock);
+});
+
 describe('a report that is refused as not allowed', () => {
   const RENEW = '$umbra/session/renew';
   const jwt = (name: string): string => `x.${btoa(JSON.stringify({ exp: 4_000_000_000, name }))}.y`;

@@ -36,3 +36,14 @@ it('calls the leader, and one that has failed only when it has not failed for a 
   clock.advance(1_200_000);
   expect(returns(60_000)).toBeGreaterThan(1);
 });
+
+it('goes back to the leader ten seconds after an outage of all members, however often each was tried', () => {
+  const clock = new SettableClock();
+  const none = { createClient: () => ({}) as Etcd3, createChannel: () => ({}) as Channel };
+  const members = new EtcdMembers(etcdConfig(HOSTS), clock, SILENT_LOGGER, none);
+  for (let tries = 0; tries < 60; tries++, clock.advance(100)) members.rotate(members.current(), new Error('away'));
+  clock.advance(10_000);
+  const leader = HOSTS.find((host) => host !== members.current().host)!;
+  members.prefer(leader);
+  expect(members.current().host).toBe(leader);
+});

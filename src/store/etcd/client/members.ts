@@ -29,6 +29,12 @@ const PAUSES = { first: 10, longest: 200 };
  */
 const AVOID = { first: 10_000, longest: 600_000 };
 
+/** A member that has failed: until when it is avoided, in milliseconds of the monotonic clock, and for how long. */
+interface Avoided {
+  readonly until: number;
+  readonly ms: number;
+}
+
 /** Milliseconds between two log lines about failing members. */
 const REPORT_MS = 1_000;
 
@@ -63,8 +69,8 @@ export class EtcdMembers {
   readonly #counts: ReadonlyMap<string, CallCounts>;
   readonly #createClient: CreateClient;
   readonly #createChannel: CreateChannel;
-  /** Members that have failed: until when they are avoided, in milliseconds of the monotonic clock, and for how long. */
-  readonly #avoided = new Map<string, { readonly until: number; readonly ms: number }>();
+  /** Members that have failed, by host. */
+  readonly #avoided = new Map<string, Avoided>();
   readonly #credentials: LiveCredentials;
   #at = 0;
   #closed = false;
@@ -155,10 +161,7 @@ export class EtcdMembers {
 
   #avoid(host: string): void {
     const now = this.clock.monotonic();
-    const before = this.#avoided.get(host);
-    // Calls that went well for as long as that are a new begin.
-    const isAgain = before !== undefined && now - before.until < before.ms;
-    const ms = isAgain ? Math.min(2 * before.ms, AVOID.longest) : AVOID.first;
+    const ms = avoidedFor(this.#avoided.get(host), now);
     this.#avoided.set(host, { until: now + ms, ms });
   }
 
@@ -292,4 +295,13 @@ async function authenticate(host: string, config: EtcdConfig, credentials: EtcdC
   } finally {
     client.close();
   }
+}
+
+/** Milliseconds for which a member that fails now is avoided. */
+function avoidedFor(before: Avoided | undefined, now: number): number {
+  // Calls that went well for as long as that are a new begin.
+  if (before === undefined || now - before.until >= before.ms) return AVOID.first;
+  // It was not returned to: while all members are away, calls try each of them many times a second.
+  if (now < before.until) return before.ms;
+  return Math.min(2 * before.ms, AVOID.longest);
 }
