@@ -84,7 +84,7 @@ it.each([
     },
   });
   const report = codeOf(device.shadow.report({ text }));
-  await clock.advance(1_000);
+  await clock.advance(3_000);
   expect(await report).toEqual(['document-too-large', 'not-applied']);
   await close(device, clock);
 });
@@ -104,22 +104,25 @@ it('a rejection without a token of what somebody else has sent ends no report', 
 
 // A broker of others acknowledges at once, and the answers of nodes come later.
 it.each([
-  ['before', 'done'],
-  ['after', ['document-too-large', 'not-applied']],
-])('a rejection without a token %s the PUBACK of a broker', async (_, outcome) => {
+  ['before the PUBACK of a broker is no answer of the report that is accepted', 'x', 'done'],
+  ['before the PUBACK of a broker is no answer of the large one that is accepted', 'x'.repeat(17_000), 'done'],
+  ['after the PUBACK of a broker is that of the report under way', 'x', ['document-too-large', 'not-applied']],
+])('a rejection without a token %s', async (_, text, outcome) => {
   const { device, clock } = await started({
     publish({ topic, body: { clientToken } }, node) {
-      if (outcome === 'done') {
-        node.send(`${topic}/rejected`, { code: 413, message: 'too large' });
-        setImmediate(() => node.send(`${topic}/accepted`, { version: 1, clientToken }));
-      } else setImmediate(() => node.send(`${topic}/rejected`, { code: 413, message: 'too large' }));
+      const reject = () => node.send(`${topic}/rejected`, { code: 413, message: 'too large' });
+      if (outcome !== 'done') return void setImmediate(reject);
+      reject();
+      setImmediate(() => node.send(`${topic}/accepted`, { version: 1, clientToken }));
     },
   });
-  const report = codeOf(device.shadow.report({ a: 1 }));
+  const report = codeOf(device.shadow.report({ text }));
   await clock.advance(0);
   await new Promise((resolve) => setImmediate(resolve));
   await clock.advance(5_000);
-  expect(await Promise.race([report, new Promise((resolve) => setTimeout(resolve, 100))])).toEqual(outcome);
+  expect(await Promise.race([report, new Promise((resolve) => setTimeout(resolve, 100, 'under way'))])).toEqual(
+    outcome,
+  );
   await close(device, clock);
 });
 

@@ -1,10 +1,12 @@
 import type { UmbraError } from '../umbra-error.js';
 import { cutOff, lost, rejectionOf } from './refusal.js';
 import type { Traced } from '../telemetry/traced.js';
-import { MAX_MERGED } from './report-queue.js';
+import { MAX_MERGED } from './size-limits.js';
 import type { Uplink } from './uplink.js';
 
 const TOO_LARGE = 413;
+/** Milliseconds for the answer of a request that may have been refused unread, once both are known. */
+const UNREAD_MS = 2_000;
 
 /** What came on `accepted`. */
 export type Accepted = Readonly<Record<string, unknown>>;
@@ -13,6 +15,7 @@ interface Waiting {
   readonly body: string;
   /** A rejection of something that the service has not read, which may be this. */
   unread?: Accepted;
+  isAcknowledged?: true;
   resolve(accepted: Accepted): void;
   reject(error: UmbraError): void;
 }
@@ -48,7 +51,10 @@ export class Exchange {
     });
     uplink.route(`${topic}/rejected`, (payload) => {
       const rejected = objectOf(payload);
-      if (rejected) (this.#take(rejected) ?? this.#takeUnread(rejected))?.reject(rejectionOf(rejected));
+      if (!rejected) return;
+      const waiting = this.#take(rejected);
+      if (waiting) waiting.reject(rejectionOf(rejected));
+      else this.#takeUnread(rejected);
     });
     uplink.on('down', (error) => {
       for (const { reject } of this.#waiting.values()) reject(cutOff(error));
@@ -95,25 +101,32 @@ export class Exchange {
 
   /**
    * A request that is refused for its size is not read, so the rejection has no token, and others who update this shadow
-   * hear of theirs on the same topic. It is that of the one under way if that is large; else, if no other answer comes
-   * before the PUBACK.
+   * hear of theirs on the same topic. It is that of the only one under way, if no other answer comes soon after it and, of a
+   * small one, after the PUBACK, which a broker of others sends before any answer.
    */
-  #takeUnread(rejected: Accepted): Waiting | undefined {
+  #takeUnread(rejected: Accepted): void {
     const [only, ...others] = this.#waiting;
-    if (rejected['clientToken'] !== undefined || rejected['code'] !== TOO_LARGE || !only || others.length > 0)
-      return undefined;
+    if (rejected['clientToken'] !== undefined || rejected['code'] !== TOO_LARGE || !only || others.length > 0) return;
     const [token, waiting] = only;
+    if (waiting.unread) return;
     waiting.unread = rejected;
-    if (new TextEncoder().encode(waiting.body).length <= MAX_MERGED) return undefined;
-    this.#waiting.delete(token);
-    return waiting;
+    const isLarge = new TextEncoder().encode(waiting.body).length > MAX_MERGED;
+    if (isLarge || waiting.isAcknowledged) this.#endSoon(token, rejected);
   }
 
-  #acknowledged(clientToken: string): void {
-    const waiting = this.#waiting.get(clientToken);
-    if (!waiting?.unread) return;
-    this.#waiting.delete(clientToken);
-    waiting.reject(rejectionOf(waiting.unread));
+  #acknowledged(token: string): void {
+    const waiting = this.#waiting.get(token);
+    if (!waiting) return;
+    waiting.isAcknowledged = true;
+    if (waiting.unread) this.#endSoon(token, waiting.unread);
+  }
+
+  #endSoon(token: string, rejected: Accepted): void {
+    this.#parts.uplink.after(UNREAD_MS, () => {
+      const waiting = this.#waiting.get(token);
+      this.#waiting.delete(token);
+      waiting?.reject(rejectionOf(rejected));
+    });
   }
 
   #take({ clientToken }: Accepted): Waiting | undefined {

@@ -1,5 +1,6 @@
 import { clientError, type UmbraError } from '../umbra-error.js';
 import { PatchMerge, type Json } from './merge.js';
+import { MAX_MERGED } from './size-limits.js';
 
 export interface Waiter<T> {
   resolve(value: T): void;
@@ -26,11 +27,6 @@ export interface QueueLimits {
 
 /** Characters that a report takes beside its patch: its token, and what is about both in an outbox. */
 const ABOUT_EACH = 64;
-/**
- * Characters up to which reports are merged into one update: no default of a service is smaller, and what it refuses unread
- * for its size has no parts that it could tell.
- */
-export const MAX_MERGED = 16_384;
 /** Part of that from which on a merge ends when it is measured, so that few have to be. */
 const FULL = 0.75;
 /** Reports that stay apart as long as they may wait at all. */

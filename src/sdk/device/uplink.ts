@@ -41,9 +41,9 @@ export class Uplink {
   #isFirst = true;
   /** What the connection goes by; null: there is none, or a certificate. */
   #token: string | null = null;
-  /** A token that did not hold any more at its last refusal. */
   /** Whether the token of a connection holds, which is being asked or has been denied. */
   #look: { readonly connection: Connection; readonly holds: Promise<boolean> } | null = null;
+  /** A token that did not hold any more at its last refusal. */
   #doubted: string | null = null;
   /** Why there is no connection; null: there is one. */
   #error: UmbraError | null = lost('there is no connection yet');
@@ -139,6 +139,11 @@ export class Uplink {
       if (code === 'timeout') connection.cut();
     });
     return answer;
+  }
+
+  /** Calls the task after so many milliseconds, half of the time for an answer at most. No errors. */
+  after(ms: number, task: () => void): void {
+    this.#parts.platform.clock.after(Math.min(ms, this.#parts.answerMs / 2), task);
   }
 
   /**
