@@ -28,9 +28,18 @@ export function clientIdOf(request: FastifyRequest): string {
 
 /**
  * The JSON object that the body is; an empty one without a body.
- * @throws ServiceError invalidJson, tooLarge
+ * @param members that it may have, where all may be left out: one that is misspelt must not count as left out; undefined: any
+ * @throws ServiceError invalidJson, invalidRequest, tooLarge
  */
-export function objectOf(request: FastifyRequest): Record<string, unknown> {
+export function objectOf(request: FastifyRequest, members?: readonly string[]): Record<string, unknown> {
+  const body = anyObjectOf(request);
+  const strange = members && Object.keys(body).find((name) => !members.includes(name));
+  if (strange === undefined) return body;
+  const told = `${JSON.stringify(strange.slice(0, 80))}; it may have ${members?.join(', ')}`;
+  throw new ServiceError('invalidRequest', `The body has no member ${told}`);
+}
+
+function anyObjectOf(request: FastifyRequest): Record<string, unknown> {
   const bytes = bodyOf(request);
   if (bytes.length === 0) return {};
   let value: unknown;

@@ -45,7 +45,7 @@ const ShedMembers = Type.Object(
       }),
     ),
   },
-  { $id: 'ShedMembers' },
+  { $id: 'ShedMembers', additionalProperties: false },
 );
 const Shedding = Type.Object(
   { connections: Type.Integer({ description: '0: it has none above the mean.' }), node: Node },

@@ -1,4 +1,6 @@
 import { until } from '../../test/harness/until.js';
+import { ServiceError } from '../errors/service-error.js';
+import type { KeyChange } from '../store/cluster-keys.js';
 import { MemoryClusterKeys } from '../store/memory/memory-cluster-keys.js';
 import type { Shedding } from '../mqtt/built-in/connections/shedding.js';
 import { SILENT_LOGGER } from '../telemetry/logger.js';
@@ -135,4 +137,33 @@ it('an order that its node does not take is taken back, and a later life of the 
     async () => !(await keys.under(LOADS_PATH).list(SAID)).get(`${SAID}n1`)?.value.includes(word),
   );
   expect([asked, later.asked]).toEqual([[], []]);
+});
+
+/** Keys of an etcd that goes away once something was committed. */
+class KeysThatEnd extends MemoryClusterKeys {
+  constructor(
+    private readonly inner: MemoryClusterKeys,
+    private readonly life = { isOver: false },
+  ) {
+    super();
+  }
+  override under(path: string): KeysThatEnd {
+    return new KeysThatEnd(this.inner.under(path) as MemoryClusterKeys, this.life);
+  }
+  override grant = (): Promise<string> => this.inner.grant(30);
+  override list(prefix: string) {
+    return this.life.isOver ? Promise.reject(new ServiceError('storageUnavailable')) : this.inner.list(prefix);
+  }
+  override commit(change: KeyChange) {
+    this.life.isOver = true;
+    return this.inner.commit(change);
+  }
+}
+
+it('an order that was given before etcd went away has no known outcome', async () => {
+  const { asked } = node('n1', 10);
+  await known(1);
+  const nodes = new Nodes(new KeysThatEnd(keys), 100);
+  await expect(nodes.shed('n1', { ...call, connections: 5 })).rejects.toMatchObject({ code: 'outcomeUnknown' });
+  await until('the order', () => asked.length > 0);
 });

@@ -64,18 +64,25 @@ export class Nodes {
     const planned = Math.min(connections ?? excessOf(word, state.mean), word.connections);
     if (planned === 0) return { planned, state };
     const order: ShedOrder = { id: randomUUID(), instance: word.instance, connections: planned, spreadMs, by };
+    const lease = await this.#loads.grant(ORDER_SECONDS);
+    return this.#give(node, order, lease).catch((error: unknown) => {
+      // The order may have been given, and its node may obey it.
+      throw isRefused(error) ? error : new ServiceError('outcomeUnknown');
+    });
+  }
+
+  async #give(node: string, order: ShedOrder, lease: string): Promise<{ planned: number; state: NodesState }> {
     const key = ASKED + node;
-    const revision = await this.#order(key, JSON.stringify(order));
+    const revision = await this.#order(key, JSON.stringify(order), lease);
     if (revision === null) throw refused(`node ${node} has been asked for something else just now`);
     const begun = await this.#begun(node, order.id);
-    if (begun !== null) return { planned, state: begun };
+    if (begun !== null) return { planned: order.connections, state: begun };
     const takenBack = await this.#loads.commit({ guards: [{ key, revision }], deletes: [key] });
     if (takenBack === null) throw new ServiceError('outcomeUnknown');
     throw refused(`node ${node} does not begin; nothing was closed`);
   }
 
-  async #order(key: string, value: string): Promise<number | null> {
-    const lease = await this.#loads.grant(ORDER_SECONDS);
+  async #order(key: string, value: string, lease: string): Promise<number | null> {
     const revision = await this.#loads.commit({ guards: [{ key, value: null }], puts: [{ key, value, lease }] });
     if (revision !== null) return revision;
     // A lost answer may be that of a change that was made.
@@ -104,5 +111,8 @@ function readyToShed(node: string, { words }: NodesState): NodeWord {
     throw refused(`node ${node} is shedding: ${shed.closed} of ${shed.connections} are gone`);
   return word;
 }
+
+const isRefused = (error: unknown): boolean =>
+  error instanceof ServiceError && (error.code === 'preconditionFailed' || error.code === 'storageFull');
 
 const refused = (detail: string): ServiceError => new ServiceError('preconditionFailed', detail);

@@ -27,7 +27,7 @@ export class ShedNodeController {
   @Describe(shedNode)
   async shed(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     onlyOperators(request, this.authenticator);
-    const body = objectOf(request);
+    const body = objectOf(request, ['connections', 'spreadMs']);
     const node = parameterOf(request, 'node');
     const { planned, state } = await this.nodes.shed(node, {
       connections: wholeNumber(body, 'connections', 1, MAX_CONNECTIONS),

@@ -24,7 +24,7 @@ export class RollbackPolicyController {
   @Describe(rollbackPolicy)
   async rollback(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     const names = [tenantOf(request), parameterOf(request, 'policy')] as const;
-    const { version } = objectOf(request);
+    const { version } = objectOf(request, ['version']);
     if (typeof version !== 'number' || !Number.isSafeInteger(version))
       throw new ServiceError('invalidRequest', 'Say which version, such as {"version":3}');
     const current = this.administration.get('policy', names).revision;

@@ -17,7 +17,7 @@ export class RollbackRuntimeController {
   @Action('runtime:rollback')
   @Describe(rollbackRuntime)
   async rollback(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
-    const { version } = objectOf(request);
+    const { version } = objectOf(request, ['version']);
     if (version !== undefined && !Number.isSafeInteger(version))
       throw new ServiceError('invalidRequest', 'version must be a whole number');
     return answerWith(reply, await this.runtime.rollback(request.principal.id, version as number | undefined));

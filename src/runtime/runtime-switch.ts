@@ -18,6 +18,9 @@ const ATTEMPTS = 3;
 const MOST_TOLD = 5;
 /** Names of live nodes, as cluster/node-name.ts keeps them. */
 const NAMES = 'nodes/';
+/** What there is not, for who goes back from the first document that was live. */
+const NONE_EARLIER =
+  'earlier version of the runtime configuration; to follow the environment again, stage {} and promote it';
 
 /** Who asks, and for what. */
 export interface SwitchCall {
@@ -109,7 +112,7 @@ export class RuntimeSwitch {
       version === undefined
         ? state.kept.find((each) => each.version < (state.live?.version ?? 0))
         : state.kept.find((each) => each.version === version);
-    const name = version === undefined ? 'earlier version of the runtime configuration' : `kept version ${version}`;
+    const name = version === undefined ? NONE_EARLIER : `kept version ${version}`;
     if (!target?.record) throw new ServiceError('noRecord', name);
     const staged = await this.stage(target.record.document, state, by, target.version);
     return this.promote({ by, expected: staged.staged?.revision });

@@ -240,6 +240,12 @@ describe('two nodes', () => {
     await expect(runtime.rollback('bob', 1)).rejects.toThrow('There is no kept version 1');
   });
 
+  it('say how to go back from the first document that was live', async () => {
+    await stage({ logLevel: 'debug' });
+    await runtime.promote({ by: 'ada' });
+    await expect(runtime.rollback('bob')).rejects.toThrow('stage {} and promote it');
+  });
+
   it('let one of two who stage at once win', async () => {
     const before = await runtime.state();
     const both = await Promise.allSettled(

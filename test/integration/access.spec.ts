@@ -262,7 +262,8 @@ describe('over HTTP', () => {
       7,
       [3, 4, 5, 6, 7],
     ]);
-    expect((await node.ask('POST', `${path}/rollback`, node.admin, { version: 2 })).status).toBe(400);
+    for (const bad of [{ version: 2 }, { verison: 4 }])
+      expect((await node.ask('POST', `${path}/rollback`, node.admin, bad)).status).toBe(400);
     const back = await node.ask('POST', `${path}/rollback`, node.admin, { version: 4 });
     expect([back.status, back.body.version]).toEqual([200, 4]);
     expect((await node.ask('DELETE', path, node.admin)).status).toBe(204);

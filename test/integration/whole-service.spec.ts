@@ -180,7 +180,8 @@ describe('the runtime configuration', () => {
     expect(back.body.live).toMatchObject({ restores: earlier, document: { flags: { bulk: true } } });
     expect([back.body.staged, await takesBulk()]).toEqual([null, [200, 200]]);
     expect((await node.ask('POST', `${PATH}/rollback`, node.admin, { version: 99 })).status).toBe(404);
-    expect((await node.ask('POST', `${PATH}/rollback`, node.admin, { version: '1' })).status).toBe(400);
+    for (const bad of [{ version: '1' }, { verison: earlier }])
+      expect((await node.ask('POST', `${PATH}/rollback`, node.admin, bad)).status).toBe(400);
   });
 
   it('is for those who administer the whole service, and every change of it is kept', async () => {
@@ -236,7 +237,13 @@ describe('the connections of the nodes', () => {
     expect((await node.ask('GET', '/v1/nodes', operator)).status).toBe(403);
     expect((await node.ask('POST', '/v1/nodes/n0/shed', operator, {})).status).toBe(403);
     expect((await node.ask('POST', '/v1/nodes/n9/shed', node.admin, {})).status).toBe(404);
-    for (const bad of [{ connections: 0 }, { connections: '5' }, { spreadMs: -1 }, { spreadMs: 1.5 }])
+    for (const bad of [
+      { connections: 0 },
+      { connections: '5' },
+      { spreadMs: -1 },
+      { spreadMs: 1.5 },
+      { conections: 5 },
+    ])
       expect((await node.ask('POST', '/v1/nodes/n0/shed', node.admin, bad)).status).toBe(400);
     const { body } = await nodes[1]!.ask('GET', '/v1/audit?limit=100&action=node:shed&outcome=done', node.admin);
     expect(body.events[0]).toMatchObject({ actor: { id: 'admin' }, target: '/v1/nodes/n0/shed' });
