@@ -144,7 +144,10 @@ export const rollbackRuntime: OperationDescription = {
     'version it is the one before the live one.',
   parameters: [],
   body: {
-    schema: Type.Object({ version: Type.Optional(Type.Integer()) }, { $id: 'RuntimeVersion', additionalProperties: false }),
+    schema: Type.Object(
+      { version: Type.Optional(Type.Integer()) },
+      { $id: 'RuntimeVersion', additionalProperties: false },
+    ),
     required: false,
     examples: { version: { version: 6 } },
   },

@@ -70,6 +70,14 @@ describe('docs/runbooks.md', () => {
   });
 });
 
+it.each(['docs/operations.md', 'docs/runbooks.md'])(
+  '%s names a member as etcdctl takes it beside the variable',
+  (file) => {
+    // "conflicting environment variable is shadowed by corresponding command-line flag", and nothing is done.
+    expect(readFileSync(file, 'utf8').match(/.*etcdctl .*--endpoints.*/g)).toBeNull();
+  },
+);
+
 /** It fires at the time that the case says and not a minute before, and never while all is within its limit. */
 function testsOf({ alert, series, quiet, fires, count = 1 }: AlertCase): RuleTest[] {
   const expr = `count(ALERTS{alertname="${alert}", alertstate="firing"})`;
