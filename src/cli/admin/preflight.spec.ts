@@ -74,6 +74,13 @@ describe('ops preflight', () => {
     expect(json).toContainEqual({ check: 'certificates', state: 'ok', found: '30.0 days', limit: '14 days at least' });
   });
 
+  it('says of a log level that no document sets only where it comes from', async () => {
+    const { json } = await preflight('', { runtime: { live: null, nodes: [{ node: 'n1', inForce: null }] } });
+    expect(json).toContainEqual(
+      expect.objectContaining({ check: 'log level', state: 'ok', found: 'as the environment of each node has it' }),
+    );
+  });
+
   it('skips what it has no source for, and says how to give one', async () => {
     const { exit, json } = await preflight('');
     expect(exit).toBe(EXIT.done);
@@ -89,6 +96,7 @@ describe('ops preflight', () => {
   it.each<[string, World, string?]>([
     ['parts of the node', { status: { parts: { etcd: { ...OK, ok: false } } } }],
     ['members of etcd', { status: { storage: { members: [member('e:1', false, 0)] } } }],
+    ['members of etcd', { status: { parts: { etcd: { ...OK, members: [{ member: 'e:1', ok: true }, { member: 'e:2', ok: false }] } } } }], // prettier-ignore
     ['quota of etcd', { status: { storage: { members: [member('e:1', true, 0.76)] } } }],
     ['nodes', { nodes: { nodes: [node('n1')] } }],
     ['nodes', {}, ' --nodes 3'],

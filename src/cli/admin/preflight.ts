@@ -19,8 +19,15 @@ interface Options {
   readonly tree?: string;
 }
 
+interface Part {
+  readonly ok: boolean;
+  readonly reason: string;
+  /** Of etcd alone: those that the node knows. */
+  readonly members?: readonly { readonly member: string; readonly ok: boolean }[];
+}
+
 interface Status {
-  readonly parts: Readonly<Record<string, { readonly ok: boolean; readonly reason: string }>>;
+  readonly parts: Readonly<Record<string, Part>>;
   readonly storage: {
     readonly members: readonly { readonly member: string; readonly leader: boolean; readonly quotaShare: number }[];
   } | null;
@@ -93,12 +100,19 @@ function partLines({ parts }: Status): Line[] {
   return [judged('parts of the node', bad.length === 0, found, 'all are ready')];
 }
 
-function memberLines({ storage }: Status): Line[] {
+function memberLines({ parts, storage }: Status): Line[] {
   const members = storage?.members ?? [];
   const leaders = members.filter(({ leader }) => leader).length;
+  const silent = (parts['etcd']?.members ?? []).filter(({ ok }) => !ok).map(({ member }) => member);
+  const missing = silent.length > 0 ? `, ${silent.join(', ')} not` : '';
   const fullest = Math.max(0, ...members.map(({ quotaShare }) => quotaShare));
   return [
-    judged('members of etcd', leaders === 1, `${members.length} answer, ${leaders} leads`, 'one leads'),
+    judged(
+      'members of etcd',
+      leaders === 1 && silent.length === 0,
+      `${members.length} answer${missing}, ${leaders} leads`,
+      'all answer, one leads',
+    ),
     judged(
       'quota of etcd',
       members.length > 0 && fullest <= MOST_QUOTA,
@@ -120,11 +134,16 @@ function nodeLines({ nodes }: Nodes, least: number): Line[] {
 
 function runtimeLines({ live, staged, nodes }: Runtime): Line[] {
   const behind = nodes.filter(({ inForce }) => inForce !== (live?.version ?? null)).map(({ node }) => node);
-  const level = live?.document?.logLevel ?? 'info';
+  const level = live?.document?.logLevel;
   return [
     judged('staged configuration', staged === null, staged === null ? 'none' : `version ${staged.version}`, 'none'),
     judged('live configuration', behind.length === 0, behind.join(', ') || 'followed by all', 'followed by all'),
-    judged('log level', level !== 'debug' && level !== 'trace', level, 'not debug, not trace'),
+    judged(
+      'log level',
+      level !== 'debug' && level !== 'trace',
+      level ?? 'as the environment of each node has it',
+      'not debug, not trace',
+    ),
   ];
 }
 
