@@ -26,9 +26,24 @@ describe('GoldenSignals', () => {
     expect(last).toMatchObject({ ago: 0, ok: 0, refused: 0, failed: 0, p50: null, p99: null });
   });
 
+  it('makes no rate of the moment since the last look', () => {
+    const metrics = new Metrics();
+    let now = 0;
+    const signals = new GoldenSignals(metrics, () => now);
+    const { update } = metrics.requests.door('mqtt', ['update']);
+    for (; now <= 20_000; now += 10_000) signals.look();
+    update.record('ok', 1);
+    now = 20_004;
+    expect(signals.history().map(({ ok }) => ok)).toEqual([0, expect.closeTo(0.1, 3)]);
+  });
+
   it('keeps a quarter of an hour', () => {
-    const signals = new GoldenSignals(new Metrics(), () => 0);
-    for (let i = 0; i < 200; i++) signals.look();
+    let now = 0;
+    const signals = new GoldenSignals(new Metrics(), () => now);
+    for (let i = 0; i < 200; i++) {
+      signals.look();
+      now += 10_000;
+    }
     expect(signals.history()).toHaveLength(91);
   });
 });

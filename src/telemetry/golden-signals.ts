@@ -5,6 +5,8 @@ import type { Outcome } from './request-metrics.js';
 
 /** Milliseconds between two looks. */
 const LOOK_MS = 10_000;
+/** Milliseconds that are a time of their own: of less, one request would be a thousand a second. */
+const LEAST_MS = 1_000;
 /** 15 minutes. */
 const MAX_LOOKS = 91;
 /** Outcomes that the service answers for; all others are answers that a caller has asked for. */
@@ -69,7 +71,8 @@ export class GoldenSignals {
   /** The oldest first; the last one ends now. */
   history(): Signals[] {
     const last = this.#present();
-    const looks = [...this.#looks, last];
+    const isShort = this.#looks.length > 1 && last.at - this.#looks.at(-1)!.at < LEAST_MS;
+    const looks = [...(isShort ? this.#looks.slice(0, -1) : this.#looks), last];
     return looks.slice(1).map((look, at) => between(looks[at]!, look, last.at));
   }
 
