@@ -76,8 +76,8 @@ export class Lab {
     return { full, table: full, quick, smoke }[this.scale.kind];
   }
 
-  async etcd(): Promise<EtcdServer> {
-    return this.#owned(await startEtcd({ args: ETCD_FLAGS }));
+  async etcd(args = ETCD_FLAGS): Promise<EtcdServer> {
+    return this.#owned(await startEtcd({ args }));
   }
 
   /** @param between milliseconds from one member to another */

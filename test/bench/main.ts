@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { BENCHES } from './benches/index.js';
+import { BENCHES, type Bench } from './benches/index.js';
+import { soak } from './benches/soak.js';
 import { Lab, SCALES, type Scale } from './lab.js';
 import { intoPage } from './page.js';
 import { show } from './report.js';
@@ -18,6 +19,8 @@ const { values, positionals } = parseArgs({
     json: { type: 'string' },
     page: { type: 'string' },
     against: { type: 'string' },
+    soak: { type: 'boolean', default: false },
+    minutes: { type: 'string', default: '30' },
   },
 });
 const unknown = positionals.filter((name) => name !== TABLE && !(name in BENCHES));
@@ -27,10 +30,19 @@ if (unknown.length > 0) {
   );
   process.exit(2);
 }
+const minutes = Number(values.minutes);
+if (!(minutes > 0)) {
+  process.stderr.write(`--minutes takes a number above 0, not ${values.minutes}\n`);
+  process.exit(2);
+}
+const SOAK: Bench = {
+  title: `1,000 requests/s through all doors for ${minutes} minutes`,
+  run: (lab) => soak(lab, minutes),
+};
 const wholeTable = positionals.includes(TABLE);
 const scale: Scale = SCALES[values.smoke ? 'smoke' : values.quick ? 'quick' : wholeTable ? 'table' : 'full'];
 /** Longer than any bench takes on a machine that is worth measuring on. */
-const BENCH_MS = 10 * 60_000;
+const BENCH_MS = (values.soak ? 20 + minutes : 10) * 60_000;
 const results: NamedResult[] = [];
 let failed = 0;
 let ended = false;
@@ -50,9 +62,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     void lab?.end().finally(() => process.exit(1));
   });
 
-for (const [bench, { title, run, table = false }] of Object.entries(BENCHES)) {
+for (const [bench, { title, run, table = false }] of Object.entries(values.soak ? { soak: SOAK } : BENCHES)) {
   const named = positionals.includes(bench) || (wholeTable && table);
-  if (positionals.length > 0 ? !named : bench.endsWith('against')) continue;
+  if (!values.soak && (positionals.length > 0 ? !named : bench.endsWith('against'))) continue;
   if (ended) break;
   const start = performance.now();
   lab = new Lab(scale);

@@ -2,10 +2,16 @@ import { startEtcd, type EtcdServer } from '../harness/etcd.js';
 import { freePort } from '../harness/ports.js';
 import { TcpProxy } from '../harness/tcp-proxy.js';
 
-/** Room for what a bench writes, compacted as the documentation recommends. */
+/** Room for what a bench writes, of which little is kept. */
 export const ETCD_FLAGS: readonly string[] = [
   ...['--quota-backend-bytes', String(8 * 1024 ** 3)],
   ...['--auto-compaction-mode', 'periodic', '--auto-compaction-retention', '1m'],
+];
+
+/** As the service starts its own etcd, and as its manifests do: what an operator has. */
+export const OPERATED_FLAGS: readonly string[] = [
+  ...['--quota-backend-bytes', String(8 * 1024 ** 3)],
+  ...['--auto-compaction-mode', 'periodic', '--auto-compaction-retention', '10m'],
 ];
 
 /**

@@ -4,7 +4,8 @@ import { compile } from './compile.js';
 import { compileFrozen, NOT_FROZEN } from './frozen.js';
 
 /**
- * `npm run bench [-- NAME … | table] [--quick | --smoke] [--json FILE] [--page FILE] [--against REVISION]`. Compiles the service, its peers and the load with one
+ * `npm run bench [-- NAME … | table] [--quick | --smoke] [--json FILE] [--page FILE] [--against REVISION]`, or
+ * `npm run bench -- --soak [--minutes N] [--json FILE]`. Compiles the service, its peers and the load with one
  * compiler, so that none of them pays for a loader, and runs the benches in a process that may open many sockets.
  */
 const out = compile(process.cwd());

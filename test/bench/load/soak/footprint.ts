@@ -1,0 +1,42 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { EtcdServer } from '../../../harness/etcd.js';
+import { anonymousBytes, residentBytes } from '../process-usage.js';
+
+/** Milliseconds from one look at the memory to the next. */
+const EVERY_MS = 5_000;
+const MIB = 1024 ** 2;
+
+/** What node and etcd held on average while it was looked at, in MiB. */
+export interface Footprint {
+  readonly node: number;
+  /** Of etcd without the pages of its file, which the system takes back when it needs them. */
+  readonly etcdOwn: number;
+  readonly etcd: number;
+  /** File of etcd, and what of it is in use. */
+  readonly file: number;
+  readonly inUse: number;
+}
+
+/** @param ends milliseconds of `performance.now()` */
+export async function footprint(node: number, etcd: EtcdServer, ends: number): Promise<Footprint> {
+  const looks: Footprint[] = [];
+  do {
+    const { dbSize, dbSizeInUse } = (await etcd.client.maintenance.status()) as unknown as Sizes;
+    looks.push({
+      node: residentBytes(node) / MIB,
+      etcdOwn: anonymousBytes(etcd.pid) / MIB,
+      etcd: residentBytes(etcd.pid) / MIB,
+      file: Number(dbSize) / MIB,
+      inUse: Number(dbSizeInUse) / MIB,
+    });
+    await pause(Math.max(0, Math.min(EVERY_MS, ends - performance.now())));
+  } while (performance.now() < ends);
+  const mean = (what: keyof Footprint): number => looks.reduce((sum, look) => sum + look[what], 0) / looks.length;
+  const [own, all] = [mean('etcdOwn'), mean('etcd')];
+  return { node: mean('node'), etcdOwn: own, etcd: all, file: mean('file'), inUse: mean('inUse') };
+}
+
+interface Sizes {
+  readonly dbSize: string;
+  readonly dbSizeInUse: string;
+}
