@@ -23,6 +23,12 @@ const MOST_WARM_S = 120;
 const MOST_RATIO = 1.1;
 const LAST = PARTS - 1;
 
+/** Writes of a batch that ages etcd, and batches under way. */
+const BATCH = 8;
+const WORKERS = 32;
+const AGED_KEYS = 1000;
+const AGED_VALUE = document(1);
+
 /**
  * A node and an etcd of its own under a fixed rate of requests through all doors. Whether the last third is as the first:
  * failures, latency, memory.
@@ -57,7 +63,8 @@ export async function soak(lab: Lab, minutes: number): Promise<Result> {
 /**
  * Gives etcd the history that the load makes in the time of the run, and compacts two thirds of it: an etcd that compacts
  * every ten minutes what is older than ten minutes keeps up to twenty of history, and its first compaction comes after
- * twenty. Its file has its size from the beginning then.
+ * twenty. Its file has its size from the beginning then. The batches are so small that
+ * they are more than the 100,000 entries which etcd keeps of its log in memory.
  */
 async function age({ client }: EtcdServer, writes: number): Promise<void> {
   let next = 0;
@@ -70,15 +77,12 @@ async function age({ client }: EtcdServer, writes: number): Promise<void> {
       await client.kv.txn({ success: puts });
     }
   };
-  const write = (until: number): Promise<unknown> => Promise.all(Array.from({ length: 4 }, () => worker(until)));
+  const write = (until: number): Promise<unknown> => Promise.all(Array.from({ length: WORKERS }, () => worker(until)));
   await write((writes * 2) / 3);
   const { header } = await client.kv.range({ key: Buffer.from('/aged/'), count_only: true });
   await write(writes);
   await client.kv.compact({ revision: header.revision });
 }
-const BATCH = 100;
-const AGED_KEYS = 1000;
-const AGED_VALUE = document(1);
 
 interface Looks {
   /** While the first part ran, and the last. */
