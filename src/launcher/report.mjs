@@ -7,8 +7,14 @@ import { Stop, stopWith } from './steps.mjs';
 
 /** Milliseconds for one answer: a month of a busy installation takes Prometheus some time. */
 const ANSWER_MS = 120_000;
-const READY = 'sum by (job, instance) (resets(umbra_ready{part!="draining"}[WINDOW]))';
+const FAILED = 'sum by (job, instance, part) (resets(umbra_ready{part!="draining"}[WINDOW]))';
+const DRAINS = 'sum by (job, instance) (resets(umbra_ready{part="draining"}[WINDOW]))';
 const STARTS = 'sum by (job, instance) (changes(process_start_time_seconds{job="umbra"}[WINDOW]))';
+// The larger one: a drain and the start after it are one end of a process, and Prometheus may see only one of them.
+const ENDS = `((${STARTS} >= ${DRAINS}) or ${DRAINS} or ${STARTS})`;
+/** Each of the others is taken to have made every part fail once, so that this is no more than the truth. */
+const without = (others) =>
+  `sum by (job) (clamp_min(${FAILED} - on (job, instance) group_left () ${others}, 0) or ${FAILED})`;
 const kept = (slo) => [
   `kept of ${slo}`,
   `100 * (1 - sum_over_time(umbra:slo_bad:rate5m{slo="${slo}"}[WINDOW]) / sum_over_time(umbra:slo_all:rate5m{slo="${slo}"}[WINDOW]))`,
@@ -25,14 +31,9 @@ const count = (value) => String(Math.round(value));
 export const ROWS = [
   ...['availability', 'update_latency', 'read_latency', 'feed_lag'].map(kept),
   ...['update', 'get'].map(p99),
-  // A part that was ready and then was not.
-  ['interruptions', `sum by (job) (${READY})`, count],
-  // Each start of a process is taken to have ended one of them, so that this is no more than the truth.
-  [
-    'of them healed by themselves, at least',
-    `sum by (job) ((${READY} - on (job, instance) ${STARTS} > 0) or 0 * ${READY})`,
-    count,
-  ],
+  // A part that was ready and then was not, although its node did not drain.
+  ['interruptions', without(DRAINS), count],
+  ['of them healed by themselves, at least', without(ENDS), count],
   ['starts of nodes, by people, releases or supervisors', `sum by (job) (${STARTS})`, count],
   [
     'promoted runtime configurations',

@@ -54,12 +54,19 @@ it('shows the values of each installation', async () => {
     eval_time: '30m',
     exp_samples: [{ labels: '{job="umbra"}', value }],
   }));
-  // Of node a both ended by themselves; node b was started anew.
+  // Of node a both ended by themselves; node b was started anew; node c drained, and another one took its place.
   const series = {
     'umbra_ready{job="umbra",instance="a",part="etcd"}': '1 1 0 0 1 1 0 1x30',
     'process_start_time_seconds{job="umbra",instance="a"}': '5x40',
     'umbra_ready{job="umbra",instance="b",part="etcd"}': '1 1 0 0 1x30',
     'process_start_time_seconds{job="umbra",instance="b"}': '5 5 5 9x40',
+    ...Object.fromEntries(
+      ['draining', 'feed', 'mqtt'].map((part) => [
+        `umbra_ready{job="umbra",instance="c",part="${part}"}`,
+        '1 1 0 0 stale',
+      ]),
+    ),
+    'process_start_time_seconds{job="umbra",instance="c"}': '5 5 5 5 stale',
   };
   const input_series = Object.entries(series).map(([name, values]) => ({ series: name, values }));
   const tests = [{ interval: '1m', input_series, promql_expr_test }];

@@ -62,7 +62,7 @@ export function knownSeries(recorded: Readonly<Record<string, Labels>>): Readonl
 /** Words of the language; every other one is a series. */
 const WORDS = new Set(
   (
-    'abs absent and avg avg_over_time bool by changes count floor histogram_quantile increase ignoring group_left group_right ' +
+    'abs absent and avg avg_over_time bool by changes clamp_min count floor histogram_quantile increase ignoring group_left group_right ' +
     'label_replace max max_over_time min min_over_time offset on or predict_linear quantile rate resets sum ' +
     'sum_over_time time topk unless vector without'
   ).split(' '),
