@@ -70,6 +70,33 @@ describe('the certificate of the node', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
+  it.each([
+    ['no certificate', () => 'not a certificate', 'no certificate of an authority'],
+    ['an expired one', () => x509.issueAuthority({ notAfter: Date.now() - 1_000 }).pem, 'have expired'],
+  ])('stays while the authorities of clients are %s, and is replaced beside one that holds', async (_, pem, reason) => {
+    const authorities = join(folder, 'ca.crt');
+    writeFileSync(authorities, ca.pem);
+    const logger = createLogger(
+      { logLevel: 'info', nodeId: 'n' },
+      { write: (line: string) => void lines.push(JSON.parse(line) as (typeof lines)[number]) },
+    );
+    const parts = { periodMs: PERIOD_MS, tried: (result: string) => void tried.push(result) };
+    const options = { minVersion: 'TLSv1.2' } as const;
+    const withAuthorities = new NodeCertificate({ ...files, ca: authorities }, options, logger, parts);
+    const other = createServer(withAuthorities.read());
+    withAuthorities.follow(other);
+    try {
+      writeFileSync(authorities, pem());
+      await until('its refusal', () => tried.length > 0);
+      expect([tried, errors()]).toEqual([['failed'], [expect.stringContaining(reason)]]);
+      writeFileSync(authorities, pem() + ca.pem);
+      await until('its use', () => tried.length > 1);
+      expect(tried).toEqual(['failed', 'ok']);
+    } finally {
+      other.listen(0, '127.0.0.1').close();
+    }
+  });
+
   it('is replaced without a restart, and open connections stay', async () => {
     const { socket } = await handshake();
     const notAfter = Date.now() + 10 * 86_400_000;

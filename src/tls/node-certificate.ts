@@ -1,7 +1,7 @@
 import { createSecureContext, type SecureContextOptions, type Server } from 'node:tls';
 import type { Logger } from '../telemetry/logger.js';
 import { reasonOf } from '../telemetry/reason.js';
-import { checkedCertificate, notAfterOf } from './checked-certificate.js';
+import { checkAuthorities, checkedCertificate, notAfterOf } from './checked-certificate.js';
 import { WatchedFiles } from './watched-files.js';
 
 /** Paths of PEM files. */
@@ -74,6 +74,8 @@ export class NodeCertificate {
   #use(contents: readonly Buffer[]): void {
     const context = this.#contextOf(contents);
     createSecureContext(context);
+    const [, , ca] = contents;
+    if (ca) checkAuthorities(ca);
     const { fingerprint256: fingerprint, validTo: until } = checkedCertificate(context.cert);
     this.#server?.setSecureContext(context);
     this.#notAfter = notAfterOf(context.cert);
