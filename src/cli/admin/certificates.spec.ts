@@ -330,6 +330,18 @@ describe('device', () => {
     ]);
   });
 
+  it('gets back no certificates by a slip in its name, unless it is said to be deleted', async () => {
+    const fetch = scriptedService({ 'DELETE /v1/revocations/thing/lmap': [204, null] });
+    const slip = await run('device restore lmap', { fetch });
+    expect([slip.exit, slip.stderr]).toEqual([
+      EXIT.notFound,
+      expect.stringContaining('there is no device lmap. If it was deleted, --deleted'),
+    ]);
+    expect(fetch.asked).toEqual([['GET /v1/principals/lmap']]);
+    expect((await run('device restore lmap --deleted', { fetch })).exit).toBe(EXIT.done);
+    expect(fetch.asked.at(-1)).toEqual(['DELETE /v1/revocations/thing/lmap']);
+  });
+
   it('gets back no certificates without a thing: the thing of its name may be of another device', async () => {
     const fetch = scriptedService({
       'GET /v1/principals/lamp': { ...LAMP, thing: null },

@@ -89,8 +89,13 @@ export const revoke: Run = async (session, [id = ''], options) => {
 export const restore: Run = async (session, [id = ''], options) => {
   const records = await recordsOf(session, (options as Given).tenant);
   const device = await deviceOf(records, id);
-  const thing = device === null ? id : device.thing;
   // The thing of its name may be that of another device, which was lost.
+  if (device === null && !(options as Given).deleted)
+    throw new CliError(
+      EXIT.notFound,
+      `there is no device ${id}. If it was deleted, --deleted restores the certificates of the thing ${id}`,
+    );
+  const thing = device === null ? id : device.thing;
   if (thing === null) throw new CliError(EXIT.notFound, `${id} has no thing, and so no certificates`);
   await records.remove(revocationPath('thing', thing));
   await session.out.say(

@@ -143,6 +143,7 @@ function withdrawals(device: Command, around: Surroundings): void {
     );
   administer(device, 'restore', 'Takes back that the certificates of a device are revoked. Keys do not come back.')
     .argument(...DEVICE)
+    .option('--deleted', 'there is no such device any more: restore the certificates of the thing of this name')
     .action(
       action(
         around,
