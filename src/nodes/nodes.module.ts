@@ -1,11 +1,5 @@
-import {
-  Inject,
-  Injectable,
-  Module,
-  type DynamicModule,
-  type OnApplicationShutdown,
-  type OnModuleInit,
-} from '@nestjs/common';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { runsWithNode } from '../cluster/runs-with-node.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { MqttModule } from '../mqtt/built-in/built-in.module.js';
 import { MqttTransport } from '../mqtt/built-in/transport.js';
@@ -15,20 +9,6 @@ import { ListNodesController } from './list.http.js';
 import { NodeLoad } from './node-load.js';
 import { Nodes } from './nodes.js';
 import { ShedNodeController } from './shed.http.js';
-
-/** Says what this node has until its doors are closed. */
-@Injectable()
-class Saying implements OnModuleInit, OnApplicationShutdown {
-  constructor(@Inject(NodeLoad) private readonly load: NodeLoad) {}
-
-  onModuleInit(): void {
-    this.load.start();
-  }
-
-  onApplicationShutdown(): Promise<void> {
-    return this.load.close();
-  }
-}
 
 /** Connections of all nodes. */
 @Module({})
@@ -49,7 +29,7 @@ export class NodesModule {
       providers: [
         { provide: Nodes, useFactory: () => new Nodes(keys) },
         { provide: NodeLoad, inject: [CONFIG, MqttTransport, LOGGER], useFactory: load },
-        Saying,
+        runsWithNode(NodeLoad),
       ],
     };
   }

@@ -1,11 +1,5 @@
-import {
-  Inject,
-  Injectable,
-  Module,
-  type DynamicModule,
-  type OnApplicationShutdown,
-  type OnModuleInit,
-} from '@nestjs/common';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { runsWithNode } from '../cluster/runs-with-node.js';
 import { CONFIG, type Config } from '../config/config.js';
 import { CLOCK, type Clock } from '../resilience/clock.js';
 import type { ClusterKeys } from '../store/cluster-keys.js';
@@ -25,23 +19,6 @@ const SETTINGS = {
   inject: [LOGGER, SAMPLER],
   useFactory: (logger: Logger, sampler: Sampler) => new RuntimeSettings(logger, sampler),
 };
-
-/**
- * Follows the live document as long as the application is there, while it drains too: a node that says nothing holds
- * every promotion up.
- */
-@Injectable()
-class Following implements OnModuleInit, OnApplicationShutdown {
-  constructor(@Inject(RuntimeFollower) private readonly follower: RuntimeFollower) {}
-
-  onModuleInit(): void {
-    this.follower.start();
-  }
-
-  onApplicationShutdown(): Promise<void> {
-    return this.follower.close();
-  }
-}
 
 /** What can be changed while nodes run. */
 @Module({})
@@ -63,7 +40,8 @@ export class RuntimeModule {
         SETTINGS,
         { provide: RuntimeSwitch, inject: [CONFIG, CLOCK], useFactory: runtime },
         { provide: RuntimeFollower, inject: [RuntimeSettings, CONFIG, METRICS, LOGGER], useFactory: follower },
-        Following,
+        // While the node drains, too: one that says nothing holds every promotion up.
+        runsWithNode(RuntimeFollower),
       ],
     };
   }

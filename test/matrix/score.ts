@@ -13,7 +13,7 @@ export interface Findings {
   readonly readP99: number | null;
   /** Share of the time of faults in which writes were acknowledged, 0 to 1. */
   readonly served: number | null;
-  /** From 0 to 1, and no measurement: operations.ts has the reasons. */
+  /** From 0 to 1, and no measurement: columns.ts has the reasons. */
   readonly operations: number;
   /** Microseconds of processor for one update, of all processes. */
   readonly cpuMicros: number | null;
