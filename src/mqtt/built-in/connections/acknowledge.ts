@@ -1,12 +1,21 @@
 import { ERROR_TABLE } from '../../../errors/error-table.js';
 import type { Acknowledgement } from '../../request-queue.js';
 import { REASON } from '../packets/reason-codes.js';
+import type { Chain } from './chain.js';
 import type { Connection } from './connection.js';
 import type { Door } from './door.js';
 import type { IncomingRequest } from './incoming-request.js';
 
-/** Says to the client how its request ended, in its turn. */
-export function acknowledge(connection: Connection, door: Door, request: IncomingRequest, how: Acknowledgement): void {
+/** Acknowledges the requests whose turn it is: in the order of arrival, up to the first one that has not ended. */
+export function acknowledgeSettled(connection: Connection, door: Door, requests: Chain<IncomingRequest>): void {
+  for (let first = requests.first; first !== null && first.outcome !== null; first = requests.first) {
+    requests.shift();
+    acknowledge(connection, door, first, first.outcome);
+  }
+}
+
+/** Says to the client how its request ended. */
+function acknowledge(connection: Connection, door: Door, request: IncomingRequest, how: Acknowledgement): void {
   // The node is closing: without a PUBACK the client sends it again to another node.
   if (how === 'unanswered') return;
   if (how === 'unpublishable') return refuse(connection, request);

@@ -17,11 +17,12 @@ import { Outgoing, type SharedMessage } from '../sessions/message.js';
 import type { Session } from '../sessions/session.js';
 import type { Will } from '../sessions/will.js';
 import type { Accepted } from './accepted.js';
-import { acknowledge } from './acknowledge.js';
+import { acknowledgeSettled } from './acknowledge.js';
 import { addressOf } from '../gates/credentials.js';
 import { Chain } from './chain.js';
 import type { DeltaRevisions } from './delta-revisions.js';
 import type { Door } from './door.js';
+import { endByError } from './end-by-error.js';
 import { farewell } from './farewell.js';
 import { IncomingRequest, Route, type RequestOwner } from './incoming-request.js';
 import { CLOSE_MS, CONNECT_COST, CONNECT_TIMEOUT_MS, MAX_DISCARDED, PACKET_TIMEOUT_MS } from './limits.js';
@@ -252,11 +253,7 @@ export class Connection implements PacketHandler, RequestOwner {
   }
 
   settled(_request: IncomingRequest, _how: Acknowledgement): void {
-    const requests = this.#requests;
-    for (let first = requests?.first; requests && first && first.outcome !== null; first = requests.first) {
-      requests.shift();
-      acknowledge(this, this.door, first, first.outcome);
-    }
+    if (this.#requests !== null) acknowledgeSettled(this, this.door, this.#requests);
     if (this.#isPaused) this.#resume();
   }
 
@@ -274,14 +271,7 @@ export class Connection implements PacketHandler, RequestOwner {
 
   /** An error ends the connection that it comes from. */
   fail(error: unknown): void {
-    try {
-      if (error instanceof ProtocolError) return this.end(error.reason, error.message);
-      this.door.logger.error({ clientId: this.clientId, err: error }, 'the handling of a connection failed');
-      this.end(REASON.unspecified, 'failed');
-    } catch (again) {
-      this.door.logger.error({ clientId: this.clientId, err: again }, 'the end of a connection failed');
-      this.stream.destroy();
-    }
+    endByError(this, this.door.logger, error);
   }
 
   /** Writes what waits, as far as the socket takes it. */
