@@ -4,7 +4,9 @@ import { MemoryShadowStore } from '../../src/store/memory/memory-shadow-store.js
 import type { ShadowStore } from '../../src/store/shadow-store.js';
 import type { Section } from '../faults/model/history.js';
 import { PROMISES } from '../faults/validate/promises.js';
-import type { OpenColumn } from '../matrix/columns.js';
+import { openLoop } from '../matrix/loads.js';
+import { withAge, type OpenColumn } from '../matrix/open-column.js';
+import { staleReads } from '../matrix/stale-reads.js';
 import { choose } from '../matrix/choose.js';
 import { judgeCalm as judged } from '../matrix/calm.js';
 import { bucketsOf, longestGap, servedShare, stepsOf } from '../matrix/timeline.js';
@@ -16,9 +18,9 @@ function columnOf(mutate: (column: OpenColumn) => Partial<OpenColumn> = () => ({
     ...{ store, feed: new MemoryShadowFeed(store), close: () => store.close() },
     async read(key, deadline) {
       const state = (await store.get(key, { deadline }))?.state;
-      if (state === undefined || isTombstone(state)) return null;
+      if (state === undefined || isTombstone(state)) return withAge(null);
       const { version, desired = {}, reported = {} } = state;
-      return { version, desired: desired as Section, reported: reported as Section };
+      return withAge({ version, desired: desired as Section, reported: reported as Section });
     },
   };
   return { ...column, ...mutate(column) };
@@ -77,6 +79,50 @@ describe('the judge of the decision matrix', () => {
       }),
     }));
     expect((await judged(column)).broken).toContain(PROMISES.twice);
+  });
+});
+
+describe('clocks of the decision matrix', () => {
+  const load = { writes: 400, reads: 400, seconds: 0.5, shadows: 20, prefix: 'f' };
+
+  it('agree with the ages that an honest column tells', async () => {
+    const { read } = await openLoop(columnOf(), load);
+    expect(read.ages.length).toBeGreaterThan(100);
+    expect(read).toMatchObject({ wrongAges: 0, stale: 0, failed: 0 });
+  });
+
+  it.each([
+    ['is ahead', () => 200],
+    ['is behind', () => -200],
+    ['goes back and on again', (n: number) => (n % 50 < 5 ? -3_000 : 0)],
+  ])('find a column whose clock %s', async (_, error) => {
+    let reads = 0;
+    const column = columnOf(({ read }) => ({
+      read: async (key, deadline) => withAge((await read(key, deadline)).told, () => Date.now() + error(++reads)),
+    }));
+    const { read } = await openLoop(column, load);
+    expect(read.wrongAges).toBeGreaterThan(10);
+  });
+
+  it('tell how old the reads of a cache are that never updates', async () => {
+    const seen = new Map<string, ReturnType<OpenColumn['read']>>();
+    const column = columnOf(({ read }) => ({
+      read: (key, deadline) => seen.get(key.thing) ?? seen.set(key.thing, read(key, deadline)).get(key.thing)!,
+    }));
+    const { read } = await openLoop(column, load);
+    expect(read.stale).toBeGreaterThan(50);
+    expect(read.oldestMs).toBeGreaterThan(200);
+    // The age of before is told again and again.
+    expect(read.wrongAges).toBeGreaterThan(50);
+  });
+
+  it('count the reads of a fault that lack an earlier write, and since when', () => {
+    const write = (step: number, to: number) => ({ shadow: 's', outcome: 'acked', step, to }) as never;
+    const read = (version: number, from: number) => ({ shadow: 's', told: { version }, from }) as never;
+    const writes = [write(1, 100), write(2, 300), write(3, 200)];
+    expect(staleReads(writes, [read(3, 900), read(1, 150), read(1, 205), read(2, 950)])).toEqual({
+      ...{ stale: 2, oldestMs: 750 },
+    });
   });
 });
 

@@ -1,6 +1,6 @@
 import { html } from '../matrix/blocks.js';
-import type { FaultRun, MatrixRun } from '../matrix/matrix-run.js';
-import { findingsOf } from '../matrix/findings.js';
+import { FORMAT, type FaultRun, type MatrixRun } from '../matrix/matrix-run.js';
+import { findingsOf, SCORED_TOPOLOGY } from '../matrix/findings.js';
 import { readProfile } from '../matrix/profile.js';
 import { reportOf } from '../matrix/report.js';
 
@@ -10,7 +10,9 @@ const faultOf = (column: string, lost: number): FaultRun => ({
   ...{ column, fault: 'cut from peers', round: 0, acked: 900, failed: 3, lost, gapMs: 2_030, served: 0.83 },
   lostNames: Array.from({ length: Math.min(lost, 200) }, (_, i) => `s-1: w${i}`),
   broken: lost > 0 ? [{ promise: 'no acknowledged update is lost', count: lost, first: 's-1 <is> "gone"' }] : [],
-  ...{ twoWritersMs: lost > 0 ? 20_000 : 0, buckets: [40, 41, 0, 12, 39], faultAt: 200, healedAt: 400 },
+  ...{ twoWritersMs: lost > 0 ? 20_000 : 0, twoWriters: lost > 0 ? [900, 20_900] : null },
+  ...{ readsServed: 0.9, stale: lost, oldestMs: 3_100, note: lost > 0 ? 'the <leader> ended' : null },
+  ...{ buckets: [40, 41, 0, 12, 39], faultAt: 200, healedAt: 400 },
   steps: [
     { name: 'last acknowledgement', ms: 4 },
     { name: 'first acknowledgement', ms: lost > 0 ? null : 2_034 },
@@ -19,7 +21,7 @@ const faultOf = (column: string, lost: number): FaultRun => ({
 
 function runOf(control: readonly number[] = [0.98, 1.03]): MatrixRun {
   return {
-    format: 1,
+    format: FORMAT,
     about: {
       ...{
         startedAt: '2026-01-01T00:00:00.000Z',
@@ -42,14 +44,33 @@ function runOf(control: readonly number[] = [0.98, 1.03]): MatrixRun {
     })),
     latencies: NAMES.flatMap((column) =>
       (['write', 'read'] as const).map((operation) => ({
-        ...{ column, topology: 'one host', operation, perSecond: 500, n: 2_000, failed: 0, stale: 0, oldestMs: 0 },
+        ...{
+          column,
+          topology: SCORED_TOPOLOGY,
+          load: 'fixed' as const,
+          operation,
+          perSecond: [500, 500],
+          n: 2_000,
+          failed: 0,
+          stale: 0,
+          oldestMs: 0,
+        },
+        ...{ ageMs: column === 'etcd' ? { p50: 12, p99: 80 } : null, wrongAges: column === 'etcd' ? 17 : 0 },
         ...{ p50: [1, 1.2], p99: [4, 5], deviation: [1, 1], longest: [9, 12] },
         cdf: [[0.5, 0.1] as const, [1, 0.5] as const, [4, 0.99] as const, [12, 1] as const],
       })),
     ),
     throughputs: NAMES.map((column, i) => ({
       ...{ column, callers: 1_600, perSecond: [9_000 + i, 9_900], cpuMicros: { node: 50, storage: 60 + i } },
+      ...{ diskBytes: { node: 0, storage: 4_096 }, networkBytes: i === 0 ? 812 : null },
     })),
+    memories: [{ column: 'etcd', shadows: 10_000, bytes: { etcd: [900, 1_100], node: [300, 310] } }],
+    callTimeouts: [
+      {
+        ...{ timers: 'default', callTimeoutMs: 500, gaps: [1_400, 1_600], elections: [1_200, 1_250] },
+        ...{ stopMs: 5_400, stops: 18, failed: 2, writes: 900, left: 3 },
+      },
+    ],
     faults: [faultOf('etcd', 0), faultOf('redis-async', 4_928)],
     skipped: [{ row: 'full disk', reason: 'needs root' }],
   };
@@ -85,6 +106,17 @@ describe('report of the decision matrix', () => {
     expect(markdown).toContain('| full disk | needs root |');
     expect(markdown).toContain('the column \\| etcd');
     expect(html).toContain('s-1 &lt;is&gt; &quot;gone&quot;');
+    expect(markdown).toContain('20,000 (900 ms to 20.90 s)');
+    expect(html).toContain('the &lt;leader&gt; ended');
+  });
+
+  it('tells the ages of reads, those that cannot be, and what an update and a shadow take', () => {
+    const { markdown } = reportOf(runOf(), [profile]);
+    expect(markdown).toContain('| 12.0, 80.0 ms | **17** |');
+    expect(markdown).toContain('| node 50.0, storage 60.0 | node 0.00, storage 4,096 | 812 |');
+    expect(markdown).toContain('| not measured |');
+    expect(markdown).toContain('| 10,000 | 1,305 | etcd 1,000 (900 … 1,100); node 305 (300 … 310) |');
+    expect(markdown).toContain('| default | 500 | 2 | 1,500 (1,400 … 1,600) | 1,225 | 275 |');
   });
 
   it.each([

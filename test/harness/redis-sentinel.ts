@@ -18,9 +18,15 @@ export interface SentinelOptions {
    * back to the primary itself.
    */
   readonly between?: number;
+  /** 1: a primary alone, without sentinels. */
+  readonly hosts?: 1 | 3;
+  /** Milliseconds without an answer after which a sentinel holds a primary for dead. */
+  readonly downAfterMs?: number;
+  /** Where each host keeps its data; else a temporary folder that goes with the servers. */
+  readonly folder?: (index: number) => string;
 }
 
-/** One of the three Redis servers. It keeps its data over kill9() and start(). */
+/** A Redis server, or a sentinel. It keeps its data over kill9() and start(). */
 export interface RedisHost {
   readonly host: string;
   readonly port: number;
@@ -36,14 +42,16 @@ export interface RedisHost {
 export interface SentinelCluster {
   readonly name: string;
   readonly servers: readonly RedisHost[];
-  readonly sentinels: readonly { readonly host: string; readonly port: number; readonly pid: number }[];
+  readonly sentinels: readonly RedisHost[];
   /** Index of the server that most sentinels name. @throws Error when none do within 10 s */
   primary(): Promise<number>;
   stop(): Promise<void>;
 }
 
-/** Milliseconds without an answer after which a sentinel holds a primary for dead. */
+/** Of SentinelOptions.downAfterMs. */
 export const DOWN_AFTER_MS = 1_000;
+/** Times that, for a failover to be tried again. */
+const FAILOVER_TIMES = 5;
 const HOSTS = 3;
 const QUORUM = 2;
 const NAME = 'umbra';
@@ -68,12 +76,13 @@ export async function startSentinelCluster(options: SentinelOptions = {}): Promi
   };
   try {
     const servers = await startServers(folder, options, started, proxies);
-    const sentinels = options.between === undefined ? await startSentinels(folder, options, servers, started) : [];
-    await until('replicas and sentinels know each other', () => isWhole(servers[0] as Started, sentinels));
+    const isWatched = options.between === undefined && servers.length > 1;
+    const sentinels = isWatched ? await startSentinels(folder, options, servers, started) : [];
+    await until('replicas and sentinels know each other', () => isWhole(servers, sentinels));
     const primary = (): Promise<number> => primaryOf(servers, sentinels);
     return {
       ...{ name: NAME, servers: servers.map(hostOf), primary, stop },
-      sentinels: sentinels.map(({ host, port, server }) => ({ host, port, pid: server.pid })),
+      sentinels: sentinels.map(hostOf),
     };
   } catch (error) {
     await stop();
@@ -88,7 +97,7 @@ async function startServers(
   proxies: TcpProxy[],
 ): Promise<Started[]> {
   const servers: Started[] = [];
-  for (let i = 0; i < HOSTS; i++) {
+  for (let i = 0; i < (options.hosts ?? HOSTS); i++) {
     const primary = servers[0];
     const lines = [
       ...['appendonly yes', 'appendfsync always', 'save ""', 'repl-diskless-sync-delay 0', 'repl-timeout 5'],
@@ -116,10 +125,11 @@ async function startSentinels(
   started: Started[],
 ): Promise<Started[]> {
   const primary = servers[0] as Started;
+  const { downAfterMs = DOWN_AFTER_MS } = options;
   const lines = [
     `sentinel monitor ${NAME} ${primary.host} ${primary.port} ${QUORUM}`,
-    `sentinel down-after-milliseconds ${NAME} ${DOWN_AFTER_MS}`,
-    ...[`sentinel failover-timeout ${NAME} 5000`, `sentinel parallel-syncs ${NAME} 2`],
+    `sentinel down-after-milliseconds ${NAME} ${downAfterMs}`,
+    ...[`sentinel failover-timeout ${NAME} ${downAfterMs * FAILOVER_TIMES}`, `sentinel parallel-syncs ${NAME} 2`],
   ];
   const each = Array.from({ length: HOSTS }, (_, i) => startOne(folder, `sentinel-${i}`, i, options, lines, started));
   return Promise.all(each);
@@ -136,7 +146,7 @@ async function startOne(
 ): Promise<Started> {
   const { address: host, through } = options.host?.(index) ?? { address: '127.0.0.1', through: [] };
   const port = await freePort();
-  const dir = join(folder, name);
+  const dir = join(options.folder?.(index) ?? folder, name);
   await mkdir(dir);
   const file = join(dir, 'redis.conf');
   const shared = [
@@ -197,15 +207,16 @@ export async function askRedis<T>(
 const answers = async (host: string, port: number): Promise<boolean> =>
   (await askRedis({ host, port }, (redis) => redis.ping())) === 'PONG';
 
-async function isWhole(primary: Started, sentinels: readonly Started[]): Promise<boolean> {
-  const info = (await askRedis(primary, (redis) => redis.info('replication'))) ?? '';
-  if ((info.match(/state=online/g) ?? []).length < HOSTS - 1) return false;
+async function isWhole(servers: readonly Started[], sentinels: readonly Started[]): Promise<boolean> {
+  const replicas = servers.length - 1;
+  const info = (await askRedis(servers[0] as Started, (redis) => redis.info('replication'))) ?? '';
+  if ((info.match(/state=online/g) ?? []).length < replicas) return false;
   const known = await Promise.all(
     sentinels.map((each) => askRedis(each, (redis) => redis.call('SENTINEL', 'MASTER', NAME))),
   );
   return known.every((answer) => {
     const facts = factsOf(answer);
-    return facts.get('num-other-sentinels') === String(HOSTS - 1) && facts.get('num-slaves') === String(HOSTS - 1);
+    return facts.get('num-other-sentinels') === String(HOSTS - 1) && facts.get('num-slaves') === String(replicas);
   });
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { memoryFolder } from './memory-folder.js';
@@ -12,6 +12,8 @@ export interface RedisServer {
   kill9(): Promise<void>;
   /** After kill9(): on the same port, with what it had. */
   start(): Promise<void>;
+  /** After kill9(): it has nothing any more. */
+  wipe(): Promise<void>;
 }
 
 /** A Redis that has every write on the disk before it answers (appendfsync always), in a folder of its own. */
@@ -29,6 +31,10 @@ export async function startRedis(): Promise<RedisServer> {
     },
     kill9: () => server.end('SIGKILL'),
     start: () => server.start(),
+    async wipe() {
+      await rm(dir, { recursive: true, force: true });
+      await mkdir(dir);
+    },
     async stop() {
       await server.stop();
       await rm(dir, { recursive: true, force: true });

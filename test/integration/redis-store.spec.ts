@@ -41,7 +41,8 @@ describe('columns of the decision matrix', () => {
   afterAll(() => etcd.stop());
 
   const over = (beside: RedisServer): Servers => ({
-    ...{ etcd: [etcd], redis: null, beside, spaces: null, pids: () => ({}), stop: async () => undefined },
+    ...{ etcd: [etcd], redis: null, beside, spaces: null, disks: [], timers: 'default', pids: () => ({}) },
+    stop: async () => undefined,
   });
   const ofRedis: Servers['redis'] = {
     ...{ name: '', sentinels: [], primary: async () => 0, stop: async () => undefined },
@@ -63,7 +64,7 @@ describe('columns of the decision matrix', () => {
         expect(broken.filter((promise) => !cached || promise !== PROMISES.reads)).toEqual([]);
         for (const [shadow, [state]] of history.final)
           await until(`${shadow} is read as it is stored`, async () =>
-            isDeepStrictEqual(await column.read(shadowKey(shadow), performance.now() + 10_000), state),
+            isDeepStrictEqual((await column.read(shadowKey(shadow), performance.now() + 10_000)).told, state),
           );
       } finally {
         await column.close();

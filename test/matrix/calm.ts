@@ -1,6 +1,6 @@
 import { History } from '../faults/model/history.js';
 import { until } from '../harness/until.js';
-import type { OpenColumn } from './columns.js';
+import type { OpenColumn } from './open-column.js';
 import { brokenPromises, lostWrites } from './judge.js';
 import { finalStates, Follower, NodeTraffic } from './traffic.js';
 

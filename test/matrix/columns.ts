@@ -1,14 +1,9 @@
-import { Redis } from 'ioredis';
 import { loadConfig } from '../../src/config/load-config.js';
 import { isTombstone } from '../../src/document/shadow-document.js';
 import { SYSTEM_CLOCK } from '../../src/resilience/clock.js';
-import { shadowId } from '../../src/sinks/event-id.js';
-import { redisKind } from '../../src/sinks/redis-streams.sink.js';
-import type { OpenSink } from '../../src/sinks/sink-kind.js';
 import { openEtcdStorage } from '../../src/store/etcd/open-etcd.js';
-import { MemoryClusterKeys } from '../../src/store/memory/memory-cluster-keys.js';
-import type { ShadowFeed } from '../../src/store/shadow-feed.js';
-import type { ShadowKey, ShadowRecord, ShadowStore } from '../../src/store/shadow-store.js';
+import type { ShadowRecord } from '../../src/store/shadow-store.js';
+import { Metrics } from '../../src/telemetry/metrics.js';
 import { SILENT_LOGGER } from '../../src/telemetry/logger.js';
 import { CachedReader } from '../bench/peers/cached-store.js';
 import type { WaitFor } from '../bench/peers/redis-wait.js';
@@ -16,26 +11,18 @@ import { RedisFeed } from '../bench/peers/redis-feed.js';
 import { RedisShadowStore } from '../bench/peers/redis-store.js';
 import { until } from '../harness/until.js';
 import type { Section, Told } from '../faults/model/history.js';
+import { openHybrid } from './hybrid.js';
 import type { ColumnFacts } from './matrix-run.js';
-import type { Needs, Servers } from './servers.js';
-
-export const TENANT = 'lab';
-
-/** A node that reads and writes as its column does. */
-export interface OpenColumn {
-  readonly store: ShadowStore;
-  readonly feed: ShadowFeed;
-  /** As the column reads. @throws Error when nothing answers */
-  read(key: ShadowKey, deadline: number): Promise<Told | null>;
-  close(): Promise<void>;
-}
+import { CALL_TIMEOUT_MS, type Needs, type Servers } from './servers.js';
+import { LOADING_MS, TENANT, withAge, type Answer, type OpenColumn } from './open-column.js';
 
 export interface Column {
   readonly facts: ColumnFacts;
   readonly needs: Needs;
   /** Reads may be older than what is stored. */
   readonly cached: boolean;
-  open(servers: Servers): Promise<OpenColumn>;
+  /** @param node number of it: each asks another server first. */
+  open(servers: Servers, node?: number): Promise<OpenColumn>;
 }
 
 const ETCD: Needs = { storage: 'etcd', beside: false };
@@ -54,7 +41,7 @@ export const COLUMNS: readonly Column[] = [
       ...(['etcd', 'etcd, three members; reads are linearizable', 3, 0.8] as const),
       'one kind of process, which elects by itself; space and compaction are to be watched',
     ),
-    ...{ needs: ETCD, cached: false, open: openEtcd },
+    ...{ needs: ETCD, cached: false, open: (servers: Servers) => openEtcd(servers) },
   },
   {
     facts: one(
@@ -72,21 +59,23 @@ export const COLUMNS: readonly Column[] = [
       ...([6, 0.5] as const),
       'two kinds of processes; who has lost what after a failover is not told by them',
     ),
-    ...{ needs: REDIS, cached: false, open: (servers: Servers) => openRedis(servers) },
+    ...{ needs: REDIS, cached: false, open: (servers: Servers, node = 0) => openRedis(servers, node) },
   },
   {
     facts: one(
       ...(['redis-min-replicas', 'the same; the primary writes nothing while no replica answers', 6, 0.45] as const),
       'as redis-async, and one setting more that stops writes when replicas are away',
     ),
-    ...{ needs: { ...REDIS, minReplicas: 1 }, cached: false, open: (servers: Servers) => openRedis(servers) },
+    ...{ needs: { ...REDIS, minReplicas: 1, replica: true }, cached: false },
+    open: (servers: Servers, node = 0) => openRedis(servers, node),
   },
   {
     facts: one(
       ...(['redis-wait', 'the same; each write waits until a replica has it (WAIT 1)', 6, 0.45] as const),
       'as redis-async, and doubtful writes whenever a replica is late',
     ),
-    ...{ needs: REDIS, cached: false, open: (servers: Servers) => openRedis(servers, WAIT) },
+    ...{ needs: { ...REDIS, replica: true }, cached: false },
+    open: (servers: Servers, node = 0) => openRedis(servers, node, WAIT),
   },
   {
     facts: one(
@@ -94,7 +83,7 @@ export const COLUMNS: readonly Column[] = [
       ...([4, 0.6] as const),
       'etcd to be run with care, and a Redis that may be lost and filled again',
     ),
-    ...{ needs: { ...ETCD, beside: true }, cached: true, open: openHybrid },
+    ...{ needs: { ...ETCD, beside: true }, cached: true, open: openBoth },
   },
 ];
 
@@ -104,18 +93,22 @@ const toldOf = (record: ShadowRecord | null): Told | null => {
   return { version, desired: desired as Section, reported: reported as Section };
 };
 
-function openStorage(servers: Servers) {
+const present = (told: Told | null): Answer => ({ told, ageMs: null });
+
+function openStorage(servers: Servers, metrics = new Metrics()) {
   const config = loadConfig({
     UMBRA_ETCD_ENDPOINTS: servers.etcd.map(({ endpoint }) => endpoint).join(','),
     UMBRA_ETCD_PREFIX: '/matrix/',
     UMBRA_MAX_QUEUED_PER_SHADOW: String(QUEUED),
+    UMBRA_ETCD_CALL_TIMEOUT_MS: String(servers.callTimeoutMs ?? CALL_TIMEOUT_MS[servers.timers]),
   });
-  return openEtcdStorage({ config, logger: SILENT_LOGGER, clock: SYSTEM_CLOCK });
+  return openEtcdStorage({ config, logger: SILENT_LOGGER, clock: SYSTEM_CLOCK, metrics });
 }
 
-async function openEtcd(servers: Servers): Promise<OpenColumn> {
-  const { store, feed, close } = bound(openStorage(servers));
-  return { store, feed, close, read: async (key, deadline) => toldOf(await store.get(key, { deadline })) };
+/** @param metrics that the node counts with */
+export async function openEtcd(servers: Servers, metrics?: Metrics): Promise<OpenColumn> {
+  const { store, feed, close } = bound(openStorage(servers, metrics));
+  return { store, feed, close, read: async (key, deadline) => present(toldOf(await store.get(key, { deadline }))) };
 }
 
 async function openCached(servers: Servers): Promise<OpenColumn> {
@@ -124,70 +117,31 @@ async function openCached(servers: Servers): Promise<OpenColumn> {
   await loaded(reader);
   return {
     ...{ store, feed },
-    read: async (key) => toldOf(reader.get(key)),
+    read: async (key) => withAge(toldOf(reader.get(key))),
     close: () => reader.close().then(close),
   };
 }
 
-async function openRedis({ redis }: Servers, wait?: WaitFor): Promise<OpenColumn> {
+async function openRedis({ redis }: Servers, node: number, wait?: WaitFor): Promise<OpenColumn> {
   if (!redis) throw new Error('no Redis');
   // Without sentinels the first server is the primary.
-  const { sentinels, name, servers } = redis;
+  const { name, servers } = redis;
+  // A client asks them in the order of its list, so where all have one list the first decides for all.
+  const first = node % Math.max(1, redis.sentinels.length);
+  const sentinels = [...redis.sentinels.slice(first), ...redis.sentinels.slice(0, first)];
   const place = sentinels.length > 0 ? { sentinels, name } : (servers[0]?.port ?? 0);
   const config = { maxQueuedPerShadow: QUEUED, cacheEntries: 100_000 };
   const store = new RedisShadowStore(place, config, wait === undefined ? {} : { wait });
   return {
     ...{ store, feed: new RedisFeed(place, store.cache), close: () => store.close() },
-    read: async (key, deadline) => toldOf(await store.get(key, { deadline })),
+    read: async (key, deadline) => present(toldOf(await store.get(key, { deadline }))),
   };
 }
 
-/** Of the keys of the documents in Redis. */
-const PREFIX = 'matrix:';
-
-async function openHybrid(servers: Servers): Promise<OpenColumn> {
-  const port = servers.beside?.port;
-  if (port === undefined) throw new Error('no Redis beside etcd');
-  const { store, feed, close } = bound(openStorage(servers));
-  const sink = openSink(port);
-  const stop = new AbortController();
-  const filler = new CachedReader(feed, TENANT, (record) => void sink.deliver(record, stop.signal));
-  const redis = new Redis({ port, host: '127.0.0.1', enableAutoPipelining: true, maxRetriesPerRequest: 1 });
-  redis.on('error', () => undefined);
-  await loaded(filler);
-  return {
-    ...{ store, feed },
-    read: async (key) => documentOf(await redis.hget(PREFIX + shadowId({ key }), 'document')),
-    async close() {
-      stop.abort();
-      redis.disconnect();
-      await filler.close();
-      await sink.close();
-      await close();
-    },
-  };
+async function openBoth(servers: Servers, node = 0): Promise<OpenColumn> {
+  if (!servers.beside) throw new Error('no Redis beside etcd');
+  return openHybrid(bound(openStorage(servers)), servers.beside.port, node === 0);
 }
-
-function openSink(port: number): OpenSink {
-  const settings = {
-    ...{ server: `redis://127.0.0.1:${port}`, database: 0, user: null, stream: 'matrix', maxLength: 1_000_000 },
-    ...{ cachePrefix: PREFIX, cacheSeconds: 0, tombstoneSeconds: 86_400 },
-  };
-  const parts = { tenant: TENANT, sink: 'matrix', id: 'matrix', clock: SYSTEM_CLOCK, logger: SILENT_LOGGER };
-  return redisKind([`127.0.0.1:${port}`]).open(
-    { settings, secrets: {} },
-    { ...parts, keys: new MemoryClusterKeys(), isOwner: () => true, pause: () => undefined },
-  );
-}
-
-function documentOf(text: string | null): Told | null {
-  if (text === null) return null;
-  const { state, version } = JSON.parse(text) as { state: { desired?: Section; reported?: Section }; version: number };
-  return { version, desired: state.desired ?? {}, reported: state.reported ?? {} };
-}
-
-/** Milliseconds that a node waits for its cache before it serves; then it serves without. */
-const LOADING_MS = 5_000;
 
 const loaded = (reader: CachedReader): Promise<unknown> =>
   until('the cache is loaded', () => reader.isLoaded, LOADING_MS).catch(() => undefined);

@@ -2,14 +2,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { History } from '../faults/model/history.js';
 import { same } from '../faults/model/model.js';
 import { until } from '../harness/until.js';
-import type { Column, OpenColumn } from './columns.js';
-import { isWhole, leaderOf, type MatrixFault } from './faults.js';
+import type { Column } from './columns.js';
+import type { OpenColumn } from './open-column.js';
+import { isWhole, leaderOf, SMALL_DISK, type MatrixFault } from './faults.js';
 import { brokenPromises, lostWrites } from './judge.js';
 import type { FaultRun } from './matrix-run.js';
+import { staleReads } from './stale-reads.js';
 import { startServers, type Servers } from './servers.js';
 import { bucketsOf, longestGap, servedShare, stepsOf } from './timeline.js';
 import { finalStates, Follower, keyOf, NodeTraffic } from './traffic.js';
-import { TwoWriters } from './two-writers.js';
+import { TwoWriters, type TwoWritersFound } from './two-writers.js';
 
 export interface FaultTimes {
   /** Milliseconds of traffic before the fault, of the fault, and after its healing. */
@@ -33,10 +35,11 @@ export async function runFault(
   round: number,
   apart: boolean,
 ): Promise<FaultRun> {
-  const servers = await startServers(column.needs, { apart, between: 0 });
+  const disk = fault.needs === 'disks' ? { disk: SMALL_DISK } : {};
+  const servers = await startServers(column.needs, { apart, timers: fault.timers ?? 'default', ...disk });
   const opened: OpenColumn[] = [];
   const open = async (): Promise<OpenColumn> => {
-    const node = await column.open(servers);
+    const node = await column.open(servers, opened.length);
     opened.push(node);
     return node;
   };
@@ -73,11 +76,11 @@ class Run {
     this.#startNode(0, node);
     await pause(calm);
     writers.start();
-    const { faultAt, healedAt } = await this.#break();
+    const { faultAt, healedAt, note } = await this.#break(node);
     await pause(rest);
     this.#over = true;
     await Promise.all(this.#traffic.map((each) => each.stop()));
-    const twoWritersMs = await writers.stop();
+    const two = await writers.stop();
     const end = performance.now();
     await until('the servers are whole again', () => isWhole(this.servers), SETTLE_MS);
     const left = await this.#leftOver(start.revision, live);
@@ -90,7 +93,9 @@ class Run {
       ...{ column: this.column.facts.name, fault: this.fault.name, round, ...this.#counts() },
       ...{ lost: lost.length, lostNames: lost.slice(0, NAMED).map(({ shadow, id }) => `${shadow}: ${id}`) },
       ...{ gapMs: Math.round(gap.ms), served: servedShare(acks, faultAt, healedAt) },
-      ...{ twoWritersMs: Math.round(twoWritersMs), broken: brokenPromises(this.#history) },
+      ...{ twoWritersMs: Math.round(two.ms), twoWriters: spanOf(two, faultAt), note },
+      ...this.#reads(faultAt, healedAt),
+      ...{ broken: brokenPromises(this.#history) },
       ...{ buckets: bucketsOf(acks, from, end), faultAt: Math.round(faultAt - from) },
       healedAt: Math.round(healedAt - from),
       steps: stepsOf({
@@ -105,19 +110,19 @@ class Run {
     traffic.start();
   }
 
-  async #break(): Promise<{ faultAt: number; healedAt: number }> {
+  async #break(node: OpenColumn): Promise<{ faultAt: number; healedAt: number; note: string | null }> {
     const leader = await leaderOf(this.servers);
     if (leader === null) throw new Error('no leader');
     const faultAt = performance.now();
-    const heal = await this.fault.apply(this.servers, leader);
     const watching = this.#watchLeader(leader);
-    await pause(SECOND_NODE_MS);
+    const heal = await this.fault.apply({ servers: this.servers, leader, node });
+    await pause(Math.max(0, SECOND_NODE_MS - (performance.now() - faultAt)));
     const second = await this.open();
     this.#startNode(1, second);
-    await pause(Math.max(0, this.times.hold - SECOND_NODE_MS));
-    await heal();
+    await pause(Math.max(0, this.times.hold - (performance.now() - faultAt)));
+    const note = (await heal()) ?? null;
     void watching;
-    return { faultAt, healedAt: performance.now() };
+    return { faultAt, healedAt: performance.now(), note };
   }
 
   /** Never rejects. */
@@ -150,7 +155,7 @@ class Run {
     const agrees = async (): Promise<boolean> => {
       for (const [shadow, [state]] of this.#history.final) {
         const read = await node.read(keyOf(shadow), performance.now() + 2_000).catch(() => undefined);
-        if (read === undefined || !same(read as never, (state ?? null) as never)) return false;
+        if (read === undefined || !same(read.told as never, (state ?? null) as never)) return false;
       }
       return true;
     };
@@ -166,8 +171,19 @@ class Run {
     return acked.map(({ to }) => to).sort((a, b) => a - b);
   }
 
+  #reads(faultAt: number, healedAt: number): Pick<FaultRun, 'readsServed' | 'stale' | 'oldestMs'> {
+    const { updates, reads } = this.#history;
+    const times = reads.map(({ to }) => to);
+    const { stale, oldestMs } = staleReads(updates, reads);
+    return { readsServed: servedShare(times, faultAt, healedAt), stale, oldestMs: Math.round(oldestMs) };
+  }
+
   #counts(): { acked: number; failed: number } {
     const acked = this.#history.updates.filter(({ outcome }) => outcome === 'acked').length;
     return { acked, failed: this.#history.updates.length - acked };
   }
 }
+
+/** In milliseconds after the fault. */
+const spanOf = ({ first, last }: TwoWritersFound, faultAt: number): FaultRun['twoWriters'] =>
+  first === null ? null : [Math.round(first - faultAt), Math.round(last - faultAt)];

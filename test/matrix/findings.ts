@@ -4,14 +4,18 @@ import type { Findings } from './score.js';
 import { JUDGED } from './judge.js';
 
 /** The topology that scores are made of. */
-export const SCORED_TOPOLOGY = 'one host';
+export const SCORED_TOPOLOGY = 'three hosts';
 
 /** What a score asks of each column, out of the run. No errors. */
 export function findingsOf(run: MatrixRun): Findings[] {
   return run.columns.map(({ name, operations }) => {
     const latency = (operation: 'write' | 'read'): number | null => {
       const found = run.latencies.find(
-        (each) => each.column === name && each.operation === operation && each.topology === SCORED_TOPOLOGY,
+        (each) =>
+          each.column === name &&
+          each.operation === operation &&
+          each.load === 'fixed' &&
+          each.topology === SCORED_TOPOLOGY,
       );
       return found ? median(found.p99) : null;
     };

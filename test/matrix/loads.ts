@@ -1,16 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { change } from '../bench/benches/store.js';
-import { cpuSeconds } from '../bench/load/process-usage.js';
+import { reading } from '../bench/benches/store.js';
 import { Calls } from '../bench/load/calls.js';
-import { TENANT, type OpenColumn } from './columns.js';
+import type { Change } from '../../src/store/shadow-store.js';
+import { Acknowledged } from './acknowledged.js';
+import { TENANT, WRITTEN_AT, type OpenColumn } from './open-column.js';
 import type { Servers } from './servers.js';
+import { usageOf, usedPer, type Usage } from './usage.js';
 
 /** Milliseconds after which a call has failed. */
 const DEADLINE_MS = 10_000;
-/** Shadows that the calls of a fixed rate go to, in turn. */
-const SHADOWS = 200;
-/** Points of a distribution. */
-const POINTS = 120;
+/** Part of a load that does not count. */
+const WARM = 1 / 4;
+/** Calls under way of whoever creates shadows. */
+const CREATING = 200;
 
 /** What one round of one kind of calls took, in milliseconds, in order; calls that failed are counted only. */
 export interface Round {
@@ -18,27 +20,65 @@ export interface Round {
   readonly failed: number;
   readonly stale: number;
   readonly oldestMs: number;
+  /** Told by reads, in order. */
+  readonly ages: readonly number[];
+  /** Ages that cannot be. */
+  readonly wrongAges: number;
 }
 
-const keyOf = (n: number) => ({ tenant: TENANT, thing: `t-${n}`, name: null });
+export interface OpenLoop {
+  /** Calls a second. */
+  readonly writes: number;
+  readonly reads: number;
+  readonly seconds: number;
+  /** That the calls go to, in turn. */
+  readonly shadows: number;
+  /** Of the names of the shadows: those of one load are not those of another. */
+  readonly prefix: string;
+}
 
-/** Times of acknowledgement of each version of each shadow: what a read that begins later must know. */
-class Acknowledged {
-  readonly #times = Array.from({ length: SHADOWS }, (): number[] => []);
+const keyOf = (prefix: string, n: number) => ({ tenant: TENANT, thing: `${prefix}-${n}`, name: null });
 
-  note(shadow: number, version: number): void {
-    const times = this.#times[shadow] as number[];
-    times[version] = Math.min(times[version] ?? Infinity, performance.now());
+const change =
+  (n: number): Change =>
+  (current) => {
+    const at = Date.now();
+    const reported = { ...reading(n), [WRITTEN_AT]: at };
+    return {
+      state: { version: (current?.version ?? 0) + 1, reported, metadata: {} },
+      change: { kind: 'update', patch: { reported }, principal: 'matrix', at },
+    };
+  };
+
+class Counted {
+  readonly #times: number[] = [];
+  readonly #ages: number[] = [];
+  #failed = 0;
+  #stale = 0;
+  #oldestMs = 0;
+  #wrongAges = 0;
+
+  took(ms: number): void {
+    this.#times.push(ms);
   }
 
-  newest(shadow: number): number {
-    return (this.#times[shadow]?.length ?? 1) - 1;
+  failed(): void {
+    this.#failed++;
   }
 
-  /** Milliseconds since the first version behind `version` was acknowledged. */
-  ageBehind(shadow: number, version: number, at: number): number {
-    const times = this.#times[shadow]?.slice(version + 1).filter((time) => time !== undefined) ?? [];
-    return at - Math.min(at, ...times);
+  told(ageMs: number | null, staleMs: number | null, isAgeWrong: boolean): void {
+    if (ageMs !== null) this.#ages.push(ageMs);
+    if (isAgeWrong) this.#wrongAges++;
+    if (staleMs === null) return;
+    this.#stale++;
+    this.#oldestMs = Math.max(this.#oldestMs, staleMs);
+  }
+
+  get round(): Round {
+    return {
+      ...{ times: this.#times.sort((a, b) => a - b), failed: this.#failed, stale: this.#stale },
+      ...{ oldestMs: this.#oldestMs, ages: this.#ages.sort((a, b) => a - b), wrongAges: this.#wrongAges },
+    };
   }
 }
 
@@ -46,89 +86,89 @@ class Acknowledged {
  * Writes and reads, so many a second of each, whatever the answers do; measured from when each call was due. The first
  * quarter does not count.
  */
-export async function fixedRate(
-  column: OpenColumn,
-  perSecond: number,
-  seconds: number,
-): Promise<{ write: Round; read: Round }> {
-  const acknowledged = new Acknowledged();
-  const write = { times: [] as number[], failed: 0, stale: 0, oldestMs: 0 };
-  const read = { times: [] as number[], failed: 0, stale: 0, oldestMs: 0 };
-  const total = Math.ceil(perSecond * seconds);
-  const start = performance.now();
-  const running: Promise<void>[] = [];
-  const counted = async (round: typeof write, i: number, call: () => Promise<void>): Promise<void> => {
-    const due = start + (i / perSecond) * 1000;
-    try {
-      await call();
-      if (i >= total / 4) round.times.push(performance.now() - due);
-    } catch {
-      round.failed++;
-    }
-  };
+export async function openLoop(column: OpenColumn, load: OpenLoop): Promise<{ write: Round; read: Round }> {
+  const { shadows, prefix } = load;
+  const acknowledged = new Acknowledged(shadows);
+  const counted = { write: new Counted(), read: new Counted() };
   const writeOne = async (i: number): Promise<void> => {
-    const options = { deadline: performance.now() + DEADLINE_MS };
-    const { state } = await column.store.update(keyOf(i % SHADOWS), change(i), options);
-    acknowledged.note(i % SHADOWS, state.version);
+    const from = performance.now();
+    const options = { deadline: from + DEADLINE_MS };
+    const { state } = await column.store.update(keyOf(prefix, i % shadows), change(i), options);
+    acknowledged.note(i % shadows, state.version, from, performance.now());
   };
   const readOne = async (i: number): Promise<void> => {
     // Not the one that was written just now.
-    const shadow = (i * 7 + 3) % SHADOWS;
-    const at = performance.now();
+    const shadow = (i * 7 + 3) % shadows;
+    const from = performance.now();
     const newest = acknowledged.newest(shadow);
-    const version = (await column.read(keyOf(shadow), at + DEADLINE_MS))?.version ?? 0;
-    if (version >= newest) return;
-    read.stale++;
-    read.oldestMs = Math.max(read.oldestMs, acknowledged.ageBehind(shadow, version, at));
+    const answer = await column.read(keyOf(prefix, shadow), from + DEADLINE_MS);
+    const { staleMs, isAgeWrong } = acknowledged.judge(shadow, answer, { newest, from, to: performance.now() });
+    counted.read.told(answer.ageMs, staleMs, isAgeWrong);
+  };
+  const start = performance.now();
+  const { writes, reads, seconds } = load;
+  await Promise.all([
+    paced(start, writes, seconds, counted.write, writeOne),
+    paced(start, reads, seconds, counted.read, readOne),
+  ]);
+  return { write: counted.write.round, read: counted.read.round };
+}
+
+async function paced(
+  start: number,
+  perSecond: number,
+  seconds: number,
+  counted: Counted,
+  call: (i: number) => Promise<void>,
+): Promise<void> {
+  const total = Math.ceil(perSecond * seconds);
+  const running: Promise<void>[] = [];
+  const one = async (i: number): Promise<void> => {
+    const due = start + (i / perSecond) * 1000;
+    try {
+      await call(i);
+      if (i >= total * WARM) counted.took(performance.now() - due);
+    } catch {
+      counted.failed();
+    }
   };
   for (let i = 0; i < total;) {
     // The first one is due at once.
     const due = Math.min(total, Math.floor(((performance.now() - start) / 1000) * perSecond) + 1);
-    for (; i < due; i++) {
-      const n = i;
-      running.push(counted(write, n, () => writeOne(n)));
-      running.push(counted(read, n, () => readOne(n)));
-    }
+    for (; i < due; i++) running.push(one(i));
     await pause(1);
   }
   await Promise.all(running);
-  const sorted = (round: typeof write): Round => ({ ...round, times: round.times.sort((a, b) => a - b) });
-  return { write: sorted(write), read: sorted(read) };
 }
 
 export interface Rate {
   readonly perSecond: number;
-  /** Microseconds of processor per update. */
-  readonly cpuMicros: Readonly<Record<string, number>>;
+  /** Of one update. */
+  readonly used: Usage;
 }
 
 /** So many callers, each with one update under way, each of a shadow of its own. */
 export async function saturated(column: OpenColumn, servers: Servers, callers: number, seconds: number): Promise<Rate> {
-  const load = new Calls(callers, (caller, n) =>
-    column.store.update(keyOf(caller), change(n), { deadline: performance.now() + DEADLINE_MS }),
-  );
-  await load.run(seconds / 2);
-  const pids: Record<string, readonly number[]> = { ...servers.pids(), node: [process.pid] };
-  const used = (): Record<string, number> =>
-    Object.fromEntries(
-      Object.entries(pids).map(([name, list]) => [name, list.reduce((sum, pid) => sum + cpuSeconds(pid), 0)]),
-    );
-  const before = used();
-  const { perSecond, operations } = await load.run(seconds);
-  const after = used();
-  const done = operations ?? perSecond * seconds;
-  const micros = Object.keys(pids).map((name) => [name, (((after[name] ?? 0) - (before[name] ?? 0)) / done) * 1e6]);
-  return { perSecond, cpuMicros: Object.fromEntries(micros) };
-}
-
-/** A distribution in few points: all of its upper end, where it says most. */
-export function distribution(times: readonly number[]): [ms: number, share: number][] {
-  const shares = Array.from({ length: POINTS }, (_, i) => 1 - (1 - i / (POINTS - 1)) ** 2);
-  return shares.map((share) => {
-    const at = Math.min(times.length - 1, Math.floor(share * times.length));
-    return [rounded(times[at] ?? 0), rounded(share)];
+  let done = 0;
+  const load = new Calls(callers, async (caller, n) => {
+    await column.store.update(keyOf('t', caller), change(n), { deadline: performance.now() + DEADLINE_MS });
+    done++;
   });
+  await load.run(seconds / 2);
+  const before = usageOf(servers);
+  const doneBefore = done;
+  const { perSecond } = await load.run(seconds);
+  return { perSecond, used: usedPer(before, usageOf(servers), done - doneBefore) };
 }
 
-/** What a JSON needs of a figure. */
-export const rounded = (value: number): number => Number(value.toPrecision(4));
+/** Creates the shadows of a load. @throws Error when one is not acknowledged in time */
+export async function create(column: OpenColumn, prefix: string, shadows: number): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < shadows) {
+      const n = next++;
+      await column.store.update(keyOf(prefix, n), change(n), { deadline: performance.now() + DEADLINE_MS });
+    }
+  };
+  await Promise.all(Array.from({ length: CREATING }, worker));
+}

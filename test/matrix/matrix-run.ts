@@ -1,10 +1,15 @@
+/** Of `matrix.json`: a report is made of one of this format only. */
+export const FORMAT = 2;
+
 /** What one run of the lab found, as `matrix.json` has it. The report is made of this and the profiles alone. */
 export interface MatrixRun {
-  readonly format: 1;
+  readonly format: typeof FORMAT;
   readonly about: About;
   readonly columns: readonly ColumnFacts[];
   readonly latencies: readonly Latency[];
   readonly throughputs: readonly Throughput[];
+  readonly memories: readonly Memory[];
+  readonly callTimeouts: readonly CallTimeout[];
   readonly faults: readonly FaultRun[];
   readonly skipped: readonly Skipped[];
 }
@@ -42,8 +47,10 @@ export interface Judgement {
 export interface Latency {
   readonly column: string;
   readonly topology: string;
+  readonly load: LoadName;
   readonly operation: 'write' | 'read';
-  readonly perSecond: number;
+  /** That were due, of each round. */
+  readonly perSecond: readonly number[];
   /** Of all rounds. */
   readonly n: number;
   readonly failed: number;
@@ -56,6 +63,37 @@ export interface Latency {
   /** Reads that lacked a write acknowledged before they began, and milliseconds since the oldest write that one lacked. */
   readonly stale: number;
   readonly oldestMs: number;
+  /** That reads told of themselves; null: they told none. */
+  readonly ageMs: { readonly p50: number; readonly p99: number } | null;
+  /** Told ages that cannot be: clocks that do not agree with that of the lab. */
+  readonly wrongAges: number;
+}
+
+/** `fixed`: as many calls for each column; `half`: half of what the column itself can do; `devices`: an update a second each. */
+export type LoadName = 'fixed' | 'half' | 'devices';
+
+/** Resident bytes that a shadow adds, each process or group of them. */
+export interface Memory {
+  readonly column: string;
+  readonly shadows: number;
+  readonly bytes: Readonly<Record<string, readonly number[]>>;
+}
+
+/** How a node of Umbra takes the loss of the leader of etcd, and slow disks, with one time for a call. */
+export interface CallTimeout {
+  readonly timers: string;
+  readonly callTimeoutMs: number;
+  /** Milliseconds without an acknowledgement, of each kill of the leader. */
+  readonly gaps: readonly number[];
+  /** Milliseconds until another member led, of each. */
+  readonly elections: readonly number[];
+  /** Milliseconds for which the leader was stopped again and again, as a slow disk does; and how often. */
+  readonly stopMs: number;
+  readonly stops: number;
+  /** Writes that were in doubt or refused meanwhile, of so many; and times that the node left a member. */
+  readonly failed: number;
+  readonly writes: number;
+  readonly left: number;
 }
 
 export interface Throughput {
@@ -64,6 +102,10 @@ export interface Throughput {
   readonly perSecond: readonly number[];
   /** Microseconds of processor per update, each process or group of them. */
   readonly cpuMicros: Readonly<Record<string, number>>;
+  /** Bytes that the kernel has sent to the disk, per update. */
+  readonly diskBytes: Readonly<Record<string, number>>;
+  /** Bytes between hosts, per update; null: servers had no hosts of their own. */
+  readonly networkBytes: number | null;
 }
 
 export interface Step {
@@ -89,6 +131,15 @@ export interface FaultRun {
   readonly served: number;
   /** Milliseconds in which two servers took writes; null: not asked in this row. */
   readonly twoWritersMs: number | null;
+  /** From the first such moment to the last, in milliseconds after the fault; null: there was none. */
+  readonly twoWriters: readonly [from: number, to: number] | null;
+  /** As `served`, of reads. */
+  readonly readsServed: number;
+  /** As in Latency, of the whole run. */
+  readonly stale: number;
+  readonly oldestMs: number;
+  /** What else the fault has shown. */
+  readonly note: string | null;
   readonly broken: readonly { readonly promise: string; readonly count: number; readonly first: string }[];
   /** Acknowledgements in each 100 ms. */
   readonly buckets: readonly number[];

@@ -1,129 +1,119 @@
 import { execFileSync } from 'node:child_process';
-import { cpus, loadavg, release, totalmem } from 'node:os';
-import { median } from '../bench/statistics.js';
+import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
 import { namespacesRefused } from '../faults/faults/namespaces.js';
 import { Random } from '../faults/plans/random.js';
+import { callTimeouts } from './call-timeout.js';
 import { COLUMNS, type Column } from './columns.js';
 import { runFault } from './fault-run.js';
-import { FAULTS, type MatrixFault } from './faults.js';
-import { SCORED_TOPOLOGY } from './findings.js';
-import { distribution, fixedRate, rounded, saturated, type Rate, type Round } from './loads.js';
-import type { FaultRun, Latency, MatrixRun, Skipped, Throughput } from './matrix-run.js';
-import { startServers, type Place } from './servers.js';
-import type { Size } from './sizes.js';
-
-export const MATRIX_ROWS = ['latency', 'zones', 'throughput', 'faults'] as const;
-export type MatrixRow = (typeof MATRIX_ROWS)[number];
-
-export interface Plan {
-  readonly size: Size;
-  readonly columns: readonly Column[];
-  readonly rows: readonly MatrixRow[];
-  /** Decides in which order the columns have their turns. */
-  readonly seed: number;
-  readonly command: string;
-  readonly say: (text: string) => void;
-}
+import { FORMAT, type CallTimeout, type FaultRun, type MatrixRun, type Skipped } from './matrix-run.js';
+import { LoadResults } from './load-results.js';
+import { faultsOf, includes, roundsOf, type LoadRow, type Plan, type PlannedFault } from './plan.js';
+import { rounded } from './latency-figures.js';
+import { disksRefused } from './small-disk.js';
+import { visitFar, visitThreeHosts } from './visits.js';
 
 /** Everything that was chosen, on this machine. @throws Error when servers do not start */
 export async function measure(plan: Plan): Promise<MatrixRun> {
   const startedAt = new Date().toISOString();
   const before = loadavg()[0] ?? 0;
   const lab = new Matrix(plan);
-  if (plan.rows.includes('throughput')) await lab.throughput();
-  if (plan.rows.includes('latency')) await lab.latency(SCORED_TOPOLOGY, 0, plan.size.perSecond);
-  if (plan.rows.includes('zones'))
-    for (const ms of plan.size.between) await lab.latency(`${ms} ms between members`, ms, plan.size.farPerSecond);
-  if (plan.rows.includes('faults')) await lab.faults();
+  await lab.loads();
+  await lab.faults();
   const { size, seed, command } = plan;
   return {
-    format: 1,
+    format: FORMAT,
     about: {
-      ...{ startedAt, command, scale: size.name, rounds: size.rounds, seed, machine: machine(), versions: versions() },
-      ...{ load: [rounded(before), rounded(loadavg()[0] ?? 0)], control: lab.control },
+      ...{ startedAt, command, scale: size.name, rounds: roundsOf(plan), seed, machine: machine() },
+      ...{ versions: versions(), load: [rounded(before), rounded(loadavg()[0] ?? 0)], control: lab.control },
     },
     columns: plan.columns.map(({ facts }) => facts),
-    ...{ latencies: lab.latencies, throughputs: lab.throughputs, faults: lab.faultRuns, skipped: lab.skipped },
+    ...lab.results.all(),
+    callTimeouts: includes(plan, 'call-timeout') ? await lab.callTimeouts() : [],
+    ...{ faults: lab.faultRuns, skipped: lab.skipped },
   };
 }
 
 class Matrix {
-  readonly latencies: Latency[] = [];
-  readonly throughputs: Throughput[] = [];
+  readonly results = new LoadResults();
   readonly faultRuns: FaultRun[] = [];
   readonly skipped: Skipped[] = [];
   readonly control: number[] = [];
   readonly #random: Random;
+  /** Why servers have no hosts of their own; null: they have. */
+  readonly #refused = namespacesRefused();
 
   constructor(private readonly plan: Plan) {
     this.#random = new Random(plan.seed);
   }
 
-  async throughput(): Promise<void> {
-    const { size, columns } = this.plan;
-    const found = new Map(columns.map((column) => [column, [] as Rate[]]));
+  async loads(): Promise<void> {
+    const { plan } = this;
+    const has = (...rows: LoadRow[]): boolean => rows.some((row) => includes(plan, row));
+    if (has('throughput', 'half', 'latency', 'devices')) await this.#threeHosts();
+    if (has('one-host')) await this.#far('one host', 0, 1, plan.size.perSecond);
+    if (has('zones'))
+      for (const ms of plan.size.between) await this.#far(`${ms} ms between members`, ms, 3, plan.size.farPerSecond);
+  }
+
+  async #threeHosts(): Promise<void> {
+    const { plan } = this;
+    const apart = this.#refused === null;
+    if (!apart) this.skipped.push({ row: 'bytes between hosts', reason: `network namespaces: ${this.#refused}` });
     // One that does not count: the compiler of Node takes its time from whoever comes first.
-    for (const column of columns.slice(0, 1)) await this.#rate(column);
-    for (let round = 0; round < size.rounds; round++) {
-      const turn = this.#shuffled();
-      for (const column of turn) found.get(column)?.push(await this.#rate(column));
+    for (const column of plan.columns.slice(0, 1)) await visitThreeHosts(plan, column, apart, null);
+    for (let round = 0; round < roundsOf(plan); round++) {
+      const turn = this.#shuffled(plan.columns);
+      for (const column of turn) {
+        plan.say(`round ${round + 1}: loads: ${column.facts.name}`);
+        await visitThreeHosts(plan, column, apart, this.results);
+      }
       // The first one once more: what it shows now, and what it showed, differ by what else the machine did.
       const [first] = turn;
-      if (!first) continue;
-      const again = await this.#rate(first);
-      this.control.push(rounded(again.perSecond / (found.get(first)?.at(-1)?.perSecond ?? Number.NaN)));
-    }
-    for (const [{ facts }, rates] of found) {
-      const names = Object.keys(rates[0]?.cpuMicros ?? {});
-      const cost = names.map((name) => [name, rounded(median(rates.map(({ cpuMicros }) => cpuMicros[name] ?? 0)))]);
-      const perSecond = rates.map((rate) => rounded(rate.perSecond));
-      this.throughputs.push({
-        ...{ column: facts.name, callers: size.callers, perSecond, cpuMicros: Object.fromEntries(cost) },
-      });
+      const shown = first && this.results.lastRate(first);
+      if (!first || shown === undefined) continue;
+      const again = await visitThreeHosts(plan, first, apart, null);
+      if (again !== null) this.control.push(rounded(again / shown));
     }
   }
 
-  async latency(topology: string, between: number, perSecond: number): Promise<void> {
-    const { size, columns } = this.plan;
-    const found = new Map(columns.map((column) => [column, { write: [] as Round[], read: [] as Round[] }]));
-    for (let round = 0; round < size.rounds; round++) {
-      for (const column of this.#shuffled()) {
-        this.plan.say(`latency, ${topology}: ${column.facts.name}`);
-        const { write, read } = await this.#with(column, { apart: false, between }, (opened) =>
-          fixedRate(opened, perSecond, size.latencySeconds),
-        );
-        found.get(column)?.write.push(write);
-        found.get(column)?.read.push(read);
+  async #far(topology: string, between: number, hosts: 1 | 3, perSecond: number): Promise<void> {
+    const columns = this.plan.columns.filter(({ facts, needs }) => {
+      if (hosts > 1 || !needs.replica) return true;
+      this.skipped.push({ row: `${topology}, ${facts.name}`, reason: 'it writes only where there is a replica' });
+      return false;
+    });
+    for (let round = 0; round < roundsOf(this.plan); round++)
+      for (const column of this.#shuffled(columns)) {
+        this.plan.say(`round ${round + 1}: ${topology}: ${column.facts.name}`);
+        await visitFar(this.plan, column, { topology, between, hosts, perSecond }, this.results);
       }
-    }
-    for (const [{ facts }, rounds] of found)
-      for (const operation of ['write', 'read'] as const)
-        this.latencies.push({
-          ...{ column: facts.name, topology, operation, perSecond, ...latencyOf(rounds[operation]) },
-        });
   }
 
   async faults(): Promise<void> {
-    const { size } = this.plan;
-    const refused = namespacesRefused();
-    for (const fault of FAULTS.slice(0, size.faults)) {
-      if (fault.needsHosts && refused !== null) {
-        this.skipped.push({ row: `fault: ${fault.name}`, reason: `hosts in network namespaces: ${refused}` });
-        continue;
-      }
-      for (let round = 0; round < size.faultRounds; round++)
-        for (const column of this.#shuffled()) await this.#fault(column, fault, round, refused === null);
+    for (const planned of faultsOf(this.plan)) {
+      const reason = this.#refusal(planned);
+      if (reason !== null) this.skipped.push({ row: `fault: ${planned.fault.name}`, reason });
+      else
+        for (let round = 0; round < planned.rounds; round++)
+          for (const column of this.#shuffled(planned.columns)) await this.#fault(column, planned, round);
     }
     // In the order of the columns, whatever turn they had.
     const order = COLUMNS.map(({ facts }) => facts.name);
     this.faultRuns.sort((a, b) => a.round - b.round || order.indexOf(a.column) - order.indexOf(b.column));
   }
 
+  /** Why the fault cannot be carried out here, or null. */
+  #refusal({ fault: { needs } }: PlannedFault): string | null {
+    if (needs === 'hosts' && this.#refused !== null) return `hosts in network namespaces: ${this.#refused}`;
+    const refused = needs === 'disks' ? disksRefused(tmpdir()) : null;
+    return refused === null ? null : `disks of their own: ${refused}`;
+  }
+
   /** One that cannot be carried out is told, and the others go on. */
-  async #fault(column: Column, fault: MatrixFault, round: number, apart: boolean): Promise<void> {
+  async #fault(column: Column, { fault }: PlannedFault, round: number): Promise<void> {
     const { name } = column.facts;
     try {
-      const run = await runFault(column, fault, this.plan.size.times, round, apart);
+      const run = await runFault(column, fault, this.plan.size.times, round, this.#refused === null);
       this.faultRuns.push(run);
       this.plan.say(`${fault.name}: ${name}: ${run.acked} acknowledged, ${run.lost} lost, gap ${run.gapMs} ms`);
     } catch (error) {
@@ -133,66 +123,18 @@ class Matrix {
     }
   }
 
-  async #rate(column: Column): Promise<Rate> {
-    const { callers, throughputSeconds } = this.plan.size;
-    const place = { apart: false, between: 0 };
-    const rate = await this.#with(column, place, (opened, servers) =>
-      saturated(opened, servers, callers, throughputSeconds),
-    );
-    this.plan.say(`throughput: ${column.facts.name}: ${Math.round(rate.perSecond)}/s`);
-    return rate;
+  callTimeouts(): Promise<CallTimeout[]> {
+    return callTimeouts(this.plan, this.#refused === null);
   }
 
-  async #with<T>(
-    column: Column,
-    place: Place,
-    use: (opened: Awaited<ReturnType<Column['open']>>, servers: Awaited<ReturnType<typeof startServers>>) => Promise<T>,
-  ): Promise<T> {
-    const servers = await startServers(column.needs, place);
-    try {
-      const opened = await column.open(servers);
-      try {
-        return await use(opened, servers);
-      } finally {
-        await opened.close();
-      }
-    } finally {
-      await servers.stop();
-    }
-  }
-
-  #shuffled(): Column[] {
-    const columns = [...this.plan.columns];
+  #shuffled(all: readonly Column[]): Column[] {
+    const columns = [...all];
     for (let i = columns.length - 1; i > 0; i--) {
       const j = this.#random.int(0, i);
       [columns[i], columns[j]] = [columns[j] as Column, columns[i] as Column];
     }
     return columns;
   }
-}
-
-function latencyOf(rounds: readonly Round[]) {
-  const each = (what: (times: readonly number[]) => number): number[] =>
-    rounds.map(({ times }) => rounded(what(times)));
-  const share = (at: number) => (times: readonly number[]) =>
-    times[Math.min(times.length - 1, Math.floor(at * times.length))] ?? 0;
-  const all = rounds.flatMap(({ times }) => times).sort((a, b) => a - b);
-  return {
-    ...{ n: all.length, failed: rounds.reduce((sum, { failed }) => sum + failed, 0) },
-    ...{
-      p50: each(share(0.5)),
-      p99: each(share(0.99)),
-      deviation: each(deviation),
-      longest: each((t) => t.at(-1) ?? 0),
-    },
-    ...{ cdf: distribution(all), stale: rounds.reduce((sum, { stale }) => sum + stale, 0) },
-    oldestMs: rounded(Math.max(...rounds.map(({ oldestMs }) => oldestMs))),
-  };
-}
-
-function deviation(times: readonly number[]): number {
-  const mean = times.reduce((sum, each) => sum + each, 0) / times.length;
-  return Math.sqrt(times.reduce((sum, each) => sum + (each - mean) ** 2, 0) / times.length);
 }
 
 function machine(): string {

@@ -35,6 +35,7 @@ function section(run: MatrixRun, name: string): Block[] {
       shown.map((column) => rowOf(runs.filter((each) => each.column === column))),
     ),
     ...lostBlock(name, runs),
+    ...noteBlock(name, runs),
     ...brokenBlock(name, runs),
     {
       ...{ kind: 'chart', svg: faultChart(first, columns), key },
@@ -55,6 +56,8 @@ const HEAD = [
   '**lost**',
   'gap ms',
   'served',
+  'reads served',
+  'stale reads, oldest',
   'two writers ms',
   'promises broken',
 ];
@@ -67,9 +70,26 @@ function rowOf(runs: readonly FaultRun[]): string[] {
     ...[`\`${runs[0]?.column ?? ''}\``, String(runs.length), sum(({ acked }) => acked), sum(({ failed }) => failed)],
     `**${sum(({ lost }) => lost)}**${runs.length > 1 ? ` (${runs.map(({ lost }) => lost).join(', ')})` : ''}`,
     ...[spreadText(runs.map(({ gapMs }) => gapMs)), spreadText(runs.map(({ served }) => served))],
-    writers.length === 0 ? 'not asked' : spreadText(writers),
+    spreadText(runs.map(({ readsServed }) => readsServed)),
+    `${sum(({ stale }) => stale)}, ${duration(Math.max(...runs.map(({ oldestMs }) => oldestMs)))}`,
+    writers.length === 0 ? 'not asked' : `${spreadText(writers)}${spansOf(runs)}`,
     String(new Set(runs.flatMap(({ broken }) => broken.map(({ promise }) => promise))).size),
   ];
+}
+
+/** ` (1.20 s to 17.5 s; ...)`, of each round that had them; empty: none. */
+function spansOf(runs: readonly FaultRun[]): string {
+  const spans = runs.flatMap(({ twoWriters }) =>
+    twoWriters === null ? [] : [`${duration(twoWriters[0])} to ${duration(twoWriters[1])}`],
+  );
+  return spans.length === 0 ? '' : ` (${spans.join('; ')})`;
+}
+
+function noteBlock(name: string, runs: readonly FaultRun[]): Block[] {
+  const rows = runs.flatMap(({ column, round, note }) =>
+    note === null ? [] : [[`\`${column}\``, String(round + 1), note]],
+  );
+  return rows.length === 0 ? [] : [table(`Seen beside it: ${name}`, ['column', 'round', ''], rows)];
 }
 
 function lostBlock(name: string, runs: readonly FaultRun[]): Block[] {

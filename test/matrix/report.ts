@@ -1,9 +1,11 @@
 import { alarm, heading, html, markdown, table, text, type Block } from './blocks.js';
-import { colourOf, columnsOf, heatMap, latencyChart, scoreChart, sweepChart, throughputChart } from './charts.js';
+import { colourOf, columnsOf, heatMap, scoreChart, sweepChart } from './charts.js';
+import { callTimeoutSection } from './report-call-timeout.js';
 import { faultSections } from './report-faults.js';
+import { keyOf, loadSections } from './report-loads.js';
 import { figure, spreadText } from './figures.js';
 import { findingsOf, SCORED_TOPOLOGY } from './findings.js';
-import { CONTROL_OFF, type Latency, type MatrixRun } from './matrix-run.js';
+import { CONTROL_OFF, type MatrixRun } from './matrix-run.js';
 import { ROWS, type Profile } from './profile.js';
 import { AVAILABILITY_FORMULA, CONSISTENCY_FORMULA, COST_FORMULA, LATENCY_FORMULA } from './score.js';
 import { rank, sweep, type Ranking, type Sweep } from './score.js';
@@ -23,9 +25,9 @@ export function reportOf(run: MatrixRun, profiles: readonly Profile[]): Report {
     ...headerOf(run),
     ...columnsSection(run),
     ...scoreSection(run, profiles),
-    ...latencySection(run),
-    ...throughputSection(run),
+    ...loadSections(run),
     ...faultSections(run),
+    ...callTimeoutSection(run),
     ...limitsSection(run),
   ];
   return { markdown: markdown(blocks), html: html(TITLE, blocks) };
@@ -147,70 +149,6 @@ function sweepBlock(title: string, each: Sweep, columns: readonly string[]): Blo
     key: keyOf(columns),
     table: { title: `${title}: the weight of ${each.row}`, head: ['weight', ...columns], rows },
   };
-}
-
-const keyOf = (columns: readonly string[]) => columns.map((name) => [name, colourOf(columns, name)] as const);
-
-function latencySection(run: MatrixRun): Block[] {
-  const columns = columnsOf(run);
-  const groups = new Map<string, Latency[]>();
-  for (const each of run.latencies) {
-    const title = `${each.operation === 'write' ? 'Writes' : 'Reads'}, ${each.topology}, ${each.perSecond}/s open loop`;
-    groups.set(title, [...(groups.get(title) ?? []), each]);
-  }
-  if (groups.size === 0) return [];
-  const charts = [...groups].map(([title, latencies]): Block => {
-    const head = [
-      'column',
-      'n',
-      'failed',
-      'P50 ms',
-      'P99 ms',
-      'P99 − P50 ms',
-      'deviation ms',
-      'longest ms',
-      'stale',
-      'oldest',
-    ];
-    const rows = latencies.map((each) => latencyRow(each));
-    return { kind: 'chart', svg: latencyChart(latencies, columns), key: keyOf(columns), table: { title, head, rows } };
-  });
-  return [
-    heading(2, 'Latency'),
-    text(
-      'Measured from the moment at which each call was due. A figure is the mean of the rounds, with its lowest and ' +
-        'highest round. A read is stale when it lacks a write that was acknowledged before it began; the oldest is the ' +
-        'longest time since such a write.',
-    ),
-    ...charts,
-  ];
-}
-
-function latencyRow(each: Latency): string[] {
-  const isRead = each.operation === 'read';
-  return [
-    ...[`\`${each.column}\``, each.n.toLocaleString('en'), String(each.failed), spreadText(each.p50)],
-    ...[spreadText(each.p99), spreadText(each.p99.map((p99, i) => p99 - (each.p50[i] ?? Number.NaN)))],
-    ...[spreadText(each.deviation), spreadText(each.longest)],
-    ...(isRead ? [String(each.stale), `${figure(each.oldestMs)} ms`] : ['', '']),
-  ];
-}
-
-function throughputSection({ throughputs, columns }: MatrixRun): Block[] {
-  if (throughputs.length === 0) return [];
-  const names = columns.map(({ name }) => name);
-  const rows = throughputs.map(({ column, callers, perSecond, cpuMicros }) => [
-    ...[`\`${column}\``, String(callers), String(perSecond.length), spreadText(perSecond)],
-    Object.entries(cpuMicros)
-      .map(([name, micros]) => `${name} ${figure(micros)}`)
-      .join(', '),
-  ]);
-  const head = ['column', 'callers', 'rounds', 'updates/s', 'µs of processor per update'];
-  const title = 'Updates per second, as many callers as stated, each with one under way';
-  return [
-    heading(2, 'Throughput and cost'),
-    { kind: 'chart', svg: throughputChart(throughputs, names), key: keyOf(names), table: { title, head, rows } },
-  ];
 }
 
 function limitsSection(run: MatrixRun): Block[] {

@@ -5,15 +5,20 @@ import { parseArgs } from 'node:util';
 import { PROFILES, profileOfFile } from './profiles.js';
 import { COLUMNS } from './columns.js';
 import { choose } from './choose.js';
-import { MATRIX_ROWS, measure } from './measure.js';
+import { measure } from './measure.js';
+import { FORMAT, type MatrixRun } from './matrix-run.js';
+import { estimateOf, estimateText, MATRIX_ROWS, USUAL_ROWS, type Plan } from './plan.js';
 import { ProfileFault } from './profile.js';
 import { reportOf } from './report.js';
 import { SIZES } from './sizes.js';
 
-const USAGE = `npm run matrix -- [--quick | --smoke] [--columns a,b] [--rows a,b] [--profile FILE] [--seed N] [--out FOLDER]
+const USAGE = `npm run matrix -- [--quick | --smoke] [--columns a,b] [--rows a,b] [--rounds N] [--profile FILE] [--seed N] [--out FOLDER]
   columns: ${COLUMNS.map(({ facts }) => facts.name).join(', ')}
   rows: ${MATRIX_ROWS.join(', ')}
 npm run matrix -- --report matrix.json [--profile FILE] [--out FOLDER]   makes the report of a run again`;
+
+/** Servers, disks and hosts at a time. */
+const MAX_OWNED = 50;
 
 /** Everything that the run writes is here, and goes with it. */
 const folder = mkdtempSync(join(tmpdir(), 'umbra-matrix-'));
@@ -24,6 +29,9 @@ function leave(code: number): never {
   process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }));
   process.exit(code);
 }
+
+// Each server, disk and host of a fault ends with this process.
+process.setMaxListeners(MAX_OWNED);
 
 for (const [signal, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const])
   process.once(signal, () => leave(code));
@@ -39,24 +47,13 @@ async function main(): Promise<void> {
     options: {
       ...{ quick: { type: 'boolean' }, smoke: { type: 'boolean' }, help: { type: 'boolean' } },
       ...{ columns: { type: 'string' }, rows: { type: 'string' }, profile: { type: 'string' } },
-      ...{ seed: { type: 'string' }, out: { type: 'string' }, report: { type: 'string' } },
+      ...{ seed: { type: 'string' }, rounds: { type: 'string' }, out: { type: 'string' }, report: { type: 'string' } },
     } as const,
   });
   if (values.help) return void process.stdout.write(`${USAGE}\n`);
   const out = values.out ?? 'data/matrix';
   const profiles = values.profile === undefined ? PROFILES() : [profileOfFile(values.profile)];
-  const size = SIZES[values.smoke ? 'smoke' : values.quick ? 'quick' : 'full'];
-  const run =
-    values.report === undefined
-      ? await measure({
-          size,
-          columns: choose('--columns', values.columns, COLUMNS, ({ facts }) => facts.name),
-          rows: choose('--rows', values.rows, MATRIX_ROWS, (row) => row),
-          seed: seedOf(values.seed),
-          command: `npm run matrix -- ${process.argv.slice(2).join(' ')}`.trim(),
-          say: (text) => void process.stderr.write(`${text}\n`),
-        })
-      : JSON.parse(readFileSync(values.report, 'utf8'));
+  const run = values.report === undefined ? await measured(values) : runOfFile(values.report);
   const { markdown, html } = reportOf(run, profiles);
   mkdirSync(out, { recursive: true });
   const files = { 'matrix.json': `${JSON.stringify(run)}\n`, 'matrix.md': markdown, 'matrix.html': html };
@@ -68,10 +65,44 @@ async function main(): Promise<void> {
   );
 }
 
-function seedOf(text: string | undefined): number {
-  const seed = text === undefined ? Date.now() % 1_000_000 : Number(text);
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new ProfileFault('--seed must be a whole number, 0 or more');
-  return seed;
+interface Values {
+  readonly [option: string]: string | boolean | undefined;
+  readonly columns?: string;
+  readonly rows?: string;
+  readonly rounds?: string;
+  readonly seed?: string;
+}
+
+async function measured(values: Values): Promise<MatrixRun> {
+  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  const rounds = values.rounds === undefined ? null : wholeNumber('--rounds', values.rounds, 1);
+  const plan: Plan = {
+    size: SIZES[values['smoke'] ? 'smoke' : values['quick'] ? 'quick' : 'full'],
+    columns: choose('--columns', values.columns, COLUMNS, ({ facts }) => facts.name),
+    rows: values.rows === undefined ? USUAL_ROWS : choose('--rows', values.rows, MATRIX_ROWS, (row) => row),
+    ...{ rounds, seed: values.seed === undefined ? Date.now() % 1_000_000 : wholeNumber('--seed', values.seed, 0) },
+    command: `npm run matrix -- ${process.argv.slice(2).join(' ')}`.trim(),
+    say,
+  };
+  say(`the plan takes ${estimateText(estimateOf(plan))}`);
+  return measure(plan);
+}
+
+/** @throws ProfileFault for one that this lab has not written */
+function runOfFile(file: string): MatrixRun {
+  const run = JSON.parse(readFileSync(file, 'utf8')) as MatrixRun;
+  if (run.format !== FORMAT)
+    throw new ProfileFault(
+      `--report: ${file} has format ${String(run.format)}, and this lab writes ${FORMAT}: measure again`,
+    );
+  return run;
+}
+
+function wholeNumber(option: string, text: string, least: number): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least)
+    throw new ProfileFault(`${option} must be a whole number, ${least} or more`);
+  return value;
 }
 
 main().then(

@@ -6,7 +6,7 @@ import type { Position } from '../../src/store/position.js';
 import type { Change, ShadowRecord } from '../../src/store/shadow-store.js';
 import type { History, Section, Told, UpdateOp } from '../faults/model/history.js';
 import { difference, merge } from '../faults/model/model.js';
-import { TENANT, type OpenColumn } from './columns.js';
+import { TENANT, type OpenColumn } from './open-column.js';
 
 /** Shadows of the devices of a node. */
 export const SHADOWS = 16;
@@ -82,7 +82,7 @@ export class NodeTraffic {
       const shadow = nameOf(i % SHADOWS);
       const from = performance.now();
       try {
-        const told = await this.column.read(keyOf(shadow), from + DEADLINE_MS);
+        const { told } = await this.column.read(keyOf(shadow), from + DEADLINE_MS);
         this.history.reads.push({ shadow, node: this.node, door: 'http', from, to: performance.now(), told });
       } catch {
         // A read that fails promises nothing.

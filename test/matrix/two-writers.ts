@@ -7,6 +7,14 @@ const LOOK_MS = 100;
 /** Milliseconds in which a server that takes a write says so. */
 const ANSWER_MS = 300;
 
+export interface TwoWritersFound {
+  /** Milliseconds in all. */
+  readonly ms: number;
+  /** On the monotonic clock; null: never. */
+  readonly first: number | null;
+  readonly last: number;
+}
+
 /**
  * Asks every server all the time whether it takes a write, and counts the time in which two did so, each by itself. A
  * member of etcd passes writes on, so there it counts when one acknowledges for an older term than another has before.
@@ -14,6 +22,8 @@ const ANSWER_MS = 300;
 export class TwoWriters {
   #stopped = false;
   #ms = 0;
+  #first: number | null = null;
+  #last = 0;
   #newestTerm = { term: 0n, at: Infinity };
   readonly #running: Promise<void>[] = [];
   readonly #ends: (() => void)[] = [];
@@ -26,12 +36,12 @@ export class TwoWriters {
     if (redis) this.#running.push(this.#askServers(redis.servers));
   }
 
-  /** @returns milliseconds. Never rejects. */
-  async stop(): Promise<number> {
+  /** Never rejects. */
+  async stop(): Promise<TwoWritersFound> {
     this.#stopped = true;
     await Promise.all(this.#running);
     for (const end of this.#ends) end();
-    return this.#ms;
+    return { ms: this.#ms, first: this.#first, last: this.#last };
   }
 
   async #askServers(servers: readonly { readonly host: string; readonly port: number }[]): Promise<void> {
@@ -54,8 +64,14 @@ export class TwoWriters {
         ),
       );
       await next;
-      if (taken.filter(Boolean).length > 1) this.#ms += performance.now() - from;
+      if (taken.filter(Boolean).length > 1) this.#note(from);
     }
+  }
+
+  #note(from: number): void {
+    this.#first ??= from;
+    this.#last = performance.now();
+    this.#ms += this.#last - from;
   }
 
   async #askMember(i: number): Promise<void> {
@@ -69,7 +85,7 @@ export class TwoWriters {
       if (!answer) continue;
       const term = BigInt(answer.header.raft_term);
       if (term > this.#newestTerm.term) this.#newestTerm = { term, at: performance.now() };
-      else if (term < this.#newestTerm.term && from > this.#newestTerm.at) this.#ms += performance.now() - from;
+      else if (term < this.#newestTerm.term && from > this.#newestTerm.at) this.#note(from);
     }
   }
 }

@@ -42,7 +42,7 @@ export class Namespaces {
       const net = (process.pid + attempt) % 256;
       const space = new Namespaces(`ul${net}x${Namespaces.#created++ % 1000}`, net);
       // Its name tells other labs that the network is taken.
-      if (!run('ip', 'link', 'add', space.#bridge, 'type', 'bridge')) continue;
+      if (!run('ip', 'link', 'add', space.bridge, 'type', 'bridge')) continue;
       process.once('exit', space.#remove);
       space.#build(count);
       return space;
@@ -65,7 +65,7 @@ export class Namespaces {
   }
 
   iptables(member: number, ...args: string[]): void {
-    must('ip', 'netns', 'exec', this.#name(member), 'iptables', ...args);
+    this.run(member, 'iptables', ...args);
   }
 
   /** Heals everything on that host. */
@@ -73,14 +73,30 @@ export class Namespaces {
     this.iptables(member, '-F');
   }
 
+  /** Outer ends of the links to the hosts: what one receives its host has sent. */
+  get links(): readonly string[] {
+    return this.#names.map((_, member) => this.#outside(member));
+  }
+
+  /** A command on that host. @throws Error of it */
+  run(member: number, command: string, ...args: string[]): void {
+    must('ip', 'netns', 'exec', this.#name(member), command, ...args);
+  }
+
+  /** The end of the link on that host. */
+  device(member: number): string {
+    return `${this.id}i${member}`;
+  }
+
   stop(): void {
     process.removeListener('exit', this.#remove);
     for (const name of this.#names) run('ip', 'netns', 'del', name);
     this.#names.length = 0;
-    run('ip', 'link', 'del', this.#bridge);
+    run('ip', 'link', 'del', this.bridge);
   }
 
-  get #bridge(): string {
+  /** The link of this process to the hosts. */
+  get bridge(): string {
     return `ul${this.net}br`;
   }
 
@@ -88,16 +104,20 @@ export class Namespaces {
     return `${this.id}m${member}`;
   }
 
+  #outside(member: number): string {
+    return `${this.id}o${member}`;
+  }
+
   #build(count: number): void {
-    must('ip', 'addr', 'add', `${this.here}/24`, 'dev', this.#bridge);
-    must('ip', 'link', 'set', this.#bridge, 'up');
+    must('ip', 'addr', 'add', `${this.here}/24`, 'dev', this.bridge);
+    must('ip', 'link', 'set', this.bridge, 'up');
     for (let member = 0; member < count; member++) {
       const name = this.#name(member);
-      const [outside, inside] = [`${this.id}o${member}`, `${this.id}i${member}`];
+      const [outside, inside] = [this.#outside(member), this.device(member)];
       must('ip', 'netns', 'add', name);
       this.#names.push(name);
       must('ip', 'link', 'add', outside, 'type', 'veth', 'peer', 'name', inside);
-      must('ip', 'link', 'set', outside, 'master', this.#bridge, 'up');
+      must('ip', 'link', 'set', outside, 'master', this.bridge, 'up');
       must('ip', 'link', 'set', inside, 'netns', name);
       const within = [...this.prefix(member).slice(1)];
       must('ip', ...within, 'ip', 'addr', 'add', `${this.address(member)}/24`, 'dev', inside);
