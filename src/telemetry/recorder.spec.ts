@@ -102,6 +102,16 @@ describe('Gauge', () => {
     gauge.read = () => [[['a'], 2]];
     expect(gauge.samples()).toEqual([{ suffix: '', labels: ['part', 'a'], value: 2 }]);
     gauge.read = () => Array.from({ length: 1000 }, (_, i) => [[String(i)], i] as const);
-    expect(gauge.samples()).toHaveLength(100);
+    expect(gauge.samples()).toHaveLength(3);
   });
+});
+
+it('says of how many series it never has more', () => {
+  const labels = { door: ['a', 'b'], member: 9 };
+  const counter = new Counter({ name: 'x', help: 'X.', labels });
+  const histogram = new Histogram({ name: 'x', help: 'X.', labels }, SIZES);
+  for (let i = 0; i < 100; i++)
+    for (const each of [counter, histogram]) for (const door of labels.door) each.bind(door, `m-${i}`);
+  for (const each of [counter, histogram]) expect(each.samples()).toHaveLength(each.most);
+  expect([counter.most, histogram.most, new Gauge({ name: 'x', help: 'X.', labels }).most]).toEqual([20, 220, 18]);
 });

@@ -48,6 +48,8 @@ export interface Sample {
 /** What a page of metrics shows of one name. */
 export interface Family extends Definition {
   readonly type: FamilyType;
+  /** Series that it never has more of. */
+  readonly most: number;
   /** Null: nothing has bound or read it, and it is left out. */
   samples(): Sample[] | null;
 }
@@ -127,6 +129,10 @@ export class Counter implements Family {
     return this.#counts[cell] ?? NaN;
   }
 
+  get most(): number {
+    return this.#cells.size;
+  }
+
   samples(): Sample[] | null {
     const { bound } = this.#cells;
     if (bound.length === 0) return null;
@@ -196,6 +202,11 @@ export class Histogram implements Family {
     return this.#counts.subarray(base, base + this.#last + 1).reduce((sum, each) => sum + each, 0);
   }
 
+  /** Its buckets, the one for everything above, count and sum of each cell. */
+  get most(): number {
+    return this.#cells.size * (this.#last + 3);
+  }
+
   samples(): Sample[] | null {
     const { bound } = this.#cells;
     return bound.length === 0 ? null : bound.flatMap(({ cell, labels }) => this.#samplesOf(cell, labels));
@@ -224,14 +235,13 @@ const boundText = (bound: number): string => (Number.isInteger(bound) ? bound.to
 /** A value with the values of its labels, in their order. */
 export type Reading = readonly [labels: readonly string[], value: number];
 
-/** Series of one gauge with labels; a reader that gives more has the others left out. */
-const MAX_READINGS = 100;
-
 /** A value that its owner knows, asked for when the page is read. */
 export class Gauge implements Family {
   readonly name: string;
   readonly help: string;
   readonly labels: Readonly<Record<string, LabelValues>>;
+  /** A reader that gives more has the others left out. */
+  readonly most: number;
   /** Set by whoever knows the value; null: nobody does, and it is left out. It must not wait. */
   read: (() => number | readonly Reading[]) | null = null;
 
@@ -243,12 +253,14 @@ export class Gauge implements Family {
     this.name = name;
     this.help = help;
     this.labels = labels;
+    const numbers = Object.values(labels).map((values) => (typeof values === 'number' ? values : values.length));
+    this.most = numbers.reduce((all, each) => all * each, 1);
   }
 
   samples(): Sample[] | null {
     if (this.read === null) return null;
     const read = this.read();
-    const readings: readonly Reading[] = typeof read === 'number' ? [[[], read]] : read.slice(0, MAX_READINGS);
+    const readings: readonly Reading[] = typeof read === 'number' ? [[[], read]] : read.slice(0, this.most);
     const names = Object.keys(this.labels);
     const suffix = this.type === 'counter' ? '_total' : this.type === 'info' ? '_info' : '';
     return readings.map(([values, value]) => ({
