@@ -7,14 +7,18 @@ import type { Servers } from '../matrix/servers.js';
 import { keyOf as shadowKey } from '../matrix/traffic.js';
 import { startRedis, type RedisServer } from '../harness/redis.js';
 import { askRedis, startSentinelCluster, type SentinelCluster } from '../harness/redis-sentinel.js';
+import { redisFeed } from '../harness/redis-feed.js';
 import { TEST_QUEUE } from '../harness/etcd-store.js';
 import { until } from '../harness/until.js';
+import { EtcdShadowStore } from '../../src/store/etcd/etcd-shadow-store.js';
+import { EtcdShadowFeed } from '../../src/store/etcd/feed/etcd-shadow-feed.js';
 import { FeedGap } from '../../src/store/shadow-feed.js';
 import { change } from '../bench/benches/store.js';
 import type { RedisPlace } from '../bench/peers/redis-connection.js';
 import { RedisFeed } from '../bench/peers/redis-feed.js';
 import { RedisShadowStore, type RedisStoreOptions } from '../bench/peers/redis-store.js';
 import { keyOf, label, readTo } from '../suites/feed-fixture.js';
+import { shadowFeedSuite } from '../suites/shadow-feed.suite.js';
 import { testShadowStore, type StoreUnderTest } from '../suites/shadow-store.suite.js';
 
 const config = { maxQueuedPerShadow: TEST_QUEUE, cacheEntries: 10_000 };
@@ -30,34 +34,43 @@ function stores(place: RedisPlace, options: RedisStoreOptions = {}): StoreUnderT
 
 /** The peer of the labs keeps the same promises as the store that it is measured against, or the race is unfair. */
 let server: RedisServer;
-beforeAll(async () => void (server = await startRedis()));
-afterAll(() => server.stop());
+let cluster: SentinelCluster;
+beforeAll(async () => {
+  [server, cluster] = await Promise.all([startRedis(), startSentinelCluster({ minReplicas: 1 })]);
+});
+afterAll(() => Promise.all([server.stop(), cluster.stop()]));
+
+const place = () => ({ sentinels: cluster.sentinels, name: cluster.name });
+const primary = async () => cluster.servers[await cluster.primary()]!;
 
 testShadowStore('redis streams (a peer of the speed lab)', async () => stores(server.port));
+shadowFeedSuite('redis streams', () => redisFeed(server.port, { host: '127.0.0.1', port: server.port }));
 
 describe('columns of the decision matrix', () => {
   let etcd: EtcdServer;
   beforeAll(async () => void (etcd = await startEtcd({ args: QUICK_ELECTION })));
   afterAll(() => etcd.stop());
 
-  const over = (beside: RedisServer): Servers => ({
-    ...{ etcd: [etcd], redis: null, beside, spaces: null, disks: [], timers: 'default', pids: () => ({}) },
-    stop: async () => undefined,
+  const servers = (storage: 'etcd' | 'redis'): Servers => ({
+    ...{ etcd: storage === 'etcd' ? [etcd] : [], redis: storage === 'redis' ? cluster : null, beside: server },
+    ...{ spaces: null, disks: [], timers: 'default', pids: () => ({}), stop: async () => undefined },
   });
-  const ofRedis: Servers['redis'] = {
-    ...{ name: '', sentinels: [], primary: async () => 0, stop: async () => undefined },
-    get servers() {
-      return [server as unknown as SentinelCluster['servers'][number]];
-    },
-  };
 
-  it.each(COLUMNS.filter(({ facts }) => facts.name !== 'redis-wait').map((each) => [each.facts.name, each] as const))(
+  it.each(COLUMNS.map((each) => [each.facts.name, each] as const))(
     '%s keeps its promises while nothing is broken, and reads what was written',
     async (_, { needs, cached, open }) => {
-      const servers = needs.storage === 'etcd' ? over(server) : { ...over(server), etcd: [], redis: ofRedis };
-      await askRedis({ host: '127.0.0.1', port: server.port }, (redis) => redis.flushall());
-      const column = await open(servers);
+      for (const each of [{ host: '127.0.0.1', port: server.port }, await primary()])
+        await askRedis(each, (redis) => redis.flushall());
+      const column = await open(servers(needs.storage));
       try {
+        // These pass both suites in shadow-store.spec and shadow-feed.spec.
+        if (needs.storage === 'etcd') {
+          expect(column.store).toBeInstanceOf(EtcdShadowStore);
+          expect(column.feed).toBeInstanceOf(EtcdShadowFeed);
+        } else {
+          expect(column.store).toBeInstanceOf(RedisShadowStore);
+          expect(column.feed).toBeInstanceOf(RedisFeed);
+        }
         const { lost, broken, history } = await judgeCalm(column);
         expect(lost).toEqual([]);
         // A cache may be late, and is judged as a store is.
@@ -75,14 +88,11 @@ describe('columns of the decision matrix', () => {
 });
 
 describe('redis streams behind sentinels', () => {
-  let cluster: SentinelCluster;
-  const place = () => ({ sentinels: cluster.sentinels, name: cluster.name });
-  beforeAll(async () => void (cluster = await startSentinelCluster({ minReplicas: 1 })));
-  afterAll(() => cluster.stop());
-
   testShadowStore('redis streams that wait for a replica', async () =>
     stores(place(), { wait: { replicas: 1, ms: 1_000 } }),
   );
+
+  shadowFeedSuite('redis streams behind sentinels', async () => redisFeed(place(), await primary()));
 
   const write = (store: RedisShadowStore, n: number) =>
     store.update(keyOf('failover'), change(n), { deadline: performance.now() + 10_000 });

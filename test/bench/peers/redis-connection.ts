@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import type { Position } from '../../../src/store/position.js';
+import type { ShadowKey } from '../../../src/store/shadow-store.js';
 
 /** The stream that holds the event of every change. */
 export const STREAM = 'umbra:events';
@@ -43,6 +44,9 @@ function sentinelOptions({ sentinels, name }: RedisSentinels, waitsMs: number) {
     ...{ connectTimeout: SILENCE_MS, sentinelCommandTimeout: SILENCE_MS, socketTimeout: SILENCE_MS + waitsMs },
   };
 }
+
+/** `{tenant}/{thing}/{name}`; the classic one ends with a slash. */
+export const shadowId = ({ tenant, thing, name }: ShadowKey): string => `${tenant}/${thing}/${name ?? ''}`;
 
 export const position = (revision: number, epoch = 0): Position => ({ cluster: 'redis', epoch, revision });
 

@@ -1,27 +1,26 @@
 import type { Redis } from 'ioredis';
-import { isTombstone } from '../../../src/document/shadow-document.js';
 import type { RecordCache } from '../../../src/store/etcd/read/record-cache.js';
 import { sameHistory, type Position } from '../../../src/store/position.js';
 import {
   FeedGap,
-  matches,
+  type BaseProgress,
   type FeedBatch,
   type ShadowFeed,
   type ShadowFilter,
 } from '../../../src/store/shadow-feed.js';
-import type { ShadowKey, ShadowRecord } from '../../../src/store/shadow-store.js';
+import type { ShadowRecord } from '../../../src/store/shadow-store.js';
 import { reasonOf } from '../../../src/telemetry/reason.js';
 import type { Health } from '../../../src/telemetry/health.js';
-import { connectRedis, enterEpoch, position, STREAM, type RedisPlace } from './redis-connection.js';
+import { keyOf, recordsAt } from './redis-base.js';
+import { connectRedis, enterEpoch, position, shadowId, STREAM, type RedisPlace } from './redis-connection.js';
+import { after, isTrimmedAfter, PAGE, wholeRevisions, type Entry } from './redis-entries.js';
 
-/** Events of one answer. */
-const PAGE = 1000;
 /** Milliseconds after which a read without events asks again. */
 const BLOCK_MS = 1000;
+/** Reads without events after which an idle reader learns how far the revisions have come: about a minute. */
+const BOOKMARK_IDLE = 60;
 /** Milliseconds between two attempts when nothing answers. */
 const RETRY_MS = 50;
-
-type Entry = [id: Buffer, fields: Buffer[]];
 
 /** Follows the stream; like Umbra's own feed it does not parse what this node has just written. */
 export class RedisFeed implements ShadowFeed {
@@ -46,9 +45,22 @@ export class RedisFeed implements ShadowFeed {
     }
   }
 
-  async base(filter: ShadowFilter): Promise<{ position: Position; records: AsyncIterable<ShadowRecord> }> {
-    const head = await this.head();
-    return { position: head, records: this.#all(filter, head) };
+  async base(
+    filter: ShadowFilter,
+    _signal: AbortSignal,
+    resume?: BaseProgress,
+  ): Promise<{ position: Position; records: AsyncIterable<ShadowRecord> }> {
+    const at = resume?.position ?? (await this.head());
+    return { position: at, records: this.#records(filter, at, resume ? shadowId(resume.after) : null) };
+  }
+
+  async *#records(filter: ShadowFilter, at: Position, afterId: string | null): AsyncGenerator<ShadowRecord> {
+    const redis = connectRedis(this.place);
+    try {
+      yield* recordsAt(redis, filter, at, afterId);
+    } finally {
+      redis.disconnect();
+    }
   }
 
   async *after(from: Position, signal: AbortSignal): AsyncGenerator<FeedBatch> {
@@ -59,30 +71,51 @@ export class RedisFeed implements ShadowFeed {
     redis.on('close', () => (isChecked = false));
     try {
       let cursor = from.revision;
-      while (!signal.aborted) {
-        if (!isChecked) {
+      // A reader that is behind this learns that it has caught up, also where nothing was changed.
+      let head = cursor;
+      for (let idle = 0; !signal.aborted;) {
+        if (!isChecked || idle >= BOOKMARK_IDLE) {
           isChecked = true;
-          const head = await this.#answered(() => this.#headOf(redis));
-          if (head === null) isChecked = false;
-          else if (!sameHistory(head, from) || head.revision < cursor) throw new FeedGap('epoch-changed');
+          idle = 0;
+          const found = await this.#answered(() => this.#checked(redis, from, cursor));
+          if (found === null) isChecked = false;
+          else head = found;
         }
-        const answer = await this.#answered(
-          () =>
-            redis.xreadBuffer('COUNT', PAGE, 'BLOCK', BLOCK_MS, 'STREAMS', STREAM, `${cursor}-0`) as Promise<
-              [Buffer, Entry[]][] | null
-            >,
-        );
+        const answer = await this.#answered(() => this.#read(redis, cursor, isChecked && cursor < head));
         // The connection may have ended as this was read, and another server may have answered.
-        if (!isChecked) continue;
-        for (const entry of answer?.[0]?.[1] ?? []) {
-          const record = this.#record(entry, from.epoch);
-          cursor = record.position.revision;
-          yield { position: record.position, records: [record] };
+        if (!isChecked || answer === null) continue;
+        idle = answer.length === 0 ? idle + 1 : 0;
+        if (answer.length === 0 && cursor < head) {
+          cursor = head;
+          yield { position: position(head, from.epoch), records: [] };
+        }
+        for (const [revision, entries] of wholeRevisions(answer)) {
+          if (revision > cursor + 1 && (await this.#answered(() => isTrimmedAfter(redis, cursor))) !== false)
+            throw new FeedGap('compacted');
+          cursor = revision;
+          yield this.#batch(entries, position(revision, from.epoch));
         }
       }
     } finally {
       redis.disconnect();
     }
+  }
+
+  /** The head. @throws FeedGap when it is of another history, or the changes since the cursor are gone */
+  async #checked(redis: Redis, from: Position, cursor: number): Promise<number> {
+    const head = await this.#headOf(redis);
+    if (!sameHistory(head, from) || head.revision < cursor) throw new FeedGap('epoch-changed');
+    if (head.revision > cursor && (await isTrimmedAfter(redis, cursor))) throw new FeedGap('compacted');
+    return head.revision;
+  }
+
+  /** @param isBehind something is there, or will never be */
+  async #read(redis: Redis, cursor: number, isBehind: boolean): Promise<Entry[]> {
+    const stream = ['STREAMS', STREAM, after(cursor)] as const;
+    const answer = isBehind
+      ? await redis.xreadBuffer('COUNT', PAGE, ...stream)
+      : await redis.xreadBuffer('COUNT', PAGE, 'BLOCK', BLOCK_MS, ...stream);
+    return (answer as unknown as [Buffer, Entry[]][] | null)?.[0]?.[1] ?? [];
   }
 
   /** Null when nothing answers; then it has waited a little. */
@@ -92,6 +125,7 @@ export class RedisFeed implements ShadowFeed {
       this.#trouble = null;
       return answer;
     } catch (error) {
+      if (error instanceof FeedGap) throw error;
       this.#trouble = reasonOf(error);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       return null;
@@ -103,30 +137,17 @@ export class RedisFeed implements ShadowFeed {
     return position(Number((await redis.get('umbra:revision')) ?? 0), epoch);
   }
 
-  /** Only for few shadows: it goes through the events. */
-  async *#all(filter: ShadowFilter, head: Position): AsyncGenerator<ShadowRecord> {
-    const redis = connectRedis(this.place);
-    try {
-      const entries = (await redis.xrangeBuffer(STREAM, '-', `${head.revision}-0`)) as unknown as Entry[];
-      const last = new Map(entries.map((entry) => [entry[1][1]?.toString(), entry]));
-      for (const entry of last.values()) {
-        const record = this.#record(entry, head.epoch);
-        if (!isTombstone(record.state) && matches(filter, record.key)) yield record;
+  /** What is no record is left out. */
+  #batch(entries: readonly Entry[], at: Position): FeedBatch {
+    const records = entries.flatMap(([, fields]): ShadowRecord[] => {
+      const shadow = fields[1]?.toString() ?? '';
+      try {
+        const { state, change } = this.cache.fromFeed(shadow, fields[5] ?? Buffer.alloc(0), at.revision);
+        return [{ key: keyOf(shadow), state, change, position: at }];
+      } catch {
+        return [];
       }
-    } finally {
-      redis.disconnect();
-    }
+    });
+    return { position: at, records };
   }
-
-  #record([id, fields]: Entry, epoch: number): ShadowRecord {
-    const revision = Number.parseInt(id.toString(), 10);
-    const shadow = fields[1]?.toString() ?? '';
-    const { state, change } = this.cache.fromFeed(shadow, fields[5] ?? Buffer.alloc(0), revision);
-    return { key: keyOf(shadow), state, change, position: position(revision, epoch) };
-  }
-}
-
-function keyOf(id: string): ShadowKey {
-  const [tenant = '', thing = '', name = ''] = id.split('/');
-  return { tenant, thing, name: name === '' ? null : name };
 }

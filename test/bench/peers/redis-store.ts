@@ -28,7 +28,7 @@ import { reasonOf } from '../../../src/telemetry/reason.js';
 import type { Health } from '../../../src/telemetry/health.js';
 import type { Storage } from '../../../src/store/storage.js';
 import { MemoryClusterKeys } from '../../harness/memory-cluster-keys.js';
-import { connectRedis, enterEpoch, position, STREAM, type RedisPlace } from './redis-connection.js';
+import { connectRedis, enterEpoch, position, shadowId, STREAM, type RedisPlace } from './redis-connection.js';
 import { ReplicaWait, type WaitFor } from './redis-wait.js';
 import { RedisFeed } from './redis-feed.js';
 import { CHANGE_SCRIPT } from './redis-script.js';
@@ -50,9 +50,6 @@ interface Basis {
   readonly revision: number;
   readonly fresh: boolean;
 }
-
-/** `{tenant}/{thing}/{name}`; the classic one ends with a slash. */
-export const shadowId = ({ tenant, thing, name }: ShadowKey): string => `${tenant}/${thing}/${name ?? ''}`;
 
 export interface RedisStoreOptions {
   readonly clock?: Clock;
