@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { Stop } from './steps.mjs';
 
@@ -23,6 +24,7 @@ export function observePort(args) {
     const match = /^--observe(?:=(\d{1,5}))?$/.exec(arg);
     if (!match) throw new Stop(`${arg} is unknown; there is --observe, or --observe=PORT`);
     port = match[1] ?? PROMETHEUS_PORT;
+    if (Number(port) < 1 || Number(port) > 65_535) throw new Stop(`${arg}: a port is a number from 1 to 65535`);
   }
   return port;
 }
@@ -53,8 +55,10 @@ export function configurationOf(settings, root) {
   };
 }
 
-/** Starts it, and prints where it is as soon as it answers. Returns what ends it. */
-export function startPrometheus(port, settings, root) {
+/** Starts it, and prints where it is as soon as it answers. Resolves with what ends it. */
+export async function startPrometheus(port, settings, root) {
+  // Another program there would be taken for it.
+  if (await isTaken(port)) throw new Stop(`Port ${port} is in use; --observe=PORT takes another one for Prometheus`);
   const folder = resolve(settings.UMBRA_DATA_DIR || 'data', 'prometheus');
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'prometheus.yml');
@@ -75,6 +79,12 @@ export function startPrometheus(port, settings, root) {
   void announce(url, log, metricsPort(settings));
   return () => shell.stdin.end();
 }
+
+const isTaken = (port) =>
+  new Promise((done) => {
+    const server = createServer().once('error', () => done(true));
+    server.listen(Number(port), '127.0.0.1', () => server.close(() => done(false)));
+  });
 
 async function announce(url, log, metrics) {
   const end = performance.now() + START_MS;

@@ -30,7 +30,7 @@ try {
   ensureDependencies(root);
   ensurePrograms([...(given.UMBRA_ETCD_ENDPOINTS ? [] : [ETCD]), ...(port === null ? [] : [PROMETHEUS])]);
   ensureBuild(root);
-  const end = port === null ? () => undefined : startPrometheus(port, given, root);
+  const end = port === null ? () => undefined : await startPrometheus(port, given, root);
   runNode(env, end);
 } catch (error) {
   stopWith(error);

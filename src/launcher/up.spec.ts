@@ -12,6 +12,8 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -240,6 +242,7 @@ process.on('SIGTERM', () => { appendFileSync(process.env.LOG, 'ended\\n'); serve
 
   it.each([
     [['--observ'], {}, /^--observ is unknown; there is --observe, or --observe=PORT\n$/],
+    [['--observe=0'], {}, /^--observe=0: a port is a number from 1 to 65535\n$/],
     [['--observe'], { UMBRA_METRICS_PORT: '0' }, /^UMBRA_METRICS_PORT=0 is any port/],
   ])('does not take %j with %j', (args, env, text) => {
     const { status, stderr } = spawnSync(process.execPath, [join(root, 'src', 'launcher', 'up.mjs'), ...args], {
@@ -247,6 +250,19 @@ process.on('SIGTERM', () => { appendFileSync(process.env.LOG, 'ended\\n'); serve
       encoding: 'utf8',
     });
     expect([status, stderr]).toEqual([1, expect.stringMatching(text)]);
+  });
+
+  it('takes no other program on its port for Prometheus', async () => {
+    const server = createServer((_, response) => response.end()).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const launcher = spawn(process.execPath, [join(root, 'src', 'launcher', 'up.mjs'), `--observe=${port}`], {
+      env: environment({ UMBRA_DATA_DIR: join(root, 'data') }),
+    });
+    const said = createInterface({ input: launcher.stderr })[Symbol.asyncIterator]();
+    expect((await said.next()).value).toBe(`Port ${port} is in use; --observe=PORT takes another one for Prometheus`);
+    expect(await once(launcher, 'exit')).toEqual([1, null]);
+    server.close();
   });
 
   (hasPromtool ? it : it.skip)(
