@@ -15,6 +15,7 @@ const CLOSE_MS = 8_000;
 
 async function main(): Promise<void> {
   if (process.argv.includes('--version')) return void process.stdout.write(`umbra ${VERSION}\n`);
+  if (process.argv.includes('--record-formats')) return tellFormats();
   let config: Config | null = null;
   const running: Running = { localEtcd: null, storage: null, name: null, access: null, node: null };
   try {
@@ -32,6 +33,13 @@ async function main(): Promise<void> {
   } catch (error) {
     await fail(error, config, running);
   }
+}
+
+/** For the form of a release: what this version can read, and what it writes unless it is told otherwise. */
+async function tellFormats(): Promise<void> {
+  const { LATEST_FORMAT, RECORD_FORMATS } = await import('./store/etcd/codec.js');
+  const said = { version: VERSION, reads: RECORD_FORMATS, writes: LATEST_FORMAT };
+  process.stdout.write(`${JSON.stringify(said)}\n`);
 }
 
 async function fail(error: unknown, config: Config | null, running: Running): Promise<never> {

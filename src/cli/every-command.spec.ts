@@ -129,7 +129,7 @@ describe.each(Object.entries(ROWS))('%s', (name, row) => {
     const expected = row.exits?.[status] ?? exit;
     expect([ended.exit, shows(ended)]).toEqual([expected, false]);
     if (expected !== EXIT.done && more !== '')
-      expect(JSON.parse(ended.stderr)).toMatchObject({ error: { exit, message: expect.any(String) } });
+      expect(JSON.parse(ended.stderr)).toMatchObject({ error: { exit: expected, message: expect.any(String) } });
   });
 
   it(`ends with ${row.does === 'write' ? 8 : 7} when the answer is lost`, async () => {

@@ -11,6 +11,7 @@ export const EXIT = {
   conflict: 6,
   unreachable: 7,
   unknownOutcome: 8,
+  undecided: 9,
   interrupted: 130,
 } as const;
 
@@ -27,6 +28,7 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.conflict, 'conflict: the version is another one, or it exists already'],
   [EXIT.unreachable, 'unreachable: no connection, no answer in time, or the service is not ready'],
   [EXIT.unknownOutcome, 'outcome unknown: the write may have been carried out'],
+  [EXIT.undecided, 'undecided: there is not enough data for a verdict'],
   [EXIT.interrupted, 'interrupted, by Ctrl-C, SIGTERM or SIGHUP'],
 ];
 

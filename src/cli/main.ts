@@ -72,6 +72,9 @@ process.exitCode = await run(process.argv.slice(2), {
   fetch: (url, init) => fetch(url, init),
   signal: interruption.signal,
   pause,
+  clock: { now: () => Date.now(), monotonic: () => performance.now() },
+  execute: async (program, args, limitMs) =>
+    (await import('./execute.js')).execute(program, args, { limitMs, env: process.env, signal: interruption.signal }),
   secrets: new Secrets(),
   prompts: async () => (await import('./prompts.js')).promptsUntil(interruption.signal),
 });

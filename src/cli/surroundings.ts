@@ -20,6 +20,21 @@ export interface Prompts {
   confirm(question: string): Promise<boolean | null>;
 }
 
+/** How a program has ended. */
+export interface Executed {
+  /** null: it was ended, because its time was over or the command was interrupted. */
+  readonly exit: number | null;
+  /** The last of what it has said, on both of its outputs. */
+  readonly said: string;
+}
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds that never go back. */
+  monotonic(): number;
+}
+
 /** Everything that the command takes from its process. Tests replace it. */
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -35,6 +50,12 @@ export interface Surroundings {
   readonly signal: AbortSignal;
   /** Resolves after so many milliseconds, and when the command is interrupted. */
   pause(ms: number): Promise<void>;
+  readonly clock: Clock;
+  /**
+   * Runs a program to its end, without a shell and without input.
+   * @throws CliError if it cannot be started
+   */
+  execute(program: string, args: readonly string[], limitMs: number): Promise<Executed>;
   /** Credentials that were read. What is said of an error never shows them. */
   readonly secrets: Secrets;
   prompts(): Promise<Prompts>;

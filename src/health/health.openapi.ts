@@ -40,6 +40,11 @@ const Server = Type.Object({
   usedBytes: Type.Integer(),
   quotaShare: Type.Number({ description: 'Of UMBRA_ETCD_QUOTA_BYTES: 1 is full.' }),
 });
+const RecordFormats = Type.Object(
+  { reads: Type.Array(Type.Integer()), writes: Type.Integer() },
+  { description: 'Forms of records that this version reads, and the one that this node writes.' },
+);
+
 export const Status = Type.Object(
   {
     node: Type.String(),
@@ -48,7 +53,13 @@ export const Status = Type.Object(
     startedAt: Type.String({ format: 'date-time' }),
     parts: Type.Record(Type.String(), Type.Object({ ...Part.properties, failures: Failures })),
     storage: Type.Union(
-      [Type.Object({ quotaBytes: Type.Integer(), full: Type.Boolean(), members: Type.Array(Server) }), Type.Null()],
+      [
+        Type.Object({
+          ...{ quotaBytes: Type.Integer(), full: Type.Boolean(), members: Type.Array(Server) },
+          recordFormats: RecordFormats,
+        }),
+        Type.Null(),
+      ],
       { description: 'Members of etcd that answered the last look, which is taken every 3 seconds.' },
     ),
     nodes: Type.Union([Type.Array(Type.String()), Type.Null()], {
@@ -110,7 +121,7 @@ export const healthStatus: OperationDescription = {
           ...{ node: 'umbra-1', ready: true, version, startedAt: '2023-11-14T20:00:00.000Z' },
           parts: { etcd: { ...part(true, 'answers in 0.4 ms'), failures: failed } },
           storage: {
-            ...{ quotaBytes: 8_589_934_592, full: false },
+            ...{ quotaBytes: 8_589_934_592, full: false, recordFormats: { reads: [1, 2], writes: 2 } },
             members: [{ member: 'etcd-0:2379', leader: true, usedBytes: 85_899_345, quotaShare: 0.01 }],
           },
           nodes: ['umbra-1', 'umbra-2'],

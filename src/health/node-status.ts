@@ -39,10 +39,11 @@ export class NodeStatus {
   #use(): Status['storage'] {
     const use = this.storage.use?.();
     if (!use) return null;
-    const { members, quotaBytes, full } = use;
+    const { members, quotaBytes, full, recordFormats } = use;
     return {
       quotaBytes,
       full,
+      recordFormats: { reads: [...recordFormats.reads], writes: recordFormats.writes },
       members: members.map(({ host, isLeader, usedBytes }) => ({
         ...{ member: host, leader: isLeader, usedBytes },
         quotaShare: Math.round((usedBytes / quotaBytes) * 1000) / 1000,

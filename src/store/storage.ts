@@ -10,6 +10,8 @@ export interface StorageUse {
   readonly quotaBytes: number;
   /** Whether updates are refused for lack of room. */
   readonly full: boolean;
+  /** Forms of records that this version reads, and the one that this node writes. */
+  readonly recordFormats: { readonly reads: readonly number[]; readonly writes: number };
 }
 
 export interface MemberUse {

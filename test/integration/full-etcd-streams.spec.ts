@@ -72,7 +72,10 @@ describe('streams while etcd is full', () => {
       return (found as { storage: { full: boolean } }).storage.full && found;
     });
     expect(status).toMatchObject({
-      storage: { members: [{ member: etcd.endpoint, leader: true, quotaShare: expect.any(Number) }] },
+      storage: {
+        members: [{ member: etcd.endpoint, leader: true, quotaShare: expect.any(Number) }],
+        recordFormats: { reads: [1, 2], writes: 2 },
+      },
       nodes: [],
     });
   });

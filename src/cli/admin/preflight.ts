@@ -2,18 +2,19 @@ import { CliError, EXIT } from '../exit-code.js';
 import type { Style } from '../output.js';
 import { serviceRecordsOf } from '../records.js';
 import type { Run, Session } from '../session.js';
-import { ask, quantile } from './prometheus.js';
+import { ask } from './prometheus.js';
+import { CERTIFICATES, FEED_LAG, READY_NODES } from './queries.js';
 import { secretsBelow } from './secrets-in-tree.js';
 
 /** One line of the checklist. */
-interface Line {
+export interface Line {
   readonly check: string;
   readonly state: 'ok' | 'failed' | 'skipped';
   readonly found: string;
   readonly limit: string;
 }
 
-interface Options {
+export interface PreflightOptions {
   readonly nodes: number;
   readonly prometheus?: string;
   readonly tree?: string;
@@ -55,28 +56,44 @@ const COLORS: Readonly<Record<Line['state'], Style>> = { ok: 'green', failed: 'r
 
 /** `ops preflight`. @throws CliError if a line has failed; UmbraError */
 export const preflight: Run = async (session, _, options) => {
-  const { nodes, prometheus, tree } = options as unknown as Options;
+  const lines = await checklist(session, options as unknown as PreflightOptions);
+  await show(session, lines);
+  const failed = failedIn(lines);
+  if (failed.length > 0) throw new CliError(EXIT.failed, `not ready for a change: ${failed.join(', ')}`);
+};
+
+/** Looks at all of the checklist. @throws CliError, UmbraError */
+export async function checklist(session: Session, options: PreflightOptions): Promise<Line[]> {
+  const { nodes, prometheus, tree } = options;
   const { live, lines } = await ofService(session, nodes);
   lines.push(...(await ofPrometheus(session, prometheus, live)));
   lines.push(tree === undefined ? skipped('secrets', 'none in the tree', '--tree') : await secrets(tree));
-  await session.out.list(lines, ['', 'CHECK', 'FOUND', 'LIMIT'], ({ check, state, found, limit }) => [
+  return lines;
+}
+
+/** @throws the error of the stream */
+export const show = (session: Session, lines: readonly Line[]): Promise<void> =>
+  session.out.list(lines, ['', 'CHECK', 'FOUND', 'LIMIT'], ({ check, state, found, limit }) => [
     { text: state, style: COLORS[state] },
     check,
     found,
     limit,
   ]);
-  const failed = lines.filter(({ state }) => state === 'failed').map(({ check }) => check);
-  if (failed.length > 0) throw new CliError(EXIT.failed, `not ready for a change: ${failed.join(', ')}`);
-};
 
-const judged = (check: string, isGood: boolean, found: string, limit: string): Line => ({
+/** The checks that have failed. No errors. */
+export const failedIn = (lines: readonly Line[]): string[] =>
+  lines.filter(({ state }) => state === 'failed').map(({ check }) => check);
+
+/** No errors. */
+export const judged = (check: string, isGood: boolean, found: string, limit: string): Line => ({
   check,
   state: isGood ? 'ok' : 'failed',
   found,
   limit,
 });
 
-const skipped = (check: string, limit: string, option: string): Line => ({
+/** @param option that would have it looked at. No errors. */
+export const skipped = (check: string, limit: string, option: string): Line => ({
   check,
   state: 'skipped',
   found: `not looked at: give ${option}`,
@@ -152,9 +169,9 @@ async function ofPrometheus(session: Session, server: string | undefined, live: 
   const checks = ['nodes that are ready', 'lag of the feed', 'certificates'] as const;
   if (server === undefined) return checks.map((check, at) => skipped(check, limits[at]!, '--prometheus'));
   const [ready, lag, end] = [
-    await ask(session, server, 'count(min by (instance) (umbra_ready) == 1)'),
-    await ask(session, server, quantile(0.99, 'umbra_feed_lag_seconds', '5m')),
-    await ask(session, server, 'min(umbra_tls_not_after_seconds) - time()'),
+    await ask(session, server, READY_NODES),
+    await ask(session, server, FEED_LAG),
+    await ask(session, server, CERTIFICATES),
   ];
   return [
     judged(checks[0], (ready ?? 0) >= live, String(ready ?? 0), limits[0]),

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { action, later } from '../session.js';
 import type { Surroundings } from '../surroundings.js';
 import { duration, percent, positive } from './options.js';
+import { releaseCommands } from './release.js';
 
 /** Adds `ops` with its subcommands. No errors. */
 export function opsCommand(program: Command, around: Surroundings): void {
@@ -15,18 +16,7 @@ export function opsCommand(program: Command, around: Surroundings): void {
         later(async () => (await import('../admin/node-status.js')).status),
       ),
     );
-  ops
-    .command('preflight')
-    .description('Checks before a change: nodes, etcd, configuration, and with Prometheus lag and certificates.')
-    .option('--nodes <count>', 'that must live', positive, 2)
-    .option('--prometheus <url>', 'that scrapes the nodes, for the lag of the feed, certificates and all nodes')
-    .option('--tree <folder>', 'in which no file may have a secret, such as that of the manifests')
-    .action(
-      action(
-        around,
-        later(async () => (await import('../admin/preflight.js')).preflight),
-      ),
-    );
+  releaseCommands(ops, around);
   connections(ops, around);
   config(ops, around);
 }

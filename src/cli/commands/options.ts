@@ -86,3 +86,17 @@ export function portNumber(text: string): number {
     throw new InvalidArgumentError('Use a port, from 1 to 65535.');
   return value;
 }
+
+/** A value of a label of Prometheus that needs no quoting, such as a version. @throws InvalidArgumentError */
+export function label(text: string): string {
+  if (!/^[\w.:/+-]{1,128}$/.test(text)) throw new InvalidArgumentError('Use letters, digits and . : / + - _ only.');
+  return text;
+}
+
+/** How often one figure may be in another one. @throws InvalidArgumentError */
+export function times(text: string): number {
+  const value = Number(text);
+  if (!/^\d{1,4}(\.\d{1,3})?$/.test(text) || value < 1)
+    throw new InvalidArgumentError('Use a number from 1, such as 1.5.');
+  return value;
+}

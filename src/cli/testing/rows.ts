@@ -103,6 +103,12 @@ const DEVICES: Readonly<Record<string, Row>> = {
   'device restore': { line: 'lamp', does: 'write' },
 };
 
+const FORM = JSON.stringify({
+  ...{ what: 'a', who: 'ada', link: 'b', compatibility: 'c', rollback: 'd' },
+  from: { version: '1', reads: [1, 2], writes: 2 },
+  to: { version: '1.1', reads: [1, 2], writes: 2 },
+});
+
 const SERVICE: Readonly<Record<string, Row>> = {
   'token-policy get': { line: '', does: 'read' },
   'token-policy apply': { line: 'HOME/rules.yaml', does: 'write', files: { 'rules.yaml': 'ttl: 2h\n' } },
@@ -116,6 +122,16 @@ const SERVICE: Readonly<Record<string, Row>> = {
   'route-list delete': { line: '--yes', does: 'write' },
   'ops status': { line: '', does: 'read' },
   'ops preflight': { line: '--prometheus http://prometheus.test', does: 'read' },
+  'ops release': {
+    line: 'HOME/form.yaml --forms HOME/kept --outside-window --reason tried',
+    ...{ does: 'read', files: { 'form.yaml': FORM } },
+  },
+  'ops canary': {
+    line: '1 --prometheus http://prometheus.test --requests 1 --window 1s',
+    does: 'read',
+    exits: { 401: 1, 403: 1, 404: 1, 412: 1 },
+  },
+  'ops rollback': { line: '--to 1 --by-hand --no-watch --within 1s', does: 'read' },
   'ops nodes': { line: '', does: 'read' },
   'ops rebalance': { line: '', does: 'write' },
   'ops config get': { line: '', does: 'read' },

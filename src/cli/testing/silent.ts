@@ -10,6 +10,8 @@ export function silent(given: Partial<Surroundings> = {}): Surroundings {
     fetch: () => Promise.reject(new Error('there is no network')),
     signal: new AbortController().signal,
     pause: () => new Promise((resolve) => setImmediate(resolve)),
+    clock: { now: () => Date.now(), monotonic: () => performance.now() },
+    execute: () => Promise.reject(new Error('no program was to be started')),
     secrets: new Secrets(),
     prompts: () => Promise.reject(new Error('nobody is there')),
     ...given,

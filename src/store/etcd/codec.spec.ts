@@ -11,6 +11,7 @@ import {
   encodeRecord,
   isCurrentFormat,
   isValueOf,
+  RECORD_FORMATS,
   writeIdOf,
   type EtcdRecord,
   type RecordFormat,
@@ -211,7 +212,7 @@ describe.each(['updated', 'mixed-stamps', 'hostile-names', 'deleted', 'traced'])
     expect(textOf(decodeRecord(file(2)))).toBe(textOf(decodeRecord(file(1))));
   });
 
-  it.each<RecordFormat>([1, 2])('is still written like this in format %d', (format) => {
+  it.each(RECORD_FORMATS)('is still written like this in format %d', (format) => {
     expect(encodeRecord(decodeRecord(file(1)), format).toString()).toBe(file(format).toString());
   });
 });

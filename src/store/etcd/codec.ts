@@ -26,6 +26,8 @@ export const RECENT_WRITES = 8;
 /** Forms of a record that this version reads; a node writes one of them (ADR 0019). */
 export const RECORD_FORMATS = [1, 2] as const;
 export type RecordFormat = (typeof RECORD_FORMATS)[number];
+/** The one that nodes write unless UMBRA_RECORD_FORMAT says otherwise. */
+export const LATEST_FORMAT = 2;
 
 /** A record as etcd stores it: readable JSON, one key per shadow. */
 export interface EtcdRecord {

@@ -7,7 +7,7 @@ import { MAX_MEMBERS, StorageMetrics } from '../../telemetry/storage-metrics.js'
 import { ShadowQueue } from '../shadow-queue.js';
 import type { ShadowStore } from '../shadow-store.js';
 import type { MemberUse, Storage } from '../storage.js';
-import type { RecordFormat } from './codec.js';
+import { LATEST_FORMAT, RECORD_FORMATS, type RecordFormat } from './codec.js';
 import { leaderOf } from './client/leader.js';
 import { EtcdMembers, type MemberFactories } from './client/members.js';
 import { EtcdClusterKeys } from './etcd-cluster-keys.js';
@@ -75,7 +75,10 @@ export function openEtcdStorage(options: EtcdStorageOptions): Storage {
     feed,
     clusterKeys: new EtcdClusterKeys({ cluster, prefix: config.etcd.prefix, clock, logger, watchTimes: times }),
     health: () => health.health,
-    use: () => ({ members: guard.members, quotaBytes: config.etcd.quotaBytes, full: guard.use.full }),
+    use: () => ({
+      ...{ members: guard.members, quotaBytes: config.etcd.quotaBytes, full: guard.use.full },
+      recordFormats: { reads: RECORD_FORMATS, writes: formatOf(config) },
+    }),
     async close() {
       health.close();
       await store.close();
@@ -131,7 +134,7 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
       if (host !== null) cluster.prefer(host);
     },
   });
-  const format: RecordFormat = config.recordFormat === 1 ? 1 : 2;
+  const format = formatOf(config);
   const queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock));
   metrics.commit.waitingChanges.read = () => queue.waiting;
   readStanding(metrics, { cache, guard, quotaBytes: config.etcd.quotaBytes });
@@ -153,6 +156,9 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
   guard.start();
   return { store, cluster, commit, transactions, cache, guard, removals, close: () => store.close() };
 }
+
+const formatOf = ({ recordFormat }: Partial<Pick<Config, 'recordFormat'>>): RecordFormat =>
+  recordFormat === 1 ? 1 : LATEST_FORMAT;
 
 /** Has metrics say what the parts of the store hold. */
 function readStanding(
