@@ -109,7 +109,6 @@ const OUTGOING: Readonly<Record<string, Outgoing>> = {
     limits: [['src/store/local-etcd/process-table.ts', 'timeout: 5000']],
     heldBy: [],
   },
-  [`${CHANNEL}/member-connection.ts node:http2.connect`]: CONNECTION,
   [`${CHANNEL}/member-connection.ts node:net.connect`]: CONNECTION,
   [`${CHANNEL}/member-connection.ts node:tls.connect`]: CONNECTION,
   'src/store/etcd/client/etcd-client.ts etcd3.Etcd3': {

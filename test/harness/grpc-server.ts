@@ -3,6 +3,7 @@ import {
   createServer,
   type Http2Server,
   type IncomingHttpHeaders,
+  type ServerOptions,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
@@ -21,8 +22,8 @@ export class GrpcServer {
     readonly port: number,
   ) {}
 
-  static async start(): Promise<GrpcServer> {
-    const server = createServer();
+  static async start(options: ServerOptions = {}): Promise<GrpcServer> {
+    const server = createServer(options);
     const grpc = new GrpcServer(server, await freePort());
     server.on('session', (session) => {
       grpc.sessions.push(session);

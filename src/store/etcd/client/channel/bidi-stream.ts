@@ -1,5 +1,5 @@
-import { constants, type ClientHttp2Stream } from 'node:http2';
 import { status as codes } from '@grpc/grpc-js';
+import type { Http2Stream } from '../http2/http2-stream.js';
 import type { Call, CallConnection, Refusal } from './call.js';
 import { followAnswer } from './grpc-answer.js';
 import { MessageAssembler } from './grpc-message.js';
@@ -22,7 +22,7 @@ export interface StreamEvents {
 
 /** Messages both ways until one side ends. It has no deadline: its owner watches for life. */
 export class BidiStream implements Call {
-  #stream: ClientHttp2Stream | null = null;
+  #stream: Http2Stream | null = null;
   #waiting: Buffer[] = [];
   #isPaused = false;
   #isEnded = false;
@@ -70,10 +70,10 @@ export class BidiStream implements Call {
     this.#end();
   }
 
-  start(stream: ClientHttp2Stream, connection: CallConnection): void {
+  start(stream: Http2Stream, connection: CallConnection): void {
     this.#stream = stream;
     followAnswer(stream, {
-      onData: (chunk) => this.#take(chunk),
+      onData: (piece) => this.#take(piece),
       onStatus: (status) => {
         if (!status) this.fail(dropped(connection.reason));
         else if (status.code !== codes.OK) this.fail(this.refusal(status.code, status.details));
@@ -93,9 +93,9 @@ export class BidiStream implements Call {
     });
   }
 
-  #take(chunk: Buffer): void {
+  #take(piece: Buffer): void {
     try {
-      this.#assembler.add(chunk);
+      this.#assembler.add(piece);
     } catch (error) {
       this.fail(error instanceof Error ? error : new Error(String(error)));
     }
@@ -106,7 +106,7 @@ export class BidiStream implements Call {
     this.#isEnded = true;
     this.#assembler.stop();
     this.#waiting = [];
-    this.#stream?.close(constants.NGHTTP2_CANCEL);
+    this.#stream?.cancel();
     return true;
   }
 }

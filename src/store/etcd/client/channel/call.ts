@@ -1,5 +1,5 @@
-import type { ClientHttp2Stream } from 'node:http2';
 import type { status as codes } from '@grpc/grpc-js';
+import type { Http2Stream } from '../http2/http2-stream.js';
 
 /** One call of a channel, which ends exactly once. */
 export interface Call {
@@ -7,7 +7,7 @@ export interface Call {
   /** Milliseconds until its deadline; null: it has none. */
   leftMs(): number | null;
   /** The request goes out on `stream` from here on: it may be applied. */
-  start(stream: ClientHttp2Stream, connection: CallConnection): void;
+  start(stream: Http2Stream, connection: CallConnection): void;
   /** Ends it before it was started. */
   fail(error: Error): void;
 }

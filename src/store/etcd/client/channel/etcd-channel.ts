@@ -1,4 +1,3 @@
-import type { OutgoingHttpHeaders } from 'node:http2';
 import { status as codes } from '@grpc/grpc-js';
 import { reasonOf } from '../../../../telemetry/reason.js';
 import type { EtcdCredentials } from '../etcd-client.js';
@@ -7,7 +6,7 @@ import type { EtcdTokens } from '../etcd-tokens.js';
 import { BidiStream, type StreamEvents } from './bidi-stream.js';
 import type { Call, Refusal } from './call.js';
 import { statusError } from './grpc-status.js';
-import { CONNECTION_LIMITS, MemberConnection, type ConnectionLimits } from './member-connection.js';
+import { CONNECTION_LIMITS, MemberConnection, type CallHead, type ConnectionLimits } from './member-connection.js';
 import { UnaryCall } from './unary-call.js';
 
 /** Calls of gRPC to one member whose messages the caller writes and reads itself. Tests swap it. */
@@ -40,12 +39,14 @@ export interface ChannelOptions {
 }
 
 /**
- * A channel over node:http2 with one connection, opened at the first call and again at the first call after its end. It
+ * A channel over HTTP/2 with one connection, opened at the first call and again at the first call after its end. It
  * repeats nothing: retries, rotation and budgets belong to EtcdMembers (ADR 0018).
  */
 export class EtcdChannel implements Channel {
   #connection: MemberConnection | null = null;
   #isClosed = false;
+  /** By path: a channel uses two or three. Made anew with the token. */
+  readonly #heads = new Map<string, CallHead>();
 
   constructor(private readonly options: ChannelOptions) {}
 
@@ -87,7 +88,7 @@ export class EtcdChannel implements Channel {
   #send(path: string, call: Call, token: string | null): void {
     if (this.#isClosed) return call.fail(statusError(codes.UNAVAILABLE, 'Channel closed before call started'));
     this.#connection ??= this.#connect();
-    this.#connection.begin(call, headersOf(path, token));
+    this.#connection.begin(call, this.#headOf(path, token));
   }
 
   #connect(): MemberConnection {
@@ -102,16 +103,19 @@ export class EtcdChannel implements Channel {
     });
     return connection;
   }
+
+  #headOf(path: string, token: string | null): CallHead {
+    const kept = this.#heads.get(path);
+    if (kept && kept.headers['token'] === (token ?? undefined)) return kept;
+    const head = { path, headers: { ...HEADERS, ...(token === null ? {} : { token }) } };
+    this.#heads.set(path, head);
+    return head;
+  }
 }
 
-/** A member without its leader rejects a call at once (ETCD 2.3). */
-function headersOf(path: string, token: string | null): OutgoingHttpHeaders {
-  return {
-    ':method': 'POST',
-    ':path': path,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    hasleader: 'true',
-    ...(token === null ? {} : { token }),
-  };
-}
+const HEADERS = {
+  'content-type': 'application/grpc',
+  te: 'trailers',
+  // A member without its leader rejects a call at once (ETCD 2.3).
+  hasleader: 'true',
+};

@@ -1,18 +1,23 @@
-import { connect as connectHttp2, type ClientHttp2Session, type OutgoingHttpHeaders } from 'node:http2';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { reasonOf } from '../../../../telemetry/reason.js';
 import type { EtcdCredentials } from '../etcd-client.js';
+import { FRAME_BYTES } from '../http2/frame.js';
+import { writeHeader, writeRequest } from '../http2/header-block.js';
+import { Http2Connection, type OnRead } from '../http2/http2-connection.js';
 import type { Call, CallConnection } from './call.js';
 import { notSent } from './grpc-status.js';
 
-/**
- * With HTTP/2's own 64 KiB a revision of 100 writes takes several turns of a busy loop. For each stream and for the
- * connection: a paused watch holds so much at most.
- */
-const WINDOW_BYTES = 4 * 1024 * 1024;
-/** Megabytes of what waits to be sent, and of headers. The callers bound their requests; Node would allow 10. */
-const SESSION_MEMORY_MB = 64;
+const HTTP2_LIMITS = {
+  /**
+   * With HTTP/2's own 64 KiB a revision of 100 writes takes several turns of a busy loop. For each stream and for the
+   * connection: a paused watch holds so much at most.
+   */
+  windowBytes: 4 * 1024 * 1024,
+  /** The callers bound their requests. */
+  waitingBytes: 64 * 1024 * 1024,
+};
+
 export interface ConnectionLimits {
   /** Milliseconds from the first packet to the settings of the server, TLS included. */
   readonly connectMs: number;
@@ -43,21 +48,28 @@ export interface ConnectionOptions {
   readonly onLeave: () => void;
 }
 
+/** What a call is sent with. */
+export interface CallHead {
+  /** Such as `/etcdserverpb.KV/Txn`. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /**
  * One HTTP/2 connection to one member, never made anew: its channel opens the next one. A call that waits for it was not
  * sent; it counts as connected when the settings of the server are there, since a stopped server accepts too.
  */
 export class MemberConnection implements CallConnection {
-  readonly #session: ClientHttp2Session | null = null;
-  #socket: Socket | null = null;
-  /** Bounded by the slots of those who call, and by `connectMs`. */
-  #waiting: { readonly call: Call; readonly headers: OutgoingHttpHeaders }[] = [];
+  readonly #http2: Http2Connection | null = null;
+  /** Calls that wait for the settings, or for room. Bounded by the slots of those who call, and by their deadlines. */
+  #waiting: { readonly call: Call; readonly head: CallHead }[] = [];
+  /** Headers by the head that brought them: a channel keeps one for each path. */
+  readonly #blocks = new WeakMap<CallHead, Buffer>();
   #isOpen = false;
   #isEnded = false;
+  #isLeaving = false;
   #reason: string | null = null;
   #calls = 0;
-  /** Calls under way. */
-  #active = 0;
   #pingedAt = -Infinity;
   #connecting: NodeJS.Timeout | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
@@ -66,7 +78,7 @@ export class MemberConnection implements CallConnection {
   constructor(private readonly options: ConnectionOptions) {
     const { limits } = options;
     try {
-      this.#session = this.#connect();
+      this.#http2 = this.#connect();
     } catch (error) {
       // Such as credentials that are no certificates. Calls that are begun now must not find it ended yet.
       this.#reason = reasonOf(error);
@@ -76,17 +88,22 @@ export class MemberConnection implements CallConnection {
     this.#connecting = setTimeout(() => {
       setImmediate(() => this.#isOpen || this.destroy(`not connected within ${limits.connectMs} ms`));
     }, limits.connectMs);
-    this.#keepAlive = setInterval(() => this.#active > 0 && this.suspect(), limits.keepAliveMs).unref();
+    this.#keepAlive = setInterval(() => this.#underWay > 0 && this.suspect(), limits.keepAliveMs).unref();
   }
 
   get reason(): string {
     return this.#reason ?? 'the member ended it';
   }
 
+  /** Calls under way. */
+  get #underWay(): number {
+    return this.#http2?.streams ?? 0;
+  }
+
   /** Sends the call, or keeps it until the connection is there. It ends the call if that fails. No errors. */
-  begin(call: Call, headers: OutgoingHttpHeaders): void {
-    if (this.#isOpen || this.#isEnded) this.#send(call, headers);
-    else this.#waiting.push({ call, headers });
+  begin(call: Call, head: CallHead): void {
+    if (this.#isEnded || (this.#isOpen && this.#http2?.hasRoom)) this.#send(call, head);
+    else this.#waiting.push({ call, head });
   }
 
   suspect(): void {
@@ -96,28 +113,23 @@ export class MemberConnection implements CallConnection {
   /** Ends it at once. Calls that were sent are in doubt. No errors. */
   destroy(reason: string): void {
     this.#reason ??= reason;
-    this.#session?.destroy();
+    this.#http2?.destroy(reason);
     this.#ended();
   }
 
-  #connect(): ClientHttp2Session {
-    const { host } = this.options;
-    const session = connectHttp2(host.replace(/^https?:/, this.#isSecure() ? 'https:' : 'http:'), {
-      settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
-      maxSessionMemory: SESSION_MEMORY_MB,
-      createConnection: (authority) => (this.#socket = this.#dial(authority)),
+  #connect(): Http2Connection {
+    return new Http2Connection((onread) => this.#dial(onread), HTTP2_LIMITS, {
+      onOpen: () => this.#opened(),
+      onRoom: () => this.#oneLess(),
+      onGoaway: (reason) => {
+        this.#reason ??= reason;
+        this.#leave();
+      },
+      onClose: (reason) => {
+        this.#reason ??= reason;
+        this.#ended();
+      },
     });
-    // Node connects a session that was destroyed meanwhile, too.
-    session.on('connect', () => session.destroyed || session.setLocalWindowSize(WINDOW_BYTES));
-    session.on('remoteSettings', () => this.#opened());
-    // Never removed: an error without a listener ends the process.
-    session.on('error', (error) => (this.#reason ??= reasonOf(error)));
-    session.on('goaway', (code) => {
-      this.#reason ??= `the member said goodbye with code ${code}`;
-      this.#leave();
-    });
-    session.on('close', () => this.#ended());
-    return session;
   }
 
   /** As the library does: credentials make every connection a secure one. */
@@ -125,10 +137,11 @@ export class MemberConnection implements CallConnection {
     return this.options.host.startsWith('https:') || this.options.credentials.rootCertificate !== undefined;
   }
 
-  #dial(authority: URL): Socket {
-    const host = authority.hostname.replace(/^\[|\]$/g, '');
+  #dial(onread: OnRead): Socket {
     const secure = this.#isSecure();
-    const port = Number(authority.port || (secure ? 443 : 80));
+    const url = new URL(this.options.host);
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const port = Number(url.port || (secure ? 443 : 80));
     const { rootCertificate: ca, privateKey: key, certChain: cert } = this.options.credentials;
     const socket = secure
       ? connectTls({
@@ -137,11 +150,14 @@ export class MemberConnection implements CallConnection {
           ALPNProtocols: ['h2'],
           ...(ca && { ca }),
           ...(key && cert && ca ? { key, cert } : {}),
+          // Node's documentation has it, its types do not.
+          ...({ onread } as object),
         })
-      : connectTcp({ host, port });
+      : connectTcp({ host, port, onread });
     socket.setNoDelay(true);
+    // Never removed: an error without a listener ends the process.
     socket.on('error', (error) => (this.#reason ??= reasonOf(error)));
-    // Node does not end a session whose certificate the server refuses after the handshake. What has arrived goes first.
+    // What has arrived goes first.
     socket.on('close', () => setImmediate(() => this.destroy('the member closed the connection')));
     return socket;
   }
@@ -150,48 +166,64 @@ export class MemberConnection implements CallConnection {
     if (this.#isOpen || this.#isEnded) return;
     this.#isOpen = true;
     clearTimeout(this.#connecting);
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const { call, headers } of waiting) this.#send(call, headers);
+    this.#sendWaiting();
   }
 
-  #send(call: Call, headers: OutgoingHttpHeaders): void {
-    if (call.isEnded) return;
-    const leftMs = call.leftMs();
-    if (this.#isEnded || !this.#session) return call.fail(notSent(this.reason));
-    const timeout = leftMs === null ? {} : { 'grpc-timeout': `${Math.max(1, Math.ceil(leftMs))}m` };
-    let stream;
-    try {
-      stream = this.#session.request({ ...headers, ...timeout });
-    } catch (error) {
-      // Thrown before anything is sent: the session is closing, or has a fault of another kind.
-      if (this.#session.closed) this.#leave();
-      return call.fail(notSent(reasonOf(error)));
+  #sendWaiting(): void {
+    while (this.#isOpen && this.#waiting.length > 0 && (this.#isEnded || this.#http2?.hasRoom)) {
+      const { call, head } = this.#waiting.shift()!;
+      this.#send(call, head);
     }
-    this.#active++;
-    stream.once('close', () => this.#left());
-    call.start(stream, this);
+  }
+
+  #send(call: Call, head: CallHead): void {
+    if (call.isEnded) return;
+    if (this.#isEnded || this.#isLeaving || !this.#http2) return call.fail(notSent(this.reason));
+    const block = this.#blockOf(head, call.leftMs());
+    if (block.length > FRAME_BYTES) return call.fail(notSent(`the headers have more than ${FRAME_BYTES} bytes`));
+    call.start(this.#http2.open(block), this);
     if (++this.#calls >= this.options.limits.maxCalls) this.#leave();
   }
 
-  /** Closed only now: a server may break off what is under way when it is told of the end. */
-  #left(): void {
-    this.#active--;
-    if (this.#active === 0 && this.#calls >= this.options.limits.maxCalls) this.#session?.close();
+  #blockOf(head: CallHead, leftMs: number | null): Buffer {
+    let block = this.#blocks.get(head);
+    if (!block) {
+      const { host } = new URL(this.options.host);
+      block = writeRequest({ isSecure: this.#isSecure(), authority: host, path: head.path }, head.headers);
+      this.#blocks.set(head, block);
+    }
+    if (leftMs === null) return block;
+    return Buffer.concat([block, writeHeader('grpc-timeout', `${Math.max(1, Math.ceil(leftMs))}m`)]);
+  }
+
+  #oneLess(): void {
+    if (this.#isLeaving) this.#closeWhenIdle();
+    else this.#sendWaiting();
   }
 
   #leave(): void {
+    this.#isLeaving = true;
     this.options.onLeave();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { call } of waiting) call.fail(notSent(this.reason));
+    this.#closeWhenIdle();
+  }
+
+  /** Closed only then: a server may break off what is under way when it is told of the end. */
+  #closeWhenIdle(): void {
+    if (this.#underWay > 0) return;
+    setImmediate(() => this.#underWay === 0 && this.destroy(this.reason));
   }
 
   /** Any byte after the ping is life: an answer that fills the connection can delay a pong. */
   #ping(): void {
-    const session = this.#session;
-    if (!this.#isOpen || !session || session.destroyed || this.#pong) return;
+    const http2 = this.#http2;
+    if (!this.#isOpen || !http2 || http2.isClosed || this.#pong) return;
     this.#pingedAt = performance.now();
-    const heard = this.#socket?.bytesRead;
+    const heard = http2.bytesRead;
     const { pongMs } = this.options.limits;
-    session.ping(() => {
+    http2.ping(() => {
       clearTimeout(this.#pong);
       this.#pong = undefined;
     });
@@ -200,7 +232,7 @@ export class MemberConnection implements CallConnection {
       setImmediate(() => {
         if (!this.#pong) return;
         this.#pong = undefined;
-        if (this.#socket?.bytesRead === heard) this.destroy(`no sign of life within ${pongMs} ms`);
+        if (http2.bytesRead === heard) this.destroy(`no sign of life within ${pongMs} ms`);
       });
     }, pongMs);
   }
@@ -211,8 +243,5 @@ export class MemberConnection implements CallConnection {
     for (const timer of [this.#connecting, this.#keepAlive, this.#pong]) clearTimeout(timer);
     this.#pong = undefined;
     this.#leave();
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const { call } of waiting) call.fail(notSent(this.reason));
   }
 }

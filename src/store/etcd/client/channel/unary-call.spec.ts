@@ -1,7 +1,6 @@
-import { EventEmitter } from 'node:events';
-import type { ClientHttp2Stream } from 'node:http2';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { Http2Stream } from '../http2/http2-stream.js';
 import { frame } from './grpc-message.js';
 import { statusError } from './grpc-status.js';
 import { UnaryCall } from './unary-call.js';
@@ -9,14 +8,10 @@ import { UnaryCall } from './unary-call.js';
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** What a call uses of a stream. Node holds the listeners of an ended one for long. */
-function fakeStream(): ClientHttp2Stream & EventEmitter {
-  return Object.assign(new EventEmitter(), { end: () => undefined, close: () => undefined }) as never;
-}
-
+const lines = { send: () => undefined, grant: () => undefined, reset: () => undefined };
 const connection = { reason: 'none', suspect: () => undefined };
 
-function begin(stream: ClientHttp2Stream): { request: WeakRef<Buffer>; answer: Promise<Buffer> } {
+function begin(stream: Http2Stream): { request: WeakRef<Buffer>; answer: Promise<Buffer> } {
   const message = Buffer.allocUnsafeSlow(1024);
   const answer = new Promise<Buffer>((resolve, reject) => {
     const call = new UnaryCall({ message, timeoutMs: 60_000, refusal: statusError, resolve, reject });
@@ -32,12 +27,12 @@ describe('a call that has ended', () => {
     ['with an answer', '0', 'resolved'],
     ['with an error', '14', 'rejected'],
   ])('holds no request, whoever holds its stream: %s', async (_, status, end) => {
-    const stream = fakeStream();
+    const stream = new Http2Stream(1, lines, 65_535, 65_535);
     const { request, answer } = begin(stream);
-    stream.emit('response', { ':status': 200 });
-    stream.emit('data', frame(Buffer.from('answer')));
-    stream.emit('end');
-    stream.emit('trailers', { 'grpc-status': status });
+    stream.receiveHeaders(new Map([[':status', '200']]));
+    stream.receive(frame(Buffer.from('answer')));
+    stream.receiveHeaders(new Map([['grpc-status', status]]));
+    stream.finish();
     await expect(
       answer.then(
         () => 'resolved',
@@ -47,6 +42,6 @@ describe('a call that has ended', () => {
     await turn();
     collect();
     expect(request.deref()).toBeUndefined();
-    expect(stream.listenerCount('data')).toBe(1);
+    expect(stream.isClosed).toBe(true);
   });
 });

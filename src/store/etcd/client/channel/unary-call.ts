@@ -1,8 +1,8 @@
-import { constants, type ClientHttp2Stream } from 'node:http2';
 import { status as codes } from '@grpc/grpc-js';
+import type { Http2Stream } from '../http2/http2-stream.js';
 import type { Call, CallConnection, Refusal } from './call.js';
-import { followAnswer, noAnswer } from './grpc-answer.js';
-import { HEAD_BYTES, readHead } from './grpc-message.js';
+import { followAnswer } from './grpc-answer.js';
+import { WholeMessage } from './whole-message.js';
 import { dropped, statusError } from './grpc-status.js';
 
 /** Bytes of an answer: 100 values of the largest size that etcd takes fit. */
@@ -19,15 +19,11 @@ export interface UnaryRequest {
 
 /** One question and one answer. */
 export class UnaryCall implements Call {
-  /**
-   * null: it has ended. Node keeps an ended stream, and all that its listeners lead to, until the next full collection
-   * of garbage: with the requests that would come about every hundred calls.
-   */
+  /** null: it has ended, and holds nothing of it. */
   #request: UnaryRequest | null;
-  #stream: ClientHttp2Stream | null = null;
+  #stream: Http2Stream | null = null;
   #connection: CallConnection | null = null;
-  #parts: Buffer[] = [];
-  #bytes = 0;
+  readonly #answer = new WholeMessage(MAX_ANSWER_BYTES);
   readonly #deadline: number;
   readonly #timer: NodeJS.Timeout;
 
@@ -47,25 +43,25 @@ export class UnaryCall implements Call {
     return this.#deadline - performance.now();
   }
 
-  start(stream: ClientHttp2Stream, connection: CallConnection): void {
+  start(stream: Http2Stream, connection: CallConnection): void {
     this.#stream = stream;
     this.#connection = connection;
     followAnswer(stream, {
-      onData: (chunk) => this.#take(chunk),
+      onData: (piece) => this.#take(piece),
       onStatus: (status) => {
         if (!status) this.fail(dropped(connection.reason));
         else if (status.code !== codes.OK) this.#refuse(status.code, status.details);
         else this.#succeed();
       },
     });
-    stream.end(this.#request?.message);
+    if (this.#request) stream.end(this.#request.message);
   }
 
   fail(error: Error): void {
     const stream = this.#stream;
     const request = this.#end();
     if (!request) return;
-    stream?.close(constants.NGHTTP2_CANCEL);
+    stream?.cancel();
     request.reject(error);
   }
 
@@ -73,26 +69,23 @@ export class UnaryCall implements Call {
     if (this.#request) this.fail(this.#request.refusal(code, details));
   }
 
-  #take(chunk: Buffer): void {
+  #take(piece: Buffer): void {
     if (this.isEnded) return;
-    this.#parts.push(chunk);
-    this.#bytes += chunk.length;
-    if (this.#bytes <= MAX_ANSWER_BYTES + HEAD_BYTES) return;
-    const sizes = `${this.#bytes} vs ${MAX_ANSWER_BYTES}`;
-    this.fail(statusError(codes.RESOURCE_EXHAUSTED, `Received message larger than max (${sizes})`));
+    try {
+      this.#answer.add(piece);
+    } catch (error) {
+      this.fail(error as Error);
+    }
   }
 
   #succeed(): void {
-    const parts = this.#parts;
-    const answer = parts.length === 1 ? parts[0]! : Buffer.concat(parts, this.#bytes);
+    let answer;
     try {
-      if (answer.length < HEAD_BYTES) throw noAnswer('the answer has no message');
-      const length = readHead(answer, 0, MAX_ANSWER_BYTES);
-      if (length !== answer.length - HEAD_BYTES) throw noAnswer('the answer is not one whole message');
+      answer = this.#answer.whole();
     } catch (error) {
       return this.fail(error as Error);
     }
-    this.#end()?.resolve(answer.subarray(HEAD_BYTES));
+    this.#end()?.resolve(answer);
   }
 
   #expire(timeoutMs: number): void {
@@ -109,7 +102,7 @@ export class UnaryCall implements Call {
     this.#request = null;
     this.#stream = null;
     this.#connection = null;
-    this.#parts = [];
+    this.#answer.drop();
     clearTimeout(this.#timer);
     return request;
   }

@@ -1,0 +1,168 @@
+import type { Headers } from './header-block.js';
+
+/** What a stream brings. After `onClose` nothing comes. */
+export interface StreamListener {
+  /** Of the answer, and once more behind its data. */
+  onHeaders(headers: Headers): void;
+  /** The next bytes: a view that is valid until the call returns. */
+  onData(piece: Buffer): void;
+  /** Called once, unless this side has cancelled: the server has ended it, in order or not, or the connection is gone. */
+  onClose(): void;
+}
+
+/** What a stream asks of its connection. */
+export interface StreamConnection {
+  /** Sends what the windows allow of what waits in the stream. */
+  send(stream: Http2Stream): void;
+  /** Allows the server so many more `bytes`. */
+  grant(stream: Http2Stream, bytes: number): void;
+  /** Tells the server that nobody waits for the rest. */
+  reset(stream: Http2Stream): void;
+}
+
+/** The server is allowed more when so much of the window is used up. */
+const REFILL_SHARE = 0.25;
+
+const NOBODY: StreamListener = { onHeaders: () => undefined, onData: () => undefined, onClose: () => undefined };
+
+/** One request and its answer on a connection. */
+export class Http2Stream {
+  #listener = NOBODY;
+  /** Bytes that wait for room in the windows. The callers bound their requests. */
+  #outgoing: Buffer[] = [];
+  #isWhole = false;
+  #isPaused = false;
+  /** What came while it is paused, in order: at most a window of data. */
+  #held: (Buffer | Headers | 'end')[] = [];
+  #heldBytes = 0;
+  #taken = 0;
+  #isClosed = false;
+
+  /**
+   * @param window bytes that the server may send without being allowed more
+   * @param room bytes that the server takes
+   */
+  constructor(
+    readonly id: number,
+    private readonly connection: StreamConnection,
+    private readonly window: number,
+    public room: number,
+  ) {}
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Whether all of the request has gone out. */
+  get isSent(): boolean {
+    return this.#isWhole && this.#outgoing.length === 0;
+  }
+
+  /** To be called in the turn in which it was opened. */
+  listen(listener: StreamListener): void {
+    this.#listener = listener;
+  }
+
+  /** Sends bytes as soon as the windows allow: they must not be changed any more. */
+  write(bytes: Buffer): void {
+    if (this.#isClosed || this.#isWhole) return;
+    this.#outgoing.push(bytes);
+    this.connection.send(this);
+  }
+
+  /** Sends the last bytes of the request, of which there is one at least. */
+  end(bytes: Buffer): void {
+    if (this.#isClosed || this.#isWhole) return;
+    this.#isWhole = true;
+    this.#outgoing.push(bytes);
+    this.connection.send(this);
+  }
+
+  /** Hands out nothing more until resume(); the server stops when its window is used up. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** Hands out what is held, then what comes. */
+  resume(): void {
+    this.#isPaused = false;
+    while (!this.#isPaused && !this.#isClosed && this.#held.length > 0) this.#hand(this.#held.shift()!);
+  }
+
+  /** Ends it without a further event. */
+  cancel(): void {
+    if (this.#isClosed) return;
+    this.#close();
+    this.connection.reset(this);
+  }
+
+  /** The next piece to send, of at most `most` bytes; null: nothing waits. For its connection alone. */
+  take(most: number): { readonly piece: Buffer; readonly isLast: boolean } | null {
+    const first = this.#outgoing[0];
+    if (!first) return null;
+    const piece = first.length > most ? first.subarray(0, most) : first;
+    if (piece === first) this.#outgoing.shift();
+    else this.#outgoing[0] = first.subarray(most);
+    return { piece, isLast: this.#isWhole && this.#outgoing.length === 0 };
+  }
+
+  /** @returns false when the server sends more than it was allowed. For its connection alone */
+  receive(piece: Buffer): boolean {
+    if (!this.#isPaused) this.#hand(piece);
+    else {
+      this.#heldBytes += piece.length;
+      if (this.#heldBytes > this.window) return false;
+      this.#held.push(Buffer.from(piece));
+    }
+    return true;
+  }
+
+  /** So many `bytes` use up its window and are nothing. For its connection alone. */
+  pass(bytes: number): void {
+    this.#taken += bytes;
+  }
+
+  /** For its connection alone. */
+  receiveHeaders(headers: Headers): void {
+    if (this.#isPaused) this.#held.push(headers);
+    else this.#hand(headers);
+  }
+
+  /** The server has ended it. For its connection alone. */
+  finish(): void {
+    if (this.#isPaused) this.#held.push('end');
+    else this.#hand('end');
+  }
+
+  /** The server, or the end of the connection, has broken it off: what is held is dropped. For its connection alone. */
+  break(): void {
+    if (!this.#isClosed) this.#hand('end');
+  }
+
+  #hand(what: Buffer | Headers | 'end'): void {
+    if (what === 'end') {
+      const listener = this.#listener;
+      this.#close();
+      listener.onClose();
+    } else if (Buffer.isBuffer(what)) this.#handData(what);
+    else this.#listener.onHeaders(what as Headers);
+  }
+
+  #handData(piece: Buffer): void {
+    this.#taken += piece.length;
+    if (this.#heldBytes > 0) this.#heldBytes -= piece.length;
+    if (this.#taken >= this.window * REFILL_SHARE) {
+      this.connection.grant(this, this.#taken);
+      this.#taken = 0;
+    }
+    this.#listener.onData(piece);
+  }
+
+  /** Lets go of everything: whoever holds an ended stream holds nothing else. */
+  #close(): void {
+    this.#isClosed = true;
+    this.#listener = NOBODY;
+    this.#outgoing = [];
+    this.#held = [];
+  }
+}
