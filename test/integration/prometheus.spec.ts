@@ -3,6 +3,16 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { connectAsync, type MqttClient } from 'mqtt';
+import {
+  CERTIFICATES,
+  FEED_LAG,
+  nodesByVersion,
+  p99,
+  READY_NODES,
+  readyNodes,
+  sideQueries,
+} from '../../src/cli/admin/queries.js';
+import { VERSION } from '../../src/telemetry/version.js';
 import { createAuthority, type Authority } from '../harness/certificates.js';
 import { asked, readDashboards } from '../harness/dashboards.js';
 import { startEtcd, type EtcdServer } from '../harness/etcd.js';
@@ -31,6 +41,12 @@ const always = (expr: string): string =>
     .split(/(\{[^}]*\})/)
     .map((part) => (part.startsWith('{') ? part : part.replaceAll(/(==|<=|>=|<|>)(?! bool)/g, '$1 bool')))
     .join('');
+/** What commands ask. A node that fails no request has no figure of them. */
+const { requests, age, p99: p99OfSide } = sideQueries({ job: 'umbra', version: VERSION, isRest: false }, '5m');
+const COMMANDS = [
+  ...[READY_NODES, FEED_LAG, CERTIFICATES, p99('umbra', '5m'), readyNodes('umbra'), nodesByVersion('umbra')],
+  ...[requests, age, p99OfSide],
+];
 const ASKED = [
   ...RULES.flatMap(rulesOf).map((rule) => [rule.alert ?? rule.record!, shortened(rule.expr)] as const),
   ...[...readDashboards()].flatMap(([file, { panels }]) =>
@@ -40,6 +56,7 @@ const ASKED = [
       ),
     ),
   ),
+  ...COMMANDS.map((expr) => [`umbra ops: ${expr}`, shortened(expr)] as const),
 ];
 
 /** The report of a month; plain JavaScript, which has no types. */

@@ -68,12 +68,18 @@ const ofStatus =
 
 /** Both must say the same version: what Prometheus has seen last may be from before. */
 async function ofPrometheus(session: Session, server: string, job: string, ms: number): Promise<Troubles> {
-  const seen = await askAll(session, server, readyNodes(job), ms);
-  return (node, version) => {
-    const found = seen.find(({ labels }) => labels['node'] === node && labels['version'] === version);
-    if (found === undefined) return 'has not been seen by Prometheus with this version yet';
-    return found.value === 1 ? null : 'is not ready';
-  };
+  try {
+    const seen = await askAll(session, server, readyNodes(job), ms);
+    return (node, version) => {
+      const found = seen.find(({ labels }) => labels['node'] === node && labels['version'] === version);
+      if (found === undefined) return 'has not been seen by Prometheus with this version yet';
+      return found.value === 1 ? null : 'is not ready';
+    };
+  } catch (error) {
+    // It may come back. What was begun goes on.
+    const reason = `may be ready or not: ${(error as Error).message}`;
+    return () => reason;
+  }
 }
 
 /** Why the service is not at this version with so many nodes; null: it is. No errors. */

@@ -23,6 +23,8 @@ interface World {
   readonly p99?: readonly (number | null | 'away')[];
   /** Nodes that Prometheus sees as not ready. */
   readonly notReady?: readonly string[];
+  /** What Prometheus answers instead. */
+  readonly trouble?: object;
   /** What `kubectl get` says, and a script that any other kubectl is. */
   readonly workload?: string;
   readonly kubectl?: string;
@@ -65,6 +67,7 @@ function rollback(line: string, world: World = {}, more: Given = {}) {
       metric: { node: `n${at + 1}`, version },
       value: [0, notReady.includes(`n${at + 1}`) ? '0' : '1'],
     }));
+    if (query.includes('umbra_ready') && world.trouble) return new Response(JSON.stringify(world.trouble));
     if (query.includes('umbra_ready')) return new Response(JSON.stringify({ data: { result: ready } }));
     const figure = next(times);
     if (figure === 'away') throw new TypeError('connection refused');
@@ -190,18 +193,19 @@ describe('ops rollback', () => {
   });
 
   it.each<[string, World, string, number?]>([
-    ['', { after: [NEW] }, 'not back at version 0.1.0 within 180 s: n1 runs 0.2.0; n2 runs 0.2.0'],
+    ['', { after: [NEW] }, 'not back at version 0.1.0 within 20 s: n1 runs 0.2.0; n2 runs 0.2.0'],
     ['', { after: [['0.1.0']] }, '1 of 2 nodes live'],
     [' --nodes 3', {}, '2 of 3 nodes live'],
     ['', { after: ['away'] }, 'the service does not answer', EXIT.unreachable],
     [PROMETHEUS, { notReady: ['n2'] }, 'n2 is not ready'],
+    [PROMETHEUS, { trouble: { status: 'error', error: 'starting' } }, 'n1 may be ready or not: Prometheus at'],
     ['', { kubectl: 'echo not found >&2; exit 1' }, 'has failed with 1: not found'],
     ['', { kubectl: 'echo begun; exec sleep 60' }, 'has not ended in time: begun'],
     ['', { refused: 403 }, '', EXIT.notAllowed],
   ])('fails with the reason%s (%#)', async (more, world, reason, code = EXIT.failed) => {
-    const { exit, stderr, passed } = await rollback(`${KUBECTL} --no-watch${more}`, world);
+    const { exit, stderr, passed } = await rollback(`${KUBECTL} --no-watch --within 20s${more}`, world);
     expect([exit, stderr]).toEqual([code, expect.stringContaining(reason)]);
-    expect(passed()).toBeLessThanOrEqual(180_000);
+    expect(passed()).toBeLessThanOrEqual(20_000);
   });
 
   it.each<[string, readonly (number | null | 'away')[], boolean, string]>([
