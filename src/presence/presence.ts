@@ -47,7 +47,7 @@ export class Presence implements OnModuleInit, OnApplicationShutdown {
     @Inject(LOGGER) logger: Logger,
     @Inject(CLUSTER_KEYS) clusterKeys: ClusterKeys,
     @Inject(MqttBroker) broker: MqttBroker,
-    @Inject(METRICS) { presence: metrics }: Metrics = new Metrics(),
+    @Inject(METRICS) { presence: metrics, cluster }: Metrics = new Metrics(),
   ) {
     const { known } = this;
     const keys = clusterKeys.under(PRESENCE_PATH);
@@ -56,6 +56,7 @@ export class Presence implements OnModuleInit, OnApplicationShutdown {
       ...{ nodeId, leaseSeconds, clock, logger },
       eligible: () => true,
       onView: (view) => {
+        cluster.saw('presence', view.live.length);
         this.#lost.see(view);
         this.#old.see(view);
         // It may have joined just now.

@@ -56,7 +56,10 @@ export class SinkManager implements OnApplicationBootstrap {
       eligible: () => this.#running.size > 0,
       // A node that cannot open a sink must leave its shards to the others.
       says: () => saidOf(this.#running.values()),
-      onView: (view) => this.#running.forEach((sink) => sink.see(view)),
+      onView: (view) => {
+        this.metrics.cluster.saw('sinks', view.live.length);
+        this.#running.forEach((sink) => sink.see(view));
+      },
       onLost: () => this.#running.forEach((sink) => sink.lost()),
       ...{ clock, logger },
     });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { SYSTEM_CLOCK } from '../resilience/clock.js';
 import { DeadlineSweep } from '../resilience/deadline-sweep.js';
+import { Histogram } from '../telemetry/recorder.js';
 import { ShadowQueue } from './shadow-queue.js';
 
 const open = (max = 10) => new ShadowQueue(max, new DeadlineSweep(SYSTEM_CLOCK));
@@ -48,6 +49,21 @@ describe('shadow queue', () => {
     release();
     await Promise.all(works);
     await expect(queue.run('a', later(), async () => 'a')).resolves.toBe('a');
+  });
+
+  it('measures how long those wait that do, also in vain', async () => {
+    const waits = new Histogram({ name: 'x', help: 'X.' });
+    const queue = new ShadowQueue(10, new DeadlineSweep(SYSTEM_CLOCK), waits);
+    const { open: release, opened } = gate();
+    const first = queue.run('a', later(), () => opened);
+    const second = queue.run('a', later(), async () => 2);
+    const third = queue.run('a', performance.now() + 20, async () => 3);
+    await expect(third).rejects.toMatchObject({ code: 'storageUnavailable' });
+    expect(waits.count(0)).toBe(1);
+    release();
+    await Promise.all([first, second, queue.run('b', later(), async () => 4)]);
+    expect(waits.count(0)).toBe(2);
+    expect(waits.samples()?.at(-1)?.value).toBeGreaterThanOrEqual(0.04);
   });
 
   it('never starts work whose deadline passed while it waited', async () => {

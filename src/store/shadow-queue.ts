@@ -1,6 +1,7 @@
 import { ServiceError } from '../errors/service-error.js';
 import type { DeadlineSweep, Expirable } from '../resilience/deadline-sweep.js';
 import { Fifo } from '../resilience/fifo.js';
+import type { Histogram } from '../telemetry/recorder.js';
 
 /** Waiting changes of all shadows together; bounds memory when very many shadows are busy at once. */
 const MAX_WAITING = 20_000;
@@ -20,10 +21,12 @@ export interface QueuedChange {
 /** A change that waits for its turn. */
 class Waiting implements Expirable {
   settled = false;
+  /** Milliseconds of the monotonic clock. */
+  readonly since = performance.now();
 
   constructor(
     readonly change: QueuedChange,
-    private readonly onSettled: () => void,
+    private readonly onSettled: (waited: number) => void,
   ) {}
 
   get deadline(): number {
@@ -46,7 +49,7 @@ class Waiting implements Expirable {
 
   #settle(): void {
     this.settled = true;
-    this.onSettled();
+    this.onSettled(performance.now() - this.since);
   }
 }
 
@@ -60,11 +63,16 @@ export class ShadowQueue {
   #waiting = 0;
   #nested = 0;
   #closed = false;
-  readonly #onSettled = (): void => void this.#waiting--;
+  readonly #onSettled = (waited: number): void => {
+    this.#waiting--;
+    this.waits?.observe(0, waited);
+  };
 
   constructor(
     private readonly maxPerShadow: number,
     private readonly sweep: DeadlineSweep,
+    /** How long those wait that do. */
+    private readonly waits?: Histogram,
   ) {}
 
   /** Shadows with work. */

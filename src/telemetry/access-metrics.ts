@@ -19,10 +19,33 @@ export class BrokerMetrics {
     name: 'umbra_broker_in_flight',
     help: 'Changes on their way from this node to the external broker.',
   });
+  readonly takeovers = new Counter({
+    name: 'umbra_broker_takeovers',
+    help: 'Lanes and shards that this node has taken over.',
+  });
   readonly revisionsBehind = new Gauge({
     name: 'umbra_broker_sink_lag_revisions',
     help: 'Revisions by which what this node publishes at the external broker is behind.',
   });
+}
+
+/** Work that is divided among nodes. */
+const SHARED_WORK = ['broker', 'sinks', 'presence'] as const;
+
+/** The nodes as they see each other. */
+export class ClusterMetrics {
+  readonly instances = new Gauge({
+    name: 'umbra_cluster_instances',
+    help: 'Nodes that this node last saw to take part in work that is divided: the external broker, sinks, presence.',
+    labels: { work: SHARED_WORK },
+  });
+  readonly #seen = new Map<(typeof SHARED_WORK)[number], number>();
+
+  /** @param instances that live */
+  saw(work: (typeof SHARED_WORK)[number], instances: number): void {
+    this.#seen.set(work, instances);
+    this.instances.read ??= () => [...this.#seen].map(([name, count]) => [[name], count] as const);
+  }
 }
 
 /** Which clients are connected, as the nodes of a cluster tell each other. */

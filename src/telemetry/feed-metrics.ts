@@ -10,6 +10,11 @@ export class FeedMetrics {
     name: 'umbra_feed_lag_seconds',
     help: 'Time from the answer of etcd to an own batch until the feed brings its revision; 0 where the feed was first.',
   });
+  readonly stages = new Histogram({
+    name: 'umbra_feed_stage_seconds',
+    help: 'Time that a revision takes in the node: its records are decoded, MQTT clients are told of it (publish), and streams get it (deliver).',
+    labels: { stage: ['decode', 'publish', 'deliver'] },
+  });
   readonly events = new Counter({ name: 'umbra_feed_events', help: 'Changes that the feed has brought.' });
   readonly restarts = new Counter({
     name: 'umbra_feed_restarts',
@@ -43,6 +48,11 @@ export class FeedMetrics {
     name: 'umbra_hub_history_records',
     help: 'Changes that are held for readers that resume.',
   });
+  readonly stageOf = {
+    decode: this.stages.bind('decode'),
+    publish: this.stages.bind('publish'),
+    deliver: this.stages.bind('deliver'),
+  };
   readonly restarted = { lost: this.restarts.bind('lost'), failed: this.restarts.bind('failed') };
   readonly missed = { compacted: this.gaps.bind('compacted'), 'epoch-changed': this.gaps.bind('epoch-changed') };
   readonly endedBy = {

@@ -1,4 +1,4 @@
-import { AccessMetrics, BrokerMetrics, PresenceMetrics } from './access-metrics.js';
+import { AccessMetrics, BrokerMetrics, ClusterMetrics, PresenceMetrics } from './access-metrics.js';
 import { FeedMetrics } from './feed-metrics.js';
 import { MqttMetrics } from './mqtt-metrics.js';
 import { NodeMetrics } from './node-metrics.js';
@@ -21,6 +21,7 @@ export class Metrics {
   readonly mqtt = new MqttMetrics();
   readonly presence = new PresenceMetrics();
   readonly broker = new BrokerMetrics();
+  readonly cluster = new ClusterMetrics();
   readonly access = new AccessMetrics();
   readonly traces = new TraceMetrics();
   readonly node = new NodeMetrics();
@@ -32,7 +33,7 @@ export class Metrics {
       'Writes to etcd': familiesOf(this.storage.commit),
       'Feed and streams': familiesOf(this.feed),
       MQTT: familiesOf(this.mqtt),
-      'External broker and presence': familiesOf({ ...this.broker, ...this.presence }),
+      'External broker, presence and cluster': familiesOf({ ...this.broker, ...this.presence, ...this.cluster }),
       'Reads and cache': familiesOf(this.storage.reads),
       'Calls to etcd': familiesOf(this.storage.etcd),
       'Access, breakers and sinks': familiesOf(this.access),

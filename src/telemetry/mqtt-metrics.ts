@@ -68,14 +68,28 @@ export class MqttMetrics {
   });
   readonly dropped = new Counter({
     name: 'umbra_mqtt_dropped',
-    help: 'Messages that were not sent: larger than the client takes, or a delta after a newer one.',
-    labels: { reason: ['too_large', 'older'] },
+    help: 'Messages that were not sent: larger than the client takes, a delta after a newer one, or kept by a session that is full.',
+    labels: { reason: ['too_large', 'older', 'session_full'] },
+  });
+  readonly documentsLeftOut = new Counter({
+    name: 'umbra_documents_left_out',
+    help: 'Messages on update/documents that were not sent: the document before the change could not be read, or too many waited for theirs.',
+    labels: { reason: ['unread', 'too_many'] },
   });
   readonly pubacks = new Histogram({
     name: 'umbra_mqtt_puback_seconds',
     help: 'Time from the arrival of a request with QoS 1 until its PUBACK is written, which waits for those before it.',
   });
   readonly sessions = new Gauge({ name: 'umbra_mqtt_sessions', help: 'Sessions that outlive their connections.' });
+  readonly sessionMessages = new Gauge({
+    name: 'umbra_mqtt_session_messages',
+    help: 'Messages that sessions keep until they are acknowledged.',
+  });
+  readonly backlogBytes = new Gauge({
+    name: 'umbra_mqtt_backlog_bytes',
+    help: 'Bytes of messages that wait for clients that are connected.',
+  });
+  readonly subscriptions = new Gauge({ name: 'umbra_mqtt_subscriptions', help: 'Filters of all sessions.' });
   readonly keptBytes = new Gauge({
     name: 'umbra_mqtt_kept_bytes',
     help: 'Bytes that clients make the node keep: messages, filters, wills and incomplete packets.',
@@ -85,6 +99,11 @@ export class MqttMetrics {
   readonly deliveredWith = [this.delivered.bind('0'), this.delivered.bind('1')] as const;
   readonly tooLarge = this.dropped.bind('too_large');
   readonly older = this.dropped.bind('older');
+  readonly sessionFull = this.dropped.bind('session_full');
+  readonly leftOut = {
+    unread: this.documentsLeftOut.bind('unread'),
+    too_many: this.documentsLeftOut.bind('too_many'),
+  };
 
   constructor() {
     for (const type of RECEIVED) this.packets.bind('received', type);

@@ -9,6 +9,10 @@ export class CommitMetrics {
     name: 'umbra_shadow_queue_waiting',
     help: 'Changes that wait for an earlier one of their shadow.',
   });
+  readonly waitedChanges = new Histogram({
+    name: 'umbra_shadow_queue_wait_seconds',
+    help: 'Time that a change waits for an earlier one of its shadow; one that does not wait is not counted.',
+  });
   readonly queuedWrites = new Gauge({ name: 'umbra_commit_queue_writes', help: 'Writes that wait for a batch.' });
   readonly queuedBytes = new Gauge({
     name: 'umbra_commit_queue_bytes',

@@ -8,6 +8,7 @@ import { FeedGap, type FeedBatch, type FeedRecord, type GapReason, type ShadowFe
 import { writeRecord } from '../store/presence-record.js';
 import { PRESENCE, PresenceUpdate } from '../store/presence-update.js';
 import type { ShadowRecord } from '../store/shadow-store.js';
+import { FeedMetrics } from '../telemetry/feed-metrics.js';
 import { SILENT_LOGGER } from '../telemetry/logger.js';
 import type { Cursor } from './subscription.js';
 import { SubscriptionQueue } from './subscription-queue.js';
@@ -102,6 +103,24 @@ describe('ShadowWatchHub over faults of its feed', () => {
     feed.change();
     expect((await reader.next()).value).toEqual({ kind: 'bookmark', cursor: { ...position, seen: null } });
     expect((await reader.next()).value).toMatchObject({ kind: 'change' });
+  });
+
+  it('measures how long clients and streams take to be told of a revision, and of streams only where there are some', async () => {
+    await hub.close();
+    const metrics = new FeedMetrics();
+    hub = new ShadowWatchHub(feed, CONFIG, SILENT_LOGGER, {}, metrics);
+    await hub.start();
+    let told: () => void = () => undefined;
+    hub.follow({ batch: () => told(), gap: () => undefined });
+    const { publish, deliver } = metrics.stageOf;
+    await new Promise<void>((resolve) => {
+      told = resolve;
+      feed.change();
+    });
+    const reader = hub.subscribe({ filter: ALL, from: 'now' });
+    feed.change();
+    for await (const event of reader) if (event.kind === 'change') break;
+    expect([publish, deliver].map((cell) => metrics.stages.count(cell))).toEqual([2, 1]);
   });
 
   it('takes an idle reader along when the store moves although no shadow changes', async () => {

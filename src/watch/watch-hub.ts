@@ -200,11 +200,17 @@ export class ShadowWatchHub implements WatchHub {
 
   #apply(history: RecentChanges, batch: FeedBatch): void {
     history.append(batch);
-    this.metrics.events.add(0, batch.records.length);
+    const { events, stages, stageOf } = this.metrics;
+    events.add(0, batch.records.length);
     const shadows = withoutPresence(batch);
+    const start = performance.now();
     // Devices first: thousands of readers take their time.
     this.#inform((listener) => listener.batch(shadows));
-    if (this.#live.size > 0) this.#deliver(batch);
+    const informed = performance.now();
+    stages.observe(stageOf.publish, informed - start);
+    if (this.#live.size === 0) return;
+    this.#deliver(batch);
+    stages.observe(stageOf.deliver, performance.now() - informed);
   }
 
   #deliver(batch: FeedBatch): void {

@@ -152,6 +152,7 @@ export const ALERT_CASES: readonly AlertCase[] = [
     quiet: {
       [at('umbra_mqtt_delivered_total', 'qos="1"')]: '0+998x90',
       [at('umbra_mqtt_dropped_total', 'reason="older"')]: '0+99x90',
+      [at('umbra_mqtt_dropped_total', 'reason="session_full"')]: '0+99x90',
     },
   },
   {

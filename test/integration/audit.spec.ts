@@ -185,6 +185,7 @@ describe('the page of metrics', () => {
 
   it('counts what was asked for over MQTT and HTTP, exactly', async () => {
     const device = await node.connect('lamp', lamp);
+    await device.subscribeAsync(`${SHADOW}/delete/rejected`);
     const before = await series();
     for (const body of ['{"state":{"reported":{"n":1}}}', '{"state":{"reported":{"n":2}}}', '{"state":'])
       await device.publishAsync(`${SHADOW}/update`, body, { qos: 1 });
@@ -230,6 +231,9 @@ describe('the page of metrics', () => {
       umbra_feed_events_total: 2,
     });
     expect(after.get('umbra_mqtt_connections{version="5",transport="tcp"}')).toBe(1);
+    expect(
+      ['subscriptions', 'session_messages', 'backlog_bytes'].map((name) => after.get(`umbra_mqtt_${name}`)),
+    ).toEqual([1, 0, 0]);
     await device.endAsync();
     const gone = 'umbra_mqtt_disconnects_total{reason="client"}';
     await until('its end', async () => (await series()).get(gone) === (after.get(gone) ?? 0) + 1);

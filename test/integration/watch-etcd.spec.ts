@@ -207,6 +207,8 @@ describe('watch streams of nodes that share an etcd', () => {
       'http.route': '/v1/things/:thing/shadow/desired',
     });
     const page = await metricsText(two.metricsUrl ?? '', 'openmetrics');
+    for (const stage of ['decode', 'publish', 'deliver'])
+      expect(page).toMatch(new RegExp(`umbra_feed_stage_seconds_count\\{stage="${stage}"\\} [1-9]`));
     expect(await metricsText(one.metricsUrl ?? '', 'openmetrics')).toMatch(
       new RegExp(`^umbra_mqtt_puback_seconds_bucket.* # .trace_id="${TRACE}".`, 'm'),
     );

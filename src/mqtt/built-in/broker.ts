@@ -117,6 +117,15 @@ export class MqttBroker implements Door {
     this.sessions.onEnded = (session) => this.wills.ended(session);
     const { sessions, wills } = this;
     metrics.sessions.read = () => sessions.size;
+    sessions.onDropped = () => metrics.dropped.add(metrics.sessionFull);
+    const sumOf = (what: (session: Session) => number): number => {
+      let sum = 0;
+      for (const session of sessions.all()) sum += what(session);
+      return sum;
+    };
+    metrics.sessionMessages.read = () => sumOf(({ kept }) => kept);
+    metrics.backlogBytes.read = () => sumOf(({ backlogBytes }) => backlogBytes);
+    metrics.subscriptions.read = () => sumOf(({ granted }) => granted.length);
     metrics.keptBytes.read = () => budget.used;
     metrics.connections.read = () => connectionReadings(this.clients().map(wayOf));
     const shared = { config: mqtt, budget, sessions, wills, logger };

@@ -4,6 +4,7 @@ import type { ShadowState } from '../../document/shadow-document.js';
 import { ServiceError } from '../../errors/service-error.js';
 import type { ShadowKey, ShadowRecord, ShadowStore } from '../../store/shadow-store.js';
 import { SILENT_LOGGER } from '../../telemetry/logger.js';
+import { MqttMetrics } from '../../telemetry/mqtt-metrics.js';
 import type { Span } from '../../telemetry/span.js';
 import { Tracer } from '../../telemetry/tracer.js';
 import type { FeedListener, WatchHub } from '../../watch/subscription.js';
@@ -36,7 +37,10 @@ function create(wanted: (topic: string) => boolean = () => true) {
   const reads: Read[] = [];
   let listener: FeedListener | undefined;
   let gaps = 0;
+  const metrics = new MqttMetrics();
+  const leftOut = () => metrics.documentsLeftOut.samples()?.map(({ value }) => value);
   const broker = {
+    metrics,
     audienceOf: (key: ShadowKey) => {
       const has = (tail: ChangeTail): boolean => wanted(`${shadowTopic(key)}/${tail}`);
       return CHANGE_TAILS.some(has) ? ({ has } as Audience) : null;
@@ -59,7 +63,7 @@ function create(wanted: (topic: string) => boolean = () => true) {
   const feed = (...records: ShadowRecord[]): void => {
     listener?.batch({ position: position(records.at(-1)?.position.revision ?? 0), records });
   };
-  return { sent, texts, reads, feed, publisher, gap: () => listener?.gap('compacted'), gaps: () => gaps };
+  return { sent, texts, reads, feed, publisher, leftOut, gap: () => listener?.gap('compacted'), gaps: () => gaps };
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -123,19 +127,21 @@ describe('MqttPublisher', () => {
   });
 
   it('leaves documents out when the previous one cannot be had', async () => {
-    const { sent, reads, feed } = create((topic) => !topic.endsWith('delta'));
+    const { sent, reads, feed, leftOut } = create((topic) => !topic.endsWith('delta'));
     feed(record('T', 5, 10));
     reads[0]?.reject(new ServiceError('cursorGone', 'compacted'));
     await turn();
     expect(sent).toEqual(['T update/accepted 5']);
+    expect(leftOut()).toEqual([1, 0]);
   });
 
   it('goes on without documents when too many records wait', async () => {
-    const { sent, reads, feed } = create((topic) => !topic.endsWith('delta'));
+    const { sent, reads, feed, leftOut } = create((topic) => !topic.endsWith('delta'));
     for (let version = 5; version < 10_010; version++) feed(record('T', version, version));
     const accepted = sent.filter((line) => line.includes('accepted'));
     expect(accepted.length).toBeGreaterThan(10_000);
     expect(accepted).toEqual(accepted.map((_, i) => `T update/accepted ${i + 5}`));
+    expect(leftOut()).toEqual([0, 1]);
     const before = sent.length;
     reads[0]?.resolve(null);
     await turn();

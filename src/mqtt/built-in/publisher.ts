@@ -99,8 +99,14 @@ export class MqttPublisher {
     if (first === undefined) return this.#publish(id, record, audience);
     first.later.push(record);
     if (++this.#waitingRecords <= MAX_WAITING) return;
+    this.#leftOut('too_many');
     this.logger.warn({ ...record.key, reason: 'too-many-waiting' }, 'documents message left out');
     this.#release(id, first, undefined);
+  }
+
+  #leftOut(reason: 'unread' | 'too_many'): void {
+    const { documentsLeftOut, leftOut } = this.broker.metrics;
+    documentsLeftOut.add(leftOut[reason]);
   }
 
   #failed({ key, position }: ShadowRecord, error: unknown): void {
@@ -123,6 +129,7 @@ export class MqttPublisher {
     this.previous.read(record).then(
       (previous) => this.#release(id, waiting, previous),
       (error: unknown) => {
+        this.#leftOut('unread');
         this.logger.warn({ ...record.key, version: record.state.version, err: error }, 'documents message left out');
         this.#release(id, waiting, undefined);
       },

@@ -65,7 +65,10 @@ export class ExternalCoordinator implements ShardWorker {
       nodeId: config.nodeId,
       leaseSeconds: takeoverSeconds,
       eligible: () => this.#isAble(),
-      onView: (view) => void this.#claims.see(view),
+      onView: (view) => {
+        this.metrics.cluster.saw('broker', view.live.length);
+        void this.#claims.see(view);
+      },
       onLost: () => this.#claims.lost(),
       clock,
       logger,
@@ -138,6 +141,7 @@ export class ExternalCoordinator implements ShardWorker {
     // First: it may fail, and then nothing has begun.
     if (others.length > 0) await this.#sink.take(others);
     await this.#lanes.take(lanes);
+    this.metrics.broker.takeovers.add(0, shards.length);
   }
 
   async release(shards: readonly string[]): Promise<void> {

@@ -135,7 +135,7 @@ export function createEtcdStore(options: EtcdStoreOptions): EtcdStore {
     },
   });
   const format = formatOf(config);
-  const queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock));
+  const queue = new ShadowQueue(config.maxQueuedPerShadow, new DeadlineSweep(clock), metrics.commit.waitedChanges);
   metrics.commit.waitingChanges.read = () => queue.waiting;
   readStanding(metrics, { cache, guard, quotaBytes: config.etcd.quotaBytes });
   const shared = { reads, cache, leases, claims, guard, format, clock, logger, metrics };

@@ -78,8 +78,10 @@ describe('SessionStore', () => {
     const { store, open, connect, publish } = create();
     const session = open('one');
     store.left(session);
+    let dropped = 0;
+    store.onDropped = () => dropped++;
     for (const text of ['a', 'b', 'c', 'd', 'e', 'f']) publish(text);
-    expect(session.kept).toBe(4);
+    expect([session.kept, dropped]).toEqual([4, 2]);
     expect(session.takeDropped()).toBe(2);
     expect(session.takeDropped()).toBe(0);
     expect(texts(connect('one').session)).toEqual(['c', 'd', 'e', 'f']);

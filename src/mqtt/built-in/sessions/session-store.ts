@@ -48,6 +48,8 @@ export class SessionStore {
   #sweep: NodeJS.Timeout | null = null;
   /** A session has ended, and with it the time that its will may wait. */
   onEnded: (session: Session) => void = () => {};
+  /** A session keeps its oldest message no longer, for lack of room. */
+  onDropped: () => void = () => {};
 
   constructor(
     private readonly config: Pick<MqttConfig, 'maxSessions' | 'maxSessionMessages' | 'sessionSeconds'>,
@@ -176,7 +178,7 @@ export class SessionStore {
 
   /** Queues a message of QoS 1 that the session keeps until it is acknowledged. */
   keep(session: Session, message: SharedMessage, identifiers: readonly number[] | null): void {
-    session.keep(new Outgoing(message, 1, identifiers), message);
+    if (session.keep(new Outgoing(message, 1, identifiers), message)) this.onDropped();
     if (this.budget.isExceeded) this.#makeRoomFor(this.#tenantOf(session), session);
   }
 
@@ -241,6 +243,7 @@ export class SessionStore {
       const oldest = this.#mostBytes.of(this.#tenants, newcomer)?.away.first ?? null;
       if (oldest !== null) this.#end(oldest, 'too many bytes');
       else if (!receiver?.dropOldest()) return false;
+      else this.onDropped();
     }
     return true;
   }

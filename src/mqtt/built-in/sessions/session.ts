@@ -92,8 +92,8 @@ export class Session {
     this.#count(outgoing);
   }
 
-  /** Queues a message that outlives the connection; the oldest goes when there are too many. */
-  keep(outgoing: Outgoing, message: SharedMessage): void {
+  /** Queues a message that outlives the connection. Whether the oldest had to go, because there are too many. */
+  keep(outgoing: Outgoing, message: SharedMessage): boolean {
     outgoing.kept = true;
     this.#kept++;
     this.budget.add(ENTRY_BYTES + (message.holders++ === 0 ? message.size : 0));
@@ -101,7 +101,7 @@ export class Session {
     const isReplaying = this.first !== null && !this.first.counted;
     (this.#waiting ??= new Chain()).push(outgoing);
     if (this.connection !== null && !isReplaying) this.#count(outgoing);
-    if (this.#kept > this.maxMessages) this.dropOldest();
+    return this.#kept > this.maxMessages && this.dropOldest();
   }
 
   /** Keeps the oldest message no longer: a connected client still gets it. Whether there was one. */

@@ -227,16 +227,24 @@ export class EtcdShadowFeed implements ShadowFeed {
       if (epoch !== this.#history.epoch) throw new FeedGap('epoch-changed');
       this.#history.observe(revision, puts.at(-1));
       const position = { cluster, epoch, revision };
-      const records: FeedRecord[] = [...(deleted.get(revision) ?? [])];
-      for (const put of puts) {
-        const record = this.#decoder.decode(put, position);
-        if (record) records.push(record);
-      }
+      const records = this.#decode(puts, position, deleted.get(revision));
       follower.cursor = revision;
       // The records that were deleted are not among its bytes.
       if (records.length === 0 || raw.deletes.length > 0) yield { position, records };
       else yield { position, records, packed: { bytes: raw.bytes, unpacker: this.#decoder } };
     }
+  }
+
+  #decode(puts: RawRevision['puts'], position: Position, deleted: readonly ShadowRecord[] = []): FeedRecord[] {
+    const { metrics } = this.options;
+    const start = metrics === undefined ? 0 : performance.now();
+    const records: FeedRecord[] = [...deleted];
+    for (const put of puts) {
+      const record = this.#decoder.decode(put, position);
+      if (record) records.push(record);
+    }
+    metrics?.stages.observe(metrics.stageOf.decode, performance.now() - start);
+    return records;
   }
 
   #checkHistory(follower: Follower, head: Position): void {
