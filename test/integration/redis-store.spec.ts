@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
 import { QUICK_ELECTION, startEtcd, type EtcdServer } from '../harness/etcd.js';
-import { PROMISES } from '../faults/validate/promises.js';
 import { judgeCalm } from '../matrix/calm.js';
 import { COLUMNS } from '../matrix/columns.js';
 import type { Servers } from '../matrix/servers.js';
@@ -58,7 +57,7 @@ describe('columns of the decision matrix', () => {
 
   it.each(COLUMNS.map((each) => [each.facts.name, each] as const))(
     '%s keeps its promises while nothing is broken, and reads what was written',
-    async (_, { needs, cached, open }) => {
+    async (_, { needs, open }) => {
       for (const each of [{ host: '127.0.0.1', port: server.port }, await primary()])
         await askRedis(each, (redis) => redis.flushall());
       const column = await open(servers(needs.storage));
@@ -73,8 +72,7 @@ describe('columns of the decision matrix', () => {
         }
         const { lost, broken, history } = await judgeCalm(column);
         expect(lost).toEqual([]);
-        // A cache may be late, and is judged as a store is.
-        expect(broken.filter((promise) => !cached || promise !== PROMISES.reads)).toEqual([]);
+        expect(broken).toEqual([]);
         for (const [shadow, [state]] of history.final)
           await until(`${shadow} is read as it is stored`, async () =>
             isDeepStrictEqual((await column.read(shadowKey(shadow), performance.now() + 10_000)).told, state),

@@ -15,7 +15,7 @@ export interface Verdict {
 }
 
 /**
- * Two nodes' traffic while nothing is broken, and the verdict.
+ * Two nodes' traffic while nothing is broken, and the verdict. A read is behind by no more than the age that it tells.
  * @param reads that it has at the least
  */
 export async function judgeCalm(column: OpenColumn, reads = 10): Promise<Verdict> {
@@ -23,7 +23,7 @@ export async function judgeCalm(column: OpenColumn, reads = 10): Promise<Verdict
   const { signal } = new AbortController();
   const left = new Follower('left', column.feed, history);
   left.start(await column.feed.head(signal));
-  const nodes = [0, 1].map((node) => new NodeTraffic(node, column, history));
+  const nodes = [0, 1].map((node) => new NodeTraffic(node, column, history, true));
   for (const each of nodes) each.start();
   await until('so many reads', () => history.reads.length >= reads && history.updates.length >= WRITES);
   await Promise.all(nodes.map((each) => each.stop()));

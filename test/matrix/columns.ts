@@ -19,8 +19,6 @@ import { LOADING_MS, TENANT, withAge, type Answer, type OpenColumn } from './ope
 export interface Column {
   readonly facts: ColumnFacts;
   readonly needs: Needs;
-  /** Reads may be older than what is stored. */
-  readonly cached: boolean;
   /** @param node number of it: each asks another server first. */
   open(servers: Servers, node?: number): Promise<OpenColumn>;
 }
@@ -41,14 +39,14 @@ export const COLUMNS: readonly Column[] = [
       ...(['etcd', 'etcd, three members; reads are linearizable', 3, 0.8] as const),
       'one kind of process, which elects by itself; space and compaction are to be watched',
     ),
-    ...{ needs: ETCD, cached: false, open: (servers: Servers) => openEtcd(servers) },
+    ...{ needs: ETCD, open: (servers: Servers) => openEtcd(servers) },
   },
   {
     facts: one(
       ...(['etcd-cached', 'the same; reads come from the memory of the node', 3, 0.8] as const),
       'as etcd; the memory of the nodes grows with the shadows',
     ),
-    ...{ needs: ETCD, cached: true, open: openCached },
+    ...{ needs: ETCD, open: openCached },
   },
   {
     facts: one(
@@ -59,14 +57,14 @@ export const COLUMNS: readonly Column[] = [
       ...([6, 0.5] as const),
       'two kinds of processes; who has lost what after a failover is not told by them',
     ),
-    ...{ needs: REDIS, cached: false, open: (servers: Servers, node = 0) => openRedis(servers, node) },
+    ...{ needs: REDIS, open: (servers: Servers, node = 0) => openRedis(servers, node) },
   },
   {
     facts: one(
       ...(['redis-min-replicas', 'the same; the primary writes nothing while no replica answers', 6, 0.45] as const),
       'as redis-async, and one setting more that stops writes when replicas are away',
     ),
-    ...{ needs: { ...REDIS, minReplicas: 1, replica: true }, cached: false },
+    ...{ needs: { ...REDIS, minReplicas: 1, replica: true } },
     open: (servers: Servers, node = 0) => openRedis(servers, node),
   },
   {
@@ -74,7 +72,7 @@ export const COLUMNS: readonly Column[] = [
       ...(['redis-wait', 'the same; each write waits until a replica has it (WAIT 1)', 6, 0.45] as const),
       'as redis-async, and doubtful writes whenever a replica is late',
     ),
-    ...{ needs: { ...REDIS, replica: true }, cached: false },
+    ...{ needs: { ...REDIS, replica: true } },
     open: (servers: Servers, node = 0) => openRedis(servers, node, WAIT),
   },
   {
@@ -83,7 +81,7 @@ export const COLUMNS: readonly Column[] = [
       ...([4, 0.6] as const),
       'etcd to be run with care, and a Redis that may be lost and filled again',
     ),
-    ...{ needs: { ...ETCD, beside: true }, cached: true, open: openBoth },
+    ...{ needs: { ...ETCD, beside: true }, open: openBoth },
   },
 ];
 

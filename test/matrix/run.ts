@@ -74,7 +74,8 @@ interface Values {
 }
 
 async function measured(values: Values): Promise<MatrixRun> {
-  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  const say = (text: string): void =>
+    void process.stderr.write(`${String(Math.round(performance.now() / 1000)).padStart(4)} s: ${text}\n`);
   const rounds = values.rounds === undefined ? null : wholeNumber('--rounds', values.rounds, 1);
   const plan: Plan = {
     size: SIZES[values['smoke'] ? 'smoke' : values['quick'] ? 'quick' : 'full'],

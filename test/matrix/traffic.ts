@@ -6,7 +6,7 @@ import type { Position } from '../../src/store/position.js';
 import type { Change, ShadowRecord } from '../../src/store/shadow-store.js';
 import type { History, Section, Told, UpdateOp } from '../faults/model/history.js';
 import { difference, merge } from '../faults/model/model.js';
-import { TENANT, type OpenColumn } from './open-column.js';
+import { TENANT, WRITTEN_AT, type OpenColumn } from './open-column.js';
 
 /** Shadows of the devices of a node. */
 export const SHADOWS = 16;
@@ -35,6 +35,8 @@ export class NodeTraffic {
     readonly node: number,
     private readonly column: OpenColumn,
     private readonly history: History,
+    /** Whether a read that tells how old it is, is judged as one that began so long ago; else as one of the present. */
+    private readonly asOld = false,
   ) {}
 
   start(): void {
@@ -59,7 +61,7 @@ export class NodeTraffic {
   async #writeOne(shadow: string): Promise<void> {
     const id = `n${this.node}w${++this.#ids}`;
     const section = this.node === 0 ? 'reported' : 'desired';
-    const patch = { [this.node === 0 ? 'd' : 'a']: id };
+    const patch = this.node === 0 ? { d: id, [WRITTEN_AT]: Date.now() } : { a: id };
     const from = performance.now();
     const op: UpdateOp = {
       ...{ id, kind: 'update', shadow, node: this.node, door: 'http', section, patch, from },
@@ -82,8 +84,9 @@ export class NodeTraffic {
       const shadow = nameOf(i % SHADOWS);
       const from = performance.now();
       try {
-        const { told } = await this.column.read(keyOf(shadow), from + DEADLINE_MS);
-        this.history.reads.push({ shadow, node: this.node, door: 'http', from, to: performance.now(), told });
+        const { told, ageMs } = await this.column.read(keyOf(shadow), from + DEADLINE_MS);
+        const asOf = from - (this.asOld ? (ageMs ?? 0) : 0);
+        this.history.reads.push({ shadow, node: this.node, door: 'http', from: asOf, to: performance.now(), told });
       } catch {
         // A read that fails promises nothing.
       }
