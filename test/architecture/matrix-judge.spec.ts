@@ -8,6 +8,9 @@ import { openLoop } from '../matrix/loads.js';
 import { withAge, type OpenColumn } from '../matrix/open-column.js';
 import { staleReads } from '../matrix/stale-reads.js';
 import { choose } from '../matrix/choose.js';
+import { COLUMNS } from '../matrix/columns.js';
+import { estimateOf, estimateText, faultsOf, USUAL_ROWS, type Plan } from '../matrix/plan.js';
+import { SIZES, type Size } from '../matrix/sizes.js';
 import { judgeCalm as judged } from '../matrix/calm.js';
 import { bucketsOf, longestGap, servedShare, stepsOf } from '../matrix/timeline.js';
 
@@ -178,5 +181,31 @@ describe('options of the decision matrix', () => {
     expect(choose('--rows', 'c, a', all, String)).toEqual(['a', 'c']);
     expect(choose('--rows', undefined, all, String)).toEqual(all);
     expect(() => choose('--rows', 'd', all, String)).toThrow('--rows: d is none of a, b, c');
+  });
+
+  const plan = (size: Size['name'], more: Partial<Plan> = {}): Plan => ({
+    ...{ size: SIZES[size], columns: COLUMNS, rows: USUAL_ROWS, rounds: null, seed: 1, command: '', say: () => {} },
+    ...more,
+  });
+  const named = (of: Plan): string[] =>
+    faultsOf(of).map(({ fault, columns, rounds }) => `${fault.row} ${columns.length}x${rounds}`);
+
+  it('plan the faults of a size, and those that are named whatever the size', () => {
+    expect(named(plan('quick'))).toEqual(['split-brain 6x1', 'killed 6x1']);
+    expect(named(plan('full'))).toEqual(expect.arrayContaining(['split-brain 6x3', 'killed 6x1', 'redis-lost 1x1']));
+    expect(named(plan('smoke', { rows: ['lossy', 'stream-trimmed'], rounds: 3 }))).toEqual([
+      ...['lossy 6x3', 'stream-trimmed 1x3'],
+    ]);
+    const [etcd] = COLUMNS;
+    expect(named(plan('quick', { rows: ['redis-lost'], columns: [etcd!] }))).toEqual([]);
+    expect(named(plan('full', { rows: ['latency'] }))).toEqual([]);
+  });
+
+  it('plan a full run of an hour, and a quick one of less than ten minutes', () => {
+    expect(estimateOf(plan('full')).seconds / 60).toBeLessThan(65);
+    expect(estimateOf(plan('quick')).seconds / 60).toBeLessThan(10);
+    expect(estimateText(estimateOf(plan('smoke', { rows: ['latency'] })))).toMatch(
+      /^about \d\.\d minutes on a machine with nothing else to do: loads on three hosts \d\.\d$/,
+    );
   });
 });

@@ -48,7 +48,7 @@ export function faultsOf({ size, rows, rounds, columns }: Plan): PlannedFault[] 
 }
 
 /** Seconds on a machine with nothing else to do, as measured: for servers to start, and to be whole after a fault. */
-const SECONDS = { start: 5, settle: 5, create: 3, kill: 6, stops: 20 };
+const SECONDS = { start: 5, settle: 5, create: 3, kill: 3, stops: 20 };
 const SESSION: readonly LoadRow[] = ['throughput', 'half', 'latency', 'devices'];
 
 export interface Estimate {

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync, mkdirSync } from 'nod
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { reasonOf } from '../../src/telemetry/reason.js';
 import { PROFILES, profileOfFile } from './profiles.js';
 import { COLUMNS } from './columns.js';
 import { choose } from './choose.js';
@@ -91,12 +92,20 @@ async function measured(values: Values): Promise<MatrixRun> {
 
 /** @throws ProfileFault for one that this lab has not written */
 function runOfFile(file: string): MatrixRun {
-  const run = JSON.parse(readFileSync(file, 'utf8')) as MatrixRun;
+  const run = readRun(file);
   if (run.format !== FORMAT)
     throw new ProfileFault(
       `--report: ${file} has format ${String(run.format)}, and this lab writes ${FORMAT}: measure again`,
     );
   return run;
+}
+
+function readRun(file: string): MatrixRun {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as MatrixRun;
+  } catch (error) {
+    throw new ProfileFault(`--report: ${file} is no matrix.json: ${reasonOf(error)}`);
+  }
 }
 
 function wholeNumber(option: string, text: string, least: number): number {
