@@ -1,5 +1,5 @@
 import type { Umbra } from '../../sdk/index.js';
-import { CliError, EXIT, exitCodeOf } from '../exit-code.js';
+import { CliError, EXIT, isUmbraError } from '../exit-code.js';
 import type { Session } from '../session.js';
 import { askAll } from './prometheus.js';
 import { readyNodes } from './queries.js';
@@ -35,7 +35,8 @@ export interface Source {
 
 /**
  * Looks at the nodes that live. Readiness is known of all of them from Prometheus alone, else of the one that answers.
- * @throws UmbraError, CliError for what does not pass by itself, such as a credential that is refused
+ * A version that fails may answer anything, so no answer ends what was begun.
+ * @throws CliError if the command is interrupted
  */
 export async function lookAt(session: Session, umbra: Umbra, source: Source, limitMs: number): Promise<Look> {
   const { around } = session;
@@ -54,9 +55,24 @@ export async function lookAt(session: Session, umbra: Umbra, source: Source, lim
     }));
   } catch (error) {
     if (around.signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted');
-    if (!signal.aborted && exitCodeOf(error) !== EXIT.unreachable) throw error;
+    if (signal.aborted) return `no answer within ${ms} ms`;
     return around.secrets.masked((error as Error).message);
   }
+}
+
+/**
+ * As `lookAt`, before anything is begun.
+ * @throws UmbraError if the service refuses to say it: it would do so afterwards, too
+ */
+export async function firstLook(session: Session, umbra: Umbra, source: Source, limitMs: number): Promise<Look> {
+  try {
+    const signal = AbortSignal.any([session.around.signal, AbortSignal.timeout(limitMs)]);
+    await umbra.call({ path: '/v1/nodes', signal });
+  } catch (error) {
+    const status = isUmbraError(error) ? (error.status ?? 0) : 0;
+    if (status >= 400 && status < 500 && status !== 429) throw error;
+  }
+  return lookAt(session, umbra, source, limitMs);
 }
 
 type Troubles = (node: string, version: string | null) => string | null;
@@ -92,3 +108,7 @@ export function missingIn(look: Look, version: string, least: number): string | 
   if (look.length < least) wrong.push(`${look.length} of ${least} nodes live`);
   return wrong.length === 0 ? null : wrong.join('; ');
 }
+
+/** Whether all nodes that live run a version, ready or not. No errors. */
+export const areAllAt = (look: Look, version: string): boolean =>
+  typeof look !== 'string' && look.length > 0 && look.every((each) => each.version === version);

@@ -25,9 +25,9 @@ export interface WayOptions {
 }
 
 /** Of a deployment and of a stateful set alike; what is not there is empty. */
-const COUNTS = [
-  ...['.metadata.generation', '.status.observedGeneration', '.spec.replicas'],
-  ...['.status.replicas', '.status.updatedReplicas', '.status.readyReplicas'],
+const ASKED = [
+  ...['.spec.template.spec.containers[*].image', '.metadata.generation', '.status.observedGeneration'],
+  ...['.spec.replicas', '.status.replicas', '.status.updatedReplicas', '.status.readyReplicas'],
 ]
   .map((path) => `{${path}}`)
   .join(',');
@@ -69,10 +69,13 @@ function byKubectl(
   return {
     ...{ shown, question: `Put version ${to} back by ${shown}?` },
     async run(limitMs, areBack) {
+      const found = await stateOf(session, workload, namespace, limitMs());
       // Undone twice, it would bring the newer version. A rollout that hangs has nodes of the old version alone, too.
-      if (areBack && (await isRolledOut(session, workload, namespace, limitMs())))
-        return `nothing to undo: ${workload} has rolled out, and all nodes run version ${to}`;
-      const said = await executed(session, 'kubectl', undo, limitMs());
+      if (areBack && found.isRolledOut) return `nothing to undo: ${workload} has rolled out at version ${to}`;
+      const isUndone = found.images.some((image) => isOf(image, to));
+      const said = isUndone
+        ? `${workload} asks for ${to} already`
+        : await executed(session, 'kubectl', undo, limitMs());
       const status = ['rollout', 'status', workload, `--namespace=${namespace}`];
       await executed(session, 'kubectl', [...status, `--timeout=${Math.ceil(limitMs() / 1000)}s`], limitMs());
       return said;
@@ -80,13 +83,26 @@ function byKubectl(
   };
 }
 
-async function isRolledOut(session: Session, workload: string, namespace: string, limitMs: number): Promise<boolean> {
-  const args = ['get', workload, `--namespace=${namespace}`, `--output=jsonpath=${COUNTS}`];
+/** Whether an image has the tag of a version. No errors. */
+const isOf = (image: string, version: string): boolean =>
+  [`:${version}`, `:v${version}`].some((tag) => image.replace(/@.*/, '').endsWith(tag));
+
+interface State {
+  readonly images: readonly string[];
+  readonly isRolledOut: boolean;
+}
+
+async function stateOf(session: Session, workload: string, namespace: string, limitMs: number): Promise<State> {
+  const args = ['get', workload, `--namespace=${namespace}`, `--output=jsonpath=${ASKED}`];
   const said = await executed(session, 'kubectl', args, Math.min(limitMs, QUESTION_MS));
-  const [line] = /^\d*(?:,\d*){5}$/m.exec(said) ?? [];
-  if (line === undefined) throw new CliError(EXIT.failed, `kubectl get has not said how ${workload} is: ${said}`);
-  const [generation, observed, wanted, ...counts] = line.split(',').map(Number);
-  return observed! >= generation! && counts.every((count) => count === wanted);
+  // Warnings may come beside it.
+  const [, images, numbers] = /^([^,]*)((?:,\d*){6})$/m.exec(said) ?? [];
+  if (numbers === undefined) throw new CliError(EXIT.failed, `kubectl get has not said how ${workload} is: ${said}`);
+  const [generation, observed, wanted, ...counts] = numbers.slice(1).split(',').map(Number);
+  return {
+    images: images!.split(' '),
+    isRolledOut: observed! >= generation! && counts.every((count) => count === wanted),
+  };
 }
 
 async function executed(session: Session, program: string, args: readonly string[], limitMs: number): Promise<string> {

@@ -4,6 +4,7 @@ import { execute } from '../execute.js';
 import { EXIT } from '../exit-code.js';
 import { Commands, type Given } from '../testing/commands.js';
 import { problem, scriptedService } from '../testing/service.js';
+import { lookAt } from './node-versions.js';
 
 let commands: Commands;
 beforeEach(async () => {
@@ -13,12 +14,13 @@ beforeEach(async () => {
 afterEach(() => commands.remove());
 
 const PROMETHEUS = ' --prometheus http://prometheus.test';
-const ROLLED_OUT = '4,4,2,2,2,2';
+/** Its images, generations and replicas. */
+const ROLLED_OUT = 'umbra:0.2.0 side:1,4,4,2,2,2,2';
 
 interface World {
   /** Versions of the nodes n1 and n2, before the rollback and, look by look, after it; the last one stays. */
-  readonly before?: readonly (readonly (string | null)[] | 'away')[];
-  readonly after?: readonly (readonly (string | null)[] | 'away')[];
+  readonly before?: readonly (readonly (string | null)[] | 'away' | '500' | '401')[];
+  readonly after?: readonly (readonly (string | null)[] | 'away' | '500' | '401')[];
   /** Milliseconds, look by look; the last one stays. */
   readonly p99?: readonly (number | null | 'away')[];
   /** Nodes that Prometheus sees as not ready. */
@@ -46,8 +48,9 @@ function rollback(line: string, world: World = {}, more: Given = {}) {
   const got = `[ "$1" = get ] && { echo W: a warning >&2; echo '${world.workload ?? ROLLED_OUT}'; exit; }\n`;
   put('kubectl', `${script}${got}${kubectl}\n`);
   put('back.sh', `${script}${kubectl}\n`);
-  const asked = (): string[] => (existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []);
-  const hasRun = () => asked().some((each) => !each.startsWith('kubectl get')) || line.includes('by-hand');
+  const all = (): string[] => (existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []);
+  const asked = (): string[] => all().filter((each) => !each.startsWith('kubectl get'));
+  const hasRun = () => asked().length > 0 || line.includes('by-hand');
   const [queues, times] = [{ before: [...before], after: [...after] }, [...(world.p99 ?? [20])]];
   const next = <T>(queue: T[]): T => (queue.length > 1 ? queue.shift()! : queue[0]!);
   let now = 0;
@@ -57,6 +60,7 @@ function rollback(line: string, world: World = {}, more: Given = {}) {
       if (refused !== undefined) return problem(refused, 'not-allowed') as never;
       const found = next(hasRun() && queues.before.length <= 1 ? queues.after : queues.before);
       if (found === 'away') throw new TypeError('fetch failed');
+      if (typeof found === 'string') return problem(Number(found), 'failed') as never;
       versions = found;
       return { nodes: found.map((software, at) => ({ node: `n${at + 1}`, software, draining: false })) };
     },
@@ -112,14 +116,14 @@ describe('ops rollback', () => {
       expect.stringMatching(/^kubectl rollout status deployment\/umbra --namespace=umbra --timeout=17\ds$/),
     ]);
     expect(json.filter(({ step }) => step === 'waiting')).toEqual([
-      { step: 'waiting', missing: expect.stringContaining('does not answer'), seconds: 4 },
-      { step: 'waiting', missing: 'n1 runs 0.2.0', seconds: 5 },
-      { step: 'waiting', missing: 'n1 runs 0.2.0; n2 runs a version that it does not say', seconds: 6 },
-      { step: 'waiting', missing: '1 of 2 nodes live', seconds: 7 },
+      { step: 'waiting', missing: expect.stringContaining('does not answer'), seconds: 6 },
+      { step: 'waiting', missing: 'n1 runs 0.2.0', seconds: 7 },
+      { step: 'waiting', missing: 'n1 runs 0.2.0; n2 runs a version that it does not say', seconds: 8 },
+      { step: 'waiting', missing: '1 of 2 nodes live', seconds: 9 },
     ]);
-    expect(json.find(({ step }) => step === 'back')).toEqual({ step: 'back', to: '0.1.0', seconds: 8 });
+    expect(json.find(({ step }) => step === 'back')).toEqual({ step: 'back', to: '0.1.0', seconds: 10 });
     expect(json.at(-1)).toEqual({ step: 'done', worstMs: 20, limitMs: 120, seconds: 300 });
-    expect(passed()).toBe(308_000);
+    expect(passed()).toBe(310_000);
   });
 
   it('takes the version from the form of the release, and other names and revisions of the workload', async () => {
@@ -170,21 +174,48 @@ describe('ops rollback', () => {
 
   it('undoes nothing where all nodes are back and the rollout is at its end: it would bring the newer one', async () => {
     const { exit, stdout, asked } = await rollback(`${KUBECTL} --no-watch`, { before: [OLD] });
-    expect([exit, asked]).toEqual([EXIT.done, [expect.stringContaining('kubectl get deployment/umbra')]]);
+    expect([exit, asked]).toEqual([EXIT.done, []]);
     expect(stdout).toContain('nothing to undo');
   });
 
-  it.each(['4,4,2,2,1,2', '4,4,2,3,1,2', '5,4,2,2,2,2', '4,4,2,2,2,'])(
+  it.each([',4,4,2,2,1,2', ',4,4,2,3,1,2', ',5,4,2,2,2,2', ',4,4,2,2,2,'])(
     'undoes a rollout that hangs, of whose pods none has come to live: %s',
     async (workload) => {
       const { exit, asked } = await rollback(`${KUBECTL} --no-watch`, { before: [OLD], workload });
-      expect([exit, asked[1]]).toEqual([EXIT.done, 'kubectl rollout undo deployment/umbra --namespace=umbra']);
+      expect([exit, asked[0]]).toEqual([EXIT.done, 'kubectl rollout undo deployment/umbra --namespace=umbra']);
     },
   );
+
+  it.each(['umbra:0.1.0', 'side:1 r.example:5000/umbra:v0.1.0@sha256:0a'])(
+    'undoes nothing twice, when it is run again half-way: %s',
+    async (images) => {
+      const world = { before: [['0.2.0', '0.1.0']], workload: `${images},5,5,2,3,1,2` };
+      const { exit, asked } = await rollback(`${KUBECTL} --no-watch`, world);
+      expect([exit, asked]).toEqual([EXIT.done, [expect.stringContaining('kubectl rollout status')]]);
+    },
+  );
+
+  it('leaves alone what is rolled out at the version, though a node is not ready', async () => {
+    const { asked } = await rollback(`${KUBECTL}${PROMETHEUS} --no-watch --within 9s`, {
+      before: [OLD],
+      notReady: ['n2'],
+    });
+    expect(asked).toEqual([]);
+  });
 
   it('undoes nothing that kubectl says nothing of', async () => {
     const { exit, stderr } = await rollback(`${KUBECTL} --no-watch`, { before: [OLD], workload: 'none' });
     expect([exit, stderr]).toEqual([EXIT.failed, expect.stringContaining('has not said how deployment/umbra is')]);
+  });
+
+  it('waits while the service answers anything, and until its time is over when it answers nothing', async () => {
+    const failing = ['500', '401', OLD] as const;
+    expect((await rollback(`${KUBECTL} --no-watch`, { before: ['500'], after: failing })).exit).toBe(EXIT.done);
+    const around = { signal: new AbortController().signal, secrets: { masked: (text: string) => text } };
+    const call = ({ signal }: { signal: AbortSignal }) =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))));
+    const look = await lookAt({ around } as never, { call } as never, { job: 'umbra' }, 20);
+    expect(look).toBe('no answer within 20 ms');
   });
 
   it('goes on where the service does not answer at all', async () => {

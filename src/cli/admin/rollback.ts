@@ -1,7 +1,7 @@
 import type { Umbra } from '../../sdk/index.js';
 import { CliError, EXIT, usage } from '../exit-code.js';
 import type { Run, Session } from '../session.js';
-import { lookAt, missingIn, type Look, type Source } from './node-versions.js';
+import { areAllAt, firstLook, lookAt, missingIn, type Look, type Source } from './node-versions.js';
 import { ask } from './prometheus.js';
 import { p99 } from './queries.js';
 import { readKeptForm } from './release-file.js';
@@ -43,7 +43,7 @@ export const rollback: Run = async (session, _, given) => {
   if (watch !== false && options.prometheus === undefined)
     throw usage('give --prometheus URL, which has the times of requests, or --no-watch');
   const umbra = await session.umbra({ retry: { attempts: 1 } });
-  const before = await lookAt(session, umbra, options, FIRST_LOOK_MS);
+  const before = await firstLook(session, umbra, options, FIRST_LOOK_MS);
   const least = options.nodes ?? (typeof before === 'string' ? NODES : Math.max(1, before.length));
   await tell(session, { step: 'found', nodes: before }, foundText(before));
   const plan = `${way.shown}; ${least} nodes have to run version ${to} within ${options.within} s`;
@@ -51,7 +51,7 @@ export const rollback: Run = async (session, _, given) => {
   if (way.question !== null) await session.confirm(way.question);
   await tell(session, { step: 'begun', to, by: way.shown, nodes: least }, plan);
   const timer = timerOf(session, options.within);
-  const done = await way.run(timer.leftMs, missingIn(before, to, 1) === null);
+  const done = await way.run(timer.leftMs, areAllAt(before, to));
   await tell(session, { step: 'carried out', said: done, seconds: timer.seconds() }, done);
   await awaitNodes(session, options, { umbra, to, least, timer });
   if (watch !== false) await watchTimes(session, options.prometheus!, { ...options, watch });
