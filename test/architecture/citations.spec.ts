@@ -47,6 +47,20 @@ describe('citations', () => {
     expect(count).toBeGreaterThan(50);
   });
 
+  it('of scenarios and scripts name some that are there', () => {
+    const plans = filesBelow('test/faults/plans', /\.ts$/).map((file) => readFileSync(file, 'utf8'));
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
+    const unresolved = cited.flatMap(({ file, text }) => {
+      const scenarios = [...text.matchAll(/--scenario ["']([^"']+)["']/g)].map(([, name]) => name ?? '');
+      const run = [...text.matchAll(/npm run (?:-s )?([a-z][\w:-]*)/g)].map(([, name]) => name ?? '');
+      return [
+        ...scenarios.filter((name) => !plans.some((plan) => plan.includes(name))),
+        ...run.filter((name) => !(name in scripts)),
+      ].map((name) => `${file}: ${name}`);
+    });
+    expect(unresolved).toEqual([]);
+  });
+
   it('of sections name one that the page has', () => {
     const sections = { PROTOCOL: sectionsOf(PAGES.PROTOCOL), ETCD: sectionsOf(PAGES.ETCD) };
     const unresolved = cited.flatMap(({ file, text }) =>

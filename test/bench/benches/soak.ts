@@ -160,6 +160,8 @@ function memoryNotes(memory: Looks['memory'], heap: Looks['heap']): string[] {
     const mib = (what: keyof Footprint): string => held[what].toFixed(0);
     const collected = ((heap[i] ?? Number.NaN) / 1024 ** 2).toFixed(1);
     const etcd = `etcd ${mib('etcd')} MiB, ${mib('etcdOwn')} without its file of ${mib('file')} (${mib('inUse')} in use)`;
-    return `${i === 0 ? 'first' : 'last'} third: node ${mib('node')} MiB, heap after it ${collected}; ${etcd}`;
+    const cores = `node ${held.nodeCores.toFixed(2)} and etcd ${held.etcdCores.toFixed(2)} of a core`;
+    const used = `${cores}, ${held.written.toFixed(0)} KiB/s to the disk of etcd`;
+    return `${i === 0 ? 'first' : 'last'} third: node ${mib('node')} MiB, heap after it ${collected}; ${etcd}; ${used}`;
   });
 }

@@ -23,6 +23,11 @@ export function anonymousBytes(pid: number): number {
   return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) * 1024;
 }
 
+/** Bytes that a process has had written to disks (Linux only). */
+export function writtenBytes(pid: number): number {
+  return Number(/^write_bytes: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1] ?? Number.NaN);
+}
+
 /** Files and sockets that this process may have open; run.ts gives what it has to the processes that it starts. */
 export function openFiles(): number {
   const report = process.report.getReport() as unknown as { userLimits?: { open_files?: { soft?: number | string } } };
