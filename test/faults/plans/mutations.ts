@@ -3,6 +3,7 @@ import { ACCESS_MUTATIONS } from './access-mutations.js';
 import { FLEET_MUTATIONS } from './fleet-mutations.js';
 import { LIBRARY_MUTATIONS } from './library-mutations.js';
 import { ROLLOUT_MUTATIONS } from './rollout-mutations.js';
+import { RUNTIME_MUTATIONS } from './runtime-mutations.js';
 import { mutation, type Mutation } from './mutation.js';
 import { SINK_MUTATIONS } from './sink-mutations.js';
 
@@ -363,4 +364,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...SINK_MUTATIONS,
   ...LIBRARY_MUTATIONS,
   ...ROLLOUT_MUTATIONS,
+  ...RUNTIME_MUTATIONS,
 ];

@@ -2,10 +2,11 @@ import type { Result } from '../run-scenario.js';
 import { ACCESS, runAccess } from './access.js';
 import { runClients, USUAL_CLIENTS } from './clients.js';
 import { runExactness, USUAL_EXACTNESS } from './exactness.js';
-import { CLIENTS, EXACTNESS, READERS, ROLLOUT, TRANSACTIONS } from './plan-names.js';
+import { CLIENTS, EXACTNESS, READERS, ROLLOUT, RUNTIME, TRANSACTIONS } from './plan-names.js';
 import { runReaders, USUAL_READERS } from './readers.js';
 import { RESTORES, runRestore } from './restore.js';
 import { runRollout, SMALL_ROLLOUT } from './rollout.js';
+import { runRuntime } from './runtime.js';
 import { runSinks, SINK_SCENARIOS } from './sinks.js';
 import { runTransactions, USUAL_TRANSACTIONS } from './transactions.js';
 
@@ -19,6 +20,7 @@ export const SPECIAL: readonly string[] = [
   READERS,
   CLIENTS,
   ROLLOUT,
+  RUNTIME,
 ];
 
 /** @throws Error when there is none of that name */
@@ -28,6 +30,7 @@ export function runSpecial(name: string, seed: number, main?: string): Promise<R
   if (name === EXACTNESS) return runExactness(seed, USUAL_EXACTNESS, main);
   if (name === TRANSACTIONS) return runTransactions(seed, USUAL_TRANSACTIONS, main);
   if (name === ROLLOUT) return runRollout(seed, SMALL_ROLLOUT, main);
+  if (name === RUNTIME) return runRuntime(seed, main);
   if (name === READERS) return runReaders(seed, USUAL_READERS, main);
   return ACCESS.includes(name) ? runAccess(name, seed, main) : runRestore(name, seed, main);
 }
