@@ -69,19 +69,25 @@ function byKubectl(
   return {
     ...{ shown, question: `Put version ${to} back by ${shown}?` },
     async run(limitMs, areBack) {
-      const found = await stateOf(session, workload, namespace, limitMs());
-      // Undone twice, it would bring the newer version. A rollout that hangs has nodes of the old version alone, too.
-      if (areBack && found.isRolledOut) return `nothing to undo: ${workload} has rolled out at version ${to}`;
-      const isUndone = found.images.some((image) => isOf(image, to));
-      const said = isUndone
-        ? `${workload} asks for ${to} already`
-        : await executed(session, 'kubectl', undo, limitMs());
+      // To a numbered revision kubectl goes once, however often it is told to.
+      const state = revision === undefined ? await stateOf(session, workload, namespace, limitMs()) : null;
+      const said =
+        state !== null && isUndone(state, to, areBack)
+          ? `nothing to undo: ${workload} is to run version ${to}`
+          : await executed(session, 'kubectl', undo, limitMs());
       const status = ['rollout', 'status', workload, `--namespace=${namespace}`];
       await executed(session, 'kubectl', [...status, `--timeout=${Math.ceil(limitMs() / 1000)}s`], limitMs());
       return said;
     },
   };
 }
+
+/**
+ * Whether another undo would bring the newer version. A rollout that hangs is no such case, although all nodes that live
+ * run the older version then. No errors.
+ */
+const isUndone = ({ images, isRolledOut }: State, version: string, areBack: boolean): boolean =>
+  (areBack && isRolledOut) || images.some((image) => isOf(image, version));
 
 /** Whether an image has the tag of a version. No errors. */
 const isOf = (image: string, version: string): boolean =>
@@ -96,7 +102,7 @@ async function stateOf(session: Session, workload: string, namespace: string, li
   const args = ['get', workload, `--namespace=${namespace}`, `--output=jsonpath=${ASKED}`];
   const said = await executed(session, 'kubectl', args, Math.min(limitMs, QUESTION_MS));
   // Warnings may come beside it.
-  const [, images, numbers] = /^([^,]*)((?:,\d*){6})$/m.exec(said) ?? [];
+  const [, images, numbers] = /^([^,\n]*)((?:,\d*){6})$/m.exec(said) ?? [];
   if (numbers === undefined) throw new CliError(EXIT.failed, `kubectl get has not said how ${workload} is: ${said}`);
   const [generation, observed, wanted, ...counts] = numbers.slice(1).split(',').map(Number);
   return {

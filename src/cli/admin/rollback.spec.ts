@@ -174,7 +174,7 @@ describe('ops rollback', () => {
 
   it('undoes nothing where all nodes are back and the rollout is at its end: it would bring the newer one', async () => {
     const { exit, stdout, asked } = await rollback(`${KUBECTL} --no-watch`, { before: [OLD] });
-    expect([exit, asked]).toEqual([EXIT.done, []]);
+    expect([exit, asked]).toEqual([EXIT.done, [expect.stringContaining('kubectl rollout status')]]);
     expect(stdout).toContain('nothing to undo');
   });
 
@@ -195,12 +195,18 @@ describe('ops rollback', () => {
     },
   );
 
+  it('goes to a revision that is named in any case, which kubectl does once', async () => {
+    const world = { before: [OLD], workload: 'umbra:0.1.0,5,5,2,2,2,2' };
+    const { exit, asked } = await rollback(`${KUBECTL} --revision 3 --no-watch`, world);
+    expect([exit, asked[0]]).toEqual([EXIT.done, expect.stringContaining('--to-revision=3')]);
+  });
+
   it('leaves alone what is rolled out at the version, though a node is not ready', async () => {
     const { asked } = await rollback(`${KUBECTL}${PROMETHEUS} --no-watch --within 9s`, {
       before: [OLD],
       notReady: ['n2'],
     });
-    expect(asked).toEqual([]);
+    expect(asked).toEqual([expect.stringContaining('kubectl rollout status')]);
   });
 
   it('undoes nothing that kubectl says nothing of', async () => {
