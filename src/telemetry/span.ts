@@ -38,31 +38,49 @@ export interface Ended {
 export function spansOf(trace: RequestTrace, ended: Ended, toEpoch: number, newSpanId: () => string): Span[] {
   const { traceId, spanId, parent } = trace;
   const state = parent?.state ?? '';
-  const common = { traceId, state, failure: null, link: null } as const;
-  const part = (name: string, from: number, to: number, attributes: Attributes = {}): Span[] => {
-    if (from === 0) return [];
-    // Without its end it was still going on as the request was answered.
-    const end = to === 0 ? ended.end : to;
-    const times = { start: from + toEpoch, end: Math.max(end, from) + toEpoch };
-    return [{ ...common, ...times, name, kind: 'internal', spanId: newSpanId(), parent: own, attributes }];
-  };
   const own = { spanId, isRemote: false };
+  const spans: Span[] = [
+    {
+      name: ended.name,
+      kind: 'server',
+      traceId,
+      spanId,
+      parent: parent === null ? null : { spanId: parent.spanId, isRemote: true },
+      state,
+      start: ended.start + toEpoch,
+      end: ended.end + toEpoch,
+      failure: ended.failure,
+      attributes: ended.attributes,
+      link: null,
+    },
+  ];
   const at = (mark: (typeof MARK)[keyof typeof MARK]): number => trace.timeOf(mark);
-  const commit: Attributes = {
+  const part = (name: string, from: number, to: number, attributes: Attributes): void => {
+    if (from === 0) return;
+    // Without its end it was still going on as the request was answered.
+    spans.push({
+      name,
+      kind: 'internal',
+      traceId,
+      spanId: newSpanId(),
+      parent: own,
+      state,
+      start: from + toEpoch,
+      end: Math.max(to === 0 ? ended.end : to, from) + toEpoch,
+      failure: null,
+      attributes,
+      link: null,
+    });
+  };
+  part('queue', at(MARK.queued), at(MARK.begun), NONE);
+  part('read', at(MARK.reading), at(MARK.read), NONE);
+  part('commit', at(MARK.writing), at(MARK.written), {
     'umbra.commit.batch_writes': trace.batchWrites,
     'umbra.commit.attempts': trace.attempts,
     'umbra.commit.doubted': trace.doubted,
     'umbra.commit.wait_ms': at(MARK.sent) === 0 ? 0 : at(MARK.sent) - at(MARK.writing),
-  };
-  return [
-    {
-      ...{ ...common, name: ended.name, kind: 'server', spanId },
-      parent: parent === null ? null : { spanId: parent.spanId, isRemote: true },
-      ...{ start: ended.start + toEpoch, end: ended.end + toEpoch },
-      ...{ failure: ended.failure, attributes: ended.attributes },
-    },
-    ...part('queue', at(MARK.queued), at(MARK.begun)),
-    ...part('read', at(MARK.reading), at(MARK.read)),
-    ...part('commit', at(MARK.writing), at(MARK.written), commit),
-  ];
+  });
+  return spans;
 }
+
+const NONE: Attributes = {};

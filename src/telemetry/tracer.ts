@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { SYSTEM_CLOCK, type Clock } from '../resilience/clock.js';
 import { DOORS, KINDS, type DoorName, type Kind, type Outcome } from './request-metrics.js';
 import { MARKS, RequestTrace, type Attributes } from './request-trace.js';
 import { isFailure, Sampler } from './sampling.js';
+import { newId } from './new-id.js';
 import { spansOf, type Span } from './span.js';
 import { parseTrace, type TraceContext, type TraceHeaders } from './trace-context.js';
 import { TraceMetrics } from './trace-metrics.js';
@@ -130,16 +130,20 @@ export class Tracer {
     const toEpoch = this.#toEpoch();
     const traceId = newId(16);
     const root = newSpanId();
-    const common = { traceId, state: link.state, failure: null, attributes };
-    const from = Math.min(arrived, start);
+    const { state } = link;
+    const [from, to] = [Math.min(arrived, start) + toEpoch, end + toEpoch];
+    const parent = { spanId: root, isRemote: false };
+    const about = { traceId, state, failure: null, attributes, link };
     this.#taker.take([
+      { ...about, name: 'feed', kind: 'internal', spanId: root, parent: null, start: from, end: to },
       {
-        ...{ ...common, name: 'feed', kind: 'internal', spanId: root, parent: null, link },
-        ...{ start: from + toEpoch, end: end + toEpoch },
-      },
-      {
-        ...{ ...common, name: `${door} publish`, kind: 'producer', spanId: newSpanId(), link },
-        ...{ parent: { spanId: root, isRemote: false }, start: start + toEpoch, end: end + toEpoch },
+        ...about,
+        name: `${door} publish`,
+        kind: 'producer',
+        spanId: newSpanId(),
+        parent,
+        start: start + toEpoch,
+        end: to,
       },
     ]);
   }
@@ -162,5 +166,4 @@ export class Tracer {
   }
 }
 
-const newId = (bytes: number): string => randomBytes(bytes).toString('hex');
 const newSpanId = (): string => newId(8);

@@ -24,6 +24,7 @@ import { storeAlone } from './store.js';
 import { stored } from './stored.js';
 import { streams } from './streams.js';
 import { tenants } from './tenants.js';
+import { traced } from './traced.js';
 import { updates } from './updates.js';
 import { withdrawal } from './withdrawal.js';
 import { watchLag } from './watch-lag.js';
@@ -87,6 +88,7 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   streams: { title: 'one shadow, 1,000 and 10,000 readers of its stream', run: streams },
   policies: { title: 'decisions of policies, 10,000 principals, 1,000 statements', run: policies },
   metrics: { title: 'recorders of metrics alone', run: metrics },
+  traced: { title: 'updates over MQTT, 400 devices: 1 % of traces', run: traced },
   'watch-lag': { title: 'the feed of another node at 10,000 updates/s', run: watchLag },
   'client-cache': { title: 'a cache of the client library of 10 k and 100 k shadows', run: clientCache },
   stored: { title: '10 k, 100 k and 1 M stored shadows', run: stored },
