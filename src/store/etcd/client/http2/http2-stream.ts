@@ -58,8 +58,9 @@ export class Http2Stream {
     return this.#isWhole && this.#outgoing.length === 0;
   }
 
-  /** To be called in the turn in which it was opened. */
+  /** To be called in the turn in which it was opened. The connection may have ended by what opening it has sent. */
   listen(listener: StreamListener): void {
+    if (this.#isClosed) return listener.onClose();
     this.#listener = listener;
   }
 
@@ -119,7 +120,7 @@ export class Http2Stream {
 
   /** So many `bytes` use up its window and are nothing. For its connection alone. */
   pass(bytes: number): void {
-    this.#taken += bytes;
+    this.#use(bytes);
   }
 
   /** For its connection alone. */
@@ -149,13 +150,16 @@ export class Http2Stream {
   }
 
   #handData(piece: Buffer): void {
-    this.#taken += piece.length;
     if (this.#heldBytes > 0) this.#heldBytes -= piece.length;
-    if (this.#taken >= this.window * REFILL_SHARE) {
-      this.connection.grant(this, this.#taken);
-      this.#taken = 0;
-    }
+    this.#use(piece.length);
     this.#listener.onData(piece);
+  }
+
+  #use(bytes: number): void {
+    this.#taken += bytes;
+    if (this.#taken < this.window * REFILL_SHARE) return;
+    this.connection.grant(this, this.#taken);
+    this.#taken = 0;
   }
 
   /** Lets go of everything: whoever holds an ended stream holds nothing else. */

@@ -1,0 +1,32 @@
+import { Http2Stream } from './http2-stream.js';
+
+const WINDOW = 1_000;
+
+describe('a stream', () => {
+  it('tells whoever listens to it too late that it has ended', () => {
+    const lines = { send: () => undefined, grant: () => undefined, reset: () => undefined };
+    const stream = new Http2Stream(1, lines, WINDOW, WINDOW);
+    // As when its headers are what the socket does not take any more.
+    stream.break();
+    let ends = 0;
+    stream.listen({ onHeaders: () => undefined, onData: () => undefined, onClose: () => ends++ });
+    stream.break();
+    expect(ends).toBe(1);
+  });
+
+  it.each([
+    ['as it comes', false],
+    ['while it is paused', true],
+  ])('allows the server as much again as padding has used up: %s', (_, isPaused) => {
+    let granted = 0;
+    const lines = {
+      send: () => undefined,
+      grant: (_: Http2Stream, bytes: number) => (granted += bytes),
+      reset: () => undefined,
+    };
+    const stream = new Http2Stream(1, lines, WINDOW, WINDOW);
+    if (isPaused) stream.pause();
+    for (let i = 0; i < 10; i++) stream.pass(WINDOW / 10);
+    expect(granted).toBeGreaterThan(WINDOW / 2);
+  });
+});
