@@ -14,7 +14,7 @@ export class WholeMessage {
 
   /**
    * Copies the next bytes.
-   * @throws the error of gRPC when they are more than allowed, or compressed
+   * @throws the error of gRPC when they are more than allowed or announced, or compressed
    */
   add(piece: Buffer): void {
     const size = this.#size + piece.length;
@@ -49,6 +49,8 @@ export class WholeMessage {
   #grow(size: number, piece: Buffer): void {
     const head = this.#size === 0 ? piece : this.#buffer;
     const announced = head.length < HEAD_BYTES ? 0 : HEAD_BYTES + readHead(head, 0, this.maxBytes);
+    // Room for what nobody has announced would be made, and all copied, again for each piece.
+    if (announced > 0 && size > announced) throw noAnswer('the answer is longer than its message');
     const larger = Buffer.allocUnsafeSlow(Math.max(size, announced));
     this.#buffer.copy(larger, 0, 0, this.#size);
     this.#buffer = larger;
