@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { EtcdChannel } from '../../src/store/etcd/client/channel/etcd-channel.js';
 import { frame } from '../../src/store/etcd/client/channel/grpc-message.js';
 import { CONNECTION_LIMITS } from '../../src/store/etcd/client/channel/member-connection.js';
@@ -177,6 +178,24 @@ describe('a channel with TLS', () => {
       expect(['Error: it was answered', expect.stringContaining('dropped')]).toContainEqual(second.text);
       expect(await ask(channel)).toMatchObject({ revision: expect.any(String) });
     }
+  });
+
+  it('tells the name that it asks for, by which something in between may choose, and no address', async () => {
+    const { cert, key } = authority.server;
+    const names: (string | false)[] = [];
+    const front = createTlsServer({ cert: readFileSync(cert), key: readFileSync(key) }, (socket) => {
+      names.push((socket as TLSSocket & { servername: string | false }).servername);
+      socket.destroy();
+    });
+    const port = await freePort();
+    front.listen(port);
+    await once(front, 'listening');
+    const own = await credentials();
+    for (const host of ['localhost', '127.0.0.1']) {
+      await failureOf(ask(openChannel(`https://${host}:${port}`, { credentials: own })));
+    }
+    expect(names).toEqual(['localhost', false]);
+    front.close();
   });
 
   it('is secure whatever the endpoint says, once an authority is given', async () => {

@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { reasonOf } from '../../../../telemetry/reason.js';
 import type { EtcdCredentials } from '../etcd-client.js';
@@ -148,6 +148,8 @@ export class MemberConnection implements CallConnection {
           host,
           port,
           ALPNProtocols: ['h2'],
+          // What stands before an etcd may choose by the name, and Node tells it nobody by itself.
+          ...(isIP(host) === 0 && { servername: host }),
           ...(ca && { ca }),
           ...(key && cert && ca ? { key, cert } : {}),
           // Node's documentation has it, its types do not.
