@@ -162,6 +162,21 @@ describe('a channel to a server that answers as the test says', () => {
     expect((await sent).fault).toBe('in-doubt');
   });
 
+  it('ends what is under way when it is closed, also on a connection that takes no more calls', async () => {
+    const channel = openChannel(server.endpoint);
+    let asked = false;
+    server.handler = () => void (asked = true);
+    const sent = failureOf(channel.unary(PATH, QUESTION, AMPLE));
+    await until('it is sent', () => asked);
+    server.handler = (stream) => {
+      stream.session?.goaway(constants.NGHTTP2_NO_ERROR);
+      setImmediate(() => answer(stream, Buffer.from('goodbye')));
+    };
+    expect(String(await channel.unary(PATH, QUESTION, AMPLE))).toBe('goodbye');
+    channel.close();
+    expect(await sent).toEqual({ fault: 'in-doubt', text: expect.stringContaining('Connection dropped') });
+  });
+
   it('opens another connection before the streams of one are used up, and breaks no call off', async () => {
     const channel = openChannel(server.endpoint, { limits: { ...CONNECTION_LIMITS, maxCalls: 3 } });
     server.handler = (stream) => setTimeout(() => answer(stream, Buffer.from('answer')), 20);

@@ -43,7 +43,10 @@ export interface ChannelOptions {
  * repeats nothing: retries, rotation and budgets belong to EtcdMembers (ADR 0018).
  */
 export class EtcdChannel implements Channel {
+  /** The one that takes calls. */
   #connection: MemberConnection | null = null;
+  /** With those that take no more, and wait for the end of what is under way. */
+  readonly #connections = new Set<MemberConnection>();
   #isClosed = false;
   /** By path: a channel uses two or three. Made anew with the token. */
   readonly #heads = new Map<string, CallHead>();
@@ -62,7 +65,7 @@ export class EtcdChannel implements Channel {
 
   close(): void {
     this.#isClosed = true;
-    this.#connection?.destroy('the channel was closed');
+    for (const connection of this.#connections) connection.destroy('the channel was closed');
   }
 
   #begin<C extends Call>(path: string, create: (refusal: Refusal) => C): C {
@@ -100,7 +103,9 @@ export class EtcdChannel implements Channel {
       onLeave: () => {
         if (this.#connection === connection) this.#connection = null;
       },
+      onEnd: () => this.#connections.delete(connection),
     });
+    this.#connections.add(connection);
     return connection;
   }
 

@@ -46,6 +46,8 @@ export interface ConnectionOptions {
   readonly limits: ConnectionLimits;
   /** The connection takes no more calls; those under way may still be answered. */
   readonly onLeave: () => void;
+  /** It has ended, and with it all of its calls. */
+  readonly onEnd: () => void;
 }
 
 /** What a call is sent with. */
@@ -245,5 +247,6 @@ export class MemberConnection implements CallConnection {
     for (const timer of [this.#connecting, this.#keepAlive, this.#pong]) clearTimeout(timer);
     this.#pong = undefined;
     this.#leave();
+    this.options.onEnd();
   }
 }
