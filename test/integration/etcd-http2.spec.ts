@@ -1,15 +1,22 @@
 import { once } from 'node:events';
 import { constants } from 'node:http2';
 import { createServer, type Server, type Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
+import type { Call } from '../../src/store/etcd/client/channel/call.js';
 import type { EtcdChannel } from '../../src/store/etcd/client/channel/etcd-channel.js';
 import { frame } from '../../src/store/etcd/client/channel/grpc-message.js';
+import { CONNECTION_LIMITS, MemberConnection } from '../../src/store/etcd/client/channel/member-connection.js';
 import * as frames from '../../src/store/etcd/client/http2/frame.js';
 import { FLAG, FRAME, settingsOf } from '../../src/store/etcd/client/http2/frame.js';
 import { AMPLE, closeChannels, failureOf, openChannel, PATH, QUESTION } from '../harness/etcd-channels.js';
 import { answerRaw, GrpcServer, refuse } from '../harness/grpc-server.js';
 import { freePort } from '../harness/ports.js';
 import { until } from '../harness/until.js';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 afterEach(closeChannels);
 
@@ -81,6 +88,44 @@ describe('HTTP/2 with the server of Node', () => {
     held.shift()!();
     await second;
     expect(server.sessions.length).toBe(1);
+    await server.stop();
+  });
+});
+
+/** Waits for room until it has met its deadline. */
+class LateCall implements Call {
+  isEnded = false;
+  leftMs(): null {
+    return null;
+  }
+  start(): void {
+    throw new Error('there was room');
+  }
+  fail(): void {
+    this.isEnded = true;
+  }
+}
+
+describe('HTTP/2 with a server that has no room', () => {
+  it('holds no calls that have met their deadlines', async () => {
+    const server = await GrpcServer.start({ settings: { maxConcurrentStreams: 0 } });
+    const limits = CONNECTION_LIMITS;
+    const parts = { host: server.endpoint, credentials: {}, limits, onLeave: () => undefined, onEnd: () => undefined };
+    const connection = new MemberConnection(parts);
+    const head = { path: PATH, headers: {} };
+    const late = Array.from({ length: 10 }, () => {
+      const call = new LateCall();
+      connection.begin(call, head);
+      call.fail();
+      return new WeakRef(call);
+    });
+    await until('all but the last are gone', async () => {
+      // A turn of its own: what was looked at in this one is held until its end.
+      await new Promise((resolve) => setImmediate(resolve));
+      collect();
+      return late.filter((call) => call.deref()).length <= 1;
+    });
+    connection.destroy('the test is over');
     await server.stop();
   });
 });
@@ -195,9 +240,18 @@ describe('HTTP/2 with a server that is broken', () => {
       ]),
       'more than 65536 bytes',
     ],
+    [
+      'headers of empty frames without end',
+      Buffer.concat([
+        frameOf(FRAME.headers, 0, 1, STATUS_200),
+        ...Array.from({ length: 10_000 }, () => frameOf(FRAME.continuation, 0, 1, Buffer.alloc(0))),
+      ]),
+      'more than 65536 bytes',
+    ],
     ['a dynamic table', frameOf(FRAME.headers, FLAG.endHeaders, 1, Buffer.from([0x3f, 0xe1, 0x1f])), 'dynamic table'],
     ['settings that are cut off', frameOf(FRAME.settings, 0, 0, Buffer.alloc(5)), 'cut off'],
     ['a window of four gigabytes', settingsOf([[4, 2 ** 32 - 1]]), 'wrong size'],
+    ['frames of four gigabytes', settingsOf([[5, 2 ** 32 - 1]]), 'frames of a wrong size'],
     ['no more room at all', frames.windowUpdate(0, 0), 'wrong size'],
     ['room beyond all windows', frames.windowUpdate(0, 2 ** 31 - 1), 'wrong size'],
     ['a ping of nine bytes', frameOf(FRAME.ping, 0, 0, Buffer.alloc(9)), 'wrong size'],

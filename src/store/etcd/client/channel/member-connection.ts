@@ -105,7 +105,7 @@ export class MemberConnection implements CallConnection {
   /** Sends the call, or keeps it until the connection is there. It ends the call if that fails. No errors. */
   begin(call: Call, head: CallHead): void {
     if (this.#isEnded || (this.#isOpen && this.#http2?.hasRoom)) this.#send(call, head);
-    else this.#waiting.push({ call, head });
+    else this.#wait(call, head);
   }
 
   suspect(): void {
@@ -171,6 +171,12 @@ export class MemberConnection implements CallConnection {
     this.#isOpen = true;
     clearTimeout(this.#connecting);
     this.#sendWaiting();
+  }
+
+  /** Where there is no room for long, those that have met their deadlines go. */
+  #wait(call: Call, head: CallHead): void {
+    while (this.#waiting[0]?.call.isEnded) this.#waiting.shift();
+    this.#waiting.push({ call, head });
   }
 
   #sendWaiting(): void {

@@ -24,6 +24,7 @@ export const FRAME_BYTES = 16_384;
 /** The window of a stream and of a connection before anybody says otherwise. */
 export const FIRST_WINDOW = 65_535;
 export const LARGEST_WINDOW = 2 ** 31 - 1;
+export const LARGEST_FRAME = 2 ** 24 - 1;
 
 /** What a client says before its first frame. */
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');

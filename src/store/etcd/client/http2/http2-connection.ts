@@ -7,7 +7,7 @@ import { Http2Stream, type StreamConnection } from './http2-stream.js';
 
 /** Bytes of the buffer into which everything is read: one read of a socket brings no more. */
 const READ_BYTES = 64 * 1024;
-/** Bytes of the headers of one answer. */
+/** Bytes of the headers of one answer, with the heads of their frames: empty ones have an end too. */
 const HEADER_BYTES = 64 * 1024;
 /** Bytes of a block of headers that is remembered, and how many of them: an etcd says two again and again. */
 const KNOWN_BYTES = 256;
@@ -240,7 +240,7 @@ export class Http2Connection implements StreamConnection {
   #continueHeaders(flags: number, part: Buffer): void {
     const begun = this.#begun;
     if (!begun) throw new BrokenHttp2('a continuation of nothing');
-    begun.bytes += part.length;
+    begun.bytes += frames.FRAME_HEAD_BYTES + part.length;
     if (begun.bytes > HEADER_BYTES) throw new BrokenHttp2(`headers of more than ${HEADER_BYTES} bytes`);
     const isWhole = (flags & FLAG.endHeaders) !== 0;
     // Of a payload that is used again.
@@ -297,8 +297,10 @@ export class Http2Connection implements StreamConnection {
 
   #set(setting: number, value: number): void {
     if (setting === SETTING.streams) this.#mostStreams = value;
-    else if (setting === SETTING.frame) this.#frameBytes = Math.max(frames.FRAME_BYTES, value);
-    else if (setting === SETTING.window) {
+    else if (setting === SETTING.frame) {
+      if (value < frames.FRAME_BYTES || value > frames.LARGEST_FRAME) throw new BrokenHttp2('frames of a wrong size');
+      this.#frameBytes = value;
+    } else if (setting === SETTING.window) {
       if (value > frames.LARGEST_WINDOW) throw new BrokenHttp2('a window of a wrong size');
       for (const stream of this.#streams.values()) stream.room += value - this.#firstRoom;
       this.#firstRoom = value;
