@@ -11,9 +11,12 @@ interface Operation {
   readonly operationId: string;
   readonly tags: readonly string[];
   readonly summary: string;
-  readonly parameters?: { name: string; in: string }[];
+  readonly parameters?: { name: string; in: string; $ref?: string }[];
   readonly requestBody?: { content: Record<string, Content> };
-  readonly responses: Record<string, { description: string; content?: Record<string, Content> }>;
+  readonly responses: Record<
+    string,
+    { description: string; content?: Record<string, Content>; headers?: Record<string, { $ref?: string }> }
+  >;
 }
 interface Description {
   readonly openapi: string;
@@ -21,6 +24,9 @@ interface Description {
   readonly tags: readonly { name: string; description: string }[];
   readonly paths: Record<string, Record<string, Operation>>;
   readonly components: { schemas: Record<string, object> };
+}
+interface Tree {
+  readonly [name: string]: unknown;
 }
 interface EndSchema {
   readonly properties: { readonly end?: { readonly properties: { readonly reason: { readonly enum: string[] } } } };
@@ -126,6 +132,23 @@ describe('the description of the API', () => {
         }
       }
     }
+  });
+
+  it('says which headers of a trace come and go, at all operations but streams', () => {
+    const resolve = (each: { $ref?: string }) =>
+      each.$ref === undefined
+        ? each
+        : each.$ref
+            .slice(2)
+            .split('/')
+            .reduce((at, name) => at[name] as Tree, description as unknown as Tree);
+    const traced = operations().flatMap(({ route, operation: { parameters = [], responses } }) => {
+      const names = parameters.map((each) => (resolve(each) as { name: string }).name);
+      const answers = Object.values(responses).map(({ headers = {} }) => headers['traceresponse']);
+      const isTold = answers.every((each) => each !== undefined && resolve(each) !== undefined);
+      return names.includes('traceparent') && names.includes('tracestate') && isTold ? [] : [route];
+    });
+    expect(traced).toEqual(['GET /v1/things/{thing}/shadow/watch', 'GET /v1/things/{thing}/watch', 'GET /v1/watch']);
   });
 
   it('has the reasons for which a bulk answer ends that docs/http.md has', async () => {

@@ -7,6 +7,7 @@ import { asyncApiOf } from './async-api.js';
 import { componentsOf } from './components.js';
 import { DESCRIPTION, schemasIn, type OperationDescription } from './describe.js';
 import { ASSETS, assetOf, PAGE, PAGE_POLICY, START_SCRIPT } from './docs-page.js';
+import { addTraceHeaders } from './trace-headers.js';
 
 const ABOUT = `Device shadows: the AWS IoT data plane under \`/things\` and \`/api\`, and our own API under \`/v1\`.
 Both APIs serve the same shadows. Bodies are read as UTF-8 JSON, whatever the content type says.`;
@@ -23,7 +24,8 @@ export function openApiOf(app: NestFastifyApplication): OpenAPIObject {
   for (const { name, description } of tags) about.addTag(name, description);
   const schemas = componentsOf(operations.flatMap(schemasIn));
   const config = { ...about.build(), components: { schemas } } as unknown as Omit<OpenAPIObject, 'paths'>;
-  return SwaggerModule.createDocument(app, config, { autoTagControllers: false });
+  const streams = new Set(operations.filter(({ stream }) => stream !== undefined).map(({ id }) => id));
+  return addTraceHeaders(SwaggerModule.createDocument(app, config, { autoTagControllers: false }), streams);
 }
 
 function descriptions(app: NestFastifyApplication): OperationDescription[] {
