@@ -264,9 +264,10 @@ export const SECTIONS = {
       meaning:
         'Size of the etcd database from which updates are rejected (reads and deletes continue); keep it below --quota-backend-bytes of the servers.',
     }),
-    UMBRA_ETCD_CALL_TIMEOUT_MS: integer('etcd.callTimeoutMs', 1000, {
+    UMBRA_ETCD_CALL_TIMEOUT_MS: integer('etcd.callTimeoutMs', 500, {
       ...{ min: 50, max: 60_000, unit: 'ms' },
-      meaning: 'Deadline of one call to one etcd member; then the next member is tried.',
+      meaning:
+        'Deadline of one call to one etcd member; then the next member is tried. Shorter ones bring service back sooner when the leader is lost, longer ones bear slower disks, see robustness.md.',
     }),
   },
   Presence: {

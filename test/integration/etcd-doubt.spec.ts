@@ -330,6 +330,14 @@ describe('writes in doubt', () => {
     expect(await cluster.status()).toEqual({ ok: true, reason: expect.stringContaining(server.endpoint) });
   });
 
+  it('says that a single member answers which was late for one call', async () => {
+    const { store, cluster } = open(proxy.endpoint);
+    await store.update(shadow('late'), increment, within());
+    proxy.latency(300);
+    setTimeout(() => proxy.latency(0), 300);
+    expect(await cluster.status()).toEqual({ ok: true, reason: expect.stringContaining(proxy.endpoint) });
+  });
+
   it('says which member fails, and how', async () => {
     const dead = `http://127.0.0.1:${await freePort()}`;
     // The library reports the refusal when the call times out; on a busy machine 200 ms pass before it has asked.

@@ -35,6 +35,9 @@ interface Avoided {
   readonly ms: number;
 }
 
+/** Milliseconds that a question whether etcd answers takes at least: a single member may need a second call, too. */
+const STATUS_MS = 1_000;
+
 /** Milliseconds between two log lines about failing members. */
 const REPORT_MS = 1_000;
 
@@ -261,11 +264,14 @@ export class EtcdMembers {
     await pause(Math.max(0, Math.min(pauseAfter(round, PAUSES), deadline - this.clock.monotonic())));
   }
 
-  /** A linearizable read, timed; in words for an operator. Takes one call timeout per member at most. No errors. */
+  /**
+   * A linearizable read, timed; in words for an operator. Takes one call timeout per member at most, or STATUS_MS.
+   * No errors.
+   */
   async status(): Promise<Health> {
     const start = performance.now();
     try {
-      const deadline = this.clock.monotonic() + this.callTimeoutMs * this.#members.length;
+      const deadline = this.clock.monotonic() + Math.max(STATUS_MS, this.callTimeoutMs * this.#members.length);
       const probe = { key: Buffer.from(`${this.config.prefix}probe`), count_only: true };
       await this.read((client, options) => client.kv.range(probe, options), deadline);
       return { ok: true, reason: `${this.current().host} answers in ${(performance.now() - start).toFixed(1)} ms` };
