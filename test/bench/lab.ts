@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEtcd, type EtcdServer } from '../harness/etcd.js';
+import { startEtcd, type EtcdOptions, type EtcdServer } from '../harness/etcd.js';
 import { startMosquitto, type MosquittoBroker } from '../harness/mosquitto.js';
 import { logLines, startNode, type ReadyNode } from '../harness/node-process.js';
 import { startRedis, type RedisServer } from '../harness/redis.js';
@@ -76,8 +76,8 @@ export class Lab {
     return { full, table: full, quick, smoke }[this.scale.kind];
   }
 
-  async etcd(args = ETCD_FLAGS): Promise<EtcdServer> {
-    return this.#owned(await startEtcd({ args }));
+  async etcd(options: Pick<EtcdOptions, 'args' | 'dataDir'> = {}): Promise<EtcdServer> {
+    return this.#owned(await startEtcd({ args: ETCD_FLAGS, ...options }));
   }
 
   /** @param between milliseconds from one member to another */

@@ -5,12 +5,12 @@ import type { EtcdServer } from '../../harness/etcd.js';
 import type { Lab, RunningNode } from '../lab.js';
 import { footprint, type Footprint } from '../load/soak/footprint.js';
 import { Journal, PARTS } from '../load/soak/journal.js';
+import { writeHistory } from '../load/soak/history.js';
 import { MixedLoad, WRITE_SHARE } from '../load/soak/mixed-load.js';
 import { steadyRate } from '../load/soak/steady-rate.js';
 import { OPERATED_FLAGS } from '../members.js';
 import { atLeast, atMost, row, type Result, type Row } from '../result.js';
 import { spread } from '../statistics.js';
-import { document } from './stored.js';
 
 const RATE = 1000;
 const DEVICES = 400;
@@ -23,20 +23,15 @@ const MOST_WARM_S = 120;
 const MOST_RATIO = 1.1;
 const LAST = PARTS - 1;
 
-/** Writes of a batch that ages etcd, and batches under way. */
-const BATCH = 8;
-const WORKERS = 32;
-const AGED_KEYS = 1000;
-const AGED_VALUE = document(1);
-
 /**
  * A node and an etcd of its own under a fixed rate of requests through all doors. Whether the last third is as the first:
  * failures, latency, memory.
  */
 export async function soak(lab: Lab, minutes: number): Promise<Result> {
   const seconds = minutes * 60;
-  const etcd = await lab.etcd(OPERATED_FLAGS);
-  await age(etcd, Math.ceil(RATE * WRITE_SHARE * seconds));
+  const dataDir = lab.folder();
+  await writeHistory(dataDir, Math.ceil(RATE * WRITE_SHARE * seconds));
+  const etcd = await lab.etcd({ args: OPERATED_FLAGS, dataDir });
   const node = await lab.node('umbra', { etcd: [etcd] });
   const journal = new Journal();
   const { mqttPort, httpPort } = node;
@@ -58,30 +53,6 @@ export async function soak(lab: Lab, minutes: number): Promise<Result> {
     rows: [...failureRows(journal, requests, warm + seconds), ...latencyRows(journal), ...memoryRows(memory, heap)],
     notes: [...latencyNotes(journal), ...memoryNotes(memory, heap), ...journal.reasons],
   };
-}
-
-/**
- * Gives etcd the history that the load makes in the time of the run, and compacts two thirds of it: an etcd that compacts
- * every ten minutes what is older than ten minutes keeps up to twenty of history, and its first compaction comes after
- * twenty. Its file has its size from the beginning then. The batches are so small that
- * they are more than the 100,000 entries which etcd keeps of its log in memory.
- */
-async function age({ client }: EtcdServer, writes: number): Promise<void> {
-  let next = 0;
-  const worker = async (until: number): Promise<void> => {
-    while (next < until) {
-      const from = (next += BATCH) - BATCH;
-      const puts = Array.from({ length: BATCH }, (_, k) => ({
-        request_put: { key: Buffer.from(`/aged/${(from + k) % AGED_KEYS}`), value: AGED_VALUE },
-      }));
-      await client.kv.txn({ success: puts });
-    }
-  };
-  const write = (until: number): Promise<unknown> => Promise.all(Array.from({ length: WORKERS }, () => worker(until)));
-  await write((writes * 2) / 3);
-  const { header } = await client.kv.range({ key: Buffer.from('/aged/'), count_only: true });
-  await write(writes);
-  await client.kv.compact({ revision: header.revision });
 }
 
 interface Looks {
