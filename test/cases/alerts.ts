@@ -67,7 +67,10 @@ export const ALERT_CASES: readonly AlertCase[] = [
     series: { [at('umbra_ready', 'part="etcd"')]: '1x2 0x90', [at('umbra_ready', 'part="feed"')]: '1x2 0x90' },
     fires: 5,
     count: 2,
-    quiet: { [at('umbra_ready', 'part="etcd"')]: '1x2 0x0 1x90', [at('umbra_ready', 'part="draining"')]: '0x90' },
+    quiet: {
+      [at('umbra_ready', 'part="etcd"')]: '1x2 0x0 1x90',
+      ...{ [at('umbra_ready', 'part="draining"')]: '1x3 0x90', [at('umbra_ready', 'part="mqtt"')]: '1x3 0x90' },
+    },
   },
   {
     alert: 'UmbraLoopSaturated',
@@ -99,9 +102,21 @@ export const ALERT_CASES: readonly AlertCase[] = [
   },
   {
     alert: 'UmbraRuntimeConfigRejected',
-    series: { [at('umbra_runtime_config_rejected_total', 'state="live"')]: '0x2 1x90' },
-    fires: 3,
-    quiet: { [at('umbra_runtime_config_rejected_total', 'state="staged"')]: '0+1x90' },
+    series: {
+      [at('umbra_runtime_config_rejected_total', 'state="live"')]: '0x4 1x90',
+      // It began with a document that it cannot read.
+      'umbra_runtime_config_rejected_total{job="umbra",instance="b",state="live"}': '_x2 1x90',
+      'umbra_runtime_config_version{job="umbra",instance="b",state="live"}': '_x2 0x90',
+      [at('umbra_runtime_config_version', 'state="live"')]: '4x90',
+    },
+    fires: 7,
+    count: 2,
+    quiet: {
+      [at('umbra_runtime_config_rejected_total', 'state="staged"')]: '0+1x90',
+      // One follows a minute after the other.
+      [at('umbra_runtime_config_version', 'state="live"')]: '4x9 5x90',
+      'umbra_runtime_config_version{job="umbra",instance="b",state="live"}': '4x10 5x90',
+    },
   },
   {
     alert: 'UmbraExportFails',
