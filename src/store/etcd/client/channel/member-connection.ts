@@ -1,4 +1,4 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { reasonOf } from '../../../../telemetry/reason.js';
 import type { EtcdCredentials } from '../etcd-client.js';
@@ -7,6 +7,7 @@ import { writeHeader, writeRequest } from '../http2/header-block.js';
 import { Http2Connection, type OnRead } from '../http2/http2-connection.js';
 import type { Call, CallConnection } from './call.js';
 import { notSent } from './grpc-status.js';
+import { serverNameOf } from './server-name.js';
 
 const HTTP2_LIMITS = {
   /**
@@ -143,6 +144,7 @@ export class MemberConnection implements CallConnection {
     const secure = this.#isSecure();
     const url = new URL(this.options.host);
     const host = url.hostname.replace(/^\[|\]$/g, '');
+    const serverName = serverNameOf(host);
     const port = Number(url.port || (secure ? 443 : 80));
     const { rootCertificate: ca, privateKey: key, certChain: cert } = this.options.credentials;
     const socket = secure
@@ -150,8 +152,7 @@ export class MemberConnection implements CallConnection {
           host,
           port,
           ALPNProtocols: ['h2'],
-          // What stands before an etcd may choose by the name, and Node tells it nobody by itself.
-          ...(isIP(host) === 0 && { servername: host }),
+          ...(serverName && { servername: serverName }),
           ...(ca && { ca }),
           ...(key && cert && ca ? { key, cert } : {}),
           // Node's documentation has it, its types do not.
