@@ -1,4 +1,5 @@
 import { html } from '../matrix/blocks.js';
+import { compareRuns, comparisonText } from '../matrix/compare.js';
 import { FORMAT, type FaultRun, type MatrixRun } from '../matrix/matrix-run.js';
 import { findingsOf, SCORED_TOPOLOGY } from '../matrix/findings.js';
 import { readProfile } from '../matrix/profile.js';
@@ -141,6 +142,20 @@ describe('report of the decision matrix', () => {
       cpuMicros: null,
     });
     expect(reportOf({ ...runOf(), faults: [], latencies: [] }, [profile]).markdown).toContain('left out');
+  });
+
+  it('says of two runs whether columns that are far apart have changed places', () => {
+    const withLosses = (etcd: number, redis: number): MatrixRun => ({
+      ...runOf(),
+      faults: [faultOf('etcd', etcd), faultOf('redis-async', redis)],
+    });
+    expect(compareRuns(withLosses(0, 900), withLosses(0, 30)).turned).toEqual([]);
+    const { turned, pairs } = compareRuns(withLosses(10, 900), withLosses(40, 30));
+    expect(turned).toEqual(['lost: cut from peers: etcd 10, redis-async 900; then etcd 40, redis-async 30']);
+    expect(pairs).toBe(1);
+    // Those that were as good as equal may.
+    expect(compareRuns(withLosses(10, 12), withLosses(12, 10)).pairs).toBe(0);
+    expect(comparisonText(compareRuns(runOf(), again(runOf())))).toMatch(/^1 pairs .* in the same order$/);
   });
 
   it('takes no markup from what it shows', () => {

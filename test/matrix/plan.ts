@@ -47,8 +47,8 @@ export function faultsOf({ size, rows, rounds, columns }: Plan): PlannedFault[] 
   });
 }
 
-/** Seconds on a machine with nothing else to do, as measured: for servers to start, and to be whole after a fault. */
-const SECONDS = { start: 5, settle: 5, create: 3, kill: 3, stops: 20 };
+/** Seconds on a machine with nothing else to do: for servers to start, with and without hosts, and to be whole again. */
+const SECONDS = { start: 5, far: 2, settle: 5, create: 3, kill: 3, stops: 20 };
 const SESSION: readonly LoadRow[] = ['throughput', 'half', 'latency', 'devices'];
 
 export interface Estimate {
@@ -71,7 +71,7 @@ export function estimateOf(plan: Plan): Estimate {
     (has('devices') ? SECONDS.create + latencySeconds : 0);
   const control = (SECONDS.start + saturating) * (roundsOf(plan) + 1);
   const fault = SECONDS.start + (times.calm + times.hold + times.rest) / 1000 + SECONDS.settle;
-  const far = SECONDS.start + latencySeconds;
+  const far = SECONDS.far + latencySeconds;
   const parts: [string, number][] = [
     ['loads on three hosts', SESSION.some(has) ? turns * (SECONDS.start + session) + control : 0],
     ['one host', has('one-host') ? turns * far : 0],

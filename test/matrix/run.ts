@@ -6,6 +6,7 @@ import { reasonOf } from '../../src/telemetry/reason.js';
 import { PROFILES, profileOfFile } from './profiles.js';
 import { COLUMNS } from './columns.js';
 import { choose } from './choose.js';
+import { compareRuns, comparisonText } from './compare.js';
 import { measure } from './measure.js';
 import { FORMAT, type MatrixRun } from './matrix-run.js';
 import { estimateOf, estimateText, MATRIX_ROWS, USUAL_ROWS, type Plan } from './plan.js';
@@ -16,7 +17,8 @@ import { SIZES } from './sizes.js';
 const USAGE = `npm run matrix -- [--quick | --smoke] [--columns a,b] [--rows a,b] [--rounds N] [--profile FILE] [--seed N] [--out FOLDER]
   columns: ${COLUMNS.map(({ facts }) => facts.name).join(', ')}
   rows: ${MATRIX_ROWS.join(', ')}
-npm run matrix -- --report matrix.json [--profile FILE] [--out FOLDER]   makes the report of a run again`;
+npm run matrix -- --report matrix.json [--profile FILE] [--out FOLDER]   makes the report of a run again
+npm run matrix -- --report matrix.json --compare other.json   says whether both have the columns in one order`;
 
 /** Servers, disks and hosts at a time. */
 const MAX_OWNED = 50;
@@ -49,9 +51,11 @@ async function main(): Promise<void> {
       ...{ quick: { type: 'boolean' }, smoke: { type: 'boolean' }, help: { type: 'boolean' } },
       ...{ columns: { type: 'string' }, rows: { type: 'string' }, profile: { type: 'string' } },
       ...{ seed: { type: 'string' }, rounds: { type: 'string' }, out: { type: 'string' }, report: { type: 'string' } },
+      compare: { type: 'string' },
     } as const,
   });
   if (values.help) return void process.stdout.write(`${USAGE}\n`);
+  if (values.compare !== undefined) return compare(values.report, values.compare);
   const out = values.out ?? 'data/matrix';
   const profiles = values.profile === undefined ? PROFILES() : [profileOfFile(values.profile)];
   const run = values.report === undefined ? await measured(values) : runOfFile(values.report);
@@ -64,6 +68,14 @@ async function main(): Promise<void> {
       .map((name) => join(out, basename(name)))
       .join(', ')}\n`,
   );
+}
+
+/** @throws ProfileFault */
+function compare(report: string | undefined, other: string): void {
+  if (report === undefined) throw new ProfileFault('--compare needs --report FILE, the run to compare with');
+  const comparison = compareRuns(runOfFile(report), runOfFile(other));
+  process.stdout.write(`${comparisonText(comparison)}\n`);
+  if (comparison.turned.length > 0) process.exitCode = 1;
 }
 
 interface Values {
@@ -94,9 +106,7 @@ async function measured(values: Values): Promise<MatrixRun> {
 function runOfFile(file: string): MatrixRun {
   const run = readRun(file);
   if (run.format !== FORMAT)
-    throw new ProfileFault(
-      `--report: ${file} has format ${String(run.format)}, and this lab writes ${FORMAT}: measure again`,
-    );
+    throw new ProfileFault(`${file} has format ${String(run.format)}, and this lab writes ${FORMAT}: measure again`);
   return run;
 }
 
@@ -104,7 +114,7 @@ function readRun(file: string): MatrixRun {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as MatrixRun;
   } catch (error) {
-    throw new ProfileFault(`--report: ${file} is no matrix.json: ${reasonOf(error)}`);
+    throw new ProfileFault(`${file} is no matrix.json: ${reasonOf(error)}`);
   }
 }
 
@@ -116,7 +126,7 @@ function wholeNumber(option: string, text: string, least: number): number {
 }
 
 main().then(
-  () => leave(0),
+  () => leave(Number(process.exitCode ?? 0)),
   (error: unknown) => {
     const isUsage = error instanceof ProfileFault || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
     const text = isUsage ? `${(error as Error).message}\n${USAGE}` : String((error as Error).stack ?? error);
