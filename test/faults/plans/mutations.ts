@@ -57,8 +57,8 @@ export const MUTATIONS: readonly Mutation[] = [
     [PROMISES.feed],
     [
       'store/etcd/feed/etcd-shadow-feed.js',
-      'yield { position, records };',
-      'if (revision % 40 !== 0) yield { position, records };',
+      'return { position, records, packed',
+      'if (revision % 40 === 0) return { position, records: [] }; return { position, records, packed',
     ],
   ),
   mutation(

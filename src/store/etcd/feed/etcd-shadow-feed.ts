@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Etcd3 } from 'etcd3';
 import type { EtcdConfig } from '../../../config/config.js';
 import { BackOff } from '../../../resilience/back-off.js';
@@ -22,6 +21,7 @@ import type { Lineage } from '../lineage.js';
 import { presencePrefix, shadowsPrefix } from '../keys.js';
 import { BaseState } from './base-state.js';
 import type { FeedLag } from './feed-lag.js';
+import { FeedStream, type OpenWatch } from './feed-stream.js';
 import { DeletedRecords, type FindRemoval } from './deleted-records.js';
 import { ProgressMarker } from './progress-marker.js';
 import { RecordDecoder, type KnownValues } from './record-decoder.js';
@@ -56,6 +56,8 @@ interface Follower {
   readonly backOff: BackOff;
   /** Counts through the members; each stream rotates by itself. */
   member: number;
+  /** The member that it follows, or tries to. */
+  host: string;
   ok: boolean;
   reason: string;
   /** It has followed a member before. */
@@ -63,8 +65,6 @@ interface Follower {
   /** When the stream began, in milliseconds of the monotonic clock. */
   readonly since: number;
 }
-
-const NONE_DELETED: ReadonlyMap<number, readonly ShadowRecord[]> = new Map();
 
 const BASE_ATTEMPTS = 3;
 /** Milliseconds: pauses before the next member. */
@@ -137,63 +137,52 @@ export class EtcdShadowFeed implements ShadowFeed {
     }
   }
 
-  async *after(position: Position, signal: AbortSignal): AsyncGenerator<FeedBatch> {
+  after(position: Position, signal: AbortSignal): AsyncIterableIterator<FeedBatch> {
     const follower = this.#follower(position);
-    this.#followers.add(follower);
-    try {
-      while (!signal.aborted) {
-        const host = this.#nextHost(follower);
-        try {
-          yield* this.#session(host, follower, signal);
-        } catch (error) {
-          if (signal.aborted) return;
-          if (error instanceof FeedGap) throw this.#gap(error);
-          if (error instanceof WatchEnd && error.kind === 'compacted') throw this.#gap(new FeedGap('compacted'));
-          if (error instanceof WatchEnd && error.kind === 'other-history')
-            throw this.#gap(new FeedGap('epoch-changed'));
-          this.#lost(follower, host, error);
-        }
-        await pause(follower.backOff.next(), undefined, { signal }).catch(() => undefined);
-      }
-    } finally {
-      this.#followers.delete(follower);
-    }
+    return new FeedStream(
+      {
+        begun: () => void this.#followers.add(follower),
+        ended: () => void this.#followers.delete(follower),
+        open: () => this.#watch(follower, signal),
+        deleted: (revisions) => this.#deleted.of(revisions, follower.start),
+        batch: (raw, deleted) => this.#batch(raw, follower, deleted),
+        gapOf: (error) => this.#gapOf(error),
+        lost: (error) => this.#lost(follower, error),
+      },
+      signal,
+    );
   }
 
-  async *#session(host: string, follower: Follower, signal: AbortSignal): AsyncGenerator<FeedBatch> {
+  /** Follows the next member from the cursor on. @throws WatchEnd, FeedGap, and whatever the member answers */
+  async #watch(follower: Follower, signal: AbortSignal): Promise<OpenWatch> {
+    const host = this.#nextHost(follower);
     const client = this.options.connect(host);
     const channel = this.options.openChannel(host);
-    const release = (): void => {
+    let session: WatchSession | null = null;
+    let marker: NodeJS.Timeout | undefined;
+    const close = (): void => {
+      clearInterval(marker);
+      signal.removeEventListener('abort', close);
+      session?.close();
       client.close();
       channel.close();
     };
-    let session: WatchSession | null = null;
-    const abort = (): void => (session ? session.close() : release());
-    signal.addEventListener('abort', abort, { once: true });
-    let marker: NodeJS.Timeout | undefined;
+    signal.addEventListener('abort', close, { once: true });
     try {
       const head = await withValidToken(() => this.#history.verify(client));
       client.close();
       this.#checkHistory(follower, head);
       session = await this.#open(host, channel, follower);
-      if (signal.aborted) return;
+      signal.throwIfAborted();
       follower.ok = true;
       follower.wasLive = true;
       follower.reason = `following ${host}`;
       const opened = session;
       marker = setInterval(() => this.#mark(host, opened, follower, head.revision), MARKER_MS);
-      for (;;) {
-        const revisions = await session.read();
-        this.options.lag?.reached(revisions.at(-1)?.revision ?? 0, performance.now());
-        const hasDeletes = revisions.some(({ deletes }) => deletes.length > 0);
-        const deleted = hasDeletes ? await this.#deleted.of(revisions, follower.start) : NONE_DELETED;
-        yield* this.#batches(revisions, follower, deleted);
-      }
-    } finally {
-      clearInterval(marker);
-      signal.removeEventListener('abort', abort);
-      session?.close();
-      release();
+      return { read: () => opened.read(), close };
+    } catch (error) {
+      close();
+      throw error;
     }
   }
 
@@ -214,28 +203,23 @@ export class EtcdShadowFeed implements ShadowFeed {
     });
   }
 
-  *#batches(
-    revisions: readonly RawRevision[],
-    follower: Follower,
-    deleted: ReadonlyMap<number, readonly ShadowRecord[]>,
-  ): Generator<FeedBatch> {
+  #batch(raw: RawRevision, follower: Follower, deleted: readonly ShadowRecord[]): FeedBatch {
+    const { revision, puts } = raw;
     const { cluster, epoch } = follower.start;
+    // Another stream, or this one's probe, may have seen a restored backup.
+    if (epoch !== this.#history.epoch) throw new FeedGap('epoch-changed');
     follower.backOff.reset();
-    for (const raw of revisions) {
-      const { revision, puts } = raw;
-      // Another stream, or this one's probe, may have seen a restored backup.
-      if (epoch !== this.#history.epoch) throw new FeedGap('epoch-changed');
-      this.#history.observe(revision, puts.at(-1));
-      const position = { cluster, epoch, revision };
-      const records = this.#decode(puts, position, deleted.get(revision));
-      follower.cursor = revision;
-      // The records that were deleted are not among its bytes.
-      if (records.length === 0 || raw.deletes.length > 0) yield { position, records };
-      else yield { position, records, packed: { bytes: raw.bytes, unpacker: this.#decoder } };
-    }
+    this.options.lag?.reached(revision, performance.now());
+    this.#history.observe(revision, puts.at(-1));
+    const position = { cluster, epoch, revision };
+    const records = this.#decode(puts, position, deleted);
+    follower.cursor = revision;
+    // The records that were deleted are not among its bytes.
+    if (records.length === 0 || raw.deletes.length > 0) return { position, records };
+    return { position, records, packed: { bytes: raw.bytes, unpacker: this.#decoder } };
   }
 
-  #decode(puts: RawRevision['puts'], position: Position, deleted: readonly ShadowRecord[] = []): FeedRecord[] {
+  #decode(puts: RawRevision['puts'], position: Position, deleted: readonly ShadowRecord[]): FeedRecord[] {
     const { metrics } = this.options;
     const start = metrics === undefined ? 0 : performance.now();
     const records: FeedRecord[] = [...deleted];
@@ -285,27 +269,39 @@ export class EtcdShadowFeed implements ShadowFeed {
     // Nodes that start together do not all choose the first member.
     const member = Math.floor(Math.random() * this.options.config.endpoints.length);
     const trouble = { ok: false, wasLive: false, reason: 'opening a watch on etcd', since: performance.now() };
-    return { start, cursor: start.revision, backOff: new BackOff(BACK_OFF), member, ...trouble };
+    return { start, cursor: start.revision, backOff: new BackOff(BACK_OFF), member, host: '', ...trouble };
   }
 
   #nextHost(follower: Follower): string {
     const { endpoints } = this.options.config;
     const host = endpoints[follower.member++ % endpoints.length];
     if (host === undefined) throw new Error('no endpoint of etcd is configured');
+    follower.host = host;
     return host;
   }
 
-  #gap(gap: FeedGap): FeedGap {
-    if (gap.reason === 'epoch-changed') this.options.lag?.reset();
+  /** What a reader must know of an error; null: another member may help. */
+  #gapOf(error: unknown): FeedGap | null {
+    const gap = gapOf(error);
+    if (gap?.reason === 'epoch-changed') this.options.lag?.reset();
     return gap;
   }
 
-  #lost(follower: Follower, host: string, error: unknown): void {
+  #lost(follower: Follower, error: unknown): number {
     const { metrics } = this.options;
+    const { host } = follower;
     metrics?.restarts.add(metrics.restarted[error instanceof WatchEnd ? 'lost' : 'failed']);
     const why = reasonOf(error);
     follower.ok = false;
     follower.reason = `the watch on ${host} ${error instanceof WatchEnd ? '' : 'failed: '}${why}; trying the next member`;
     this.options.logger.warn({ host, cursor: follower.cursor, reason: why }, 'lost the watch on a member of etcd');
+    return follower.backOff.next();
   }
+}
+
+function gapOf(error: unknown): FeedGap | null {
+  if (error instanceof FeedGap) return error;
+  if (!(error instanceof WatchEnd)) return null;
+  if (error.kind === 'compacted') return new FeedGap('compacted');
+  return error.kind === 'other-history' ? new FeedGap('epoch-changed') : null;
 }
