@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
@@ -119,10 +120,18 @@ function readPem(env: Values, name: VariableName, add: Add): Buffer | undefined 
 function isUsable(options: { cert?: Buffer | undefined; key?: Buffer | undefined; ca?: Buffer | undefined }): boolean {
   try {
     createSecureContext(options);
+    // A context takes any text as authorities, and trusts nobody then.
+    if (options.ca !== undefined) new X509Certificate(pemIn(options.ca));
     return true;
   } catch {
     return false;
   }
+}
+
+/** From the first certificate on: what stands before it is a comment. Empty: there is none, as in DER. */
+function pemIn(file: Buffer): Buffer {
+  const at = file.indexOf('-----BEGIN ');
+  return at < 0 ? Buffer.alloc(0) : file.subarray(at);
 }
 
 function checkEtcd(env: Values, add: Add): void {

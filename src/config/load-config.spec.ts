@@ -267,4 +267,11 @@ describe('TLS files', () => {
   ])('rejects certificate %s with key %s', (cert, key, expected) => {
     expect(problems({ UMBRA_HTTPS_PORT: '0', UMBRA_TLS_CERT: path(cert), UMBRA_TLS_KEY: path(key) })).toMatch(expected);
   });
+
+  it.each(['text', 'key'])('rejects authorities that are a %s: nobody would be trusted', (ca) => {
+    const source = { UMBRA_HTTPS_PORT: '0', UMBRA_TLS_CERT: path('cert'), UMBRA_TLS_KEY: path('key') };
+    expect(problems({ ...source, UMBRA_TLS_CA: path(ca) })).toMatch(/UMBRA_TLS_CA names a file that holds no PEM/);
+    const etcd = { UMBRA_ETCD_ENDPOINTS: 'https://etcd:2379', UMBRA_ETCD_CA: path(ca) };
+    expect(problems(etcd)).toMatch(/UMBRA_ETCD_CA names a file that holds no PEM/);
+  });
 });
