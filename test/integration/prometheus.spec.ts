@@ -35,12 +35,15 @@ const WITHOUT_DATA: readonly [names: RegExp, reason: string][] = [
 ];
 
 const RULES = [...readRules().values()];
-/** Comparisons say 0 or 1 in the place of leaving series out. */
-const always = (expr: string): string =>
-  expr
-    .split(/(\{[^}]*\})/)
-    .map((part) => (part.startsWith('{') ? part : part.replaceAll(/(==|<=|>=|<|>)(?! bool)/g, '$1 bool')))
-    .join('');
+/** Comparisons say 0 or 1 in the place of leaving series out; those behind `unless` would then leave out everything. */
+const always = (expr: string): string => {
+  const [asked = '', ...except] = expr.split(' unless ');
+  const parts = asked.split(/(\{[^}]*\})/);
+  const shown = parts.map((part) =>
+    part.startsWith('{') ? part : part.replaceAll(/(==|<=|>=|<|>)(?! bool)/g, '$1 bool'),
+  );
+  return [shown.join(''), ...except].join(' unless ');
+};
 /** What commands ask. A node that fails no request has no figure of them. */
 const { requests, age, p99: p99OfSide } = sideQueries({ job: 'umbra', version: VERSION, isRest: false }, '5m');
 const COMMANDS = [
