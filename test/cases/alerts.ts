@@ -64,7 +64,10 @@ export const ALERT_CASES: readonly AlertCase[] = [
   },
   {
     alert: 'UmbraNotReady',
-    series: { [at('umbra_ready', 'part="etcd"')]: '1x2 0x90', [at('umbra_ready', 'part="feed"')]: '1x2 0x90' },
+    series: {
+      [at('umbra_ready', 'part="etcd"')]: '1x2 0x90',
+      ...{ [at('umbra_ready', 'part="feed"')]: '1x2 0x90', [at('umbra_ready', 'part="draining"')]: '1x90' },
+    },
     fires: 5,
     count: 2,
     quiet: {
