@@ -161,14 +161,28 @@ export async function saturated(column: OpenColumn, servers: Servers, callers: n
   return { perSecond, used: usedPer(before, usageOf(servers), done - doneBefore) };
 }
 
-/** Creates the shadows of a load. @throws Error when one is not acknowledged in time */
-export async function create(column: OpenColumn, prefix: string, shadows: number): Promise<void> {
+/**
+ * Writes each shadow of a load once.
+ * @returns the highest version
+ * @throws Error when one is not acknowledged in time
+ */
+export async function create(column: OpenColumn, prefix: string, shadows: number): Promise<number> {
   let next = 0;
+  let highest = 0;
   const worker = async (): Promise<void> => {
     while (next < shadows) {
       const n = next++;
-      await column.store.update(keyOf(prefix, n), change(n), { deadline: performance.now() + DEADLINE_MS });
+      const options = { deadline: performance.now() + DEADLINE_MS };
+      const { state } = await column.store.update(keyOf(prefix, n), change(n), options);
+      highest = Math.max(highest, state.version);
     }
   };
   await Promise.all(Array.from({ length: CREATING }, worker));
+  return highest;
+}
+
+/** Whether reads of the first shadow of a load have the version. No errors. */
+export async function reads(column: OpenColumn, prefix: string, version: number): Promise<boolean> {
+  const answer = await column.read(keyOf(prefix, 0), performance.now() + DEADLINE_MS).catch(() => null);
+  return (answer?.told?.version ?? 0) >= version;
 }

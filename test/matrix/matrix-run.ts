@@ -72,7 +72,7 @@ export interface Latency {
 /** `fixed`: as many calls for each column; `half`: half of what the column itself can do; `devices`: an update a second each. */
 export type LoadName = 'fixed' | 'half' | 'devices';
 
-/** Resident bytes that a shadow adds, each process or group of them. */
+/** Bytes that a shadow adds, each process or group of them: resident ones of servers, and those in use of the node. */
 export interface Memory {
   readonly column: string;
   readonly shadows: number;

@@ -116,10 +116,11 @@ function memorySection(run: MatrixRun): Block[] {
   ]);
   return [
     heading(2, 'Memory'),
-    table('Resident bytes that a shadow adds', ['column', 'shadows', 'all processes', 'each kind of them'], rows),
+    table('Bytes that a shadow adds', ['column', 'shadows', 'all processes', 'each kind of them'], rows),
     text(
-      'All copies together, of shadows of about 150 bytes. Processes take memory in large pieces and keep it, and the ' +
-        'node is the lab itself, whose heap grows and shrinks as it likes: figures below some hundred bytes say nothing.',
+      'All copies together, of shadows of about 150 bytes. Of servers it is what they have resident: they take memory in ' +
+        'large pieces, and keep it. The node is the lab itself; of it counts what is in use once garbage is collected, ' +
+        'and below some hundred bytes that says nothing.',
     ),
   ];
 }

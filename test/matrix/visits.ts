@@ -1,7 +1,8 @@
+import { until } from '../harness/until.js';
 import type { Column } from './columns.js';
 import { SCORED_TOPOLOGY } from './findings.js';
 import type { LoadResults } from './load-results.js';
-import { create, openLoop, saturated } from './loads.js';
+import { create, openLoop, reads, saturated } from './loads.js';
 import type { OpenColumn } from './open-column.js';
 import { includes, type Plan } from './plan.js';
 import { startServers, type Place, type Servers } from './servers.js';
@@ -13,6 +14,8 @@ const SHADOWS = 200;
 const FIRST = 200;
 /** Reads a second beside writes that come as fast as a column's own half. */
 const HALF_READS = 100;
+/** Milliseconds for a cache to catch up with the load before. */
+const SETTLED_MS = 20_000;
 /** Of the updates of devices, reads beside them. */
 const DEVICE_READS = 0.1;
 
@@ -83,9 +86,16 @@ class Visit {
     prefix: string,
   ): Promise<void> {
     const seconds = this.plan.size.latencySeconds;
+    await settled(this.opened);
     const found = await openLoop(this.opened, { writes, reads, seconds, shadows, prefix });
     results.latency(this.column, { topology: SCORED_TOPOLOGY, load, writes, reads }, found);
   }
+}
+
+/** What the load before has left to be done is done: a write is read. A cache may still be late, and then shows it. */
+async function settled(column: OpenColumn): Promise<void> {
+  const version = await create(column, 'settled', 1);
+  await until('reads have caught up', () => reads(column, 'settled', version), SETTLED_MS).catch(() => undefined);
 }
 
 export interface Far {
