@@ -14,6 +14,30 @@ describe('a stream', () => {
     expect(ends).toBe(1);
   });
 
+  it('hands out what it holds in order, and a window of small pieces in less than a second', () => {
+    const lines = { send: () => undefined, grant: () => undefined, reset: () => undefined };
+    const count = 100_000;
+    const stream = new Http2Stream(1, lines, 4 * count, WINDOW);
+    const piece = Buffer.alloc(4);
+    const handed: number[] = [];
+    const onData = (data: Buffer): void => {
+      handed.push(data.readUInt32BE());
+      if (handed.length % 10_000 === 0) stream.pause();
+    };
+    let ends = 0;
+    stream.listen({ onHeaders: () => undefined, onData, onClose: () => ends++ });
+    stream.pause();
+    for (let i = 0; i < count; i++) {
+      piece.writeUInt32BE(i);
+      stream.receive(piece);
+    }
+    stream.finish();
+    const before = process.cpuUsage();
+    while (ends === 0) stream.resume();
+    expect(process.cpuUsage(before).user).toBeLessThan(1_000_000);
+    expect([handed.length, handed.every((value, i) => value === i)]).toEqual([count, true]);
+  });
+
   it.each([
     ['as it comes', false],
     ['while it is paused', true],

@@ -34,6 +34,8 @@ export class Http2Stream {
   #isPaused = false;
   /** What came while it is paused, in order: at most a window of data. */
   #held: (Buffer | Headers | 'end')[] = [];
+  /** How many of them have been handed out. */
+  #handed = 0;
   #heldBytes = 0;
   #taken = 0;
   #isClosed = false;
@@ -87,7 +89,7 @@ export class Http2Stream {
   /** Hands out what is held, then what comes. */
   resume(): void {
     this.#isPaused = false;
-    while (!this.#isPaused && !this.#isClosed && this.#held.length > 0) this.#hand(this.#held.shift()!);
+    while (!this.#isPaused && !this.#isClosed && this.#held.length > 0) this.#hand(this.#nextHeld());
   }
 
   /** Ends it without a further event. */
@@ -140,6 +142,16 @@ export class Http2Stream {
     if (!this.#isClosed) this.#hand('end');
   }
 
+  /** A window of small messages has tens of thousands of pieces, and to take the first one off moves all others. */
+  #nextHeld(): Buffer | Headers | 'end' {
+    const next = this.#held[this.#handed++]!;
+    if (2 * this.#handed > this.#held.length) {
+      this.#held.splice(0, this.#handed);
+      this.#handed = 0;
+    }
+    return next;
+  }
+
   #hand(what: Buffer | Headers | 'end'): void {
     if (what === 'end') {
       const listener = this.#listener;
@@ -168,5 +180,6 @@ export class Http2Stream {
     this.#listener = NOBODY;
     this.#outgoing = [];
     this.#held = [];
+    this.#handed = 0;
   }
 }
