@@ -20,7 +20,7 @@ const { values, positionals } = parseArgs({
     page: { type: 'string' },
     against: { type: 'string' },
     soak: { type: 'boolean', default: false },
-    minutes: { type: 'string', default: '30' },
+    minutes: { type: 'string' },
   },
 });
 const unknown = positionals.filter((name) => name !== TABLE && !(name in BENCHES));
@@ -30,7 +30,11 @@ if (unknown.length > 0) {
   );
   process.exit(2);
 }
-const minutes = Number(values.minutes);
+if (values.soak ? positionals.length > 0 : values.minutes !== undefined) {
+  process.stderr.write('--soak goes without names of benches, and --minutes with --soak alone\n');
+  process.exit(2);
+}
+const minutes = Number(values.minutes ?? 30);
 if (!(minutes > 0)) {
   process.stderr.write(`--minutes takes a number above 0, not ${values.minutes}\n`);
   process.exit(2);

@@ -15,8 +15,8 @@ import { spread } from '../statistics.js';
 const RATE = 1000;
 const DEVICES = 400;
 const READERS = 40;
-/** Requests under way at once: one second of them. */
-const MOST_IN_FLIGHT = 1000;
+/** Requests under way at once: five seconds of them, so that a load that was kept waiting for a processor refuses none. */
+const MOST_IN_FLIGHT = 5000;
 /** Seconds of the load before the first part: at most two minutes, at least a fifth of a part. */
 const MOST_WARM_S = 120;
 /** What the last part may be over the first. */
