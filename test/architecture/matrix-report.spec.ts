@@ -73,7 +73,10 @@ function runOf(control: readonly number[] = [0.98, 1.03]): MatrixRun {
       },
     ],
     faults: [faultOf('etcd', 0), faultOf('redis-async', 4_928)],
-    skipped: [{ row: 'full disk', reason: 'needs root' }],
+    skipped: [
+      { row: 'full disk', failed: false, reason: 'needs root' },
+      { row: 'killed', failed: true, reason: 'no leader' },
+    ],
   };
 }
 
@@ -105,6 +108,7 @@ describe('report of the decision matrix', () => {
     expect(markdown).toContain('s-1: w0, s-1: w1');
     expect(markdown).toContain('`redis-async` (has lost writes)');
     expect(markdown).toContain('| full disk | needs root |');
+    expect(markdown).toContain('| killed | failed: no leader |');
     expect(markdown).toContain('the column \\| etcd');
     expect(html).toContain('s-1 &lt;is&gt; &quot;gone&quot;');
     expect(markdown).toContain('20,000 (900 ms to 20.90 s)');

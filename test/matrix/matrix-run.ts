@@ -151,6 +151,8 @@ export interface FaultRun {
 
 export interface Skipped {
   readonly row: string;
+  /** It was begun and did not come to its end; else it cannot be had here. */
+  readonly failed: boolean;
   readonly reason: string;
 }
 

@@ -58,7 +58,8 @@ class Matrix {
   async #threeHosts(): Promise<void> {
     const { plan } = this;
     const apart = this.#refused === null;
-    if (!apart) this.skipped.push({ row: 'bytes between hosts', reason: `network namespaces: ${this.#refused}` });
+    if (!apart)
+      this.skipped.push({ row: 'bytes between hosts', failed: false, reason: `network namespaces: ${this.#refused}` });
     // One that does not count: the compiler of Node takes its time from whoever comes first.
     for (const column of plan.columns.slice(0, 1)) await visitThreeHosts(plan, column, apart, null);
     for (let round = 0; round < roundsOf(plan); round++) {
@@ -79,7 +80,11 @@ class Matrix {
   async #far(topology: string, between: number, hosts: 1 | 3, perSecond: number): Promise<void> {
     const columns = this.plan.columns.filter(({ facts, needs }) => {
       if (hosts > 1 || !needs.replica) return true;
-      this.skipped.push({ row: `${topology}, ${facts.name}`, reason: 'it writes only where there is a replica' });
+      this.skipped.push({
+        row: `${topology}, ${facts.name}`,
+        failed: false,
+        reason: 'it writes only where there is a replica',
+      });
       return false;
     });
     for (let round = 0; round < roundsOf(this.plan); round++)
@@ -92,7 +97,7 @@ class Matrix {
   async faults(): Promise<void> {
     for (const planned of faultsOf(this.plan)) {
       const reason = this.#refusal(planned);
-      if (reason !== null) this.skipped.push({ row: `fault: ${planned.fault.name}`, reason });
+      if (reason !== null) this.skipped.push({ row: `fault: ${planned.fault.name}`, failed: false, reason });
       else
         for (let round = 0; round < planned.rounds; round++)
           for (const column of this.#shuffled(planned.columns)) await this.#fault(column, planned, round);
@@ -118,7 +123,7 @@ class Matrix {
       this.plan.say(`${fault.name}: ${name}: ${run.acked} acknowledged, ${run.lost} lost, gap ${run.gapMs} ms`);
     } catch (error) {
       const reason = error instanceof Error ? error.message.slice(0, 200) : String(error);
-      this.skipped.push({ row: `${fault.name}, ${name}, round ${round + 1}`, reason });
+      this.skipped.push({ row: `${fault.name}, ${name}, round ${round + 1}`, failed: true, reason });
       this.plan.say(`${fault.name}: ${name}: ${reason}`);
     }
   }

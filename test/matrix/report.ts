@@ -58,7 +58,7 @@ function headerOf(run: MatrixRun): Block[] {
   const busy =
     `The machine was busy: the control is ${figure(median(about.control))}, more than ${CONTROL_OFF * 100} % from 1. ` +
     'Times and rates of this run say little; losses and broken promises do not depend on it.';
-  const rows = run.skipped.map(({ row, reason }) => [row, reason]);
+  const rows = run.skipped.map(({ row, failed, reason }) => [row, failed ? `failed: ${reason}` : reason]);
   return [
     ...(isBusy(run) ? [alarm(busy)] : []),
     table('This run', ['', ''], facts),
