@@ -5,6 +5,7 @@ import type { HealthRegistry } from './health/health-registry.js';
 import { MetricsListener } from './health/metrics-listener.js';
 import type { GrpcAddresses } from './grpc/grpc-server.js';
 import { HttpServer, type HttpAddresses } from './http/server/http-server.js';
+import { keepCode } from './keep-code.js';
 import type { MqttAddresses } from './mqtt/built-in/listeners.js';
 import { SYSTEM_CLOCK } from './resilience/clock.js';
 import { openTracer } from './open-tracer.js';
@@ -41,6 +42,7 @@ export interface UmbraNode {
  * @throws Error EADDRINUSE and the like, with the port in it
  */
 export async function startNode(parts: AppParts): Promise<UmbraNode> {
+  keepCode();
   const { config, logger, clock = SYSTEM_CLOCK, metrics = new Metrics() } = parts;
   const server = new HttpServer({ config, logger, clock });
   const traces = await openTracer(config, { metrics: metrics.traces, clock, logger });
