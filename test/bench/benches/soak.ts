@@ -7,8 +7,8 @@ import { footprint, type Footprint } from '../load/soak/footprint.js';
 import { Journal, PARTS } from '../load/soak/journal.js';
 import { writeHistory } from '../load/soak/history.js';
 import { MixedLoad, WRITE_SHARE } from '../load/soak/mixed-load.js';
+import { compactEachPart, SOAK_FLAGS } from '../load/soak/soak-etcd.js';
 import { steadyRate } from '../load/soak/steady-rate.js';
-import { OPERATED_FLAGS } from '../members.js';
 import { atLeast, atMost, row, type Result, type Row } from '../result.js';
 import { spread } from '../statistics.js';
 
@@ -19,6 +19,8 @@ const READERS = 40;
 const MOST_IN_FLIGHT = 5000;
 /** Seconds of the load before the first part: at most two minutes, at least a fifth of a part. */
 const MOST_WARM_S = 120;
+/** Milliseconds before a part that counts in which the node collects its garbage. */
+const COLLECT_MS = 1_000;
 /** What the last part may be over the first. */
 const MOST_RATIO = 1.1;
 const LAST = PARTS - 1;
@@ -30,8 +32,8 @@ const LAST = PARTS - 1;
 export async function soak(lab: Lab, minutes: number): Promise<Result> {
   const seconds = minutes * 60;
   const dataDir = lab.folder();
-  await writeHistory(dataDir, Math.ceil(RATE * WRITE_SHARE * seconds));
-  const etcd = await lab.etcd({ args: OPERATED_FLAGS, dataDir });
+  const compactTo = await writeHistory(dataDir, Math.ceil(RATE * WRITE_SHARE * seconds));
+  const etcd = await lab.etcd({ args: SOAK_FLAGS, dataDir });
   const node = await lab.node('umbra', { etcd: [etcd] });
   const journal = new Journal();
   const { mqttPort, httpPort } = node;
@@ -46,7 +48,8 @@ export async function soak(lab: Lab, minutes: number): Promise<Result> {
     (n, dueAt) => load.request(n, dueAt),
     () => journal.failed('load', `more than ${MOST_IN_FLIGHT} requests under way`),
   );
-  const looks = await Promise.all([all, look(node, etcd, { start, warm, seconds })]);
+  const compactions = compactEachPart(etcd, { from: start + warm * 1000, seconds }, compactTo);
+  const looks = await Promise.all([all, look(node, etcd, { start, warm, seconds }), compactions]);
   await load.settle();
   const [requests, { memory, heap }] = looks;
   return {
@@ -62,7 +65,10 @@ interface Looks {
   readonly heap: readonly [number, number];
 }
 
-/** The collection behind the first part is in no part that counts, nor is the one behind the last. */
+/**
+ * A collection of everything leaves V8 with a small young generation, and answers are slower for long. So there is one
+ * before either part that counts, and one behind it, all of them outside of these parts.
+ */
 async function look(
   node: RunningNode,
   etcd: EtcdServer,
@@ -70,7 +76,10 @@ async function look(
 ): Promise<Looks> {
   const at = (second: number): number => start + (warm + second) * 1000;
   const during = async (part: number): Promise<Footprint> => {
-    await pause(Math.max(0, at((seconds * part) / PARTS) - performance.now()));
+    const begin = at((seconds * part) / PARTS);
+    await pause(Math.max(0, begin - COLLECT_MS - performance.now()));
+    await heapOf(node);
+    await pause(Math.max(0, begin - performance.now()));
     process.stderr.write('.');
     return footprint(node.process.pid, etcd, at((seconds * (part + 1)) / PARTS));
   };

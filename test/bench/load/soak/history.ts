@@ -1,6 +1,6 @@
 import { startEtcd, type EtcdServer } from '../../../harness/etcd.js';
 import { document } from '../../benches/stored.js';
-import { OPERATED_FLAGS } from '../../members.js';
+import { revisionOf, SOAK_FLAGS } from './soak-etcd.js';
 
 /** Writes of a batch, and batches under way. */
 const BATCH = 25;
@@ -11,18 +11,22 @@ const VALUE = document(1);
 const FEW_ENTRIES = ['--snapshot-count', '1000'];
 
 /**
- * Fills the folder of an etcd with the history of so many writes, and compacts two thirds of them. An etcd that compacts every
- * ten minutes what is older than ten minutes keeps up to twenty of history, and its first compaction comes after twenty: with
- * the writes of thirty minutes its file has its size from the beginning. The etcd that is started on it afterwards is a new
- * process, which remembers nothing of how they were made.
+ * Fills the folder of an etcd with the history of so many writes, and compacts a half of them. An etcd that compacts every
+ * ten minutes what is older than ten minutes keeps up to twenty of history: with the writes of thirty minutes its file has
+ * its size from the beginning, and five minutes later there is as much to compact as ever after. The etcd that is started
+ * on it afterwards is a new process, which remembers nothing of how they were made.
+ * @returns the revision behind five sixths of the writes: the next one to compact to
  */
-export async function writeHistory(dataDir: string, writes: number): Promise<void> {
-  const etcd = await startEtcd({ args: [...OPERATED_FLAGS, ...FEW_ENTRIES], dataDir });
+export async function writeHistory(dataDir: string, writes: number): Promise<number> {
+  const etcd = await startEtcd({ args: [...SOAK_FLAGS, ...FEW_ENTRIES], dataDir });
   try {
-    await write(etcd, (writes * 2) / 3);
-    const { header } = await etcd.client.kv.range({ key: Buffer.from('/history/'), count_only: true });
+    await write(etcd, writes / 2);
+    const half = await revisionOf(etcd);
     await write(etcd, writes / 3);
-    await etcd.client.kv.compact({ revision: header.revision });
+    const next = await revisionOf(etcd);
+    await write(etcd, writes / 6);
+    await etcd.client.kv.compact({ revision: half });
+    return next;
   } finally {
     await etcd.stop();
   }
