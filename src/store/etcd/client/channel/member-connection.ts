@@ -181,7 +181,7 @@ export class MemberConnection implements CallConnection {
   }
 
   #sendWaiting(): void {
-    while (this.#isOpen && this.#waiting.length > 0 && (this.#isEnded || this.#http2?.hasRoom)) {
+    while (this.#isOpen && this.#waiting.length > 0 && this.#http2?.hasRoom) {
       const { call, head } = this.#waiting.shift()!;
       this.#send(call, head);
     }

@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
+import { reasonOf } from '../../../../telemetry/reason.js';
 import * as frames from './frame.js';
 import { FLAG, FRAME, SETTING, type FrameHead } from './frame.js';
 import { BrokenHttp2, FrameReader, unpadded } from './frame-reader.js';
 import { readHeaders, type Headers } from './header-block.js';
-import { Http2Stream, type StreamConnection } from './http2-stream.js';
+import { Http2Stream, REFILL_SHARE, type StreamConnection } from './http2-stream.js';
 
 /** Bytes of the buffer into which everything is read: one read of a socket brings no more. */
 const READ_BYTES = 64 * 1024;
@@ -170,7 +171,7 @@ export class Http2Connection implements StreamConnection {
     try {
       this.#reader.take(bytes);
     } catch (error) {
-      this.destroy(`the member sent what cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+      this.destroy(`the member sent what cannot be read: ${reasonOf(error)}`);
     }
     return true;
   }
@@ -200,7 +201,7 @@ export class Http2Connection implements StreamConnection {
 
   #takeData(id: number, piece: Buffer, isLast: boolean, paddingBytes: number): void {
     this.#taken += piece.length + paddingBytes;
-    if (this.#taken >= this.limits.windowBytes / 4) {
+    if (this.#taken >= this.limits.windowBytes * REFILL_SHARE) {
       this.#write(frames.windowUpdate(0, this.#taken));
       this.#taken = 0;
     }

@@ -20,8 +20,8 @@ export interface StreamConnection {
   reset(stream: Http2Stream): void;
 }
 
-/** The server is allowed more when so much of the window is used up. */
-const REFILL_SHARE = 0.25;
+/** The server is allowed more when so much of a window is used up, a stream's or the connection's. */
+export const REFILL_SHARE = 0.25;
 
 const NOBODY: StreamListener = { onHeaders: () => undefined, onData: () => undefined, onClose: () => undefined };
 
